@@ -1,0 +1,1 @@
+//! The only code of Pileus that touches a machine: QEMU, network, disks, metadata.

@@ -1,0 +1,1 @@
+//! Commands, work loop, placement and host rendering of Pileus.

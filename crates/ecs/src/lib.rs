@@ -1,0 +1,1 @@
+//! The Alibaba Cloud ECS dialect of Pileus.

@@ -1,0 +1,1 @@
+//! Nouns, units, ids, rules, state machines and errors of Pileus; pure.

@@ -1,0 +1,2 @@
+//! `pileus`: a whole cloud in one binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Images and snapshots of Pileus: manifests over checksummed chunks.

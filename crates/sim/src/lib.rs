@@ -1,0 +1,1 @@
+//! Simulated hosts, clock, network and faults from a seed.

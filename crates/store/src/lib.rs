@@ -1,0 +1,1 @@
+//! The only SQL of Pileus: embedded SQLite or PostgreSQL through the same code.

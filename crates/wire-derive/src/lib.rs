@@ -1,0 +1,1 @@
+//! Derives for the request and reply types of Pileus' dialects.

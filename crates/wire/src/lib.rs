@@ -1,0 +1,1 @@
+//! How the clouds' requests are decoded, verified and answered.
