@@ -1,1 +1,64 @@
-//! What the control plane asks of a host and what a host answers.
+//! What the control plane asks of a host, and what a host answers: the only types both halves share.
+//!
+//! ```text
+//!   control::host ── HostSpec (whole document, generation g) ──▶ agent
+//!   control::host ◀── HostReport (what was seen, generation ≤ g) ── agent
+//! ```
+//!
+//! A [`HostSpec`] says everything that should exist on one host; what it does not list should not exist there, with one
+//! exception: bytes of a volume are deleted only by an explicit tombstone ([`VolumeGoal::Deleted`]). A host keeps the newest
+//! document on disk, refuses older generations, and converges on it without the control plane.
+//!
+//! This crate knows no database, no QEMU and no socket. Both directions travel as JSON; [`VERSION`] grows when a field
+//! changes its meaning, and fields are only ever added with a default.
+
+mod network;
+mod report;
+mod vm;
+
+pub use network::*;
+pub use report::*;
+pub use vm::*;
+
+use model::{HostId, ImageId};
+use serde::{Deserialize, Serialize};
+
+/// The version of the document format written by this build.
+pub const VERSION: u32 = 1;
+
+/// Everything that should exist on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSpec {
+    /// Format of the document, [`VERSION`].
+    pub version: u32,
+    /// The host that this document is for; an agent refuses another's.
+    pub host: HostId,
+    /// Grows with every change; an agent refuses a document older than the one it holds.
+    pub generation: u64,
+    /// Virtual machines, in order of their id.
+    pub vms: Vec<VmSpec>,
+    /// Volumes whose bytes this host keeps, and those whose bytes it should delete.
+    pub volumes: Vec<VolumeSpec>,
+    /// VPCs with members on this host.
+    pub networks: Vec<VpcSpec>,
+    /// Images that VMs or volumes of this document read.
+    pub images: Vec<ImageSpec>,
+}
+
+impl HostSpec {
+    /// The document of a host that should hold nothing.
+    pub fn empty(host: HostId) -> HostSpec {
+        HostSpec { version: VERSION, host, generation: 0, vms: vec![], volumes: vec![], networks: vec![], images: vec![] }
+    }
+}
+
+/// An image that a host must be able to read, and how a machine starts from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSpec {
+    /// The image.
+    pub id: ImageId,
+    /// Digest (lower-case hex SHA-256) of the manifest in the repository; the manifest pins every byte.
+    pub manifest: String,
+    /// Size of the disk in bytes as a guest sees it.
+    pub size_bytes: u64,
+}

@@ -1,1 +1,10 @@
-//! Nouns, units, ids, rules, state machines and errors of Pileus; pure.
+//! What Pileus knows: nouns, units, ids, rules, state machines, policy evaluation and refusals.
+//!
+//! Pure: no I/O, clock, randomness, async, locks or SQL. Time and ids come in as arguments, and every function gives the
+//! same answer twice. Vendors' words are not known here; a dialect translates.
+
+mod id;
+mod units;
+
+pub use id::*;
+pub use units::*;

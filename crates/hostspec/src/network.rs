@@ -1,0 +1,176 @@
+//! The part of a VPC that one host must know: its own members, where the others are, and what may pass.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
+use serde::{Deserialize, Serialize};
+
+/// A VPC with members on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpcSpec {
+    /// The VPC.
+    pub id: VpcId,
+    /// Number of the VPC on the wire between hosts, 1 to 2^24-1.
+    pub vni: u32,
+    /// Address ranges of the VPC.
+    pub ranges: Vec<Ipv4Net>,
+    /// Subnets of the VPC.
+    pub subnets: Vec<SubnetSpec>,
+    /// Interfaces on this host.
+    pub nics: Vec<NicSpec>,
+    /// Interfaces on other hosts.
+    pub remote: Vec<RemoteNic>,
+    /// Security groups that interfaces on this host are in.
+    pub groups: Vec<GroupSpec>,
+    /// Private names answered inside the VPC, without the trailing dot.
+    pub names: Vec<NameRecord>,
+    /// Domain that names without a dot are completed with.
+    pub domain: String,
+}
+
+/// A subnet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubnetSpec {
+    /// The subnet.
+    pub id: SubnetId,
+    /// Its range.
+    pub range: Ipv4Net,
+    /// The address that the host answers as router, DHCP and DNS server: the first of the range after the network's own.
+    pub gateway: Ipv4Addr,
+}
+
+/// An interface of a machine on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NicSpec {
+    /// The interface.
+    pub id: InterfaceId,
+    /// The instance that it is plugged into.
+    pub vm: InstanceId,
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// Its hardware address: the only source that may leave the tap.
+    pub mac: MacAddr,
+    /// Its primary private address.
+    pub ip: Ipv4Addr,
+    /// Host name that DHCP tells the guest.
+    pub hostname: String,
+    /// Public address translated one to one, when there is one.
+    pub public_ip: Option<Ipv4Addr>,
+    /// Security groups it is in, 1 to 5.
+    pub groups: Vec<SecurityGroupId>,
+}
+
+/// An interface of the same VPC on another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteNic {
+    /// Its private address.
+    pub ip: Ipv4Addr,
+    /// Underlay address of the host that has it.
+    pub host: Ipv4Addr,
+}
+
+/// A private name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameRecord {
+    /// Full name without the trailing dot, lower case.
+    pub name: String,
+    /// The address.
+    pub ip: Ipv4Addr,
+}
+
+/// A security group as a host enforces it. Rules are allow rules; what no rule allows is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    /// The group.
+    pub id: SecurityGroupId,
+    /// Rules in the order of their priority (1 first); within one priority a drop wins.
+    pub rules: Vec<RuleSpec>,
+    /// Private addresses of all members in the VPC, here and elsewhere; read by rules that name this group as a peer.
+    pub members: Vec<Ipv4Addr>,
+}
+
+/// One rule of a security group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSpec {
+    /// Whether it looks at packets to or from the members.
+    pub direction: Direction,
+    /// What happens to a packet that matches.
+    pub verdict: Verdict,
+    /// 1 (first) to 100.
+    pub priority: u16,
+    /// Protocols and ports.
+    pub protocol: ProtocolMatch,
+    /// The other end.
+    pub peer: Peer,
+}
+
+/// The direction of a rule, seen from the member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Towards the member.
+    Ingress,
+    /// From the member.
+    Egress,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Lets the connection pass.
+    Accept,
+    /// Discards the packet.
+    Drop,
+}
+
+/// Protocols and ports that a rule matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "protocol")]
+pub enum ProtocolMatch {
+    /// Everything.
+    All,
+    /// TCP with destination ports `from..=to`.
+    Tcp {
+        /// First port.
+        from: u16,
+        /// Last port.
+        to: u16,
+    },
+    /// UDP with destination ports `from..=to`.
+    Udp {
+        /// First port.
+        from: u16,
+        /// Last port.
+        to: u16,
+    },
+    /// ICMP; `None` matches every type or code.
+    Icmp {
+        /// ICMP type.
+        kind: Option<u8>,
+        /// ICMP code.
+        code: Option<u8>,
+    },
+    /// Another IP protocol by its number.
+    Number {
+        /// IANA protocol number.
+        number: u8,
+    },
+}
+
+/// The other end of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "peer")]
+pub enum Peer {
+    /// Addresses in a range.
+    Range {
+        /// The range.
+        range: Ipv4Net,
+    },
+    /// Members of a security group of the same VPC (listed in [`VpcSpec::groups`], also when no local interface is in it).
+    Group {
+        /// The group.
+        group: SecurityGroupId,
+    },
+}

@@ -1,0 +1,160 @@
+//! Virtual machines and volumes of a host document.
+
+use std::net::Ipv4Addr;
+
+use model::{ImageId, InstanceId, InterfaceId, MacAddr, Mib, VolumeId};
+use serde::{Deserialize, Serialize};
+
+/// One virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmSpec {
+    /// The instance that this machine is.
+    pub id: InstanceId,
+    /// Whether a process should run.
+    pub power: Power,
+    /// Counts the restarts that were asked for. A running machine that was started or reset under a lower number is reset.
+    pub boot: u64,
+    /// How the next reset for [`VmSpec::boot`] is done.
+    pub reset: Reset,
+    /// Virtual processors, 1 to 512.
+    pub vcpus: u32,
+    /// Guest memory.
+    pub memory: Mib,
+    /// What the firmware tables tell the guest about its machine.
+    pub firmware: Firmware,
+    /// Disks in order; the first is the one that the machine boots from.
+    pub disks: Vec<DiskSpec>,
+    /// Network interfaces in order; their addresses are in [`crate::VpcSpec`].
+    pub nics: Vec<VmNic>,
+    /// What the metadata service tells this guest.
+    pub metadata: GuestMetadata,
+}
+
+/// Whether the process of a machine should run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Power {
+    /// It runs; started again when it died.
+    On,
+    /// It does not run. The guest gets the power button and `grace_seconds` before the plug is pulled; 0 pulls at once.
+    Off {
+        /// Seconds that the guest has to shut down by itself.
+        grace_seconds: u32,
+    },
+}
+
+/// How a running machine is restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    /// The guest gets the power button, and a reset when it has not stopped within [`SOFT_RESET_SECONDS`].
+    Soft,
+    /// The reset line at once.
+    Hard,
+}
+
+/// Seconds that a guest has to shut down in a soft restart before the machine is reset (EC2 documents a forced reboot
+/// "if the instance does not cleanly shut down within a few minutes"; a guest that listens needs seconds).
+pub const SOFT_RESET_SECONDS: u32 = 60;
+
+/// SMBIOS identity of a machine. Stock cloud images choose their metadata source by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firmware {
+    /// System UUID; starts with `ec2` so that cloud-init's Ec2 source answers, and equals the serial number.
+    pub uuid: String,
+    /// System manufacturer.
+    pub manufacturer: String,
+    /// Product name; `Alibaba Cloud ECS` makes cloud-init's AliYun source answer.
+    pub product: String,
+}
+
+/// One disk of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskSpec {
+    /// The volume; its bytes are described by the [`VolumeSpec`] of the same id.
+    pub volume: VolumeId,
+    /// Serial number that the guest sees, at most 20 bytes (virtio-blk's limit).
+    pub serial: String,
+}
+
+/// One network interface of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmNic {
+    /// The interface.
+    pub id: InterfaceId,
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Its maximum transmission unit in bytes.
+    pub mtu: u16,
+}
+
+/// A volume whose bytes are, or were, on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    /// The volume.
+    pub id: VolumeId,
+    /// Grows whenever the volume gets another host or contents; two hosts never write the same generation.
+    pub generation: u64,
+    /// Whether the bytes should exist.
+    pub goal: VolumeGoal,
+}
+
+/// What should be with the bytes of a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "goal")]
+pub enum VolumeGoal {
+    /// The volume exists with this size.
+    Present {
+        /// Size in bytes, a multiple of 1 MiB, never below what it was.
+        size_bytes: u64,
+        /// The image that unwritten blocks are read from; none means zeroes.
+        image: Option<ImageId>,
+    },
+    /// The bytes are deleted for good.
+    Deleted,
+}
+
+/// What the metadata service tells one guest. Everything is in the document, so a guest is answered while the control plane is away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestMetadata {
+    /// Account that owns the instance, as its clients print it.
+    pub account: String,
+    /// Region name.
+    pub region: String,
+    /// Zone name.
+    pub zone: String,
+    /// Image id.
+    pub image: ImageId,
+    /// Instance type name.
+    pub instance_type: String,
+    /// Reservation id of the launch (EC2's word).
+    pub reservation: String,
+    /// Position in the launch, from 0.
+    pub launch_index: u32,
+    /// Launch time, RFC 3339 in UTC.
+    pub launched_at: String,
+    /// Host name without a domain.
+    pub hostname: String,
+    /// Display name.
+    pub name: String,
+    /// Public SSH keys in OpenSSH form with the name of the key pair.
+    pub ssh_keys: Vec<(String, String)>,
+    /// crypt(3) text of the password to set for the default user; the clear text is never here.
+    pub password_hash: Option<String>,
+    /// User data as the guest should read it (decoded), base64 here because it may be binary.
+    pub user_data_base64: Option<String>,
+    /// Tags, when the instance shows them in its metadata.
+    pub tags: Vec<(String, String)>,
+    /// Whether a session token is required (`HttpTokens=required`).
+    pub token_required: bool,
+    /// Highest number of network hops that a token answer may take, 1 to 64.
+    pub hop_limit: u8,
+    /// Whether the metadata service answers this guest at all.
+    pub enabled: bool,
+    /// Primary private address.
+    pub private_ip: Ipv4Addr,
+    /// Public address, when there is one.
+    pub public_ip: Option<Ipv4Addr>,
+    /// Names of the security groups of the primary interface.
+    pub security_groups: Vec<String>,
+}

@@ -1,0 +1,242 @@
+//! Identifiers. Each noun has a type of its own, so an id of one kind cannot stand where another is meant.
+//!
+//! The text is EC2's, the strictest of the three clouds: a prefix and 17 hexadecimal digits, the first of them 0
+//! (`i-0192d3f4a5b6c7d8e`). The value is 64 bits; ids made later compare greater, so creation order is id order and
+//! inserts go to the right edge of an index. An id says nothing about who may use it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Why a text is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// The text has the shape of an id, of another noun.
+    #[error("the id is not one of a {wanted}")]
+    WrongKind {
+        /// Noun that was wanted.
+        wanted: &'static str,
+    },
+    /// The text has not the shape of an id.
+    #[error("the id of a {wanted} is malformed")]
+    Malformed {
+        /// Noun that was wanted.
+        wanted: &'static str,
+    },
+}
+
+/// Number of hexadecimal digits after the prefix.
+const DIGITS: usize = 17;
+
+/// Every prefix, to tell an id of the wrong kind from a text that is no id.
+const PREFIXES: &[&str] = &[
+    "i-",
+    "ami-",
+    "key-",
+    "vol-",
+    "snap-",
+    "vpc-",
+    "subnet-",
+    "eni-",
+    "eipalloc-",
+    "sg-",
+    "sgr-",
+    "host-",
+    "acct-",
+    "user-",
+    "evt-",
+    "r-",
+    "rtb-",
+    "igw-",
+];
+
+fn parse(text: &str, prefix: &'static str, noun: &'static str) -> Result<u64, IdError> {
+    let malformed = IdError::Malformed { wanted: noun };
+    let Some(digits) = text.strip_prefix(prefix) else {
+        let shaped = PREFIXES.iter().any(|p| text.strip_prefix(p).is_some_and(|d| value(d).is_some()));
+        return Err(if shaped { IdError::WrongKind { wanted: noun } } else { malformed });
+    };
+    value(digits).ok_or(malformed)
+}
+
+fn value(digits: &str) -> Option<u64> {
+    let lower_hex = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if digits.len() != DIGITS || !lower_hex || !digits.starts_with('0') {
+        return None;
+    }
+    u64::from_str_radix(digits, 16).ok()
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $noun:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// The prefix of the text.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Makes the id with this value.
+            pub const fn from_u64(value: u64) -> Self {
+                Self(value)
+            }
+
+            /// The value without its kind.
+            pub const fn as_u64(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "0{:016x}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse(text, $prefix, $noun).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!("an id of a ", $noun))
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                d.deserialize_str(Text)
+            }
+        }
+    };
+}
+
+id!(/** An instance. */ InstanceId, "i-", "instance");
+id!(/** An image. */ ImageId, "ami-", "image");
+id!(/** A key pair. */ KeyPairId, "key-", "key pair");
+id!(/** A volume (cloud disk). */ VolumeId, "vol-", "volume");
+id!(/** A snapshot. */ SnapshotId, "snap-", "snapshot");
+id!(/** A VPC. */ VpcId, "vpc-", "VPC");
+id!(/** A subnet (vSwitch). */ SubnetId, "subnet-", "subnet");
+id!(/** A network interface. */ InterfaceId, "eni-", "network interface");
+id!(/** An elastic or automatic public address. */ AddressId, "eipalloc-", "address");
+id!(/** A security group. */ SecurityGroupId, "sg-", "security group");
+id!(/** A rule of a security group. */ RuleId, "sgr-", "security group rule");
+id!(/** A physical or simulated host. */ HostId, "host-", "host");
+id!(/** A user of an account. */ UserId, "user-", "user");
+id!(/** An audit or life-cycle event. */ EventId, "evt-", "event");
+id!(/** One launch call, which may have made many instances. */ ReservationId, "r-", "reservation");
+
+/// An account: twelve decimal digits, as EC2 prints them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(u64);
+
+impl AccountId {
+    /// One more than the largest account number.
+    pub const LIMIT: u64 = 1_000_000_000_000;
+
+    /// Makes the account with this number; none when it has more than twelve digits.
+    pub const fn from_u64(value: u64) -> Option<Self> {
+        if value < Self::LIMIT { Some(Self(value)) } else { None }
+    }
+
+    /// The number.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012}", self.0)
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let malformed = IdError::Malformed { wanted: "account" };
+        if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(malformed);
+        }
+        text.parse().ok().and_then(Self::from_u64).ok_or(malformed)
+    }
+}
+
+impl Serialize for AccountId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_as_itself() {
+        for value in [0, 1, 0x0192_d3f4_a5b6_c7d8, u64::MAX] {
+            let id = InstanceId::from_u64(value);
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(id.to_string().len(), 19);
+        }
+    }
+
+    #[test]
+    fn later_ids_sort_after_earlier_ones_as_text_too() {
+        let (a, b) = (VolumeId::from_u64(9), VolumeId::from_u64(16));
+        assert!(a < b && a.to_string() < b.to_string());
+    }
+
+    #[test]
+    fn an_id_of_another_noun_is_told_from_rubbish() {
+        let volume = VolumeId::from_u64(7).to_string();
+        assert_eq!(volume.parse::<InstanceId>(), Err(IdError::WrongKind { wanted: "instance" }));
+        for rubbish in ["", "i-", "i-1", "i-0ABCDEF0123456789", "i-1192d3f4a5b6c7d8e", "i-0192d3f4a5b6c7d8e0", "ü-0192d3f4a5b6c7d8e"] {
+            assert_eq!(rubbish.parse::<InstanceId>(), Err(IdError::Malformed { wanted: "instance" }), "{rubbish}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_twelve_digits() {
+        assert_eq!("000000000042".parse::<AccountId>().map(|a| a.to_string()), Ok("000000000042".to_owned()));
+        assert!("42".parse::<AccountId>().is_err());
+        assert!("1000000000000".parse::<AccountId>().is_err());
+    }
+}
