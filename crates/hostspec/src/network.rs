@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+pub use model::{Direction, Peer, Protocol as ProtocolMatch, Verdict};
 use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
 use serde::{Deserialize, Serialize};
 
@@ -103,74 +104,4 @@ pub struct RuleSpec {
     pub protocol: ProtocolMatch,
     /// The other end.
     pub peer: Peer,
-}
-
-/// The direction of a rule, seen from the member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Towards the member.
-    Ingress,
-    /// From the member.
-    Egress,
-}
-
-/// What a rule does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Lets the connection pass.
-    Accept,
-    /// Discards the packet.
-    Drop,
-}
-
-/// Protocols and ports that a rule matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "protocol")]
-pub enum ProtocolMatch {
-    /// Everything.
-    All,
-    /// TCP with destination ports `from..=to`.
-    Tcp {
-        /// First port.
-        from: u16,
-        /// Last port.
-        to: u16,
-    },
-    /// UDP with destination ports `from..=to`.
-    Udp {
-        /// First port.
-        from: u16,
-        /// Last port.
-        to: u16,
-    },
-    /// ICMP; `None` matches every type or code.
-    Icmp {
-        /// ICMP type.
-        kind: Option<u8>,
-        /// ICMP code.
-        code: Option<u8>,
-    },
-    /// Another IP protocol by its number.
-    Number {
-        /// IANA protocol number.
-        number: u8,
-    },
-}
-
-/// The other end of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "peer")]
-pub enum Peer {
-    /// Addresses in a range.
-    Range {
-        /// The range.
-        range: Ipv4Net,
-    },
-    /// Members of a security group of the same VPC (listed in [`VpcSpec::groups`], also when no local interface is in it).
-    Group {
-        /// The group.
-        group: SecurityGroupId,
-    },
 }

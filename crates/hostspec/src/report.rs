@@ -64,6 +64,9 @@ pub struct VmReport {
     pub boot: u64,
     /// Milliseconds since the epoch when the process started, 0 when none runs.
     pub started_at_ms: u64,
+    /// Whether the guest has used the network (DHCP, DNS or metadata) since the process started.
+    #[serde(default)]
+    pub guest_up: bool,
     /// Last thing that went wrong with it, cleared by success.
     pub fault: Option<Fault>,
 }

@@ -3,8 +3,40 @@
 //! Pure: no I/O, clock, randomness, async, locks or SQL. Time and ids come in as arguments, and every function gives the
 //! same answer twice. Vendors' words are not known here; a dialect translates.
 
+mod account;
+mod address;
+mod error;
+mod event;
+mod host;
 mod id;
+mod image;
+mod instance;
+mod interface;
+mod key_pair;
+mod network;
+mod quota;
+mod security_group;
+mod subnet;
+mod tag;
+mod text;
 mod units;
+mod volume;
 
+pub use account::*;
+pub use address::*;
+pub use error::*;
+pub use event::*;
+pub use host::*;
 pub use id::*;
+pub use image::*;
+pub use instance::*;
+pub use interface::*;
+pub use key_pair::*;
+pub use network::*;
+pub use quota::*;
+pub use security_group::*;
+pub use subnet::*;
+pub use tag::*;
+pub use text::*;
 pub use units::*;
+pub use volume::*;

@@ -1,0 +1,74 @@
+//! Accounts, their users and access keys.
+//!
+//! An account owns resources. Its root user may do everything in it; other users may do what their policies allow. Secrets of
+//! access keys are kept sealed: request signatures need the clear text, so a hash would not do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Error, Millis, UserId, check_name};
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// Display name, unique in the installation.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+/// A user of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// The account it belongs to.
+    pub account: AccountId,
+    /// Name, unique in the account.
+    pub name: String,
+    /// What it may do.
+    pub rights: Rights,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+/// What a user may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Rights {
+    /// Everything in its account.
+    Root,
+    /// What these policy documents (original text, see [`crate::policy`]) allow.
+    Policies {
+        /// The documents.
+        documents: Vec<String>,
+    },
+}
+
+/// An access key: the name and secret that a client signs requests with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessKey {
+    /// Public name of the key, 16 to 128 letters and digits.
+    pub id: String,
+    /// Account that it acts for.
+    pub account: AccountId,
+    /// User that it acts as.
+    pub user: UserId,
+    /// The secret, encrypted under the installation's master key (nonce and ciphertext, base64).
+    pub sealed_secret: String,
+    /// Whether requests signed with it are answered.
+    pub active: bool,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+/// Checks the name of an account or user: 1 to 64 of letters, digits and `+=,.@_-`, as IAM has it.
+pub fn check_user_name(name: &str) -> Result<(), Error> {
+    check_name("UserName", name)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
+        return Err(Error::invalid("UserName", "must be 1 to 64 of letters, digits and +=,.@_-"));
+    }
+    Ok(())
+}

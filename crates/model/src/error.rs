@@ -1,0 +1,237 @@
+//! The one list of refusals. Each dialect turns it into its vendor's codes by one table; nobody invents one elsewhere.
+//!
+//! The fields hold what the user needs to mend the call, in neutral words. Words for the operator do not belong here: log
+//! them where the fault is handled.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{IdError, QuotaName};
+
+/// A noun, as refusals and events name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noun {
+    /// Account.
+    Account,
+    /// User of an account.
+    User,
+    /// Access key.
+    AccessKey,
+    /// Region.
+    Region,
+    /// Zone.
+    Zone,
+    /// Host.
+    Host,
+    /// Instance.
+    Instance,
+    /// Instance type.
+    InstanceType,
+    /// Image.
+    Image,
+    /// Key pair.
+    KeyPair,
+    /// Volume.
+    Volume,
+    /// Snapshot.
+    Snapshot,
+    /// VPC.
+    Vpc,
+    /// Subnet.
+    Subnet,
+    /// Network interface.
+    Interface,
+    /// Public address.
+    Address,
+    /// Security group.
+    SecurityGroup,
+    /// Rule of a security group.
+    SecurityGroupRule,
+}
+
+impl Noun {
+    /// The noun in plain words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Noun::Account => "account",
+            Noun::User => "user",
+            Noun::AccessKey => "access key",
+            Noun::Region => "region",
+            Noun::Zone => "zone",
+            Noun::Host => "host",
+            Noun::Instance => "instance",
+            Noun::InstanceType => "instance type",
+            Noun::Image => "image",
+            Noun::KeyPair => "key pair",
+            Noun::Volume => "volume",
+            Noun::Snapshot => "snapshot",
+            Noun::Vpc => "VPC",
+            Noun::Subnet => "subnet",
+            Noun::Interface => "network interface",
+            Noun::Address => "address",
+            Noun::SecurityGroup => "security group",
+            Noun::SecurityGroupRule => "security group rule",
+        }
+    }
+}
+
+impl fmt::Display for Noun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+/// Why a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nothing of this id or name exists for the caller; another account's resource looks the same as an absent one.
+    #[error("the {noun} '{id}' does not exist")]
+    NotFound {
+        /// Kind of thing.
+        noun: Noun,
+        /// The id or name that was given.
+        id: String,
+    },
+    /// The text cannot be an id of this noun.
+    #[error("'{id}' is not a valid id of a {noun}")]
+    MalformedId {
+        /// Kind of thing.
+        noun: Noun,
+        /// The text that was given.
+        id: String,
+    },
+    /// A thing of this name exists already.
+    #[error("the {noun} '{name}' already exists")]
+    Duplicate {
+        /// Kind of thing.
+        noun: Noun,
+        /// The name.
+        name: String,
+    },
+    /// The state of the thing does not allow the call.
+    #[error("the {noun} '{id}' is {state}; it must be {wanted}")]
+    IncorrectState {
+        /// Kind of thing.
+        noun: Noun,
+        /// Its id.
+        id: String,
+        /// Its state now.
+        state: &'static str,
+        /// States that would do, in words.
+        wanted: &'static str,
+    },
+    /// Something else depends on the thing.
+    #[error("the {noun} '{id}' is used by {}", by.join(", "))]
+    InUse {
+        /// Kind of thing.
+        noun: Noun,
+        /// Its id.
+        id: String,
+        /// Ids of what depends on it, at most ten.
+        by: Vec<String>,
+    },
+    /// The thing is protected against this call.
+    #[error("the {noun} '{id}' is protected against {against}")]
+    Protected {
+        /// Kind of thing.
+        noun: Noun,
+        /// Its id.
+        id: String,
+        /// What it is protected against.
+        against: &'static str,
+    },
+    /// A limit of the account is reached.
+    #[error("the quota {quota} is {limit}; {used} are in use and {wanted} more were asked for")]
+    QuotaExceeded {
+        /// The quota.
+        quota: QuotaName,
+        /// Its limit.
+        limit: u64,
+        /// What is in use.
+        used: u64,
+        /// What the call wants on top.
+        wanted: u64,
+    },
+    /// No host can take the instance now.
+    #[error("no capacity for {wanted}: {reason}")]
+    NoCapacity {
+        /// What was asked for, such as an instance type in a zone.
+        wanted: String,
+        /// Counts per reason and the smallest change that would fit.
+        reason: String,
+    },
+    /// No address is left in the subnet or pool.
+    #[error("no free address is left in the {noun} '{id}'")]
+    NoFreeAddress {
+        /// Subnet or public pool.
+        noun: Noun,
+        /// Its id.
+        id: String,
+    },
+    /// A parameter is absent.
+    #[error("the parameter {name} is required")]
+    MissingParameter {
+        /// Canonical name of the parameter.
+        name: &'static str,
+    },
+    /// A parameter has a value that is not allowed.
+    #[error("the value of {name} is not valid: {reason}")]
+    InvalidParameter {
+        /// Canonical name of the parameter.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Parameters that exclude or require each other.
+    #[error("{reason}")]
+    InvalidCombination {
+        /// Which ones, and why.
+        reason: String,
+    },
+    /// The same client token came with other parameters.
+    #[error("the client token was used before with other parameters")]
+    ClientTokenReused,
+    /// No policy allows the call, or one denies it.
+    #[error("not authorised to perform {action}")]
+    Unauthorized {
+        /// The action in the caller's words.
+        action: String,
+    },
+    /// The call would have succeeded, but asked only to be tried.
+    #[error("the request would have succeeded, but the dry run flag is set")]
+    DryRun,
+    /// What was asked is known but not offered by this installation.
+    #[error("{what} is not supported")]
+    Unsupported {
+        /// What it is.
+        what: String,
+    },
+    /// A fault of the cloud itself. The tenant reads nothing but that; the log has the rest under the request id.
+    #[error("an internal error occurred")]
+    Internal,
+    /// The cloud cannot answer just now; the same call may succeed later.
+    #[error("the service is unavailable, try again")]
+    Unavailable,
+}
+
+impl Error {
+    /// Makes the refusal for a thing that the caller cannot see.
+    pub fn not_found(noun: Noun, id: impl fmt::Display) -> Error {
+        Error::NotFound { noun, id: id.to_string() }
+    }
+
+    /// Makes the refusal for a value that is not allowed.
+    pub fn invalid(name: &'static str, reason: impl Into<String>) -> Error {
+        Error::InvalidParameter { name, reason: reason.into() }
+    }
+
+    /// Makes the refusal for a text that is no id of `noun`. Ids of another noun are refused in the same way.
+    pub fn bad_id(noun: Noun, text: &str, _: IdError) -> Error {
+        Error::MalformedId { noun, id: text.chars().take(LONGEST_ECHO).collect() }
+    }
+}
+
+/// Characters of a malformed id that a refusal repeats; the rest would only be noise in the answer and the log.
+const LONGEST_ECHO: usize = 64;

@@ -1,0 +1,72 @@
+//! Limits of what one account may have. They are checked in the transaction that takes, so a burst of calls cannot pass them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Error};
+
+/// A thing that is limited per account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaName {
+    /// Instances that are not terminated.
+    Instances,
+    /// Key pairs.
+    KeyPairs,
+    /// Elastic addresses.
+    Addresses,
+    /// Security groups.
+    SecurityGroups,
+}
+
+impl QuotaName {
+    /// Every quota.
+    pub const ALL: [QuotaName; 4] = [QuotaName::Instances, QuotaName::KeyPairs, QuotaName::Addresses, QuotaName::SecurityGroups];
+
+    /// The name in texts and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            QuotaName::Instances => "instances",
+            QuotaName::KeyPairs => "key-pairs",
+            QuotaName::Addresses => "addresses",
+            QuotaName::SecurityGroups => "security-groups",
+        }
+    }
+
+    /// The limit of an account that has none of its own. Five elastic addresses a region is what the three clouds give a new
+    /// account; the others are EC2's documented defaults, but for instances, which EC2 limits by processors.
+    pub const fn default_limit(self) -> u64 {
+        match self {
+            QuotaName::Instances => 1_000,
+            QuotaName::KeyPairs => 5_000,
+            QuotaName::Addresses => 5,
+            QuotaName::SecurityGroups => 2_500,
+        }
+    }
+
+    /// Checks that `wanted` more fit under `limit` when `used` are in use.
+    pub fn check(self, limit: u64, used: u64, wanted: u64) -> Result<(), Error> {
+        if used.saturating_add(wanted) > limit {
+            return Err(Error::QuotaExceeded { quota: self, limit, used, wanted });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for QuotaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A limit that the operator set for one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// The account.
+    pub account: AccountId,
+    /// What is limited.
+    pub name: QuotaName,
+    /// How many it may have.
+    pub limit: u64,
+}

@@ -1,0 +1,161 @@
+//! Security groups: what may reach an interface and what it may reach. Stateful; what no rule accepts is dropped.
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Error, Millis, RuleId, SecurityGroupId, Tags, VpcId};
+
+/// Name of the group that every VPC has.
+pub const DEFAULT_GROUP: &str = "default";
+/// Most rules in one group.
+pub const RULES_MAX: usize = 1_000;
+/// Priority of a rule that names none, and the first to be looked at.
+pub const PRIORITY_FIRST: u16 = 1;
+/// Last priority.
+pub const PRIORITY_LAST: u16 = 100;
+
+/// A security group with its rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityGroup {
+    /// Its id.
+    pub id: SecurityGroupId,
+    /// Owner.
+    pub account: AccountId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Name, unique in the VPC.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Its rules.
+    pub rules: Vec<Rule>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its id.
+    pub id: RuleId,
+    /// Direction, seen from the member.
+    pub direction: Direction,
+    /// What it does with a packet.
+    pub verdict: Verdict,
+    /// [`PRIORITY_FIRST`] to [`PRIORITY_LAST`]; within one priority a drop wins.
+    pub priority: u16,
+    /// Protocols and ports.
+    pub protocol: Protocol,
+    /// The other end.
+    pub peer: Peer,
+    /// Description.
+    pub description: String,
+}
+
+impl Rule {
+    /// Whether both rules match the same packets in the same way, whatever their ids and descriptions.
+    pub fn same_effect(&self, other: &Rule) -> bool {
+        (self.direction, self.verdict, self.priority, &self.protocol, &self.peer)
+            == (other.direction, other.verdict, other.priority, &other.protocol, &other.peer)
+    }
+}
+
+/// The direction of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Towards the member.
+    Ingress,
+    /// From the member.
+    Egress,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Lets the connection pass.
+    Accept,
+    /// Discards the packet.
+    Drop,
+}
+
+/// Protocols and ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "protocol")]
+pub enum Protocol {
+    /// Everything.
+    All,
+    /// TCP with destination ports `from..=to`.
+    Tcp {
+        /// First port.
+        from: u16,
+        /// Last port.
+        to: u16,
+    },
+    /// UDP with destination ports `from..=to`.
+    Udp {
+        /// First port.
+        from: u16,
+        /// Last port.
+        to: u16,
+    },
+    /// ICMP; none matches every type or code.
+    Icmp {
+        /// Type.
+        kind: Option<u8>,
+        /// Code.
+        code: Option<u8>,
+    },
+    /// Another protocol by its IANA number.
+    Number {
+        /// The number.
+        number: u8,
+    },
+}
+
+impl Protocol {
+    /// TCP or UDP ports from one number to another; refused when they are in the wrong order.
+    pub fn check(self) -> Result<Protocol, Error> {
+        match self {
+            Protocol::Tcp { from, to } | Protocol::Udp { from, to } if from > to => {
+                Err(Error::invalid("PortRange", format!("{from} is greater than {to}")))
+            }
+            Protocol::Icmp { kind: None, code: Some(_) } => Err(Error::invalid("IcmpType", "a code needs a type")),
+            Protocol::All | Protocol::Tcp { .. } | Protocol::Udp { .. } | Protocol::Icmp { .. } | Protocol::Number { .. } => Ok(self),
+        }
+    }
+}
+
+/// The other end of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "peer")]
+pub enum Peer {
+    /// Addresses in a range.
+    Range {
+        /// The range, without host bits.
+        range: Ipv4Net,
+    },
+    /// Members of a group of the same VPC.
+    Group {
+        /// The group.
+        group: SecurityGroupId,
+    },
+}
+
+/// The rules of a VPC's default group, as EC2 documents them: members reach each other, and everything may go out.
+pub fn default_rules(group: SecurityGroupId, ids: [RuleId; 2]) -> Vec<Rule> {
+    let everywhere = Peer::Range { range: Ipv4Net::default() };
+    vec![rule(ids[0], Direction::Ingress, Peer::Group { group }), rule(ids[1], Direction::Egress, everywhere)]
+}
+
+/// The rule of a new group, as EC2 documents it: everything may go out.
+pub fn new_group_rules(id: RuleId) -> Vec<Rule> {
+    vec![rule(id, Direction::Egress, Peer::Range { range: Ipv4Net::default() })]
+}
+
+fn rule(id: RuleId, direction: Direction, peer: Peer) -> Rule {
+    Rule { id, direction, verdict: Verdict::Accept, priority: PRIORITY_FIRST, protocol: Protocol::All, peer, description: String::new() }
+}
