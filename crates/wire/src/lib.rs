@@ -1,1 +1,16 @@
 //! How the clouds' requests are decoded, verified and answered.
+mod args;
+pub mod doc;
+pub mod envelope;
+pub mod json;
+pub mod limits;
+mod request;
+pub mod time;
+pub mod xml;
+
+extern crate self as wire;
+
+pub use args::*;
+pub use doc::{Doc, IntoDoc, Minute};
+pub use request::{Request, RequestError, decode_bytes, raw_pairs};
+pub use wire_derive::{FromArg, IntoDoc};
