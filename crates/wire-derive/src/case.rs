@@ -42,7 +42,13 @@ impl Case {
             Case::Camel => {
                 let camel = words.iter().enumerate();
                 camel
-                    .map(|(at, word)| if at == 0 { word.clone() } else { capitalised(word) })
+                    .map(|(at, word)| {
+                        if at == 0 {
+                            word.clone()
+                        } else {
+                            capitalised(word)
+                        }
+                    })
                     .collect()
             }
             Case::Kebab => words.join("-"),

@@ -12,7 +12,10 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => {
-                let members = fields.named.iter().map(|field| Member::read(field, &container));
+                let members = fields
+                    .named
+                    .iter()
+                    .map(|field| Member::read(field, &container));
                 let members = members.collect::<syn::Result<Vec<_>>>()?;
                 Ok(structure(input, &members))
             }
@@ -74,7 +77,11 @@ impl<'a> Member<'a> {
             skip_empty: false,
             flatten: false,
         };
-        for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("reply")) {
+        for attr in field
+            .attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("reply"))
+        {
             attr.parse_nested_meta(|meta| member.read_key(&meta))?;
         }
         let bare = inside(&field.ty, "Option").unwrap_or(&field.ty);
@@ -147,7 +154,11 @@ fn words(input: &DeriveInput, data: &DataEnum, case: Case) -> syn::Result<TokenS
         require_unit(variant)?;
         let ident = &variant.ident;
         let mut word = case.apply(ident);
-        for attr in variant.attrs.iter().filter(|attr| attr.path().is_ident("reply")) {
+        for attr in variant
+            .attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("reply"))
+        {
             attr.parse_nested_meta(|meta| {
                 if meta.path.is_ident("name") {
                     word = meta.value()?.parse::<LitStr>()?.value();

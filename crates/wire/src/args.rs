@@ -116,7 +116,9 @@ impl Args {
 /// Decodes `%20` and `+`; fails on what is not UTF-8.
 fn decode_text(text: &str) -> Result<Cow<'_, str>, ()> {
     match decode_bytes(text) {
-        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| ()),
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes)
+            .map(Cow::Borrowed)
+            .map_err(|_| ()),
         Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| ()),
     }
 }

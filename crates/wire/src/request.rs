@@ -242,7 +242,11 @@ mod tests {
             ("http://h.example/p/q", "/p/q", ""),
         ] {
             let request = request(target);
-            assert_eq!((request.path(), request.raw_query()), (path, query), "{target}");
+            assert_eq!(
+                (request.path(), request.raw_query()),
+                (path, query),
+                "{target}"
+            );
         }
         for target in ["", "*", "h.example:443", "ftp://h/"] {
             let refused = Request::new("GET", target, [], Bytes::new());
@@ -260,7 +264,10 @@ mod tests {
     #[test]
     fn only_a_form_body_gives_pairs() {
         for (media, expected) in [
-            ("application/x-www-form-urlencoded; charset=utf-8", Some("1")),
+            (
+                "application/x-www-form-urlencoded; charset=utf-8",
+                Some("1"),
+            ),
             ("Application/X-WWW-Form-Urlencoded", Some("1")),
             ("application/json", None),
         ] {

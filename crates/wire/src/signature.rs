@@ -256,7 +256,13 @@ pub fn identify(request: &Request) -> Result<Claim, SignatureError> {
 }
 
 fn identify_parameters(request: &Request) -> Result<Claim, SignatureError> {
-    let names = ["X-Amz-Algorithm", "AWSAccessKeyId", "SecretId", "AccessKeyId", "Signature"];
+    let names = [
+        "X-Amz-Algorithm",
+        "AWSAccessKeyId",
+        "SecretId",
+        "AccessKeyId",
+        "Signature",
+    ];
     let mut seen = [false; 5];
     for (name, _) in request.pairs() {
         if let Some(at) = names.iter().position(|known| name == *known) {
@@ -285,14 +291,16 @@ pub fn guess_cloud(request: &Request) -> Option<Cloud> {
     if has_header("x-amz-target") || has_header("x-amz-date") {
         return Some(Cloud::Aws);
     }
-    request.pairs().find_map(|(name, value)| match name.as_ref() {
-        "SecretId" => Some(Cloud::Tencent),
-        "SignatureNonce" | "AccessKeyId" | "Format" => Some(Cloud::Alibaba),
-        "AWSAccessKeyId" | "X-Amz-Algorithm" => Some(Cloud::Aws),
-        "Version" if value == "2016-11-15" => Some(Cloud::Aws),
-        "Version" if value == "2014-05-26" => Some(Cloud::Alibaba),
-        _ => None,
-    })
+    request
+        .pairs()
+        .find_map(|(name, value)| match name.as_ref() {
+            "SecretId" => Some(Cloud::Tencent),
+            "SignatureNonce" | "AccessKeyId" | "Format" => Some(Cloud::Alibaba),
+            "AWSAccessKeyId" | "X-Amz-Algorithm" => Some(Cloud::Aws),
+            "Version" if value == "2016-11-15" => Some(Cloud::Aws),
+            "Version" if value == "2014-05-26" => Some(Cloud::Alibaba),
+            _ => None,
+        })
 }
 
 fn cloud_of_algorithm(name: &str) -> Option<Cloud> {

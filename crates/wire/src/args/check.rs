@@ -49,12 +49,7 @@ impl InRange for f64 {
     }
 }
 
-fn check_count(
-    count: usize,
-    min: usize,
-    max: usize,
-    path: &Path<'_>,
-) -> Result<(), ArgsError> {
+fn check_count(count: usize, min: usize, max: usize, path: &Path<'_>) -> Result<(), ArgsError> {
     if count < min {
         Err(ArgsError::new(path, ArgsErrorKind::TooShort { min }))
     } else if count > max {
@@ -84,25 +79,29 @@ impl HasLength for Base64 {
 
 impl<T: InRange> InRange for Option<T> {
     fn check_range(&self, min: i128, max: i128, path: &Path<'_>) -> Result<(), ArgsError> {
-        self.iter().try_for_each(|value| value.check_range(min, max, path))
+        self.iter()
+            .try_for_each(|value| value.check_range(min, max, path))
     }
 }
 
 impl<T: InRange> InRange for Vec<T> {
     fn check_range(&self, min: i128, max: i128, path: &Path<'_>) -> Result<(), ArgsError> {
-        self.iter().try_for_each(|value| value.check_range(min, max, path))
+        self.iter()
+            .try_for_each(|value| value.check_range(min, max, path))
     }
 }
 
 impl<T: HasLength> HasLength for Option<T> {
     fn check_length(&self, min: usize, max: usize, path: &Path<'_>) -> Result<(), ArgsError> {
-        self.iter().try_for_each(|value| value.check_length(min, max, path))
+        self.iter()
+            .try_for_each(|value| value.check_length(min, max, path))
     }
 }
 
 impl<T: HasLength> HasLength for Vec<T> {
     fn check_length(&self, min: usize, max: usize, path: &Path<'_>) -> Result<(), ArgsError> {
-        self.iter().try_for_each(|value| value.check_length(min, max, path))
+        self.iter()
+            .try_for_each(|value| value.check_length(min, max, path))
     }
 }
 

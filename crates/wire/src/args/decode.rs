@@ -66,7 +66,11 @@ impl FromArg for bool {
         } else if value == "0" || value.eq_ignore_ascii_case("false") {
             Ok(false)
         } else {
-            Err(ArgsError::with_value(path, ArgsErrorKind::NotABoolean, value))
+            Err(ArgsError::with_value(
+                path,
+                ArgsErrorKind::NotABoolean,
+                value,
+            ))
         }
     }
 }
@@ -109,7 +113,11 @@ impl FromArg for f64 {
         let value = node.value(path)?;
         match value.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number),
-            Ok(_) | Err(_) => Err(ArgsError::with_value(path, ArgsErrorKind::NotANumber, value)),
+            Ok(_) | Err(_) => Err(ArgsError::with_value(
+                path,
+                ArgsErrorKind::NotANumber,
+                value,
+            )),
         }
     }
 }
@@ -276,7 +284,10 @@ impl<T: FromArg> FromArg for CommaList<T> {
 
     fn from_arg(node: &Node, path: &Path<'_>) -> Result<Self, ArgsError> {
         let value = node.value(path)?;
-        let pieces = value.split(',').map(str::trim).filter(|piece| !piece.is_empty());
+        let pieces = value
+            .split(',')
+            .map(str::trim)
+            .filter(|piece| !piece.is_empty());
         if pieces.clone().nth(crate::limits::MAX_LIST).is_some() {
             let max = crate::limits::MAX_LIST;
             return Err(ArgsError::new(path, ArgsErrorKind::TooMany { max }));

@@ -58,11 +58,15 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Node>, D::Error> {
         if self.depth > limits::MAX_DEPTH {
             let max = limits::MAX_DEPTH;
-            return Err(self.reader.refuse(self.path, ArgsErrorKind::TooDeep { max }));
+            return Err(self
+                .reader
+                .refuse(self.path, ArgsErrorKind::TooDeep { max }));
         }
         let Some(left) = self.reader.values_left.checked_sub(1) else {
             let max = limits::MAX_PARAMETERS;
-            return Err(self.reader.refuse(self.path, ArgsErrorKind::TooMany { max }));
+            return Err(self
+                .reader
+                .refuse(self.path, ArgsErrorKind::TooMany { max }));
         };
         self.reader.values_left = left;
         deserializer.deserialize_any(self)

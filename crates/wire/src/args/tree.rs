@@ -131,7 +131,10 @@ impl Branch {
             .windows(2)
             .find(|pair| compare_names(&pair[0].0, &pair[1].0) == Ordering::Equal);
         match twice {
-            Some(pair) => Err(ArgsError::new(path.name(&pair[0].0), ArgsErrorKind::Duplicate)),
+            Some(pair) => Err(ArgsError::new(
+                path.name(&pair[0].0),
+                ArgsErrorKind::Duplicate,
+            )),
             None => Ok(Self { entries }),
         }
     }
@@ -146,7 +149,9 @@ impl Branch {
 
     /// The nodes with their names as the client wrote them.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Node)> {
-        self.entries.iter().map(|(name, node)| (name.as_str(), node))
+        self.entries
+            .iter()
+            .map(|(name, node)| (name.as_str(), node))
     }
 
     /// Decodes the member that has the first of these names that is present.
@@ -258,9 +263,7 @@ fn grow_one(group: &mut [Pair<'_>], end: usize) -> Result<Node, ArgsError> {
     let leaves = group.iter().filter(|pair| pair.name.len() == end).count();
     match leaves {
         0 => grow(group, end + 1).map(Node::Branch),
-        _ if leaves < group.len() => {
-            Err(ArgsError::new(&group[0].name, ArgsErrorKind::Malformed))
-        }
+        _ if leaves < group.len() => Err(ArgsError::new(&group[0].name, ArgsErrorKind::Malformed)),
         _ if group.windows(2).all(|pair| is_echo(&pair[0], &pair[1])) => {
             Ok(Node::text(std::mem::take(&mut group[0].value)))
         }

@@ -25,7 +25,12 @@ const MUST_BE_SIGNED: &[&str] = &[
 pub(super) fn identify(request: &Request, rest: &str) -> Result<Claim, SignatureError> {
     let scheme = Scheme::AlibabaV3;
     let authorization = Authorization::parse(scheme, rest)?;
-    require_signed(scheme, request, authorization.signed_headers, MUST_BE_SIGNED)?;
+    require_signed(
+        scheme,
+        request,
+        authorization.signed_headers,
+        MUST_BE_SIGNED,
+    )?;
     let find = |part: &'static str| {
         filled_header(request, part).ok_or(SignatureError::Incomplete { scheme, part })
     };
@@ -48,7 +53,11 @@ pub(super) fn identify(request: &Request, rest: &str) -> Result<Claim, Signature
             valid_from,
             valid_until,
             code: Code::Plain(Hash::Sha256),
-            strings: vec![string_to_sign(request, authorization.signed_headers, said_hash)],
+            strings: vec![string_to_sign(
+                request,
+                authorization.signed_headers,
+                said_hash,
+            )],
             signature: hex::decode(authorization.signature).unwrap_or_default(),
             body_is_as_signed: said_hash.eq_ignore_ascii_case(&sha256_hex(request.body())),
         },
@@ -61,7 +70,10 @@ fn string_to_sign(request: &Request, signed: &str, body_hash: &str) -> String {
     canonical.push('\n');
     canonical.push_str(request.path());
     canonical.push('\n');
-    canonical.push_str(&canonical::query(request.raw_query_pairs(), SortBy::Decoded));
+    canonical.push_str(&canonical::query(
+        request.raw_query_pairs(),
+        SortBy::Decoded,
+    ));
     canonical.push('\n');
     let host = request.header("host").unwrap_or("");
     push_headers(&mut canonical, request, signed, host);

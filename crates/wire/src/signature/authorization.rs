@@ -48,7 +48,11 @@ pub(super) fn require_signed(
     signed: &str,
     headers: &[&'static str],
 ) -> Result<(), SignatureError> {
-    let is_signed = |header: &str| signed.split(';').any(|name| name.eq_ignore_ascii_case(header));
+    let is_signed = |header: &str| {
+        signed
+            .split(';')
+            .any(|name| name.eq_ignore_ascii_case(header))
+    };
     let unsigned = headers
         .iter()
         .find(|header| request.header(header).is_some() && !is_signed(header));

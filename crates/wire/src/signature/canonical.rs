@@ -122,7 +122,9 @@ pub(super) fn filled_header<'a>(request: &'a Request, name: &str) -> Option<&'a 
 pub(super) fn hosts(request: &Request) -> Vec<String> {
     let sent = request.header("host").unwrap_or("").trim();
     let lower = sent.to_ascii_lowercase();
-    let bare = lower.split_once("://").map_or(lower.as_str(), |(_, host)| host);
+    let bare = lower
+        .split_once("://")
+        .map_or(lower.as_str(), |(_, host)| host);
     let portless = match bare.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => bare,

@@ -60,9 +60,15 @@ pub(super) fn identify(request: &Request) -> Result<Claim, SignatureError> {
 }
 
 fn strings_to_sign(request: &Request) -> Vec<String> {
-    let mut pairs: Vec<_> = request.pairs().filter(|(name, _)| name != "Signature").collect();
+    let mut pairs: Vec<_> = request
+        .pairs()
+        .filter(|(name, _)| name != "Signature")
+        .collect();
     pairs.sort();
-    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let parameters = pairs.join("&");
     let (method, path) = (request.method(), request.path());
     hosts(request)

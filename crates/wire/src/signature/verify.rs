@@ -63,9 +63,7 @@ pub(super) fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 impl Claim {
     /// Checks that the signature is fresh at `now`, made with `secret`, and over this body.
     pub fn verify(&self, secret: &SecretString, now: Timestamp) -> Result<(), SignatureError> {
-        self.verify_by(now, |claim, scope| {
-            claim.derive_key(secret, scope)
-        }, secret)
+        self.verify_by(now, |claim, scope| claim.derive_key(secret, scope), secret)
     }
 
     /// Does the same with keys kept between requests, which saves four of six hashes for AWS.
@@ -75,9 +73,15 @@ impl Claim {
         now: Timestamp,
         keys: &SigningKeys,
     ) -> Result<(), SignatureError> {
-        self.verify_by(now, |claim, scope| {
-            keys.get_or_derive(&claim.access_key, secret, scope, || claim.derive_key(secret, scope))
-        }, secret)
+        self.verify_by(
+            now,
+            |claim, scope| {
+                keys.get_or_derive(&claim.access_key, secret, scope, || {
+                    claim.derive_key(secret, scope)
+                })
+            },
+            secret,
+        )
     }
 
     fn verify_by(
