@@ -1,8 +1,10 @@
 //! A request's parameters: from query string, form or JSON to one bounded tree, and from the tree to
 //! the typed structures that the dialects declare.
 //!
-//!     Request -> Args (names, texts) -> #[derive(FromArg)] structures
-//!                   \-> unknown(): what nobody read
+//! ```text
+//! Request -> Args (names, texts) -> #[derive(FromArg)] structures
+//!               \-> unknown(): what nobody read
+//! ```
 //!
 //! It does not know actions, vendors or their error codes.
 

@@ -1,8 +1,10 @@
 //! How the clouds' requests are decoded, verified and answered.
 //!
-//!     listener -> Request -> identify() -> Claim -> verify(secret, now)
-//!                        \-> Args -> #[derive(FromArg)] structures -> the dialect
-//!     the dialect -> #[derive(IntoDoc)] structures -> Doc -> envelope: XML or JSON text
+//! ```text
+//! listener -> Request -> identify() -> Claim -> verify(secret, now)
+//!                    \-> Args -> #[derive(FromArg)] structures -> the dialect
+//! the dialect -> #[derive(IntoDoc)] structures -> Doc -> envelope: XML or JSON text
+//! ```
 //!
 //! What it does not know: HTTP libraries, accounts and keys, actions, vendors' error codes, resources.
 //! The dialects have those.
@@ -81,5 +83,7 @@ pub use args::{
 };
 pub use doc::{Doc, IntoDoc, Minute};
 pub use request::{Request, RequestError, decode_bytes, raw_pairs};
-pub use signature::{Claim, Cloud, Scheme, SignatureError, SigningKeys, guess_cloud, identify};
+pub use signature::{
+    Claim, Cloud, Nonces, Novelty, Scheme, SignatureError, SigningKeys, guess_cloud, identify,
+};
 pub use wire_derive::{FromArg, IntoDoc};

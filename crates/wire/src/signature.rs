@@ -1,7 +1,9 @@
 //! Who signed a request, in which of the clouds' schemes, and whether the signature holds.
 //!
-//!     identify(request) -> Claim: scheme, access key, time, nonce      (no secret needed)
-//!     claim.verify(secret, now): fresh? signed with this secret? body as signed?
+//! ```text
+//! identify(request) -> Claim: scheme, access key, time, nonce      (no secret needed)
+//! claim.verify(secret, now): fresh? signed with this secret? body as signed?
+//! ```
 //!
 //! One file a scheme. It does not look up keys, remember nonces over restarts or know vendors' error
 //! codes: those are the caller's.
@@ -205,7 +207,7 @@ pub struct Scope {
 }
 
 /// Who says to have signed a request, and everything needed to find out whether that is true.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Claim {
     /// The way of signing, which tells the dialect.
     pub scheme: Scheme,
@@ -226,6 +228,19 @@ impl Claim {
     /// The last moment at which the signature is good: how long its nonce must be remembered.
     pub fn valid_until(&self) -> Timestamp {
         self.proof.valid_until
+    }
+}
+
+/// Shows neither the token nor what was signed: the latter holds every parameter, passwords too.
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claim")
+            .field("scheme", &self.scheme)
+            .field("access_key", &self.access_key)
+            .field("scope", &self.scope)
+            .field("time", &self.time)
+            .field("nonce", &self.nonce)
+            .finish_non_exhaustive()
     }
 }
 

@@ -96,6 +96,10 @@ fn time_text(moment: Timestamp, times: Times) -> String {
 /// XML 1.0 has no form for most control characters (section 2.2), so they become U+FFFD. A carriage
 /// return is written as a reference, because parsers turn a bare one into a line feed (2.11).
 pub fn push_escaped(out: &mut String, text: &str) {
+    if !text.bytes().any(may_need_escape) {
+        out.push_str(text);
+        return;
+    }
     let mut clean_from = 0;
     for (at, character) in text.char_indices() {
         let escape = match character {
@@ -113,4 +117,9 @@ pub fn push_escaped(out: &mut String, text: &str) {
         clean_from = at + character.len_utf8();
     }
     out.push_str(&text[clean_from..]);
+}
+
+/// Whether a character that begins with this byte may need an escape; 0xEF begins U+FFFE and U+FFFF.
+fn may_need_escape(byte: u8) -> bool {
+    byte < b' ' || matches!(byte, b'<' | b'>' | b'&' | b'"' | 0xef)
 }

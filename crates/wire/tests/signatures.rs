@@ -9,9 +9,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use proptest::prelude::*;
 use secrecy::SecretString;
-use wire::signature::{Nonces, Novelty};
-use wire::{Args, Base64, Claim, Request, Scheme, SignatureError, SigningKeys, identify};
+use wire::{
+    Args, Base64, Claim, Nonces, Novelty, Request, Scheme, SignatureError, SigningKeys, identify,
+};
 
 const ACCESS_KEY: &str = "PILEUSEXAMPLEKEY";
 const SECRET: &str = "pileus/example+secret=1";
@@ -475,4 +477,41 @@ fn an_absolute_target_and_an_odd_host_change_nothing() {
     let host = captured.header("host").clone();
     *captured.header("host") = format!("http://{host}");
     assert_eq!(verified(&captured), Ok(()));
+}
+
+#[test]
+fn a_claim_shown_for_debugging_keeps_what_was_signed() {
+    let claim = Captured::read("alibaba_rpc_core_token").claim();
+    let shown = format!("{claim:?}");
+    assert!(shown.contains(ACCESS_KEY));
+    assert!(
+        !shown.contains("example%2F") && !shown.contains(TOKEN),
+        "{shown}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_looks_like_a_signature_panics(
+        authorization in "(AWS4|ACS3|TC3)-HMAC-SHA256 ((Credential|SignedHeaders|Signature)=[a/0-9;é]{0,40}, ?){0,4}",
+        date in "[0-9TZ:é-]{0,20}",
+        query in "((X-Amz-[A-Z][a-z]{3,8}|AWSAccessKeyId|SecretId|AccessKeyId|Signature|Timestamp|Expires)[=&%a-z0-9]){0,12}",
+        host in ".{0,20}",
+    ) {
+        let headers = [
+            ("authorization", &authorization),
+            ("x-amz-date", &date),
+            ("x-acs-date", &date),
+            ("x-tc-timestamp", &date),
+            ("host", &host),
+        ];
+        for signed in [0, 1] {
+            let headers = headers[signed..].iter().map(|(k, v)| ((*k).to_owned(), (*v).clone()));
+            let request = Request::new("GET", format!("/?{query}"), headers, Bytes::new()).unwrap();
+            if let Ok(claim) = identify(&request) {
+                prop_assert!(claim.verify(&secret(), claim.time).is_err());
+            }
+            wire::guess_cloud(&request);
+        }
+    }
 }

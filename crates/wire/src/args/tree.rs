@@ -1,6 +1,8 @@
 //! The tree of parameters: texts at the leaves, names in between, lists as names that are numbers.
 //!
-//!     Tag.1.Key=a & Tag.1.Value=b & Size=3        { Size: "3", Tag: { 1: { Key: "a", Value: "b" } } }
+//! ```text
+//! Tag.1.Key=a & Tag.1.Value=b & Size=3        { Size: "3", Tag: { 1: { Key: "a", Value: "b" } } }
+//! ```
 //!
 //! Names are found whatever their case, because Alibaba's own SDKs disagree about it. Branches are
 //! kept sorted, so a hostile request of many names costs n log n. A leaf remembers that it was read,

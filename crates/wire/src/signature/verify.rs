@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use super::{Claim, Scope, SignatureError, SigningKeys};
 
 /// What has to be checked with the secret.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Proof {
     pub(super) valid_from: Timestamp,
     pub(super) valid_until: Timestamp,
