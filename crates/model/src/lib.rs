@@ -4,6 +4,7 @@
 //! same answer twice. Vendors' words are not known here; a dialect translates.
 
 mod id;
+pub mod instance_type;
 mod units;
 
 pub use id::*;
