@@ -5,6 +5,7 @@
 
 mod id;
 pub mod instance_type;
+pub mod policy;
 mod units;
 
 pub use id::*;
