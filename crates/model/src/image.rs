@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Gib, ImageId, Millis, Tags};
+use crate::{AccountId, Architecture, Gib, ImageId, Millis, Tags};
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,16 +42,6 @@ impl Image {
     pub fn visible_to(&self, account: AccountId) -> bool {
         self.public || self.account == account
     }
-}
-
-/// Processor architecture of an image or instance type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Architecture {
-    /// 64-bit x86.
-    X86_64,
-    /// 64-bit Arm.
-    Arm64,
 }
 
 /// Whether an image can be launched.
