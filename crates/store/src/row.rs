@@ -1,0 +1,207 @@
+//! How a struct of the model becomes a row: its JSON document in `body`, its id, and the columns that constraints,
+//! look-ups and order need.
+//!
+//! Columns are computed from the struct in one place, [`Row::COLUMNS`], at every write, so they cannot disagree with the
+//! document. Nothing is read back from them but by a projection.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::value::{Key, Value};
+
+/// A noun as the store sees it: one struct, one table.
+///
+/// The table has `id` first, then the columns in any order, then `body TEXT NOT NULL` last (so that a scan of the columns
+/// does not page through documents).
+pub trait Row: Serialize + DeserializeOwned + Send + 'static {
+    /// The id's type.
+    type Id: Key;
+    /// Name of the table.
+    const TABLE: &'static str;
+    /// The columns beside `id` and `body`.
+    const COLUMNS: &'static [Column<Self>];
+    /// The id of this row.
+    fn id(&self) -> Self::Id;
+}
+
+/// A column: its name, and how its value follows from the struct.
+pub struct Column<R: ?Sized> {
+    pub(crate) name: &'static str,
+    pub(crate) value: fn(&R) -> Value,
+}
+
+impl<R> Column<R> {
+    /// Names a column and computes it.
+    pub const fn new(name: &'static str, value: fn(&R) -> Value) -> Column<R> {
+        Column { name, value }
+    }
+}
+
+/// Which rows of a table, in which order, and how many: conditions on columns, joined by "and", ordered by id.
+///
+/// ```
+/// # use store::By;
+/// let page = By::is("account", 7).and("state", "running").above("id", 1000).first(100);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct By {
+    conditions: Vec<(&'static str, Test, Value)>,
+    order: Option<&'static str>,
+    backwards: bool,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Test {
+    Is,
+    Above,
+    Below,
+    AtMost,
+}
+
+impl By {
+    /// Every row.
+    pub fn all() -> By {
+        By::default()
+    }
+
+    /// Rows whose column has this value; [`Value::Null`] asks for rows without one.
+    pub fn is(column: &'static str, value: impl Into<Value>) -> By {
+        By::all().and(column, value)
+    }
+
+    /// Of these, rows whose column has this value.
+    pub fn and(self, column: &'static str, value: impl Into<Value>) -> By {
+        self.with(column, Test::Is, value.into())
+    }
+
+    /// Of these, rows whose column is greater: `.above("id", last)` is the next page.
+    pub fn above(self, column: &'static str, value: impl Into<Value>) -> By {
+        self.with(column, Test::Above, value.into())
+    }
+
+    /// Of these, rows whose column is smaller.
+    pub fn below(self, column: &'static str, value: impl Into<Value>) -> By {
+        self.with(column, Test::Below, value.into())
+    }
+
+    /// Of these, rows whose column is not greater.
+    pub fn at_most(self, column: &'static str, value: impl Into<Value>) -> By {
+        self.with(column, Test::AtMost, value.into())
+    }
+
+    /// Ordered by this column, rows with the same value by id, instead of by id alone.
+    pub fn ordered_by(mut self, column: &'static str) -> By {
+        self.order = Some(column);
+        self
+    }
+
+    /// In falling order.
+    pub fn backwards(mut self) -> By {
+        self.backwards = !self.backwards;
+        self
+    }
+
+    /// No more than so many.
+    pub fn first(mut self, limit: u32) -> By {
+        self.limit = Some(limit);
+        self
+    }
+
+    fn with(mut self, column: &'static str, test: Test, value: Value) -> By {
+        self.conditions.push((column, test, value));
+        self
+    }
+
+    /// `WHERE ...` with numbered parameters, and their values.
+    pub(crate) fn filter(&self) -> (String, Vec<Value>) {
+        let mut sql = String::new();
+        let mut values = Vec::with_capacity(self.conditions.len() + 1);
+        for (column, test, value) in &self.conditions {
+            sql.push_str(if values.is_empty() && sql.is_empty() { " WHERE " } else { " AND " });
+            let sign = match (test, value) {
+                (Test::Is, Value::Null) => {
+                    let _ = write!(sql, "{column} IS NULL");
+                    continue;
+                }
+                (Test::Is, Value::Int(_) | Value::Text(_)) => "=",
+                (Test::Above, _) => ">",
+                (Test::Below, _) => "<",
+                (Test::AtMost, _) => "<=",
+            };
+            values.push(value.clone());
+            let _ = write!(sql, "{column} {sign} ${}", values.len());
+        }
+        (sql, values)
+    }
+
+    /// `WHERE ... ORDER BY ... LIMIT ...` with numbered parameters, and their values.
+    pub(crate) fn select(&self) -> (String, Vec<Value>) {
+        let (mut sql, mut values) = self.filter();
+        let direction = if self.backwards { " DESC" } else { "" };
+        match self.order {
+            Some(column) => {
+                let _ = write!(sql, " ORDER BY {column}{direction}, id{direction}");
+            }
+            None => {
+                let _ = write!(sql, " ORDER BY id{direction}");
+            }
+        }
+        if let Some(limit) = self.limit {
+            values.push(limit.into());
+            let _ = write!(sql, " LIMIT ${}", values.len());
+        }
+        (sql, values)
+    }
+}
+
+/// The statements on one table.
+pub(crate) struct Statements {
+    pub(crate) get: String,
+    pub(crate) insert: String,
+    pub(crate) update: String,
+    pub(crate) delete: String,
+}
+
+impl Statements {
+    /// The statements of a row's table, made once for each thread.
+    pub(crate) fn of<R: Row>() -> Rc<Statements> {
+        thread_local! {
+            static MADE: RefCell<HashMap<TypeId, Rc<Statements>>> = RefCell::new(HashMap::new());
+        }
+        MADE.with_borrow_mut(|made| made.entry(TypeId::of::<R>()).or_insert_with(|| Rc::new(Statements::make::<R>())).clone())
+    }
+
+    fn make<R: Row>() -> Statements {
+        let (table, body) = (R::TABLE, R::COLUMNS.len() + 2);
+        let names: String = R::COLUMNS.iter().map(|c| format!("{}, ", c.name)).collect();
+        let places: String = (2..body).map(|n| format!("${n}, ")).collect();
+        let sets: String = R::COLUMNS.iter().zip(2..).map(|(c, n)| format!("{} = ${n}, ", c.name)).collect();
+        Statements {
+            get: format!("SELECT body FROM {table} WHERE id = $1"),
+            insert: format!("INSERT INTO {table} (id, {names}body) VALUES ($1, {places}${body})"),
+            update: format!("UPDATE {table} SET {sets}body = ${body} WHERE id = $1"),
+            delete: format!("DELETE FROM {table} WHERE id = $1"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_become_numbered_parameters() {
+        let by = By::is("account", 7).and("host", Value::Null).and("name", "a").at_most("due", 9);
+        let (sql, values) = by.backwards().first(5).select();
+        assert_eq!(sql, " WHERE account = $1 AND host IS NULL AND name = $2 AND due <= $3 ORDER BY id DESC LIMIT $4");
+        assert_eq!(values, [7.into(), "a".into(), 9.into(), Value::Int(5)]);
+        assert_eq!(By::is("host", Value::Null).and("zone", "a").select().0, " WHERE host IS NULL AND zone = $1 ORDER BY id");
+    }
+}

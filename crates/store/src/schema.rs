@@ -1,0 +1,54 @@
+//! The list of what the database of Pileus consists of: a new noun is entered here, once.
+
+use crate::projection::{Facets, Layout};
+
+/// A step in the shape of the database. Never changed after it was released.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Its place in the order.
+    pub number: u32,
+    /// What it brings.
+    pub name: &'static str,
+    /// Statements in the common subset of the two engines.
+    pub sql: &'static str,
+}
+
+/// The shape of a database.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    pub(crate) migrations: Vec<Migration>,
+    pub(crate) projections: Vec<Layout>,
+}
+
+/// Enters the files `migrations/NAME.sql`, numbered from 1.
+macro_rules! migrations {
+    ($($name:literal)*) => {
+        [$(($name, include_str!(concat!("../migrations/", $name, ".sql")))),*]
+    };
+}
+
+impl Schema {
+    /// The engine's own tables; what a noun needs is added to it.
+    pub fn engine() -> Schema {
+        let empty = Schema { migrations: Vec::new(), projections: Vec::new() };
+        migrations!("0001_engine").into_iter().fold(empty, |schema, (name, sql)| schema.and(name, sql))
+    }
+
+    /// The database of Pileus.
+    pub fn pileus() -> Schema {
+        Schema::engine()
+    }
+
+    /// Adds the next migration.
+    pub fn and(mut self, name: &'static str, sql: &'static str) -> Schema {
+        let number = self.migrations.last().map_or(1, |last| last.number + 1);
+        self.migrations.push(Migration { number, name, sql });
+        self
+    }
+
+    /// Keeps a projection of this noun.
+    pub fn projecting<R: Facets>(mut self) -> Schema {
+        self.projections.push(Layout::of::<R>());
+        self
+    }
+}

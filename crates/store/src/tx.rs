@@ -1,0 +1,270 @@
+//! A transaction as a closure sees it: rows by id, rows by columns, and what it has changed so far.
+//!
+//! Synchronous, and the same over both engines. Reading takes `&Tx` and writing `&mut Tx`, so that a reading closure cannot
+//! write. A transaction does nothing but SQL: its closure may be run again.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::changes::{Change, Document, Effects, What};
+use crate::error::StoreError;
+use crate::postgres::Session;
+use crate::row::{By, Row, Statements};
+use crate::sqlite;
+use crate::value::{BEYOND, Key, Value};
+
+/// A transaction, or a consistent snapshot where it cannot be written to.
+pub struct Tx<'c> {
+    link: Link<'c>,
+    effects: Effects,
+    fault: RefCell<Option<StoreError>>,
+}
+
+/// The engine's end of a transaction.
+pub(crate) enum Link<'c> {
+    Sqlite(&'c rusqlite::Connection),
+    Postgres(RefCell<Session<'c>>),
+}
+
+/// A result row of either engine.
+pub(crate) enum Record<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r ::postgres::Row),
+}
+
+impl Record<'_> {
+    /// The text of a column that is never NULL.
+    pub(crate) fn text(&self, column: usize) -> Result<&str, StoreError> {
+        match self {
+            Record::Sqlite(row) => sqlite::text(row, column),
+            Record::Postgres(row) => crate::postgres::text(row, column),
+        }
+    }
+
+    /// The value of a column.
+    pub(crate) fn value(&self, column: usize) -> Result<Value, StoreError> {
+        match self {
+            Record::Sqlite(row) => sqlite::value(row, column),
+            Record::Postgres(row) => crate::postgres::value(row, column),
+        }
+    }
+
+    /// The number in a column that is never NULL.
+    pub(crate) fn int(&self, column: usize) -> Result<i64, StoreError> {
+        match self.value(column)? {
+            Value::Int(number) => Ok(number),
+            Value::Null | Value::Text(_) => Err(StoreError::Engine(format!("column {column} of a result is not a number"))),
+        }
+    }
+}
+
+/// `IN` lists are padded to these lengths, so that few statements are prepared.
+const IN_LISTS: [usize; 4] = [1, 8, 32, 128];
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(link: Link<'c>) -> Tx<'c> {
+        Tx { link, effects: Effects::default(), fault: RefCell::new(None) }
+    }
+
+    /// The row with this id.
+    pub fn get<R: Row>(&self, id: R::Id) -> Result<Option<R>, StoreError> {
+        let found = self.query(&Statements::of::<R>().get, &[id.to_value()], |record| document(record))?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The rows with these ids, in their order, without those that are not there.
+    pub fn get_many<R: Row>(&self, ids: &[R::Id]) -> Result<Vec<R>, StoreError> {
+        let mut found = std::collections::HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IN_LISTS[IN_LISTS.len() - 1]) {
+            let length = IN_LISTS.into_iter().find(|length| *length >= some.len()).expect("chunks are no longer than the longest list");
+            let places: String = (1..=length).map(|n| if n == 1 { "$1".to_owned() } else { format!(", ${n}") }).collect();
+            let last = some.last().expect("chunks are not empty");
+            let values: Vec<Value> = (0..length).map(|n| some.get(n).unwrap_or(last).to_value()).collect();
+            let sql = format!("SELECT body FROM {} WHERE id IN ({places})", R::TABLE);
+            found.extend(self.query(&sql, &values, document::<R>)?.into_iter().map(|row| (row.id().to_value(), row)));
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(&id.to_value())).collect())
+    }
+
+    /// The rows that fit.
+    pub fn list<R: Row>(&self, by: By) -> Result<Vec<R>, StoreError> {
+        let (rest, values) = by.select();
+        self.query(&format!("SELECT body FROM {}{rest}", R::TABLE), &values, document)
+    }
+
+    /// The first row that fits.
+    pub fn find<R: Row>(&self, by: By) -> Result<Option<R>, StoreError> {
+        Ok(self.list(by.first(1))?.into_iter().next())
+    }
+
+    /// How many rows fit. The order and the limit do not matter.
+    pub fn count<R: Row>(&self, by: By) -> Result<u64, StoreError> {
+        let (rest, values) = by.filter();
+        let counts = self.query(&format!("SELECT COUNT(*) FROM {}{rest}", R::TABLE), &values, |record| record.int(0))?;
+        Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
+    }
+
+    /// The sum of a column over the rows that fit; 0 when none do. The order and the limit do not matter.
+    pub fn sum<R: Row>(&self, column: &'static str, by: By) -> Result<i64, StoreError> {
+        let (rest, values) = by.filter();
+        // PostgreSQL's SUM of BIGINT is NUMERIC.
+        let sql = format!("SELECT CAST(COALESCE(SUM({column}), 0) AS BIGINT) FROM {}{rest}", R::TABLE);
+        let sums = self.query(&sql, &values, |record| record.int(0))?;
+        Ok(sums.first().copied().unwrap_or(0))
+    }
+
+    /// Adds a row. [`StoreError::Duplicate`] says which unique constraint was in the way; the transaction may go on after it.
+    pub fn insert<R: Row>(&mut self, row: &R) -> Result<(), StoreError> {
+        let (values, what) = self.written(row)?;
+        let result = match &self.link {
+            Link::Sqlite(connection) => sqlite::insert(connection, R::TABLE, &Statements::of::<R>().insert, &values),
+            Link::Postgres(session) => session.borrow_mut().insert(R::TABLE, &Statements::of::<R>().insert, &values),
+        };
+        self.note(result)?;
+        self.changed::<R>(values, What::Inserted(what));
+        Ok(())
+    }
+
+    /// Replaces the row with the same id. [`StoreError::Missing`] if there is none; [`StoreError::Duplicate`] if another row has
+    /// a value that must be unique, after which the transaction can only end.
+    pub fn update<R: Row>(&mut self, row: &R) -> Result<(), StoreError> {
+        let (values, what) = self.written(row)?;
+        let done = self.run(R::TABLE, &Statements::of::<R>().update, &values);
+        if let Err(error @ StoreError::Duplicate { .. }) = &done {
+            // PostgreSQL has given the transaction up; SQLite follows, so that both behave alike.
+            self.fault.borrow_mut().get_or_insert(error.clone());
+        }
+        if done? == 0 {
+            return Err(StoreError::Missing { table: R::TABLE });
+        }
+        self.changed::<R>(values, What::Updated(what));
+        Ok(())
+    }
+
+    /// Replaces the row with the same id, or adds it.
+    pub fn put<R: Row>(&mut self, row: &R) -> Result<(), StoreError> {
+        match self.update(row) {
+            Err(StoreError::Missing { .. }) => self.insert(row),
+            done => done,
+        }
+    }
+
+    /// Removes a row; false when it was not there.
+    pub fn delete<R: Row>(&mut self, id: R::Id) -> Result<bool, StoreError> {
+        let id = id.to_value();
+        let gone = self.run(R::TABLE, &Statements::of::<R>().delete, std::slice::from_ref(&id))? > 0;
+        if gone {
+            self.effects.changes.push(Change { table: R::TABLE, id, what: What::Deleted });
+        }
+        Ok(gone)
+    }
+
+    /// Runs a statement that changes something other than a row of a noun; how many records it touched.
+    pub(crate) fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        self.run("", sql, values)
+    }
+
+    /// Runs a query. A text with a NUL is stored nowhere, so it matches nothing.
+    pub(crate) fn query<T>(
+        &self,
+        sql: &str,
+        values: &[Value],
+        mut each: impl FnMut(Record<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.usable()?;
+        if !values.iter().all(Value::is_storable) {
+            return Ok(Vec::new());
+        }
+        let result = match &self.link {
+            Link::Sqlite(connection) => sqlite::query(connection, sql, values, |row| each(Record::Sqlite(row))),
+            Link::Postgres(session) => session.borrow_mut().query(sql, values, |row| each(Record::Postgres(row))),
+        };
+        self.note(result)
+    }
+
+    /// Notes that someone's sleep was shortened.
+    pub(crate) fn woke(&mut self) {
+        self.effects.woke = true;
+    }
+
+    /// The engine's end, and what the transaction did.
+    pub(crate) fn end(self) -> (Link<'c>, Effects) {
+        (self.link, self.effects)
+    }
+
+    /// What broke the transaction so far.
+    pub(crate) fn fault(&self) -> Option<StoreError> {
+        self.fault.borrow().clone()
+    }
+
+    fn run(&self, table: &'static str, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        self.usable()?;
+        if !values.iter().all(Value::is_storable) {
+            return Err(StoreError::Unstorable { table, what: "a text with a NUL" });
+        }
+        let result = match &self.link {
+            Link::Sqlite(connection) => sqlite::execute(connection, table, sql, values),
+            Link::Postgres(session) => session.borrow_mut().execute(table, sql, values),
+        };
+        self.note(result)
+    }
+
+    fn usable(&self) -> Result<(), StoreError> {
+        if self.fault.borrow().is_some() { Err(StoreError::Doomed) } else { Ok(()) }
+    }
+
+    /// Remembers a failure after which the engine would not go on.
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result {
+            match error {
+                StoreError::Duplicate { .. }
+                | StoreError::Missing { .. }
+                | StoreError::Unstorable { .. }
+                | StoreError::Unreadable { .. }
+                | StoreError::Doomed => {}
+                StoreError::Conflict
+                | StoreError::DiskFull
+                | StoreError::ReadOnly(_)
+                | StoreError::InUse
+                | StoreError::Unreachable(_)
+                | StoreError::Uncertain
+                | StoreError::Migration { .. }
+                | StoreError::Closed
+                | StoreError::Engine(_) => {
+                    self.fault.borrow_mut().get_or_insert(error.clone());
+                }
+            }
+        }
+        result
+    }
+
+    /// The values of a row, id first and document last, and what is told of it.
+    fn written<R: Row>(&self, row: &R) -> Result<(Vec<Value>, Document), StoreError> {
+        self.usable()?;
+        let table = R::TABLE;
+        let body = serde_json::to_string(row).map_err(|error| StoreError::Unreadable { table, why: error.to_string() })?;
+        let body: Arc<str> = body.into();
+        let id = row.id().to_value();
+        let columns: Vec<Value> = R::COLUMNS.iter().map(|column| (column.value)(row)).collect();
+        if id == Value::Int(BEYOND) || id == Value::Null {
+            return Err(StoreError::Unstorable { table, what: "an id beyond the last" });
+        }
+        if !id.is_storable() || !columns.iter().all(Value::is_storable) {
+            return Err(StoreError::Unstorable { table, what: "a text with a NUL" });
+        }
+        let mut values = Vec::with_capacity(columns.len() + 2);
+        values.push(id);
+        values.extend(columns.iter().cloned());
+        values.push(Value::Text(body.clone()));
+        Ok((values, Document { columns, body }))
+    }
+
+    fn changed<R: Row>(&mut self, values: Vec<Value>, what: What) {
+        let id = values.into_iter().next().expect("a row's values begin with its id");
+        self.effects.changes.push(Change { table: R::TABLE, id, what });
+    }
+}
+
+fn document<R: Row>(record: Record<'_>) -> Result<R, StoreError> {
+    serde_json::from_str(record.text(0)?).map_err(|error| StoreError::Unreadable { table: R::TABLE, why: error.to_string() })
+}
