@@ -1,1 +1,42 @@
-//! Commands, work loop, placement and host rendering of Pileus.
+//! The control plane: commands, work loop, placement, and what each host should hold. It reads and writes its database and
+//! nothing else; machines are touched only by agents, which it meets through host documents and reports.
+
+mod account;
+mod auth;
+mod clock;
+mod cloud;
+mod describe;
+mod fleet;
+mod host;
+mod ids;
+mod image;
+mod instance;
+mod instances;
+mod key_pair;
+mod launch;
+mod network;
+mod password;
+mod report;
+mod run;
+mod seal;
+mod ssh_key;
+mod tag;
+mod work;
+
+pub use account::NewAccessKey;
+pub use auth::{Caller, Principal, Target};
+pub use clock::Clock;
+pub use cloud::{Cloud, Failure, Region};
+pub use describe::{
+    FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query, volume_word,
+};
+pub use host::NewHost;
+pub use ids::Ids;
+pub use image::NewImage;
+pub use instance::{ModifyInstance, RebootInstances, StartInstances, StateChange, StopInstances, TerminateInstances};
+pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
+pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
+pub use password::hash as hash_password;
+pub use run::{Command, Cx, Options};
+pub use seal::{MASTER_KEY_LEN, MasterKey, SealError};
+pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};

@@ -48,18 +48,30 @@
 //! What a noun means: the rules are in `model`, the order of things in `control`. Nobody outside writes SQL, and nothing in
 //! here tells the time.
 
+mod account;
+mod address;
 mod changes;
 mod error;
+mod event;
+mod host;
+mod image;
+mod instance;
+mod interface;
 mod job;
+mod key_pair;
 mod migrate;
+mod network;
 mod postgres;
 mod projection;
 mod row;
 mod schema;
+mod security_group;
 mod sqlite;
 mod store;
+mod subnet;
 mod tx;
 mod value;
+mod volume;
 mod wake;
 
 #[cfg(test)]
@@ -67,6 +79,8 @@ mod tests;
 
 pub use changes::{Change, Changes, Commit, Document, FeedError, What};
 pub use error::{StoreError, WriteError};
+pub use event::ClientToken;
+pub use instance::Held;
 pub use projection::{Facet, Facets, Filter, Match, Page, Query};
 pub use row::{By, Column, Row};
 pub use schema::{Migration, Schema};

@@ -36,7 +36,7 @@ impl Schema {
 
     /// The database of Pileus.
     pub fn pileus() -> Schema {
-        Schema::engine()
+        migrations!("0002_nouns").into_iter().fold(Schema::engine(), |schema, (name, sql)| schema.and(name, sql))
     }
 
     /// Adds the next migration.

@@ -104,6 +104,15 @@ impl<'c> Tx<'c> {
         Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
     }
 
+    /// How many rows fit, counted no further than `at_most`, so that it costs no more than that.
+    pub fn count_up_to<R: Row>(&self, by: By, at_most: u64) -> Result<u64, StoreError> {
+        let at_most = u32::try_from(at_most).unwrap_or(u32::MAX);
+        let (rest, values) = by.first(at_most).select();
+        let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {}{rest}) AS some", R::TABLE);
+        let counts = self.query(&sql, &values, |record| record.int(0))?;
+        Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
+    }
+
     /// The sum of a column over the rows that fit; 0 when none do. The order and the limit do not matter.
     pub fn sum<R: Row>(&self, column: &'static str, by: By) -> Result<i64, StoreError> {
         let (rest, values) = by.filter();

@@ -1,0 +1,405 @@
+//! What tenants read: lists with filters, sorted by creation, in pages.
+//!
+//! A dialect turns its vendor's filters into [`Filter`]s of these fields and a noun's rows into its replies. The rows of
+//! a page come with what they refer to ([`InstanceView`]), so that a dialect never asks twice.
+
+use std::collections::HashMap;
+
+use model::{
+    AccountId, Address, Error, Event, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, KeyPair, SecurityGroup, SecurityGroupId,
+    Subnet, Tags, Volume, VolumeId, Vpc, matches_pattern,
+};
+use store::Tx;
+
+use crate::auth::{Caller, Target};
+use crate::{Cloud, Failure};
+
+/// Largest page (EC2 and ECS: 1,000 and 100; a dialect may ask for less).
+pub const PAGE_MAX: usize = 1_000;
+/// Most filters in a call, and most values of one (EC2 documents 200 values; the number of filters is ours).
+pub const FILTERS_MAX: usize = 50;
+/// Most values of one filter.
+pub const FILTER_VALUES_MAX: usize = 200;
+/// Most ids in one call (EC2 documents 1,000).
+pub const IDS_MAX: usize = 1_000;
+
+/// One condition: the field has one of the values. Values may hold `*` and `?` as EC2 documents them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// The field.
+    pub field: Field,
+    /// Patterns, of which one must match.
+    pub values: Vec<String>,
+}
+
+/// What can be filtered by. A noun that lacks a field matches no value of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// The id.
+    Id,
+    /// The name: display name, or the unique name of key pairs, images and groups.
+    Name,
+    /// The state in one word ([`model::Phase::word`] and the like).
+    State,
+    /// The zone.
+    Zone,
+    /// Canonical name of the instance type.
+    InstanceType,
+    /// The image.
+    Image,
+    /// The VPC.
+    Vpc,
+    /// The subnet.
+    Subnet,
+    /// The instance that the thing belongs to.
+    Instance,
+    /// The launch call.
+    Reservation,
+    /// Name of the key pair.
+    KeyName,
+    /// A security group's id.
+    Group,
+    /// A security group's name.
+    GroupName,
+    /// A private address.
+    PrivateIp,
+    /// A public address.
+    PublicIp,
+    /// An interface's id.
+    Interface,
+    /// A volume's id.
+    Volume,
+    /// The owner's account number.
+    Owner,
+    /// The architecture.
+    Architecture,
+    /// Whether it is the default of its kind: `true` or `false`.
+    IsDefault,
+    /// Whether everybody may use it: `true` or `false`.
+    IsPublic,
+    /// An address range.
+    Range,
+    /// A fingerprint.
+    Fingerprint,
+    /// A description.
+    Description,
+    /// The value of the tag with this key.
+    Tag(String),
+    /// Any tag's key.
+    TagKey,
+    /// Any tag's value.
+    TagValue,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Query<I> {
+    /// Only these; each must exist. All when empty.
+    pub ids: Vec<I>,
+    /// All of these must match.
+    pub filters: Vec<Filter>,
+    /// Which part of the list.
+    pub page: Page,
+}
+
+impl<I> Default for Query<I> {
+    fn default() -> Query<I> {
+        Query { ids: vec![], filters: vec![], page: Page::default() }
+    }
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// Everything up to [`PAGE_MAX`] at once.
+    First(usize),
+    /// So many rows after the one with this id value.
+    After {
+        /// The last id of the page before.
+        last: u64,
+        /// Size of the page.
+        size: usize,
+    },
+    /// The page with this number, from 1.
+    Number {
+        /// Number of the page.
+        number: usize,
+        /// Size of the page.
+        size: usize,
+    },
+}
+
+impl Default for Page {
+    fn default() -> Page {
+        Page::First(PAGE_MAX)
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The rows, oldest first.
+    pub rows: Vec<T>,
+    /// Id value to go on after; none on the last page.
+    pub next: Option<u64>,
+    /// Rows that match, on all pages.
+    pub total: usize,
+}
+
+/// An instance with what it refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceView {
+    /// The instance.
+    pub instance: Instance,
+    /// Its primary interface; none once it is terminated.
+    pub interface: Option<Interface>,
+    /// The public address of that interface.
+    pub address: Option<Address>,
+    /// Its volumes.
+    pub volumes: Vec<Volume>,
+    /// Security groups of the interface: id and name.
+    pub groups: Vec<(SecurityGroupId, String)>,
+    /// The image, unless its row is gone.
+    pub image: Option<Image>,
+}
+
+/// A noun that can be listed.
+pub trait Listing: Clone + Send + 'static {
+    /// Its id.
+    type Id: Copy + Send + Sync + Ord + 'static;
+    /// Which noun it is.
+    const NOUN: model::Noun;
+    /// The id of this row.
+    fn id(&self) -> Self::Id;
+    /// The id's value and text.
+    fn id_value(id: Self::Id) -> (u64, String);
+    /// Everything that the account may see, by id.
+    fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<Self>, Failure>;
+    /// Values of a field; none when the noun has no such field.
+    fn values(&self, field: &Field) -> Vec<String>;
+}
+
+impl Cloud {
+    /// Lists one of the small nouns.
+    pub async fn list<T: Listing>(&self, caller: &Caller, query: Query<T::Id>) -> Result<Listed<T>, Error> {
+        check_query(&query)?;
+        self.read(caller, vec![Target::any()], move |tx, cx| list(T::all(tx, cx.caller.account())?, &query)).await
+    }
+
+    /// Lists instances with what they refer to. Terminated ones are listed as long as their row exists.
+    pub async fn list_instances(&self, caller: &Caller, query: Query<InstanceId>) -> Result<Listed<InstanceView>, Error> {
+        check_query(&query)?;
+        self.read(caller, vec![Target::any()], move |tx, cx| crate::instances::page(tx, cx, &query)).await
+    }
+
+    /// One instance with what it refers to.
+    pub async fn instance_view(&self, caller: &Caller, id: InstanceId) -> Result<InstanceView, Error> {
+        let query = Query { ids: vec![id], ..Query::default() };
+        let mut listed = self.list_instances(caller, query).await?;
+        listed.rows.pop().ok_or_else(|| Error::not_found(model::Noun::Instance, id))
+    }
+
+    /// The newest events of the caller's account, newest first.
+    pub async fn events(&self, caller: &Caller, at_most: u32) -> Result<Vec<Event>, Error> {
+        let at_most = at_most.min(PAGE_MAX as u32);
+        self.read(caller, vec![Target::any()], move |tx, cx| Ok(tx.event_list(cx.caller.account(), at_most)?)).await
+    }
+}
+
+pub(crate) fn check_query<I>(query: &Query<I>) -> Result<(), Error> {
+    if query.filters.len() > FILTERS_MAX || query.filters.iter().any(|filter| filter.values.len() > FILTER_VALUES_MAX) {
+        return Err(Error::invalid("Filter", format!("more than {FILTERS_MAX} filters or {FILTER_VALUES_MAX} values")));
+    }
+    if query.ids.len() > IDS_MAX {
+        return Err(Error::invalid("Ids", format!("more than {IDS_MAX} in one call")));
+    }
+    match query.page {
+        Page::Number { number: 0, .. } | Page::Number { size: 0, .. } | Page::After { size: 0, .. } | Page::First(0) => {
+            Err(Error::invalid("Page", "numbers and sizes start at 1"))
+        }
+        Page::Number { .. } | Page::After { .. } | Page::First(_) => Ok(()),
+    }
+}
+
+/// Filters and cuts rows that are in order of their ids.
+pub(crate) fn list<T: Listing>(mut rows: Vec<T>, query: &Query<T::Id>) -> Result<Listed<T>, Failure> {
+    for id in &query.ids {
+        if !rows.iter().any(|row| row.id() == *id) {
+            return Err(Error::not_found(T::NOUN, T::id_value(*id).1).into());
+        }
+    }
+    rows.retain(|row| (query.ids.is_empty() || query.ids.contains(&row.id())) && query.filters.iter().all(|filter| matches(row, filter)));
+    let total = rows.len();
+    let value = |row: &T| T::id_value(row.id()).0;
+    let (start, size) = match query.page {
+        Page::First(size) => (0, size),
+        Page::After { last, size } => (rows.partition_point(|row| value(row) <= last), size),
+        Page::Number { number, size } => ((number - 1).saturating_mul(size).min(total), size),
+    };
+    let end = start.saturating_add(size.min(PAGE_MAX)).min(total);
+    let next = (end < total && end > start).then(|| value(&rows[end - 1]));
+    Ok(Listed { rows: rows.drain(start..end).collect(), next, total })
+}
+
+fn matches<T: Listing>(row: &T, filter: &Filter) -> bool {
+    let found = row.values(&filter.field);
+    filter.values.iter().any(|pattern| found.iter().any(|value| matches_pattern(pattern, value)))
+}
+
+fn tag_values(tags: &Tags, field: &Field) -> Vec<String> {
+    match field {
+        Field::Tag(key) => tags.get(key).cloned().into_iter().collect(),
+        Field::TagKey => tags.keys().cloned().collect(),
+        Field::TagValue => tags.values().cloned().collect(),
+        _ => vec![],
+    }
+}
+
+fn flag(value: bool) -> Vec<String> {
+    vec![value.to_string()]
+}
+
+macro_rules! listing {
+    ($row:ty, $id:ty, $noun:ident, $all:expr, |$this:ident, $field:ident| $values:expr) => {
+        impl Listing for $row {
+            type Id = $id;
+            const NOUN: model::Noun = model::Noun::$noun;
+
+            fn id(&self) -> $id {
+                self.id
+            }
+
+            fn id_value(id: $id) -> (u64, String) {
+                (id.as_u64(), id.to_string())
+            }
+
+            fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<Self>, Failure> {
+                let all: fn(&Tx<'_>, AccountId) -> Result<Vec<Self>, Failure> = $all;
+                all(tx, account)
+            }
+
+            fn values(&self, $field: &Field) -> Vec<String> {
+                let $this = self;
+                match $field {
+                    Field::Id => vec![$this.id.to_string()],
+                    Field::Owner => vec![$this.account.to_string()],
+                    _ => $values,
+                }
+            }
+        }
+    };
+}
+
+listing!(KeyPair, model::KeyPairId, KeyPair, |tx, account| Ok(tx.key_pair_list(account)?), |key, field| match field {
+    Field::Name | Field::KeyName => vec![key.name.clone()],
+    Field::Fingerprint => vec![key.fingerprint.clone(), key.fingerprint_md5.clone()],
+    _ => tag_values(&key.tags, field),
+});
+
+listing!(Image, ImageId, Image, |tx, account| Ok(available(tx.image_list_visible(account)?)), |image, field| match field {
+    Field::Name => vec![image.name.clone()],
+    Field::Description => vec![image.description.clone()],
+    Field::Architecture => vec![image.architecture.to_string()],
+    Field::IsPublic => flag(image.public),
+    Field::State => vec!["available".to_owned()],
+    _ => tag_values(&image.tags, field),
+});
+
+listing!(Vpc, model::VpcId, Vpc, |tx, account| Ok(tx.vpc_list(account)?), |vpc, field| match field {
+    Field::Name => vec![vpc.name.clone()],
+    Field::Vpc => vec![vpc.id.to_string()],
+    Field::Range => vec![vpc.range.to_string()],
+    Field::IsDefault => flag(vpc.is_default),
+    Field::State => vec!["available".to_owned()],
+    _ => tag_values(&vpc.tags, field),
+});
+
+listing!(Subnet, model::SubnetId, Subnet, |tx, account| Ok(tx.subnet_list(account)?), |subnet, field| match field {
+    Field::Name => vec![subnet.name.clone()],
+    Field::Subnet => vec![subnet.id.to_string()],
+    Field::Vpc => vec![subnet.vpc.to_string()],
+    Field::Zone => vec![subnet.zone.clone()],
+    Field::Range => vec![subnet.range.to_string()],
+    Field::IsDefault => flag(subnet.is_default),
+    Field::State => vec!["available".to_owned()],
+    _ => tag_values(&subnet.tags, field),
+});
+
+listing!(SecurityGroup, SecurityGroupId, SecurityGroup, |tx, account| Ok(tx.security_group_list(account)?), |group, field| match field {
+    Field::Name | Field::GroupName => vec![group.name.clone()],
+    Field::Group => vec![group.id.to_string()],
+    Field::Vpc => vec![group.vpc.to_string()],
+    Field::Description => vec![group.description.clone()],
+    _ => tag_values(&group.tags, field),
+});
+
+listing!(Volume, VolumeId, Volume, |tx, account| Ok(tx.volume_list(account)?), |volume, field| match field {
+    Field::Volume => vec![volume.id.to_string()],
+    Field::Zone => vec![volume.zone.clone()],
+    Field::Instance => volume.instance.iter().map(ToString::to_string).collect(),
+    Field::State => vec![volume_word(volume).to_owned()],
+    _ => tag_values(&volume.tags, field),
+});
+
+listing!(Interface, model::InterfaceId, Interface, |tx, account| Ok(tx.interface_list(account)?), |nic, field| match field {
+    Field::Interface => vec![nic.id.to_string()],
+    Field::Vpc => vec![nic.vpc.to_string()],
+    Field::Subnet => vec![nic.subnet.to_string()],
+    Field::Instance => nic.instance.iter().map(ToString::to_string).collect(),
+    Field::Group => nic.groups.iter().map(ToString::to_string).collect(),
+    Field::PrivateIp => vec![nic.ip.to_string()],
+    Field::Description => vec![nic.description.clone()],
+    _ => tag_values(&nic.tags, field),
+});
+
+listing!(Address, model::AddressId, Address, |tx, account| Ok(tx.address_list(account)?), |address, field| match field {
+    Field::PublicIp => vec![address.ip.to_string()],
+    Field::Interface => address.interface.iter().map(ToString::to_string).collect(),
+    _ => tag_values(&address.tags, field),
+});
+
+/// The state of a volume in one word: `creating`, `in-use`, `available` or `deleting`.
+pub fn volume_word(volume: &Volume) -> &'static str {
+    match (volume.phase, volume.instance) {
+        (model::VolumePhase::Creating, _) => "creating",
+        (model::VolumePhase::Present, Some(_)) => "in-use",
+        (model::VolumePhase::Present, None) => "available",
+        (model::VolumePhase::Deleting, _) => "deleting",
+    }
+}
+
+fn available(mut images: Vec<Image>) -> Vec<Image> {
+    images.retain(|image| image.phase == ImagePhase::Available);
+    images
+}
+
+/// Puts instances together with what they refer to.
+pub(crate) fn views(tx: &Tx<'_>, instances: Vec<Instance>) -> Result<Vec<InstanceView>, Failure> {
+    let interfaces = by_id(tx.get_many::<Interface>(&instances.iter().map(|i| i.interface).collect::<Vec<_>>())?, |nic| nic.id);
+    let groups: Vec<SecurityGroupId> = distinct(interfaces.values().flat_map(|nic| nic.groups.iter().copied()));
+    let groups = by_id(tx.get_many::<SecurityGroup>(&groups)?, |group| group.id);
+    let images = by_id(tx.get_many::<Image>(&distinct(instances.iter().map(|i| i.image)))?, |image| image.id);
+    let view = |instance: Instance| {
+        let interface = interfaces.get(&instance.interface).cloned();
+        let names = interface.iter().flat_map(|nic| &nic.groups).filter_map(|id| Some((*id, groups.get(id)?.name.clone()))).collect();
+        let address = match &interface {
+            Some(nic) => tx.address_of_interface(nic.id)?,
+            None => None,
+        };
+        let volumes = if instance.is_live() { tx.volume_list_of_instance(instance.id)? } else { vec![] };
+        let image = images.get(&instance.image).cloned();
+        Ok(InstanceView { instance, interface, address, volumes, groups: names, image })
+    };
+    instances.into_iter().map(view).collect()
+}
+
+fn by_id<T, I: std::hash::Hash + Eq>(rows: Vec<T>, id: impl Fn(&T) -> I) -> HashMap<I, T> {
+    rows.into_iter().map(|row| (id(&row), row)).collect()
+}
+
+fn distinct<I: Ord>(ids: impl Iterator<Item = I>) -> Vec<I> {
+    let mut ids: Vec<I> = ids.collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}

@@ -1,0 +1,402 @@
+//! What each host should hold, rendered from the rows into one document and pushed to it.
+//!
+//! ```text
+//!   commit that gives a host a new generation ─▶ dirty set ─▶ render (one read of the rows) ─▶ watch channel ─▶ agent
+//! ```
+//!
+//! Hosts that change while a document is rendered are rendered once more, not once for each change. Every word of a document
+//! comes from the rows, so after a restart the same rows give the same document.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use hostspec::{
+    DiskSpec, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SubnetSpec, VmNic,
+    VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+};
+use model::{
+    Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, Interface, MIB, Millis, Noun, Peer, SecurityGroup, SecurityGroupId,
+    Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId,
+};
+use store::{FeedError, Tx};
+use tokio::sync::watch;
+
+use crate::account::taken;
+use crate::{Cloud, Failure};
+
+/// Maximum transmission unit of guests: Ethernet's 1500 less 50 bytes of VXLAN between hosts.
+const GUEST_MTU: u16 = 1450;
+
+/// The channels on which hosts hear what they should hold.
+#[derive(Default)]
+pub(crate) struct HostLinks {
+    links: Mutex<HashMap<HostId, watch::Sender<Arc<HostSpec>>>>,
+}
+
+impl HostLinks {
+    fn lock(&self) -> MutexGuard<'_, HashMap<HostId, watch::Sender<Arc<HostSpec>>>> {
+        self.links.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// A host that joins the installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHost {
+    /// Name, unique in the installation.
+    pub name: String,
+    /// Its zone.
+    pub zone: String,
+    /// Address for traffic between hosts.
+    pub underlay: Ipv4Addr,
+}
+
+impl Cloud {
+    /// Adds hosts, or finds them again by name, in order.
+    pub async fn hosts_join(&self, new: Vec<NewHost>) -> Result<Vec<HostId>, Error> {
+        if let Some(stray) = new.iter().find(|host| !self.region().zones.contains(&host.zone)) {
+            return Err(Error::not_found(Noun::Zone, &stray.zone));
+        }
+        let cloud = self.clone();
+        let done = self.store().write(move |tx| new.iter().map(|host| join(tx, &cloud, host)).collect::<Result<Vec<_>, Failure>>());
+        done.await.map_err(|error| self.write_refusal("add hosts", error))
+    }
+
+    /// Connects a host: the receiver always holds the newest document.
+    pub async fn host_connect(&self, host: HostId) -> Result<watch::Receiver<Arc<HostSpec>>, Error> {
+        let spec = self.render(host).await?;
+        let mut links = self.host_links().lock();
+        let receiver = links.entry(host).or_insert_with(|| watch::Sender::new(Arc::new(HostSpec::empty(host)))).subscribe();
+        drop(links);
+        self.send(host, spec);
+        self.host_changed(host);
+        Ok(receiver)
+    }
+
+    /// Renders documents of hosts that change, until the task is dropped.
+    pub async fn render_hosts(&self) {
+        loop {
+            let host = self.next_dirty_host().await;
+            if !self.host_links().lock().contains_key(&host) {
+                continue;
+            }
+            match self.render(host).await {
+                Ok(spec) => self.send(host, spec),
+                Err(error) => {
+                    tracing::error!(%host, %error, "the document of a host could not be rendered; it keeps the one that it has");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    self.host_changed(host);
+                }
+            }
+        }
+    }
+
+    /// Watches commits for hosts whose document changes, until the store is closed.
+    pub async fn watch_hosts(&self) {
+        let mut changes = self.store().changes();
+        loop {
+            match changes.next().await {
+                Ok(commit) => {
+                    for host in commit.changes.iter().filter_map(|change| change.row::<Host>()) {
+                        self.note_host(&host);
+                    }
+                }
+                Err(FeedError::Missed(count)) => {
+                    tracing::warn!(count, "commits were missed; every host is rendered anew");
+                    let connected: Vec<HostId> = self.host_links().lock().keys().copied().collect();
+                    connected.into_iter().for_each(|host| self.host_changed(host));
+                }
+                Err(FeedError::Closed) => return,
+            }
+        }
+    }
+
+    fn note_host(&self, host: &Host) {
+        let sent = self.host_links().lock().get(&host.id).map(|link| link.borrow().generation);
+        if sent.is_some_and(|sent| sent < host.generation) {
+            self.host_changed(host.id);
+        }
+    }
+
+    fn send(&self, host: HostId, spec: HostSpec) {
+        if let Some(link) = self.host_links().lock().get(&host) {
+            link.send_if_modified(|held| {
+                let newer = spec.generation > held.generation || (spec.generation == held.generation && **held != spec);
+                if newer {
+                    *held = Arc::new(spec);
+                }
+                newer
+            });
+        }
+    }
+
+    /// The document of a host, from one consistent view of the rows.
+    pub async fn render(&self, host: HostId) -> Result<HostSpec, Error> {
+        let cloud = self.clone();
+        let rendered = self.store().read(move |tx| Rendering::read(tx, &cloud, host)?.document());
+        rendered.await.map_err(|failure| self.refusal("render a host", failure))
+    }
+}
+
+fn join(tx: &mut Tx<'_>, cloud: &Cloud, new: &NewHost) -> Result<HostId, Failure> {
+    if let Some(mut known) = tx.host_named(&new.name)? {
+        if (known.zone.as_str(), known.underlay) != (new.zone.as_str(), new.underlay) {
+            known.zone.clone_from(&new.zone);
+            known.underlay = new.underlay;
+            tx.update(&known)?;
+        }
+        return Ok(known.id);
+    }
+    let now = cloud.clock().now();
+    let host = Host {
+        id: HostId::from_u64(cloud.ids().next(now)),
+        name: new.name.clone(),
+        zone: new.zone.clone(),
+        underlay: new.underlay,
+        state: HostState::Up,
+        capacity: None,
+        generation: 1,
+        applied: 0,
+        incarnation: 0,
+        sequence: 0,
+        seen_at: now,
+    };
+    tx.insert(&host).map_err(|error| taken(error, Noun::Host, &new.name))?;
+    Ok(host.id)
+}
+
+/// Everything that a document is made of.
+struct Rendering {
+    region: String,
+    domain: String,
+    host: Host,
+    instances: Vec<(Instance, Interface, Option<Ipv4Addr>)>,
+    volumes: Vec<Volume>,
+    images: BTreeMap<ImageId, Image>,
+    networks: BTreeMap<VpcId, Network>,
+}
+
+struct Network {
+    vpc: Vpc,
+    subnets: Vec<Subnet>,
+    groups: BTreeMap<SecurityGroupId, SecurityGroup>,
+    members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
+}
+
+impl Rendering {
+    fn read(tx: &Tx<'_>, cloud: &Cloud, id: HostId) -> Result<Rendering, Failure> {
+        let host = tx.get::<Host>(id)?.ok_or_else(|| Error::not_found(Noun::Host, id))?;
+        let simulated = host.capacity.as_ref().is_some_and(|capacity| capacity.accelerator == "simulated");
+        let mut instances = Vec::new();
+        for instance in tx.instance_list_on_host(id)? {
+            let interface = tx.get::<Interface>(instance.interface)?;
+            let interface = interface.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
+            let address = tx.address_of_interface(interface.id)?.map(|address| address.ip);
+            instances.push((instance, interface, address));
+        }
+        let volumes = tx.volume_list_of_host(id)?;
+        let images: BTreeSet<ImageId> =
+            volumes.iter().filter_map(|volume| volume.image).chain(instances.iter().map(|(i, ..)| i.image)).collect();
+        let images = tx.get_many::<Image>(&images.into_iter().collect::<Vec<_>>())?;
+        let vpcs: BTreeSet<VpcId> = instances.iter().map(|(instance, ..)| instance.vpc).collect();
+        let mut networks = BTreeMap::new();
+        // A simulated host moves no packets, so it is not told of networks with their many members.
+        for vpc in vpcs.into_iter().filter(|_| !simulated) {
+            let local = instances.iter().filter(|(instance, ..)| instance.vpc == vpc).flat_map(|(_, nic, _)| nic.groups.iter().copied());
+            networks.insert(vpc, Network::read(tx, vpc, local.collect())?);
+        }
+        let region = cloud.region();
+        Ok(Rendering {
+            region: region.name.clone(),
+            domain: region.domain.clone(),
+            host,
+            instances,
+            volumes,
+            images: images.into_iter().map(|image| (image.id, image)).collect(),
+            networks,
+        })
+    }
+
+    fn document(&self) -> Result<HostSpec, Failure> {
+        let mut vms = Vec::with_capacity(self.instances.len());
+        for (instance, interface, address) in &self.instances {
+            vms.push(self.vm(instance, interface, *address));
+        }
+        Ok(HostSpec {
+            version: hostspec::VERSION,
+            host: self.host.id,
+            generation: self.host.generation,
+            vms,
+            volumes: self.volumes.iter().map(volume_spec).collect(),
+            networks: self.networks.values().map(|network| self.network(network)).collect(),
+            images: self.images.values().map(image_spec).collect(),
+        })
+    }
+
+    fn vm(&self, instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> VmSpec {
+        let power = match instance.goal {
+            Goal::Running => Power::On,
+            Goal::Stopped { grace_seconds, .. } => Power::Off { grace_seconds },
+            Goal::Gone => Power::Off { grace_seconds: 0 },
+        };
+        VmSpec {
+            id: instance.id,
+            power,
+            boot: instance.boot,
+            reset: if instance.hard_reset { Reset::Hard } else { Reset::Soft },
+            vcpus: instance.vcpus,
+            memory: instance.memory,
+            firmware: firmware(instance),
+            disks: vec![DiskSpec { volume: instance.root_volume, serial: disk_serial(instance.root_volume) }],
+            nics: vec![VmNic { id: interface.id, mac: interface.mac, mtu: GUEST_MTU }],
+            metadata: self.metadata(instance, interface, address),
+        }
+    }
+
+    fn metadata(&self, instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> GuestMetadata {
+        let groups = self.networks.get(&instance.vpc).map(|network| &network.groups);
+        let name = |id: &SecurityGroupId| groups.and_then(|groups| groups.get(id)).map(|group| group.name.clone());
+        let guest = &instance.guest;
+        let key = guest.key_name.clone().zip(guest.public_key.clone());
+        let options = &instance.attributes.metadata;
+        GuestMetadata {
+            account: instance.account.to_string(),
+            region: self.region.clone(),
+            zone: instance.zone.clone(),
+            image: instance.image,
+            instance_type: instance.instance_type.clone(),
+            reservation: instance.reservation.to_string(),
+            launch_index: instance.launch_index,
+            launched_at: instance.created_at.timestamp().to_string(),
+            hostname: instance.hostname.clone(),
+            name: instance.name.clone(),
+            ssh_keys: key.into_iter().collect(),
+            password_hash: guest.password_hash.clone(),
+            user_data_base64: guest.user_data.clone(),
+            tags: if options.show_tags { instance.tags.clone().into_iter().collect() } else { vec![] },
+            token_required: options.token_required,
+            hop_limit: options.hop_limit,
+            enabled: options.enabled,
+            private_ip: interface.ip,
+            public_ip: address,
+            security_groups: interface.groups.iter().filter_map(name).collect(),
+        }
+    }
+
+    fn network(&self, network: &Network) -> VpcSpec {
+        let vpc = &network.vpc;
+        let members = self.instances.iter().filter(|(instance, ..)| instance.vpc == vpc.id);
+        let nic = |(instance, interface, address): &(Instance, Interface, Option<Ipv4Addr>)| NicSpec {
+            id: interface.id,
+            vm: instance.id,
+            subnet: interface.subnet,
+            mac: interface.mac,
+            ip: interface.ip,
+            hostname: instance.hostname.clone(),
+            public_ip: *address,
+            groups: interface.groups.clone(),
+        };
+        let record = |(instance, interface, _): &(Instance, Interface, Option<Ipv4Addr>)| NameRecord {
+            name: format!("{}.{}", instance.hostname, self.domain).to_lowercase(),
+            ip: interface.ip,
+        };
+        VpcSpec {
+            id: vpc.id,
+            vni: vpc.vni,
+            ranges: vec![vpc.range],
+            subnets: network.subnets.iter().map(|s| SubnetSpec { id: s.id, range: s.range, gateway: s.gateway() }).collect(),
+            nics: members.clone().map(nic).collect(),
+            remote: vec![],
+            groups: network.groups.values().map(|group| network.group(group)).collect(),
+            names: members.map(record).collect(),
+            domain: self.domain.clone(),
+        }
+    }
+}
+
+impl Network {
+    /// Reads a VPC as far as a host with these groups on it needs it: the groups, those that their rules name, and the
+    /// members of the latter.
+    fn read(tx: &Tx<'_>, id: VpcId, local: BTreeSet<SecurityGroupId>) -> Result<Network, Failure> {
+        let vpc = tx.get::<Vpc>(id)?.ok_or_else(|| Error::not_found(Noun::Vpc, id))?;
+        let mut groups: BTreeMap<_, _> = BTreeMap::new();
+        for group in tx.get_many::<SecurityGroup>(&local.into_iter().collect::<Vec<_>>())? {
+            groups.insert(group.id, group);
+        }
+        let named: BTreeSet<SecurityGroupId> =
+            groups.values().flat_map(|group| &group.rules).filter_map(|rule| peer_group(rule.peer)).collect();
+        for group in tx.get_many::<SecurityGroup>(&named.iter().copied().filter(|id| !groups.contains_key(id)).collect::<Vec<_>>())? {
+            groups.insert(group.id, group);
+        }
+        let mut members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>> = BTreeMap::new();
+        if !named.is_empty() {
+            for interface in tx.interface_list_of_vpc(id)? {
+                for group in interface.groups.iter().filter(|group| named.contains(group)) {
+                    members.entry(*group).or_default().push(interface.ip);
+                }
+            }
+        }
+        Ok(Network { vpc, subnets: tx.subnet_list_of_vpc(id)?, groups, members })
+    }
+
+    fn group(&self, group: &SecurityGroup) -> GroupSpec {
+        let rule = |rule: &model::Rule| RuleSpec {
+            direction: rule.direction,
+            verdict: rule.verdict,
+            priority: rule.priority,
+            protocol: rule.protocol,
+            peer: rule.peer,
+        };
+        let mut rules: Vec<RuleSpec> = group.rules.iter().map(rule).collect();
+        rules.sort_by_key(|rule| rule.priority);
+        GroupSpec { id: group.id, rules, members: self.members.get(&group.id).cloned().unwrap_or_default() }
+    }
+}
+
+fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
+    match peer {
+        Peer::Group { group } => Some(group),
+        Peer::Range { .. } => None,
+    }
+}
+
+fn volume_spec(volume: &Volume) -> VolumeSpec {
+    let goal = match volume.phase {
+        VolumePhase::Creating | VolumePhase::Present => VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image },
+        VolumePhase::Deleting => VolumeGoal::Deleted,
+    };
+    VolumeSpec { id: volume.id, generation: volume.generation, goal }
+}
+
+fn image_spec(image: &Image) -> ImageSpec {
+    ImageSpec { id: image.id, manifest: image.manifest.clone(), size_bytes: image.size_bytes.next_multiple_of(MIB) }
+}
+
+/// The serial number of a disk as EC2's guests see it: `vol` and 17 digits, which is the 20 bytes that virtio-blk has.
+fn disk_serial(volume: VolumeId) -> String {
+    volume.to_string().replace('-', "")
+}
+
+/// What the firmware says, so that stock images find their metadata: cloud-init's Ec2 source wants a system UUID that begins
+/// with `ec2` and equals the serial number, its AliYun source this product name (cloud-init 22.4, `ds-identify`).
+fn firmware(instance: &Instance) -> Firmware {
+    let digits = format!("{:016x}", instance.id.as_u64());
+    let uuid = format!("ec2{}-{}-4{}-8{}-{}", &digits[..5], &digits[5..9], &digits[9..12], &digits[12..15], &digits[4..]);
+    Firmware { uuid, manufacturer: "Pileus".to_owned(), product: "Alibaba Cloud ECS".to_owned() }
+}
+
+/// Whether the host has told of itself within the time after which nothing new is placed on it.
+pub(crate) fn is_heard(host: &Host, now: Millis) -> bool {
+    host.state == HostState::Up && host.capacity.is_some() && now.since(host.seen_at) <= model::SILENT_AFTER_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_serial_of_a_disk_fits_virtio_and_keeps_every_digit() {
+        let serial = disk_serial(VolumeId::from_u64(0x0192_d3f4_a5b6_c7d8));
+        assert_eq!((serial.as_str(), serial.len()), ("vol00192d3f4a5b6c7d8", 20));
+    }
+}

@@ -1,0 +1,151 @@
+//! Key pairs.
+
+use model::{AccountId, Error, KeyKind, KeyPair, KeyPairId, Noun, QuotaName, Tags, add_tags, check_key_name};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use store::Tx;
+
+use crate::account::taken;
+use crate::auth::{Caller, Target};
+use crate::run::{Command, Cx, Options};
+use crate::ssh_key::{self, PublicHalf};
+use crate::{Cloud, Failure};
+
+/// Makes a key pair from a public key.
+#[derive(Debug, Clone, Serialize)]
+pub struct ImportKeyPair {
+    /// Name, unique in the account.
+    pub name: String,
+    /// The public key in OpenSSH form.
+    pub public_key: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Deletes a key pair. Instances keep the public key that they were launched with. One that is not there is no error.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeleteKeyPair {
+    /// Which one.
+    pub which: KeyPairRef,
+}
+
+/// A key pair by id or name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum KeyPairRef {
+    /// By id.
+    Id(KeyPairId),
+    /// By name.
+    Name(String),
+}
+
+impl Command for ImportKeyPair {
+    type Reply = KeyPair;
+    const NAME: &'static str = "ImportKeyPair";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![new_target(&self.name, &self.tags)])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<KeyPair, Failure> {
+        let half = ssh_key::read_public(&self.public_key)?;
+        insert(tx, cx, &self.name, &half, &self.tags)
+    }
+}
+
+/// Keeps the public half of a key pair that was just made.
+#[derive(Debug, Clone, Serialize)]
+struct KeepKeyPair {
+    name: String,
+    half: HalfToKeep,
+    tags: Tags,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct HalfToKeep {
+    kind: KeyKind,
+    openssh: String,
+    fingerprint: String,
+    fingerprint_md5: String,
+}
+
+impl Command for KeepKeyPair {
+    type Reply = KeyPair;
+    const NAME: &'static str = "CreateKeyPair";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![new_target(&self.name, &self.tags)])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<KeyPair, Failure> {
+        let HalfToKeep { kind, openssh, fingerprint, fingerprint_md5 } = self.half.clone();
+        insert(tx, cx, &self.name, &PublicHalf { kind, openssh, fingerprint, fingerprint_md5 }, &self.tags)
+    }
+}
+
+impl Command for DeleteKeyPair {
+    type Reply = Option<KeyPairId>;
+    const NAME: &'static str = "DeleteKeyPair";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let found = find(tx, cx.caller.account(), &self.which)?;
+        Ok(vec![found.map_or_else(Target::any, |key| Target::of("key-pair", &key.name, &key.tags))])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Option<KeyPairId>, Failure> {
+        let Some(key) = find(tx, cx.caller.account(), &self.which)? else { return Ok(None) };
+        tx.delete::<KeyPair>(key.id)?;
+        Ok(Some(key.id))
+    }
+}
+
+impl Cloud {
+    /// Makes a key pair. The private half is in the answer and nowhere else.
+    pub async fn create_key_pair(
+        &self,
+        caller: &Caller,
+        name: &str,
+        kind: KeyKind,
+        tags: Tags,
+        options: Options,
+    ) -> Result<(KeyPair, SecretString), Error> {
+        check_key_name(name)?;
+        let made = tokio::task::spawn_blocking(move || ssh_key::generate(kind)).await;
+        let made = made.map_err(|error| self.internal("make a key", &error))??;
+        let PublicHalf { kind, openssh, fingerprint, fingerprint_md5 } = made.public;
+        let half = HalfToKeep { kind, openssh, fingerprint, fingerprint_md5 };
+        let key = self.run(caller, KeepKeyPair { name: name.to_owned(), half, tags }, options).await?;
+        Ok((key, made.private_pem))
+    }
+}
+
+fn insert(tx: &mut Tx<'_>, cx: &Cx<'_>, name: &str, half: &PublicHalf, tags: &Tags) -> Result<KeyPair, Failure> {
+    check_key_name(name)?;
+    let account = cx.caller.account();
+    let limit = tx.quota_limit(account, QuotaName::KeyPairs)?;
+    QuotaName::KeyPairs.check(limit, tx.key_pair_count(account, limit)?, 1)?;
+    let mut key = KeyPair {
+        id: KeyPairId::from_u64(cx.new_id()),
+        account,
+        name: name.to_owned(),
+        kind: half.kind,
+        public_key: half.openssh.clone(),
+        fingerprint: half.fingerprint.clone(),
+        fingerprint_md5: half.fingerprint_md5.clone(),
+        created_at: cx.now,
+        tags: Tags::new(),
+    };
+    add_tags(&mut key.tags, tags)?;
+    tx.insert(&key).map_err(|error| taken(error, Noun::KeyPair, name))?;
+    Ok(key)
+}
+
+fn find(tx: &Tx<'_>, account: AccountId, which: &KeyPairRef) -> Result<Option<KeyPair>, Failure> {
+    Ok(match which {
+        KeyPairRef::Id(id) => tx.get::<KeyPair>(*id)?.filter(|key| key.account == account),
+        KeyPairRef::Name(name) => tx.key_pair_named(account, name)?,
+    })
+}
+
+fn new_target(name: &str, tags: &Tags) -> Target {
+    Target { path: Some(format!("key-pair/{name}")), tags: Tags::new(), request_tags: tags.clone() }
+}

@@ -1,0 +1,435 @@
+//! Launching instances: everything that a new instance is made of, in one transaction.
+//!
+//! ```text
+//!   image, type, key, subnet, groups ─▶ quota ─▶ for each: host, interface, volume, address, instance row, wake
+//! ```
+//!
+//! A reservation of capacity is the instance row itself: the index of hosts proposes a host, and the rows, read in the same
+//! transaction, decide whether there is room.
+
+use std::net::Ipv4Addr;
+
+use model::{
+    Address, AddressId, AddressKind, Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, ImagePhase,
+    Instance, InstanceId, InstanceType, Interface, InterfaceId, MacAddr, Noun, Phase, ReservationId, START_DEADLINE_MS, SecurityGroup,
+    SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, Volume, VolumeId, VolumePhase, add_tags, check_hostname, check_name,
+};
+use serde::{Deserialize, Serialize};
+use store::{StoreError, Tx};
+
+use crate::Failure;
+use crate::auth::Target;
+use crate::instance::check_description;
+use crate::network::{default_subnets, subnet_of};
+use crate::run::{Command, Cx};
+use crate::work::wake_instance;
+
+/// Most instances of one call (ECS and CVM document 100; EC2 leaves it to the quota).
+pub const LAUNCH_MAX: u32 = 100;
+/// Device name of a system disk, as EC2 images of Debian have it.
+const ROOT_DEVICE: &str = "/dev/xvda";
+/// Proposals of the host index that may turn out to be full before the launch is refused.
+const PROPOSALS_MAX: usize = 8;
+
+/// Launches instances.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunInstances {
+    /// The image.
+    pub image: ImageId,
+    /// Canonical name of the instance type.
+    pub instance_type: String,
+    /// How many at least; fewer are refused.
+    pub min_count: u32,
+    /// How many at most.
+    pub max_count: u32,
+    /// The zone; any when neither it nor a subnet is given.
+    pub zone: Option<String>,
+    /// The subnet; the zone's default one when none is given.
+    pub subnet: Option<SubnetId>,
+    /// Security groups by id.
+    pub groups: Vec<SecurityGroupId>,
+    /// Security groups of the VPC by name.
+    pub group_names: Vec<String>,
+    /// Private address of the one instance.
+    pub private_ip: Option<Ipv4Addr>,
+    /// Whether it gets a public address; the subnet decides when nothing is said.
+    pub public_address: Option<bool>,
+    /// Key pair by name.
+    pub key_name: Option<String>,
+    /// crypt(3) text of the password. Not part of what a repeated call is compared by: its salt differs.
+    #[serde(skip)]
+    pub password_hash: Option<String>,
+    /// User data, base64 of what the guest reads.
+    pub user_data: Option<String>,
+    /// Display name.
+    pub name: String,
+    /// Whether names and host names of several get a number: `web001`, `web002`.
+    pub numbered: bool,
+    /// Description.
+    pub description: String,
+    /// Host name of the guest; made from the private address when none is given.
+    pub hostname: Option<String>,
+    /// Size of the system disk.
+    pub root_size: Option<Gib>,
+    /// Whether the system disk goes with the instance.
+    pub root_deleted: bool,
+    /// Attributes.
+    pub attributes: Attributes,
+    /// Tags of the instances.
+    pub tags: Tags,
+    /// Tags of their volumes.
+    pub volume_tags: Tags,
+}
+
+/// What a launch made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launched {
+    /// Id of the call.
+    pub reservation: ReservationId,
+    /// The instances, in order.
+    pub instances: Vec<InstanceId>,
+}
+
+/// What every instance of a launch has in common.
+struct Plan {
+    image: Image,
+    kind: &'static InstanceType,
+    subnets: Vec<Subnet>,
+    groups: Vec<SecurityGroup>,
+    guest: GuestSetup,
+    root_size: Gib,
+    reservation: ReservationId,
+}
+
+impl Command for RunInstances {
+    type Reply = Launched;
+    const NAME: &'static str = "RunInstances";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let named = |path: String| Target { path: Some(path), tags: Tags::new(), request_tags: Tags::new() };
+        let instance = Target { path: Some("instance/*".to_owned()), tags: Tags::new(), request_tags: self.tags.clone() };
+        let mut targets = vec![instance, named(format!("image/{}", self.image))];
+        targets.extend(self.subnet.map(|id| named(format!("subnet/{id}"))));
+        targets.extend(self.groups.iter().map(|id| named(format!("security-group/{id}"))));
+        targets.extend(self.key_name.iter().map(|name| named(format!("key-pair/{name}"))));
+        Ok(targets)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Launched, Failure> {
+        self.check()?;
+        let plan = self.plan(tx, cx)?;
+        cx.cloud.check_instance_quota(tx, cx.caller.account(), u64::from(self.min_count))?;
+        let mut instances = Vec::new();
+        for index in 0..self.max_count {
+            match self.launch_one(tx, cx, &plan, index) {
+                Ok(id) => instances.push(id),
+                Err(Failure::Refused(Error::NoCapacity { .. } | Error::NoFreeAddress { .. } | Error::QuotaExceeded { .. }))
+                    if index >= self.min_count =>
+                {
+                    break;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(Launched { reservation: plan.reservation, instances })
+    }
+}
+
+impl RunInstances {
+    fn check(&self) -> Result<(), Error> {
+        if self.min_count == 0 || self.min_count > self.max_count || self.max_count > LAUNCH_MAX {
+            return Err(Error::invalid("MaxCount", format!("counts must be 1 to {LAUNCH_MAX}, the least not above the most")));
+        }
+        if self.private_ip.is_some() && self.max_count > 1 {
+            let reason = "a private address can be chosen only for one instance".to_owned();
+            return Err(Error::InvalidCombination { reason });
+        }
+        check_name("InstanceName", &self.name)?;
+        check_description(&self.description)?;
+        self.hostname.as_deref().map_or(Ok(()), check_hostname)?;
+        if !(1..=64).contains(&self.attributes.metadata.hop_limit) {
+            return Err(Error::invalid("HttpPutResponseHopLimit", "must be 1 to 64"));
+        }
+        add_tags(&mut Tags::new(), &self.tags)?;
+        add_tags(&mut Tags::new(), &self.volume_tags)
+    }
+
+    fn plan(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Plan, Failure> {
+        let account = cx.caller.account();
+        let image = tx.get::<Image>(self.image)?.filter(|image| image.visible_to(account) && image.phase == ImagePhase::Available);
+        let image = image.ok_or_else(|| Error::not_found(Noun::Image, self.image))?;
+        let kind =
+            Catalogue::standard().by_name(&self.instance_type).ok_or_else(|| Error::not_found(Noun::InstanceType, &self.instance_type))?;
+        if kind.architecture != image.architecture {
+            let reason = format!("the image is for {}, the instance type for {}", image.architecture, kind.architecture);
+            return Err(Error::InvalidCombination { reason }.into());
+        }
+        let subnets = self.subnets(tx, cx)?;
+        let groups = self.security_groups(tx, cx, &subnets[0])?;
+        let key = match &self.key_name {
+            Some(name) => Some(tx.key_pair_named(account, name)?.ok_or_else(|| Error::not_found(Noun::KeyPair, name))?),
+            None => None,
+        };
+        let guest = GuestSetup {
+            key_name: self.key_name.clone(),
+            public_key: key.map(|key| key.public_key),
+            password_hash: self.password_hash.clone(),
+            user_data: self.user_data.clone(),
+        };
+        let root_size = self.root_size(&image)?;
+        Ok(Plan { image, kind, subnets, groups, guest, root_size, reservation: ReservationId::from_u64(cx.new_id()) })
+    }
+
+    fn subnets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Subnet>, Failure> {
+        if let Some(zone) = &self.zone
+            && !cx.cloud.region().zones.contains(zone)
+        {
+            return Err(Error::not_found(Noun::Zone, zone).into());
+        }
+        let Some(id) = self.subnet else { return default_subnets(tx, cx.caller.account(), self.zone.as_deref()) };
+        let subnet = subnet_of(tx, cx.caller.account(), id)?;
+        if self.zone.as_ref().is_some_and(|zone| *zone != subnet.zone) {
+            let reason = format!("the subnet {id} is in zone {}", subnet.zone);
+            return Err(Error::InvalidCombination { reason }.into());
+        }
+        Ok(vec![subnet])
+    }
+
+    fn security_groups(&self, tx: &Tx<'_>, cx: &Cx<'_>, subnet: &Subnet) -> Result<Vec<SecurityGroup>, Failure> {
+        let mut groups: Vec<SecurityGroup> = Vec::new();
+        for id in &self.groups {
+            let group = tx.get::<SecurityGroup>(*id)?.filter(|group| group.account == cx.caller.account());
+            let group = group.ok_or_else(|| Error::not_found(Noun::SecurityGroup, id))?;
+            if group.vpc != subnet.vpc {
+                let reason = format!("the security group {id} and the subnet {} belong to different VPCs", subnet.id);
+                return Err(Error::InvalidCombination { reason }.into());
+            }
+            groups.push(group);
+        }
+        for name in &self.group_names {
+            groups.push(tx.security_group_named(subnet.vpc, name)?.ok_or_else(|| Error::not_found(Noun::SecurityGroup, name))?);
+        }
+        if groups.is_empty() {
+            let default = tx.security_group_named(subnet.vpc, model::DEFAULT_GROUP)?;
+            groups.push(default.ok_or_else(|| Error::not_found(Noun::SecurityGroup, model::DEFAULT_GROUP))?);
+        }
+        groups.sort_by_key(|group| group.id);
+        groups.dedup_by_key(|group| group.id);
+        if groups.len() > model::GROUPS_PER_INTERFACE_MAX {
+            return Err(Error::invalid("SecurityGroupId", format!("more than {} groups", model::GROUPS_PER_INTERFACE_MAX)).into());
+        }
+        Ok(groups)
+    }
+
+    fn root_size(&self, image: &Image) -> Result<Gib, Error> {
+        let smallest = image.min_disk.max(Gib::holding(image.size_bytes));
+        let size = self.root_size.unwrap_or(smallest);
+        if size < smallest || !VOLUME_GIB.contains(&size.0) {
+            let reason = format!("must be {} to {} GiB for this image", smallest.0, VOLUME_GIB.end());
+            return Err(Error::invalid("VolumeSize", reason));
+        }
+        Ok(size)
+    }
+
+    fn launch_one(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, index: u32) -> Result<InstanceId, Failure> {
+        if index >= self.min_count {
+            cx.cloud.check_instance_quota(tx, cx.caller.account(), 1)?;
+        }
+        let (host, subnet) = self.choose_host(tx, cx, plan)?;
+        let id = InstanceId::from_u64(cx.new_id());
+        let asked = tx.host_touch(host)?;
+        let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
+        let volume = self.insert_volume(tx, cx, plan, subnet, host, id, asked)?;
+        self.insert_address(tx, cx, subnet, &interface)?;
+        let instance = Instance {
+            id,
+            account: cx.caller.account(),
+            reservation: plan.reservation,
+            launch_index: index,
+            zone: subnet.zone.clone(),
+            instance_type: plan.kind.name.clone(),
+            vcpus: plan.kind.vcpus,
+            memory: plan.kind.memory,
+            image: plan.image.id,
+            vpc: subnet.vpc,
+            subnet: subnet.id,
+            interface: interface.id,
+            private_ip: interface.ip,
+            root_volume: volume,
+            name: self.numbered_text(&self.name, index),
+            description: self.description.clone(),
+            hostname: self.hostname_of(interface.ip, index),
+            guest: plan.guest.clone(),
+            attributes: self.attributes.clone(),
+            goal: Goal::Running,
+            phase: Phase::Launching { until: cx.now.after(START_DEADLINE_MS) },
+            reason: None,
+            changed_at: cx.now,
+            created_at: cx.now,
+            started_at: cx.now,
+            host,
+            boot: 1,
+            hard_reset: false,
+            asked,
+            seen: None,
+            tags: self.tags.clone(),
+        };
+        tx.insert(&instance)?;
+        wake_instance(tx, id, cx.now.after(START_DEADLINE_MS))?;
+        Ok(id)
+    }
+
+    /// The first subnet in whose zone a host has room, and that host.
+    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan) -> Result<(HostId, &'p Subnet), Failure> {
+        let mut refusal = Error::Internal;
+        for subnet in &plan.subnets {
+            match propose(tx, cx, plan, &subnet.zone)? {
+                Ok(host) => return Ok((host, subnet)),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal.into())
+    }
+
+    fn insert_interface(
+        &self,
+        tx: &mut Tx<'_>,
+        cx: &Cx<'_>,
+        plan: &Plan,
+        subnet: &Subnet,
+        instance: InstanceId,
+    ) -> Result<Interface, Failure> {
+        let exhausted = || Error::NoFreeAddress { noun: Noun::Subnet, id: subnet.id.to_string() };
+        let ip = match self.private_ip {
+            Some(ip) if !subnet.allows(ip) => {
+                return Err(Error::invalid("PrivateIpAddress", format!("{ip} is not a usable address of {}", subnet.range)).into());
+            }
+            Some(ip) => ip,
+            None => tx.interface_free_ip(subnet)?.ok_or_else(exhausted)?,
+        };
+        let id = InterfaceId::from_u64(cx.new_id());
+        let interface = Interface {
+            id,
+            account: cx.caller.account(),
+            vpc: subnet.vpc,
+            subnet: subnet.id,
+            ip,
+            // Ids of the last 12 days differ in these 40 bits; the unique pair of VPC and address guards what routing needs.
+            mac: MacAddr::local(id.as_u64()),
+            instance: Some(instance),
+            delete_on_termination: true,
+            groups: plan.groups.iter().map(|group| group.id).collect(),
+            description: "Primary network interface".to_owned(),
+            created_at: cx.now,
+            tags: Tags::new(),
+        };
+        match tx.insert(&interface) {
+            Ok(()) => Ok(interface),
+            Err(StoreError::Duplicate { .. }) => {
+                Err(Error::InUse { noun: Noun::Address, id: ip.to_string(), by: vec![subnet.id.to_string()] }.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a different thing that the row names")]
+    fn insert_volume(
+        &self,
+        tx: &mut Tx<'_>,
+        cx: &Cx<'_>,
+        plan: &Plan,
+        subnet: &Subnet,
+        host: HostId,
+        instance: InstanceId,
+        asked: u64,
+    ) -> Result<VolumeId, Failure> {
+        let id = VolumeId::from_u64(cx.new_id());
+        tx.insert(&Volume {
+            id,
+            account: cx.caller.account(),
+            zone: subnet.zone.clone(),
+            size: plan.root_size,
+            image: Some(plan.image.id),
+            host,
+            generation: 1,
+            instance: Some(instance),
+            device: ROOT_DEVICE.to_owned(),
+            delete_on_termination: self.root_deleted,
+            phase: VolumePhase::Creating,
+            created_at: cx.now,
+            asked,
+            tags: self.volume_tags.clone(),
+        })?;
+        Ok(id)
+    }
+
+    fn insert_address(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, subnet: &Subnet, interface: &Interface) -> Result<(), Failure> {
+        if !self.public_address.unwrap_or(subnet.public_on_launch) {
+            return Ok(());
+        }
+        let pool = cx.cloud.region().public_pool;
+        let exhausted = Error::NoFreeAddress { noun: Noun::Address, id: "public pool".to_owned() };
+        let ip = tx.address_free_ip(pool)?.ok_or(exhausted)?;
+        tx.insert(&Address {
+            id: AddressId::from_u64(cx.new_id()),
+            account: cx.caller.account(),
+            ip,
+            kind: AddressKind::Automatic,
+            interface: Some(interface.id),
+            created_at: cx.now,
+            tags: Tags::new(),
+        })?;
+        Ok(())
+    }
+
+    fn numbered_text(&self, text: &str, index: u32) -> String {
+        if self.numbered && self.max_count > 1 && !text.is_empty() { format!("{text}{:03}", index + 1) } else { text.to_owned() }
+    }
+
+    fn hostname_of(&self, ip: Ipv4Addr, index: u32) -> String {
+        match &self.hostname {
+            Some(name) => self.numbered_text(name, index),
+            None => default_hostname(ip),
+        }
+    }
+}
+
+/// The host name of an instance that chose none, as EC2 makes it: `ip-10-0-0-5`.
+pub fn default_hostname(ip: Ipv4Addr) -> String {
+    let [a, b, c, d] = ip.octets();
+    format!("ip-{a}-{b}-{c}-{d}")
+}
+
+/// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it the index is read anew.
+fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<HostId, Error>, Failure> {
+    let wanted = crate::fleet::Wanted { zone, kind: plan.kind, disk: plan.root_size };
+    let mut refreshed = false;
+    for _ in 0..PROPOSALS_MAX {
+        let proposal = cx.cloud.fleet().propose(&wanted, cx.cloud.ids().number());
+        match proposal {
+            Ok(host) if has_room(tx, cx, host, plan)? => {
+                cx.cloud.fleet().reserve(host, &wanted);
+                return Ok(Ok(host));
+            }
+            Ok(_) => cx.cloud.fleet().refresh(tx)?,
+            Err(_) if !refreshed => {
+                refreshed = true;
+                cx.cloud.fleet().refresh(tx)?;
+            }
+            Err(reason) => {
+                return Ok(Err(Error::NoCapacity { wanted: format!("{} in {zone}", plan.kind.name), reason }));
+            }
+        }
+    }
+    Ok(Err(Error::Unavailable))
+}
+
+fn has_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, plan: &Plan) -> Result<bool, Failure> {
+    let Some(capacity) = tx.get::<Host>(host)?.and_then(|host| host.capacity) else { return Ok(false) };
+    let held = tx.instance_held_on_host(host)?;
+    let disk = tx.volume_gib_on_host(host)?;
+    let disk_limit = capacity.disk_gib.saturating_mul(u64::from(cx.cloud.region().disk_overcommit));
+    Ok(held.vcpus + u64::from(plan.kind.vcpus) <= u64::from(capacity.vcpus)
+        && held.memory_mib + plan.kind.memory.0 <= capacity.memory.0
+        && disk + u64::from(plan.root_size.0) <= disk_limit)
+}

@@ -1,0 +1,228 @@
+//! Tagging things that exist.
+
+use model::{AccountId, Address, Error, Image, Instance, Interface, KeyPair, Noun, SecurityGroup, Subnet, Tags, Volume, Vpc, add_tags};
+use serde::Serialize;
+use store::{Row, Tx};
+
+use crate::Failure;
+use crate::auth::Target;
+use crate::run::{Command, Cx};
+
+/// Most resources that one call may tag (EC2 documents 1,000, ECS 50).
+pub const TAGGED_PER_CALL: usize = 1_000;
+
+/// Adds tags to resources; all of them or none.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateTags {
+    /// Ids of any noun.
+    pub resources: Vec<String>,
+    /// Tags; a key that is there already gets the new value.
+    pub tags: Tags,
+}
+
+/// Takes tags from resources. A tag that is not there is no error.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeleteTags {
+    /// Ids of any noun.
+    pub resources: Vec<String>,
+    /// Which tags.
+    pub which: WhichTags,
+}
+
+/// Which tags are taken.
+#[derive(Debug, Clone, Serialize)]
+pub enum WhichTags {
+    /// All of them.
+    All,
+    /// Those with these keys, and where a value is given only with that value.
+    These(Vec<(String, Option<String>)>),
+}
+
+impl Command for CreateTags {
+    type Reply = ();
+    const NAME: &'static str = "CreateTags";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let mut targets = targets(tx, cx, &self.resources)?;
+        for target in &mut targets {
+            target.request_tags.clone_from(&self.tags);
+        }
+        Ok(targets)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        for id in &self.resources {
+            change(tx, cx.caller.account(), id, |tags| add_tags(tags, &self.tags))?;
+        }
+        Ok(())
+    }
+}
+
+impl Command for DeleteTags {
+    type Reply = ();
+    const NAME: &'static str = "DeleteTags";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        targets(tx, cx, &self.resources)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        for id in &self.resources {
+            change(tx, cx.caller.account(), id, |tags| {
+                match &self.which {
+                    WhichTags::All => tags.clear(),
+                    WhichTags::These(these) => {
+                        tags.retain(|key, value| !these.iter().any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value)));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn targets(tx: &Tx<'_>, cx: &Cx<'_>, ids: &[String]) -> Result<Vec<Target>, Failure> {
+    if ids.is_empty() {
+        return Err(Error::MissingParameter { name: "ResourceId" }.into());
+    }
+    if ids.len() > TAGGED_PER_CALL {
+        return Err(Error::invalid("ResourceId", format!("more than {TAGGED_PER_CALL} in one call")).into());
+    }
+    let target = |id: &String| {
+        let kind = Kind::of(id).ok_or_else(|| unknown(id))?;
+        let tags = kind.tags(tx, cx.caller.account(), id)?.unwrap_or_default();
+        Ok(Target::of(kind.path(), id, &tags))
+    };
+    ids.iter().map(target).collect()
+}
+
+fn change(tx: &mut Tx<'_>, account: AccountId, id: &str, with: impl Fn(&mut Tags) -> Result<(), Error>) -> Result<(), Failure> {
+    Kind::of(id).ok_or_else(|| unknown(id))?.change(tx, account, id, &with)
+}
+
+fn unknown(id: &str) -> Error {
+    Error::MalformedId { noun: Noun::Instance, id: id.chars().take(64).collect() }
+}
+
+/// A noun that carries tags.
+trait Tagged: Row {
+    const NOUN: Noun;
+    fn owner(&self) -> AccountId;
+    fn tags(&mut self) -> &mut Tags;
+}
+
+macro_rules! tagged {
+    ($($row:ident),* $(,)?) => {$(
+        impl Tagged for $row {
+            const NOUN: Noun = Noun::$row;
+
+            fn owner(&self) -> AccountId {
+                self.account
+            }
+
+            fn tags(&mut self) -> &mut Tags {
+                &mut self.tags
+            }
+        }
+    )*};
+}
+
+tagged!(Instance, Volume, Image, KeyPair, Vpc, Subnet, SecurityGroup, Interface, Address);
+
+/// Kinds of things that carry tags, told by the prefix of the id.
+#[derive(Clone, Copy)]
+enum Kind {
+    Instance,
+    Volume,
+    Image,
+    KeyPair,
+    Vpc,
+    Subnet,
+    SecurityGroup,
+    Interface,
+    Address,
+}
+
+impl Kind {
+    fn of(id: &str) -> Option<Kind> {
+        Some(match id.rsplit_once('-')?.0 {
+            "i" => Kind::Instance,
+            "vol" => Kind::Volume,
+            "ami" => Kind::Image,
+            "key" => Kind::KeyPair,
+            "vpc" => Kind::Vpc,
+            "subnet" => Kind::Subnet,
+            "sg" => Kind::SecurityGroup,
+            "eni" => Kind::Interface,
+            "eipalloc" => Kind::Address,
+            _ => return None,
+        })
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Kind::Instance => "instance",
+            Kind::Volume => "volume",
+            Kind::Image => "image",
+            Kind::KeyPair => "key-pair",
+            Kind::Vpc => "vpc",
+            Kind::Subnet => "subnet",
+            Kind::SecurityGroup => "security-group",
+            Kind::Interface => "network-interface",
+            Kind::Address => "elastic-ip",
+        }
+    }
+
+    fn tags(self, tx: &Tx<'_>, account: AccountId, id: &str) -> Result<Option<Tags>, Failure> {
+        match self {
+            Kind::Instance => tags_of::<Instance>(tx, account, id),
+            Kind::Volume => tags_of::<Volume>(tx, account, id),
+            Kind::Image => tags_of::<Image>(tx, account, id),
+            Kind::KeyPair => tags_of::<KeyPair>(tx, account, id),
+            Kind::Vpc => tags_of::<Vpc>(tx, account, id),
+            Kind::Subnet => tags_of::<Subnet>(tx, account, id),
+            Kind::SecurityGroup => tags_of::<SecurityGroup>(tx, account, id),
+            Kind::Interface => tags_of::<Interface>(tx, account, id),
+            Kind::Address => tags_of::<Address>(tx, account, id),
+        }
+    }
+
+    fn change(self, tx: &mut Tx<'_>, account: AccountId, id: &str, with: &dyn Fn(&mut Tags) -> Result<(), Error>) -> Result<(), Failure> {
+        match self {
+            Kind::Instance => change_of::<Instance>(tx, account, id, with),
+            Kind::Volume => change_of::<Volume>(tx, account, id, with),
+            Kind::Image => change_of::<Image>(tx, account, id, with),
+            Kind::KeyPair => change_of::<KeyPair>(tx, account, id, with),
+            Kind::Vpc => change_of::<Vpc>(tx, account, id, with),
+            Kind::Subnet => change_of::<Subnet>(tx, account, id, with),
+            Kind::SecurityGroup => change_of::<SecurityGroup>(tx, account, id, with),
+            Kind::Interface => change_of::<Interface>(tx, account, id, with),
+            Kind::Address => change_of::<Address>(tx, account, id, with),
+        }
+    }
+}
+
+fn own<R: Tagged>(tx: &Tx<'_>, account: AccountId, id: &str) -> Result<Option<R>, Failure>
+where
+    R::Id: std::str::FromStr<Err = model::IdError>,
+{
+    let parsed = id.parse().map_err(|error| Error::bad_id(R::NOUN, id, error))?;
+    Ok(tx.get::<R>(parsed)?.filter(|row| row.owner() == account))
+}
+
+fn tags_of<R: Tagged>(tx: &Tx<'_>, account: AccountId, id: &str) -> Result<Option<Tags>, Failure>
+where
+    R::Id: std::str::FromStr<Err = model::IdError>,
+{
+    Ok(own::<R>(tx, account, id)?.map(|mut row| std::mem::take(row.tags())))
+}
+
+fn change_of<R: Tagged>(tx: &mut Tx<'_>, account: AccountId, id: &str, with: &dyn Fn(&mut Tags) -> Result<(), Error>) -> Result<(), Failure>
+where
+    R::Id: std::str::FromStr<Err = model::IdError>,
+{
+    let mut row = own::<R>(tx, account, id)?.ok_or_else(|| Error::not_found(R::NOUN, id))?;
+    with(row.tags())?;
+    Ok(tx.update(&row)?)
+}

@@ -1,0 +1,63 @@
+//! Public addresses. `ip` is unique, so no address is given out twice.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use model::{AccountId, Address, AddressId, AddressKind, InterfaceId};
+
+use crate::{By, Column, Row, StoreError, Tx};
+
+impl Row for Address {
+    type Id = AddressId;
+    const TABLE: &'static str = "address";
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("account", |a| a.account.into()),
+        Column::new("ip", |a| a.ip.to_bits().into()),
+        Column::new("interface", |a| a.interface.into()),
+        Column::new("elastic", |a| (a.kind == AddressKind::Elastic).into()),
+    ];
+
+    fn id(&self) -> AddressId {
+        self.id
+    }
+}
+
+impl Tx<'_> {
+    /// Addresses of an account, by id.
+    pub fn address_list(&self, account: AccountId) -> Result<Vec<Address>, StoreError> {
+        self.list(By::is("account", account))
+    }
+
+    /// The address that is translated to an interface.
+    pub fn address_of_interface(&self, interface: InterfaceId) -> Result<Option<Address>, StoreError> {
+        self.find(By::is("interface", interface))
+    }
+
+    /// A free address of the pool, its first and last left out: the one after the highest in use, else the lowest gap.
+    pub fn address_free_ip(&self, pool: Ipv4Net) -> Result<Option<Ipv4Addr>, StoreError> {
+        let first = i64::from(pool.network().to_bits()) + 1;
+        let last = i64::from(pool.broadcast().to_bits()) - 1;
+        let in_pool = By::all().above("ip", first - 1).at_most("ip", last);
+        let highest = self.find::<Address>(in_pool.ordered_by("ip").backwards())?;
+        let free = match highest.map(|row| i64::from(row.ip.to_bits())) {
+            None if first <= last => Some(first),
+            None => None,
+            Some(highest) if highest < last => Some(highest + 1),
+            Some(_) => self.address_lowest_gap(first, last)?,
+        };
+        Ok(free.and_then(|ip| u32::try_from(ip).ok()).map(Ipv4Addr::from_bits))
+    }
+
+    fn address_lowest_gap(&self, first: i64, last: i64) -> Result<Option<i64>, StoreError> {
+        if self.find::<Address>(By::is("ip", first))?.is_none() {
+            return Ok(Some(first));
+        }
+        let rows = self.query(
+            "SELECT a.ip + 1 FROM address a WHERE a.ip >= $1 AND a.ip < $2
+             AND NOT EXISTS (SELECT 1 FROM address b WHERE b.ip = a.ip + 1) ORDER BY a.ip LIMIT 1",
+            &[first.into(), last.into()],
+            |record| record.int(0),
+        )?;
+        Ok(rows.first().copied())
+    }
+}

@@ -1,0 +1,81 @@
+//! Instances.
+
+use model::{AccountId, HostId, Instance, InstanceId, ReservationId};
+
+use crate::{By, Column, Row, StoreError, Tx};
+
+impl Row for Instance {
+    type Id = InstanceId;
+    const TABLE: &'static str = "instance";
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("account", |i| i.account.into()),
+        Column::new("reservation", |i| i.reservation.into()),
+        Column::new("host", |i| i.host.into()),
+        Column::new("live", |i| i.is_live().into()),
+        Column::new("on_host", |i| i.is_on_host().into()),
+        Column::new("held_vcpus", |i| if i.holds_capacity() { i.vcpus.into() } else { 0.into() }),
+        Column::new("held_memory", |i| if i.holds_capacity() { store_mib(i) } else { 0.into() }),
+        Column::new("state", |i| i.phase.word().into()),
+        Column::new("zone", |i| (&i.zone).into()),
+        Column::new("instance_type", |i| (&i.instance_type).into()),
+        Column::new("image", |i| i.image.into()),
+        Column::new("vpc", |i| i.vpc.into()),
+        Column::new("subnet", |i| i.subnet.into()),
+        Column::new("key_name", |i| i.guest.key_name.as_deref().into()),
+        Column::new("name", |i| (&i.name).into()),
+        Column::new("private_ip", |i| i.private_ip.to_bits().into()),
+        Column::new("tags", |i| crate::Value::set(i.tags.iter().map(|(key, value)| format!("{key}={value}")))),
+    ];
+
+    fn id(&self) -> InstanceId {
+        self.id
+    }
+}
+
+fn store_mib(instance: &Instance) -> crate::Value {
+    i64::try_from(instance.memory.0).unwrap_or(i64::MAX).into()
+}
+
+/// What instances take on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Virtual processors.
+    pub vcpus: u64,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+}
+
+impl Tx<'_> {
+    /// Instances whose machine belongs in the document of a host, by id.
+    pub fn instance_list_on_host(&self, host: HostId) -> Result<Vec<Instance>, StoreError> {
+        self.list(By::is("host", host).and("on_host", 1))
+    }
+
+    /// Instances that a host was ever asked to hold and that are not terminated, by id.
+    pub fn instance_list_of_host(&self, host: HostId) -> Result<Vec<Instance>, StoreError> {
+        self.list(By::is("host", host).and("live", 1))
+    }
+
+    /// Instances of an account, terminated ones included, by id.
+    pub fn instance_list(&self, account: AccountId) -> Result<Vec<Instance>, StoreError> {
+        self.list(By::is("account", account))
+    }
+
+    /// Instances of an account made by one launch call.
+    pub fn instance_list_of_reservation(&self, reservation: ReservationId) -> Result<Vec<Instance>, StoreError> {
+        self.list(By::is("reservation", reservation))
+    }
+
+    /// How many instances of an account are not terminated, counted up to `at_most`.
+    pub fn instance_count_live(&self, account: AccountId, at_most: u64) -> Result<u64, StoreError> {
+        self.count_up_to::<Instance>(By::is("account", account).and("live", 1), at_most)
+    }
+
+    /// What instances take on a host.
+    pub fn instance_held_on_host(&self, host: HostId) -> Result<Held, StoreError> {
+        let by = By::is("host", host).and("live", 1);
+        let vcpus = self.sum::<Instance>("held_vcpus", by.clone())?;
+        let memory = self.sum::<Instance>("held_memory", by)?;
+        Ok(Held { vcpus: u64::try_from(vcpus).unwrap_or(0), memory_mib: u64::try_from(memory).unwrap_or(0) })
+    }
+}

@@ -1,0 +1,28 @@
+//! Security groups.
+
+use model::{AccountId, SecurityGroup, SecurityGroupId, VpcId};
+
+use crate::{By, Column, Row, StoreError, Tx};
+
+impl Row for SecurityGroup {
+    type Id = SecurityGroupId;
+    const TABLE: &'static str = "security_group";
+    const COLUMNS: &'static [Column<Self>] =
+        &[Column::new("account", |g| g.account.into()), Column::new("vpc", |g| g.vpc.into()), Column::new("name", |g| (&g.name).into())];
+
+    fn id(&self) -> SecurityGroupId {
+        self.id
+    }
+}
+
+impl Tx<'_> {
+    /// Security groups of an account, by id.
+    pub fn security_group_list(&self, account: AccountId) -> Result<Vec<SecurityGroup>, StoreError> {
+        self.list(By::is("account", account))
+    }
+
+    /// The group of this name in a VPC.
+    pub fn security_group_named(&self, vpc: VpcId, name: &str) -> Result<Option<SecurityGroup>, StoreError> {
+        self.find(By::is("vpc", vpc).and("name", name))
+    }
+}
