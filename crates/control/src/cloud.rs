@@ -9,6 +9,7 @@ use store::{Store, StoreError};
 use tokio::sync::Notify;
 
 use crate::auth::Principals;
+use crate::console::Consoles;
 use crate::fleet::Fleet;
 use crate::host::HostLinks;
 use crate::{Clock, Ids, MasterKey};
@@ -51,6 +52,7 @@ struct Inner {
     principals: Principals,
     fleet: Mutex<Fleet>,
     host_links: HostLinks,
+    consoles: Consoles,
     /// Hosts whose document changed since it was last rendered.
     dirty_hosts: Mutex<BTreeSet<HostId>>,
     render: Notify,
@@ -68,6 +70,7 @@ impl Cloud {
             principals: Principals::default(),
             fleet: Mutex::new(Fleet::default()),
             host_links: HostLinks::default(),
+            consoles: Consoles::default(),
             dirty_hosts: Mutex::default(),
             render: Notify::new(),
         };
@@ -105,6 +108,10 @@ impl Cloud {
     /// The placement index; locked for as long as one placement takes.
     pub(crate) fn fleet(&self) -> MutexGuard<'_, Fleet> {
         self.inner.fleet.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn consoles(&self) -> &Consoles {
+        &self.inner.consoles
     }
 
     pub(crate) fn host_links(&self) -> &HostLinks {

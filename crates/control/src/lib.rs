@@ -5,6 +5,7 @@ mod account;
 mod auth;
 mod clock;
 mod cloud;
+mod console;
 mod describe;
 mod fleet;
 mod host;
@@ -27,6 +28,7 @@ pub use account::NewAccessKey;
 pub use auth::{Caller, Principal, Target};
 pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
+pub use console::{ConsoleOutput, ReadConsole};
 pub use describe::{
     FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query, volume_word,
 };

@@ -3,10 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::meta::ParseNestedMeta;
-use syn::{
-    Attribute, Data, DataEnum, DeriveInput, Expr, ExprRange, Field, Fields, Ident, LitStr,
-    RangeLimits, Token,
-};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Expr, ExprRange, Field, Fields, Ident, LitStr, RangeLimits, Token};
 
 use crate::case::{Case, inside, require_unit};
 
@@ -85,11 +82,7 @@ impl<'a> Member<'a> {
             with: None,
             flatten: false,
         };
-        for attr in field
-            .attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("arg"))
-        {
+        for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("arg")) {
             attr.parse_nested_meta(|meta| member.read_key(&meta))?;
         }
         Ok(member)
@@ -149,10 +142,7 @@ impl<'a> Member<'a> {
         let (present, absent) = if inside(ty, "Option").is_some() {
             let some = quote!(::core::option::Option::Some((#with)(__member, __at)?));
             let none = quote!(::core::option::Option::None);
-            (
-                quote!(if __member.is_empty_text() { #none } else { #some }),
-                none,
-            )
+            (quote!(if __member.is_empty_text() { #none } else { #some }), none)
         } else if inside(ty, "Vec").is_some() {
             let each = quote! {
                 __member
@@ -192,16 +182,10 @@ impl<'a> Member<'a> {
         });
         let length = (self.min_len.is_some() || self.max_len.is_some()).then(|| {
             let min = self.min_len.as_ref().map_or(quote!(0), |min| quote!(#min));
-            let max = self
-                .max_len
-                .as_ref()
-                .map_or(quote!(usize::MAX), |max| quote!(#max));
+            let max = self.max_len.as_ref().map_or(quote!(usize::MAX), |max| quote!(#max));
             quote!(::wire::HasLength::check_length(&#variable, #min, #max, #at)?;)
         });
-        let items = self
-            .max_items
-            .as_ref()
-            .map(|max| quote!(::wire::HasItems::check_items(&#variable, #max, #at)?;));
+        let items = self.max_items.as_ref().map(|max| quote!(::wire::HasItems::check_items(&#variable, #max, #at)?;));
         quote!(#range #length #items)
     }
 
@@ -214,11 +198,7 @@ impl<'a> Member<'a> {
             let is_list = inside(ty, "Vec").is_some();
             let shape = if is_list { quote!(List) } else { quote!(Text) };
             let required = !is_list && inside(ty, "Option").is_none();
-            (
-                quote!(#required),
-                quote!(::wire::Shape::#shape),
-                quote!(&[]),
-            )
+            (quote!(#required), quote!(::wire::Shape::#shape), quote!(&[]))
         } else {
             (
                 quote!(<#ty as ::wire::FromArg>::REQUIRED),
@@ -247,10 +227,7 @@ impl<'a> Member<'a> {
     }
 
     fn variable(&self) -> Ident {
-        format_ident!(
-            "__field_{}",
-            self.ident.to_string().trim_start_matches("r#")
-        )
+        format_ident!("__field_{}", self.ident.to_string().trim_start_matches("r#"))
     }
 }
 
@@ -303,11 +280,7 @@ fn words(input: &DeriveInput, data: &DataEnum, case: Case) -> syn::Result<TokenS
         let ident = &variant.ident;
         let mut word = case.apply(ident);
         let mut aliases = Vec::new();
-        for attr in variant
-            .attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("arg"))
-        {
+        for attr in variant.attrs.iter().filter(|attr| attr.path().is_ident("arg")) {
             attr.parse_nested_meta(|meta| {
                 let text = || meta.value()?.parse::<LitStr>().map(|text| text.value());
                 if meta.path.is_ident("name") {

@@ -24,10 +24,7 @@ impl Case {
             "snake_case" => Ok(Case::Snake),
             "lowercase" => Ok(Case::Lower),
             "UPPER_SNAKE_CASE" => Ok(Case::UpperSnake),
-            _ => Err(syn::Error::new(
-                text.span(),
-                "one of UpperCamelCase, camelCase, kebab-case, snake_case, lowercase, UPPER_SNAKE_CASE",
-            )),
+            _ => Err(syn::Error::new(text.span(), "one of UpperCamelCase, camelCase, kebab-case, snake_case, lowercase, UPPER_SNAKE_CASE")),
         }
     }
 
@@ -41,15 +38,7 @@ impl Case {
             Case::UpperCamel => words.iter().map(|word| capitalised(word)).collect(),
             Case::Camel => {
                 let camel = words.iter().enumerate();
-                camel
-                    .map(|(at, word)| {
-                        if at == 0 {
-                            word.clone()
-                        } else {
-                            capitalised(word)
-                        }
-                    })
-                    .collect()
+                camel.map(|(at, word)| if at == 0 { word.clone() } else { capitalised(word) }).collect()
             }
             Case::Kebab => words.join("-"),
             Case::Snake => words.join("_"),
@@ -104,9 +93,6 @@ pub(crate) fn inside<'a>(ty: &'a Type, wrapper: &str) -> Option<&'a Type> {
 pub(crate) fn require_unit(variant: &Variant) -> syn::Result<()> {
     match variant.fields {
         Fields::Unit => Ok(()),
-        Fields::Named(_) | Fields::Unnamed(_) => Err(syn::Error::new_spanned(
-            variant,
-            "a word of the wire holds no data",
-        )),
+        Fields::Named(_) | Fields::Unnamed(_) => Err(syn::Error::new_spanned(variant, "a word of the wire holds no data")),
     }
 }

@@ -35,16 +35,12 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(FromArg, attributes(arg))]
 pub fn derive_from_arg(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    arg::expand(&input)
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    arg::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Derives `wire::IntoDoc`; see the crate's page for the attributes.
 #[proc_macro_derive(IntoDoc, attributes(reply))]
 pub fn derive_into_doc(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    reply::expand(&input)
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    reply::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -12,10 +12,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => {
-                let members = fields
-                    .named
-                    .iter()
-                    .map(|field| Member::read(field, &container));
+                let members = fields.named.iter().map(|field| Member::read(field, &container));
                 let members = members.collect::<syn::Result<Vec<_>>>()?;
                 Ok(structure(input, &members))
             }
@@ -70,18 +67,8 @@ impl<'a> Member<'a> {
         let ident = field.ident.as_ref();
         let ident = ident.ok_or_else(|| syn::Error::new_spanned(field, "a field needs a name"))?;
         let case = container.case.unwrap_or(Case::UpperCamel);
-        let mut member = Member {
-            ident,
-            name: case.apply(ident),
-            list: container.list.clone(),
-            skip_empty: false,
-            flatten: false,
-        };
-        for attr in field
-            .attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("reply"))
-        {
+        let mut member = Member { ident, name: case.apply(ident), list: container.list.clone(), skip_empty: false, flatten: false };
+        for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("reply")) {
             attr.parse_nested_meta(|meta| member.read_key(&meta))?;
         }
         let bare = inside(&field.ty, "Option").unwrap_or(&field.ty);
@@ -116,11 +103,7 @@ impl<'a> Member<'a> {
             return quote!(__members.extend(#doc.into_members()););
         }
         let named = self.list.as_ref().map(|list| quote!(.named_items(#list)));
-        let skip = if self.skip_empty {
-            quote!(__doc.is_empty())
-        } else {
-            quote!(::core::matches!(__doc, ::wire::Doc::Null))
-        };
+        let skip = if self.skip_empty { quote!(__doc.is_empty()) } else { quote!(::core::matches!(__doc, ::wire::Doc::Null)) };
         quote! {
             let __doc = #doc #named;
             if !#skip {
@@ -154,11 +137,7 @@ fn words(input: &DeriveInput, data: &DataEnum, case: Case) -> syn::Result<TokenS
         require_unit(variant)?;
         let ident = &variant.ident;
         let mut word = case.apply(ident);
-        for attr in variant
-            .attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("reply"))
-        {
+        for attr in variant.attrs.iter().filter(|attr| attr.path().is_ident("reply")) {
             attr.parse_nested_meta(|meta| {
                 if meta.path.is_ident("name") {
                     word = meta.value()?.parse::<LitStr>()?.value();

@@ -49,31 +49,16 @@ struct Tag {
 }
 
 fn main() {
-    let (head, body) = CAPTURED
-        .split_once("\r\n\r\n")
-        .expect("a captured request has a body");
+    let (head, body) = CAPTURED.split_once("\r\n\r\n").expect("a captured request has a body");
     let mut lines = head.split("\r\n");
     lines.next();
-    let headers: Vec<_> = lines
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let headers: Vec<_> = lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let secret = SecretString::from("pileus/example+secret=1");
     let keys = SigningKeys::new(16);
-    let request = || {
-        Request::new(
-            "POST",
-            "/",
-            headers.clone(),
-            Bytes::from_static(body.as_bytes()),
-        )
-        .expect("the request is well formed")
-    };
+    let request = || Request::new("POST", "/", headers.clone(), Bytes::from_static(body.as_bytes())).expect("the request is well formed");
     measure("identify and verify", || {
         let claim = identify(&request()).expect("the request is signed");
-        claim
-            .verify(&secret, claim.time)
-            .expect("the signature matches");
+        claim.verify(&secret, claim.time).expect("the signature matches");
     });
     measure("identify and verify, key kept", || {
         let claim = identify(&request()).expect("the request is signed");
@@ -83,13 +68,7 @@ fn main() {
     measure("decode DescribeInstances", || {
         let args = Args::from_request(&request()).expect("the parameters are well formed");
         let describe: Describe = args.decode().expect("the parameters are right");
-        black_box(
-            describe
-                .filters
-                .iter()
-                .map(|f| f.name.len() + f.values.len())
-                .sum::<usize>(),
-        );
+        black_box(describe.filters.iter().map(|f| f.name.len() + f.values.len()).sum::<usize>());
         black_box(describe.max_results);
     });
     measure("make a reply of 100 instances", || {
@@ -111,16 +90,9 @@ fn described() -> Described {
         launch_time: jiff::Timestamp::UNIX_EPOCH,
         ebs_optimized: false,
         private_dns_name: format!("ip-10-0-0-{n}.internal"),
-        tag_set: (0..20)
-            .map(|tag| Tag {
-                key: "Name",
-                value: format!("value {tag} of <{n}>"),
-            })
-            .collect(),
+        tag_set: (0..20).map(|tag| Tag { key: "Name", value: format!("value {tag} of <{n}>") }).collect(),
     };
-    Described {
-        reservation_set: (0..100).map(instance).collect(),
-    }
+    Described { reservation_set: (0..100).map(instance).collect() }
 }
 
 /// Runs for half a second and says what one run took.

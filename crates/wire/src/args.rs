@@ -54,9 +54,7 @@ impl Args {
     }
 
     /// Decodes percent-encoded pairs.
-    pub fn from_raw_pairs<'a>(
-        pairs: impl Iterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, ArgsError> {
+    pub fn from_raw_pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, ArgsError> {
         let mut decoded = Vec::new();
         for (name, value) in pairs {
             if decoded.len() == limits::MAX_PARAMETERS {
@@ -84,9 +82,7 @@ impl Args {
     }
 
     fn from_branch(branch: Branch) -> Self {
-        Self {
-            root: Node::Branch(branch),
-        }
+        Self { root: Node::Branch(branch) }
     }
 
     /// Decodes the parameters to a structure.
@@ -118,9 +114,7 @@ impl Args {
 /// Decodes `%20` and `+`; fails on what is not UTF-8.
 fn decode_text(text: &str) -> Result<Cow<'_, str>, ()> {
     match decode_bytes(text) {
-        Cow::Borrowed(bytes) => std::str::from_utf8(bytes)
-            .map(Cow::Borrowed)
-            .map_err(|_| ()),
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| ()),
         Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| ()),
     }
 }

@@ -50,10 +50,7 @@ impl Doc {
 
     /// Makes a list of anything.
     pub fn list<T: IntoDoc>(item: &'static str, items: impl IntoIterator<Item = T>) -> Self {
-        Doc::List {
-            item,
-            items: items.into_iter().map(IntoDoc::into_doc).collect(),
-        }
+        Doc::List { item, items: items.into_iter().map(IntoDoc::into_doc).collect() }
     }
 
     /// Makes an object without its `Null` members.
@@ -85,13 +82,7 @@ impl Doc {
     pub fn into_members(self) -> Vec<(&'static str, Doc)> {
         match self {
             Doc::Object(members) => members,
-            Doc::Null
-            | Doc::Bool(_)
-            | Doc::Int(_)
-            | Doc::Float(_)
-            | Doc::Time(_)
-            | Doc::Text(_)
-            | Doc::List { .. } => Vec::new(),
+            Doc::Null | Doc::Bool(_) | Doc::Int(_) | Doc::Float(_) | Doc::Time(_) | Doc::Text(_) | Doc::List { .. } => Vec::new(),
         }
     }
 }

@@ -22,13 +22,9 @@ pub fn ec2_xml(action: &str, request_id: &str, reply: &Doc) -> String {
     write_text(&mut out, "requestId", request_id);
     match reply {
         Doc::Null => out.push_str("<return>true</return>"),
-        Doc::Bool(_)
-        | Doc::Int(_)
-        | Doc::Float(_)
-        | Doc::Time(_)
-        | Doc::Text(_)
-        | Doc::List { .. }
-        | Doc::Object(_) => xml::write_content(&mut out, reply, Times::Millisecond),
+        Doc::Bool(_) | Doc::Int(_) | Doc::Float(_) | Doc::Time(_) | Doc::Text(_) | Doc::List { .. } | Doc::Object(_) => {
+            xml::write_content(&mut out, reply, Times::Millisecond)
+        }
     }
     close_response(&mut out, action);
     out
@@ -71,12 +67,7 @@ pub enum Fault {
 }
 
 /// An error body of AWS' query protocol.
-pub fn query_error_xml(
-    namespace: &str,
-    request_id: &str,
-    fault: Fault,
-    (code, message): (&str, &str),
-) -> String {
+pub fn query_error_xml(namespace: &str, request_id: &str, fault: Fault, (code, message): (&str, &str)) -> String {
     let mut out = begin_xml();
     push_tag(&mut out, "<ErrorResponse xmlns=\"", namespace, "\"><Error>");
     let kind = match fault {
@@ -158,12 +149,7 @@ impl AlibabaError<'_> {
     }
 
     fn members(&self) -> [(&'static str, &str); 4] {
-        [
-            ("RequestId", self.request_id),
-            ("HostId", self.host_id),
-            ("Code", self.code),
-            ("Message", self.message),
-        ]
+        [("RequestId", self.request_id), ("HostId", self.host_id), ("Code", self.code), ("Message", self.message)]
     }
 }
 

@@ -37,22 +37,13 @@ pub enum Times {
 }
 
 /// AWS' JSON protocols (`x-amz-json-1.0` and `-1.1`).
-pub const AWS: JsonStyle = JsonStyle {
-    lists: Lists::Plain,
-    times: Times::Epoch,
-};
+pub const AWS: JsonStyle = JsonStyle { lists: Lists::Plain, times: Times::Epoch };
 
 /// Alibaba's RPC services. Those of the newer kind (ESS of 2022, SWAS) give their lists no item name.
-pub const ALIBABA: JsonStyle = JsonStyle {
-    lists: Lists::Wrapped,
-    times: Times::Text,
-};
+pub const ALIBABA: JsonStyle = JsonStyle { lists: Lists::Wrapped, times: Times::Text };
 
 /// Tencent's services.
-pub const TENCENT: JsonStyle = JsonStyle {
-    lists: Lists::Plain,
-    times: Times::Text,
-};
+pub const TENCENT: JsonStyle = JsonStyle { lists: Lists::Plain, times: Times::Text };
 
 /// Appends a tree as JSON.
 pub fn write(out: &mut String, doc: &Doc, style: JsonStyle) {

@@ -71,19 +71,18 @@ pub mod doc;
 pub mod envelope;
 pub mod json;
 pub mod limits;
+mod reply;
 mod request;
 pub mod signature;
 pub mod time;
 pub mod xml;
 
 pub use args::{
-    Args, ArgsError, ArgsErrorKind, Base64, Branch, CommaList, FromArg, HasItems, HasLength,
-    InRange, Json, JsonList, Node, Parameter, Path, SHOWN_CHARS, Shape, Text, parameter_names,
-    parse_text,
+    Args, ArgsError, ArgsErrorKind, Base64, Branch, CommaList, FromArg, HasItems, HasLength, InRange, Json, JsonList, Node, Parameter,
+    Path, SHOWN_CHARS, Shape, Text, parameter_names, parse_text,
 };
 pub use doc::{Doc, IntoDoc, Minute};
+pub use reply::Reply;
 pub use request::{Request, RequestError, decode_bytes, raw_pairs};
-pub use signature::{
-    Claim, Cloud, Nonces, Novelty, Scheme, SignatureError, SigningKeys, guess_cloud, identify,
-};
+pub use signature::{Claim, Cloud, Nonces, Novelty, Scheme, SignatureError, SigningKeys, guess_cloud, identify};
 pub use wire_derive::{FromArg, IntoDoc};

@@ -54,30 +54,19 @@ impl Request {
         body: Bytes,
     ) -> Result<Self, RequestError> {
         if body.len() > limits::MAX_BODY_BYTES {
-            return Err(RequestError::BodyTooLong {
-                max: limits::MAX_BODY_BYTES,
-            });
+            return Err(RequestError::BodyTooLong { max: limits::MAX_BODY_BYTES });
         }
         let mut kept = Vec::new();
         for (mut name, value) in headers {
             if kept.len() == limits::MAX_HEADERS {
-                return Err(RequestError::TooManyHeaders {
-                    max: limits::MAX_HEADERS,
-                });
+                return Err(RequestError::TooManyHeaders { max: limits::MAX_HEADERS });
             }
             name.make_ascii_lowercase();
             kept.push((name, value));
         }
         let target = target.into();
         let (path_start, path_end) = path_of(&target).ok_or(RequestError::Target)?;
-        Ok(Self {
-            method: method.into(),
-            target,
-            path_start,
-            path_end,
-            headers: kept,
-            body,
-        })
+        Ok(Self { method: method.into(), target, path_start, path_end, headers: kept, body })
     }
 
     /// The method as sent, such as `POST`.
@@ -111,10 +100,7 @@ impl Request {
 
     /// Every header of this lower-case name, in the order sent.
     pub fn headers_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The body's bytes.
@@ -144,25 +130,17 @@ impl Request {
     ///
     /// Bytes that are not UTF-8 become U+FFFD: enough to find a name, not to trust a value.
     pub fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        self.raw_query_pairs()
-            .chain(self.raw_form_pairs())
-            .map(|(name, value)| (decode_lossy(name), decode_lossy(value)))
+        self.raw_query_pairs().chain(self.raw_form_pairs()).map(|(name, value)| (decode_lossy(name), decode_lossy(value)))
     }
 
     /// The decoded value of the first parameter of exactly this name, in query string or form.
     pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.pairs()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        self.pairs().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The body as text when it says that it is a form; `None` when it is not or is not UTF-8.
     pub(crate) fn form_text(&self) -> Option<&str> {
-        if self.media_type() == "application/x-www-form-urlencoded" {
-            std::str::from_utf8(&self.body).ok()
-        } else {
-            None
-        }
+        if self.media_type() == "application/x-www-form-urlencoded" { std::str::from_utf8(&self.body).ok() } else { None }
     }
 }
 
@@ -179,9 +157,7 @@ impl std::fmt::Debug for Request {
 
 /// Cuts `a=1&b&c=2` into pairs; a name without `=` has an empty value, empty pieces are skipped.
 pub fn raw_pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// Decodes `%20` and `+` to the bytes meant; a stray `%` stands for itself.
@@ -206,9 +182,7 @@ fn path_of(target: &str) -> Option<(usize, usize)> {
     let start = if target.starts_with('/') {
         0
     } else {
-        let scheme = ["http://", "https://"]
-            .into_iter()
-            .find(|scheme| has_prefix_ignoring_case(target, scheme))?;
+        let scheme = ["http://", "https://"].into_iter().find(|scheme| has_prefix_ignoring_case(target, scheme))?;
         let authority = &target[scheme.len()..];
         scheme.len() + authority.find(['/', '?', '#']).unwrap_or(authority.len())
     };
@@ -217,9 +191,7 @@ fn path_of(target: &str) -> Option<(usize, usize)> {
 }
 
 fn has_prefix_ignoring_case(text: &str, prefix: &str) -> bool {
-    text.as_bytes()
-        .get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    text.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 #[cfg(test)]
@@ -242,11 +214,7 @@ mod tests {
             ("http://h.example/p/q", "/p/q", ""),
         ] {
             let request = request(target);
-            assert_eq!(
-                (request.path(), request.raw_query()),
-                (path, query),
-                "{target}"
-            );
+            assert_eq!((request.path(), request.raw_query()), (path, query), "{target}");
         }
         for target in ["", "*", "h.example:443", "ftp://h/"] {
             let refused = Request::new("GET", target, [], Bytes::new());
@@ -264,10 +232,7 @@ mod tests {
     #[test]
     fn only_a_form_body_gives_pairs() {
         for (media, expected) in [
-            (
-                "application/x-www-form-urlencoded; charset=utf-8",
-                Some("1"),
-            ),
+            ("application/x-www-form-urlencoded; charset=utf-8", Some("1")),
             ("Application/X-WWW-Form-Urlencoded", Some("1")),
             ("application/json", None),
         ] {

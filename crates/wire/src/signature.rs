@@ -252,9 +252,7 @@ impl std::fmt::Debug for Claim {
 pub fn identify(request: &Request) -> Result<Claim, SignatureError> {
     if let Some(authorization) = request.header("authorization") {
         let authorization = authorization.trim();
-        let (algorithm, rest) = authorization
-            .split_once(char::is_whitespace)
-            .unwrap_or((authorization, ""));
+        let (algorithm, rest) = authorization.split_once(char::is_whitespace).unwrap_or((authorization, ""));
         match algorithm {
             "AWS4-HMAC-SHA256" => return sigv4::identify(request, rest),
             "ACS3-HMAC-SHA256" => return acs3::identify(request, rest),
@@ -271,13 +269,7 @@ pub fn identify(request: &Request) -> Result<Claim, SignatureError> {
 }
 
 fn identify_parameters(request: &Request) -> Result<Claim, SignatureError> {
-    let names = [
-        "X-Amz-Algorithm",
-        "AWSAccessKeyId",
-        "SecretId",
-        "AccessKeyId",
-        "Signature",
-    ];
+    let names = ["X-Amz-Algorithm", "AWSAccessKeyId", "SecretId", "AccessKeyId", "Signature"];
     let mut seen = [false; 5];
     for (name, _) in request.pairs() {
         if let Some(at) = names.iter().position(|known| name == *known) {
@@ -306,16 +298,14 @@ pub fn guess_cloud(request: &Request) -> Option<Cloud> {
     if has_header("x-amz-target") || has_header("x-amz-date") {
         return Some(Cloud::Aws);
     }
-    request
-        .pairs()
-        .find_map(|(name, value)| match name.as_ref() {
-            "SecretId" => Some(Cloud::Tencent),
-            "SignatureNonce" | "AccessKeyId" | "Format" => Some(Cloud::Alibaba),
-            "AWSAccessKeyId" | "X-Amz-Algorithm" => Some(Cloud::Aws),
-            "Version" if value == "2016-11-15" => Some(Cloud::Aws),
-            "Version" if value == "2014-05-26" => Some(Cloud::Alibaba),
-            _ => None,
-        })
+    request.pairs().find_map(|(name, value)| match name.as_ref() {
+        "SecretId" => Some(Cloud::Tencent),
+        "SignatureNonce" | "AccessKeyId" | "Format" => Some(Cloud::Alibaba),
+        "AWSAccessKeyId" | "X-Amz-Algorithm" => Some(Cloud::Aws),
+        "Version" if value == "2016-11-15" => Some(Cloud::Aws),
+        "Version" if value == "2014-05-26" => Some(Cloud::Alibaba),
+        _ => None,
+    })
 }
 
 fn cloud_of_algorithm(name: &str) -> Option<Cloud> {
@@ -337,9 +327,7 @@ fn body_is_parameters(request: &Request) -> bool {
 
 /// Decodes a signature in base64; nothing, which matches nothing, when it is not base64.
 fn from_base64(text: &str) -> Vec<u8> {
-    base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .unwrap_or_default()
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default()
 }
 
 /// As much of a client's word as an error repeats.

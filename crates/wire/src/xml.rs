@@ -29,13 +29,7 @@ pub fn write(out: &mut String, name: &str, doc: &Doc, times: Times) {
                 write(out, name, item, times);
             }
         }
-        Doc::Bool(_)
-        | Doc::Int(_)
-        | Doc::Float(_)
-        | Doc::Time(_)
-        | Doc::Text(_)
-        | Doc::List { .. }
-        | Doc::Object(_) => {
+        Doc::Bool(_) | Doc::Int(_) | Doc::Float(_) | Doc::Time(_) | Doc::Text(_) | Doc::List { .. } | Doc::Object(_) => {
             if doc.is_empty() {
                 push_tag(out, "<", name, "/>");
             } else {

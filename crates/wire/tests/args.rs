@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
-use wire::{
-    Args, ArgsError, ArgsErrorKind, Base64, CommaList, FromArg, Json, JsonList, limits,
-    parameter_names, parse_text,
-};
+use wire::{Args, ArgsError, ArgsErrorKind, Base64, CommaList, FromArg, Json, JsonList, limits, parameter_names, parse_text};
 
 #[derive(Debug, FromArg, PartialEq)]
 struct RunInstances {
@@ -83,10 +80,7 @@ fn a_structure_is_decoded_with_all_its_kinds_of_members() {
          &EbsOptimized=True&Shutdown=soft-first&ClientToken=abc&DiskIds=%5B%22d-1%22%2C%22d-2%22%5D\
          &Status=Available,+Creating&UserData=aGk&LaunchTime=2026-11-20T23:20Z&MaxResults=7\
          &Network=10.0.0.1%3A80&Sources.1=10.0.0.2%3A1");
-    let disk = |name: &str, size| BlockDevice {
-        device_name: Some(name.to_owned()),
-        ebs: Ebs { volume_size: size },
-    };
+    let disk = |name: &str, size| BlockDevice { device_name: Some(name.to_owned()), ebs: Ebs { volume_size: size } };
     assert_eq!(
         run,
         Ok(RunInstances {
@@ -104,10 +98,7 @@ fn a_structure_is_decoded_with_all_its_kinds_of_members() {
             launch_time: Some("2026-11-20T23:20:00Z".parse().unwrap()),
             network: Some("10.0.0.1:80".parse().unwrap()),
             sources: vec!["10.0.0.2:1".parse().unwrap()],
-            page: Page {
-                max_results: Some(7),
-                next_token: None,
-            },
+            page: Page { max_results: Some(7), next_token: None },
         })
     );
 }
@@ -116,60 +107,17 @@ fn a_structure_is_decoded_with_all_its_kinds_of_members() {
 fn each_wrong_parameter_is_named_with_what_is_wrong() {
     use ArgsErrorKind as Kind;
     for (form, path, kind) in [
-        (
-            "BlockDeviceMapping.2.DeviceName=x",
-            "BlockDeviceMapping.2.Ebs",
-            Kind::Missing,
-        ),
+        ("BlockDeviceMapping.2.DeviceName=x", "BlockDeviceMapping.2.Ebs", Kind::Missing),
         ("MaxCount=x", "MaxCount", Kind::NotANumber),
         ("MaxCount=1.5", "MaxCount", Kind::NotANumber),
-        (
-            "MaxCount=-1",
-            "MaxCount",
-            Kind::OutOfRange {
-                min: 0,
-                max: u32::MAX.into(),
-            },
-        ),
-        (
-            "MaxCount=0",
-            "MaxCount",
-            Kind::OutOfRange {
-                min: 1,
-                max: i128::MAX,
-            },
-        ),
-        (
-            "MaxResults=1001",
-            "MaxResults",
-            Kind::OutOfRange { min: 5, max: 1000 },
-        ),
-        (
-            "MaxCount=99999999999999999999999999999999999999999999999",
-            "MaxCount",
-            Kind::OutOfRange {
-                min: 0,
-                max: u32::MAX.into(),
-            },
-        ),
-        (
-            "BlockDeviceMapping.3.Ebs.VolumeSize=70000",
-            "BlockDeviceMapping.3.Ebs.VolumeSize",
-            Kind::OutOfRange { min: 0, max: 65535 },
-        ),
+        ("MaxCount=-1", "MaxCount", Kind::OutOfRange { min: 0, max: u32::MAX.into() }),
+        ("MaxCount=0", "MaxCount", Kind::OutOfRange { min: 1, max: i128::MAX }),
+        ("MaxResults=1001", "MaxResults", Kind::OutOfRange { min: 5, max: 1000 }),
+        ("MaxCount=99999999999999999999999999999999999999999999999", "MaxCount", Kind::OutOfRange { min: 0, max: u32::MAX.into() }),
+        ("BlockDeviceMapping.3.Ebs.VolumeSize=70000", "BlockDeviceMapping.3.Ebs.VolumeSize", Kind::OutOfRange { min: 0, max: 65535 }),
         ("EbsOptimized=yes", "EbsOptimized", Kind::NotABoolean),
-        (
-            "Shutdown=Stop",
-            "Shutdown",
-            Kind::NotOneOf {
-                allowed: &["stop", "terminated", "soft-first"],
-            },
-        ),
-        (
-            "ClientToken=123456789",
-            "ClientToken",
-            Kind::TooLong { max: 8 },
-        ),
+        ("Shutdown=Stop", "Shutdown", Kind::NotOneOf { allowed: &["stop", "terminated", "soft-first"] }),
+        ("ClientToken=123456789", "ClientToken", Kind::TooLong { max: 8 }),
         ("ClientToken=1", "ClientToken", Kind::TooShort { min: 2 }),
         ("DiskIds=d-1", "DiskIds", Kind::NotJson),
         ("DiskIds=%22d-1%22", "DiskIds", Kind::NotJson),
@@ -180,22 +128,10 @@ fn each_wrong_parameter_is_named_with_what_is_wrong() {
         ("Sources.4=here", "Sources.4", Kind::Malformed),
         ("InstanceId=i-1", "InstanceId", Kind::NotAList),
         ("InstanceId.x=i-1", "InstanceId.x", Kind::Malformed),
-        (
-            "InstanceId.1=a&InstanceId.01=b",
-            "InstanceId.1",
-            Kind::Duplicate,
-        ),
+        ("InstanceId.1=a&InstanceId.01=b", "InstanceId.1", Kind::Duplicate),
         ("InstanceId.1.Name=a", "InstanceId.1", Kind::NotAValue),
-        (
-            "BlockDeviceMapping.1=a",
-            "BlockDeviceMapping.1",
-            Kind::NotAStructure,
-        ),
-        (
-            "BlockDeviceMapping.1.Ebs=a",
-            "BlockDeviceMapping.1.Ebs",
-            Kind::NotAStructure,
-        ),
+        ("BlockDeviceMapping.1=a", "BlockDeviceMapping.1", Kind::NotAStructure),
+        ("BlockDeviceMapping.1.Ebs=a", "BlockDeviceMapping.1.Ebs", Kind::NotAStructure),
         (
             "BlockDeviceMapping.1.Ebs.A=&BlockDeviceMapping.2.Ebs.A=&BlockDeviceMapping.3.Ebs.A=\
              &BlockDeviceMapping.4.Ebs.A=",
@@ -205,27 +141,16 @@ fn each_wrong_parameter_is_named_with_what_is_wrong() {
         ("MaxCount=1&MaxCount=2", "MaxCount", Kind::Duplicate),
         ("MaxCount=1&MaxCount=1", "MaxCount", Kind::Duplicate),
         ("MaxCount=1&maxcount=2", "MaxCount", Kind::Duplicate),
-        (
-            "ClientToken=a&ClientToken.1=b",
-            "ClientToken",
-            Kind::Malformed,
-        ),
+        ("ClientToken=a&ClientToken.1=b", "ClientToken", Kind::Malformed),
         ("A..B=1", "A..B", Kind::Malformed),
         ("X=%FF", "X", Kind::Malformed),
-        (
-            "A.1.2.3.4.5.6.7.8.9.10=1",
-            "A.1.2.3.4.5.6.7.8.9.10",
-            Kind::TooDeep { max: 10 },
-        ),
+        ("A.1.2.3.4.5.6.7.8.9.10=1", "A.1.2.3.4.5.6.7.8.9.10", Kind::TooDeep { max: 10 }),
     ] {
         let error = run(form).expect_err(form);
         assert_eq!((error.path.as_str(), error.kind), (path, kind), "{form}");
     }
     let missing = decode::<RunInstances>("MinCount=1").unwrap_err();
-    assert_eq!(
-        (missing.path.as_str(), missing.kind),
-        ("ImageId", Kind::Missing)
-    );
+    assert_eq!((missing.path.as_str(), missing.kind), ("ImageId", Kind::Missing));
 }
 
 #[test]
@@ -271,11 +196,7 @@ fn json_bodies_make_the_same_tree() {
         ("[]x", "", ArgsErrorKind::NotJson),
         ("3", "", ArgsErrorKind::NotJson),
         (r#"{"A":1,"a":2}"#, "A", ArgsErrorKind::Duplicate),
-        (
-            r#"{"A":[[[[[[[[[[[1]]]]]]]]]]]}"#,
-            "A.0.0.0.0.0.0.0.0.0.0",
-            ArgsErrorKind::TooDeep { max: 10 },
-        ),
+        (r#"{"A":[[[[[[[[[[[1]]]]]]]]]]]}"#, "A.0.0.0.0.0.0.0.0.0.0", ArgsErrorKind::TooDeep { max: 10 }),
     ] {
         let error = Args::from_json(json.as_bytes()).expect_err(json);
         assert_eq!((error.path.as_str(), error.kind), (path, kind), "{json}");
@@ -284,8 +205,7 @@ fn json_bodies_make_the_same_tree() {
 
 #[test]
 fn what_nobody_read_is_listed() {
-    let args =
-        Args::from_form("Action=X&Signature=s&ImageId=a&MinCount=1&Tag.1.Key=k&Foo=1").unwrap();
+    let args = Args::from_form("Action=X&Signature=s&ImageId=a&MinCount=1&Tag.1.Key=k&Foo=1").unwrap();
     args.decode::<RunInstances>().unwrap();
     assert_eq!(args.text("action"), Some("X"));
     assert_eq!(args.unknown(&["signature"]), ["Foo", "Tag.1.Key"]);
@@ -293,43 +213,18 @@ fn what_nobody_read_is_listed() {
 
 #[test]
 fn limits_on_numbers_of_things_are_held() {
-    let many: Vec<_> = (0..=limits::MAX_PARAMETERS)
-        .map(|n| format!("a{n}="))
-        .collect();
+    let many: Vec<_> = (0..=limits::MAX_PARAMETERS).map(|n| format!("a{n}=")).collect();
     let error = Args::from_form(&many.join("&")).unwrap_err();
-    assert_eq!(
-        error.kind,
-        ArgsErrorKind::TooMany {
-            max: limits::MAX_PARAMETERS
-        }
-    );
-    let list: Vec<_> = (0..=limits::MAX_LIST)
-        .map(|n| format!("InstanceId.{n}=i"))
-        .collect();
+    assert_eq!(error.kind, ArgsErrorKind::TooMany { max: limits::MAX_PARAMETERS });
+    let list: Vec<_> = (0..=limits::MAX_LIST).map(|n| format!("InstanceId.{n}=i")).collect();
     let error = run(&list.join("&")).unwrap_err();
-    assert_eq!(
-        error.kind,
-        ArgsErrorKind::TooMany {
-            max: limits::MAX_LIST
-        }
-    );
+    assert_eq!(error.kind, ArgsErrorKind::TooMany { max: limits::MAX_LIST });
     let json = format!("[{}0]", "0,".repeat(limits::MAX_PARAMETERS));
-    let error =
-        decode::<RunInstances>(&format!("ImageId=a&MinCount=1&DiskIds={json}")).unwrap_err();
-    assert_eq!(
-        error.kind,
-        ArgsErrorKind::TooMany {
-            max: limits::MAX_PARAMETERS
-        }
-    );
+    let error = decode::<RunInstances>(&format!("ImageId=a&MinCount=1&DiskIds={json}")).unwrap_err();
+    assert_eq!(error.kind, ArgsErrorKind::TooMany { max: limits::MAX_PARAMETERS });
     let name = "n".repeat(limits::MAX_NAME_BYTES + 1);
     let error = Args::from_form(&name).unwrap_err();
-    assert_eq!(
-        error.kind,
-        ArgsErrorKind::TooLong {
-            max: limits::MAX_NAME_BYTES
-        }
-    );
+    assert_eq!(error.kind, ArgsErrorKind::TooLong { max: limits::MAX_NAME_BYTES });
 }
 
 #[test]
@@ -370,9 +265,7 @@ fn the_parameters_of_a_structure_can_be_listed() {
         "NextToken",
     ];
     assert_eq!(names, expected);
-    let required = RunInstances::PARAMETERS
-        .iter()
-        .filter(|p| p.required && !p.name.is_empty());
+    let required = RunInstances::PARAMETERS.iter().filter(|p| p.required && !p.name.is_empty());
     let required: Vec<_> = required.map(|p| p.name).collect();
     assert_eq!(required, ["ImageId", "MinCount"]);
 }

@@ -75,19 +75,10 @@ fn described() -> Doc {
         state,
         tag_set: vec![],
         group_set: vec![],
-        more: More {
-            reason: "<a & \"b\">\u{1}\u{0}\r\n\u{ffff}\u{20ac}".to_owned(),
-        },
+        more: More { reason: "<a & \"b\">\u{1}\u{0}\r\n\u{ffff}\u{20ac}".to_owned() },
     };
-    let reservations = vec![
-        reservation("i-1", State::Running, Some(noon())),
-        reservation("i-2", State::ShuttingDown, None),
-    ];
-    Described {
-        reservations,
-        next_token: None,
-    }
-    .into_doc()
+    let reservations = vec![reservation("i-1", State::Running, Some(noon())), reservation("i-2", State::ShuttingDown, None)];
+    Described { reservations, next_token: None }.into_doc()
 }
 
 fn instances() -> Doc {
@@ -98,12 +89,7 @@ fn instances() -> Doc {
         price: 1.0,
         security_group_ids: vec!["sg-1", "sg-2"],
     };
-    Instances {
-        total_count: 1,
-        instances: vec![instance],
-        plans: vec!["p", "q"],
-    }
-    .into_doc()
+    Instances { total_count: 1, instances: vec![instance], plans: vec!["p", "q"] }.into_doc()
 }
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -117,21 +103,14 @@ fn ec2_gets_its_items_its_namespace_and_no_empty_numbers() {
              <reason>&lt;a &amp; &quot;b&quot;&gt;\u{fffd}\u{fffd}&#13;\n\u{fffd}\u{20ac}</reason></item>"
         )
     };
-    let first = item(
-        "i-1",
-        "<launchTime>2026-11-20T12:00:00.500Z</launchTime>",
-        "up",
-    );
+    let first = item("i-1", "<launchTime>2026-11-20T12:00:00.500Z</launchTime>", "up");
     let second = item("i-2", "", "shutting-down");
     let expected = format!(
         "{DECLARATION}<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
          <requestId>r-1</requestId><reservationSet>{first}{second}</reservationSet>\
          </DescribeInstancesResponse>"
     );
-    assert_eq!(
-        envelope::ec2_xml("DescribeInstances", "r-1", &described()),
-        expected
-    );
+    assert_eq!(envelope::ec2_xml("DescribeInstances", "r-1", &described()), expected);
 }
 
 #[test]
@@ -140,10 +119,7 @@ fn an_ec2_action_that_returns_nothing_returns_true() {
         "{DECLARATION}<DeleteTagsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
          <requestId>r</requestId><return>true</return></DeleteTagsResponse>"
     );
-    assert_eq!(
-        envelope::ec2_xml("DeleteTags", "r", &().into_doc()),
-        expected
-    );
+    assert_eq!(envelope::ec2_xml("DeleteTags", "r", &().into_doc()), expected);
 }
 
 #[test]
@@ -171,10 +147,7 @@ fn ecs_json_wraps_lists_twice_unless_they_have_no_item_name() {
         r#""SecurityGroupIds":{"SecurityGroupId":["sg-1","sg-2"]}}]},"Plans":["p","q"]}"#,
     );
     assert_eq!(envelope::alibaba_json("r", &instances()), expected);
-    assert_eq!(
-        envelope::alibaba_json("r", &().into_doc()),
-        r#"{"RequestId":"r"}"#
-    );
+    assert_eq!(envelope::alibaba_json("r", &().into_doc()), r#"{"RequestId":"r"}"#);
 }
 
 #[test]
@@ -187,20 +160,13 @@ fn ecs_xml_has_the_same_names() {
          <SecurityGroupId>sg-2</SecurityGroupId></SecurityGroupIds></Instance></Instances>\
          <Plans>p</Plans><Plans>q</Plans></DescribeInstancesResponse>"
     );
-    assert_eq!(
-        envelope::alibaba_xml("DescribeInstances", "r", &instances()),
-        expected
-    );
+    assert_eq!(envelope::alibaba_xml("DescribeInstances", "r", &instances()), expected);
 }
 
 #[test]
 fn plain_json_has_plain_lists() {
-    let reply = Doc::object([
-        ("InstanceSet", Doc::list("item", ["a"])),
-        ("At", noon().into_doc()),
-    ]);
-    let tencent =
-        r#"{"Response":{"RequestId":"r","InstanceSet":["a"],"At":"2026-11-20T12:00:00Z"}}"#;
+    let reply = Doc::object([("InstanceSet", Doc::list("item", ["a"])), ("At", noon().into_doc())]);
+    let tencent = r#"{"Response":{"RequestId":"r","InstanceSet":["a"],"At":"2026-11-20T12:00:00Z"}}"#;
     assert_eq!(envelope::tencent_json("r", &reply), tencent);
     let aws = r#"{"InstanceSet":["a"],"At":1795176000.500}"#;
     assert_eq!(envelope::aws_json(&reply), aws);
@@ -209,16 +175,8 @@ fn plain_json_has_plain_lists() {
 
 #[test]
 fn errors_have_each_vendors_form() {
-    let error = AlibabaError {
-        request_id: "r",
-        host_id: "h",
-        code: "C.D",
-        message: "m",
-    };
-    assert_eq!(
-        error.to_json(),
-        r#"{"RequestId":"r","HostId":"h","Code":"C.D","Message":"m"}"#
-    );
+    let error = AlibabaError { request_id: "r", host_id: "h", code: "C.D", message: "m" };
+    assert_eq!(error.to_json(), r#"{"RequestId":"r","HostId":"h","Code":"C.D","Message":"m"}"#);
     assert_eq!(
         error.to_xml(),
         format!(
@@ -233,14 +191,8 @@ fn errors_have_each_vendors_form() {
              <RequestID>r</RequestID></Response>"
         )
     );
-    assert_eq!(
-        envelope::aws_error_json("C", "m"),
-        r#"{"__type":"C","Message":"m"}"#
-    );
-    assert_eq!(
-        envelope::tencent_error_json("r", "C", "m"),
-        r#"{"Response":{"Error":{"Code":"C","Message":"m"},"RequestId":"r"}}"#
-    );
+    assert_eq!(envelope::aws_error_json("C", "m"), r#"{"__type":"C","Message":"m"}"#);
+    assert_eq!(envelope::tencent_error_json("r", "C", "m"), r#"{"Response":{"Error":{"Code":"C","Message":"m"},"RequestId":"r"}}"#);
 }
 
 fn any_doc() -> impl Strategy<Value = Doc> {
@@ -254,10 +206,7 @@ fn any_doc() -> impl Strategy<Value = Doc> {
     leaf.prop_recursive(4, 32, 6, |inner| {
         let items = proptest::collection::vec(inner.clone(), 0..6);
         prop_oneof![
-            items.clone().prop_map(|items| Doc::List {
-                item: "Item",
-                items
-            }),
+            items.clone().prop_map(|items| Doc::List { item: "Item", items }),
             items.prop_map(|items| {
                 let names = ["a", "b", "c", "d", "e", "f"];
                 Doc::Object(names.into_iter().zip(items).collect())

@@ -11,9 +11,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use proptest::prelude::*;
 use secrecy::SecretString;
-use wire::{
-    Args, Base64, Claim, Nonces, Novelty, Request, Scheme, SignatureError, SigningKeys, identify,
-};
+use wire::{Args, Base64, Claim, Nonces, Novelty, Request, Scheme, SignatureError, SigningKeys, identify};
 
 const ACCESS_KEY: &str = "PILEUSEXAMPLEKEY";
 const SECRET: &str = "pileus/example+secret=1";
@@ -34,10 +32,7 @@ impl Captured {
     fn read(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signed");
         let bytes = std::fs::read(folder.join(format!("{name}.http"))).unwrap();
-        let end = bytes
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap();
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let mut lines = head.split("\r\n");
         let mut first = lines.next().unwrap().split(' ');
@@ -86,17 +81,12 @@ impl Captured {
             ("tencent_v3_", Scheme::TencentV3),
             ("tencent_form_", Scheme::TencentForm),
         ];
-        let found = schemes
-            .iter()
-            .find(|(start, _)| self.name.starts_with(start));
+        let found = schemes.iter().find(|(start, _)| self.name.starts_with(start));
         found.unwrap().1
     }
 
     fn header(&mut self, name: &str) -> &mut String {
-        let found = self
-            .headers
-            .iter_mut()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self.headers.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(name));
         &mut found.unwrap().1
     }
 }
@@ -119,22 +109,12 @@ fn what_real_clients_sign_is_verified() {
         assert_eq!(claim.scheme, captured.scheme(), "{}", captured.name);
         assert_eq!(claim.access_key, ACCESS_KEY, "{}", captured.name);
         for _ in 0..2 {
-            assert_eq!(
-                claim.verify(&secret(), claim.time),
-                Ok(()),
-                "{}",
-                captured.name
-            );
+            assert_eq!(claim.verify(&secret(), claim.time), Ok(()), "{}", captured.name);
             let with_keys = claim.verify_with(&secret(), claim.time, &keys);
             assert_eq!(with_keys, Ok(()), "{}", captured.name);
         }
         let has_token = captured.name.contains("token")
-            || [
-                "aws_v4_js_run_instances",
-                "aws_v4_presigned_boto3",
-                "tencent_form_sha256_post",
-            ]
-            .contains(&captured.name.as_str());
+            || ["aws_v4_js_run_instances", "aws_v4_presigned_boto3", "tencent_form_sha256_post"].contains(&captured.name.as_str());
         let token = has_token.then(|| TOKEN.to_owned());
         assert_eq!(claim.session_token, token, "{}", captured.name);
     }
@@ -173,37 +153,17 @@ fn another_secret_does_not_match() {
     let keys = SigningKeys::new(8);
     for captured in Captured::all() {
         let claim = captured.claim();
-        let mismatch = Err(SignatureError::Mismatch {
-            scheme: claim.scheme,
-        });
-        assert_eq!(
-            claim.verify(&other, claim.time),
-            mismatch,
-            "{}",
-            captured.name
-        );
+        let mismatch = Err(SignatureError::Mismatch { scheme: claim.scheme });
+        assert_eq!(claim.verify(&other, claim.time), mismatch, "{}", captured.name);
         // The right secret's key must not serve the wrong one.
         assert_eq!(claim.verify_with(&secret(), claim.time, &keys), Ok(()));
-        assert_eq!(
-            claim.verify_with(&other, claim.time, &keys),
-            mismatch,
-            "{}",
-            captured.name
-        );
+        assert_eq!(claim.verify_with(&other, claim.time, &keys), mismatch, "{}", captured.name);
     }
 }
 
 #[test]
 fn an_altered_parameter_path_or_body_is_refused() {
-    let marks = [
-        "snapshots/",
-        "Action=Describe",
-        "Action=Run",
-        "Action=List",
-        "RegionId=cn",
-        "Limit",
-        "InstanceId",
-    ];
+    let marks = ["snapshots/", "Action=Describe", "Action=Run", "Action=List", "RegionId=cn", "Limit", "InstanceId"];
     for mut captured in Captured::all() {
         if captured.name == "tencent_v3_unsigned_payload" {
             continue;
@@ -213,9 +173,7 @@ fn an_altered_parameter_path_or_body_is_refused() {
         let in_body = marks.iter().find(|mark| body.contains(**mark));
         match (in_target, in_body) {
             (Some(mark), _) => captured.target = captured.target.replacen(mark, &altered(mark), 1),
-            (None, Some(mark)) => {
-                captured.body = body.replacen(mark, &altered(mark), 1).into_bytes()
-            }
+            (None, Some(mark)) => captured.body = body.replacen(mark, &altered(mark), 1).into_bytes(),
             (None, None) if body.is_empty() => continue,
             (None, None) => captured.body.push(b'='),
         }
@@ -239,59 +197,33 @@ fn altered(text: &str) -> String {
 #[test]
 fn an_added_parameter_is_refused() {
     for mut captured in Captured::all() {
-        let mark = if captured.target.contains('?') {
-            '&'
-        } else {
-            '?'
-        };
+        let mark = if captured.target.contains('?') { '&' } else { '?' };
         captured.target = format!("{}{mark}DryRun=false", captured.target);
         let scheme = captured.scheme();
-        assert_eq!(
-            verified(&captured),
-            Err(SignatureError::Mismatch { scheme }),
-            "{}",
-            captured.name
-        );
+        assert_eq!(verified(&captured), Err(SignatureError::Mismatch { scheme }), "{}", captured.name);
     }
 }
 
 #[test]
 fn a_body_beside_signed_parameters_is_refused() {
-    for name in [
-        "alibaba_rpc_core_describe_instances",
-        "aws_v2_libcloud",
-        "tencent_form_sha1_get",
-    ] {
+    for name in ["alibaba_rpc_core_describe_instances", "aws_v2_libcloud", "tencent_form_sha1_get"] {
         let mut captured = Captured::read(name);
-        captured
-            .headers
-            .retain(|(key, _)| !key.eq_ignore_ascii_case("content-type"));
+        captured.headers.retain(|(key, _)| !key.eq_ignore_ascii_case("content-type"));
         let media = ("Content-Type".to_owned(), "application/json".to_owned());
         captured.headers.push(media);
         captured.body = br#"{"Force":true}"#.to_vec();
         let scheme = captured.scheme();
-        assert_eq!(
-            verified(&captured),
-            Err(SignatureError::BodyTampered { scheme }),
-            "{name}"
-        );
+        assert_eq!(verified(&captured), Err(SignatureError::BodyTampered { scheme }), "{name}");
     }
 }
 
 #[test]
 fn a_body_other_than_its_signed_hash_is_told_apart() {
-    for name in [
-        "aws_v4_js_run_instances",
-        "alibaba_v3_tea_describe_instances",
-    ] {
+    for name in ["aws_v4_js_run_instances", "alibaba_v3_tea_describe_instances"] {
         let mut captured = Captured::read(name);
         captured.body.extend_from_slice(b"&MaxCount=100");
         let scheme = captured.scheme();
-        assert_eq!(
-            verified(&captured),
-            Err(SignatureError::BodyTampered { scheme }),
-            "{name}"
-        );
+        assert_eq!(verified(&captured), Err(SignatureError::BodyTampered { scheme }), "{name}");
     }
 }
 
@@ -303,12 +235,7 @@ fn a_stale_or_early_signature_is_refused() {
         let (scheme, at) = (claim.scheme, claim.valid_until());
         assert_eq!(claim.verify(&secret(), at), Ok(()), "{}", captured.name);
         let late = claim.verify(&secret(), at + second);
-        assert_eq!(
-            late,
-            Err(SignatureError::Expired { scheme, at }),
-            "{}",
-            captured.name
-        );
+        assert_eq!(late, Err(SignatureError::Expired { scheme, at }), "{}", captured.name);
         let early = claim.verify(&secret(), claim.time - 16.minutes());
         let is_early = matches!(early, Err(SignatureError::NotYetValid { .. }));
         assert!(is_early, "{}: {early:?}", captured.name);
@@ -331,27 +258,16 @@ fn a_stale_or_early_signature_is_refused() {
 fn a_header_that_matters_must_be_signed() {
     let scheme = Scheme::AlibabaV3;
     let mut captured = Captured::read("alibaba_v3_tea_describe_instances");
-    *captured.header("authorization") = captured
-        .header("authorization")
-        .replace("x-acs-action;", "");
+    *captured.header("authorization") = captured.header("authorization").replace("x-acs-action;", "");
     let header = "x-acs-action";
-    assert_eq!(
-        verified(&captured),
-        Err(SignatureError::NotSigned { scheme, header })
-    );
+    assert_eq!(verified(&captured), Err(SignatureError::NotSigned { scheme, header }));
 
     let scheme = Scheme::AwsV4;
     let mut captured = Captured::read("aws_v4_boto3_describe_instances");
-    let target = (
-        "X-Amz-Target".to_owned(),
-        "AmazonSSM.SendCommand".to_owned(),
-    );
+    let target = ("X-Amz-Target".to_owned(), "AmazonSSM.SendCommand".to_owned());
     captured.headers.push(target);
     let header = "x-amz-target";
-    assert_eq!(
-        verified(&captured),
-        Err(SignatureError::NotSigned { scheme, header })
-    );
+    assert_eq!(verified(&captured), Err(SignatureError::NotSigned { scheme, header }));
 }
 
 #[test]
@@ -359,86 +275,43 @@ fn a_scope_of_another_day_is_refused() {
     for name in ["aws_v4_boto3_describe_instances", "tencent_v3_post"] {
         let mut captured = Captured::read(name);
         let value = captured.header("authorization");
-        *value = value
-            .replace("20261121", "20261120")
-            .replace("2026-11-21", "2026-11-20");
+        *value = value.replace("20261121", "20261120").replace("2026-11-21", "2026-11-20");
         let (scheme, part) = (captured.scheme(), "Credential");
-        assert_eq!(
-            verified(&captured),
-            Err(SignatureError::Malformed { scheme, part }),
-            "{name}"
-        );
+        assert_eq!(verified(&captured), Err(SignatureError::Malformed { scheme, part }), "{name}");
     }
 }
 
 #[test]
 fn what_is_missing_or_unreadable_is_named() {
     let request = |target: &str, headers: &[(&str, &str)]| {
-        let headers = headers
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         identify(&Request::new("GET", target, headers, Bytes::new()).unwrap()).unwrap_err()
     };
     let incomplete = |scheme, part| SignatureError::Incomplete { scheme, part };
     let malformed = |scheme, part| SignatureError::Malformed { scheme, part };
-    let unknown = |name: &str| SignatureError::UnknownAlgorithm {
-        cloud: wire::Cloud::Alibaba,
-        name: name.to_owned(),
-    };
+    let unknown = |name: &str| SignatureError::UnknownAlgorithm { cloud: wire::Cloud::Alibaba, name: name.to_owned() };
     let auth = |value| [("Authorization", value)];
     for (target, headers, expected) in [
         ("/", None, SignatureError::Missing),
         ("/?Action=DescribeInstances", None, SignatureError::Missing),
         ("/", Some("Basic dXNlcg=="), SignatureError::Missing),
+        ("/", Some("AWS4-HMAC-SHA256"), incomplete(Scheme::AwsV4, "Credential")),
+        ("/", Some("AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=00"), malformed(Scheme::AwsV4, "Credential")),
         (
             "/",
-            Some("AWS4-HMAC-SHA256"),
-            incomplete(Scheme::AwsV4, "Credential"),
-        ),
-        (
-            "/",
-            Some("AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=00"),
-            malformed(Scheme::AwsV4, "Credential"),
-        ),
-        (
-            "/",
-            Some(
-                "AWS4-HMAC-SHA256 Credential=a/20260101/r/s/aws4_request, SignedHeaders=host, Signature=00",
-            ),
+            Some("AWS4-HMAC-SHA256 Credential=a/20260101/r/s/aws4_request, SignedHeaders=host, Signature=00"),
             incomplete(Scheme::AwsV4, "X-Amz-Date"),
         ),
-        (
-            "/",
-            Some("ACS3-HMAC-SM3 Credential=a"),
-            unknown("ACS3-HMAC-SM3"),
-        ),
-        (
-            "/?AccessKeyId=a",
-            None,
-            incomplete(Scheme::AlibabaRpc, "SignatureMethod"),
-        ),
-        (
-            "/?AccessKeyId=a&SignatureMethod=SHA256withRSA",
-            None,
-            unknown("SHA256withRSA"),
-        ),
+        ("/", Some("ACS3-HMAC-SM3 Credential=a"), unknown("ACS3-HMAC-SM3")),
+        ("/?AccessKeyId=a", None, incomplete(Scheme::AlibabaRpc, "SignatureMethod")),
+        ("/?AccessKeyId=a&SignatureMethod=SHA256withRSA", None, unknown("SHA256withRSA")),
         (
             "/?AccessKeyId=a&SignatureMethod=HMAC-SHA1&SignatureVersion=1.0&SignatureNonce=n&Timestamp=noon",
             None,
-            SignatureError::BadTimestamp {
-                scheme: Scheme::AlibabaRpc,
-            },
+            SignatureError::BadTimestamp { scheme: Scheme::AlibabaRpc },
         ),
-        (
-            "/?AWSAccessKeyId=a",
-            None,
-            incomplete(Scheme::AwsV2, "Signature"),
-        ),
-        (
-            "/?SecretId=a&Signature=b",
-            None,
-            incomplete(Scheme::TencentForm, "Nonce"),
-        ),
+        ("/?AWSAccessKeyId=a", None, incomplete(Scheme::AwsV2, "Signature")),
+        ("/?SecretId=a&Signature=b", None, incomplete(Scheme::TencentForm, "Nonce")),
     ] {
         let headers = headers.map(auth);
         let headers = headers.as_ref().map_or(&[][..], |headers| &headers[..]);
@@ -484,10 +357,7 @@ fn a_claim_shown_for_debugging_keeps_what_was_signed() {
     let claim = Captured::read("alibaba_rpc_core_token").claim();
     let shown = format!("{claim:?}");
     assert!(shown.contains(ACCESS_KEY));
-    assert!(
-        !shown.contains("example%2F") && !shown.contains(TOKEN),
-        "{shown}"
-    );
+    assert!(!shown.contains("example%2F") && !shown.contains(TOKEN), "{shown}");
 }
 
 proptest! {

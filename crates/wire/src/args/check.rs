@@ -79,29 +79,25 @@ impl HasLength for Base64 {
 
 impl<T: InRange> InRange for Option<T> {
     fn check_range(&self, min: i128, max: i128, path: &Path<'_>) -> Result<(), ArgsError> {
-        self.iter()
-            .try_for_each(|value| value.check_range(min, max, path))
+        self.iter().try_for_each(|value| value.check_range(min, max, path))
     }
 }
 
 impl<T: InRange> InRange for Vec<T> {
     fn check_range(&self, min: i128, max: i128, path: &Path<'_>) -> Result<(), ArgsError> {
-        self.iter()
-            .try_for_each(|value| value.check_range(min, max, path))
+        self.iter().try_for_each(|value| value.check_range(min, max, path))
     }
 }
 
 impl<T: HasLength> HasLength for Option<T> {
     fn check_length(&self, min: usize, max: usize, path: &Path<'_>) -> Result<(), ArgsError> {
-        self.iter()
-            .try_for_each(|value| value.check_length(min, max, path))
+        self.iter().try_for_each(|value| value.check_length(min, max, path))
     }
 }
 
 impl<T: HasLength> HasLength for Vec<T> {
     fn check_length(&self, min: usize, max: usize, path: &Path<'_>) -> Result<(), ArgsError> {
-        self.iter()
-            .try_for_each(|value| value.check_length(min, max, path))
+        self.iter().try_for_each(|value| value.check_length(min, max, path))
     }
 }
 

@@ -66,11 +66,7 @@ impl FromArg for bool {
         } else if value == "0" || value.eq_ignore_ascii_case("false") {
             Ok(false)
         } else {
-            Err(ArgsError::with_value(
-                path,
-                ArgsErrorKind::NotABoolean,
-                value,
-            ))
+            Err(ArgsError::with_value(path, ArgsErrorKind::NotABoolean, value))
         }
     }
 }
@@ -113,11 +109,7 @@ impl FromArg for f64 {
         let value = node.value(path)?;
         match value.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number),
-            Ok(_) | Err(_) => Err(ArgsError::with_value(
-                path,
-                ArgsErrorKind::NotANumber,
-                value,
-            )),
+            Ok(_) | Err(_) => Err(ArgsError::with_value(path, ArgsErrorKind::NotANumber, value)),
         }
     }
 }
@@ -128,8 +120,7 @@ impl FromArg for Timestamp {
 
     fn from_arg(node: &Node, path: &Path<'_>) -> Result<Self, ArgsError> {
         let value = node.value(path)?;
-        time::parse(value)
-            .ok_or_else(|| ArgsError::with_value(path, ArgsErrorKind::NotATimestamp, value))
+        time::parse(value).ok_or_else(|| ArgsError::with_value(path, ArgsErrorKind::NotATimestamp, value))
     }
 }
 
@@ -152,9 +143,7 @@ parsed_texts!(IpAddr, Ipv4Addr, Ipv6Addr);
 /// Serves `#[arg(with = wire::parse_text)]` for types of other crates.
 pub fn parse_text<T: FromStr>(node: &Node, path: &Path<'_>) -> Result<T, ArgsError> {
     let value = node.value(path)?;
-    value
-        .parse()
-        .map_err(|_| ArgsError::with_value(path, ArgsErrorKind::Malformed, value))
+    value.parse().map_err(|_| ArgsError::with_value(path, ArgsErrorKind::Malformed, value))
 }
 
 /// Absence, or an empty text where the type has no use for one, is `None`.
@@ -186,9 +175,7 @@ impl<T: FromArg> FromArg for Vec<T> {
 
     fn from_arg(node: &Node, path: &Path<'_>) -> Result<Self, ArgsError> {
         let items = node.list(path)?.into_iter();
-        items
-            .map(|(index, item)| T::from_arg(item, &path.index(index)))
-            .collect()
+        items.map(|(index, item)| T::from_arg(item, &path.index(index))).collect()
     }
 
     fn from_absent(_: &Path<'_>) -> Result<Self, ArgsError> {
@@ -204,9 +191,7 @@ impl<T: FromArg> FromArg for BTreeMap<String, T> {
 
     fn from_arg(node: &Node, path: &Path<'_>) -> Result<Self, ArgsError> {
         let members = node.branch(path)?.entries();
-        members
-            .map(|(name, member)| Ok((name.to_owned(), T::from_arg(member, &path.name(name))?)))
-            .collect()
+        members.map(|(name, member)| Ok((name.to_owned(), T::from_arg(member, &path.name(name))?))).collect()
     }
 
     fn from_absent(_: &Path<'_>) -> Result<Self, ArgsError> {
@@ -221,9 +206,7 @@ pub struct Base64(pub Vec<u8>);
 /// Standard alphabet; padding as the client likes, because shells and SDKs differ.
 const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
 );
 
 impl FromArg for Base64 {
@@ -234,9 +217,7 @@ impl FromArg for Base64 {
         let mut value = node.value(path)?.as_bytes().to_vec();
         value.retain(|byte| !byte.is_ascii_whitespace());
         let bytes = LENIENT_BASE64.decode(&value);
-        bytes
-            .map(Base64)
-            .map_err(|_| ArgsError::new(path, ArgsErrorKind::NotBase64))
+        bytes.map(Base64).map_err(|_| ArgsError::new(path, ArgsErrorKind::NotBase64))
     }
 }
 
@@ -284,10 +265,7 @@ impl<T: FromArg> FromArg for CommaList<T> {
 
     fn from_arg(node: &Node, path: &Path<'_>) -> Result<Self, ArgsError> {
         let value = node.value(path)?;
-        let pieces = value
-            .split(',')
-            .map(str::trim)
-            .filter(|piece| !piece.is_empty());
+        let pieces = value.split(',').map(str::trim).filter(|piece| !piece.is_empty());
         if pieces.clone().nth(crate::limits::MAX_LIST).is_some() {
             let max = crate::limits::MAX_LIST;
             return Err(ArgsError::new(path, ArgsErrorKind::TooMany { max }));

@@ -21,20 +21,12 @@ pub const SHOWN_CHARS: usize = 64;
 impl ArgsError {
     /// Makes an error that does not repeat the value.
     pub fn new(path: impl ToString, kind: ArgsErrorKind) -> Self {
-        Self {
-            path: path.to_string(),
-            kind,
-            given: None,
-        }
+        Self { path: path.to_string(), kind, given: None }
     }
 
     /// Makes an error that repeats the start of the value.
     pub fn with_value(path: impl ToString, kind: ArgsErrorKind, value: &str) -> Self {
-        Self {
-            path: path.to_string(),
-            kind,
-            given: Some(value.chars().take(SHOWN_CHARS).collect()),
-        }
+        Self { path: path.to_string(), kind, given: Some(value.chars().take(SHOWN_CHARS).collect()) }
     }
 }
 

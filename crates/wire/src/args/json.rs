@@ -14,19 +14,10 @@ use crate::limits;
 
 /// Reads JSON text; the error names `path`.
 pub(super) fn read(text: &[u8], path: &Path<'_>) -> Result<Option<Node>, ArgsError> {
-    let mut reader = Reader {
-        values_left: limits::MAX_PARAMETERS,
-        refusal: None,
-    };
+    let mut reader = Reader { values_left: limits::MAX_PARAMETERS, refusal: None };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let seed = Seed {
-        reader: &mut reader,
-        path,
-        depth: 0,
-    };
-    let node = seed
-        .deserialize(&mut deserializer)
-        .and_then(|node| deserializer.end().map(|()| node));
+    let seed = Seed { reader: &mut reader, path, depth: 0 };
+    let node = seed.deserialize(&mut deserializer).and_then(|node| deserializer.end().map(|()| node));
     node.map_err(|_| {
         let not_json = || ArgsError::new(path, ArgsErrorKind::NotJson);
         reader.refusal.take().unwrap_or_else(not_json)
@@ -58,15 +49,11 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Node>, D::Error> {
         if self.depth > limits::MAX_DEPTH {
             let max = limits::MAX_DEPTH;
-            return Err(self
-                .reader
-                .refuse(self.path, ArgsErrorKind::TooDeep { max }));
+            return Err(self.reader.refuse(self.path, ArgsErrorKind::TooDeep { max }));
         }
         let Some(left) = self.reader.values_left.checked_sub(1) else {
             let max = limits::MAX_PARAMETERS;
-            return Err(self
-                .reader
-                .refuse(self.path, ArgsErrorKind::TooMany { max }));
+            return Err(self.reader.refuse(self.path, ArgsErrorKind::TooMany { max }));
         };
         self.reader.values_left = left;
         deserializer.deserialize_any(self)
@@ -109,11 +96,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut index = 0;
         loop {
             let path = self.path.index(index);
-            let item = items.next_element_seed(Seed {
-                reader: self.reader,
-                path: &path,
-                depth: self.depth + 1,
-            })?;
+            let item = items.next_element_seed(Seed { reader: self.reader, path: &path, depth: self.depth + 1 })?;
             match item {
                 Some(Some(node)) => entries.push((index.to_string(), node)),
                 Some(None) => {}
@@ -128,11 +111,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut entries = Vec::new();
         while let Some(name) = members.next_key::<String>()? {
             let path = self.path.name(&name);
-            let member = members.next_value_seed(Seed {
-                reader: self.reader,
-                path: &path,
-                depth: self.depth + 1,
-            })?;
+            let member = members.next_value_seed(Seed { reader: self.reader, path: &path, depth: self.depth + 1 })?;
             if let Some(node) = member {
                 entries.push((name, node));
             }

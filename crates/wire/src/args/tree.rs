@@ -38,10 +38,7 @@ pub struct Branch {
 impl Node {
     /// Makes a leaf.
     pub fn text(value: impl Into<String>) -> Self {
-        Node::Text(Text {
-            value: value.into(),
-            read: AtomicBool::new(false),
-        })
+        Node::Text(Text { value: value.into(), read: AtomicBool::new(false) })
     }
 
     /// The value, when this is one; `NotAValue` otherwise.
@@ -83,8 +80,7 @@ impl Node {
         }
         let mut items = Vec::with_capacity(branch.entries.len());
         for (name, node) in &branch.entries {
-            let index = parse_index(name)
-                .ok_or_else(|| ArgsError::new(path.name(name), ArgsErrorKind::Malformed))?;
+            let index = parse_index(name).ok_or_else(|| ArgsError::new(path.name(name), ArgsErrorKind::Malformed))?;
             items.push((index, node));
         }
         items.sort_by_key(|(index, _)| *index);
@@ -124,46 +120,30 @@ impl Node {
 
 impl Branch {
     /// Makes a branch of nodes in any order; `Duplicate` when two names differ in case at most.
-    pub(super) fn from_entries(
-        mut entries: Vec<(String, Node)>,
-        path: &Path<'_>,
-    ) -> Result<Self, ArgsError> {
+    pub(super) fn from_entries(mut entries: Vec<(String, Node)>, path: &Path<'_>) -> Result<Self, ArgsError> {
         entries.sort_by(|a, b| compare_names(&a.0, &b.0));
-        let twice = entries
-            .windows(2)
-            .find(|pair| compare_names(&pair[0].0, &pair[1].0) == Ordering::Equal);
+        let twice = entries.windows(2).find(|pair| compare_names(&pair[0].0, &pair[1].0) == Ordering::Equal);
         match twice {
-            Some(pair) => Err(ArgsError::new(
-                path.name(&pair[0].0),
-                ArgsErrorKind::Duplicate,
-            )),
+            Some(pair) => Err(ArgsError::new(path.name(&pair[0].0), ArgsErrorKind::Duplicate)),
             None => Ok(Self { entries }),
         }
     }
 
     /// The node of this name, whatever its case.
     pub fn get(&self, name: &str) -> Option<&Node> {
-        let found = self
-            .entries
-            .binary_search_by(|(key, _)| compare_names(key, name));
+        let found = self.entries.binary_search_by(|(key, _)| compare_names(key, name));
         found.ok().map(|at| &self.entries[at].1)
     }
 
     /// The nodes with their names as the client wrote them.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Node)> {
-        self.entries
-            .iter()
-            .map(|(name, node)| (name.as_str(), node))
+        self.entries.iter().map(|(name, node)| (name.as_str(), node))
     }
 
     /// Decodes the member that has the first of these names that is present.
     ///
     /// An absent member is whatever `T` makes of absence; errors name the first of `names`.
-    pub fn field<T: FromArg>(
-        &self,
-        names: &[&'static str],
-        path: &Path<'_>,
-    ) -> Result<T, ArgsError> {
+    pub fn field<T: FromArg>(&self, names: &[&'static str], path: &Path<'_>) -> Result<T, ArgsError> {
         let path = path.name(names.first().copied().unwrap_or(""));
         match self.first_of(names) {
             Some(node) => T::from_arg(node, &path),
@@ -172,12 +152,7 @@ impl Branch {
     }
 
     /// Decodes the member like [`Branch::field`], or takes the default when it is absent or empty.
-    pub fn field_or<T: FromArg>(
-        &self,
-        names: &[&'static str],
-        path: &Path<'_>,
-        default: impl FnOnce() -> T,
-    ) -> Result<T, ArgsError> {
+    pub fn field_or<T: FromArg>(&self, names: &[&'static str], path: &Path<'_>, default: impl FnOnce() -> T) -> Result<T, ArgsError> {
         let path = path.name(names.first().copied().unwrap_or(""));
         match self.first_of(names) {
             Some(node) if node.is_empty_text() && !T::TAKES_EMPTY => {
@@ -249,10 +224,7 @@ fn grow(mut pairs: &mut [Pair<'_>], offset: usize) -> Result<Branch, ArgsError> 
     let mut entries = Vec::new();
     while let Some(first) = pairs.first() {
         let step = first_step(&first.name[offset..]).to_owned();
-        let same = pairs
-            .iter()
-            .take_while(|pair| first_step(&pair.name[offset..]).eq_ignore_ascii_case(&step))
-            .count();
+        let same = pairs.iter().take_while(|pair| first_step(&pair.name[offset..]).eq_ignore_ascii_case(&step)).count();
         let (group, rest) = pairs.split_at_mut(same);
         entries.push((step.clone(), grow_one(group, offset + step.len())?));
         pairs = rest;
@@ -266,9 +238,7 @@ fn grow_one(group: &mut [Pair<'_>], end: usize) -> Result<Node, ArgsError> {
     match leaves {
         0 => grow(group, end + 1).map(Node::Branch),
         _ if leaves < group.len() => Err(ArgsError::new(&group[0].name, ArgsErrorKind::Malformed)),
-        _ if group.windows(2).all(|pair| is_echo(&pair[0], &pair[1])) => {
-            Ok(Node::text(std::mem::take(&mut group[0].value)))
-        }
+        _ if group.windows(2).all(|pair| is_echo(&pair[0], &pair[1])) => Ok(Node::text(std::mem::take(&mut group[0].value))),
         _ => Err(ArgsError::new(&group[0].name, ArgsErrorKind::Duplicate)),
     }
 }

@@ -11,29 +11,15 @@ use crate::request::Request;
 use crate::time;
 
 /// Headers that decide what a request means, so that they must be signed where they are present.
-const MUST_BE_SIGNED: &[&str] = &[
-    "host",
-    "x-acs-action",
-    "x-acs-version",
-    "x-acs-date",
-    "x-acs-signature-nonce",
-    "x-acs-content-sha256",
-    "x-acs-security-token",
-];
+const MUST_BE_SIGNED: &[&str] =
+    &["host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256", "x-acs-security-token"];
 
 /// Reads what stands behind `ACS3-HMAC-SHA256`.
 pub(super) fn identify(request: &Request, rest: &str) -> Result<Claim, SignatureError> {
     let scheme = Scheme::AlibabaV3;
     let authorization = Authorization::parse(scheme, rest)?;
-    require_signed(
-        scheme,
-        request,
-        authorization.signed_headers,
-        MUST_BE_SIGNED,
-    )?;
-    let find = |part: &'static str| {
-        filled_header(request, part).ok_or(SignatureError::Incomplete { scheme, part })
-    };
+    require_signed(scheme, request, authorization.signed_headers, MUST_BE_SIGNED)?;
+    let find = |part: &'static str| filled_header(request, part).ok_or(SignatureError::Incomplete { scheme, part });
     let time = time::parse(find("x-acs-date")?).ok_or(SignatureError::BadTimestamp { scheme })?;
     let nonce = find("x-acs-signature-nonce")?;
     if nonce.len() > MAX_NONCE_BYTES {
@@ -53,11 +39,7 @@ pub(super) fn identify(request: &Request, rest: &str) -> Result<Claim, Signature
             valid_from,
             valid_until,
             code: Code::Plain(Hash::Sha256),
-            strings: vec![string_to_sign(
-                request,
-                authorization.signed_headers,
-                said_hash,
-            )],
+            strings: vec![string_to_sign(request, authorization.signed_headers, said_hash)],
             signature: hex::decode(authorization.signature).unwrap_or_default(),
             body_is_as_signed: said_hash.eq_ignore_ascii_case(&sha256_hex(request.body())),
         },
@@ -70,10 +52,7 @@ fn string_to_sign(request: &Request, signed: &str, body_hash: &str) -> String {
     canonical.push('\n');
     canonical.push_str(request.path());
     canonical.push('\n');
-    canonical.push_str(&canonical::query(
-        request.raw_query_pairs(),
-        SortBy::Decoded,
-    ));
+    canonical.push_str(&canonical::query(request.raw_query_pairs(), SortBy::Decoded));
     canonical.push('\n');
     let host = request.header("host").unwrap_or("");
     push_headers(&mut canonical, request, signed, host);

@@ -11,16 +11,8 @@ use crate::request::Request;
 use crate::time;
 
 /// What the scheme adds to the parameters.
-pub(super) const PARAMETERS: &[&str] = &[
-    "AccessKeyId",
-    "SecurityToken",
-    "Signature",
-    "SignatureMethod",
-    "SignatureNonce",
-    "SignatureType",
-    "SignatureVersion",
-    "Timestamp",
-];
+pub(super) const PARAMETERS: &[&str] =
+    &["AccessKeyId", "SecurityToken", "Signature", "SignatureMethod", "SignatureNonce", "SignatureType", "SignatureVersion", "Timestamp"];
 
 /// Reads a request that carries `AccessKeyId`.
 pub(super) fn identify(request: &Request) -> Result<Claim, SignatureError> {

@@ -22,11 +22,7 @@ impl<'a> Authorization<'a> {
                 .filter(|value| !value.is_empty())
                 .ok_or(SignatureError::Incomplete { scheme, part })
         };
-        let authorization = Self {
-            credential: find("Credential")?,
-            signed_headers: find("SignedHeaders")?,
-            signature: find("Signature")?,
-        };
+        let authorization = Self { credential: find("Credential")?, signed_headers: find("SignedHeaders")?, signature: find("Signature")? };
         check_signed_headers(scheme, authorization.signed_headers)?;
         Ok(authorization)
     }
@@ -48,14 +44,8 @@ pub(super) fn require_signed(
     signed: &str,
     headers: &[&'static str],
 ) -> Result<(), SignatureError> {
-    let is_signed = |header: &str| {
-        signed
-            .split(';')
-            .any(|name| name.eq_ignore_ascii_case(header))
-    };
-    let unsigned = headers
-        .iter()
-        .find(|header| request.header(header).is_some() && !is_signed(header));
+    let is_signed = |header: &str| signed.split(';').any(|name| name.eq_ignore_ascii_case(header));
+    let unsigned = headers.iter().find(|header| request.header(header).is_some() && !is_signed(header));
     match unsigned {
         Some(header) => Err(SignatureError::NotSigned { scheme, header }),
         None => Ok(()),

@@ -46,9 +46,7 @@ pub(super) fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>, sort: S
         .collect();
     match sort {
         SortBy::Encoded => encoded.sort_by(|a, b| (&a.1, &a.2).cmp(&(&b.1, &b.2))),
-        SortBy::Decoded => encoded.sort_by_cached_key(|(name, _, value)| {
-            (decode_bytes(name).into_owned(), value.clone().into_owned())
-        }),
+        SortBy::Decoded => encoded.sort_by_cached_key(|(name, _, value)| (decode_bytes(name).into_owned(), value.clone().into_owned())),
     }
     let mut out = String::with_capacity(total);
     for (_, name, value) in encoded {
@@ -111,10 +109,7 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
 
 /// The non-empty first header of this name.
 pub(super) fn filled_header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request
-        .header(name)
-        .map(str::trim)
-        .filter(|value| !value.is_empty())
+    request.header(name).map(str::trim).filter(|value| !value.is_empty())
 }
 
 /// The hosts that a client may have signed, the likeliest first: as sent, in lower case, and without
@@ -122,9 +117,7 @@ pub(super) fn filled_header<'a>(request: &'a Request, name: &str) -> Option<&'a 
 pub(super) fn hosts(request: &Request) -> Vec<String> {
     let sent = request.header("host").unwrap_or("").trim();
     let lower = sent.to_ascii_lowercase();
-    let bare = lower
-        .split_once("://")
-        .map_or(lower.as_str(), |(_, host)| host);
+    let bare = lower.split_once("://").map_or(lower.as_str(), |(_, host)| host);
     let portless = match bare.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => bare,

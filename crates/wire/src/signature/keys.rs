@@ -27,10 +27,7 @@ impl SigningKeys {
     /// Makes a store of at most `capacity` keys, about 300 bytes each; when it is full it is emptied,
     /// which costs each active client one derivation.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            kept: Mutex::new(HashMap::new()),
-        }
+        Self { capacity, kept: Mutex::new(HashMap::new()) }
     }
 
     pub(super) fn get_or_derive(
@@ -52,10 +49,7 @@ impl SigningKeys {
             }
         }
         let key = derive();
-        let entry = Kept {
-            fingerprint,
-            key: copy(&key),
-        };
+        let entry = Kept { fingerprint, key: copy(&key) };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= self.capacity {
             kept.clear();
@@ -69,8 +63,6 @@ impl SigningKeys {
 
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKeys")
-            .field("capacity", &self.capacity)
-            .finish_non_exhaustive()
+        f.debug_struct("SigningKeys").field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }

@@ -35,10 +35,7 @@ impl Nonces {
     /// Makes a memory of at most `capacity` nonces, about 300 bytes each; when it is full, those that
     /// expire first are forgotten.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            seen: Mutex::default(),
-        }
+        Self { capacity, seen: Mutex::default() }
     }
 
     /// Remembers the nonce of a claim that has been verified, until its signature expires.
@@ -80,8 +77,6 @@ impl Seen {
 
 impl std::fmt::Debug for Nonces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Nonces")
-            .field("capacity", &self.capacity)
-            .finish_non_exhaustive()
+        f.debug_struct("Nonces").field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }

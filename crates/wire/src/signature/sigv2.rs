@@ -9,15 +9,8 @@ use crate::request::Request;
 use crate::time;
 
 /// What the scheme adds to the parameters.
-pub(super) const PARAMETERS: &[&str] = &[
-    "AWSAccessKeyId",
-    "Expires",
-    "SecurityToken",
-    "Signature",
-    "SignatureMethod",
-    "SignatureVersion",
-    "Timestamp",
-];
+pub(super) const PARAMETERS: &[&str] =
+    &["AWSAccessKeyId", "Expires", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp"];
 
 /// Reads a request that carries `AWSAccessKeyId`.
 pub(super) fn identify(request: &Request) -> Result<Claim, SignatureError> {
@@ -78,8 +71,5 @@ fn strings_to_sign(request: &Request) -> Vec<String> {
     let pairs = pairs.filter(|(name, _)| *name != "Signature");
     let query = canonical::query(pairs, SortBy::Decoded);
     let (method, path) = (request.method(), request.path());
-    hosts(request)
-        .iter()
-        .map(|host| format!("{method}\n{host}\n{path}\n{query}"))
-        .collect()
+    hosts(request).iter().map(|host| format!("{method}\n{host}\n{path}\n{query}")).collect()
 }

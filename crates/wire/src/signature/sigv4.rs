@@ -24,13 +24,7 @@ pub(super) const QUERY_PARAMETERS: &[&str] = &[
 ];
 
 /// Headers that decide what a request means, so that they must be signed where they are present.
-const MUST_BE_SIGNED: &[&str] = &[
-    "host",
-    "x-amz-date",
-    "x-amz-target",
-    "x-amz-security-token",
-    "x-amz-content-sha256",
-];
+const MUST_BE_SIGNED: &[&str] = &["host", "x-amz-date", "x-amz-target", "x-amz-security-token", "x-amz-content-sha256"];
 
 /// Services with actions whose body need not be signed (`v4-unsigned-body` in AWS' models: blocks of
 /// snapshots).
@@ -118,10 +112,7 @@ fn query_value(request: &Request, name: &str) -> Option<String> {
 }
 
 fn lifetime(text: &str) -> Result<SignedDuration, SignatureError> {
-    let malformed = SignatureError::Malformed {
-        scheme: Scheme::AwsV4Presigned,
-        part: "X-Amz-Expires",
-    };
+    let malformed = SignatureError::Malformed { scheme: Scheme::AwsV4Presigned, part: "X-Amz-Expires" };
     let seconds: u32 = text.parse().map_err(|_| malformed.clone())?;
     let life = SignedDuration::from_secs(i64::from(seconds));
     if seconds == 0 || life > AWS_PRESIGNED_LONGEST {
@@ -137,11 +128,7 @@ fn split_credential(scheme: Scheme, text: &str) -> Result<(String, Scope), Signa
     match pieces.as_slice() {
         [access_key, date, region, service, "aws4_request"] if !access_key.is_empty() => Ok((
             (*access_key).to_owned(),
-            Scope {
-                date: (*date).to_owned(),
-                region: Some((*region).to_owned()),
-                service: (*service).to_owned(),
-            },
+            Scope { date: (*date).to_owned(), region: Some((*region).to_owned()), service: (*service).to_owned() },
         )),
         _ => Err(SignatureError::Malformed { scheme, part }),
     }
@@ -185,10 +172,7 @@ fn check_date(scheme: Scheme, scope: &Scope, time: Timestamp) -> Result<(), Sign
 /// The hash that was signed for the body, and whether the body has it.
 fn body_hash(request: &Request, service: &str) -> (String, bool) {
     match request.header("x-amz-content-sha256") {
-        Some("UNSIGNED-PAYLOAD") => (
-            "UNSIGNED-PAYLOAD".to_owned(),
-            UNSIGNED_BODY_SERVICES.contains(&service),
-        ),
+        Some("UNSIGNED-PAYLOAD") => ("UNSIGNED-PAYLOAD".to_owned(), UNSIGNED_BODY_SERVICES.contains(&service)),
         Some(said) => {
             let is_so = said.eq_ignore_ascii_case(&sha256_hex(request.body()));
             (said.to_owned(), is_so)
@@ -197,13 +181,7 @@ fn body_hash(request: &Request, service: &str) -> (String, bool) {
     }
 }
 
-fn string_to_sign(
-    request: &Request,
-    query: &str,
-    signed: &str,
-    body_hash: &str,
-    (time, scope): (Timestamp, &Scope),
-) -> String {
+fn string_to_sign(request: &Request, query: &str, signed: &str, body_hash: &str, (time, scope): (Timestamp, &Scope)) -> String {
     let mut canonical = String::with_capacity(512);
     canonical.push_str(request.method());
     canonical.push('\n');

@@ -55,18 +55,10 @@ pub(super) fn epoch(text: &str) -> Option<Timestamp> {
 fn split_credential(text: &str) -> Result<(String, Scope), SignatureError> {
     let pieces: Vec<&str> = text.split('/').collect();
     match pieces.as_slice() {
-        [access_key, date, service, "tc3_request"] if !access_key.is_empty() => Ok((
-            (*access_key).to_owned(),
-            Scope {
-                date: (*date).to_owned(),
-                region: None,
-                service: (*service).to_owned(),
-            },
-        )),
-        _ => Err(SignatureError::Malformed {
-            scheme: Scheme::TencentV3,
-            part: "Credential",
-        }),
+        [access_key, date, service, "tc3_request"] if !access_key.is_empty() => {
+            Ok(((*access_key).to_owned(), Scope { date: (*date).to_owned(), region: None, service: (*service).to_owned() }))
+        }
+        _ => Err(SignatureError::Malformed { scheme: Scheme::TencentV3, part: "Credential" }),
     }
 }
 

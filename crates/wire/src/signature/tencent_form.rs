@@ -8,16 +8,8 @@ use super::{Claim, MAX_NONCE_BYTES, Scheme, SignatureError, TENCENT_SKEW};
 use crate::request::Request;
 
 /// What the scheme adds to the parameters.
-pub(super) const PARAMETERS: &[&str] = &[
-    "Language",
-    "Nonce",
-    "RequestClient",
-    "SecretId",
-    "Signature",
-    "SignatureMethod",
-    "Timestamp",
-    "Token",
-];
+pub(super) const PARAMETERS: &[&str] =
+    &["Language", "Nonce", "RequestClient", "SecretId", "Signature", "SignatureMethod", "Timestamp", "Token"];
 
 /// Reads a request that carries `SecretId` and `Signature`.
 pub(super) fn identify(request: &Request) -> Result<Claim, SignatureError> {
@@ -60,19 +52,10 @@ pub(super) fn identify(request: &Request) -> Result<Claim, SignatureError> {
 }
 
 fn strings_to_sign(request: &Request) -> Vec<String> {
-    let mut pairs: Vec<_> = request
-        .pairs()
-        .filter(|(name, _)| name != "Signature")
-        .collect();
+    let mut pairs: Vec<_> = request.pairs().filter(|(name, _)| name != "Signature").collect();
     pairs.sort();
-    let pairs: Vec<_> = pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let parameters = pairs.join("&");
     let (method, path) = (request.method(), request.path());
-    hosts(request)
-        .iter()
-        .map(|host| format!("{method}{host}{path}?{parameters}"))
-        .collect()
+    hosts(request).iter().map(|host| format!("{method}{host}{path}?{parameters}")).collect()
 }
