@@ -48,7 +48,7 @@ impl Fleet {
     pub fn propose(&self, wanted: &Wanted<'_>, _seed: u64) -> Result<HostId, String> {
         let (vcpus, memory) = (i64::from(wanted.kind.vcpus), wanted.kind.memory.0 as i64);
         let fits = |e: &&Entry| {
-            e.host.zone == wanted.zone
+            e.host.zones.iter().any(|zone| zone == wanted.zone)
                 && e.host.state == model::HostState::Up
                 && e.host.capacity.is_some()
                 && e.free_vcpus >= vcpus

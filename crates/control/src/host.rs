@@ -45,8 +45,8 @@ impl HostLinks {
 pub struct NewHost {
     /// Name, unique in the installation.
     pub name: String,
-    /// Its zone.
-    pub zone: String,
+    /// Zones that it serves.
+    pub zones: Vec<String>,
     /// Address for traffic between hosts.
     pub underlay: Ipv4Addr,
 }
@@ -54,8 +54,8 @@ pub struct NewHost {
 impl Cloud {
     /// Adds hosts, or finds them again by name, in order.
     pub async fn hosts_join(&self, new: Vec<NewHost>) -> Result<Vec<HostId>, Error> {
-        if let Some(stray) = new.iter().find(|host| !self.region().zones.contains(&host.zone)) {
-            return Err(Error::not_found(Noun::Zone, &stray.zone));
+        if let Some(stray) = new.iter().flat_map(|host| &host.zones).find(|zone| !self.region().zones.contains(zone)) {
+            return Err(Error::not_found(Noun::Zone, stray));
         }
         let cloud = self.clone();
         let done = self.store().write(move |tx| new.iter().map(|host| join(tx, &cloud, host)).collect::<Result<Vec<_>, Failure>>());
@@ -140,8 +140,8 @@ impl Cloud {
 
 fn join(tx: &mut Tx<'_>, cloud: &Cloud, new: &NewHost) -> Result<HostId, Failure> {
     if let Some(mut known) = tx.host_named(&new.name)? {
-        if (known.zone.as_str(), known.underlay) != (new.zone.as_str(), new.underlay) {
-            known.zone.clone_from(&new.zone);
+        if (&known.zones, known.underlay) != (&new.zones, new.underlay) {
+            known.zones.clone_from(&new.zones);
             known.underlay = new.underlay;
             tx.update(&known)?;
         }
@@ -151,7 +151,7 @@ fn join(tx: &mut Tx<'_>, cloud: &Cloud, new: &NewHost) -> Result<HostId, Failure
     let host = Host {
         id: HostId::from_u64(cloud.ids().next(now)),
         name: new.name.clone(),
-        zone: new.zone.clone(),
+        zones: new.zones.clone(),
         underlay: new.underlay,
         state: HostState::Up,
         capacity: None,

@@ -13,8 +13,8 @@ pub struct Host {
     pub id: HostId,
     /// Name that the operator reads, unique in the installation.
     pub name: String,
-    /// Its zone.
-    pub zone: String,
+    /// Zones that it serves: one in a data centre, all of them where one machine plays a whole region.
+    pub zones: Vec<String>,
     /// Address for traffic between hosts.
     pub underlay: Ipv4Addr,
     /// Whether new instances may be placed on it.
