@@ -161,11 +161,12 @@ mod tests {
         let loads = AtomicUsize::new(0);
         let (started, wait_for_start) = mpsc::channel();
         let (go, wait_to_go) = mpsc::channel::<()>();
-        let load = || {
-            loads.fetch_add(1, Ordering::SeqCst);
+        let (counted, loaded) = (&loads, &bytes);
+        let load = move || {
+            counted.fetch_add(1, Ordering::SeqCst);
             started.send(()).unwrap();
             wait_to_go.recv().unwrap();
-            Ok(bytes.clone())
+            Ok(loaded.clone())
         };
         std::thread::scope(|scope| {
             let first = scope.spawn(|| cache.get_or_load(&digest, load));

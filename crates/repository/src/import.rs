@@ -279,3 +279,49 @@ impl Ingest<'_> {
 fn take(pieces: &Mutex<Receiver<Plain>>) -> Option<Plain> {
     pieces.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+    use crate::manifest::CHUNK_BYTES;
+    use std::fs;
+
+    /// Three distinct chunks, one of them twice, a hole, and a kernel.
+    fn disk() -> Vec<u8> {
+        [1u8, 2, 0, 1, 3].into_iter().flat_map(|kind| [kind; *CHUNK_BYTES.start() as usize]).collect()
+    }
+
+    #[test]
+    fn a_crash_at_any_step_leaves_no_broken_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let kernel = folder.path().join("kernel");
+        fs::write(&kernel, "kernel").unwrap();
+        let boot = BootFiles { kernel, initrd: None, cmdline: String::new() };
+        let settings = Settings { chunk_bytes: *CHUNK_BYTES.start(), threads: 1, ..Settings::default() };
+        let mut crashes = 0;
+        loop {
+            let path = folder.path().join(format!("repository{crashes}"));
+            let repository = Repository::open_with(&path, settings.clone()).unwrap();
+            let staging = Staging::begin(&repository.folder).unwrap();
+            staging.fuse.0.store(crashes, Ordering::SeqCst);
+            let imported = repository.import(staging, |feed| read_stream(&disk()[..], feed), Some(&boot));
+            for image in repository.images().unwrap() {
+                assert_eq!(repository.verify(&image), vec![], "after {crashes} steps");
+            }
+            if imported.is_ok() {
+                break;
+            }
+            crashes += 1;
+            assert_eq!(repository.images().unwrap(), vec![], "after {crashes} steps");
+            // What is left hinders nobody, and the sweep removes it.
+            assert_eq!(fs::read_dir(path.join("staging")).unwrap().count(), 1);
+            let again = repository.import_raw(&disk()[..], Some(&boot)).unwrap();
+            assert_eq!(repository.sweep().unwrap().dead_imports, 1);
+            assert_eq!(fs::read_dir(path.join("staging")).unwrap().count(), 0);
+            assert_eq!(repository.verify(&again), vec![]);
+        }
+        // Three chunks, a kernel and a manifest are each written and named; two steps sync.
+        assert_eq!(crashes, 12);
+    }
+}
