@@ -1,6 +1,7 @@
 //! What can go wrong in a repository, each time naming the object or the file.
 
 use crate::Digest;
+use crate::header::Refusal;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,15 @@ pub enum RepositoryError {
     InUse {
         /// The image that was to be removed.
         image: Digest,
+    },
+    /// A foreign image is not let in.
+    #[error("{}: {refusal}", path.display())]
+    Refused {
+        /// The image's file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        refusal: Refusal,
     },
     /// The file system refused.
     #[error("{}: {source}", path.display())]

@@ -9,7 +9,9 @@
 //! is read and checked before it is relied on, so importing the same disk again repairs what has gone bad.
 
 use crate::folder::{Staged, Staging};
+use crate::header::Refusal;
 use crate::manifest::{Boot, MAX_IMAGE_BYTES, Manifest};
+use crate::qcow2::Qcow2;
 use crate::reader::load_chunk;
 use crate::{Digest, Object, Repository, RepositoryError};
 use nix::errno::Errno;
@@ -54,6 +56,16 @@ impl Repository {
         let file = File::open(disk).map_err(RepositoryError::io(disk))?;
         let staging = Staging::begin(&self.folder)?;
         self.import(staging, |feed| read_file(disk, &file, feed), boot)
+    }
+
+    /// Imports the disk in a qcow2 file as [`import_raw`](Repository::import_raw) does. Refused if the image refers to other files
+    /// or makes no sense; see [`header`](crate::header). No other program reads the file.
+    pub fn import_qcow2_file(&self, disk: &Path, boot: Option<&BootFiles>) -> Result<Digest, RepositoryError> {
+        let file = File::open(disk).map_err(RepositoryError::io(disk))?;
+        let refused = |refusal| RepositoryError::Refused { path: disk.to_owned(), refusal };
+        let mut image = Qcow2::open(&file).map_err(refused)?;
+        let staging = Staging::begin(&self.folder)?;
+        self.import(staging, |feed| read_qcow2(&mut image, feed).map_err(refused), boot)
     }
 
     fn import(
@@ -156,6 +168,20 @@ fn read_file(path: &Path, file: &File, feed: &mut Feed<'_>) -> Result<u64, Repos
             }
         }
         next = end.div_ceil(chunk_bytes);
+    }
+    Ok(size_bytes)
+}
+
+/// Reads the parts of a qcow2 disk that are not zeroes by its tables, and returns its size.
+fn read_qcow2(image: &mut Qcow2<'_>, feed: &mut Feed<'_>) -> Result<u64, Refusal> {
+    let (size_bytes, chunk_bytes) = (image.virtual_bytes(), feed.chunk_bytes as u64);
+    for index in 0..size_bytes.div_ceil(chunk_bytes) {
+        let offset = index * chunk_bytes;
+        let length = chunk_bytes.min(size_bytes - offset) as usize;
+        let Some(bytes) = image.read(offset, length)? else { continue };
+        if feed.push(index as usize, bytes).is_err() {
+            break;
+        }
     }
     Ok(size_bytes)
 }

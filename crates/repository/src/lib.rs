@@ -23,11 +23,14 @@ mod error;
 mod folder;
 mod import;
 mod manifest;
+mod qcow2;
 mod reader;
+mod recipe;
 mod repository;
 mod sweep;
 mod verify;
 
+pub mod header;
 pub mod server;
 
 pub use digest::Digest;
@@ -35,6 +38,7 @@ pub use error::{Object, RepositoryError};
 pub use import::BootFiles;
 pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};
 pub use reader::{Extent, ImageReader, Piece};
+pub use recipe::{ImageFacts, ImportedImage};
 pub use repository::{Repository, Settings, Usage};
 pub use sweep::Swept;
 pub use verify::Problem;

@@ -34,6 +34,7 @@ impl Problem {
             | RepositoryError::OutOfRange { .. }
             | RepositoryError::Busy
             | RepositoryError::InUse { .. }
+            | RepositoryError::Refused { .. }
             | RepositoryError::Io { .. } => Problem::Unreadable(object, error.to_string()),
         }
     }

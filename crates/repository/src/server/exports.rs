@@ -71,6 +71,7 @@ impl Exports {
             | RepositoryError::OutOfRange { .. }
             | RepositoryError::Busy
             | RepositoryError::InUse { .. }
+            | RepositoryError::Refused { .. }
             | RepositoryError::Io { .. } => None,
         };
         let mut reported = lock(&self.reported);
