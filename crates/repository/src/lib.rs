@@ -1,1 +1,44 @@
-//! Images and snapshots of Pileus: manifests over checksummed chunks.
+//! Images (and later snapshots) of Pileus: manifests over deduplicated, compressed, checksummed chunks in an object store.
+//!
+//! ```text
+//!   raw disk ──import──▶ chunks/ab/<sha256>   zstd; named by the SHA-256 of the plain bytes
+//!   kernel, initrd ────▶ blobs/<sha256>       plain files
+//!                        manifests/<sha256>   JSON; names every chunk and blob, so its digest pins every byte
+//!                              │
+//!                 ImageReader (each chunk checked, then cached)
+//!                              │
+//!                 server: NBD over a unix socket, export name = manifest digest ──▶ QEMU
+//! ```
+//!
+//! An image is one [`Digest`]: that of its manifest. Equal bytes give equal digests, so importing twice changes nothing. A byte
+//! that does not match its checksum is never handed out; it is an error that names the chunk.
+//!
+//! The crate knows no account, no image id and no guest. Who may use which image, and how long it is kept, is decided elsewhere;
+//! this is only told to [`remove`](Repository::remove). It never parses the disk's contents, and [`header`] is the only place
+//! that looks at foreign image formats: to refuse them before any other program opens them.
+
+mod cache;
+mod digest;
+mod error;
+mod folder;
+mod import;
+mod manifest;
+mod qcow2;
+mod reader;
+mod recipe;
+mod repository;
+mod sweep;
+mod verify;
+
+pub mod header;
+pub mod server;
+
+pub use digest::Digest;
+pub use error::{Object, RepositoryError};
+pub use import::BootFiles;
+pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};
+pub use reader::{Extent, ImageReader, Piece};
+pub use recipe::{ImageFacts, ImportedImage};
+pub use repository::{Repository, Settings, Usage};
+pub use sweep::Swept;
+pub use verify::Problem;
