@@ -15,7 +15,7 @@ GRUB_MODULES=/usr/lib/grub/i386-pc
 # disk_root FOLDER FILE MIB UUID LABEL: an ext4 image of the folder.
 disk_root() {
     truncate -s "$3M" "$2"
-    E2FSPROGS_FAKE_TIME=${SOURCE_DATE_EPOCH:?} mkfs.ext4 -q -F -d "$1" -U "$4" -L "$5" -m 1 \
+    E2FSPROGS_FAKE_TIME=${SOURCE_DATE_EPOCH:?} mkfs.ext4 -q -F -b 4096 -d "$1" -U "$4" -L "$5" -m 1 \
         -E "hash_seed=$4,lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0" "$2" 2>"$WORK/mkfs.log" ||
         die "mkfs.ext4: $(cat "$WORK/mkfs.log")"
 }
