@@ -1,2 +1,59 @@
 //! `pileus`: a whole cloud in one binary.
-fn main() {}
+//!
+//! ```text
+//!   up ── state folder ─▶ store ─▶ control ─▶ agent (or simulated hosts)
+//!    │                      ▲
+//!    ├── API listener ── identify, verify, dialect
+//!    └── operator's socket ── env, status, doctor, down, launch, accounts
+//! ```
+//!
+//! This file knows the subcommands and nothing else; each has a file of its own.
+
+mod api;
+mod arguments;
+mod client;
+mod doctor;
+mod hosts;
+mod listener;
+mod operator;
+mod operator_commands;
+mod requirements;
+mod state;
+mod telemetry;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Subcommand};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        // Both run before anything else is set up: a cage must be one thread, and the image server is a process of its own.
+        Subcommand::Cage { place } => agent::cage::main(&place),
+        Subcommand::ImageServer(server) => {
+            telemetry::start();
+            repository::server::main(server.config()).map_err(anyhow::Error::from)
+        }
+        Subcommand::Up(up) => {
+            telemetry::start();
+            up::run(up)
+        }
+        Subcommand::Env { state } => operator_commands::env(&state),
+        Subcommand::Status { state } => operator_commands::status(&state),
+        Subcommand::Doctor { state, repair } => doctor::command(&state, repair),
+        Subcommand::Down { state, purge } => operator_commands::down(&state, purge),
+        Subcommand::Launch(launch) => operator_commands::launch(&launch),
+        Subcommand::Account(account) => operator_commands::account(&account),
+        Subcommand::Backup { state, to } => operator_commands::backup(&state, &to),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pileus: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

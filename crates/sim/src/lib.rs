@@ -1,1 +1,3 @@
-//! Simulated hosts, clock, network and faults from a seed.
+//! Simulated hosts behind the same documents and reports as real ones: the control plane cannot tell the difference.
+
+pub mod hosts;

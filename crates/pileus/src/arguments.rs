@@ -1,0 +1,203 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// An elastic compute cloud on your own machines.
+#[derive(Debug, clap::Parser)]
+#[command(name = "pileus", version, about)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Subcommand,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Run a whole cloud on this machine until Ctrl-C; instances go on after it.
+    Up(Up),
+    /// Print what SDKs read from the environment, as shell exports. Fails until the cloud is ready.
+    Env {
+        #[command(flatten)]
+        state: State,
+    },
+    /// Say what runs and whether anything is wrong.
+    Status {
+        #[command(flatten)]
+        state: State,
+    },
+    /// Look for things that belong to nobody and rows without things.
+    Doctor {
+        #[command(flatten)]
+        state: State,
+        /// Remove what belongs to nobody.
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Stop every instance and the cloud. `up` starts again what should run.
+    Down {
+        #[command(flatten)]
+        state: State,
+        /// Remove everything, the state folder with all disks included.
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Launch an instance with a new key pair, wait until it answers SSH, and print how to log in.
+    Launch(Launch),
+    /// Make accounts, users and access keys.
+    Account(Account),
+    /// Write a consistent copy of the database while the cloud runs.
+    Backup {
+        #[command(flatten)]
+        state: State,
+        /// File to write; must not exist.
+        to: PathBuf,
+    },
+    /// Become a machine's cage (used by the agent).
+    #[command(hide = true)]
+    Cage {
+        /// Where, in the agent's words.
+        place: String,
+    },
+    /// Serve images to machines (started by the agent).
+    #[command(hide = true)]
+    ImageServer(ImageServer),
+}
+
+/// Which cloud.
+#[derive(Debug, Clone, Args)]
+pub struct State {
+    /// Folder that holds everything of a cloud; another folder is another cloud.
+    #[arg(long = "state", env = "PILEUS_STATE", default_value = "/var/lib/pileus", value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+/// `pileus up`.
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    #[command(flatten)]
+    pub state: State,
+    /// Address of the API. Port 0 takes a free one.
+    #[arg(long, env = "PILEUS_LISTEN", default_value = "127.0.0.1:7700", value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+    /// Address of the Prometheus endpoint; the API's with the next port when absent.
+    #[arg(long, env = "PILEUS_METRICS", value_name = "ADDR:PORT")]
+    pub metrics: Option<SocketAddr>,
+    /// Name of the region, fixed when the state folder is made.
+    #[arg(long, env = "PILEUS_REGION", default_value = "local-1", value_name = "NAME")]
+    pub region: String,
+    /// Names of the zones, separated by commas; `<region>a` when absent. Fixed when the state folder is made.
+    #[arg(long, env = "PILEUS_ZONES", value_delimiter = ',', value_name = "A,B")]
+    pub zones: Vec<String>,
+    /// Folder of images to offer: each subfolder with an image.json is imported at start.
+    #[arg(long, env = "PILEUS_IMAGES", value_name = "DIR")]
+    pub images: Option<PathBuf>,
+    /// Simulate so many hosts instead of running machines here. Needs no root.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub simulate: Option<u32>,
+    /// Use this PostgreSQL database instead of the embedded one.
+    #[arg(long, env = "PILEUS_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Range of every account's default VPC, fixed when the state folder is made.
+    #[arg(long, default_value = "172.31.0.0/16", value_name = "CIDR")]
+    pub vpc_range: ipnet::Ipv4Net,
+    /// Public addresses; a free /24 of 198.18.0.0/15 when absent. Fixed when the state folder is made.
+    #[arg(long, value_name = "CIDR")]
+    pub public_pool: Option<ipnet::Ipv4Net>,
+    /// Virtual processors given out per processor of this machine.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub cpu_overcommit: u32,
+    /// Bytes of volumes promised per byte of this machine's disk.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub disk_overcommit: u32,
+}
+
+/// `pileus launch`.
+#[derive(Debug, Clone, Args)]
+pub struct Launch {
+    #[command(flatten)]
+    pub state: State,
+    /// Name of the image.
+    #[arg(long, default_value = "pileus-linux")]
+    pub image: String,
+    /// Instance type, by any vendor's name.
+    #[arg(long = "type", default_value = "t3.nano", value_name = "TYPE")]
+    pub instance_type: String,
+    /// Display name.
+    #[arg(long, default_value = "first")]
+    pub name: String,
+    /// Seconds to wait for SSH.
+    #[arg(long, default_value_t = 300)]
+    pub timeout: u64,
+}
+
+/// `pileus account`.
+#[derive(Debug, Clone, Args)]
+pub struct Account {
+    #[command(flatten)]
+    pub state: State,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: AccountAction,
+}
+
+/// What to do with accounts.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum AccountAction {
+    /// Make an account with a root user; prints its access key.
+    Create {
+        /// Name of the account.
+        name: String,
+    },
+    /// Make a user with policies; prints its access key.
+    CreateUser {
+        /// Name of the account.
+        account: String,
+        /// Name of the user.
+        name: String,
+        /// Files with policy documents in the language of IAM, RAM or CAM.
+        #[arg(long = "policy", required = true, value_name = "FILE")]
+        policies: Vec<PathBuf>,
+    },
+    /// Set a limit: instances, key-pairs, addresses or security-groups.
+    Quota {
+        /// Name of the account.
+        account: String,
+        /// What is limited.
+        quota: String,
+        /// How many.
+        limit: u64,
+    },
+    /// Turn an access key off or on.
+    Key {
+        /// The key's public name.
+        id: String,
+        /// Turn it off.
+        #[arg(long, conflicts_with = "enable", required_unless_present = "enable")]
+        disable: bool,
+        /// Turn it on.
+        #[arg(long)]
+        enable: bool,
+    },
+}
+
+/// `pileus image-server`.
+#[derive(Debug, Clone, Args)]
+pub struct ImageServer {
+    /// Folder of the repository.
+    #[arg(long)]
+    repository: PathBuf,
+    /// Socket to serve on.
+    #[arg(long)]
+    socket: PathBuf,
+}
+
+impl ImageServer {
+    /// The server's configuration.
+    pub fn config(&self) -> repository::server::ServerConfig {
+        repository::server::ServerConfig::new(&self.repository, &self.socket)
+    }
+}

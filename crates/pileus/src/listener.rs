@@ -1,0 +1,119 @@
+//! The HTTP listener: bytes to [`wire::Request`] within limits, and the answer back.
+//!
+//! Accepts GET and POST, origin and absolute form, any Host header (clients of the three clouds send strange ones). Every
+//! answer carries a request id, also in its headers.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+
+/// Connections served at once; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Largest body: user data in every dialect stays far below.
+const BODY_MAX: usize = wire::limits::MAX_BODY_BYTES;
+/// How long a client may take to send its headers.
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a client may take to send its body.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+/// How long requests under way may take after the end was asked for.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// Pause after a failed accept: descriptors may have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds the API's address.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+}
+
+/// Serves the API until `stop`.
+pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).pipeline_flush(true);
+    let graceful = GracefulShutdown::new();
+    let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { break };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+            () = stop.cancelled() => break,
+        };
+        // Without this an answer in two segments waits for the client's delayed acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let api = api.clone();
+        let service = service_fn(move |request| {
+            let api = api.clone();
+            async move { Ok::<_, Infallible>(respond(&api, request, peer.ip()).await) }
+        });
+        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service).into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+            drop(place);
+        });
+    }
+    if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time");
+    }
+}
+
+async fn respond(api: &Api, request: http::Request<Incoming>, source: IpAddr) -> http::Response<Full<Bytes>> {
+    let started = std::time::Instant::now();
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let answer = match read(request).await {
+        Ok(request) => {
+            let reply = api.answer(&request, source, &request_id).await;
+            http::Response::builder().status(reply.status).header("content-type", reply.content_type).body(Full::new(Bytes::from(reply.body)))
+        }
+        Err((status, why)) => http::Response::builder().status(status).header("content-type", "text/plain").body(Full::new(Bytes::from(why))),
+    };
+    let mut answer = answer.unwrap_or_else(|_| {
+        let mut plain = http::Response::new(Full::new(Bytes::new()));
+        *plain.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+        plain
+    });
+    if let Ok(id) = http::HeaderValue::from_str(&request_id) {
+        answer.headers_mut().insert("x-amzn-requestid", id.clone());
+        answer.headers_mut().insert("x-acs-request-id", id);
+    }
+    let status = answer.status().as_u16();
+    tracing::debug!(request = request_id, status, took_us = started.elapsed().as_micros() as u64, "answered");
+    metrics::histogram!("pileus_request_seconds").record(started.elapsed().as_secs_f64());
+    metrics::counter!("pileus_requests", "status" => status.to_string()).increment(1);
+    answer
+}
+
+/// Reads a request within its limits.
+async fn read(request: http::Request<Incoming>) -> Result<wire::Request, (u16, String)> {
+    let (head, body) = request.into_parts();
+    let body = tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_MAX).collect()).await;
+    let body = body.map_err(|_| (408, "the body did not arrive in time\n".to_owned()))?;
+    let body = body.map_err(|_| (413, format!("the body is larger than {BODY_MAX} bytes or broke off\n")))?.to_bytes();
+    let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let headers: Vec<_> = head.headers.iter().map(header).collect();
+    wire::Request::new(head.method.as_str(), &head.uri.to_string(), headers, body).map_err(|error| (400, format!("{error}\n")))
+}

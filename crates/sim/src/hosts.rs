@@ -1,0 +1,128 @@
+//! Simulated hosts that do as they are told: the same documents and reports as real ones, without machines.
+//!
+//! They let the whole API be tried, and measured, at sizes that no laptop runs. A machine runs as soon as the document says so;
+//! volumes exist and go at once.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{Cloud, NewHost};
+use hostspec::{
+    Accelerator, Capacity, HostReport, HostSpec, Power, VERSION, VmReport, VmSpec, VmState, VolumeGoal, VolumeReport, VolumeSpec,
+    VolumeState,
+};
+use model::{Error, HostId, InstanceId, Mib};
+use tokio::sync::watch;
+
+/// Time between two reports when nothing changes.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// Hosts that one transaction adds.
+const JOIN_BATCH: usize = 1_000;
+
+/// What one simulated host has: a server with two sockets of 32 cores and half a tebibyte.
+pub const CAPACITY: Capacity = Capacity { vcpus: 64, memory: Mib(512 * 1024), disk_gib: 16 * 1024, accelerator: Accelerator::Simulated };
+
+/// Adds `count` hosts, spread over the zones, and runs them until the tasks are dropped with the runtime.
+pub async fn start(cloud: &Cloud, count: u32) -> Result<Vec<HostId>, Error> {
+    let zones = &cloud.region().zones;
+    let host = |n: u32| NewHost {
+        name: format!("simulated-{n:06}"),
+        zones: vec![zones[n as usize % zones.len()].clone()],
+        underlay: Ipv4Addr::from_bits(Ipv4Addr::new(10, 255, 0, 0).to_bits() + n % 65_536),
+    };
+    let all: Vec<NewHost> = (0..count).map(host).collect();
+    let mut ids = Vec::with_capacity(all.len());
+    for batch in all.chunks(JOIN_BATCH) {
+        ids.extend(cloud.hosts_join(batch.to_vec()).await?);
+    }
+    for id in &ids {
+        let documents = cloud.host_connect(*id).await?;
+        tokio::spawn(run(cloud.clone(), Simulated::new(*id), documents));
+    }
+    Ok(ids)
+}
+
+async fn run(cloud: Cloud, mut host: Simulated, mut documents: watch::Receiver<Arc<HostSpec>>) {
+    loop {
+        let spec = documents.borrow_and_update().clone();
+        let report = host.obey(&spec);
+        if let Err(error) = cloud.report(report).await {
+            tracing::warn!(%error, host = %host.id, "a simulated host's report was not taken");
+        }
+        tokio::select! {
+            changed = documents.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(REPORT_EVERY) => {}
+        }
+    }
+}
+
+/// A host that exists only here.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    id: HostId,
+    incarnation: u64,
+    sequence: u64,
+    held: Arc<HostSpec>,
+    shut_down: BTreeMap<InstanceId, u64>,
+}
+
+impl Simulated {
+    /// Makes a host that holds nothing.
+    pub fn new(id: HostId) -> Simulated {
+        Simulated { id, incarnation: 1, sequence: 0, held: Arc::new(HostSpec::empty(id)), shut_down: BTreeMap::new() }
+    }
+
+    /// Forgets what a process would, and numbers its reports anew.
+    pub fn restart(&mut self, incarnation: u64) {
+        self.incarnation = incarnation;
+        self.sequence = 0;
+    }
+
+    /// Has the guest of a machine shut itself down.
+    pub fn guest_shuts_down(&mut self, id: InstanceId) {
+        if let Some(vm) = self.held.vms.iter().find(|vm| vm.id == id) {
+            self.shut_down.insert(id, vm.boot);
+        }
+    }
+
+    /// Takes a document, unless it is older than the one held, does what it says, and reports.
+    pub fn obey(&mut self, spec: &Arc<HostSpec>) -> HostReport {
+        if spec.host == self.id && spec.generation >= self.held.generation {
+            self.held = spec.clone();
+        }
+        self.sequence += 1;
+        let held = self.held.clone();
+        self.shut_down.retain(|id, boot| held.vms.iter().any(|vm| vm.id == *id && vm.boot == *boot));
+        HostReport {
+            version: VERSION,
+            host: self.id,
+            incarnation: self.incarnation,
+            sequence: self.sequence,
+            generation: held.generation,
+            applied: held.generation,
+            capacity: CAPACITY,
+            vms: held.vms.iter().map(|vm| self.vm_report(vm)).collect(),
+            volumes: held.volumes.iter().map(volume_report).collect(),
+            faults: vec![],
+        }
+    }
+
+    fn vm_report(&self, vm: &VmSpec) -> VmReport {
+        let state = match vm.power {
+            Power::On if self.shut_down.contains_key(&vm.id) => VmState::ShutDown,
+            Power::On => VmState::Running,
+            Power::Off { .. } => VmState::Stopped,
+        };
+        VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: state == VmState::Running, fault: None }
+    }
+}
+
+fn volume_report(volume: &VolumeSpec) -> VolumeReport {
+    let state = match volume.goal {
+        VolumeGoal::Present { size_bytes, .. } => VolumeState::Present { size_bytes },
+        VolumeGoal::Deleted => VolumeState::Deleted,
+    };
+    VolumeReport { id: volume.id, generation: volume.generation, state, fault: None }
+}
