@@ -16,8 +16,8 @@ use hostspec::{
     VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use model::{
-    Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, Interface, MIB, Millis, Noun, Peer, SecurityGroup, SecurityGroupId,
-    Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId,
+    Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, Interface, MIB, Noun, Peer, SecurityGroup, SecurityGroupId, Subnet,
+    Volume, VolumeId, VolumePhase, Vpc, VpcId,
 };
 use store::{FeedError, Tx};
 use tokio::sync::watch;
@@ -383,11 +383,6 @@ fn firmware(instance: &Instance) -> Firmware {
     let digits = format!("{:016x}", instance.id.as_u64());
     let uuid = format!("ec2{}-{}-4{}-8{}-{}", &digits[..5], &digits[5..9], &digits[9..12], &digits[12..15], &digits[4..]);
     Firmware { uuid, manufacturer: "Pileus".to_owned(), product: "Alibaba Cloud ECS".to_owned() }
-}
-
-/// Whether the host has told of itself within the time after which nothing new is placed on it.
-pub(crate) fn is_heard(host: &Host, now: Millis) -> bool {
-    host.state == HostState::Up && host.capacity.is_some() && now.since(host.seen_at) <= model::SILENT_AFTER_MS
 }
 
 #[cfg(test)]

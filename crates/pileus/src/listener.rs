@@ -85,9 +85,14 @@ async fn respond(api: &Api, request: http::Request<Incoming>, source: IpAddr) ->
     let answer = match read(request).await {
         Ok(request) => {
             let reply = api.answer(&request, source, &request_id).await;
-            http::Response::builder().status(reply.status).header("content-type", reply.content_type).body(Full::new(Bytes::from(reply.body)))
+            http::Response::builder()
+                .status(reply.status)
+                .header("content-type", reply.content_type)
+                .body(Full::new(Bytes::from(reply.body)))
         }
-        Err((status, why)) => http::Response::builder().status(status).header("content-type", "text/plain").body(Full::new(Bytes::from(why))),
+        Err((status, why)) => {
+            http::Response::builder().status(status).header("content-type", "text/plain").body(Full::new(Bytes::from(why)))
+        }
     };
     let mut answer = answer.unwrap_or_else(|_| {
         let mut plain = http::Response::new(Full::new(Bytes::new()));

@@ -1,5 +1,7 @@
 //! Instances.
 
+use std::collections::BTreeMap;
+
 use model::{AccountId, HostId, Instance, InstanceId, ReservationId};
 
 use crate::{By, Column, Row, StoreError, Tx};
@@ -69,6 +71,13 @@ impl Tx<'_> {
     /// How many instances of an account are not terminated, counted up to `at_most`.
     pub fn instance_count_live(&self, account: AccountId, at_most: u64) -> Result<u64, StoreError> {
         self.count_up_to::<Instance>(By::is("account", account).and("live", 1), at_most)
+    }
+
+    /// How many instances there are in each state.
+    pub fn instance_count_by_state(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let sql = "SELECT state, COUNT(*) FROM instance GROUP BY state";
+        let counts = self.query(sql, &[], |record| Ok((record.text(0)?.to_owned(), record.int(1)?.unsigned_abs())))?;
+        Ok(counts.into_iter().collect())
     }
 
     /// What instances take on a host.

@@ -1,0 +1,90 @@
+//! The hosts of `pileus up`: this machine through the agent, or simulated ones.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::net::{NetConfig, Network, VERIFY_AFTER};
+use agent::{Agent, AgentConfig, AgentHandle};
+use anyhow::{Context, Result};
+use control::{Cloud, ConsoleOutput, NewHost};
+use hostspec::HostReport;
+use model::{HostId, Millis};
+use tokio::sync::mpsc;
+
+use crate::state::{Fixed, StateFolder};
+
+/// Name of the one host of `pileus up`.
+const LOCAL_HOST: &str = "local";
+/// Reports that may wait for the database; the agent waits when it is slower.
+const REPORTS_WAITING: usize = 16;
+/// Pause before a report that the database did not take is given to it again.
+const REPORT_AGAIN: Duration = Duration::from_millis(500);
+
+/// Starts this machine's agent and connects it to the control plane.
+pub async fn start_local(cloud: &Cloud, state: &StateFolder, fixed: &Fixed) -> Result<Arc<AgentHandle>> {
+    let new = NewHost { name: LOCAL_HOST.to_owned(), zones: fixed.zones.clone(), underlay: Ipv4Addr::LOCALHOST };
+    let ids = cloud.hosts_join(vec![new]).await?;
+    let host = *ids.first().context("the host was not added")?;
+    let documents = cloud.host_connect(host).await?;
+    let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
+    let handle = Agent::start(agent_config(host, state), network(state, fixed)?, documents, reports).await?;
+    let handle = Arc::new(handle);
+    tokio::spawn(take_reports(cloud.clone(), incoming));
+    lend_consoles(cloud, host, &handle);
+    Ok(handle)
+}
+
+/// The agent's configuration on this state folder.
+pub fn agent_config(host: HostId, state: &StateFolder) -> AgentConfig {
+    AgentConfig::new(host, state.host(), state.repository())
+}
+
+/// The network of this machine.
+pub fn network(state: &StateFolder, fixed: &Fixed) -> Result<Network> {
+    let config = NetConfig {
+        cloud: state.short_name(),
+        state_dir: state.host(),
+        public_pool: fixed.public_pool,
+        resolvers: resolvers(),
+        verify_after: VERIFY_AFTER,
+    };
+    std::fs::create_dir_all(state.host()).with_context(|| format!("{} cannot be made", state.host().display()))?;
+    Ok(Network::new(config)?)
+}
+
+/// Resolvers of this machine (resolv.conf(5)), for names that are not the cloud's own.
+fn resolvers() -> Vec<SocketAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let address = |line: &str| line.strip_prefix("nameserver")?.trim().parse().ok().map(|ip| SocketAddr::new(ip, 53));
+    text.lines().filter_map(address).collect()
+}
+
+async fn take_reports(cloud: Cloud, mut incoming: mpsc::Receiver<HostReport>) {
+    while let Some(mut report) = incoming.recv().await {
+        // Reports are whole: only the newest of those that wait matters.
+        while let Ok(newer) = incoming.try_recv() {
+            report = newer;
+        }
+        while let Err(error) = cloud.report(report.clone()).await {
+            tracing::warn!(%error, "a report was not taken; it is given again");
+            tokio::time::sleep(REPORT_AGAIN).await;
+            if !incoming.is_empty() {
+                break;
+            }
+        }
+    }
+}
+
+fn lend_consoles(cloud: &Cloud, host: HostId, handle: &Arc<AgentHandle>) {
+    let handle = Arc::downgrade(handle);
+    let read = move |id| {
+        let handle = handle.clone();
+        let read = async move {
+            let output = handle.upgrade()?.console_output(id).await?;
+            Some(ConsoleOutput { bytes: output.bytes, at: Millis(output.at_ms) })
+        };
+        Box::pin(read) as std::pin::Pin<Box<dyn Future<Output = Option<ConsoleOutput>> + Send>>
+    };
+    cloud.console_lend(host, Arc::new(read));
+}

@@ -1,0 +1,237 @@
+//! `pileus up`: puts a whole cloud together and runs it until it is told to end. Instances go on.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::AgentHandle;
+use anyhow::{Context, Result};
+use control::{Clock, Cloud, Ids, NewImage, Region};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use model::{AccountId, Gib};
+use repository::Repository;
+use secrecy::ExposeSecret;
+use store::{Store, StoreConfig};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::arguments::Up;
+use crate::operator::Operator;
+use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
+use crate::{hosts, listener, requirements};
+
+/// Name of the account that a new cloud has.
+pub const FIRST_ACCOUNT: &str = "main";
+/// Instances that a simulated cloud's first account may have; a real one keeps the usual quota.
+const SIMULATED_QUOTA: u64 = 10_000_000;
+/// How long the workers may take to end.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// Runs a cloud.
+pub fn run(up: Up) -> Result<()> {
+    let state = StateFolder::at(&up.state.folder)?;
+    if up.simulate.is_none() {
+        requirements::check()?;
+    }
+    let _lock = state.take()?;
+    let fixed = state.fix(&up)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("threads cannot be started")?;
+    let result = runtime.block_on(serve(&up, &state, &fixed));
+    runtime.shutdown_timeout(FAREWELL);
+    let _ = std::fs::remove_file(state.socket());
+    result
+}
+
+async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
+    let listener = listener::bind(up.listen).await?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    start_metrics(up, address)?;
+    let store = open_store(up, state)?;
+    let master = state.master_key()?;
+    let region = region(up, fixed);
+    let cloud = Cloud::new(store.clone(), Clock::System, Ids::random().context("no randomness")?, master, region);
+    first_account(&cloud, up, state, address).await?;
+    import_images(&cloud, up.images.as_deref(), &state.repository()).await?;
+    let agent = match up.simulate {
+        Some(count) => {
+            sim::hosts::start(&cloud, count).await?;
+            None
+        }
+        None => Some(hosts::start_local(&cloud, state, fixed).await?),
+    };
+    let workers = start_workers(&cloud);
+    let stop = CancellationToken::new();
+    let operator = Operator::start(state, cloud.clone(), agent.clone(), address, stop.clone())?;
+    let api = tokio::spawn(listener::serve(listener, Api::new(cloud.clone()), stop.clone()));
+    operator.ready();
+    announce(address, state, fixed);
+    wait_for_end(&stop).await?;
+    stop.cancel();
+    tell_who_goes_on(agent.as_deref(), &operator);
+    let _ = api.await;
+    workers.iter().for_each(tokio::task::JoinHandle::abort);
+    end_agent(agent, &operator).await;
+    store.close().await;
+    Ok(())
+}
+
+fn region(up: &Up, fixed: &Fixed) -> Region {
+    Region {
+        name: fixed.region.clone(),
+        zones: fixed.zones.clone(),
+        default_vpc: fixed.vpc_range,
+        public_pool: fixed.public_pool,
+        public_on_launch: up.simulate.is_none(),
+        domain: format!("{}.internal", fixed.region),
+        operator: AccountId::from_u64(OPERATOR).expect("one digit is below twelve"),
+        cpu_overcommit: up.cpu_overcommit,
+        disk_overcommit: up.disk_overcommit,
+    }
+}
+
+fn open_store(up: &Up, state: &StateFolder) -> Result<Store> {
+    let config = match &up.database {
+        Some(url) => StoreConfig::Postgres { url: url.clone() },
+        None => StoreConfig::Sqlite { path: state.database() },
+    };
+    Store::open(config).context("the database cannot be opened")
+}
+
+fn start_metrics(up: &Up, api: SocketAddr) -> Result<()> {
+    let beside = SocketAddr::new(api.ip(), if up.listen.port() == 0 { 0 } else { api.port().saturating_add(1) });
+    let address = up.metrics.unwrap_or(beside);
+    if address.port() == 0 {
+        return Ok(());
+    }
+    let installed = PrometheusBuilder::new().with_http_listener(address).install();
+    installed.with_context(|| format!("metrics cannot be served on {address}; choose another address with --metrics"))
+}
+
+/// Makes the first account of a new cloud, and writes down what SDKs read.
+async fn first_account(cloud: &Cloud, up: &Up, state: &StateFolder, address: SocketAddr) -> Result<()> {
+    let keys = state.path().join("first-key.json");
+    if cloud.account_named(FIRST_ACCOUNT).await?.is_none() {
+        let key = cloud.account_create(FIRST_ACCOUNT).await?;
+        if up.simulate.is_some() {
+            cloud.quota_set(key.account, model::QuotaName::Instances, SIMULATED_QUOTA).await?;
+        }
+        let text = serde_json::json!({ "id": key.id, "secret": key.secret.expose_secret() });
+        write_private(&keys, text.to_string().as_bytes())?;
+    }
+    let text = std::fs::read(&keys).with_context(|| format!("{} cannot be read", keys.display()))?;
+    let key: serde_json::Value = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", keys.display()))?;
+    let word = |name: &str| key.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let environment = environment(address, &cloud.region().name, &word("id"), &word("secret"));
+    write_private(&state.environment(), environment.as_bytes())
+}
+
+/// What the SDKs of the three clouds read, as shell exports.
+fn environment(address: SocketAddr, region: &str, id: &str, secret: &str) -> String {
+    let endpoint = format!("http://{address}");
+    let variables = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", id),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+        ("AWS_REGION", region),
+        ("AWS_DEFAULT_REGION", region),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", id),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret),
+        ("TENCENTCLOUD_SECRET_ID", id),
+        ("TENCENTCLOUD_SECRET_KEY", secret),
+        ("TENCENTCLOUD_REGION", region),
+        ("PILEUS_ENDPOINT", endpoint.as_str()),
+    ];
+    variables.map(|(name, value)| format!("export {name}={value}\n")).concat()
+}
+
+/// Imports each subfolder with an `image.json`, and offers it under its name. Bytes that are there already are not written again.
+async fn import_images(cloud: &Cloud, folder: Option<&Path>, into: &Path) -> Result<()> {
+    let into = into.to_owned();
+    let repository = Repository::open(&into).context("the image repository cannot be opened")?;
+    let Some(folder) = folder else { return Ok(()) };
+    let entries = std::fs::read_dir(folder).with_context(|| format!("the image folder {} cannot be read", folder.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("the image folder {} cannot be read", folder.display()))?.path();
+        if !path.join("image.json").exists() {
+            continue;
+        }
+        let (from, repository) = (path.clone(), repository.clone());
+        let imported = tokio::task::spawn_blocking(move || repository.import_folder(&from)).await?;
+        let imported = imported.with_context(|| format!("the image in {} cannot be imported", path.display()))?;
+        let facts = imported.facts;
+        let image = cloud
+            .image_register(NewImage {
+                name: facts.name,
+                description: facts.description,
+                platform: facts.title,
+                architecture: model::Architecture::X86_64,
+                default_user: facts.default_user,
+                manifest: imported.manifest.to_string(),
+                size_bytes: facts.size_bytes,
+                min_disk: Gib(facts.min_disk_gib),
+            })
+            .await?;
+        tracing::info!(image = %image.id, name = image.name, "offering an image");
+    }
+    Ok(())
+}
+
+fn start_workers(cloud: &Cloud) -> Vec<tokio::task::JoinHandle<()>> {
+    let worker = format!("{}-{}", std::process::id(), cloud.ids().number());
+    let (a, b, c, d) = (cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone());
+    vec![
+        tokio::spawn(async move { a.work(&worker).await }),
+        tokio::spawn(async move { b.render_hosts().await }),
+        tokio::spawn(async move { c.watch_hosts().await }),
+        tokio::spawn(async move { d.watch_silence().await }),
+    ]
+}
+
+fn announce(address: SocketAddr, state: &StateFolder, fixed: &Fixed) {
+    let folder = state.path().display();
+    println!("Pileus is up: region {}, zones {}, endpoint http://{address}", fixed.region, fixed.zones.join(","));
+    println!("  for SDKs:   eval \"$(pileus env --state {folder})\"");
+    println!("  to launch:  pileus launch --state {folder}");
+    println!("  to end:     Ctrl-C (instances go on), or pileus down --state {folder}");
+}
+
+/// Waits for Ctrl-C, SIGTERM, or the operator's word.
+async fn wait_for_end(stop: &CancellationToken) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be caught")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be caught")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = stop.cancelled() => {}
+    }
+    Ok(())
+}
+
+fn tell_who_goes_on(agent: Option<&AgentHandle>, operator: &Operator) {
+    let Some(agent) = agent else { return };
+    if operator.stops_instances() {
+        println!("Pileus ends and stops its instances.");
+        return;
+    }
+    let running = agent.running();
+    if running.is_empty() {
+        println!("Pileus ends; no instance runs.");
+        return;
+    }
+    let names: Vec<String> = running.iter().map(ToString::to_string).collect();
+    println!("Pileus ends; {} instance(s) go on: {}", names.len(), names.join(", "));
+}
+
+async fn end_agent(agent: Option<Arc<AgentHandle>>, operator: &Operator) {
+    let Some(agent) = agent else { return };
+    if operator.stops_instances() {
+        agent.stop_all_guests(Duration::from_secs(u64::from(model::STOP_GRACE_SECONDS))).await;
+    }
+    operator.release_agent();
+    match Arc::try_unwrap(agent) {
+        Ok(agent) => agent.shutdown().await,
+        Err(_) => tracing::warn!("the agent is still in use; it ends with the process"),
+    }
+}
