@@ -1,0 +1,213 @@
+//! Images as machines read them: a server process that hands out blocks, and the facts and files that a start needs.
+//!
+//! ```text
+//!   QEMU ── NBD, unix socket, export = manifest digest ──▶ image server ──▶ repository
+//! ```
+//!
+//! The server is our own program in a process of its own (`image-server`), because it must outlive the agent: a guest that waits
+//! for a block cannot wait for an upgrade. The agent starts it, adopts it after its own restart, and starts it again when it dies;
+//! QEMU reconnects by itself. Every byte is checked against the manifest by the server, kernels and RAM disks before they are used.
+//! This module knows no machine and no volume.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use hostspec::{FaultKind, ImageSpec};
+use repository::{Digest, Repository, RepositoryError};
+use serde::{Deserialize, Serialize};
+
+use crate::qemu::args::IMAGE_SOCKET;
+use crate::qemu::process::{Identity, Process};
+use crate::trouble::Trouble;
+
+/// The subcommand under which the program serves images.
+pub const SUBCOMMAND: &str = "image-server";
+
+/// Longest wait for a server that was started to take connections.
+const SERVER_START: Duration = Duration::from_secs(10);
+const SERVER_START_POLL: Duration = Duration::from_millis(5);
+
+/// Longest wait for a killed server to end.
+const SERVER_END: Duration = Duration::from_secs(5);
+
+/// Bytes of the server's log at which it is begun again.
+const LOG_BYTES: u64 = 1 << 20;
+
+/// The images of this host.
+#[derive(Debug, Clone)]
+pub struct Images {
+    repository: Repository,
+}
+
+/// What a machine's start needs of an image.
+#[derive(Debug)]
+pub struct Readable {
+    /// Name of the image's export.
+    pub export: String,
+    /// How to start it without a boot loader.
+    pub boot: Option<BootFiles>,
+}
+
+/// Checked files of a direct start.
+#[derive(Debug)]
+pub struct BootFiles {
+    /// The kernel.
+    pub kernel: OwnedFd,
+    /// The initial RAM disk.
+    pub initrd: Option<OwnedFd>,
+    /// The kernel's command line.
+    pub cmdline: String,
+}
+
+impl Images {
+    /// Opens the repository in a folder.
+    pub fn open(folder: &Path) -> Result<Images, Trouble> {
+        Repository::open(folder).map(|repository| Images { repository }).map_err(|e| trouble(&e))
+    }
+
+    /// Checks that an image can be read and opens the files of a direct start. Reads whole kernels the first time; blocks.
+    pub fn readable(&self, image: &ImageSpec) -> Result<Readable, Trouble> {
+        let digest: Digest = image
+            .manifest
+            .parse()
+            .map_err(|e| Trouble::new(FaultKind::ImageCorrupt, format!("{}: {} is not a digest: {e}", image.id, image.manifest)))?;
+        let manifest = self.repository.manifest(&digest).map_err(|e| trouble(&e))?;
+        let boot = match manifest.boot {
+            None => None,
+            Some(boot) => {
+                let initrd = boot.initrd.map(|digest| self.blob(&digest)).transpose()?;
+                Some(BootFiles { kernel: self.blob(&boot.kernel)?, initrd, cmdline: boot.cmdline })
+            }
+        };
+        Ok(Readable { export: image.manifest.clone(), boot })
+    }
+
+    fn blob(&self, digest: &Digest) -> Result<OwnedFd, Trouble> {
+        let path = self.repository.blob_path(digest).map_err(|e| trouble(&e))?;
+        File::open(path).map(OwnedFd::from).map_err(|e| Trouble::io("opening a kernel", &e))
+    }
+}
+
+fn trouble(error: &RepositoryError) -> Trouble {
+    let kind = match error {
+        RepositoryError::Missing { .. } | RepositoryError::Corrupt { .. } | RepositoryError::Malformed { .. } => FaultKind::ImageCorrupt,
+        RepositoryError::Io { source, .. } => return Trouble::io(&error.to_string(), source),
+        RepositoryError::OutOfRange { .. } | RepositoryError::Busy | RepositoryError::InUse { .. } => FaultKind::Other,
+    };
+    Trouble::new(kind, error.to_string())
+}
+
+/// The image server of this host.
+#[derive(Debug)]
+pub struct Server {
+    program: PathBuf,
+    repository: PathBuf,
+    folder: PathBuf,
+}
+
+/// What is written down about a server that was started.
+#[derive(Debug, Serialize, Deserialize)]
+struct Started {
+    identity: Identity,
+}
+
+impl Server {
+    /// The server that keeps its socket and its notes in `folder`, made if absent.
+    pub fn new(program: &Path, repository: &Path, folder: &Path) -> io::Result<Server> {
+        fs::create_dir_all(folder)?;
+        // The cages see this folder under other uids; the state folder above it keeps the host's users out.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+        Ok(Server { program: program.to_owned(), repository: repository.to_owned(), folder: folder.to_owned() })
+    }
+
+    /// Folder of the socket.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Finds the running server or starts one, and waits until it takes connections.
+    pub async fn ensure(&self) -> Result<Process, Trouble> {
+        if let Some(process) = self.running()? {
+            return Ok(process);
+        }
+        let doing = |e: io::Error| Trouble::io("starting the image server", &e);
+        crate::files::remove(&self.socket()).map_err(doing)?;
+        let mut child = self.spawn().map_err(doing)?;
+        let identity = Identity::of(child.id() as i32).map_err(doing)?;
+        crate::files::store(&self.notes(), &Started { identity: identity.clone() }).map_err(doing)?;
+        // Somebody must collect its exit status; a thread does so without holding up anything else.
+        std::thread::spawn(move || child.wait());
+        let gone = || Trouble::new(FaultKind::Other, format!("the image server ended: {}", crate::qemu::serial::tail(&self.log(), 500)));
+        let process = Process::find(&identity).map_err(doing)?.ok_or_else(gone)?;
+        tokio::select! {
+            ready = tokio::time::timeout(SERVER_START, self.answers()) => {
+                ready.map_err(|_| Trouble::new(FaultKind::Other, "the image server takes no connections"))?;
+            }
+            () = process.exited() => return Err(gone()),
+        }
+        tracing::info!(pid = process.pid(), "image server started");
+        metrics::counter!("pileus_image_server_starts_total").increment(1);
+        Ok(process)
+    }
+
+    /// Kills the server, for good.
+    pub async fn stop(&self) -> Result<(), Trouble> {
+        if let Some(process) = self.running()? {
+            process.kill(SERVER_END).await;
+        }
+        crate::files::remove(&self.notes()).map_err(|e| Trouble::io("forgetting the image server", &e))
+    }
+
+    fn running(&self) -> Result<Option<Process>, Trouble> {
+        let doing = |e: io::Error| Trouble::io("looking for the image server", &e);
+        match crate::files::load::<Started>(&self.notes()) {
+            Ok(Some(started)) => Process::find(&started.identity).map_err(doing),
+            Ok(None) => Ok(None),
+            // Notes that a crash tore tell nothing; the socket is taken over by the next server.
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => Ok(None),
+            Err(e) => Err(doing(e)),
+        }
+    }
+
+    fn spawn(&self) -> io::Result<std::process::Child> {
+        let too_long = fs::metadata(self.log()).is_ok_and(|m| m.len() > LOG_BYTES);
+        let log = OpenOptions::new().create(true).write(true).truncate(too_long).append(!too_long).mode(0o600).open(self.log())?;
+        Command::new(&self.program)
+            .arg(SUBCOMMAND)
+            .args([Path::new("--repository"), &self.repository, Path::new("--socket"), &self.socket()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .process_group(0) // Ctrl-C in the agent's terminal is not meant for it.
+            .spawn()
+    }
+
+    async fn answers(&self) {
+        while UnixStream::connect(self.socket()).is_err() {
+            tokio::time::sleep(SERVER_START_POLL).await;
+        }
+        // Under its cage's uid a QEMU needs write permission to connect.
+        if let Err(e) = fs::set_permissions(self.socket(), fs::Permissions::from_mode(0o666)) {
+            tracing::warn!(error = %e, "the image server's socket keeps its mode");
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join(IMAGE_SOCKET)
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.folder.join("server.json")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("server.log")
+    }
+}

@@ -1,0 +1,313 @@
+//! What to do next on a host: pure, the same answer for the same question.
+//!
+//! ```text
+//!             On                     guest powers off
+//!   Stopped ──────▶ Starting ─▶ Running ───────────▶ ShutDown
+//!      ▲  ▲                      │   │ boot number grew   │ Off, or boot number grew
+//!      │  └── process died ──────┘   ▼                    ▼
+//!      └───────── Stopping ◀── Off  Resetting          Stopped / Starting
+//! ```
+//!
+//! Each [`Change`] may be carried out twice without harm, and they are listed in the order of their dependencies. Nothing here
+//! waits, reads a clock or knows how a change is made; what failed is held back by the `retry_at_ms` of what was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hostspec::{HostSpec, Power, Reset, VmSpec, VolumeGoal, VolumeSpec, VpcSpec};
+use model::{HostId, InstanceId, VolumeId};
+
+/// What is on the host now, as far as the planner must know it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// Milliseconds since the epoch.
+    pub now_ms: i64,
+    /// Machines that exist, in whatever state.
+    pub vms: BTreeMap<InstanceId, SeenVm>,
+    /// Volumes whose bytes exist.
+    pub volumes: BTreeMap<VolumeId, SeenVolume>,
+    /// Volumes that could not be made, grown or deleted, with the time of the next try.
+    pub volume_retry_at_ms: BTreeMap<VolumeId, i64>,
+    /// The networks as they were last applied without a fault.
+    pub networks: Vec<VpcSpec>,
+    /// Time of the next try after the networks could not be applied.
+    pub network_retry_at_ms: i64,
+}
+
+/// A machine as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenVm {
+    /// What its process does.
+    pub phase: Phase,
+    /// The restart count under which it was started or last reset.
+    pub boot: u64,
+    /// Time before which a failed change is not tried again.
+    pub retry_at_ms: i64,
+    /// Volumes that its process has open.
+    pub holds: Vec<VolumeId>,
+}
+
+/// What the process of a machine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No process.
+    Stopped {
+        /// Whether an empty cage waits for it.
+        prepared: bool,
+    },
+    /// A process is being made.
+    Starting,
+    /// The guest's processors run.
+    Running,
+    /// The guest was asked to shut down and is killed after so many seconds from then.
+    Stopping {
+        /// Seconds from the request to the kill.
+        grace_seconds: u32,
+    },
+    /// The guest is being restarted under this count.
+    Resetting {
+        /// The count.
+        boot: u64,
+        /// How.
+        how: Reset,
+    },
+    /// The guest shut itself down and the process is gone.
+    ShutDown,
+}
+
+/// The bytes of a volume as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenVolume {
+    /// Their generation.
+    pub generation: u64,
+    /// Size in bytes as a guest sees it.
+    pub size_bytes: u64,
+}
+
+/// One step towards the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Kills the process and removes every trace of a machine that the document does not list.
+    RemoveVm {
+        /// The machine.
+        vm: InstanceId,
+    },
+    /// Stops a machine: the power button, and the plug after `grace_seconds`.
+    StopVm {
+        /// The machine.
+        vm: InstanceId,
+        /// Seconds that the guest has; 0 pulls the plug.
+        grace_seconds: u32,
+    },
+    /// Notes that a machine whose guest shut itself down was asked to be off, so that it may be started again.
+    SettleVm {
+        /// The machine.
+        vm: InstanceId,
+    },
+    /// Makes an empty cage for a machine while its disks and network are being made.
+    PrepareVm {
+        /// The machine.
+        vm: InstanceId,
+    },
+    /// Brings network devices and rules to what the document says.
+    ApplyNetwork,
+    /// Deletes the bytes of a volume up to this generation.
+    DeleteVolume {
+        /// The volume.
+        volume: VolumeId,
+        /// Its last generation.
+        generation: u64,
+    },
+    /// Makes the bytes of a volume; those of an older generation are set aside.
+    CreateVolume {
+        /// The volume.
+        volume: VolumeId,
+        /// The generation to make.
+        generation: u64,
+        /// Its size.
+        size_bytes: u64,
+    },
+    /// Grows a volume that no machine has open.
+    GrowVolume {
+        /// The volume.
+        volume: VolumeId,
+        /// Its generation.
+        generation: u64,
+        /// The size to reach.
+        size_bytes: u64,
+    },
+    /// Grows a volume through the running machine that has it open.
+    GrowDisk {
+        /// The machine.
+        vm: InstanceId,
+        /// The volume.
+        volume: VolumeId,
+        /// The size to reach.
+        size_bytes: u64,
+    },
+    /// Starts a machine under this restart count.
+    StartVm {
+        /// The machine.
+        vm: InstanceId,
+        /// The restart count.
+        boot: u64,
+    },
+    /// Resets a running machine under this restart count.
+    ResetVm {
+        /// The machine.
+        vm: InstanceId,
+        /// The restart count.
+        boot: u64,
+        /// How.
+        how: Reset,
+    },
+}
+
+/// Why a document is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is for another host.
+    #[error("the document is for {0}")]
+    OtherHost(HostId),
+    /// It is older than the one that is held.
+    #[error("generation {offered} is older than {held}")]
+    Older {
+        /// Its generation.
+        offered: u64,
+        /// The generation that is held.
+        held: u64,
+    },
+    /// It is written in a format that this build does not know.
+    #[error("format {0} is not known")]
+    Format(u32),
+}
+
+/// Says whether a document may take the place of the one that is held.
+pub fn accept(held: &HostSpec, offered: &HostSpec) -> Result<(), Refused> {
+    if offered.version != hostspec::VERSION {
+        return Err(Refused::Format(offered.version));
+    }
+    if offered.host != held.host {
+        return Err(Refused::OtherHost(offered.host));
+    }
+    if offered.generation < held.generation {
+        return Err(Refused::Older { offered: offered.generation, held: held.generation });
+    }
+    Ok(())
+}
+
+/// Lists what to do next, in the order of dependencies. Empty when the host is what the document says, or when everything that
+/// is missing waits for something that is under way or held back.
+pub fn plan(spec: &HostSpec, seen: &Seen) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let wanted: BTreeSet<InstanceId> = spec.vms.iter().map(|vm| vm.id).collect();
+    for (&vm, state) in &seen.vms {
+        if !wanted.contains(&vm) && state.retry_at_ms <= seen.now_ms {
+            changes.push(Change::RemoveVm { vm });
+        }
+    }
+    let volumes: BTreeMap<VolumeId, &VolumeSpec> = spec.volumes.iter().map(|v| (v.id, v)).collect();
+    let wishes: Vec<Change> = spec.vms.iter().filter_map(|vm| plan_vm(vm, &volumes, seen)).collect();
+    let (early, late): (Vec<_>, Vec<_>) = wishes.into_iter().partition(frees_or_prepares);
+    changes.extend(early);
+    if seen.networks != spec.networks && seen.network_retry_at_ms <= seen.now_ms {
+        changes.push(Change::ApplyNetwork);
+    }
+    changes.extend(spec.volumes.iter().filter_map(|volume| plan_volume(volume, seen)));
+    changes.extend(late);
+    changes
+}
+
+/// The earliest time at which a change that is held back now may be tried again.
+pub fn next_retry_ms(seen: &Seen) -> Option<i64> {
+    let vms = seen.vms.values().map(|vm| vm.retry_at_ms);
+    let volumes = seen.volume_retry_at_ms.values().copied();
+    vms.chain(volumes).chain([seen.network_retry_at_ms]).filter(|&at| at > seen.now_ms).min()
+}
+
+fn frees_or_prepares(change: &Change) -> bool {
+    matches!(change, Change::StopVm { .. } | Change::SettleVm { .. } | Change::PrepareVm { .. })
+}
+
+fn plan_vm(vm: &VmSpec, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
+    let absent = SeenVm { phase: Phase::Stopped { prepared: false }, boot: 0, retry_at_ms: 0, holds: vec![] };
+    let state = seen.vms.get(&vm.id).unwrap_or(&absent);
+    match vm.power {
+        Power::Off { grace_seconds } => stop(vm.id, grace_seconds, state),
+        Power::On => keep_on(vm, state, volumes, seen),
+    }
+}
+
+fn stop(vm: InstanceId, grace_seconds: u32, state: &SeenVm) -> Option<Change> {
+    let stop = Change::StopVm { vm, grace_seconds };
+    match state.phase {
+        Phase::Stopped { prepared: false } => None,
+        Phase::ShutDown => Some(Change::SettleVm { vm }),
+        Phase::Stopping { grace_seconds: asked } => (grace_seconds < asked).then_some(stop),
+        Phase::Stopped { prepared: true } | Phase::Starting | Phase::Running | Phase::Resetting { .. } => Some(stop),
+    }
+}
+
+fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
+    let asked_again = vm.boot > state.boot;
+    let reset = Change::ResetVm { vm: vm.id, boot: vm.boot, how: vm.reset };
+    match state.phase {
+        Phase::Stopped { prepared } if asked_again || state.retry_at_ms <= seen.now_ms => start(vm, prepared, volumes, seen),
+        Phase::ShutDown if asked_again => start(vm, false, volumes, seen),
+        Phase::Running => asked_again.then_some(reset),
+        Phase::Resetting { boot, how } => {
+            let harder = how == Reset::Soft && vm.reset == Reset::Hard;
+            (vm.boot > boot && harder).then_some(reset)
+        }
+        Phase::Stopped { .. } | Phase::Starting | Phase::Stopping { .. } | Phase::ShutDown => None,
+    }
+}
+
+fn start(vm: &VmSpec, prepared: bool, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
+    let disks = vm.disks.iter().all(|disk| volumes.get(&disk.volume).is_none_or(|spec| volume_ready(spec, seen)));
+    let applied = |id| seen.networks.iter().flat_map(|vpc| &vpc.nics).any(|nic| nic.id == id);
+    if disks && vm.nics.iter().all(|nic| applied(nic.id)) {
+        return Some(Change::StartVm { vm: vm.id, boot: vm.boot });
+    }
+    (!prepared).then_some(Change::PrepareVm { vm: vm.id })
+}
+
+/// Whether a machine may open the volume; true for what the document marks as deleted, so that the start fails with words.
+fn volume_ready(spec: &VolumeSpec, seen: &Seen) -> bool {
+    match spec.goal {
+        VolumeGoal::Deleted => true,
+        VolumeGoal::Present { size_bytes, .. } => {
+            seen.volumes.get(&spec.id).is_some_and(|have| have.generation == spec.generation && have.size_bytes >= size_bytes)
+        }
+    }
+}
+
+fn plan_volume(spec: &VolumeSpec, seen: &Seen) -> Option<Change> {
+    if seen.volume_retry_at_ms.get(&spec.id).is_some_and(|&at| at > seen.now_ms) {
+        return None;
+    }
+    let holder = seen.vms.iter().find(|(_, vm)| vm.holds.contains(&spec.id)).map(|(&id, vm)| (id, vm.phase));
+    let have = seen.volumes.get(&spec.id);
+    let (volume, generation) = (spec.id, spec.generation);
+    match (&spec.goal, have) {
+        (VolumeGoal::Deleted, None) => None,
+        (VolumeGoal::Deleted, Some(have)) => {
+            (have.generation <= generation && holder.is_none()).then_some(Change::DeleteVolume { volume, generation })
+        }
+        (&VolumeGoal::Present { size_bytes, .. }, None) => Some(Change::CreateVolume { volume, generation, size_bytes }),
+        (&VolumeGoal::Present { size_bytes, .. }, Some(have)) if have.generation < generation => {
+            holder.is_none().then_some(Change::CreateVolume { volume, generation, size_bytes })
+        }
+        (&VolumeGoal::Present { size_bytes, .. }, Some(have)) if have.generation == generation && have.size_bytes < size_bytes => {
+            match holder {
+                None => Some(Change::GrowVolume { volume, generation, size_bytes }),
+                Some((vm, Phase::Running)) => Some(Change::GrowDisk { vm, volume, size_bytes }),
+                Some(_) => None,
+            }
+        }
+        (VolumeGoal::Present { .. }, Some(_)) => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+pub(crate) mod tests;

@@ -1,0 +1,237 @@
+//! What QEMU is started with: pure, from what a machine should be and what was made ready for it.
+//!
+//! Nothing that QEMU opens is named by a path of the host. Disks, taps and the monitor's socket are descriptors handed over by the
+//! cage, numbered from [`FIRST_DESCRIPTOR`] in the order of [`Inputs::descriptors`]; kernel, initial RAM disk and the image server's
+//! socket have fixed places in the cage's private root. Formats are pinned and backing is spelled out, so QEMU never probes.
+
+use hostspec::{Accelerator, VmSpec};
+use model::InstanceId;
+use serde_json::{Value, json};
+
+/// The lowest descriptor that is handed over; those below are QEMU's standard streams and room for the cage.
+pub const FIRST_DESCRIPTOR: usize = 10;
+
+/// Where the kernel is in the private root.
+pub const KERNEL: &str = "/boot/kernel";
+/// Where the initial RAM disk is in the private root.
+pub const INITRD: &str = "/boot/initrd";
+/// Folder of the image server's socket in the private root.
+pub const IMAGES: &str = "/images";
+/// Name of the image server's socket in its folder.
+pub const IMAGE_SOCKET: &str = "server.sock";
+
+/// QEMU's name of the console's ring buffer.
+pub const CONSOLE: &str = "console";
+
+/// Seconds that requests of a guest wait for an image server that went away before they fail: the agent starts it again within a
+/// second, and an operator who broke something has this long before guests see read errors.
+const IMAGE_RECONNECT_SECONDS: u32 = 600;
+
+/// Bytes of translated code that the translator keeps (MiB): QEMU's own default is a fixed 1 GiB, more than most guests have memory.
+const TRANSLATION_CACHE_MIB: u32 = 256;
+
+/// What was made ready for one start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// How guest code is executed.
+    pub accelerator: Accelerator,
+    /// For each disk, in the machine's order, the manifest digest of the image under it.
+    pub images: Vec<Option<String>>,
+    /// The kernel to start directly; none boots from the first disk by its boot sector.
+    pub boot: Option<DirectBoot>,
+}
+
+/// A kernel that is started without a boot loader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectBoot {
+    /// Its command line.
+    pub cmdline: String,
+    /// Whether there is an initial RAM disk.
+    pub initrd: bool,
+}
+
+impl Inputs {
+    /// How many descriptors a machine is handed: the monitor's socket, one for each disk, one for each interface.
+    pub fn descriptors(vm: &VmSpec) -> usize {
+        1 + vm.disks.len() + vm.nics.len()
+    }
+}
+
+/// Builds QEMU's arguments.
+pub fn arguments(vm: &VmSpec, inputs: &Inputs) -> Vec<String> {
+    let mut out = Arguments::default();
+    out.machine(vm, inputs);
+    out.monitor_and_console();
+    out.disks(vm, inputs);
+    out.nics(vm);
+    out.boot(inputs);
+    out.0
+}
+
+/// Name of the node and device of a volume in QEMU.
+pub fn disk_node(volume: model::VolumeId) -> String {
+    volume.to_string()
+}
+
+/// The instance that arguments belong to; none when they are not of one of our machines.
+pub fn instance_of(arguments: &[String]) -> Option<InstanceId> {
+    let name = arguments.iter().skip_while(|a| *a != "-name").nth(1)?;
+    name.strip_prefix("guest=")?.split(',').next()?.parse().ok()
+}
+
+#[derive(Default)]
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn flag(&mut self, name: &str) {
+        self.0.push(name.to_owned());
+    }
+
+    fn option(&mut self, name: &str, value: impl Into<String>) {
+        self.0.extend([name.to_owned(), value.into()]);
+    }
+
+    fn json(&mut self, name: &str, value: &Value) {
+        self.option(name, value.to_string());
+    }
+
+    fn machine(&mut self, vm: &VmSpec, inputs: &Inputs) {
+        self.option("-name", format!("guest={},debug-threads=on", vm.id));
+        self.flag("-no-user-config");
+        self.flag("-nodefaults");
+        self.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+        self.option("-display", "none");
+        self.option("-machine", "pc,vmport=off,usb=off");
+        match inputs.accelerator {
+            Accelerator::Kvm => {
+                self.option("-accel", "kvm");
+                self.option("-cpu", "host");
+            }
+            Accelerator::Tcg | Accelerator::Simulated => {
+                self.option("-accel", format!("tcg,thread=multi,tb-size={TRANSLATION_CACHE_MIB}"));
+                self.option("-cpu", "max");
+            }
+        }
+        self.option("-smp", format!("cpus={0},sockets=1,cores={0},threads=1", vm.vcpus));
+        self.option("-m", format!("{}M", vm.memory.0));
+        self.option("-rtc", "base=utc");
+        // A guest that shuts down leaves QEMU paused: its last output is read and its intent noted before the process ends. A guest
+        // that panics does as its own kernel was told to.
+        self.option("-action", "reboot=reset,shutdown=pause,panic=none");
+        let firmware = &vm.firmware;
+        let [maker, product, uuid] = [&firmware.manufacturer, &firmware.product, &firmware.uuid].map(|t| escaped(t));
+        self.option("-smbios", format!("type=1,manufacturer={maker},product={product},serial={uuid},uuid={uuid}"));
+        self.option("-object", "rng-builtin,id=entropy");
+        self.option("-device", "virtio-rng-pci,rng=entropy");
+        self.option("-device", "pvpanic");
+    }
+
+    fn monitor_and_console(&mut self) {
+        self.option("-chardev", format!("socket,id=monitor,fd={FIRST_DESCRIPTOR},server=on,wait=off"));
+        self.option("-mon", "chardev=monitor,mode=control");
+        self.option("-chardev", format!("ringbuf,id={CONSOLE},size={}", super::serial::RING_BYTES));
+        self.option("-device", format!("isa-serial,chardev={CONSOLE}"));
+    }
+
+    fn disks(&mut self, vm: &VmSpec, inputs: &Inputs) {
+        let images = inputs.images.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+        for (at, (disk, image)) in vm.disks.iter().zip(images).enumerate() {
+            let (descriptor, set) = (FIRST_DESCRIPTOR + 1 + at, at + 1);
+            let node = disk_node(disk.volume);
+            let (file, under) = (format!("file-{node}"), format!("image-{node}"));
+            self.option("-add-fd", format!("fd={descriptor},set={set}"));
+            if let Some(digest) = image {
+                self.json("-blockdev", &image_node(&under, digest));
+            }
+            let filename = format!("/dev/fdset/{set}");
+            self.json("-blockdev", &json!({"driver": "file", "node-name": file, "filename": filename, "discard": "unmap"}));
+            let backing = image.map_or(Value::Null, |_| Value::from(under));
+            self.json("-blockdev", &json!({"driver": "qcow2", "node-name": node, "file": file, "backing": backing, "discard": "unmap"}));
+            let serial = escaped(&disk.serial);
+            let order = if at == 0 { ",bootindex=1" } else { "" };
+            self.option("-device", format!("virtio-blk-pci,id=disk-{node},drive={node},serial={serial},werror=stop,rerror=report{order}"));
+        }
+    }
+
+    fn nics(&mut self, vm: &VmSpec) {
+        for (at, nic) in vm.nics.iter().enumerate() {
+            let descriptor = FIRST_DESCRIPTOR + 1 + vm.disks.len() + at;
+            let id = nic.id;
+            self.option("-netdev", format!("tap,id={id},fd={descriptor}"));
+            // No option ROM: a guest boots from its disk, and the firmware would spend time on it.
+            self.option("-device", format!("virtio-net-pci,id=nic-{id},netdev={id},mac={},host_mtu={},romfile=", nic.mac, nic.mtu));
+        }
+    }
+
+    fn boot(&mut self, inputs: &Inputs) {
+        let Some(boot) = &inputs.boot else { return };
+        self.option("-kernel", KERNEL);
+        if boot.initrd {
+            self.option("-initrd", INITRD);
+        }
+        self.option("-append", boot.cmdline.clone());
+    }
+}
+
+/// A read-only node that fetches blocks of an image from the image server as they are needed.
+fn image_node(name: &str, digest: &str) -> Value {
+    json!({
+        "driver": "nbd", "node-name": name, "read-only": true, "export": digest,
+        "server": {"type": "unix", "path": format!("{IMAGES}/{IMAGE_SOCKET}")},
+        "reconnect-delay": IMAGE_RECONNECT_SECONDS,
+    })
+}
+
+/// Doubles commas, as QEMU's option lists want them, and drops control characters, which the firmware tables cannot hold.
+fn escaped(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect::<String>().replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{vm, vm_id};
+    use hostspec::{DiskSpec, Power, VmNic};
+    use model::{InterfaceId, MacAddr, Mib, VolumeId};
+
+    fn machine() -> VmSpec {
+        let mut vm = vm(7, Power::On, 1);
+        vm.vcpus = 2;
+        vm.memory = Mib(512);
+        vm.firmware.uuid = "ec2a1b2c-0000-4000-8000-000000000007".into();
+        vm.firmware.manufacturer = "Pileus, Ltd".into();
+        vm.firmware.product = "Alibaba Cloud ECS".into();
+        vm.disks = (1..=2).map(|n| DiskSpec { volume: VolumeId::from_u64(n), serial: format!("vol{n}") }).collect();
+        vm.nics = vec![VmNic { id: InterfaceId::from_u64(9), mac: MacAddr::local(9), mtu: 1450 }];
+        vm
+    }
+
+    fn check(name: &str, inputs: &Inputs) {
+        let path = format!("{}/src/qemu/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        let actual = arguments(&machine(), inputs).join("\n") + "\n";
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &actual).unwrap();
+        }
+        assert_eq!(actual, std::fs::read_to_string(&path).unwrap_or_default(), "run with UPDATE=1 and read the diff of {path}");
+    }
+
+    #[test]
+    fn a_machine_boots_from_its_disk_under_the_translator() {
+        let images = vec![Some("ab".repeat(32)), None];
+        check("disk_tcg", &Inputs { accelerator: Accelerator::Tcg, images, boot: None });
+    }
+
+    #[test]
+    fn a_machine_starts_a_kernel_directly_under_kvm() {
+        let boot = Some(DirectBoot { cmdline: "console=ttyS0 root=/dev/vda, quiet".into(), initrd: true });
+        check("kernel_kvm", &Inputs { accelerator: Accelerator::Kvm, images: vec![], boot });
+    }
+
+    #[test]
+    fn arguments_tell_whose_they_are() {
+        let list = arguments(&machine(), &Inputs { accelerator: Accelerator::Tcg, images: vec![], boot: None });
+        assert_eq!(instance_of(&list), Some(vm_id(7)));
+        assert_eq!(instance_of(&["-name".into(), "guest=other".into()]), None);
+        assert_eq!(instance_of(&["-name".into()]), None);
+    }
+}

@@ -1,0 +1,7 @@
+//! QEMU: what it is started with, how it is spoken to, and how its process is found again.
+
+pub mod args;
+pub mod canary;
+pub mod process;
+pub mod qmp;
+pub mod serial;

@@ -1,0 +1,258 @@
+//! QEMU's monitor: one JSON object a line over a unix socket, commands typed by `qapi-qmp`.
+//!
+//! ```text
+//!   execute ──line──▶ QEMU ──line──▶ reader task ── {"return"/"error", id} ──▶ the waiting caller
+//!                                              └── {"event"} ──▶ channel
+//! ```
+//!
+//! Events may come at any time, also before the answer to the greeting, and unknown ones pass through by name. A caller that
+//! gives up leaves nothing behind: its late answer is dropped by its number. When the socket closes, every caller is told.
+//! QEMU serves one client per monitor, so dropping the last clone of a [`Qmp`] closes the socket.
+
+use std::collections::HashMap;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use qapi_qmp::QmpCommand;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// Longest line that QEMU may send: a full console ring in base64 is 90 KiB, `query-qmp-schema` 200 KiB.
+const LINE_BYTES: u64 = 4 << 20;
+
+/// Events that wait for their reader. A guest can cause a few a second; what does not fit is found by the next health check.
+const EVENT_QUEUE: usize = 1024;
+
+/// Commands that wait to be written; more wait only when QEMU no longer reads, and then fail at once.
+const COMMAND_QUEUE: usize = 32;
+
+/// Why a command has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum QmpError {
+    /// QEMU refused it.
+    #[error("{class}: {description}")]
+    Refused {
+        /// QEMU's class of the error.
+        class: String,
+        /// QEMU's words.
+        description: String,
+    },
+    /// No answer came in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The socket is closed.
+    #[error("the monitor is closed")]
+    Closed,
+    /// What came is not what the protocol says.
+    #[error("unexpected answer: {0}")]
+    Protocol(String),
+    /// The socket could not be opened.
+    #[error("the monitor cannot be reached: {0}")]
+    Connect(#[from] std::io::Error),
+}
+
+/// Something that happened in QEMU.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// QEMU's name, for instance `SHUTDOWN`.
+    pub name: String,
+    /// Its fields.
+    pub data: Value,
+}
+
+impl Event {
+    /// Whether a boolean field is there and true.
+    pub fn flag(&self, field: &str) -> bool {
+        self.data.get(field).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// The text of a field; empty when it is absent.
+    pub fn text(&self, field: &str) -> &str {
+        self.data.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// A connection to a monitor. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Qmp {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    lines: mpsc::Sender<String>,
+    waiting: Arc<Waiting>,
+    next: AtomicU64,
+    tasks: [tokio::task::AbortHandle; 2],
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+    }
+}
+
+type Answer = Result<Value, QmpError>;
+
+#[derive(Debug, Default)]
+struct Waiting(Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>);
+
+impl Waiting {
+    fn with<T>(&self, act: impl FnOnce(&mut Option<HashMap<u64, oneshot::Sender<Answer>>>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Registers a caller; none when the connection is closed.
+    fn enter(&self, id: u64) -> Option<oneshot::Receiver<Answer>> {
+        let (sender, receiver) = oneshot::channel();
+        self.with(|open| open.as_mut().map(|map| map.insert(id, sender))).map(|_| receiver)
+    }
+
+    fn leave(&self, id: u64) -> Option<oneshot::Sender<Answer>> {
+        self.with(|open| open.as_mut().and_then(|map| map.remove(&id)))
+    }
+
+    fn close(&self) {
+        self.with(|open| *open = None);
+    }
+}
+
+/// Takes the caller off the list when it stops waiting, for whatever reason.
+struct Entry<'a> {
+    waiting: &'a Waiting,
+    id: u64,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        drop(self.waiting.leave(self.id));
+    }
+}
+
+impl Qmp {
+    /// Connects, waits for the greeting and negotiates, all within `limit`. The channel carries the events from the first one on
+    /// and ends with the connection.
+    pub async fn connect(socket: &Path, limit: Duration) -> Result<(Qmp, mpsc::Receiver<Event>), QmpError> {
+        timeout(limit, Qmp::handshake(socket, limit)).await.map_err(|_| QmpError::Timeout(limit))?
+    }
+
+    async fn handshake(socket: &Path, limit: Duration) -> Result<(Qmp, mpsc::Receiver<Event>), QmpError> {
+        // The path of a socket may have 107 bytes; by way of the folder's descriptor it is short wherever the state folder is.
+        let (folder, name) = (socket.parent().unwrap_or(Path::new("/")), socket.file_name().unwrap_or_default());
+        let folder = std::fs::File::open(folder)?;
+        let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+        let (read, write) = UnixStream::connect(short).await?.into_split();
+        let (events, receiver) = mpsc::channel(EVENT_QUEUE);
+        let (greeted, greeting) = oneshot::channel();
+        let waiting = Arc::new(Waiting(Mutex::new(Some(HashMap::new()))));
+        let (lines, unsent) = mpsc::channel(COMMAND_QUEUE);
+        let reader = tokio::spawn(read_lines(BufReader::new(read), waiting.clone(), events, greeted));
+        let writer = tokio::spawn(write_lines(write, unsent));
+        let tasks = [reader.abort_handle(), writer.abort_handle()];
+        let qmp = Qmp { inner: Arc::new(Inner { lines, waiting, next: AtomicU64::new(1), tasks }) };
+        greeting.await.map_err(|_| QmpError::Closed)?;
+        qmp.execute(qapi_qmp::qmp_capabilities { enable: None }, limit).await?;
+        Ok((qmp, receiver))
+    }
+
+    /// Executes a command and waits for its result at most so long. A command that timed out may still be carried out.
+    pub async fn execute<C: QmpCommand>(&self, command: C, limit: Duration) -> Result<C::Ok, QmpError> {
+        let arguments = serde_json::to_value(&command).map_err(|e| QmpError::Protocol(e.to_string()))?;
+        let value = timeout(limit, self.exchange(C::NAME, arguments)).await.map_err(|_| QmpError::Timeout(limit))??;
+        serde_json::from_value(value).map_err(|e| QmpError::Protocol(format!("{}: {e}", C::NAME)))
+    }
+
+    async fn exchange(&self, name: &str, arguments: Value) -> Answer {
+        let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let answer = self.inner.waiting.enter(id).ok_or(QmpError::Closed)?;
+        let _entry = Entry { waiting: &self.inner.waiting, id };
+        let mut line = json!({"execute": name, "arguments": arguments, "id": id}).to_string();
+        line.push('\n');
+        // Lines are written whole by a task of their own: one torn by a caller that gives up would make QEMU misread the next.
+        self.inner.lines.try_send(line).map_err(|_| QmpError::Closed)?;
+        answer.await.map_err(|_| QmpError::Closed)?
+    }
+}
+
+/// What QEMU sends: a greeting, an event, a result or a refusal.
+#[derive(Deserialize)]
+struct Message {
+    #[serde(rename = "QMP")]
+    greeting: Option<Value>,
+    event: Option<String>,
+    #[serde(default)]
+    data: Value,
+    #[serde(rename = "return")]
+    result: Option<Value>,
+    error: Option<Refusal>,
+    id: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    class: String,
+    desc: String,
+}
+
+async fn write_lines(mut to: OwnedWriteHalf, mut lines: mpsc::Receiver<String>) {
+    while let Some(line) = lines.recv().await {
+        if to.write_all(line.as_bytes()).await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn read_lines(
+    mut from: BufReader<OwnedReadHalf>,
+    waiting: Arc<Waiting>,
+    events: mpsc::Sender<Event>,
+    greeted: oneshot::Sender<()>,
+) {
+    let mut greeted = Some(greeted);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut from).take(LINE_BYTES).read_until(b'\n', &mut line).await {
+            Ok(_) if line.ends_with(b"\n") => {}
+            Ok(_) | Err(_) => break,
+        }
+        match serde_json::from_slice::<Message>(&line) {
+            Ok(message) => deliver(message, &waiting, &events, &mut greeted),
+            Err(e) => tracing::warn!(error = %e, "a line from the monitor was not understood"),
+        }
+    }
+    waiting.close();
+}
+
+fn deliver(message: Message, waiting: &Waiting, events: &mpsc::Sender<Event>, greeted: &mut Option<oneshot::Sender<()>>) {
+    if message.greeting.is_some()
+        && let Some(greeted) = greeted.take()
+    {
+        drop(greeted.send(()));
+    }
+    if let Some(name) = message.event {
+        tracing::debug!(event = %name, data = %message.data, "monitor event");
+        if events.try_send(Event { name, data: message.data }).is_err() {
+            metrics::counter!("pileus_qmp_events_lost_total").increment(1);
+        }
+        return;
+    }
+    let Some(caller) = message.id.and_then(|id| waiting.leave(id)) else { return };
+    let answer = match message.error {
+        Some(refusal) => Err(QmpError::Refused { class: refusal.class, description: refusal.desc }),
+        None => Ok(message.result.unwrap_or(Value::Null)),
+    };
+    drop(caller.send(answer));
+}
+
+#[cfg(test)]
+#[path = "qmp_tests.rs"]
+mod tests;

@@ -1,0 +1,603 @@
+//! The coordinator: one task that sees everything and touches nothing.
+//!
+//! It wakes when a document, a status, the end of a job or a retry is due, asks the planner, hands each change to the machine's task
+//! or to a job, and reports. A change that is already under way is not handed out again; one that failed is held back by its time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hostspec::{Accelerator, Fault, FaultKind, HostReport, HostSpec, Power, VolumeGoal, VolumeReport, VolumeState, VpcSpec};
+use model::{ImageId, InstanceId, VolumeId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::host::Host;
+use super::status::{Shared, Status};
+use super::vm::{VmTask, Wish};
+use crate::block::Inventory;
+use crate::plan::{self, Change, Phase, Seen, SeenVolume};
+use crate::qemu::serial::Console;
+use crate::trouble::{Trouble, retry_after_ms};
+
+/// Time in which changes are gathered into one report.
+const COALESCE: Duration = Duration::from_millis(3);
+/// Time between two reports when nothing changes, so that a lost one is made good.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// Time between two looks at everything, in case that something was not pushed.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Time that machines have to finish the step that they are in when the agent ends.
+const FAREWELL: Duration = Duration::from_secs(30);
+
+/// What the agent does with the documents that it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Brings the host to what they say.
+    Converge,
+    /// Keeps them and stops all machines.
+    StopAll {
+        /// Seconds that each guest has.
+        grace_seconds: u32,
+    },
+    /// Removes all machines.
+    Remove,
+}
+
+/// The machines of this host and what is known of each. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Machines(Arc<Mutex<BTreeMap<InstanceId, Arc<Shared>>>>);
+
+impl Machines {
+    /// What is known of a machine.
+    pub fn get(&self, id: InstanceId) -> Option<Arc<Shared>> {
+        self.with(|map| map.get(&id).cloned())
+    }
+
+    /// All of them.
+    pub fn list(&self) -> Vec<(InstanceId, Arc<Shared>)> {
+        self.with(|map| map.iter().map(|(id, shared)| (*id, shared.clone())).collect())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<InstanceId, Arc<Shared>>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Who is at work on something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Subject {
+    Volume(VolumeId),
+    Network,
+    Image(ImageId),
+    Kept,
+    Server,
+}
+
+enum JobEnd {
+    Volume(VolumeId, Result<Option<SeenVolume>, Trouble>),
+    Network(Arc<HostSpec>, Vec<String>),
+    Image(ImageId, Result<(), Trouble>),
+    Kept(u64, std::io::Result<()>),
+    Server(Result<(), Trouble>),
+}
+
+struct Machine {
+    wishes: watch::Sender<Option<Wish>>,
+    last: Option<(u64, Change)>,
+}
+
+#[derive(Default)]
+struct VolumeTrouble {
+    trouble: Option<Trouble>,
+    tries: u32,
+    retry_at_ms: i64,
+}
+
+/// The coordinator of one agent.
+pub struct Coordinator {
+    host: Arc<Host>,
+    machines: Machines,
+    tasks: JoinSet<()>,
+    wishes: HashMap<InstanceId, Machine>,
+    wish_number: u64,
+    jobs: JoinSet<(Subject, JobEnd)>,
+    busy: HashMap<Subject, ()>,
+    spec: Arc<HostSpec>,
+    documents: watch::Receiver<Arc<HostSpec>>,
+    documents_ended: bool,
+    reports: mpsc::Sender<HostReport>,
+    mode: watch::Receiver<Mode>,
+    quiet: watch::Sender<Option<Mode>>,
+    accelerator: watch::Receiver<Option<Accelerator>>,
+    volumes: BTreeMap<VolumeId, SeenVolume>,
+    troubles: BTreeMap<VolumeId, VolumeTrouble>,
+    networks: Vec<VpcSpec>,
+    network_faults: Vec<String>,
+    network_tries: u32,
+    network_retry_at_ms: i64,
+    image_faults: BTreeMap<ImageId, Trouble>,
+    server_wanted: bool,
+    server_fault: Option<Trouble>,
+    incarnation: u64,
+    sequence: u64,
+    kept: u64,
+    applied: u64,
+    report_at: Option<Instant>,
+    last_report: Instant,
+}
+
+impl Coordinator {
+    /// Makes the coordinator and the tasks of all machines that have left something here.
+    pub fn new(
+        host: Arc<Host>,
+        machines: Machines,
+        kept: HostSpec,
+        documents: watch::Receiver<Arc<HostSpec>>,
+        reports: mpsc::Sender<HostReport>,
+        mode: watch::Receiver<Mode>,
+        quiet: watch::Sender<Option<Mode>>,
+    ) -> std::io::Result<Coordinator> {
+        let Inventory { volumes, unusable } = host.pool.inventory()?;
+        let troubles = unusable.into_iter().map(|(id, trouble)| (id, VolumeTrouble { trouble: Some(trouble), tries: 1, retry_at_ms: 0 }));
+        let mut incarnation = [0; 8];
+        getrandom::fill(&mut incarnation).map_err(|e| std::io::Error::other(e.to_string()))?;
+        let (accelerator, generation) = (host.accelerator.clone(), kept.generation);
+        let mut coordinator = Coordinator {
+            host,
+            machines,
+            tasks: JoinSet::new(),
+            wishes: HashMap::new(),
+            wish_number: 0,
+            jobs: JoinSet::new(),
+            busy: HashMap::new(),
+            spec: Arc::new(kept),
+            documents,
+            documents_ended: false,
+            reports,
+            mode,
+            quiet,
+            accelerator,
+            volumes,
+            troubles: troubles.collect(),
+            networks: vec![],
+            network_faults: vec![],
+            network_tries: 0,
+            network_retry_at_ms: 0,
+            image_faults: BTreeMap::new(),
+            server_wanted: false,
+            server_fault: None,
+            incarnation: u64::from_le_bytes(incarnation) >> 1, // 63 bits: databases count in signed numbers.
+            sequence: 0,
+            kept: generation,
+            applied: 0,
+            report_at: None,
+            last_report: Instant::now(),
+        };
+        for vm in coordinator.host.known_vms()? {
+            coordinator.machine(vm);
+        }
+        coordinator.prepare_images();
+        Ok(coordinator)
+    }
+
+    /// Runs until `ended` is dropped or answered; guests run on.
+    pub async fn run(mut self, mut ended: oneshot::Receiver<()>) {
+        self.take_document();
+        loop {
+            self.step();
+            let wake = self.next_wake();
+            tokio::select! {
+                _ = &mut ended => break,
+                changed = self.documents.changed(), if !self.documents_ended => match changed {
+                    Ok(()) => self.take_document(),
+                    Err(_) => self.documents_ended = true,
+                },
+                Ok(()) = self.mode.changed() => {}
+                Ok(()) = self.accelerator.changed() => self.report_soon(),
+                () = self.host.changed.notified() => self.report_soon(),
+                Some(end) = self.jobs.join_next() => self.finish(end),
+                () = sleep_until(wake) => {}
+            }
+        }
+        self.wishes.clear();
+        let last_steps = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL, last_steps).await.is_err() {
+            tracing::warn!("a machine did not finish its step in time; the next agent finds it");
+        }
+    }
+
+    fn step(&mut self) {
+        self.forget_gone();
+        let seen = self.see();
+        let spec = self.goal();
+        let changes: Vec<Change> = plan::plan(&spec, &seen).into_iter().filter(|change| self.allowed(change)).collect();
+        if changes.is_empty() && self.jobs_done() && self.applied != self.spec.generation {
+            self.applied = self.spec.generation;
+            self.report_soon();
+        }
+        for change in changes {
+            self.hand_out(change, &spec);
+        }
+        self.tell_quiet();
+        if self.report_at.is_some_and(|at| at <= Instant::now()) || self.last_report.elapsed() >= REPORT_EVERY {
+            self.report();
+        }
+    }
+
+    /// The document that the machine is brought to, which is not the one that is kept while guests are being stopped or removed.
+    fn goal(&self) -> Arc<HostSpec> {
+        match *self.mode.borrow() {
+            Mode::Converge => self.spec.clone(),
+            Mode::StopAll { grace_seconds } => {
+                let mut spec = HostSpec::clone(&self.spec);
+                spec.vms.iter_mut().for_each(|vm| vm.power = Power::Off { grace_seconds });
+                Arc::new(spec)
+            }
+            Mode::Remove => Arc::new(HostSpec { generation: self.spec.generation, ..HostSpec::empty(self.spec.host) }),
+        }
+    }
+
+    /// While guests are being stopped, nothing is made, and a guest that shut itself down stays so for the next agent.
+    fn allowed(&self, change: &Change) -> bool {
+        let converging = *self.mode.borrow() == Mode::Converge;
+        converging || matches!(change, Change::StopVm { .. } | Change::RemoveVm { .. } | Change::ApplyNetwork)
+    }
+
+    /// Says when the mode has nothing left to stop or to remove.
+    fn tell_quiet(&self) {
+        let statuses = self.machines.list();
+        let mode = *self.mode.borrow();
+        let quiet = match mode {
+            Mode::Converge => false,
+            Mode::StopAll { .. } => statuses.iter().all(|(_, shared)| !shared.status().alive()),
+            Mode::Remove => statuses.is_empty() && self.networks.is_empty(),
+        };
+        let now = quiet.then_some(mode);
+        self.quiet.send_if_modified(|held| std::mem::replace(held, now) != now);
+    }
+
+    fn see(&self) -> Seen {
+        let vms = self.machines.list().into_iter().map(|(id, shared)| (id, shared.status().seen)).collect();
+        Seen {
+            now_ms: crate::files::now_ms(),
+            vms,
+            volumes: self.volumes.clone(),
+            volume_retry_at_ms: self.troubles.iter().map(|(id, t)| (*id, t.retry_at_ms)).collect(),
+            networks: self.networks.clone(),
+            network_retry_at_ms: self.network_retry_at_ms,
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let now = Instant::now();
+        let retry = plan::next_retry_ms(&self.see()).map(|at| {
+            let wait = at.saturating_sub(crate::files::now_ms()).clamp(0, LOOK_EVERY.as_millis() as i64);
+            now + Duration::from_millis(wait as u64)
+        });
+        let report = self.report_at.unwrap_or(self.last_report + REPORT_EVERY);
+        retry.into_iter().chain([report, now + LOOK_EVERY]).min().unwrap_or(now + LOOK_EVERY)
+    }
+
+    fn take_document(&mut self) {
+        let offered = self.documents.borrow_and_update().clone();
+        match plan::accept(&self.spec, &offered) {
+            Err(why) => {
+                tracing::warn!(%why, generation = offered.generation, "document refused");
+                metrics::counter!("pileus_documents_refused_total").increment(1);
+                return;
+            }
+            Ok(()) if *offered == *self.spec => return,
+            Ok(()) => {}
+        }
+        // Kept before it is applied, or an agent that is killed in between would take new machines for strangers. The file is
+        // whole at once; that the disk has it, which only a power cut could show, is waited for in the background.
+        if let Err(e) = crate::files::store(&self.host.spec_path(), &*offered) {
+            tracing::error!(error = %e, "the document cannot be kept and is not applied");
+            self.network_faults = vec![format!("the state folder cannot be written: {e}")];
+            self.report_soon();
+            return;
+        }
+        tracing::debug!(generation = offered.generation, vms = offered.vms.len(), "document taken");
+        self.spec = offered;
+        self.prepare_images();
+        self.sync_kept();
+        self.report_soon();
+    }
+
+    fn sync_kept(&mut self) {
+        let (path, generation) = (self.host.spec_path(), self.spec.generation);
+        self.job(Subject::Kept, move || {
+            let synced = std::fs::File::open(&path).and_then(|file| file.sync_all());
+            let folder = path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder).and_then(|f| f.sync_all()));
+            JobEnd::Kept(generation, synced.and(folder))
+        });
+    }
+
+    /// Checks the images of the document while nobody waits for them, and sees to it that their server runs.
+    fn prepare_images(&mut self) {
+        let listed: Vec<ImageId> = self.spec.images.iter().map(|image| image.id).collect();
+        self.image_faults.retain(|id, _| listed.contains(id));
+        if listed.is_empty() {
+            return;
+        }
+        for image in self.spec.images.clone() {
+            if !self.busy.contains_key(&Subject::Image(image.id)) {
+                let host = self.host.clone();
+                self.job(Subject::Image(image.id), move || JobEnd::Image(image.id, host.images.readable(&image).map(drop)));
+            }
+        }
+        if !std::mem::replace(&mut self.server_wanted, true) {
+            self.watch_server(Duration::ZERO);
+        }
+    }
+
+    /// Runs the image server until it ends; its end comes back as the end of this job.
+    fn watch_server(&mut self, delay: Duration) {
+        let host = self.host.clone();
+        self.busy.insert(Subject::Server, ());
+        self.jobs.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let end = match host.server.ensure().await {
+                Err(trouble) => Err(trouble),
+                Ok(process) => {
+                    process.exited().await;
+                    Ok(())
+                }
+            };
+            (Subject::Server, JobEnd::Server(end))
+        });
+    }
+
+    fn hand_out(&mut self, change: Change, spec: &Arc<HostSpec>) {
+        let host = self.host.clone();
+        match change {
+            Change::RemoveVm { vm }
+            | Change::StopVm { vm, .. }
+            | Change::SettleVm { vm }
+            | Change::PrepareVm { vm }
+            | Change::GrowDisk { vm, .. }
+            | Change::StartVm { vm, .. }
+            | Change::ResetVm { vm, .. } => self.wish(vm, change, spec),
+            Change::ApplyNetwork => self.apply_network(spec.clone()),
+            Change::CreateVolume { volume, generation, size_bytes } => self.volume_job(volume, move || {
+                host.pool.create(volume, generation, size_bytes).map(Some)
+            }),
+            Change::GrowVolume { volume, generation, size_bytes } => self.volume_job(volume, move || {
+                host.pool.grow(volume, generation, size_bytes).map(Some)
+            }),
+            Change::DeleteVolume { volume, generation } => self.volume_job(volume, move || host.pool.delete(volume, generation).map(|()| None)),
+        }
+    }
+
+    fn wish(&mut self, vm: InstanceId, change: Change, spec: &Arc<HostSpec>) {
+        let done = self.machine(vm).status().done;
+        self.wish_number += 1;
+        let number = self.wish_number;
+        let Some(machine) = self.wishes.get_mut(&vm) else { return };
+        if machine.last.as_ref().is_some_and(|(last, under_way)| *under_way == change && done < *last) {
+            return;
+        }
+        machine.last = Some((number, change.clone()));
+        machine.wishes.send_replace(Some(Wish { number, change, spec: spec.clone() }));
+    }
+
+    /// What is known of a machine, whose task is started if it has none.
+    fn machine(&mut self, vm: InstanceId) -> Arc<Shared> {
+        if let Some(shared) = self.machines.get(vm) {
+            return shared;
+        }
+        let shared = Shared::new(Console::new(self.host.folder(vm).join("console.log")));
+        let (wishes, receiver) = watch::channel(None);
+        self.machines.with(|map| map.insert(vm, shared.clone()));
+        self.wishes.insert(vm, Machine { wishes, last: None });
+        self.tasks.spawn(VmTask::new(self.host.clone(), vm, shared.clone(), receiver).run());
+        shared
+    }
+
+    fn forget_gone(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
+        for (id, shared) in self.machines.list() {
+            if shared.status().gone {
+                self.machines.with(|map| map.remove(&id));
+                self.wishes.remove(&id);
+            }
+        }
+        self.look_at_grown_disks();
+    }
+
+    /// A disk that a machine grew is as large as its file says.
+    fn look_at_grown_disks(&mut self) {
+        let grown: Vec<(InstanceId, VolumeId, u64)> = self.wishes.iter().filter_map(|(id, machine)| {
+            let Some((number, Change::GrowDisk { volume, size_bytes, .. })) = machine.last else { return None };
+            let done = self.machines.get(*id).is_some_and(|shared| shared.status().done >= number);
+            done.then_some((*id, volume, size_bytes))
+        }).collect();
+        for (vm, volume, size_bytes) in grown {
+            if let Some(machine) = self.wishes.get_mut(&vm) {
+                machine.last = None;
+            }
+            let held = self.host.pool.inventory().unwrap_or_default().volumes.remove(&volume);
+            let end = match held {
+                Some(seen) if seen.size_bytes >= size_bytes => Ok(Some(seen)),
+                Some(_) | None => Err(Trouble::new(FaultKind::Other, format!("{vm} did not grow {volume}"))),
+            };
+            self.finish_volume(volume, end);
+        }
+    }
+
+    fn job(&mut self, subject: Subject, work: impl FnOnce() -> JobEnd + Send + 'static) {
+        self.busy.insert(subject, ());
+        self.jobs.spawn_blocking(move || (subject, work()));
+    }
+
+    fn volume_job(&mut self, volume: VolumeId, work: impl FnOnce() -> Result<Option<SeenVolume>, Trouble> + Send + 'static) {
+        if !self.busy.contains_key(&Subject::Volume(volume)) {
+            self.job(Subject::Volume(volume), move || JobEnd::Volume(volume, work()));
+        }
+    }
+
+    fn apply_network(&mut self, spec: Arc<HostSpec>) {
+        if self.busy.contains_key(&Subject::Network) {
+            return;
+        }
+        self.busy.insert(Subject::Network, ());
+        let host = self.host.clone();
+        self.jobs.spawn(async move {
+            let report = host.network.apply(&spec).await;
+            (Subject::Network, JobEnd::Network(spec, report.faults))
+        });
+    }
+
+    fn jobs_done(&self) -> bool {
+        let alive = |status: Status| status.seen.phase == Phase::Starting;
+        let under_way = self.wishes.iter().any(|(id, machine)| {
+            let status = self.machines.get(*id).map(|shared| shared.status());
+            status.is_some_and(|s| machine.last.as_ref().is_some_and(|(number, _)| s.done < *number) || alive(s))
+        });
+        !under_way && self.busy.keys().all(|subject| matches!(subject, Subject::Server))
+    }
+
+    fn finish(&mut self, end: Result<(Subject, JobEnd), tokio::task::JoinError>) {
+        let (subject, end) = match end {
+            Ok(end) => end,
+            // A job that panicked is one that is never under way again; the next plan starts another.
+            Err(e) => {
+                tracing::error!(error = %e, "a job ended badly");
+                return self.busy.retain(|subject, ()| matches!(subject, Subject::Server));
+            }
+        };
+        self.busy.remove(&subject);
+        match end {
+            JobEnd::Volume(volume, end) => self.finish_volume(volume, end),
+            JobEnd::Network(spec, faults) => self.finish_network(&spec, faults),
+            JobEnd::Image(image, Ok(())) => drop(self.image_faults.remove(&image)),
+            JobEnd::Image(image, Err(trouble)) => drop(self.image_faults.insert(image, trouble)),
+            JobEnd::Kept(generation, Ok(())) => self.kept = self.kept.max(generation),
+            JobEnd::Kept(_, Err(e)) => tracing::error!(error = %e, "the document may not survive a power cut"),
+            JobEnd::Server(end) => {
+                self.server_fault = end.err();
+                tracing::warn!(fault = ?self.server_fault, "the image server ended");
+                let delay = if self.server_fault.is_some() { retry_after_ms(1) } else { 0 };
+                self.watch_server(Duration::from_millis(delay as u64));
+            }
+        }
+        self.report_soon();
+    }
+
+    fn finish_volume(&mut self, volume: VolumeId, end: Result<Option<SeenVolume>, Trouble>) {
+        match end {
+            Ok(seen) => {
+                self.troubles.remove(&volume);
+                match seen {
+                    Some(seen) => drop(self.volumes.insert(volume, seen)),
+                    None => drop(self.volumes.remove(&volume)),
+                }
+            }
+            Err(trouble) => {
+                tracing::warn!(%volume, detail = trouble.detail, "fault");
+                let held = self.troubles.entry(volume).or_default();
+                held.tries += 1;
+                held.retry_at_ms = crate::files::now_ms() + retry_after_ms(held.tries);
+                held.trouble = Some(trouble);
+            }
+        }
+        self.report_soon();
+    }
+
+    fn finish_network(&mut self, spec: &HostSpec, faults: Vec<String>) {
+        self.network_faults = faults;
+        if self.network_faults.is_empty() {
+            self.networks = spec.networks.clone();
+            (self.network_tries, self.network_retry_at_ms) = (0, 0);
+        } else {
+            self.network_tries += 1;
+            self.network_retry_at_ms = crate::files::now_ms() + retry_after_ms(self.network_tries);
+        }
+    }
+
+    fn report_soon(&mut self) {
+        let at = Instant::now() + COALESCE;
+        self.report_at = Some(self.report_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn report(&mut self) {
+        self.report_at = None;
+        self.last_report = Instant::now();
+        self.sequence += 1;
+        let report = HostReport {
+            version: hostspec::VERSION,
+            host: self.host.id(),
+            incarnation: self.incarnation,
+            sequence: self.sequence,
+            generation: self.spec.generation,
+            applied: self.applied,
+            capacity: self.host.capacity(),
+            vms: self.vm_reports(),
+            volumes: self.volume_reports(),
+            faults: self.host_faults(),
+        };
+        match self.reports.try_send(report) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            // The reader is behind; reports are whole, so the next one says it all.
+            Err(mpsc::error::TrySendError::Full(_)) => self.report_at = Some(Instant::now() + REPORT_EVERY / 100),
+        }
+    }
+
+    fn vm_reports(&self) -> Vec<hostspec::VmReport> {
+        let machines = self.machines.list();
+        machines.into_iter().map(|(id, shared)| {
+            let status = shared.status();
+            let mut report = status.report(id);
+            if report.fault.is_none() && !status.alive() {
+                report.fault = self.what_it_waits_for(id);
+            }
+            report
+        }).collect()
+    }
+
+    /// The fault of a disk, image or network that keeps a machine from starting.
+    fn what_it_waits_for(&self, id: InstanceId) -> Option<Fault> {
+        let vm = self.spec.vms.iter().find(|vm| vm.id == id && vm.power == Power::On)?;
+        for disk in &vm.disks {
+            if let Some(VolumeTrouble { trouble: Some(trouble), tries, .. }) = self.troubles.get(&disk.volume) {
+                return Some(trouble.fault(*tries));
+            }
+        }
+        let waits = vm.nics.iter().any(|nic| !self.networks.iter().flat_map(|vpc| &vpc.nics).any(|known| known.id == nic.id));
+        let words = self.network_faults.first().filter(|_| waits)?;
+        Some(Fault { kind: FaultKind::Network, detail: words.clone(), tries: self.network_tries })
+    }
+
+    fn volume_reports(&self) -> Vec<VolumeReport> {
+        let fault = |id| {
+            let held: Option<&VolumeTrouble> = self.troubles.get(&id);
+            held.and_then(|t| t.trouble.as_ref().map(|trouble| trouble.fault(t.tries)))
+        };
+        let present = self.volumes.iter().map(|(&id, seen)| {
+            let state = VolumeState::Present { size_bytes: seen.size_bytes };
+            VolumeReport { id, generation: seen.generation, state, fault: fault(id) }
+        });
+        let absent = self.spec.volumes.iter().filter(|v| !self.volumes.contains_key(&v.id));
+        let carried_out = absent.filter(|v| v.goal == VolumeGoal::Deleted && !self.busy.contains_key(&Subject::Volume(v.id)));
+        let deleted = carried_out.filter(|v| !self.troubles.contains_key(&v.id)).map(|v| VolumeReport {
+            id: v.id,
+            generation: v.generation,
+            state: VolumeState::Deleted,
+            fault: None,
+        });
+        present.chain(deleted).collect()
+    }
+
+    fn host_faults(&self) -> Vec<String> {
+        let mut out = self.network_faults.clone();
+        out.extend(self.server_fault.iter().map(|t| format!("image server: {t}")));
+        out.extend(self.image_faults.iter().map(|(id, t)| format!("{id}: {t}")));
+        let absent = self.troubles.iter().filter(|(id, _)| !self.volumes.contains_key(id));
+        out.extend(absent.filter_map(|(id, t)| Some(format!("{id}: {}", t.trouble.as_ref()?))));
+        if self.host.groups.is_none() {
+            out.push("control groups are not usable: machines are not bounded in memory, processor time and threads".to_owned());
+        }
+        out
+    }
+}

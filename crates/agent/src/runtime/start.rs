@@ -1,0 +1,214 @@
+//! Starting a QEMU: everything that is slow side by side, then one order to the cage.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostspec::{Accelerator, FaultKind, HostSpec, VmSpec, VolumeGoal};
+use model::VolumeId;
+use tokio::sync::mpsc;
+
+use super::host::Host;
+use crate::block::Claim;
+use crate::block::image::Readable;
+use crate::cage::{Cage, Inmate, Order, Place};
+use crate::qemu::args::{self, DirectBoot, Inputs};
+use crate::qemu::process::Process;
+use crate::qemu::qmp::{Event, Qmp};
+use crate::trouble::Trouble;
+
+/// Longest wait for a QEMU that was started to greet: it takes 50 ms, and a hundred starting at once on two processors take longer.
+const GREETING: Duration = Duration::from_secs(60);
+
+/// Bytes of QEMU's own words that a fault quotes.
+const WORDS: u64 = 2_000;
+
+/// The name of the monitor's socket in a machine's folder.
+const MONITOR: &str = "monitor.sock";
+
+/// A machine that runs.
+pub struct Started {
+    /// Its process.
+    pub process: Process,
+    /// What is written down about it.
+    pub inmate: Inmate,
+    /// Its monitor.
+    pub monitor: Qmp,
+    /// What happens in it.
+    pub events: mpsc::Receiver<Event>,
+    /// Its volumes.
+    pub claims: Vec<(VolumeId, Claim)>,
+}
+
+/// Starts building the cage of a machine. Blocks for a moment.
+pub fn prepare(host: &Host, vm: &VmSpec) -> Result<Cage, Trouble> {
+    let folder = host.folder(vm.id);
+    let doing = |e: std::io::Error| Trouble::io("preparing a machine's folder", &e);
+    fs::create_dir_all(&folder).map_err(doing)?;
+    crate::files::remove(&folder.join(crate::cage::IDENTITY)).map_err(doing)?;
+    let groups = match &host.groups {
+        None => vec![],
+        Some(groups) => groups.make(vm.id, Host::limits(vm)).map_err(|e| Trouble::io("control groups", &e))?,
+    };
+    let log = File::options().create(true).append(true).mode(0o600).open(log_path(&folder)).map_err(doing)?;
+    log.set_len(0).map_err(doing)?;
+    let place = Place { mark: format!("{}/{}", host.cloud, vm.id), folder, visible: host.visible(), groups };
+    Cage::prepare(&host.config.program, &place, log)
+}
+
+/// As what a machine is started, and where.
+pub struct As {
+    /// User and group number.
+    pub uid: u32,
+    /// The restart count.
+    pub boot: u64,
+    /// The cage.
+    pub cage: Cage,
+}
+
+/// Starts a machine in its cage and waits until its QEMU answers, or until `called_off` says that it is not wanted any more. The
+/// steps up to a process that can be found are not cut short; they take milliseconds.
+pub async fn start(
+    host: &Arc<Host>,
+    spec: &Arc<HostSpec>,
+    vm: &VmSpec,
+    r#as: As,
+    called_off: impl Future<Output = ()>,
+) -> Result<Started, Trouble> {
+    let As { uid, boot, cage } = r#as;
+    let accelerator = host.accelerator().await;
+    let blocking = {
+        let (host, spec, vm) = (host.clone(), spec.clone(), vm.clone());
+        tokio::task::spawn_blocking(move || Material::gather(&host, &spec, &vm))
+    };
+    let (material, taps) = tokio::join!(blocking, open_taps(host, spec, vm));
+    let material = material.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
+    let folder = host.folder(vm.id);
+    let monitor = listen(&folder).map_err(|e| Trouble::io("the monitor's socket", &e))?;
+    let Material { claims, disks, images, boot: kernel } = material;
+    let order = Order {
+        program: host.config.qemu.clone(),
+        arguments: args::arguments(vm, &Inputs { accelerator, images, boot: kernel.as_ref().map(|k| k.how.clone()) }),
+        uid,
+        boot,
+        descriptors: Inputs::descriptors(vm),
+        mounted: kernel.as_ref().map_or(vec![], |k| k.places.clone()),
+        kvm: accelerator == Accelerator::Kvm,
+    };
+    let mut descriptors = vec![monitor];
+    descriptors.extend(disks);
+    descriptors.extend(taps?);
+    descriptors.extend(kernel.into_iter().flat_map(|k| k.files));
+    let run = tokio::task::spawn_blocking(move || cage.run(&order, &descriptors));
+    let inmate = run.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
+    let process = find(&inmate)?.ok_or_else(|| died(&folder))?;
+    let socket = monitor_path(&folder);
+    let greeted = tokio::select! {
+        greeted = Qmp::connect(&socket, GREETING) => greeted,
+        () = process.exited() => return Err(died(&folder)),
+        () = called_off => return Err(Trouble::new(FaultKind::Other, "the start was called off")),
+    };
+    let (monitor, events) = greeted.map_err(|e| Trouble::new(FaultKind::StartFailed, format!("QEMU does not greet: {e}")))?;
+    Ok(Started { process, inmate, monitor, events, claims })
+}
+
+/// Finds the process of what is written down; none when it has ended.
+pub fn find(inmate: &Inmate) -> Result<Option<Process>, Trouble> {
+    Process::find(&inmate.identity).map_err(|e| Trouble::io("looking for QEMU", &e))
+}
+
+/// Where the monitor of a machine listens.
+pub fn monitor_path(folder: &Path) -> PathBuf {
+    folder.join(MONITOR)
+}
+
+/// Where QEMU's standard error goes.
+pub fn log_path(folder: &Path) -> PathBuf {
+    folder.join("qemu.log")
+}
+
+fn died(folder: &Path) -> Trouble {
+    let words = crate::qemu::serial::tail(&log_path(folder), WORDS);
+    // QEMU has no error codes; these are its own words for what a host lacks.
+    let kind = if words.contains("Cannot allocate memory") || words.contains("cannot set up guest memory") {
+        FaultKind::NoCapacity
+    } else if words.contains("No space left on device") {
+        FaultKind::DiskFull
+    } else {
+        FaultKind::StartFailed
+    };
+    Trouble::new(kind, format!("QEMU ended at start: {words}"))
+}
+
+fn listen(folder: &Path) -> std::io::Result<OwnedFd> {
+    let path = monitor_path(folder);
+    crate::files::remove(&path)?;
+    // The path of a socket may have 107 bytes; by way of the folder's descriptor it is short wherever the state folder is.
+    let folder = File::open(folder)?;
+    let short = format!("/proc/self/fd/{}/{MONITOR}", folder.as_raw_fd());
+    Ok(UnixListener::bind(short)?.into())
+}
+
+/// What a start takes from disk.
+struct Material {
+    claims: Vec<(VolumeId, Claim)>,
+    disks: Vec<OwnedFd>,
+    images: Vec<Option<String>>,
+    boot: Option<Kernel>,
+}
+
+struct Kernel {
+    how: DirectBoot,
+    files: Vec<OwnedFd>,
+    places: Vec<PathBuf>,
+}
+
+impl Material {
+    fn gather(host: &Host, spec: &HostSpec, vm: &VmSpec) -> Result<Material, Trouble> {
+        let volumes: BTreeMap<VolumeId, _> = spec.volumes.iter().map(|v| (v.id, v)).collect();
+        let mut out = Material { claims: vec![], disks: vec![], images: vec![], boot: None };
+        for (at, disk) in vm.disks.iter().enumerate() {
+            let missing = || Trouble::new(FaultKind::Other, format!("{} is not in the document", disk.volume));
+            let volume = volumes.get(&disk.volume).ok_or_else(missing)?;
+            let VolumeGoal::Present { image, .. } = volume.goal else { return Err(missing()) };
+            out.claims.push((disk.volume, host.pool.claim(disk.volume)?));
+            out.disks.push(host.pool.open_for_guest(disk.volume, volume.generation)?);
+            let readable = image.map(|id| readable(host, spec, id)).transpose()?;
+            out.images.push(readable.as_ref().map(|r| r.export.clone()));
+            if at == 0 {
+                out.boot = readable.and_then(|r| r.boot).map(Kernel::new);
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Kernel {
+    fn new(boot: crate::block::image::BootFiles) -> Kernel {
+        let how = DirectBoot { cmdline: boot.cmdline, initrd: boot.initrd.is_some() };
+        let mut places = vec![PathBuf::from(args::KERNEL)];
+        places.extend(boot.initrd.as_ref().map(|_| PathBuf::from(args::INITRD)));
+        Kernel { how, files: [Some(boot.kernel), boot.initrd].into_iter().flatten().collect(), places }
+    }
+}
+
+fn readable(host: &Host, spec: &HostSpec, id: model::ImageId) -> Result<Readable, Trouble> {
+    let missing = || Trouble::new(FaultKind::ImageCorrupt, format!("{id} is not in the document"));
+    host.images.readable(spec.images.iter().find(|image| image.id == id).ok_or_else(missing)?)
+}
+
+async fn open_taps(host: &Host, spec: &HostSpec, vm: &VmSpec) -> Result<Vec<OwnedFd>, Trouble> {
+    let mut out = Vec::new();
+    for nic in &vm.nics {
+        let found = spec.networks.iter().find_map(|vpc| Some((vpc, vpc.nics.iter().find(|known| known.id == nic.id)?)));
+        let (vpc, known) = found.ok_or_else(|| Trouble::new(FaultKind::Network, format!("{} is in no network of the document", nic.id)))?;
+        let tap = host.network.open_tap(vpc, known).await;
+        out.push(tap.map_err(|e| Trouble::new(FaultKind::Network, format!("the tap of {}: {e}", nic.id)))?);
+    }
+    Ok(out)
+}
