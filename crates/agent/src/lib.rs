@@ -14,6 +14,7 @@
 pub mod block;
 pub mod cage;
 //pub mod doctor;
+pub mod guest;
 pub mod net;
 pub mod plan;
 pub mod qemu;
@@ -23,5 +24,5 @@ mod cgroup;
 mod files;
 mod trouble;
 
-pub use runtime::{Agent, AgentConfig, AgentError, AgentHandle, ConsoleOutput};
+pub use runtime::{Agent, AgentConfig, AgentError, AgentHandle, ConsoleOutput, kept_host};
 pub use trouble::Trouble;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::net::{NetConfig, Network, VERIFY_AFTER};
+use agent::net::{NetConfig, VERIFY_AFTER};
 use agent::{Agent, AgentConfig, AgentHandle};
 use anyhow::{Context, Result};
 use control::{Cloud, ConsoleOutput, NewHost};
@@ -28,7 +28,7 @@ pub async fn start_local(cloud: &Cloud, state: &StateFolder, fixed: &Fixed) -> R
     let host = *ids.first().context("the host was not added")?;
     let documents = cloud.host_connect(host).await?;
     let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-    let handle = Agent::start(agent_config(host, state), network(state, fixed)?, documents, reports).await?;
+    let handle = Agent::start(agent_config(host, state, fixed), documents, reports).await?;
     let handle = Arc::new(handle);
     tokio::spawn(take_reports(cloud.clone(), incoming));
     lend_consoles(cloud, host, &handle);
@@ -36,21 +36,16 @@ pub async fn start_local(cloud: &Cloud, state: &StateFolder, fixed: &Fixed) -> R
 }
 
 /// The agent's configuration on this state folder.
-pub fn agent_config(host: HostId, state: &StateFolder) -> AgentConfig {
-    AgentConfig::new(host, state.host(), state.repository())
-}
-
-/// The network of this machine.
-pub fn network(state: &StateFolder, fixed: &Fixed) -> Result<Network> {
-    let config = NetConfig {
+pub fn agent_config(host: HostId, state: &StateFolder, fixed: &Fixed) -> AgentConfig {
+    let mut config = AgentConfig::new(host, state.host(), state.repository());
+    config.network = NetConfig {
         cloud: state.short_name(),
         state_dir: state.host(),
         public_pool: fixed.public_pool,
         resolvers: resolvers(),
         verify_after: VERIFY_AFTER,
     };
-    std::fs::create_dir_all(state.host()).with_context(|| format!("{} cannot be made", state.host().display()))?;
-    Ok(Network::new(config)?)
+    config
 }
 
 /// Resolvers of this machine (resolv.conf(5)), for names that are not the cloud's own.

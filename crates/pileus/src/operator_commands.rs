@@ -85,12 +85,12 @@ pub fn down(state: &State, purge: bool) -> Result<()> {
     let fixed = folder.fixed()?.context("cloud.json is gone")?;
     if nix::unistd::geteuid().is_root() && folder.host().exists() {
         block_on(async {
-            let config = hosts::agent_config(kept_host(&folder), &folder);
+            let config = hosts::agent_config(kept_host(&folder), &folder, &fixed);
             if purge {
-                Agent::purge_of(config, hosts::network(&folder, &fixed)?).await?;
+                Agent::purge_of(config).await?;
             } else {
                 let grace = Duration::from_secs(u64::from(model::STOP_GRACE_SECONDS));
-                Agent::stop_guests_of(config, hosts::network(&folder, &fixed)?, grace).await?;
+                Agent::stop_guests_of(config, grace).await?;
             }
             Ok(())
         })?;

@@ -97,7 +97,10 @@ impl Images {
 
 fn trouble(error: &RepositoryError) -> Trouble {
     let kind = match error {
-        RepositoryError::Missing { .. } | RepositoryError::Corrupt { .. } | RepositoryError::Malformed { .. } => FaultKind::ImageCorrupt,
+        RepositoryError::Missing { .. }
+        | RepositoryError::Corrupt { .. }
+        | RepositoryError::Malformed { .. }
+        | RepositoryError::Refused { .. } => FaultKind::ImageCorrupt,
         RepositoryError::Io { source, .. } => return Trouble::io(&error.to_string(), source),
         RepositoryError::OutOfRange { .. } | RepositoryError::Busy | RepositoryError::InUse { .. } => FaultKind::Other,
     };

@@ -202,7 +202,9 @@ impl Pool {
 fn header_trouble(volume: VolumeId, error: &HeaderError) -> Trouble {
     match error {
         HeaderError::Io(e) => Trouble::io(&format!("the header of {volume}"), e),
-        HeaderError::Foreign(_) | HeaderError::Corrupt | HeaderError::Size(_) => Trouble::new(FaultKind::Other, format!("{volume}: {error}")),
+        HeaderError::Foreign(_) | HeaderError::Corrupt | HeaderError::Size(_) => {
+            Trouble::new(FaultKind::Other, format!("{volume}: {error}"))
+        }
     }
 }
 

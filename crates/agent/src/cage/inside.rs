@@ -158,7 +158,11 @@ fn show(root: &Path, source: &Path, target: &Path) -> io::Result<()> {
     if about.is_symlink() && target == source && fs::metadata(source)?.is_dir() {
         return std::os::unix::fs::symlink(fs::read_link(source)?, place);
     }
-    if fs::metadata(source)?.is_dir() { make_folder(&place)? } else { drop(fs::File::create(&place)?) }
+    if fs::metadata(source)?.is_dir() {
+        make_folder(&place)?
+    } else {
+        drop(fs::File::create(&place)?)
+    }
     bind(source, &place)
 }
 

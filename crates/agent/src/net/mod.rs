@@ -1,29 +1,432 @@
-//! The network of a host: devices, routes and rules of the VPCs that have members here.
+//! The network of a host: one routed namespace per VPC, a tap per interface, filters that no guest can get around.
+//!
+//! ```text
+//!   guest ═ tap ┐                    ┌ tap ═ guest
+//!               ├─ VPC's namespace ──┤            /32 routes, proxy ARP, rules keyed by address
+//!   guest ═ tap ┘        │           └ services: DHCP, DNS, metadata (crate::guest)
+//!                        │ veth, one-to-one NAT, public addresses only
+//!               the machine's own namespace
+//! ```
+//!
+//! [`Network::apply`] compares what the host document wants with what the kernel has and makes the difference, so it is
+//! called again after every change, every restart and now and then; drift is repaired by it. All state is in the kernel:
+//! guests go on while the agent is away. Nothing here knows QEMU, the control plane, or a database.
+//!
+//! Interfaces on other hosts (`VpcSpec::remote`) are not reached yet; packets to them are answered as unreachable.
 
+mod line;
+mod link;
+mod names;
+mod netns;
+mod nft;
+mod plan;
+mod policy;
+mod ruleset;
+mod table;
+mod tap;
+mod vpc;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hostspec::{HostSpec, NicSpec, VpcSpec};
+use ipnet::Ipv4Net;
+use model::{InterfaceId, VpcId};
+use tokio::sync::Mutex;
 
-/// The networks of this host.
-#[derive(Debug)]
-pub struct Network;
+use self::link::{Links, Peer, Whose};
+pub use self::names::{BadName, Names};
+use self::nft::Rules;
+use self::vpc::Vpc;
+use crate::guest::{Directory, Guests, Index};
 
-/// What came of bringing the networks to a document.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) use self::line::fnv as digest;
+pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, tap as tap_name};
+pub(crate) use self::netns::inside;
+
+/// How long a namespace that nobody asked to change is trusted before it is looked at again.
+pub const VERIFY_AFTER: Duration = Duration::from_secs(5);
+
+/// What the network of a host needs to know of its surroundings.
+#[derive(Debug, Clone)]
+pub struct NetConfig {
+    /// Name of the cloud on this machine, the prefix of everything it makes: 1 to 8 of a-z and 0-9, a letter first.
+    pub cloud: String,
+    /// Folder for the key of the metadata tokens, so that tokens outlive a restart.
+    pub state_dir: PathBuf,
+    /// Public addresses. The first after the network's own is the machine's own towards its guests and is given to none.
+    pub public_pool: Ipv4Net,
+    /// Resolvers that questions for other names are passed to, in order. None: such questions fail.
+    pub resolvers: Vec<SocketAddr>,
+    /// How long a namespace that did not change is trusted, [`VERIFY_AFTER`] unless a test wants less.
+    pub verify_after: Duration,
+}
+
+/// Why the network of a host cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The cloud's name cannot be part of a link's name.
+    #[error(transparent)]
+    Name(#[from] BadName),
+    /// The pool has no room for the machine's address and one guest.
+    #[error("the public pool {0} has no room for the machine and a guest")]
+    Pool(Ipv4Net),
+    /// The machine refused something that everything else needs.
+    #[error("{0}: {1}")]
+    Io(&'static str, #[source] io::Error),
+}
+
+/// What came of bringing a host to its document.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NetReport {
-    /// What could not be made, in words for the operator.
-    pub faults: Vec<String>,
+    /// Interfaces whose filter, tap and routes are in place.
+    pub ready: BTreeSet<InterfaceId>,
+    /// What went wrong; it is tried again by the next call.
+    pub faults: Vec<NetFault>,
+}
+
+/// Something that could not be made or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetFault {
+    /// The VPC that is not as it should be; none for the machine's own side, and for what should have been removed.
+    pub vpc: Option<VpcId>,
+    /// Words for the operator.
+    pub detail: String,
+}
+
+/// Something that no document asks for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Orphan {
+    /// A namespace.
+    Namespace(String),
+    /// A link of the machine.
+    Link(String),
+    /// A tap in the namespace of a VPC that is wanted.
+    Tap {
+        /// The namespace.
+        namespace: String,
+        /// The tap.
+        tap: String,
+    },
+    /// An nftables table of the machine.
+    Table(String),
+}
+
+/// The network of this host.
+pub struct Network {
+    config: NetConfig,
+    names: Names,
+    machine: OwnedFd,
+    guests: Arc<Guests>,
+    state: Mutex<State>,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").field("cloud", &self.config.cloud).finish_non_exhaustive()
+    }
+}
+
+struct State {
+    machine: Links,
+    machine_rules: Rules,
+    machine_verified: Option<(Vec<VpcSpec>, Instant)>,
+    vpcs: BTreeMap<VpcId, Vpc>,
+    adopted: bool,
+    swept: Option<Instant>,
+    mtus: BTreeMap<InterfaceId, u16>,
 }
 
 impl Network {
-    /// Brings devices, routes and rules to what the document says.
-    pub async fn apply(&self, _spec: &HostSpec) -> NetReport {
-        NetReport::default()
+    /// Opens the network of the machine that the calling thread's network namespace is. Nothing is made or changed before
+    /// the first [`Network::apply`]. Needs root.
+    pub fn new(config: NetConfig) -> Result<Network, NetError> {
+        let names = Names::new(&config.cloud)?;
+        if config.public_pool.prefix_len() > 30 {
+            return Err(NetError::Pool(config.public_pool));
+        }
+        let machine = netns::current().map_err(|e| NetError::Io("cannot open the machine's own network namespace", e))?;
+        let guests = Guests::new(machine.as_fd(), &config.state_dir, config.resolvers.clone())
+            .map_err(|e| NetError::Io("cannot keep the key of metadata tokens", e))?;
+        let links = Links::open(machine.as_fd(), Whose::Machine(names.prefix()))
+            .map_err(|e| NetError::Io("cannot talk to the kernel about links", e))?;
+        let machine_rules =
+            Rules::open(machine.as_fd(), &names.prefix()).map_err(|e| NetError::Io("cannot talk to the kernel about nftables", e))?;
+        let state = State {
+            machine: links,
+            machine_rules,
+            machine_verified: None,
+            vpcs: BTreeMap::new(),
+            adopted: false,
+            swept: None,
+            mtus: BTreeMap::new(),
+        };
+        Ok(Network { config, names, machine, guests: Arc::new(guests), state: Mutex::new(state) })
     }
 
-    /// Opens the tap of an interface inside its VPC.
-    pub async fn open_tap(&self, _vpc: &VpcSpec, nic: &NicSpec) -> io::Result<OwnedFd> {
-        Err(io::Error::other(format!("{} has no network", nic.id)))
+    /// The address that guests know the machine by: the first of the public pool after the network's own.
+    pub fn machine_address(&self) -> Ipv4Addr {
+        machine_address(self.config.public_pool)
+    }
+
+    /// Milliseconds since the epoch when a guest last asked for its metadata; none when it never did since the agent started.
+    pub fn heard_at_ms(&self, guest: model::InstanceId) -> Option<u64> {
+        let since = self.guests.heard_at(guest)?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_millis()).ok()
+    }
+
+    /// Brings the kernel to what the document says, VPC by VPC. What fails is in the report and does not hold up the rest.
+    pub async fn apply(&self, spec: &HostSpec) -> NetReport {
+        let mut state = self.state.lock().await;
+        let state = &mut *state;
+        let mut report = NetReport::default();
+        state.mtus = spec.vms.iter().flat_map(|vm| &vm.nics).map(|nic| (nic.id, nic.mtu)).collect();
+        self.open_all(state, &spec.networks, &mut report);
+        let index = Index::new(spec);
+        for vpc in &spec.networks {
+            if let Some(open) = state.vpcs.get(&vpc.id) {
+                open.publish(Directory::new(vpc, &index));
+            }
+        }
+        let wanted: Vec<&VpcSpec> = spec.networks.iter().filter(|vpc| state.vpcs.contains_key(&vpc.id)).collect();
+        if let Err(e) = self.apply_machine(state, &wanted).await {
+            report.fault(None, format!("the machine's side: {e}"));
+        }
+        for vpc in wanted {
+            match self.apply_vpc(state, vpc).await {
+                Ok(()) => report.ready.extend(vpc.nics.iter().map(|nic| nic.id)),
+                Err(e) => report.fault(Some(vpc.id), e.to_string()),
+            }
+        }
+        if let Err(e) = self.sweep(state, spec, &mut report).await {
+            report.fault(None, format!("namespaces that nobody wants: {e}"));
+        }
+        report
+    }
+
+    /// Takes up or makes the namespace of every VPC.
+    fn open_all(&self, state: &mut State, networks: &[VpcSpec], report: &mut NetReport) {
+        let missing: Vec<&VpcSpec> = networks.iter().filter(|vpc| !state.vpcs.contains_key(&vpc.id)).collect();
+        let mut found = BTreeMap::new();
+        if !state.adopted && !missing.is_empty() {
+            // Only after a start can a guest be in a namespace that we do not hold ourselves.
+            let nameless = |vpc: &&VpcSpec| !matches!(netns::open(&self.names.namespace(vpc.id)), Ok(Some(_)));
+            let taps: BTreeSet<String> =
+                missing.iter().filter(|v| nameless(v)).flat_map(|v| &v.nics).map(|nic| names::tap(nic.id)).collect();
+            if !taps.is_empty() {
+                found = netns::of_open_taps(|tap| taps.contains(tap));
+            }
+        }
+        state.adopted = true;
+        for vpc in missing {
+            let held = vpc.nics.iter().find_map(|nic| found.remove(&names::tap(nic.id)));
+            match Vpc::open(&self.names, vpc, held) {
+                Ok(open) => {
+                    state.vpcs.insert(vpc.id, open);
+                }
+                Err(e) => report.fault(Some(vpc.id), format!("its namespace: {e}")),
+            }
+        }
+    }
+
+    /// Rules, pairs, addresses and routes in the machine's own namespace.
+    async fn apply_machine(&self, state: &mut State, wanted: &[&VpcSpec]) -> io::Result<()> {
+        let reaching: Vec<VpcSpec> = wanted.iter().filter(|vpc| plan::reaches_out(vpc)).map(|vpc| outward_only(vpc)).collect();
+        if let Some((applied, when)) = &state.machine_verified
+            && *applied == reaching
+            && when.elapsed() < self.config.verify_after
+        {
+            return Ok(());
+        }
+        state.machine_verified = None;
+        let rules = if reaching.is_empty() { ruleset::Ruleset::default() } else { table::machine(&self.names) };
+        let seen = state.machine_rules.read().await.map_err(io::Error::other)?.clone();
+        let steps = nft::steps(&seen, &rules);
+        state.machine_rules.change(&steps, &rules).await.map_err(io::Error::other)?;
+        let (mut seen, mut numbers) = state.machine.read().await.map_err(io::Error::other)?;
+        let want = plan::machine(&self.names, &reaching, self.machine_address());
+        let mut peers = BTreeMap::new();
+        for vpc in &reaching {
+            let Some(open) = state.vpcs.get(&vpc.id) else { continue };
+            let veth = self.names.veth(vpc.vni);
+            if seen.links.contains_key(&veth) && !open.has_outside().await? {
+                state.machine.drop_link(&veth).await?;
+                seen.links.remove(&veth);
+                seen.addresses.retain(|(link, _)| *link != veth);
+            }
+            peers.insert(veth, Peer { namespace: open.namespace(), mac: names::veth_macs(vpc.vni).1 });
+        }
+        state.machine.change(&plan::plan(&seen, &want), &mut numbers, &peers).await?;
+        state.machine_verified = Some((reaching, Instant::now()));
+        Ok(())
+    }
+
+    async fn apply_vpc(&self, state: &mut State, vpc: &VpcSpec) -> io::Result<()> {
+        let mtus = vpc.nics.iter().filter_map(|nic| Some((nic.id, *state.mtus.get(&nic.id)?))).collect();
+        let open = state.vpcs.get_mut(&vpc.id).ok_or_else(|| io::Error::other("its namespace was not opened"))?;
+        if !open.is(vpc, &mtus, self.config.verify_after) {
+            open.apply(&self.names, vpc, &mtus).await?;
+        }
+        open.serve(&self.guests)
+    }
+
+    /// Removes VPCs that the document does not have. Looks for those that an earlier agent left only now and then.
+    async fn sweep(&self, state: &mut State, spec: &HostSpec, report: &mut NetReport) -> io::Result<()> {
+        let wanted: BTreeSet<VpcId> = spec.networks.iter().map(|vpc| vpc.id).collect();
+        let mut gone: Vec<VpcId> = state.vpcs.keys().copied().filter(|id| !wanted.contains(id)).collect();
+        if state.swept.is_none_or(|when| when.elapsed() >= self.config.verify_after) {
+            let named = netns::list(&self.names.prefix())?;
+            let named = named.iter().filter_map(|name| self.names.vpc_of(name));
+            gone.extend(named.filter(|id| !wanted.contains(id) && !state.vpcs.contains_key(id)));
+            state.swept = Some(Instant::now());
+        }
+        for id in gone {
+            if let Err(e) = self.remove_vpc(state, id).await {
+                report.fault(None, format!("removing {}: {e}", self.names.namespace(id)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_vpc(&self, state: &mut State, id: VpcId) -> io::Result<()> {
+        let open = match state.vpcs.remove(&id) {
+            Some(open) => open,
+            None => Vpc::open(&self.names, &nobody(id), None)?,
+        };
+        open.remove().await
+    }
+
+    /// Opens the tap of an interface, for QEMU to inherit. Its filter, routes and settings are in place before this returns;
+    /// a VPC that was not applied yet in this form is applied first. Fails with `ResourceBusy` while another process has it.
+    pub async fn open_tap(&self, vpc: &VpcSpec, nic: &NicSpec) -> io::Result<OwnedFd> {
+        let mut state = self.state.lock().await;
+        let state = &mut *state;
+        let ready = match state.vpcs.get(&vpc.id) {
+            Some(open) => open.has(nic).await?,
+            None => false,
+        };
+        if !ready {
+            let mut report = NetReport::default();
+            self.open_all(state, std::slice::from_ref(vpc), &mut report);
+            if let Some(fault) = report.faults.into_iter().next() {
+                return Err(io::Error::other(fault.detail));
+            }
+            let others: Vec<VpcSpec> =
+                state.vpcs.iter().filter(|(id, _)| **id != vpc.id).filter_map(|(_, v)| v.applied().cloned()).collect();
+            let wanted: Vec<&VpcSpec> = others.iter().chain([vpc]).collect();
+            self.apply_machine(state, &wanted).await?;
+            self.apply_vpc(state, vpc).await?;
+        }
+        let open = state.vpcs.get(&vpc.id).ok_or_else(|| io::Error::other("its namespace was not opened"))?;
+        open.open_tap(nic.id)
+    }
+
+    /// Removes everything that carries this cloud's name, whoever made it: for `down --purge`. What cannot be removed is in
+    /// the error, after everything else was.
+    pub async fn remove_all(&self) -> io::Result<()> {
+        let mut state = self.state.lock().await;
+        let state = &mut *state;
+        let mut failed = Vec::new();
+        let named = netns::list(&self.names.prefix())?;
+        let mut ids: BTreeSet<VpcId> = named.iter().filter_map(|name| self.names.vpc_of(name)).collect();
+        ids.extend(state.vpcs.keys());
+        for id in ids {
+            if let Err(e) = self.remove_vpc(state, id).await {
+                failed.push(format!("{}: {e}", self.names.namespace(id)));
+            }
+        }
+        for name in named.iter().filter(|name| self.names.vpc_of(name).is_none()) {
+            if let Err(e) = netns::remove(name) {
+                failed.push(format!("{name}: {e}"));
+            }
+        }
+        state.machine_verified = None;
+        if let Err(e) = self.apply_machine(state, &[]).await {
+            failed.push(format!("the machine's side: {e}"));
+        }
+        if failed.is_empty() { Ok(()) } else { Err(io::Error::other(failed.join("; "))) }
+    }
+
+    /// What carries this cloud's name and is in no document, in order; the next [`Network::apply`] removes it.
+    pub async fn orphans(&self, spec: &HostSpec) -> io::Result<Vec<Orphan>> {
+        let mut state = self.state.lock().await;
+        let state = &mut *state;
+        let wanted: BTreeMap<String, &VpcSpec> = spec.networks.iter().map(|vpc| (self.names.namespace(vpc.id), vpc)).collect();
+        let mut out = Vec::new();
+        for namespace in netns::list(&self.names.prefix())? {
+            let Some(vpc) = wanted.get(&namespace) else {
+                out.push(Orphan::Namespace(namespace));
+                continue;
+            };
+            let taps = match (state.vpcs.get(&vpc.id), netns::open(&namespace)?) {
+                (Some(open), _) => open.taps().await?,
+                (None, Some(fd)) => {
+                    let side = Links::open(fd.as_fd(), Whose::Vpc)?.read().await.map_err(io::Error::other)?.0;
+                    side.links.into_iter().filter(|(_, link)| link.kind == plan::LinkKind::Tap).map(|(name, _)| name).collect()
+                }
+                (None, None) => Vec::new(),
+            };
+            let ours: BTreeSet<String> = vpc.nics.iter().map(|nic| names::tap(nic.id)).collect();
+            let strays = taps.into_iter().filter(|tap| !ours.contains(tap));
+            out.extend(strays.map(|tap| Orphan::Tap { namespace: namespace.clone(), tap }));
+        }
+        let machine = plan::machine(&self.names, &spec.networks, self.machine_address());
+        let seen = state.machine.read().await.map_err(io::Error::other)?.0;
+        out.extend(seen.links.into_keys().filter(|link| !machine.links.contains_key(link)).map(Orphan::Link));
+        if machine.links.is_empty() {
+            let seen = state.machine_rules.read().await.map_err(io::Error::other)?;
+            out.extend(seen.tables.keys().map(|id| Orphan::Table(id.name.clone())));
+        }
+        out.sort();
+        Ok(out)
+    }
+
+    /// The machine's own namespace.
+    pub fn machine_namespace(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.machine.as_fd()
+    }
+}
+
+impl NetReport {
+    fn fault(&mut self, vpc: Option<VpcId>, detail: String) {
+        tracing::warn!(?vpc, detail, "network fault");
+        self.faults.push(NetFault { vpc, detail });
+    }
+}
+
+fn machine_address(pool: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(pool.network()) + 1)
+}
+
+/// The part of a VPC that the machine's side depends on.
+fn outward_only(vpc: &VpcSpec) -> VpcSpec {
+    let nics = vpc.nics.iter().filter(|nic| nic.public_ip.is_some()).cloned().collect();
+    VpcSpec { nics, ..nobody_with(vpc.id, vpc.vni) }
+}
+
+fn nobody(id: VpcId) -> VpcSpec {
+    nobody_with(id, 0)
+}
+
+/// A VPC of which nothing is known but its id.
+fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
+    VpcSpec {
+        id,
+        vni,
+        ranges: Vec::new(),
+        subnets: Vec::new(),
+        nics: Vec::new(),
+        remote: Vec::new(),
+        groups: Vec::new(),
+        names: Vec::new(),
+        domain: String::new(),
     }
 }

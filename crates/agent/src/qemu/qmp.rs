@@ -210,12 +210,7 @@ async fn write_lines(mut to: OwnedWriteHalf, mut lines: mpsc::Receiver<String>) 
     }
 }
 
-async fn read_lines(
-    mut from: BufReader<OwnedReadHalf>,
-    waiting: Arc<Waiting>,
-    events: mpsc::Sender<Event>,
-    greeted: oneshot::Sender<()>,
-) {
+async fn read_lines(mut from: BufReader<OwnedReadHalf>, waiting: Arc<Waiting>, events: mpsc::Sender<Event>, greeted: oneshot::Sender<()>) {
     let mut greeted = Some(greeted);
     let mut line = Vec::new();
     loop {

@@ -29,7 +29,12 @@ impl Monitor {
     /// Accepts, sends events around the greeting, and answers the negotiation.
     async fn greet(&self) -> (tokio::io::Lines<BufReader<OwnedReadHalf>>, OwnedWriteHalf) {
         let (mut lines, mut write) = self.accept().await;
-        write.write_all(b"{\"event\":\"RESUME\",\"data\":{}}\n{\"QMP\":{\"version\":{},\"capabilities\":[]}}\n{\"event\":\"NEVER_HEARD_OF\"}\n").await.unwrap();
+        write
+            .write_all(
+                b"{\"event\":\"RESUME\",\"data\":{}}\n{\"QMP\":{\"version\":{},\"capabilities\":[]}}\n{\"event\":\"NEVER_HEARD_OF\"}\n",
+            )
+            .await
+            .unwrap();
         let id = id_of(&lines.next_line().await.unwrap().unwrap());
         write.write_all(format!("{{\"return\":{{}},\"id\":{id}}}\n").as_bytes()).await.unwrap();
         (lines, write)

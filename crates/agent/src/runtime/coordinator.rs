@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hostspec::{Accelerator, Fault, FaultKind, HostReport, HostSpec, Power, VolumeGoal, VolumeReport, VolumeState, VpcSpec};
+use hostspec::{Accelerator, Fault, FaultKind, HostReport, HostSpec, Power, VmState, VolumeGoal, VolumeReport, VolumeState, VpcSpec};
 use model::{ImageId, InstanceId, VolumeId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -360,13 +360,15 @@ impl Coordinator {
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => self.wish(vm, change, spec),
             Change::ApplyNetwork => self.apply_network(spec.clone()),
-            Change::CreateVolume { volume, generation, size_bytes } => self.volume_job(volume, move || {
-                host.pool.create(volume, generation, size_bytes).map(Some)
-            }),
-            Change::GrowVolume { volume, generation, size_bytes } => self.volume_job(volume, move || {
-                host.pool.grow(volume, generation, size_bytes).map(Some)
-            }),
-            Change::DeleteVolume { volume, generation } => self.volume_job(volume, move || host.pool.delete(volume, generation).map(|()| None)),
+            Change::CreateVolume { volume, generation, size_bytes } => {
+                self.volume_job(volume, move || host.pool.create(volume, generation, size_bytes).map(Some))
+            }
+            Change::GrowVolume { volume, generation, size_bytes } => {
+                self.volume_job(volume, move || host.pool.grow(volume, generation, size_bytes).map(Some))
+            }
+            Change::DeleteVolume { volume, generation } => {
+                self.volume_job(volume, move || host.pool.delete(volume, generation).map(|()| None))
+            }
         }
     }
 
@@ -408,11 +410,15 @@ impl Coordinator {
 
     /// A disk that a machine grew is as large as its file says.
     fn look_at_grown_disks(&mut self) {
-        let grown: Vec<(InstanceId, VolumeId, u64)> = self.wishes.iter().filter_map(|(id, machine)| {
-            let Some((number, Change::GrowDisk { volume, size_bytes, .. })) = machine.last else { return None };
-            let done = self.machines.get(*id).is_some_and(|shared| shared.status().done >= number);
-            done.then_some((*id, volume, size_bytes))
-        }).collect();
+        let grown: Vec<(InstanceId, VolumeId, u64)> = self
+            .wishes
+            .iter()
+            .filter_map(|(id, machine)| {
+                let Some((number, Change::GrowDisk { volume, size_bytes, .. })) = machine.last else { return None };
+                let done = self.machines.get(*id).is_some_and(|shared| shared.status().done >= number);
+                done.then_some((*id, volume, size_bytes))
+            })
+            .collect();
         for (vm, volume, size_bytes) in grown {
             if let Some(machine) = self.wishes.get_mut(&vm) {
                 machine.last = None;
@@ -445,7 +451,8 @@ impl Coordinator {
         let host = self.host.clone();
         self.jobs.spawn(async move {
             let report = host.network.apply(&spec).await;
-            (Subject::Network, JobEnd::Network(spec, report.faults))
+            let faults = report.faults.into_iter().map(|fault| fault.detail).collect();
+            (Subject::Network, JobEnd::Network(spec, faults))
         });
     }
 
@@ -546,14 +553,19 @@ impl Coordinator {
 
     fn vm_reports(&self) -> Vec<hostspec::VmReport> {
         let machines = self.machines.list();
-        machines.into_iter().map(|(id, shared)| {
-            let status = shared.status();
-            let mut report = status.report(id);
-            if report.fault.is_none() && !status.alive() {
-                report.fault = self.what_it_waits_for(id);
-            }
-            report
-        }).collect()
+        machines
+            .into_iter()
+            .map(|(id, shared)| {
+                let status = shared.status();
+                let mut report = status.report(id);
+                let heard_at = self.host.network.heard_at_ms(id);
+                report.guest_up = report.state == VmState::Running && heard_at.is_some_and(|at| at >= report.started_at_ms);
+                if report.fault.is_none() && !status.alive() {
+                    report.fault = self.what_it_waits_for(id);
+                }
+                report
+            })
+            .collect()
     }
 
     /// The fault of a disk, image or network that keeps a machine from starting.

@@ -15,7 +15,7 @@ mod start;
 mod status;
 mod vm;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use model::{HostId, InstanceId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::net::Network;
+use crate::net::{NetConfig, NetError, Network, VERIFY_AFTER};
 use crate::trouble::Trouble;
 use coordinator::{Coordinator, Machines, Mode};
 use host::Host;
@@ -33,6 +33,9 @@ pub use host::cloud_of;
 
 /// Documents of a purge: none come.
 const NO_REPORTS: usize = 1;
+
+/// Public addresses of a host that is told of no others: the first /24 of the range for tests between networks (RFC 2544).
+const DEFAULT_POOL: ipnet::Ipv4Net = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(198, 18, 0, 0), 24);
 
 /// What an agent is started with.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ pub struct AgentConfig {
     pub program: PathBuf,
     /// The emulator, `qemu-system-x86_64`.
     pub qemu: PathBuf,
+    /// The network of the machine.
+    pub network: NetConfig,
     /// The accelerator that the operator insists on; none lets the canary decide.
     pub accelerator: Option<Accelerator>,
 }
@@ -55,9 +60,17 @@ pub struct AgentConfig {
 impl AgentConfig {
     /// A configuration for the program that runs and Debian's QEMU.
     pub fn new(host: HostId, state: impl Into<PathBuf>, repository: impl Into<PathBuf>) -> AgentConfig {
+        let state = state.into();
         AgentConfig {
             host,
-            state: state.into(),
+            network: NetConfig {
+                cloud: format!("p{}", &host::cloud_of(&state)[..7]),
+                state_dir: state.clone(),
+                public_pool: DEFAULT_POOL,
+                resolvers: vec![],
+                verify_after: VERIFY_AFTER,
+            },
+            state,
             repository: repository.into(),
             program: "/proc/self/exe".into(),
             qemu: "/usr/bin/qemu-system-x86_64".into(),
@@ -97,6 +110,9 @@ pub enum AgentError {
     /// The image repository cannot be used.
     #[error("the image repository: {0}")]
     Images(Trouble),
+    /// The network cannot be used.
+    #[error("the network: {0}")]
+    Network(#[from] NetError),
     /// Something is left behind.
     #[error("not everything could be removed: {0}")]
     Left(String),
@@ -109,6 +125,11 @@ pub struct ConsoleOutput {
     pub bytes: Vec<u8>,
     /// When they were last seen to grow, in milliseconds since the epoch; 0 when the guest never wrote.
     pub at_ms: i64,
+}
+
+/// The host whose documents a state folder keeps; none when it never got one.
+pub fn kept_host(state: &Path) -> Option<HostId> {
+    crate::files::load::<HostSpec>(&state.join("spec.json")).ok().flatten().map(|spec| spec.host)
 }
 
 /// The host agent.
@@ -160,7 +181,8 @@ impl Agent {
             let (qemu, state) = (config.qemu.clone(), config.state.clone());
             tokio::spawn(async move { decided.send_replace(Some(crate::qemu::canary::decide(&qemu, &state).await)) });
         }
-        let host = Host::open(config, Network, accelerator)?;
+        let network = Network::new(config.network.clone())?;
+        let host = Host::open(config, network, accelerator)?;
         let machines = Machines::default();
         let (mode, mode_receiver) = watch::channel(mode);
         let (quiet_sender, quiet) = watch::channel(None);
@@ -237,6 +259,7 @@ impl AgentHandle {
             tracing::error!(error = %e, "the agent ended badly");
         }
         host.server.stop().await.map_err(|e| AgentError::Left(e.to_string()))?;
+        host.network.remove_all().await.map_err(|e| AgentError::Left(e.to_string()))?;
         let removed = tokio::task::spawn_blocking(move || host.remove_everything()).await;
         removed.map_err(|e| AgentError::Left(e.to_string()))?.map_err(|e| AgentError::Left(e.to_string()))
     }

@@ -43,7 +43,7 @@ impl Status {
             Phase::Stopping { .. } => VmState::Stopping,
             Phase::ShutDown => VmState::ShutDown,
         };
-        VmReport { id, state, boot: self.seen.boot, started_at_ms: self.started_at_ms, fault: self.fault.clone() }
+        VmReport { id, state, boot: self.seen.boot, started_at_ms: self.started_at_ms, guest_up: false, fault: self.fault.clone() }
     }
 
     /// Whether a process runs or is being made.
@@ -94,11 +94,8 @@ impl Shared {
     pub async fn drain(&self) -> Result<usize, QmpError> {
         let held = self.monitor.lock().await;
         let Some(qmp) = held.as_ref() else { return Ok(0) };
-        let read = qapi_qmp::ringbuf_read {
-            device: CONSOLE.to_owned(),
-            size: RING_BYTES as i64,
-            format: Some(qapi_qmp::DataFormat::base64),
-        };
+        let read =
+            qapi_qmp::ringbuf_read { device: CONSOLE.to_owned(), size: RING_BYTES as i64, format: Some(qapi_qmp::DataFormat::base64) };
         let text = qmp.execute(read, DRAIN_LIMIT).await?;
         use base64::Engine as _;
         let bytes = base64::engine::general_purpose::STANDARD.decode(text).map_err(|e| QmpError::Protocol(e.to_string()))?;

@@ -250,10 +250,9 @@ impl VmTask {
             }
             (Change::RemoveVm { .. }, _) => self.remove().await,
             (Change::PrepareVm { .. } | Change::StartVm { .. }, None) => {}
-            (
-                Change::ApplyNetwork | Change::CreateVolume { .. } | Change::GrowVolume { .. } | Change::DeleteVolume { .. },
-                _,
-            ) => tracing::error!(instance = %self.id, "a change of the host reached a machine"),
+            (Change::ApplyNetwork | Change::CreateVolume { .. } | Change::GrowVolume { .. } | Change::DeleteVolume { .. }, _) => {
+                tracing::error!(instance = %self.id, "a change of the host reached a machine")
+            }
         }
         self.done = wish.number;
     }
@@ -447,7 +446,8 @@ impl VmTask {
         if let Some(live) = &mut self.live {
             live.stalled = true;
         }
-        let words = format!("the guest is paused: {} of {} failed: {}", event.text("operation"), event.text("node-name"), event.text("reason"));
+        let words =
+            format!("the guest is paused: {} of {} failed: {}", event.text("operation"), event.text("node-name"), event.text("reason"));
         self.complain(Trouble::new(kind, words));
     }
 

@@ -1,0 +1,150 @@
+//! What the services of one VPC know: its guests, names and subnets, drawn from the host document.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use hostspec::{GuestMetadata, HostSpec, NicSpec, SubnetSpec, VpcSpec};
+use ipnet::Ipv4Net;
+use model::{InstanceId, InterfaceId, MacAddr, VpcId};
+
+/// Bytes of a packet on an interface that no machine lists.
+const DEFAULT_MTU: u16 = 1500;
+
+/// Machines and interfaces of a host document, found by the interface. Made once for all VPCs of a document.
+#[derive(Debug, Default)]
+pub struct Index {
+    machines: HashMap<InterfaceId, Arc<Machine>>,
+}
+
+/// A machine as its guest is told about it.
+#[derive(Debug)]
+pub struct Machine {
+    /// The instance.
+    pub id: InstanceId,
+    /// System UUID of its firmware.
+    pub uuid: String,
+    /// What the control plane says of it.
+    pub metadata: GuestMetadata,
+    /// Its interfaces in order.
+    pub ports: Vec<Port>,
+}
+
+/// An interface of a machine with where it is plugged in.
+#[derive(Debug, Clone)]
+pub struct Port {
+    /// The interface.
+    pub nic: NicSpec,
+    /// Its largest packet in bytes.
+    pub mtu: u16,
+    /// Its subnet.
+    pub subnet: SubnetSpec,
+    /// The VPC.
+    pub vpc: VpcId,
+    /// Ranges of the VPC.
+    pub ranges: Vec<Ipv4Net>,
+    /// Domain of the VPC.
+    pub domain: String,
+}
+
+/// One guest address.
+#[derive(Debug)]
+pub struct Guest {
+    /// The interface that has it.
+    pub port: Port,
+    /// The machine that the interface is in; none when the document does not list it (any more).
+    pub machine: Option<Arc<Machine>>,
+}
+
+/// What the services of one VPC know.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// Domain that names without a dot are completed with.
+    pub domain: String,
+    /// Ranges of the VPC.
+    pub ranges: Vec<Ipv4Net>,
+    guests: BTreeMap<Ipv4Addr, Arc<Guest>>,
+    by_mac: HashMap<MacAddr, Ipv4Addr>,
+    names: HashMap<String, Vec<Ipv4Addr>>,
+    reverse: HashMap<Ipv4Addr, String>,
+}
+
+impl Index {
+    /// Reads a document.
+    pub fn new(spec: &HostSpec) -> Index {
+        let ports: HashMap<InterfaceId, Port> = spec.networks.iter().flat_map(ports).collect();
+        let mut machines = HashMap::new();
+        for vm in &spec.vms {
+            let its = vm.nics.iter().filter_map(|nic| Some(Port { mtu: nic.mtu, ..ports.get(&nic.id)?.clone() })).collect();
+            let machine = Arc::new(Machine { id: vm.id, uuid: vm.firmware.uuid.clone(), metadata: vm.metadata.clone(), ports: its });
+            machines.extend(vm.nics.iter().map(|nic| (nic.id, machine.clone())));
+        }
+        Index { machines }
+    }
+}
+
+fn ports(vpc: &VpcSpec) -> impl Iterator<Item = (InterfaceId, Port)> {
+    vpc.nics.iter().filter_map(|nic| Some((nic.id, port(vpc, nic, DEFAULT_MTU)?)))
+}
+
+fn port(vpc: &VpcSpec, nic: &NicSpec, mtu: u16) -> Option<Port> {
+    let subnet = vpc.subnets.iter().find(|subnet| subnet.id == nic.subnet)?.clone();
+    Some(Port { nic: nic.clone(), mtu, subnet, vpc: vpc.id, ranges: vpc.ranges.clone(), domain: vpc.domain.clone() })
+}
+
+impl Directory {
+    /// What the services of this VPC should know.
+    pub fn new(vpc: &VpcSpec, index: &Index) -> Directory {
+        let mut out = Directory { domain: vpc.domain.to_lowercase(), ranges: vpc.ranges.clone(), ..Directory::default() };
+        for nic in &vpc.nics {
+            let machine = index.machines.get(&nic.id).cloned();
+            let mtu = machine.as_ref().and_then(|m| m.ports.iter().find(|p| p.nic.id == nic.id)).map_or(DEFAULT_MTU, |p| p.mtu);
+            let Some(port) = port(vpc, nic, mtu) else { continue };
+            out.by_mac.insert(nic.mac, nic.ip);
+            out.guests.insert(nic.ip, Arc::new(Guest { port, machine }));
+        }
+        for record in &vpc.names {
+            let name = record.name.trim_end_matches('.').to_lowercase();
+            out.names.entry(name.clone()).or_default().push(record.ip);
+            out.reverse.entry(record.ip).or_insert(name);
+        }
+        out
+    }
+
+    /// The guest with this address.
+    pub fn guest(&self, ip: Ipv4Addr) -> Option<&Arc<Guest>> {
+        self.guests.get(&ip)
+    }
+
+    /// The guest with this hardware address.
+    pub fn guest_by_mac(&self, mac: MacAddr) -> Option<&Arc<Guest>> {
+        self.guests.get(self.by_mac.get(&mac)?)
+    }
+
+    /// The addresses of a full name in lower case without its last dot; none when there is no such record.
+    pub fn addresses(&self, name: &str) -> Option<&[Ipv4Addr]> {
+        self.names.get(name).map(Vec::as_slice)
+    }
+
+    /// The name of an address, when it has one.
+    pub fn name(&self, ip: Ipv4Addr) -> Option<&str> {
+        self.reverse.get(&ip).map(String::as_str)
+    }
+
+    /// Whether an address is in the VPC.
+    pub fn contains(&self, ip: Ipv4Addr) -> bool {
+        self.ranges.iter().any(|range| range.contains(&ip))
+    }
+}
+
+impl Guest {
+    /// The full host name.
+    pub fn full_name(&self) -> String {
+        full_name(&self.port.nic.hostname, &self.port.domain)
+    }
+}
+
+/// A host name with its domain, when there is one and the name has none yet.
+pub fn full_name(host: &str, domain: &str) -> String {
+    if domain.is_empty() || host.contains('.') { host.to_owned() } else { format!("{host}.{domain}") }
+}

@@ -1,0 +1,400 @@
+//! One nftables rule, built once as the kernel's expressions and as the text an operator reads, so that the two cannot differ.
+//!
+//! It covers what our tables use and no more. A rule's identity is its text: the digest of the text is its comment in the
+//! kernel, which is how a rule that is already there is recognised.
+
+use nlink::netlink::nftables::{
+    CmpOp, CtDirection, CtKey, CtState, CtStatus, Expr, Family as NlFamily, LookupExpr, MetaKey, PayloadBase, RawExpr, Register, Verdict,
+};
+
+/// A rule.
+#[derive(Debug, Clone)]
+pub struct Line {
+    text: String,
+    exprs: Vec<Expr>,
+    guards: u8,
+}
+
+impl PartialEq for Line {
+    /// Two rules are the same when their texts are.
+    fn eq(&self, other: &Line) -> bool {
+        self.mark() == other.mark()
+    }
+}
+
+impl Eq for Line {}
+
+/// Something of a packet or its connection that a rule compares or looks up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// Interface that it came in on.
+    IifName,
+    /// Source hardware address of the frame.
+    EtherSaddr,
+    /// Sender hardware address that an ARP message claims.
+    ArpSaddrEther,
+    /// Sender address that an ARP message claims.
+    ArpSaddrIp,
+    /// Source address.
+    IpSaddr,
+    /// Destination address.
+    IpDaddr,
+    /// Transport protocol.
+    L4Proto,
+    /// Destination port.
+    ThDport,
+    /// Family of the packet.
+    NfProto,
+    /// Mark of the connection.
+    CtMark,
+    /// Protocol of the connection.
+    CtProto,
+    /// Port that the connection was opened to; for ICMP its type and code (`nf_conntrack_tuple.dst.u`).
+    CtOriginalPort,
+    /// Who opened the connection.
+    CtOriginalSaddr,
+    /// Whom the connection was opened to, before translation.
+    CtOriginalDaddr,
+    /// Who answers, after translation.
+    CtReplySaddr,
+    /// Whom the answers go to, before they are translated back.
+    CtReplyDaddr,
+}
+
+const NEED_IIFTYPE: u8 = 1;
+const NEED_NFPROTO: u8 = 2;
+/// `ARPHRD_ETHER`, what `meta iiftype` says of a link with Ethernet headers.
+const ARPHRD_ETHER: u16 = 1;
+/// `NFPROTO_IPV4`.
+const NFPROTO_IPV4: u8 = 2;
+
+impl Load {
+    fn words(self) -> usize {
+        match self {
+            Load::IifName => 4,
+            Load::EtherSaddr | Load::ArpSaddrEther => 2,
+            _ => 1,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Load::IifName => "iifname",
+            Load::EtherSaddr => "ether saddr",
+            Load::ArpSaddrEther => "arp saddr ether",
+            Load::ArpSaddrIp => "arp saddr ip",
+            Load::IpSaddr => "ip saddr",
+            Load::IpDaddr => "ip daddr",
+            Load::L4Proto => "meta l4proto",
+            Load::ThDport => "th dport",
+            Load::NfProto => "meta nfproto",
+            Load::CtMark => "ct mark",
+            Load::CtProto => "ct protocol",
+            Load::CtOriginalPort => "ct original proto-dst",
+            Load::CtOriginalSaddr => "ct original ip saddr",
+            Load::CtOriginalDaddr => "ct original ip daddr",
+            Load::CtReplySaddr => "ct reply ip saddr",
+            Load::CtReplyDaddr => "ct reply ip daddr",
+        }
+    }
+
+    fn guards(self) -> u8 {
+        match self {
+            Load::EtherSaddr => NEED_IIFTYPE,
+            Load::IpSaddr | Load::IpDaddr => NEED_NFPROTO,
+            _ => 0,
+        }
+    }
+
+    fn expr(self, dreg: Register) -> Expr {
+        let payload = |base, offset, len| Expr::Payload { dreg, base, offset, len };
+        let meta = |key| Expr::Meta { dreg, key };
+        let ct = |key, direction| Expr::CtDirectional { dreg, key, direction };
+        match self {
+            Load::IifName => meta(MetaKey::IifName),
+            Load::EtherSaddr => payload(PayloadBase::LinkLayer, 6, 6),
+            Load::ArpSaddrEther => payload(PayloadBase::Network, 8, 6),
+            Load::ArpSaddrIp => payload(PayloadBase::Network, 14, 4),
+            Load::IpSaddr => payload(PayloadBase::Network, 12, 4),
+            Load::IpDaddr => payload(PayloadBase::Network, 16, 4),
+            Load::L4Proto => meta(MetaKey::L4Proto),
+            Load::ThDport => payload(PayloadBase::Transport, 2, 2),
+            Load::NfProto => meta(MetaKey::NfProto),
+            Load::CtMark => Expr::Ct { dreg, key: CtKey::Mark },
+            Load::CtProto => Expr::Ct { dreg, key: CtKey::Protocol },
+            Load::CtOriginalPort => ct(CtKey::ProtoDst, CtDirection::Original),
+            Load::CtOriginalSaddr => ct(CtKey::SrcIp, CtDirection::Original),
+            Load::CtOriginalDaddr => ct(CtKey::DstIp, CtDirection::Original),
+            Load::CtReplySaddr => ct(CtKey::SrcIp, CtDirection::Reply),
+            Load::CtReplyDaddr => ct(CtKey::DstIp, CtDirection::Reply),
+        }
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Line::new()
+    }
+}
+
+impl Line {
+    /// A rule that matches everything and does nothing yet.
+    pub fn new() -> Line {
+        Line { text: String::new(), exprs: Vec::new(), guards: 0 }
+    }
+
+    /// A rule of which only the digest is known, as read from the kernel.
+    pub fn unread(comment: Option<String>) -> Line {
+        Line { text: format!("#{}", comment.unwrap_or_default()), exprs: Vec::new(), guards: 0 }
+    }
+
+    /// The text in nft's language.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The kernel's expressions.
+    pub fn exprs(&self) -> &[Expr] {
+        &self.exprs
+    }
+
+    /// The digest of the text that is kept as the rule's comment.
+    pub fn mark(&self) -> String {
+        match self.text.strip_prefix('#') {
+            Some(mark) => mark.to_owned(),
+            None => format!("{:016x}", fnv(self.text.as_bytes())),
+        }
+    }
+
+    fn say(mut self, text: &str) -> Line {
+        if !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        self.text.push_str(text);
+        self
+    }
+
+    fn expr(mut self, expr: Expr) -> Line {
+        self.exprs.push(expr);
+        self
+    }
+
+    /// Adds what must hold before a header field can be read, once.
+    fn guard(mut self, wanted: u8) -> Line {
+        let missing = wanted & !self.guards;
+        self.guards |= wanted;
+        if missing & NEED_IIFTYPE != 0 {
+            self = self
+                .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::IifType })
+                .expr(cmp(CmpOp::Eq, ARPHRD_ETHER.to_ne_bytes().to_vec()));
+        }
+        if missing & NEED_NFPROTO != 0 {
+            self = self.expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto }).expr(cmp(CmpOp::Eq, vec![NFPROTO_IPV4]));
+        }
+        self
+    }
+
+    /// Loads fields one after another from the first register.
+    fn load(mut self, fields: &[Load]) -> Line {
+        self = self.guard(fields.iter().fold(0, |sum, field| sum | field.guards()));
+        let mut word = 0;
+        for field in fields {
+            let dreg = Register::word(word).expect("keys are at most seven words long, registers hold sixteen");
+            self = self.expr(field.expr(dreg));
+            word += field.words();
+        }
+        let text = fields.iter().map(|field| field.text()).collect::<Vec<_>>().join(" . ");
+        self.say(&text)
+    }
+
+    /// Matches packets whose fields are in a set.
+    pub fn in_set(self, fields: &[Load], set: &str) -> Line {
+        self.load(fields).say(&format!("@{set}")).expr(LookupExpr::new(set, Register::R0).into())
+    }
+
+    /// Matches packets whose fields are not in a set.
+    pub fn not_in_set(self, fields: &[Load], set: &str) -> Line {
+        self.load(fields).say(&format!("!= @{set}")).expr(LookupExpr::new(set, Register::R0).invert().into())
+    }
+
+    /// Matches packets whose `peer` maps to a mark that is in `set` together with `fields`.
+    pub fn mapped_in_set(mut self, peer: Load, map: &str, fields: &[Load], set: &str) -> Line {
+        self = self.load(&[peer]).say(&format!("map @{map}"));
+        self = self.expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into());
+        let mut word = 1;
+        for field in fields {
+            let dreg = Register::word(word).expect("keys are at most seven words long, registers hold sixteen");
+            self = self.say(&format!(". {}", field.text())).expr(field.expr(dreg));
+            word += field.words();
+        }
+        self.say(&format!("@{set}")).expr(LookupExpr::new(set, Register::R0).into())
+    }
+
+    /// Does what a map says of a field, or goes on when it says nothing.
+    pub fn vmap(self, field: Load, map: &str) -> Line {
+        self.load(&[field]).say(&format!("vmap @{map}")).expr(LookupExpr::new(map, Register::R0).dreg(Register::Verdict).into())
+    }
+
+    /// Matches packets that came in on an interface.
+    pub fn iif(self, name: &str) -> Line {
+        self.interface(MetaKey::IifName, "iifname", name, CmpOp::Eq)
+    }
+
+    /// Matches packets that came in on another interface.
+    pub fn iif_not(self, name: &str) -> Line {
+        self.interface(MetaKey::IifName, "iifname", name, CmpOp::Neq)
+    }
+
+    /// Matches packets that leave by an interface.
+    pub fn oif(self, name: &str) -> Line {
+        self.interface(MetaKey::OifName, "oifname", name, CmpOp::Eq)
+    }
+
+    /// Matches packets that leave by another interface.
+    pub fn oif_not(self, name: &str) -> Line {
+        self.interface(MetaKey::OifName, "oifname", name, CmpOp::Neq)
+    }
+
+    /// `name` may end in `*`, which stands for any rest.
+    fn interface(self, key: MetaKey, word: &str, name: &str, op: CmpOp) -> Line {
+        let mut bytes = name.strip_suffix('*').unwrap_or(name).as_bytes().to_vec();
+        if !name.ends_with('*') {
+            bytes.resize(16, 0);
+        }
+        let sign = if op == CmpOp::Neq { "!= " } else { "" };
+        self.say(&format!("{word} {sign}{name:?}")).expr(Expr::Meta { dreg: Register::R0, key }).expr(cmp(op, bytes))
+    }
+
+    /// Matches everything but IPv4.
+    pub fn not_ipv4(self) -> Line {
+        self.say("meta nfproto != ipv4")
+            .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto })
+            .expr(cmp(CmpOp::Neq, vec![NFPROTO_IPV4]))
+    }
+
+    /// Matches packets from this address.
+    pub fn from_ip(self, ip: std::net::Ipv4Addr) -> Line {
+        self.load(&[Load::IpSaddr]).say(&ip.to_string()).expr(cmp(CmpOp::Eq, ip.octets().to_vec()))
+    }
+
+    /// Matches UDP between these ports.
+    pub fn udp(self, from: u16, to: u16) -> Line {
+        let ports = [from.to_be_bytes(), to.to_be_bytes()].concat();
+        self.say(&format!("udp sport {from} udp dport {to}"))
+            .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::L4Proto })
+            .expr(cmp(CmpOp::Eq, vec![17]))
+            .expr(Expr::Payload { dreg: Register::R0, base: PayloadBase::Transport, offset: 0, len: 4 })
+            .expr(cmp(CmpOp::Eq, ports))
+    }
+
+    /// Matches ICMP echo requests.
+    pub fn icmp_echo_request(self) -> Line {
+        self.say("icmp type echo-request")
+            .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::L4Proto })
+            .expr(cmp(CmpOp::Eq, vec![1]))
+            .expr(Expr::Payload { dreg: Register::R0, base: PayloadBase::Transport, offset: 0, len: 1 })
+            .expr(cmp(CmpOp::Eq, vec![8]))
+    }
+
+    /// Matches ARP requests.
+    pub fn arp_request(self) -> Line {
+        self.say("arp operation request")
+            .expr(Expr::Payload { dreg: Register::R0, base: PayloadBase::Network, offset: 6, len: 2 })
+            .expr(cmp(CmpOp::Eq, vec![0, 1]))
+    }
+
+    /// Matches ARP between Ethernet and IPv4 addresses, the only layout whose fields are where we look.
+    pub fn arp_not_ethernet_ipv4(self) -> Line {
+        self.say("arp htype . arp ptype . arp hlen . arp plen != 1 . ip . 6 . 4")
+            .expr(Expr::Payload { dreg: Register::R0, base: PayloadBase::Network, offset: 0, len: 6 })
+            .expr(cmp(CmpOp::Neq, vec![0, 1, 8, 0, 6, 4]))
+    }
+
+    /// Matches packets that belong to no connection and open none.
+    pub fn ct_invalid(self) -> Line {
+        self.bits("ct state invalid", CtKey::State, CtState::INVALID.bits())
+    }
+
+    /// Matches connections whose destination was translated.
+    pub fn ct_dnat(self) -> Line {
+        self.bits("ct status dnat", CtKey::Status, CtStatus::DST_NAT.bits())
+    }
+
+    /// Matches connections whose source was translated.
+    pub fn ct_snat(self) -> Line {
+        self.bits("ct status snat", CtKey::Status, CtStatus::SRC_NAT.bits())
+    }
+
+    fn bits(self, text: &str, key: CtKey, bits: u32) -> Line {
+        let mask = bits.to_ne_bytes().to_vec();
+        self.say(text)
+            .expr(Expr::Ct { dreg: Register::R0, key })
+            .expr(Expr::Bitwise { sreg: Register::R0, dreg: Register::R0, len: 4, mask, xor: vec![0; 4] })
+            .expr(cmp(CmpOp::Neq, vec![0; 4]))
+    }
+
+    /// Marks the connection with what a map says of a field.
+    pub fn set_ct_mark_from(self, field: Load, map: &str) -> Line {
+        let mut line = self.guard(field.guards()).expr(field.expr(Register::R0));
+        line = line.expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into());
+        line.say(&format!("ct mark set {} map @{map}", field.text())).expr(Expr::CtSet { key: CtKey::Mark, sreg: Register::R0 })
+    }
+
+    /// Sends the connection to what a map says of the destination address.
+    pub fn dnat_by_daddr(self, map: &str) -> Line {
+        self.translate("dnat ip to ip daddr", Load::IpDaddr, map, NAT_DNAT)
+    }
+
+    /// Makes the connection come from what a map says of the source address.
+    pub fn snat_by_saddr(self, map: &str) -> Line {
+        self.translate("snat ip to ip saddr", Load::IpSaddr, map, NAT_SNAT)
+    }
+
+    fn translate(self, text: &str, field: Load, map: &str, kind: u32) -> Line {
+        self.guard(field.guards())
+            .say(&format!("{text} map @{map}"))
+            .expr(field.expr(Register::R0))
+            .expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into())
+            .expr(RawExpr::new("nat", nat_attributes(kind)).into())
+    }
+
+    /// Lets the packet pass this hook.
+    pub fn accept(self) -> Line {
+        self.say("accept").expr(Expr::Verdict(Verdict::Accept))
+    }
+
+    /// Discards the packet.
+    pub fn drop(self) -> Line {
+        self.say("drop").expr(Expr::Verdict(Verdict::Drop))
+    }
+
+    /// Goes back to the chain that jumped here.
+    pub fn give_back(self) -> Line {
+        self.say("return").expr(Expr::Verdict(Verdict::Return))
+    }
+}
+
+fn cmp(op: CmpOp, data: Vec<u8>) -> Expr {
+    Expr::Cmp { sreg: Register::R0, op, data }
+}
+
+const NAT_SNAT: u32 = 0;
+const NAT_DNAT: u32 = 1;
+
+/// `NFTA_NAT_TYPE`, `NFTA_NAT_FAMILY` and `NFTA_NAT_REG_ADDR_MIN`: translate to the one address in the first register.
+/// Written by hand because the library's own type for it cannot be made outside of it.
+fn nat_attributes(kind: u32) -> Vec<u8> {
+    let family = NlFamily::Ip as u32;
+    let mut out = Vec::with_capacity(24);
+    for (attribute, value) in [(1_u16, kind), (2, family), (3, Register::R0.wire())] {
+        out.extend_from_slice(&8_u16.to_ne_bytes());
+        out.extend_from_slice(&attribute.to_ne_bytes());
+        out.extend_from_slice(&value.to_be_bytes());
+    }
+    out
+}
+
+/// FNV-1a, 64 bits: enough to tell our own few lines apart, and stable between builds.
+pub fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3))
+}

@@ -1,0 +1,269 @@
+//! Links, addresses, routes and neighbours of one namespace over rtnetlink: read into a [`Side`], and changed.
+//!
+//! It decides nothing (`plan.rs` does), and every change may be repeated: what is already so is no error.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use model::MacAddr;
+use nlink::Connection;
+use nlink::netlink::addr::Ipv4Address;
+use nlink::netlink::link::VethLink;
+use nlink::netlink::messages::{LinkMessage, RouteMessage};
+use nlink::netlink::neigh::Neighbor;
+use nlink::netlink::route::Ipv4Route;
+use nlink::netlink::types::neigh::NeighborState;
+use nlink::netlink::types::route::{RouteProtocol, RouteScope, RouteType};
+
+use super::names::{OUTSIDE, nic_of};
+use super::netns;
+use super::plan::{Change, Link, LinkKind, Route, Side};
+use super::tap;
+
+/// How long the kernel may take to answer one request. It answers in microseconds; the rest is for a machine under load.
+pub const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// The main routing table, `RT_TABLE_MAIN`.
+const MAIN: u32 = 254;
+
+/// A namespace's links.
+pub struct Links {
+    connection: Connection<nlink::Route>,
+    namespace: OwnedFd,
+    whose: Whose,
+}
+
+/// Which of a namespace's links are ours.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    /// All of them: a VPC's namespace.
+    Vpc,
+    /// Those whose name starts with this prefix: the machine's own namespace.
+    Machine(String),
+}
+
+/// The other end of a veth pair to be made: the namespace that it goes to, and its hardware address.
+pub struct Peer<'a> {
+    /// The namespace.
+    pub namespace: BorrowedFd<'a>,
+    /// The hardware address of the end in it.
+    pub mac: MacAddr,
+}
+
+impl Links {
+    /// Opens the links of a namespace.
+    pub fn open(namespace: BorrowedFd<'_>, whose: Whose) -> io::Result<Links> {
+        let connection = Connection::<nlink::Route>::new_in(namespace).map_err(io::Error::other)?;
+        Ok(Links { connection: connection.timeout(ANSWER_TIME), namespace: namespace.try_clone_to_owned()?, whose })
+    }
+
+    /// What is there, and the number of each link.
+    pub async fn read(&self) -> nlink::Result<(Side, BTreeMap<String, u32>)> {
+        let mut side = Side::default();
+        let mut numbers = BTreeMap::new();
+        for message in self.connection.get_links().await? {
+            let Some((name, kind)) = self.kind(&message) else { continue };
+            let mac = message.address().and_then(|a| a.try_into().ok()).map_or(MacAddr([0; 6]), MacAddr);
+            let link = Link { kind, mac, mtu: message.mtu().unwrap_or(0), up: message.is_up() };
+            numbers.insert(name.clone(), message.ifindex());
+            side.links.insert(name, link);
+        }
+        let names: BTreeMap<u32, &String> = numbers.iter().map(|(name, number)| (*number, name)).collect();
+        for message in self.connection.get_addresses().await? {
+            if let (Some(name), Some(IpAddr::V4(ip))) = (names.get(&message.ifindex()), message.primary_address())
+                && !ip.is_loopback()
+            {
+                side.addresses.insert(((*name).clone(), *ip));
+            }
+        }
+        for message in self.connection.get_routes().await? {
+            if let Some((to, route)) = self.route(&message, &names) {
+                side.routes.insert(to, route);
+            }
+        }
+        for message in self.connection.get_neighbors().await? {
+            if let (Some(name), Some(IpAddr::V4(ip)), NeighborState::Permanent, Some(mac)) = (
+                names.get(&message.ifindex()),
+                message.destination(),
+                message.state(),
+                message.lladdr().and_then(|mac| mac.try_into().ok()),
+            ) {
+                side.neighbours.insert(((*name).clone(), *ip), MacAddr(mac));
+            }
+        }
+        Ok((side, numbers))
+    }
+
+    fn kind(&self, message: &LinkMessage) -> Option<(String, LinkKind)> {
+        let name = message.name()?;
+        let kind = match &self.whose {
+            Whose::Machine(prefix) => {
+                name.starts_with(prefix).then_some(LinkKind::VethOfMachine).filter(|_| message.kind() == Some("veth"))?
+            }
+            Whose::Vpc if name == "lo" => LinkKind::Loopback,
+            Whose::Vpc if name == OUTSIDE => LinkKind::VethOfVpc,
+            Whose::Vpc if nic_of(name).is_some() && message.kind() == Some("tun") => LinkKind::Tap,
+            Whose::Vpc => return None,
+        };
+        Some((name.to_owned(), kind))
+    }
+
+    fn route(&self, message: &RouteMessage, names: &BTreeMap<u32, &String>) -> Option<(Ipv4Net, Route)> {
+        if !message.is_ipv4() || message.table_id() != MAIN || message.protocol() != RouteProtocol::Static {
+            return None;
+        }
+        let address = match message.destination() {
+            Some(IpAddr::V4(ip)) => *ip,
+            Some(IpAddr::V6(_)) => return None,
+            None => Ipv4Addr::UNSPECIFIED,
+        };
+        let to = Ipv4Net::new(address, message.dst_len()).ok()?;
+        let v4 = |ip: Option<&IpAddr>| match ip {
+            Some(IpAddr::V4(ip)) => Some(*ip),
+            Some(IpAddr::V6(_)) | None => None,
+        };
+        let route = match (message.route_type(), message.oif().and_then(|oif| names.get(&oif)), v4(message.gateway())) {
+            (RouteType::Unicast, Some(link), None) => Route::Link((*link).clone()),
+            (RouteType::Unicast, Some(link), Some(hop)) => Route::Hop { link: (*link).clone(), hop, source: v4(message.prefsrc()) },
+            (RouteType::Unreachable, _, _) if matches!(self.whose, Whose::Vpc) => Route::Unreachable,
+            _ => return None,
+        };
+        Some((to, route))
+    }
+
+    /// Makes changes in their order and stops at the first that fails. `numbers` are those of [`Links::read`], and are kept
+    /// up with what is made.
+    pub async fn change(
+        &self,
+        changes: &[Change],
+        numbers: &mut BTreeMap<String, u32>,
+        peers: &BTreeMap<String, Peer<'_>>,
+    ) -> io::Result<()> {
+        for change in changes {
+            self.one(change, numbers, peers).await.map_err(|e| io::Error::new(e.kind(), format!("{change:?}: {e}")))?;
+        }
+        Ok(())
+    }
+
+    async fn one(&self, change: &Change, numbers: &mut BTreeMap<String, u32>, peers: &BTreeMap<String, Peer<'_>>) -> io::Result<()> {
+        let number = |name: &String| {
+            numbers.get(name).copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no link {name}")))
+        };
+        match change {
+            Change::DropLink(name) => gone(self.connection.del_link(name.as_str()).await)?,
+            Change::MakeLink(name, link) => {
+                self.make(name, link, peers).await?;
+                let made = self.connection.get_link_by_name(name.as_str()).await.map_err(io::Error::other)?;
+                let made = made.ok_or_else(|| io::Error::other(format!("{name} was made and is not there")))?;
+                numbers.insert(name.clone(), made.ifindex());
+            }
+            Change::SetLink(name, link) => self.set(name, number(name)?, link).await?,
+            Change::AddAddress(name, ip) => {
+                there(self.connection.add_address(Ipv4Address::with_index(number(name)?, *ip, 32)).await)?;
+            }
+            Change::DropAddress(name, ip) => {
+                gone(self.connection.del_address_by_index(number(name)?, IpAddr::V4(*ip), 32).await)?;
+            }
+            Change::SetRoute(to, route) => {
+                let wanted = write_route(*to, route, |link| number(&link.to_owned()))?;
+                self.connection.replace_route(wanted).await.map_err(io::Error::other)?;
+            }
+            Change::DropRoute(to, route) => {
+                gone(self.connection.del_route(write_route(*to, route, |link| number(&link.to_owned()))?).await)?;
+            }
+            Change::SetNeighbour(name, ip, mac) => {
+                let neighbour = Neighbor::with_index_v4(number(name)?, *ip).lladdr(mac.0).permanent();
+                self.connection.replace_neighbor(neighbour).await.map_err(io::Error::other)?;
+            }
+            Change::DropNeighbour(name, ip) => {
+                gone(self.connection.del_neighbor(Neighbor::with_index_v4(number(name)?, *ip)).await)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn make(&self, name: &str, link: &Link, peers: &BTreeMap<String, Peer<'_>>) -> io::Result<()> {
+        match link.kind {
+            LinkKind::Tap => netns::inside(self.namespace.as_fd(), || tap::open(name).map(drop)),
+            LinkKind::VethOfMachine => {
+                let peer = peers.get(name).ok_or_else(|| io::Error::other("the other end of the pair has no namespace"))?;
+                let pair =
+                    VethLink::new(name, OUTSIDE).mtu(link.mtu).address(link.mac.0).peer_address(peer.mac.0).peer_netns_fd(peer.namespace);
+                self.connection.add_link(pair).await.map_err(io::Error::other)
+            }
+            LinkKind::VethOfVpc => Err(io::Error::other("the pair to the machine is missing")),
+            LinkKind::Loopback => Err(io::Error::other("a namespace without its loopback")),
+        }
+    }
+
+    /// Settings first, up last: a link that is up is complete.
+    async fn set(&self, name: &str, number: u32, link: &Link) -> io::Result<()> {
+        let settings: &[(&str, &str)] = match link.kind {
+            // Answers for every address that is routed elsewhere, at once: proxy_delay would hold the first back for up to
+            // 0.8 s. Nothing that a guest says changes where the host sends packets.
+            LinkKind::Tap => &[
+                ("net/ipv4/neigh/NAME/proxy_delay", "0"),
+                ("net/ipv4/conf/NAME/proxy_arp", "1"),
+                ("net/ipv4/conf/NAME/send_redirects", "0"),
+                ("net/ipv4/conf/NAME/accept_redirects", "0"),
+                ("net/ipv4/conf/NAME/accept_source_route", "0"),
+                ("net/ipv4/conf/NAME/rp_filter", "0"),
+                ("net/ipv6/conf/NAME/disable_ipv6", "1"),
+            ],
+            // Public addresses of two VPCs reach each other by the machine, which need not forward for anybody else.
+            LinkKind::VethOfMachine => &[
+                ("net/ipv4/conf/NAME/forwarding", "1"),
+                ("net/ipv4/conf/NAME/send_redirects", "0"),
+                ("net/ipv4/conf/NAME/accept_redirects", "0"),
+                ("net/ipv6/conf/NAME/disable_ipv6", "1"),
+            ],
+            LinkKind::VethOfVpc => &[("net/ipv4/conf/NAME/rp_filter", "0"), ("net/ipv6/conf/NAME/disable_ipv6", "1")],
+            LinkKind::Loopback => &[],
+        };
+        if !settings.is_empty() {
+            let settings: Vec<_> = settings.iter().map(|(path, value)| (path.replace("NAME", name), *value)).collect();
+            let settings: Vec<_> = settings.iter().map(|(path, value)| (path.as_str(), *value)).collect();
+            netns::inside(self.namespace.as_fd(), || netns::sysctl(&settings))?;
+            self.connection.set_link_address_by_index(number, link.mac.0).await.map_err(io::Error::other)?;
+            self.connection.set_link_mtu_by_index(number, link.mtu).await.map_err(io::Error::other)?;
+        }
+        self.connection.set_link_up_by_index(number).await.map_err(io::Error::other)
+    }
+
+    /// Removes a link, when it is there.
+    pub async fn drop_link(&self, name: &str) -> io::Result<()> {
+        gone(self.connection.del_link(name).await)
+    }
+}
+
+fn write_route(to: Ipv4Net, route: &Route, number: impl Fn(&str) -> io::Result<u32>) -> io::Result<Ipv4Route> {
+    let wanted = Ipv4Route::from_addr(to.network(), to.prefix_len()).table(MAIN).protocol(RouteProtocol::Static);
+    Ok(match route {
+        Route::Link(link) => wanted.dev_index(number(link)?).scope(RouteScope::Link),
+        Route::Hop { link, hop, source } => {
+            let wanted = wanted.gateway(*hop).dev_index(number(link)?).onlink();
+            source.map_or(wanted.clone(), |source| wanted.prefsrc(source))
+        }
+        Route::Unreachable => wanted.route_type(RouteType::Unreachable),
+    })
+}
+
+/// Something that should be gone and was not there is gone.
+fn gone(result: nlink::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.is_not_found() || e.is_no_device() || e.errno() == Some(nix::libc::EADDRNOTAVAIL) => Ok(()),
+        other => other.map_err(io::Error::other),
+    }
+}
+
+/// Something that should be there and was there already is there.
+fn there(result: nlink::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.is_already_exists() => Ok(()),
+        other => other.map_err(io::Error::other),
+    }
+}

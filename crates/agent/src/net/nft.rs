@@ -1,0 +1,265 @@
+//! Our tables in the kernel's nftables: read into a [`Ruleset`], and changed in one transaction.
+//!
+//! The kernel numbers the generations of a namespace's rules, so what we wrote last is still there when the number is; only
+//! after somebody else's change everything is read again. A rule is recognised by the digest in its comment.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use nlink::Connection;
+use nlink::netlink::nftables as nf;
+
+use super::line::Line;
+use super::link::ANSWER_TIME;
+use super::ruleset::{self, Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
+
+/// Elements in one message: a netlink attribute holds 64 KiB, the largest of our elements takes some 80 bytes.
+const ELEMENTS_PER_MESSAGE: usize = 500;
+
+/// The tables of one namespace whose name starts with a prefix.
+pub struct Rules {
+    connection: Connection<nlink::Nftables>,
+    prefix: String,
+    known: Option<(u32, Ruleset)>,
+}
+
+impl Rules {
+    /// Opens the tables of a namespace.
+    pub fn open(namespace: BorrowedFd<'_>, prefix: &str) -> io::Result<Rules> {
+        let connection = Connection::<nlink::Nftables>::new_in(namespace).map_err(io::Error::other)?;
+        Ok(Rules { connection: connection.timeout(ANSWER_TIME), prefix: prefix.to_owned(), known: None })
+    }
+
+    /// What is there.
+    pub async fn read(&mut self) -> nlink::Result<&Ruleset> {
+        let generation = self.connection.generation().await?;
+        if self.known.as_ref().is_none_or(|(known, _)| *known != generation) {
+            let read = self.read_all().await?;
+            self.known = Some((generation, read));
+        }
+        Ok(&self.known.as_ref().expect("it was set above when it was none").1)
+    }
+
+    async fn read_all(&self) -> nlink::Result<Ruleset> {
+        let mut out = Ruleset::default();
+        for table in self.connection.list_tables().await? {
+            let Some(family) = own_family(table.family).filter(|_| table.name.starts_with(&self.prefix)) else { continue };
+            out.tables.insert(TableId { family, name: table.name.clone() }, self.read_table(family, &table.name).await?);
+        }
+        Ok(out)
+    }
+
+    async fn read_table(&self, family: Family, name: &str) -> nlink::Result<Table> {
+        let mut table = Table::default();
+        let theirs = kernel_family(family);
+        for info in self.connection.list_sets_in(name, theirs).await? {
+            let Some(shape) = shape(&info) else {
+                // Of a shape that is never wanted, so that the table is made anew.
+                let foreign = Set { shape: Shape::set(&[]), elements: Default::default() };
+                table.sets.insert(info.name, foreign);
+                continue;
+            };
+            let elements = self.connection.list_set_elements(name, &info.name, theirs).await?;
+            let elements = elements.iter().map(|element| read_element(element, &shape)).collect();
+            table.sets.insert(info.name, Set { shape, elements });
+        }
+        for info in self.connection.list_chains_in(name, theirs).await? {
+            table.chains.insert(info.name.clone(), Chain { base: base(&info), lines: Vec::new() });
+        }
+        for rule in self.connection.list_rules(name, theirs).await? {
+            if let Some(chain) = table.chains.get_mut(&rule.chain) {
+                chain.lines.push(Line::unread(rule.comment_text));
+            }
+        }
+        Ok(table)
+    }
+
+    /// Carries out steps, all or none, after which `want` is what is there.
+    pub async fn change(&mut self, steps: &[Step], want: &Ruleset) -> nlink::Result<()> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let before = self.known.take().map(|(generation, _)| generation);
+        let mut transaction = self.connection.transaction();
+        for step in steps {
+            transaction = add_step(transaction, step)?;
+        }
+        if let Some(generation) = before {
+            transaction = transaction.expect_generation(generation);
+        }
+        transaction.commit(&self.connection).await?;
+        let generation = self.connection.generation().await?;
+        // One more than before means that the change between was ours.
+        if before.is_some_and(|before| before.wrapping_add(1) == generation) {
+            self.known = Some((generation, want.clone()));
+        }
+        Ok(())
+    }
+}
+
+fn own_family(family: nf::Family) -> Option<Family> {
+    match family {
+        nf::Family::Arp => Some(Family::Arp),
+        nf::Family::Inet => Some(Family::Inet),
+        _ => None,
+    }
+}
+
+fn kernel_family(family: Family) -> nf::Family {
+    match family {
+        Family::Arp => nf::Family::Arp,
+        Family::Inet => nf::Family::Inet,
+    }
+}
+
+const FIELDS: [Field; 7] = [Field::IfName, Field::Ether, Field::Ipv4, Field::Proto, Field::Port, Field::Mark, Field::NfProto];
+
+fn field(type_id: u32) -> Option<Field> {
+    FIELDS.into_iter().find(|field| field.type_id() == type_id)
+}
+
+/// nft packs the types of a concatenation into six bits each, the first in the highest.
+fn fields(type_id: u32) -> Option<Vec<Field>> {
+    let mut rest = type_id;
+    let mut out = Vec::new();
+    while rest != 0 {
+        out.push(field(rest & 0x3f)?);
+        rest >>= 6;
+    }
+    out.reverse();
+    Some(out)
+}
+
+fn shape(info: &nf::SetInfo) -> Option<Shape> {
+    let data = match (info.flags.contains(nf::SetFlags::MAP), info.data_type) {
+        (false, _) => Data::None,
+        (true, Some(VERDICT_TYPE)) => Data::Verdict,
+        (true, Some(type_id)) => Data::Value(field(type_id)?),
+        (true, None) => return None,
+    };
+    Some(Shape { key: fields(info.key_type)?, interval: info.flags.contains(nf::SetFlags::INTERVAL), data })
+}
+
+/// `NFT_DATA_VERDICT`.
+const VERDICT_TYPE: u32 = 0xffff_ff00;
+
+fn read_element(element: &nf::SetElement, shape: &Shape) -> (Key, Value) {
+    let from = element.key().to_vec();
+    let to = element.key_end().map_or_else(|| from.clone(), <[u8]>::to_vec);
+    let value = match element.data() {
+        Some(nf::SetElementData::Value(bytes)) => Value::Bytes(bytes.clone()),
+        Some(nf::SetElementData::Verdict(nf::Verdict::JumpTo(chain))) => Value::Jump(chain.to_string()),
+        _ if shape.data == Data::None => Value::None,
+        _ => Value::Bytes(Vec::new()),
+    };
+    (Key { from, to }, value)
+}
+
+fn base(info: &nf::ChainInfo) -> Option<Base> {
+    let hook = match (own_family(info.family)?, info.hook?) {
+        (Family::Arp, 0) => Hook::Input,
+        (Family::Arp, _) => Hook::Output,
+        (Family::Inet, 0) => Hook::Prerouting,
+        (Family::Inet, 1) => Hook::Input,
+        (Family::Inet, 2) => Hook::Forward,
+        (Family::Inet, 3) => Hook::Output,
+        (Family::Inet, _) => Hook::Postrouting,
+    };
+    let kind = match info.chain_type? {
+        nf::ChainType::Nat => BaseKind::Nat,
+        _ => BaseKind::Filter,
+    };
+    Some(Base { kind, hook, priority: info.priority?, policy_drop: info.policy == Some(0) })
+}
+
+fn kernel_set(table: &TableId, name: &str, shape: &Shape) -> nf::Set {
+    let type_of = |field: &Field| match field {
+        Field::Ipv4 => nf::SetKeyType::Ipv4Addr,
+        Field::Ether => nf::SetKeyType::EtherAddr,
+        Field::Proto => nf::SetKeyType::InetProto,
+        Field::Port => nf::SetKeyType::InetService,
+        // Written as they are: the library's own type for a mark turns its bytes around in ranges, where ours are exact.
+        Field::IfName | Field::Mark | Field::NfProto => nf::SetKeyType::Other { type_id: field.type_id(), len: field.len() as u32 },
+    };
+    let key = match shape.key.as_slice() {
+        [only] => type_of(only),
+        several => nf::SetKeyType::Concat(several.iter().map(type_of).collect()),
+    };
+    let set = nf::Set::new(&table.name, name).family(kernel_family(table.family)).key_type(key);
+    let set = if shape.interval { set.interval() } else { set };
+    match shape.data {
+        Data::None => set,
+        Data::Value(field) => set.map(nf::SetDataType::Value(type_of(&field))),
+        Data::Verdict => set.vmap(),
+    }
+}
+
+fn kernel_element(key: &Key, value: &Value) -> nlink::Result<nf::SetElement> {
+    let element =
+        if key.from == key.to { nf::SetElement::new(key.from.clone()) } else { nf::SetElement::range(key.from.clone(), key.to.clone()) };
+    Ok(match value {
+        Value::None => element,
+        Value::Bytes(bytes) => element.value(nf::SetElement::new(bytes.clone())),
+        Value::Jump(chain) => element.verdict(nf::Verdict::JumpTo(nf::ChainName::new(chain.clone())?)),
+    })
+}
+
+fn kernel_chain(table: &TableId, name: &str, base: Option<Base>) -> nlink::Result<nf::Chain> {
+    let chain = nf::Chain::new(table.name.as_str(), name)?.family(kernel_family(table.family));
+    let Some(base) = base else { return Ok(chain) };
+    let kind = match base.kind {
+        BaseKind::Filter => nf::ChainType::Filter,
+        BaseKind::Nat => nf::ChainType::Nat,
+    };
+    let hook = match base.hook {
+        Hook::Prerouting => nf::Hook::Prerouting,
+        Hook::Input => nf::Hook::Input,
+        Hook::Forward => nf::Hook::Forward,
+        Hook::Output => nf::Hook::Output,
+        Hook::Postrouting => nf::Hook::Postrouting,
+    };
+    let policy = if base.policy_drop { nf::Policy::Drop } else { nf::Policy::Accept };
+    let none: [String; 0] = [];
+    let base = nf::BaseChain::try_new(kind, hook, nf::Priority::Custom(base.priority), none)?;
+    Ok(chain.base(base.policy(policy)))
+}
+
+fn add_step(transaction: nf::Transaction, step: &Step) -> nlink::Result<nf::Transaction> {
+    let family = |table: &TableId| kernel_family(table.family);
+    Ok(match step {
+        Step::AddTable(table) => transaction.add_table(&table.name, family(table)),
+        Step::DropTable(table) => transaction.del_table(&table.name, family(table)),
+        Step::AddSet(table, name, shape) => transaction.add_set(kernel_set(table, name, shape)),
+        Step::DropSet(table, name) => transaction.del_set(&table.name, name, family(table)),
+        Step::AddChain(table, name, base) => transaction.add_chain(kernel_chain(table, name, *base)?),
+        Step::FlushChain(table, name) => transaction.flush_chain(&table.name, name, family(table)),
+        Step::DropChain(table, name) => transaction.del_chain(&table.name, name, family(table)),
+        Step::AddLine(table, chain, line) => {
+            let rule = nf::Rule::new(&table.name, chain).family(family(table)).expressions(line.exprs().to_vec());
+            transaction.add_rule(rule.comment(&line.mark()))
+        }
+        Step::AddElements(table, name, shape, elements) => {
+            let set = kernel_set(table, name, shape);
+            let mut transaction = transaction;
+            for part in elements.chunks(ELEMENTS_PER_MESSAGE) {
+                let part = part.iter().map(|(key, value)| kernel_element(key, value)).collect::<nlink::Result<Vec<_>>>()?;
+                transaction = transaction.add_set_elements(&set, &part);
+            }
+            transaction
+        }
+        Step::DropElements(table, name, shape, keys) => {
+            let set = kernel_set(table, name, shape);
+            let mut transaction = transaction;
+            for part in keys.chunks(ELEMENTS_PER_MESSAGE) {
+                let part = part.iter().map(|key| kernel_element(key, &Value::None)).collect::<nlink::Result<Vec<_>>>()?;
+                transaction = transaction.del_set_elements(&set, &part);
+            }
+            transaction
+        }
+    })
+}
+
+/// The steps that bring a namespace to `want`.
+pub fn steps(seen: &Ruleset, want: &Ruleset) -> Vec<Step> {
+    ruleset::steps(seen, want)
+}

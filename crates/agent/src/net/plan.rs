@@ -1,0 +1,226 @@
+//! What links, addresses, routes and neighbours a namespace should have, and the changes from what it has. Pure.
+//!
+//! ```text
+//!   VpcSpec ─ want() ─▶ Side ─┐
+//!                             ├─ plan() ─▶ [Change], each safe to repeat ─▶ link.rs
+//!   kernel ── link.rs ─▶ Side ┘
+//! ```
+//!
+//! The rules of the packet filter are not here (`table.rs`, `ruleset.rs`); they are always changed before links are, so that
+//! a tap that comes up finds its filter. A link is brought up as the last step of its setting up, so one that is up is
+//! complete, whatever was interrupted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use hostspec::VpcSpec;
+use ipnet::Ipv4Net;
+use model::{InterfaceId, MacAddr};
+
+use super::names::{self, MACHINE_HOP, Names, OUTSIDE, ROUTER_MAC, VPC_HOP, tap};
+use super::table;
+
+/// Bytes of a packet on a link of which the spec says nothing: Ethernet's.
+pub const DEFAULT_MTU: u16 = 1500;
+
+/// Links and routes of ours in one namespace, wanted or seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Side {
+    /// Links by name.
+    pub links: BTreeMap<String, Link>,
+    /// Addresses by link.
+    pub addresses: BTreeSet<(String, Ipv4Addr)>,
+    /// Routes of the main table by destination.
+    pub routes: BTreeMap<Ipv4Net, Route>,
+    /// Permanent neighbours by link and address.
+    pub neighbours: BTreeMap<(String, Ipv4Addr), MacAddr>,
+}
+
+/// A link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// What it is.
+    pub kind: LinkKind,
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// Whether it is up.
+    pub up: bool,
+}
+
+/// What a link is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// An interface of a machine.
+    Tap,
+    /// The machine's end of the pair to a VPC.
+    VethOfMachine,
+    /// The VPC's end of that pair.
+    VethOfVpc,
+    /// The namespace's own loopback.
+    Loopback,
+}
+
+/// Where packets for a destination go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// Straight to a link.
+    Link(String),
+    /// By a next hop on a link; `source` is what the machine's own packets come from.
+    Hop {
+        /// The link.
+        link: String,
+        /// The next hop.
+        hop: Ipv4Addr,
+        /// The address that the machine's own packets carry.
+        source: Option<Ipv4Addr>,
+    },
+    /// Nowhere: the sender is told.
+    Unreachable,
+}
+
+impl Route {
+    fn link(&self) -> Option<&str> {
+        match self {
+            Route::Link(link) | Route::Hop { link, hop: _, source: _ } => Some(link),
+            Route::Unreachable => None,
+        }
+    }
+}
+
+/// One change to a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Removes a link, and with it everything on it.
+    DropLink(String),
+    /// Makes a link, down.
+    MakeLink(String, Link),
+    /// Gives a link its settings and brings it up.
+    SetLink(String, Link),
+    /// Gives a link an address.
+    AddAddress(String, Ipv4Addr),
+    /// Takes an address from a link.
+    DropAddress(String, Ipv4Addr),
+    /// Makes or replaces a route.
+    SetRoute(Ipv4Net, Route),
+    /// Removes a route.
+    DropRoute(Ipv4Net, Route),
+    /// Makes or replaces a permanent neighbour.
+    SetNeighbour(String, Ipv4Addr, MacAddr),
+    /// Removes a permanent neighbour.
+    DropNeighbour(String, Ipv4Addr),
+}
+
+/// What the namespace of a VPC should have.
+pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>) -> Side {
+    let mut side = Side::default();
+    let loopback = Link { kind: LinkKind::Loopback, mac: MacAddr([0; 6]), mtu: 65536, up: true };
+    side.links.insert("lo".to_owned(), loopback);
+    side.addresses = table::own_addresses(spec).map(|ip| ("lo".to_owned(), ip)).collect();
+    for range in table::ranges(spec) {
+        // Without it a packet to an address that nobody has would follow the default route out of the VPC.
+        side.routes.insert(range, Route::Unreachable);
+    }
+    for nic in &spec.nics {
+        let name = tap(nic.id);
+        let mtu = u32::from(mtus.get(&nic.id).copied().unwrap_or(DEFAULT_MTU));
+        side.links.insert(name.clone(), Link { kind: LinkKind::Tap, mac: ROUTER_MAC, mtu, up: true });
+        side.routes.insert(Ipv4Net::from(nic.ip), Route::Link(name.clone()));
+        side.neighbours.insert((name, nic.ip), nic.mac);
+    }
+    if reaches_out(spec) {
+        let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
+        let outside = Link { kind: LinkKind::VethOfVpc, mac: vpc_mac, mtu: DEFAULT_MTU.into(), up: true };
+        side.links.insert(OUTSIDE.to_owned(), outside);
+        side.routes.insert(Ipv4Net::default(), Route::Hop { link: OUTSIDE.to_owned(), hop: MACHINE_HOP, source: None });
+        side.neighbours.insert((OUTSIDE.to_owned(), MACHINE_HOP), machine_mac);
+    }
+    side
+}
+
+/// Whether a VPC has a public address here, and so a way to the machine.
+pub fn reaches_out(spec: &VpcSpec) -> bool {
+    spec.nics.iter().any(|nic| nic.public_ip.is_some())
+}
+
+/// What the machine's own namespace should have for these VPCs; `source` is the machine's address towards them.
+pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, source: Ipv4Addr) -> Side {
+    let mut side = Side::default();
+    for spec in specs.into_iter().filter(|spec| reaches_out(spec)) {
+        let veth = names.veth(spec.vni);
+        let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
+        let link = Link { kind: LinkKind::VethOfMachine, mac: machine_mac, mtu: DEFAULT_MTU.into(), up: true };
+        side.links.insert(veth.clone(), link);
+        side.addresses.insert((veth.clone(), source));
+        side.neighbours.insert((veth.clone(), VPC_HOP), vpc_mac);
+        for public in spec.nics.iter().filter_map(|nic| nic.public_ip) {
+            let hop = Route::Hop { link: veth.clone(), hop: VPC_HOP, source: Some(source) };
+            side.routes.insert(Ipv4Net::from(public), hop);
+        }
+    }
+    side
+}
+
+/// The changes from what is there to what should be, in an order that works.
+pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
+    let mut out = Vec::new();
+    let mut gone: BTreeSet<&str> = BTreeSet::new();
+    for (name, link) in &seen.links {
+        let keep = want.links.get(name).is_some_and(|w| w.kind == link.kind);
+        if !keep && link.kind != LinkKind::Loopback {
+            gone.insert(name);
+            out.push(Change::DropLink(name.clone()));
+        }
+    }
+    // A link that was down had lost its routes; what the kernel still shows of them is not relied upon.
+    let mut lost = gone.clone();
+    for (name, link) in &want.links {
+        let there = seen.links.get(name).filter(|_| !gone.contains(name.as_str()));
+        if there.is_none_or(|seen| !seen.up) {
+            lost.insert(name);
+        }
+        if there.is_none() {
+            out.push(Change::MakeLink(name.clone(), Link { up: false, ..*link }));
+        }
+        let same = |seen: &Link| link.kind == LinkKind::Loopback && seen.up == link.up || seen == link;
+        if !there.is_some_and(same) {
+            out.push(Change::SetLink(name.clone(), *link));
+        }
+    }
+    let stays = |link: &str| !gone.contains(link);
+    out.extend(
+        seen.addresses
+            .iter()
+            .filter(|a| stays(&a.0) && !want.addresses.contains(*a))
+            .map(|(link, ip)| Change::DropAddress(link.clone(), *ip)),
+    );
+    out.extend(
+        want.addresses
+            .iter()
+            .filter(|a| gone.contains(a.0.as_str()) || !seen.addresses.contains(*a))
+            .map(|(link, ip)| Change::AddAddress(link.clone(), *ip)),
+    );
+    for ((link, ip), mac) in &want.neighbours {
+        if lost.contains(link.as_str()) || seen.neighbours.get(&(link.clone(), *ip)) != Some(mac) {
+            out.push(Change::SetNeighbour(link.clone(), *ip, *mac));
+        }
+    }
+    for (link, ip) in seen.neighbours.keys() {
+        if stays(link) && !want.neighbours.contains_key(&(link.clone(), *ip)) {
+            out.push(Change::DropNeighbour(link.clone(), *ip));
+        }
+    }
+    for (to, route) in &want.routes {
+        let uncertain = route.link().is_some_and(|link| lost.contains(link));
+        if uncertain || seen.routes.get(to) != Some(route) {
+            out.push(Change::SetRoute(*to, route.clone()));
+        }
+    }
+    for (to, route) in &seen.routes {
+        if route.link().is_none_or(stays) && !want.routes.contains_key(to) {
+            out.push(Change::DropRoute(*to, route.clone()));
+        }
+    }
+    out
+}

@@ -1,0 +1,299 @@
+//! The nftables tables of a VPC's namespace and of the machine, written down from the spec.
+//!
+//! ```text
+//!   frame from a tap ─▶ arp input: sender is the tap's own               (answers come from proxy ARP)
+//!                    ─▶ entry: interface, hardware and IP address belong together    (before defragmentation)
+//!                       ├─▶ input:   DHCP, DNS, metadata, ping of the gateway
+//!                       └─▶ forward: judged under the rules of now? ─ yes ─▶ accept
+//!                                    └ no: translation still valid? ─▶ egress of who opened it ─▶ ingress of who answers
+//!                                      ─▶ connection marked with the epoch of the rules ─▶ accept
+//!   to the machine   ─▶ leave: only a public address in use may be the source
+//! ```
+//!
+//! **When a rule goes.** Every connection carries the epoch of the rules that accepted it. A change that could take
+//! something away starts a new epoch in the same transaction; the next packet of each connection, in either direction, is
+//! judged again by the connection's own tuple (who opened it, to what port), and dropped when no rule accepts it any more.
+//! Nothing is flushed, and nothing is missed between the rule's end and a flush.
+//!
+//! It knows no kernel: `nft.rs` reads and writes tables.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use hostspec::{Direction, Verdict, VpcSpec};
+use ipnet::Ipv4Net;
+
+use super::line::{Line, Load};
+use super::names::{FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, RESOLVER_EC2, tap};
+use super::policy::{self, Policy, Profile, Service};
+use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Table, TableId, Value};
+
+/// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
+const BEFORE_DEFRAG: i32 = -450;
+/// `NF_IP_PRI_NAT_DST`.
+const DSTNAT: i32 = -100;
+/// `NF_IP_PRI_NAT_SRC`.
+const SRCNAT: i32 = 100;
+/// After source translation, when a packet looks as the machine will see it.
+const AFTER_SRCNAT: i32 = 300;
+
+const NOBODY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+
+/// The tables of a VPC's namespace under these rules; `epoch` is never 0, which is the mark of a connection that nobody judged.
+pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
+    let policy = policy::compile(&spec.groups, &spec.nics);
+    let mut inet = Table { sets: sets(spec, &policy, epoch), chains: chains() };
+    for profile in &policy.profiles {
+        profile_table(profile, &mut inet);
+    }
+    let arp = Table {
+        sets: BTreeMap::from([("senders".to_owned(), senders(spec))]),
+        chains: BTreeMap::from([("input".to_owned(), arp_input())]),
+    };
+    let name = names.vpc_table();
+    Ruleset {
+        tables: BTreeMap::from([
+            (TableId { family: Family::Arp, name: name.clone() }, arp),
+            (TableId { family: Family::Inet, name }, inet),
+        ]),
+    }
+}
+
+/// The table of the machine's own namespace: public addresses of a cloud are reached by the machine and by each other, and
+/// nothing else passes between a VPC and whatever the machine is connected to, also when it forwards packets for others.
+pub fn machine(names: &Names) -> Ruleset {
+    let ours = format!("{}*", names.prefix());
+    let lines = vec![Line::new().iif(&ours).oif_not(&ours).drop(), Line::new().oif(&ours).iif_not(&ours).drop()];
+    let base = Base { kind: BaseKind::Filter, hook: Hook::Forward, priority: -10, policy_drop: false };
+    let chain = Chain { base: Some(base), lines };
+    let table = Table { sets: BTreeMap::new(), chains: BTreeMap::from([("forward".to_owned(), chain)]) };
+    Ruleset { tables: BTreeMap::from([(TableId { family: Family::Inet, name: names.machine_table() }, table)]) }
+}
+
+/// The ranges of a VPC without overlaps.
+pub fn ranges(spec: &VpcSpec) -> Vec<Ipv4Net> {
+    Ipv4Net::aggregate(&spec.ranges.iter().map(Ipv4Net::trunc).collect())
+}
+
+fn set(shape: Shape, elements: impl IntoIterator<Item = (Key, Value)>) -> Set {
+    Set { shape, elements: elements.into_iter().collect() }
+}
+
+fn plain(shape: Shape, keys: impl IntoIterator<Item = Key>) -> Set {
+    set(shape, keys.into_iter().map(|key| (key, Value::None)))
+}
+
+const BINDING: [Field; 3] = [Field::IfName, Field::Ether, Field::Ipv4];
+const PORT: [Field; 2] = [Field::IfName, Field::Ether];
+const SERVICE: [Field; 3] = [Field::Ipv4, Field::Proto, Field::Port];
+const PAIR: [Field; 2] = [Field::Ipv4, Field::Ipv4];
+
+fn binding(spec: &VpcSpec, ip_of: impl Fn(&hostspec::NicSpec) -> Ipv4Addr) -> impl Iterator<Item = Key> {
+    spec.nics.iter().map(move |nic| Key::builder().ifname(&tap(nic.id)).ether(nic.mac).ipv4(ip_of(nic)).key(&BINDING))
+}
+
+/// An address of one's own, or none while looking whether another has it (RFC 5227).
+fn senders(spec: &VpcSpec) -> Set {
+    plain(Shape::set(&BINDING), binding(spec, |nic| nic.ip).chain(binding(spec, |_| NOBODY)))
+}
+
+fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
+    let ipv4 = [Field::Ipv4];
+    let public: Vec<(Ipv4Addr, Ipv4Addr)> = spec.nics.iter().filter_map(|nic| Some((nic.public_ip?, nic.ip))).collect();
+    let judged_by = |direction: Direction| {
+        let jumps = policy.of.iter().map(move |(ip, profile)| (Key::ipv4(*ip), Value::Jump(chain_name(direction, profile))));
+        set(Shape::map(&ipv4, Data::Verdict), jumps)
+    };
+    let ports = spec.nics.iter().map(|nic| Key::builder().ifname(&tap(nic.id)).ether(nic.mac).key(&PORT));
+    let ranges = ranges(spec).into_iter();
+    let ranges = ranges.map(|net| Key::builder().ipv4_range(net.network(), net.broadcast()).key(&ipv4));
+    let pairs = public.iter().map(|(public, private)| Key::builder().ipv4(*public).ipv4(*private).key(&PAIR));
+    let inward = public.iter().map(|(public, private)| (Key::ipv4(*public), Value::ipv4(*private)));
+    let outward = public.iter().map(|(public, private)| (Key::ipv4(*private), Value::ipv4(*public)));
+    let translation = Shape::map(&ipv4, Data::Value(Field::Ipv4));
+    let classes = policy.classes.iter().map(|(ip, class)| (Key::ipv4(*ip), Value::mark(*class)));
+    let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
+    let gateways = spec.subnets.iter().map(|subnet| Key::ipv4(subnet.gateway));
+    [
+        ("bindings", plain(Shape::set(&BINDING), binding(spec, |nic| nic.ip))),
+        ("ports", plain(Shape::set(&PORT), ports)),
+        ("ranges", plain(Shape::ranges(&ipv4), ranges)),
+        ("gateways", plain(Shape::set(&ipv4), gateways)),
+        ("services", plain(Shape::set(&SERVICE), services(spec))),
+        ("public", plain(Shape::set(&ipv4), public.iter().map(|(public, _)| Key::ipv4(*public)))),
+        ("pairs", plain(Shape::set(&PAIR), pairs)),
+        ("inward", set(translation.clone(), inward)),
+        ("outward", set(translation, outward)),
+        ("epoch", plain(Shape::set(&[Field::Mark]), [Key::builder().mark(epoch).key(&[Field::Mark])])),
+        ("now", set(Shape::map(&[Field::NfProto], Data::Value(Field::Mark)), [now])),
+        ("classes", set(Shape::map(&ipv4, Data::Value(Field::Mark)), classes)),
+        ("egress", judged_by(Direction::Egress)),
+        ("ingress", judged_by(Direction::Ingress)),
+    ]
+    .map(|(name, set)| (name.to_owned(), set))
+    .into()
+}
+
+/// What the host itself answers inside the VPC.
+fn services(spec: &VpcSpec) -> Vec<Key> {
+    let mut out = Vec::new();
+    let mut open = |ip: Ipv4Addr, protocol: u8, port: u16| {
+        out.push(Key::builder().ipv4(ip).protos(protocol, protocol).ports(port, port).key(&SERVICE));
+    };
+    for resolver in spec.subnets.iter().map(|subnet| subnet.gateway).chain([RESOLVER_EC2]) {
+        open(resolver, 17, 53);
+        open(resolver, 6, 53);
+    }
+    for dhcp in spec.subnets.iter().map(|subnet| subnet.gateway).chain([Ipv4Addr::BROADCAST]) {
+        open(dhcp, 17, 67);
+    }
+    for metadata in [METADATA_EC2, METADATA_ALIYUN, METADATA_TENCENT] {
+        open(metadata, 6, 80);
+    }
+    out
+}
+
+fn arp_input() -> Chain {
+    let base = Base { kind: BaseKind::Filter, hook: Hook::Input, priority: 0, policy_drop: true };
+    let lines = vec![
+        Line::new().arp_not_ethernet_ipv4().drop(),
+        Line::new().not_in_set(&[Load::IifName, Load::EtherSaddr, Load::ArpSaddrIp], "senders").drop(),
+        Line::new().not_in_set(&[Load::IifName, Load::ArpSaddrEther, Load::ArpSaddrIp], "senders").drop(),
+        Line::new().arp_request().accept(),
+    ];
+    Chain { base: Some(base), lines }
+}
+
+fn chains() -> BTreeMap<String, Chain> {
+    let base = |kind, hook, priority, policy_drop| Some(Base { kind, hook, priority, policy_drop });
+    let entry = vec![
+        Line::new().not_ipv4().drop(),
+        Line::new().iif_not(OUTSIDE).udp(67, 68).drop(),
+        Line::new().in_set(&[Load::IifName, Load::EtherSaddr, Load::IpSaddr], "bindings").accept(),
+        Line::new().from_ip(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
+        Line::new().iif("lo").accept(),
+        Line::new().iif(OUTSIDE).in_set(&[Load::IpSaddr], "ranges").drop(),
+        Line::new().iif(OUTSIDE).in_set(&[Load::IpDaddr], "public").accept(),
+    ];
+    let input = vec![
+        Line::new().iif("lo").accept(),
+        Line::new().in_set(&[Load::IpDaddr, Load::L4Proto, Load::ThDport], "services").accept(),
+        Line::new().icmp_echo_request().in_set(&[Load::IpDaddr], "gateways").accept(),
+    ];
+    let forward = vec![
+        Line::new().in_set(&[Load::CtMark], "epoch").accept(),
+        Line::new().ct_invalid().drop(),
+        Line::new().ct_dnat().not_in_set(&[Load::CtOriginalDaddr, Load::CtReplySaddr], "pairs").drop(),
+        Line::new().ct_snat().not_in_set(&[Load::CtReplyDaddr, Load::CtOriginalSaddr], "pairs").drop(),
+        Line::new().vmap(Load::CtOriginalSaddr, "egress"),
+        Line::new().vmap(Load::CtReplySaddr, "ingress"),
+        Line::new().set_ct_mark_from(Load::NfProto, "now").accept(),
+    ];
+    let leave = vec![Line::new().oif(OUTSIDE).not_in_set(&[Load::IpSaddr], "public").drop()];
+    let filter = BaseKind::Filter;
+    [
+        ("entry", Chain { base: base(filter, Hook::Prerouting, BEFORE_DEFRAG, true), lines: entry }),
+        ("input", Chain { base: base(filter, Hook::Input, 0, true), lines: input }),
+        ("forward", Chain { base: base(filter, Hook::Forward, 0, true), lines: forward }),
+        (
+            "inward",
+            Chain {
+                base: base(BaseKind::Nat, Hook::Prerouting, DSTNAT, false),
+                lines: vec![Line::new().iif(OUTSIDE).dnat_by_daddr("inward")],
+            },
+        ),
+        (
+            "outward",
+            Chain {
+                base: base(BaseKind::Nat, Hook::Postrouting, SRCNAT, false),
+                lines: vec![Line::new().oif(OUTSIDE).snat_by_saddr("outward")],
+            },
+        ),
+        ("leave", Chain { base: base(filter, Hook::Postrouting, AFTER_SRCNAT, false), lines: leave }),
+    ]
+    .map(|(name, chain)| (name.to_owned(), chain))
+    .into()
+}
+
+fn chain_name(direction: Direction, profile: &str) -> String {
+    match direction {
+        Direction::Egress => format!("out_{profile}"),
+        Direction::Ingress => format!("in_{profile}"),
+    }
+}
+
+/// The chain of a profile and the sets that its lines look into. A connection that the profile accepts returns to where it
+/// came from, so that the other end is asked too.
+fn profile_table(profile: &Profile, table: &mut Table) {
+    let chain = chain_name(profile.direction, &profile.name);
+    let peer = match profile.direction {
+        Direction::Egress => Load::CtReplySaddr,
+        Direction::Ingress => Load::CtOriginalSaddr,
+    };
+    let any = [Field::Proto, Field::Port];
+    let net = [Field::Ipv4, Field::Proto, Field::Port];
+    let class = [Field::Mark, Field::Proto, Field::Port];
+    let service = [Load::CtProto, Load::CtOriginalPort];
+    let mut lines = Vec::new();
+    for stage in &profile.stages {
+        let (letter, end): (_, fn(Line) -> Line) = match stage.verdict {
+            Verdict::Accept => ("a", Line::give_back),
+            Verdict::Drop => ("d", Line::drop),
+        };
+        let name = format!("{chain}_{}{letter}", stage.priority);
+        if !stage.any.is_empty() {
+            let keys = stage.any.iter().map(|s| with_service(Key::builder(), *s).key(&any));
+            table.sets.insert(format!("{name}_any"), plain(Shape::ranges(&any), keys));
+            lines.push(end(Line::new().in_set(&service, &format!("{name}_any"))));
+        }
+        if !stage.net.is_empty() {
+            let keys = stage.net.iter().map(|((from, to), s)| with_service(Key::builder().ipv4_range(*from, *to), *s).key(&net));
+            table.sets.insert(format!("{name}_net"), plain(Shape::ranges(&net), keys));
+            lines.push(end(Line::new().in_set(&[peer, service[0], service[1]], &format!("{name}_net"))));
+        }
+        if stage.names_groups {
+            let keys = stage.class.iter().map(|(number, s)| with_service(Key::builder().mark(*number), *s).key(&class));
+            table.sets.insert(format!("{name}_grp"), plain(Shape::ranges(&class), keys));
+            lines.push(end(Line::new().mapped_in_set(peer, "classes", &service, &format!("{name}_grp"))));
+        }
+    }
+    lines.push(Line::new().drop());
+    table.chains.insert(chain, Chain { base: None, lines });
+}
+
+fn with_service(key: super::ruleset::KeyBuilder, service: Service) -> super::ruleset::KeyBuilder {
+    key.protos(service.protocols.0, service.protocols.1).ports(service.ports.0, service.ports.1)
+}
+
+/// Whether going from one ruleset to the other could take something away from a connection that is open: everything but more
+/// interfaces, more public addresses and more services.
+pub fn needs_epoch(seen: &Ruleset, want: &Ruleset) -> bool {
+    const ONLY_GROW: [&str; 12] =
+        ["bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "inward", "outward", "egress", "ingress"];
+    want.tables.iter().any(|(id, table)| {
+        let Some(old) = seen.tables.get(id) else { return true };
+        let set_takes = |name: &String, set: &Set| {
+            if name == "epoch" || name == "now" {
+                return false;
+            }
+            let Some(before) = old.sets.get(name) else { return false };
+            let kept = before.elements.iter().all(|(key, value)| set.elements.get(key) == Some(value));
+            let grown = before.elements.len() != set.elements.len();
+            !kept || (grown && !ONLY_GROW.contains(&name.as_str()))
+        };
+        let chain_differs = |name: &String, chain: &Chain| old.chains.get(name).is_some_and(|c| c.lines != chain.lines);
+        table.sets.iter().any(|(name, set)| set_takes(name, set)) || table.chains.iter().any(|(name, c)| chain_differs(name, c))
+    })
+}
+
+/// The epoch that a ruleset is under, when it has one.
+pub fn epoch(ruleset: &Ruleset) -> Option<u32> {
+    let inet = ruleset.tables.iter().find(|(id, _)| id.family == Family::Inet)?.1;
+    let key = inet.sets.get("epoch")?.elements.keys().next()?;
+    key.from.as_slice().try_into().ok().map(u32::from_ne_bytes).filter(|epoch| *epoch != 0)
+}
+
+/// Every address that the namespace of a VPC answers for itself.
+pub fn own_addresses(spec: &VpcSpec) -> impl Iterator<Item = Ipv4Addr> {
+    spec.subnets.iter().map(|subnet| subnet.gateway).chain(FIXED)
+}

@@ -1,0 +1,11 @@
+//! The network of a host with real packets: every test has a machine of its own (a namespace), guests that speak frames on
+//! their taps or through a kernel of their own, and nothing of it is left afterwards.
+
+mod frames;
+mod golden;
+mod groups;
+mod lab;
+mod life;
+mod public;
+mod services;
+mod spoofing;

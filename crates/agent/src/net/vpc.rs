@@ -1,0 +1,176 @@
+//! One VPC on this host: its namespace, what is in it, and the services that answer inside.
+//!
+//! The namespace, its links and its rules stay when the agent ends, and are taken up again by the next one. Only the answers
+//! to DHCP, DNS and metadata are the agent's own.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use hostspec::VpcSpec;
+use model::InterfaceId;
+use tokio::sync::watch;
+
+use super::link::{Links, Whose};
+use super::names::{Names, OUTSIDE};
+use super::nft::Rules;
+use super::{netns, nft, plan, table};
+use crate::guest::{Directory, Guests, Services};
+
+/// Settings of a VPC's namespace: it routes, and nobody inside tells it where to.
+const SETTINGS: &[(&str, &str)] = &[
+    ("net/ipv4/ip_forward", "1"),
+    ("net/ipv4/conf/all/rp_filter", "0"),
+    ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/conf/all/send_redirects", "0"),
+    ("net/ipv4/conf/default/send_redirects", "0"),
+    ("net/ipv4/conf/all/accept_redirects", "0"),
+    ("net/ipv4/conf/default/accept_redirects", "0"),
+    ("net/ipv4/conf/all/accept_source_route", "0"),
+    ("net/ipv6/conf/all/disable_ipv6", "1"),
+    ("net/ipv6/conf/default/disable_ipv6", "1"),
+];
+
+/// A VPC on this host.
+pub struct Vpc {
+    namespace: OwnedFd,
+    name: String,
+    links: Links,
+    rules: Rules,
+    services: Option<Services>,
+    directory: watch::Sender<Arc<Directory>>,
+    applied: Option<(VpcSpec, BTreeMap<InterfaceId, u16>)>,
+    verified: Instant,
+}
+
+impl Vpc {
+    /// Takes up the namespace of a VPC, or makes it.
+    pub fn open(names: &Names, spec: &VpcSpec, found: Option<OwnedFd>) -> io::Result<Vpc> {
+        let name = names.namespace(spec.id);
+        let namespace = match (netns::open(&name)?, found) {
+            (Some(namespace), _) => namespace,
+            (None, Some(found)) => {
+                tracing::info!(namespace = name, "gave a namespace its name again");
+                netns::name_again(found.as_fd(), &name)?;
+                found
+            }
+            (None, None) => netns::make(&name)?,
+        };
+        netns::inside(namespace.as_fd(), || netns::sysctl(SETTINGS))?;
+        Ok(Vpc {
+            links: Links::open(namespace.as_fd(), Whose::Vpc)?,
+            rules: Rules::open(namespace.as_fd(), &names.prefix())?,
+            namespace,
+            name,
+            services: None,
+            directory: watch::Sender::new(Arc::new(Directory::default())),
+            applied: None,
+            verified: Instant::now(),
+        })
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
+    }
+
+    /// Tells the services what to answer.
+    pub fn publish(&self, directory: Directory) {
+        self.directory.send_replace(Arc::new(directory));
+    }
+
+    /// Starts the services when they do not run.
+    pub fn serve(&mut self, guests: &Arc<Guests>) -> io::Result<()> {
+        if self.services.as_ref().is_none_or(|services| !services.alive()) {
+            self.services = None;
+            self.services = Some(Services::start(self.namespace.as_fd(), self.directory.subscribe(), guests.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Whether the VPC was brought to this state, not longer ago than `fresh`.
+    pub fn is(&self, spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, fresh: std::time::Duration) -> bool {
+        self.applied.as_ref().is_some_and(|(s, m)| s == spec && m == mtus) && self.verified.elapsed() < fresh
+    }
+
+    /// Whether the interface was brought up as it is wanted and its tap is still there. Opening one that is not would make
+    /// another that nothing routes to.
+    pub async fn has(&self, nic: &hostspec::NicSpec) -> io::Result<bool> {
+        let applied = self.applied.as_ref().is_some_and(|(spec, _)| spec.nics.iter().any(|n| n == nic));
+        let links = self.links.read().await.map_err(io::Error::other)?.0.links;
+        Ok(applied && links.get(&super::names::tap(nic.id)).is_some_and(|link| link.up))
+    }
+
+    /// The newest spec that the namespace was brought to.
+    pub fn applied(&self) -> Option<&VpcSpec> {
+        self.applied.as_ref().map(|(spec, _)| spec)
+    }
+
+    /// Whether the end of the pair to the machine is there.
+    pub async fn has_outside(&self) -> io::Result<bool> {
+        Ok(self.links.read().await.map_err(io::Error::other)?.0.links.contains_key(OUTSIDE))
+    }
+
+    /// Brings the namespace to what the spec says: its name, the rules in one transaction, then links and routes.
+    pub async fn apply(&mut self, names: &Names, spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>) -> io::Result<()> {
+        self.applied = None;
+        if !netns::is_named(self.namespace.as_fd(), &self.name)? {
+            netns::remove(&self.name)?;
+            netns::name_again(self.namespace.as_fd(), &self.name)?;
+        }
+        self.apply_rules(names, spec).await?;
+        let (seen, mut numbers) = self.links.read().await.map_err(io::Error::other)?;
+        let changes = plan::plan(&seen, &plan::vpc(spec, mtus));
+        if !changes.is_empty() {
+            tracing::debug!(namespace = self.name, changes = changes.len(), "changing links");
+        }
+        self.links.change(&changes, &mut numbers, &BTreeMap::new()).await?;
+        self.applied = Some((spec.clone(), mtus.clone()));
+        self.verified = Instant::now();
+        Ok(())
+    }
+
+    async fn apply_rules(&mut self, names: &Names, spec: &VpcSpec) -> io::Result<()> {
+        let seen = self.rules.read().await.map_err(io::Error::other)?.clone();
+        let current = table::epoch(&seen).unwrap_or_else(now_epoch);
+        let mut want = table::vpc(names, spec, current);
+        if table::needs_epoch(&seen, &want) {
+            // Never one that was used before, also when the table was lost and connections still carry its epochs.
+            want = table::vpc(names, spec, current.wrapping_add(1).max(now_epoch()).max(1));
+        }
+        let steps = nft::steps(&seen, &want);
+        self.rules.change(&steps, &want).await.map_err(io::Error::other)
+    }
+
+    /// Opens the tap of an interface that was brought up.
+    pub fn open_tap(&self, nic: InterfaceId) -> io::Result<OwnedFd> {
+        netns::inside(self.namespace.as_fd(), || super::tap::open(&super::names::tap(nic)))
+    }
+
+    /// The taps that are there.
+    pub async fn taps(&self) -> io::Result<Vec<String>> {
+        let links = self.links.read().await.map_err(io::Error::other)?.0.links;
+        Ok(links.into_iter().filter(|(_, link)| link.kind == plan::LinkKind::Tap).map(|(name, _)| name).collect())
+    }
+
+    /// Ends the services, removes every link of ours, and the namespace's name. The kernel removes the rest when QEMU has
+    /// closed what it held.
+    pub async fn remove(self) -> io::Result<()> {
+        for tap in self.taps().await? {
+            self.links.drop_link(&tap).await?;
+        }
+        self.links.drop_link(OUTSIDE).await?;
+        if let Some(services) = self.services {
+            services.stop().await;
+        }
+        netns::remove(&self.name)
+    }
+}
+
+/// Seconds since 1970, which grow from one run of the agent to the next.
+fn now_epoch() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since.as_secs() as u32).max(1)
+}
