@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   repository import DIR DISK           prints the image's digest; DISK may be - for standard input
+//!   repository recipe DIR FOLDER         imports what an image recipe has built
 //!   repository serve DIR SOCKET          until SIGTERM
 //!   repository verify DIR DIGEST         prints what is wrong
 //!   repository export DIR DIGEST         writes the disk to standard output
@@ -23,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments[..] {
         ["import", folder, "-"] => println!("{}", Repository::open(folder)?.import_raw(stdin().lock(), None)?),
         ["import", folder, disk] => println!("{}", Repository::open(folder)?.import_raw_file(Path::new(disk), None)?),
+        ["recipe", folder, built] => println!("{:?}", Repository::open(folder)?.import_folder(built)?),
         ["serve", folder, socket] => server::main(ServerConfig::new(folder, socket))?,
         ["verify", folder, image] => {
             for problem in Repository::open(folder)?.verify(&image.parse()?) {

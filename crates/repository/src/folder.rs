@@ -58,7 +58,7 @@ impl Folder {
         }
     }
 
-    /// Makes the folders, and last the file that says that they are there. Two processes may do it at once.
+    /// Makes the folders, and last the file that says that they are there. Several may do it at once.
     fn lay_out(&self) -> Result<(), RepositoryError> {
         make_folder(&self.root, PASSABLE)?;
         for name in ["chunks", "manifests", "staging"] {
@@ -69,7 +69,9 @@ impl Folder {
             make_folder(&self.root.join("chunks").join(format!("{byte:02x}")), PRIVATE)?;
         }
         let format = self.root.join("format");
-        let staged = self.root.join(format!("format.{}", std::process::id()));
+        static LAID_OUT: AtomicU64 = AtomicU64::new(0);
+        let number = LAID_OUT.fetch_add(1, Ordering::Relaxed);
+        let staged = self.root.join(format!("format.{}-{number}", std::process::id()));
         fs::write(&staged, FORMAT).map_err(RepositoryError::io(&staged))?;
         self.sync_all()?;
         fs::rename(&staged, &format).map_err(RepositoryError::io(&format))?;

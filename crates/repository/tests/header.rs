@@ -95,23 +95,6 @@ fn an_image_that_refers_to_another_file_is_refused() {
         let refusal = verdict(&path, format).unwrap_err().to_string();
         assert!(refusal.contains(expected), "{arguments:?}: {refusal}");
     }
-    let (ok, said) = tool(
-        "qemu-img",
-        &[
-            "create",
-            "-q",
-            "-f",
-            "qcow2",
-            "--object",
-            "secret,id=s,data=x",
-            "-o",
-            "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
-            &in_folder("luks"),
-            "1M",
-        ],
-    );
-    assert!(ok, "{said}");
-    assert!(matches!(verdict(&folder.path().join("luks"), Format::Qcow2), Err(Refusal::Encrypted)));
 }
 
 /// CVE-2024-32498: the header's feature bit and extension, by themselves and with every other trace taken away.
@@ -222,8 +205,9 @@ fn absurd_numbers_are_refused() {
         (24, &be64((2 << 40) + 1), "too large"),
         (24, &be64(1 << 40), "first table"),
         (32, &be32(1), "encrypted"),
+        (32, &be32(2), "encrypted"),
         (36, &be32(u32::MAX), "first table"),
-        (40, &be64(u64::MAX & !0xffff), "first table"),
+        (40, &be64(!0xffff), "first table"),
         (40, &be64(12345), "first table"),
         (48, &be64(1 << 60), "reference counts"),
         (56, &be32(u32::MAX), "reference counts"),
@@ -316,15 +300,18 @@ fn no_header_makes_the_parser_panic() {
     ];
     for (format, arguments, region) in cases {
         let good = fs::read(create(folder.path(), "good", arguments, MIB)).unwrap();
+        fs::write(&path, &good).unwrap();
         let mut refused = 0;
-        for (round, noise) in common::noise(region + 1, 4000).chunks(8).enumerate() {
-            let mut bytes = good.clone();
-            let at = region as usize + usize::from(noise[0]) % 160;
+        for (round, noise) in common::noise(region + 1, 2400).chunks(8).enumerate() {
+            let at = region + u64::from(noise[0]) % 160;
             let length = 1 + usize::from(noise[1]) % 6;
             let value = if round % 2 == 0 { &[0xff; 8] } else { noise };
-            bytes[at..at + length].copy_from_slice(&value[..length]);
-            bytes.truncate(if round % 7 == 0 { at + 1 } else { bytes.len() });
-            fs::write(&path, bytes).unwrap();
+            patch(&path, at, &value[..length]);
+            refused += u32::from(verdict(&path, format).is_err());
+            patch(&path, at, &good[at as usize..][..length]);
+        }
+        for cut in (0..2000).step_by(61) {
+            fs::write(&path, &good[..(region as usize + cut).min(good.len())]).unwrap();
             refused += u32::from(verdict(&path, format).is_err());
         }
         assert!(refused > 50, "{format}: {refused}");

@@ -315,6 +315,21 @@ fn a_repository_of_another_version_is_left_alone() {
 }
 
 #[test]
+fn a_repository_may_be_opened_first_by_several() {
+    for _ in 0..5 {
+        let folder = tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let openings: Vec<_> = (0..4).map(|_| scope.spawn(|| Repository::open(folder.path()))).collect();
+            for opening in openings {
+                opening.join().unwrap().unwrap();
+            }
+        });
+        assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), "1\n");
+        assert!(fs::read_dir(folder.path()).unwrap().all(|entry| entry.unwrap().file_name().len() <= "manifests".len()));
+    }
+}
+
+#[test]
 fn only_the_owner_reads_disks() {
     let folder = tempdir().unwrap();
     let (repository, image) = import(folder.path(), &disk(1));

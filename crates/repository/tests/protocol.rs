@@ -183,7 +183,7 @@ impl Client {
         }
     }
 
-    fn is_hung_up(mut self) -> bool {
+    fn hung_up(mut self) -> bool {
         matches!(self.0.read(&mut [0]), Ok(0)) || self.0.write(&[0]).is_err()
     }
 }
@@ -201,7 +201,7 @@ fn a_client_of_today_reads_in_parts() {
         }
     }
     client.request(DISCONNECT, 9, 0, 0);
-    assert!(client.is_hung_up());
+    assert!(client.hung_up());
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn the_handshake_refuses_and_goes_on() {
     assert_eq!(client.option_reply(INFO).0, ACK);
     client.option(ABORT, &[]);
     assert_eq!(client.option_reply(ABORT).0, ACK);
-    assert!(client.is_hung_up());
+    assert!(client.hung_up());
 }
 
 #[test]
@@ -332,26 +332,26 @@ fn a_client_that_breaks_the_protocol_is_hung_up_on_and_others_are_not() {
     let mut good = scene.opened(true);
     let mut unknown = scene.greeted();
     unknown.option(EXPORT_NAME, b"nothing");
-    assert!(unknown.is_hung_up());
+    assert!(unknown.hung_up());
 
     let mut long = scene.greeted();
     long.put(&[&b"IHAVEOPT"[..], &GO.to_be_bytes(), &u32::MAX.to_be_bytes()].concat());
-    assert!(long.is_hung_up());
+    assert!(long.hung_up());
 
     let mut many = scene.greeted();
     for _ in 0..32 {
         many.option(INFO, &[]);
         assert_eq!(many.option_reply(INFO).0, ERROR | 3);
     }
-    assert!(many.is_hung_up());
+    assert!(many.hung_up());
 
     let mut garbled = scene.opened(true);
     garbled.put(&[7; 28]);
-    assert!(garbled.is_hung_up());
+    assert!(garbled.hung_up());
 
     let mut writer = scene.opened(true);
     writer.request(WRITE, 1, 0, u32::MAX);
-    assert!(writer.is_hung_up());
+    assert!(writer.hung_up());
 
     // Takes no answers at all, and asks for more than sockets hold.
     let mut deaf = scene.opened(true);

@@ -22,6 +22,7 @@ pub use socket::is_serving;
 
 use crate::{Repository, RepositoryError, Settings};
 use exports::Exports;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket::SocketPlace;
 use std::future::Future;
 use std::io;
@@ -102,6 +103,7 @@ impl ServerError {
 
 /// Serves until SIGTERM or SIGINT, then removes the socket: the whole life of a process `pileus image-server`.
 pub fn main(config: ServerConfig) -> Result<(), ServerError> {
+    allow_descriptors();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).max_blocking_threads(BLOCKING_THREADS).thread_name("image-server").enable_all();
     let runtime = builder.build().map_err(ServerError::io("starting threads"))?;
@@ -133,6 +135,14 @@ pub async fn serve(config: ServerConfig, stop: impl Future<Output = ()>) -> Resu
     }
     tracing::info!(socket = %config.socket.display(), "stopped serving images");
     place.leave()
+}
+
+/// The usual soft limit of 1024 descriptors is less than the connections that are allowed; the hard one is more.
+fn allow_descriptors() {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = limit {
+        tracing::warn!(%error, "the limit of open files stays; many guests may not get a connection");
+    }
 }
 
 async fn accept(listener: &UnixListener, exports: &Arc<Exports>) {
