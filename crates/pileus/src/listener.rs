@@ -11,9 +11,9 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -42,8 +42,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 
 /// Serves the API until `stop`.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
-    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).pipeline_flush(true);
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).pipeline_flush(true);
     let graceful = GracefulShutdown::new();
     let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -66,7 +66,7 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
             let api = api.clone();
             async move { Ok::<_, Infallible>(respond(&api, request, peer.ip()).await) }
         });
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service).into_owned());
+        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended");

@@ -8,7 +8,6 @@ use std::time::Duration;
 use agent::AgentHandle;
 use anyhow::{Context, Result};
 use control::{Clock, Cloud, Ids, NewImage, Region};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use model::{AccountId, Gib};
 use repository::Repository;
 use secrecy::ExposeSecret;
@@ -20,7 +19,7 @@ use crate::api::Api;
 use crate::arguments::Up;
 use crate::operator::Operator;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
-use crate::{hosts, listener, requirements};
+use crate::{hosts, listener, requirements, telemetry};
 
 /// Name of the account that a new cloud has.
 pub const FIRST_ACCOUNT: &str = "main";
@@ -47,7 +46,9 @@ pub fn run(up: Up) -> Result<()> {
 async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
     let listener = listener::bind(up.listen).await?;
     let address = listener.local_addr().context("the listener has no address")?;
-    start_metrics(up, address)?;
+    if let Some(address) = metrics_address(up, address) {
+        telemetry::serve_metrics(address).await?;
+    }
     let store = open_store(up, state)?;
     let master = state.master_key()?;
     let region = region(up, fixed);
@@ -73,7 +74,7 @@ async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
     let _ = api.await;
     workers.iter().for_each(tokio::task::JoinHandle::abort);
     end_agent(agent, &operator).await;
-    store.close().await;
+    drop(store);
     Ok(())
 }
 
@@ -99,14 +100,10 @@ fn open_store(up: &Up, state: &StateFolder) -> Result<Store> {
     Store::open(config).context("the database cannot be opened")
 }
 
-fn start_metrics(up: &Up, api: SocketAddr) -> Result<()> {
-    let beside = SocketAddr::new(api.ip(), if up.listen.port() == 0 { 0 } else { api.port().saturating_add(1) });
-    let address = up.metrics.unwrap_or(beside);
-    if address.port() == 0 {
-        return Ok(());
-    }
-    let installed = PrometheusBuilder::new().with_http_listener(address).install();
-    installed.with_context(|| format!("metrics cannot be served on {address}; choose another address with --metrics"))
+/// Where metrics are served: beside the API unless told otherwise; nowhere when the API takes any free port.
+fn metrics_address(up: &Up, api: SocketAddr) -> Option<SocketAddr> {
+    let beside = (up.listen.port() != 0).then(|| SocketAddr::new(api.ip(), api.port().saturating_add(1)));
+    up.metrics.or(beside)
 }
 
 /// Makes the first account of a new cloud, and writes down what SDKs read.
