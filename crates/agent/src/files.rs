@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,6 +40,26 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// Deletes a folder with everything in it; one that is not there is no error.
 pub fn remove_folder(path: &Path) -> io::Result<()> {
     absent_is_fine(fs::remove_dir_all(path))
+}
+
+/// Connects to a unix socket, wherever it is. Does not wait: the socket is there or not, its queue has room or not.
+pub fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let (_folder, short) = short_path(socket)?;
+    UnixStream::connect(short)
+}
+
+/// Listens on a new unix socket, wherever it is.
+pub fn listen(socket: &Path) -> io::Result<UnixListener> {
+    let (_folder, short) = short_path(socket)?;
+    UnixListener::bind(short)
+}
+
+/// The path of a socket may have 107 bytes; by way of its folder's descriptor it is short wherever the state folder is.
+fn short_path(socket: &Path) -> io::Result<(File, PathBuf)> {
+    let folder = File::open(folder_of(socket))?;
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+    Ok((folder, short))
 }
 
 /// What the kernel calls this run of the machine: pids and tmpfs files of another run mean nothing.

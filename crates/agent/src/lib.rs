@@ -13,7 +13,7 @@
 
 pub mod block;
 pub mod cage;
-//pub mod doctor;
+pub mod doctor;
 pub mod guest;
 pub mod net;
 pub mod plan;

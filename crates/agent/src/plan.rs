@@ -286,25 +286,27 @@ fn plan_volume(spec: &VolumeSpec, seen: &Seen) -> Option<Change> {
         return None;
     }
     let holder = seen.vms.iter().find(|(_, vm)| vm.holds.contains(&spec.id)).map(|(&id, vm)| (id, vm.phase));
-    let have = seen.volumes.get(&spec.id);
     let (volume, generation) = (spec.id, spec.generation);
-    match (&spec.goal, have) {
-        (VolumeGoal::Deleted, None) => None,
-        (VolumeGoal::Deleted, Some(have)) => {
-            (have.generation <= generation && holder.is_none()).then_some(Change::DeleteVolume { volume, generation })
+    let have = seen.volumes.get(&volume);
+    match spec.goal {
+        VolumeGoal::Deleted => {
+            let ours = have.is_some_and(|have| have.generation <= generation);
+            (ours && holder.is_none()).then_some(Change::DeleteVolume { volume, generation })
         }
-        (&VolumeGoal::Present { size_bytes, .. }, None) => Some(Change::CreateVolume { volume, generation, size_bytes }),
-        (&VolumeGoal::Present { size_bytes, .. }, Some(have)) if have.generation < generation => {
-            holder.is_none().then_some(Change::CreateVolume { volume, generation, size_bytes })
-        }
-        (&VolumeGoal::Present { size_bytes, .. }, Some(have)) if have.generation == generation && have.size_bytes < size_bytes => {
-            match holder {
-                None => Some(Change::GrowVolume { volume, generation, size_bytes }),
-                Some((vm, Phase::Running)) => Some(Change::GrowDisk { vm, volume, size_bytes }),
-                Some(_) => None,
+        VolumeGoal::Present { size_bytes, .. } => match have {
+            Some(have) if have.generation > generation => None,
+            Some(have) if have.generation == generation => {
+                if have.size_bytes >= size_bytes {
+                    return None;
+                }
+                match holder {
+                    None => Some(Change::GrowVolume { volume, generation, size_bytes }),
+                    Some((vm, Phase::Running)) => Some(Change::GrowDisk { vm, volume, size_bytes }),
+                    Some(_) => None,
+                }
             }
-        }
-        (VolumeGoal::Present { .. }, Some(_)) => None,
+            Some(_) | None => holder.is_none().then_some(Change::CreateVolume { volume, generation, size_bytes }),
+        },
     }
 }
 

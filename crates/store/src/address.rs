@@ -33,9 +33,10 @@ impl Tx<'_> {
         self.find(By::is("interface", interface))
     }
 
-    /// A free address of the pool, its first and last left out: the one after the highest in use, else the lowest gap.
+    /// A free address of the pool: the one after the highest in use, else the lowest gap. The first after the network's own
+    /// is the hosts' side of the translation and, like the broadcast address, given to none.
     pub fn address_free_ip(&self, pool: Ipv4Net) -> Result<Option<Ipv4Addr>, StoreError> {
-        let first = i64::from(pool.network().to_bits()) + 1;
+        let first = i64::from(pool.network().to_bits()) + 2;
         let last = i64::from(pool.broadcast().to_bits()) - 1;
         let in_pool = By::all().above("ip", first - 1).at_most("ip", last);
         let highest = self.find::<Address>(in_pool.ordered_by("ip").backwards())?;

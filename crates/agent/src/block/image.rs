@@ -13,15 +13,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hostspec::{FaultKind, ImageSpec};
+use nix::sys::socket::sockopt::PeerCredentials;
 use repository::{Digest, Repository, RepositoryError};
-use serde::{Deserialize, Serialize};
 
 use crate::qemu::args::IMAGE_SOCKET;
 use crate::qemu::process::{Identity, Process};
@@ -91,7 +90,7 @@ impl Images {
 
     fn blob(&self, digest: &Digest) -> Result<OwnedFd, Trouble> {
         let path = self.repository.blob_path(digest).map_err(|e| trouble(&e))?;
-        File::open(path).map(OwnedFd::from).map_err(|e| Trouble::io("opening a kernel", &e))
+        File::open(path).and_then(|file| crate::cage::detached(&file)).map_err(|e| Trouble::io("opening a kernel", &e))
     }
 }
 
@@ -115,19 +114,14 @@ pub struct Server {
     folder: PathBuf,
 }
 
-/// What is written down about a server that was started.
-#[derive(Debug, Serialize, Deserialize)]
-struct Started {
-    identity: Identity,
-}
-
 impl Server {
     /// The server that keeps its socket and its notes in `folder`, made if absent.
     pub fn new(program: &Path, repository: &Path, folder: &Path) -> io::Result<Server> {
         fs::create_dir_all(folder)?;
         // The cages see this folder under other uids; the state folder above it keeps the host's users out.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
-        Ok(Server { program: program.to_owned(), repository: repository.to_owned(), folder: folder.to_owned() })
+        let repository = fs::canonicalize(repository)?;
+        Ok(Server { program: program.to_owned(), repository, folder: folder.to_owned() })
     }
 
     /// Folder of the socket.
@@ -141,10 +135,8 @@ impl Server {
             return Ok(process);
         }
         let doing = |e: io::Error| Trouble::io("starting the image server", &e);
-        crate::files::remove(&self.socket()).map_err(doing)?;
         let mut child = self.spawn().map_err(doing)?;
         let identity = Identity::of(child.id() as i32).map_err(doing)?;
-        crate::files::store(&self.notes(), &Started { identity: identity.clone() }).map_err(doing)?;
         // Somebody must collect its exit status; a thread does so without holding up anything else.
         std::thread::spawn(move || child.wait());
         let gone = || Trouble::new(FaultKind::Other, format!("the image server ended: {}", crate::qemu::serial::tail(&self.log(), 500)));
@@ -162,20 +154,22 @@ impl Server {
 
     /// Kills the server, for good.
     pub async fn stop(&self) -> Result<(), Trouble> {
-        if let Some(process) = self.running()? {
-            process.kill(SERVER_END).await;
+        if let Some(process) = self.running()?
+            && !process.kill(SERVER_END).await
+        {
+            return Err(Trouble::new(FaultKind::Other, "the image server was killed and does not end"));
         }
-        crate::files::remove(&self.notes()).map_err(|e| Trouble::io("forgetting the image server", &e))
+        Ok(())
     }
 
+    /// The process that answers on the socket, as the kernel tells it: nothing about it needs to be written down.
     fn running(&self) -> Result<Option<Process>, Trouble> {
         let doing = |e: io::Error| Trouble::io("looking for the image server", &e);
-        match crate::files::load::<Started>(&self.notes()) {
-            Ok(Some(started)) => Process::find(&started.identity).map_err(doing),
-            Ok(None) => Ok(None),
-            // Notes that a crash tore tell nothing; the socket is taken over by the next server.
-            Err(e) if e.kind() == io::ErrorKind::InvalidData => Ok(None),
-            Err(e) => Err(doing(e)),
+        let Ok(line) = crate::files::connect(&self.socket()) else { return Ok(None) };
+        let pid = nix::sys::socket::getsockopt(&line, PeerCredentials).map_err(|e| doing(e.into()))?.pid();
+        match Identity::of(pid) {
+            Ok(identity) => Process::find(&identity).map_err(doing),
+            Err(_) => Ok(None), // It ended in between.
         }
     }
 
@@ -184,7 +178,8 @@ impl Server {
         let log = OpenOptions::new().create(true).write(true).truncate(too_long).append(!too_long).mode(0o600).open(self.log())?;
         Command::new(&self.program)
             .arg(SUBCOMMAND)
-            .args([Path::new("--repository"), &self.repository, Path::new("--socket"), &self.socket()])
+            .args([Path::new("--repository"), &self.repository, Path::new("--socket"), Path::new(IMAGE_SOCKET)])
+            .current_dir(&self.folder) // A socket's path is short only when it is relative.
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -193,21 +188,13 @@ impl Server {
     }
 
     async fn answers(&self) {
-        while UnixStream::connect(self.socket()).is_err() {
+        while crate::files::connect(&self.socket()).is_err() {
             tokio::time::sleep(SERVER_START_POLL).await;
-        }
-        // Under its cage's uid a QEMU needs write permission to connect.
-        if let Err(e) = fs::set_permissions(self.socket(), fs::Permissions::from_mode(0o666)) {
-            tracing::warn!(error = %e, "the image server's socket keeps its mode");
         }
     }
 
     fn socket(&self) -> PathBuf {
         self.folder.join(IMAGE_SOCKET)
-    }
-
-    fn notes(&self) -> PathBuf {
-        self.folder.join("server.json")
     }
 
     fn log(&self) -> PathBuf {

@@ -76,6 +76,11 @@ impl Pool {
         Ok(Pool { folder: folder.to_owned(), claimed: Arc::default() })
     }
 
+    /// A pool in a folder that is only looked at.
+    pub fn existing(folder: &Path) -> Pool {
+        Pool { folder: folder.to_owned(), claimed: Arc::default() }
+    }
+
     /// Lists the volumes.
     pub fn inventory(&self) -> io::Result<Inventory> {
         let mut out = Inventory::default();

@@ -179,9 +179,19 @@ fn show_files(root: &Path, order: &Order, files: &[OwnedFd]) -> io::Result<()> {
         let place = inside(root, target);
         make_folder(place.parent().unwrap_or(root))?;
         fs::File::create(&place)?;
-        bind(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())), &place)?;
+        attach(file, &place)?;
     }
     Ok(())
+}
+
+/// Attaches a mount that [`super::detached`] made.
+fn attach(mount: &OwnedFd, place: &Path) -> io::Result<()> {
+    let place = CString::new(place.as_os_str().as_encoded_bytes())?;
+    // SAFETY: the descriptor is open and both texts end in NUL and live through the call, which keeps neither.
+    let done = unsafe {
+        libc::syscall(libc::SYS_move_mount, mount.as_raw_fd(), c"".as_ptr(), libc::AT_FDCWD, place.as_ptr(), libc::MOVE_MOUNT_F_EMPTY_PATH)
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn make_devices(root: &Path, order: &Order) -> io::Result<()> {

@@ -161,6 +161,20 @@ pub fn inmate(folder: &Path) -> io::Result<Option<Inmate>> {
     crate::files::load(&folder.join(IDENTITY))
 }
 
+/// Makes a mount of one file that belongs to no namespace yet, for [`Order::mounted`]: a descriptor of the file itself could not be
+/// mounted in the cage, whose mounts are others (`open_tree(2)`).
+pub fn detached(file: &File) -> io::Result<OwnedFd> {
+    use nix::libc;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint;
+    // SAFETY: the descriptor is open and the empty path ends in NUL; the call keeps neither.
+    let mount = unsafe { libc::syscall(libc::SYS_open_tree, file.as_raw_fd(), c"".as_ptr(), flags) };
+    if mount < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so this is a new descriptor that nobody else owns.
+    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(mount as i32) })
+}
+
 /// What a QEMU needs of its host: itself, its libraries, modules and firmware.
 pub fn visible_to(qemu: &Path) -> Vec<Visible> {
     const SYSTEM: [&str; 8] = [

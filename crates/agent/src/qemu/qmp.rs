@@ -10,7 +10,6 @@
 //! QEMU serves one client per monitor, so dropping the last clone of a [`Qmp`] closes the socket.
 
 use std::collections::HashMap;
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -145,11 +144,9 @@ impl Qmp {
     }
 
     async fn handshake(socket: &Path, limit: Duration) -> Result<(Qmp, mpsc::Receiver<Event>), QmpError> {
-        // The path of a socket may have 107 bytes; by way of the folder's descriptor it is short wherever the state folder is.
-        let (folder, name) = (socket.parent().unwrap_or(Path::new("/")), socket.file_name().unwrap_or_default());
-        let folder = std::fs::File::open(folder)?;
-        let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
-        let (read, write) = UnixStream::connect(short).await?.into_split();
+        let stream = crate::files::connect(socket)?;
+        stream.set_nonblocking(true)?;
+        let (read, write) = UnixStream::from_std(stream)?.into_split();
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
         let (greeted, greeting) = oneshot::channel();
         let waiting = Arc::new(Waiting(Mutex::new(Some(HashMap::new()))));
@@ -231,7 +228,7 @@ fn deliver(message: Message, waiting: &Waiting, events: &mpsc::Sender<Event>, gr
     if message.greeting.is_some()
         && let Some(greeted) = greeted.take()
     {
-        drop(greeted.send(()));
+        let _ = greeted.send(());
     }
     if let Some(name) = message.event {
         tracing::debug!(event = %name, data = %message.data, "monitor event");

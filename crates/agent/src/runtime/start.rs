@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,10 +147,7 @@ fn died(folder: &Path) -> Trouble {
 fn listen(folder: &Path) -> std::io::Result<OwnedFd> {
     let path = monitor_path(folder);
     crate::files::remove(&path)?;
-    // The path of a socket may have 107 bytes; by way of the folder's descriptor it is short wherever the state folder is.
-    let folder = File::open(folder)?;
-    let short = format!("/proc/self/fd/{}/{MONITOR}", folder.as_raw_fd());
-    Ok(UnixListener::bind(short)?.into())
+    Ok(crate::files::listen(&path)?.into())
 }
 
 /// What a start takes from disk.

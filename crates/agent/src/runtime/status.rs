@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hostspec::{Fault, VmReport, VmState};
-use model::{InstanceId, VolumeId};
+use model::InstanceId;
 
 use crate::plan::{Phase, SeenVm};
 use crate::qemu::args::CONSOLE;
@@ -49,11 +49,6 @@ impl Status {
     /// Whether a process runs or is being made.
     pub fn alive(&self) -> bool {
         !matches!(self.seen.phase, Phase::Stopped { .. } | Phase::ShutDown)
-    }
-
-    /// Whether the machine has this volume open.
-    pub fn holds(&self, volume: VolumeId) -> bool {
-        self.seen.holds.contains(&volume)
     }
 }
 

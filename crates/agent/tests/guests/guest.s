@@ -1,0 +1,73 @@
+# A guest of one sector. It says "guest up" on the first serial port and then, by the letter at byte 508:
+#   s  ignores everything          o  powers off when the power button is pressed
+#   q  powers off at once          w  writes its disk over and over, 32 KiB at a time
+# Built into guest.bin by:  as guest.s -o g.o && ld -Ttext 0x7c00 --oformat binary g.o -o guest.bin
+        .code16
+        .globl _start
+_start: xorw %ax, %ax
+        movw %ax, %ds
+        movw %ax, %es
+        movw %ax, %ss
+        movw $0x7c00, %sp
+        movb %dl, drive
+        movw $up, %si
+        call print
+        movb letter, %al
+        cmpb $'q', %al
+        je off
+        cmpb $'o', %al
+        je obey
+        cmpb $'w', %al
+        je write
+idle:   sti
+        hlt
+        jmp idle
+
+obey:   movw $0x602, %dx                # PM1 enable: the power button, bit 8
+        movw $0x100, %ax
+        outw %ax, %dx
+wait:   sti                             # woken 18 times a second by the timer
+        hlt
+        movw $0x600, %dx                # PM1 status
+        inw %dx, %ax
+        testb $1, %ah
+        jz wait
+        movw $bye, %si
+        call print
+off:    movw $0x604, %dx                # PM1 control: sleep type 0 is S5 on this chipset
+        movw $0x2000, %ax
+        outw %ax, %dx
+        jmp idle
+
+write:  movb $0x43, %ah                 # extended write of the packet, without verification
+        xorb %al, %al
+        movb drive, %dl
+        movw $packet, %si
+        int $0x13
+        jc idle
+        movw $dot, %si
+        call print
+        addl $64, block
+        jmp write
+
+print:  lodsb
+        testb %al, %al
+        jz 1f
+        movw $0x3f8, %dx
+        outb %al, %dx
+        jmp print
+1:      ret
+
+up:     .asciz "guest up\r\n"
+bye:    .asciz "bye\r\n"
+dot:    .asciz "."
+drive:  .byte 0
+        .balign 4
+packet: .byte 16, 0
+        .word 64                        # sectors
+        .word 0, 0x1000                 # from this memory
+block:  .long 0, 0
+        .org 508
+letter: .byte 's'
+        .byte 0
+        .word 0xaa55
