@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use model::{AccountId, HostId, InstanceId, Millis, VpcId};
-use serde::{Deserialize, Serialize};
 use pileus_store::{self as store, Column, Facet, Facets, Query, Row, Schema, Store, StoreConfig, StoreError};
+use serde::{Deserialize, Serialize};
 
 /// Tasks that write or read at the same time.
 const TASKS: u64 = 64;
@@ -24,6 +24,8 @@ struct Thing {
     state: String,
     kind: String,
     host: Option<HostId>,
+    name: String,
+    ip: u32,
     tags: Vec<String>,
     /// Stands for the rest of a real document.
     filling: String,
@@ -39,6 +41,8 @@ impl Row for Thing {
         Column::new("state", |t| (&t.state).into()),
         Column::new("kind", |t| (&t.kind).into()),
         Column::new("host", |t| t.host.into()),
+        Column::new("name", |t| (&t.name).into()),
+        Column::new("ip", |t| t.ip.into()),
         Column::new("tags", |t| store::Value::set(&t.tags)),
     ];
 
@@ -50,11 +54,13 @@ impl Row for Thing {
 impl Facets for Thing {
     const FACETS: &'static [Facet] = &[
         Facet::one("account"),
-        Facet::id::<VpcId>("vpc"),
+        Facet::typed::<VpcId>("vpc"),
         Facet::one("zone"),
         Facet::one("state"),
         Facet::one("kind"),
-        Facet::id::<HostId>("host"),
+        Facet::typed::<HostId>("host"),
+        Facet::one("name"),
+        Facet::typed::<std::net::Ipv4Addr>("ip"),
         Facet::many("tags"),
     ];
 }
@@ -80,7 +86,7 @@ impl Row for Part {
 const TABLES: &str = "
 CREATE TABLE thing (
     id BIGINT PRIMARY KEY, account BIGINT NOT NULL, vpc BIGINT NOT NULL, zone TEXT NOT NULL, state TEXT NOT NULL,
-    kind TEXT NOT NULL, host BIGINT, tags TEXT, body TEXT NOT NULL
+    kind TEXT NOT NULL, host BIGINT, name TEXT NOT NULL, ip BIGINT NOT NULL, tags TEXT, body TEXT NOT NULL
 );
 CREATE INDEX thing_host ON thing (host);
 CREATE TABLE part (id BIGINT PRIMARY KEY, of BIGINT NOT NULL, body TEXT NOT NULL);
@@ -101,6 +107,8 @@ fn thing(number: u64, filling: usize) -> Thing {
         state: ["running", "stopped", "pending"][(number % 7 % 3) as usize].to_owned(),
         kind: format!("g.{}", number % 100),
         host: Some(HostId::from_u64(number % 10_000)),
+        name: format!("web-{number}"),
+        ip: number as u32,
         tags: vec![format!("Name=web-{}", number % 20_000), "env=prod".to_owned()],
         filling: "x".repeat(filling),
     }
@@ -191,7 +199,7 @@ fn fill(store: &Store, rows: u64) {
     let started = Instant::now();
     for from in (0..rows).step_by(5000) {
         let to = rows.min(from + 5000);
-        let insert = move |tx: &mut store::Tx<'_>| (from..to).try_for_each(|number| tx.insert(&thing(number, 500)));
+        let insert = move |tx: &mut store::Tx<'_>| (from..to).try_for_each(|number| tx.insert(&thing(number, 900)));
         store.write_blocking(insert).expect("the write succeeds");
     }
     rate("rows filled in", rows, started.elapsed());
@@ -208,6 +216,8 @@ fn pages(store: &Store) {
         ("page of 100: account, page 500", Query::of("account", 0).skip(50_000).first(100)),
         ("page of 100: account, tag Name=web-1*", Query::of("account", 5).like("tags", "Name=web-1*").first(100)),
         ("page of 100: account, tag Name=*99", Query::of("account", 5).like("tags", "Name=*99").first(100)),
+        ("page of 100: account, name web-*77", Query::of("account", 5).like("name", "web-*77").first(100)),
+        ("page of 100: name web-77*", Query::all().like("name", "web-77*").first(100)),
         ("page of 100: tag Name=*99", Query::all().like("tags", "Name=*99").first(100)),
     ];
     for (name, query) in queries {

@@ -1,8 +1,10 @@
 //! Instances.
 
-use model::{AccountId, HostId, Instance, InstanceId, ReservationId};
+use std::net::Ipv4Addr;
 
-use crate::{By, Column, Row, StoreError, Tx};
+use model::{AccountId, HostId, ImageId, Instance, InstanceId, ReservationId, SubnetId, VpcId};
+
+use crate::{By, Column, Facet, Facets, Row, StoreError, Tx};
 
 impl Row for Instance {
     type Id = InstanceId;
@@ -30,6 +32,25 @@ impl Row for Instance {
     fn id(&self) -> InstanceId {
         self.id
     }
+}
+
+impl Facets for Instance {
+    const FACETS: &'static [Facet] = &[
+        Facet::one("account"),
+        Facet::typed::<ReservationId>("reservation"),
+        Facet::typed::<HostId>("host"),
+        Facet::one("live"),
+        Facet::one("state"),
+        Facet::one("zone"),
+        Facet::one("instance_type"),
+        Facet::typed::<ImageId>("image"),
+        Facet::typed::<VpcId>("vpc"),
+        Facet::typed::<SubnetId>("subnet"),
+        Facet::one("key_name"),
+        Facet::one("name"),
+        Facet::typed::<Ipv4Addr>("private_ip"),
+        Facet::many("tags"),
+    ];
 }
 
 fn store_mib(instance: &Instance) -> crate::Value {

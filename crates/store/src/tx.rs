@@ -124,7 +124,7 @@ impl<'c> Tx<'c> {
     pub fn count_up_to<R: Row>(&self, by: By, at_most: u64) -> Result<u64, StoreError> {
         let at_most = u32::try_from(at_most).unwrap_or(u32::MAX);
         let (rest, values) = by.first(at_most).select();
-        let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {}{rest}) AS some", R::TABLE);
+        let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {}{rest}) AS found", R::TABLE);
         let counts = self.query(&sql, &values, |record| record.int(0))?;
         Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
     }

@@ -56,8 +56,8 @@ impl Facet {
         Facet { column, many: true, is_plain: true, show: plain }
     }
 
-    /// A column with an id, whose text for wildcards is the id's.
-    pub const fn id<K: Key + Display>(column: &'static str) -> Facet {
+    /// A column whose text for wildcards is that of a type: an id, an address.
+    pub const fn typed<K: Key + Display>(column: &'static str) -> Facet {
         Facet { column, many: false, is_plain: false, show: shown::<K> }
     }
 }

@@ -43,7 +43,7 @@ impl Facets for Machine {
         Facet::one("zone"),
         Facet::one("state"),
         Facet::one("name"),
-        Facet::id::<HostId>("host"),
+        Facet::typed::<HostId>("host"),
         Facet::one("cpus"),
         Facet::many("tags"),
     ];
