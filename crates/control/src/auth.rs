@@ -215,6 +215,7 @@ impl Cloud {
             | store::StoreError::Unreadable { .. }
             | store::StoreError::Doomed
             | store::StoreError::Migration { .. }
+            | store::StoreError::NoFacet { .. }
             | store::StoreError::Engine(_) => Error::Internal,
         }
     }

@@ -1,30 +1,107 @@
 //! The list of instances: its fields, and the page of a query.
 
-use model::{AccountId, Error, Instance, InstanceId, Noun};
-use store::Tx;
+use std::net::Ipv4Addr;
+
+use model::{AccountId, Error, ImageId, Instance, InstanceId, Noun, ReservationId, SubnetId, VpcId, matches_pattern};
+use store::{Match, Tx, Value};
 
 use crate::Failure;
 use crate::describe::{Field, Filter, InstanceView, Listed, PAGE_MAX, Page, Query, views};
 use crate::run::Cx;
-use model::matches_pattern;
 
-/// The instances of a query, with what they refer to.
+/// The instances of a query, with what they refer to: from the index in memory where it has all the fields that are asked
+/// for, from the account's rows otherwise.
 pub(crate) fn page(tx: &Tx<'_>, cx: &Cx<'_>, query: &Query<InstanceId>) -> Result<Listed<InstanceView>, Failure> {
     let account = cx.caller.account();
     if !query.ids.is_empty() {
         return named(tx, account, query);
     }
-    let all = tx.instance_list(account)?;
-    let wants_views = query.filters.iter().any(|filter| needs_view(&filter.field));
-    if !wants_views {
-        let rows: Vec<Instance> = all.into_iter().filter(|row| query.filters.iter().all(|f| matches_row(row, f))).collect();
-        let (rows, next, total) = cut(rows, query.page);
-        return Ok(Listed { rows: views(tx, rows)?, next, total });
+    if let Some(indexed) = indexed(account, query) {
+        let page = cx.cloud.store().page::<Instance>(&indexed)?;
+        let rows = tx.get_many::<Instance>(&page.ids)?;
+        let next = page.next.map(InstanceId::as_u64);
+        return Ok(Listed { rows: views(tx, rows)?, next, total: usize::try_from(page.total).unwrap_or(usize::MAX) });
     }
-    let mut rows = views(tx, all)?;
+    let mut rows = views(tx, tx.instance_list(account)?)?;
     rows.retain(|view| query.filters.iter().all(|filter| matches_view(view, filter)));
     let (rows, next, total) = cut(rows, query.page);
     Ok(Listed { rows, next, total })
+}
+
+/// The query in the index's terms; none when it lacks a field.
+fn indexed(account: AccountId, query: &Query<InstanceId>) -> Option<store::Query> {
+    let mut out = store::Query::of("account", account);
+    for filter in &query.filters {
+        out = out.filter(indexed_filter(filter)?);
+    }
+    Some(match query.page {
+        Page::First(size) => out.first(size.min(PAGE_MAX)),
+        Page::After { last, size } => out.after(InstanceId::from_u64(last)).first(size.min(PAGE_MAX)),
+        Page::Number { number, size } => {
+            let size = size.min(PAGE_MAX);
+            out.skip((number - 1).saturating_mul(size)).first(size)
+        }
+    })
+}
+
+fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
+    let texts = |column| Some((column, filter.values.iter().map(|value| text_match(value)).collect()));
+    let (field, any) = match &filter.field {
+        Field::Name => texts("name"),
+        Field::State => texts("state"),
+        Field::Zone => texts("zone"),
+        Field::InstanceType => texts("instance_type"),
+        Field::KeyName => texts("key_name"),
+        Field::Image => Some(("image", typed_matches::<ImageId>(filter))),
+        Field::Vpc => Some(("vpc", typed_matches::<VpcId>(filter))),
+        Field::Subnet => Some(("subnet", typed_matches::<SubnetId>(filter))),
+        Field::Reservation => Some(("reservation", typed_matches::<ReservationId>(filter))),
+        Field::PrivateIp => Some(("private_ip", filter.values.iter().map(|value| address_match(value)).collect())),
+        Field::Tag(key) => Some(("tags", filter.values.iter().map(|value| text_match(&format!("{}={value}", literal(key)))).collect())),
+        Field::TagKey => Some(("tags", filter.values.iter().map(|key| Match::Like(format!("{key}=*"))).collect())),
+        Field::TagValue
+        | Field::Id
+        | Field::Instance
+        | Field::Interface
+        | Field::Owner
+        | Field::Description
+        | Field::PublicIp
+        | Field::Group
+        | Field::GroupName
+        | Field::Volume
+        | Field::Architecture
+        | Field::IsDefault
+        | Field::IsPublic
+        | Field::Range
+        | Field::Fingerprint => None,
+    }?;
+    Some(store::Filter { field, any })
+}
+
+/// A value that may hold `*`, `?` and `\\`; one without them is looked up, not compared.
+fn text_match(value: &str) -> Match {
+    if value.contains(['*', '?', '\\']) { Match::Like(value.to_owned()) } else { Match::Is(value.into()) }
+}
+
+fn typed_matches<I: std::str::FromStr + Into<Value>>(filter: &Filter) -> Vec<Match> {
+    let one = |value: &String| value.parse::<I>().map_or_else(|_| Match::Like(value.clone()), |id| Match::Is(id.into()));
+    filter.values.iter().map(one).collect()
+}
+
+fn address_match(value: &str) -> Match {
+    value.parse::<Ipv4Addr>().map_or_else(|_| Match::Like(value.to_owned()), |ip| Match::Is(ip.to_bits().into()))
+}
+
+/// A key as a pattern that matches only itself.
+fn literal(key: &str) -> String {
+    let mut text = String::with_capacity(key.len());
+    for c in key.chars() {
+        if matches!(c, '*' | '?' | '\\') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text
 }
 
 fn named(tx: &Tx<'_>, account: AccountId, query: &Query<InstanceId>) -> Result<Listed<InstanceView>, Failure> {
@@ -43,12 +120,6 @@ fn named(tx: &Tx<'_>, account: AccountId, query: &Query<InstanceId>) -> Result<L
 
 trait HasId {
     fn id_value(&self) -> u64;
-}
-
-impl HasId for Instance {
-    fn id_value(&self) -> u64 {
-        self.id.as_u64()
-    }
 }
 
 impl HasId for InstanceView {

@@ -36,6 +36,14 @@ pub enum StoreError {
         /// What the decoder said.
         why: String,
     },
+    /// No projection of the table is kept, or none of this column: a defect of the caller.
+    #[error("{table} cannot be filtered by {column}")]
+    NoFacet {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
     /// The closure went on after a refused update; nothing of it was kept.
     #[error("the transaction had failed before")]
     Doomed,

@@ -1,10 +1,11 @@
 //! Instances.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
-use model::{AccountId, HostId, Instance, InstanceId, ReservationId};
+use model::{AccountId, HostId, ImageId, Instance, InstanceId, ReservationId, SubnetId, VpcId};
 
-use crate::{By, Column, Row, StoreError, Tx};
+use crate::{By, Column, Facet, Facets, Row, StoreError, Tx};
 
 impl Row for Instance {
     type Id = InstanceId;
@@ -32,6 +33,25 @@ impl Row for Instance {
     fn id(&self) -> InstanceId {
         self.id
     }
+}
+
+impl Facets for Instance {
+    const FACETS: &'static [Facet] = &[
+        Facet::one("account"),
+        Facet::typed::<ReservationId>("reservation"),
+        Facet::typed::<HostId>("host"),
+        Facet::one("live"),
+        Facet::one("state"),
+        Facet::one("zone"),
+        Facet::one("instance_type"),
+        Facet::typed::<ImageId>("image"),
+        Facet::typed::<VpcId>("vpc"),
+        Facet::typed::<SubnetId>("subnet"),
+        Facet::one("key_name"),
+        Facet::one("name"),
+        Facet::typed::<Ipv4Addr>("private_ip"),
+        Facet::many("tags"),
+    ];
 }
 
 fn store_mib(instance: &Instance) -> crate::Value {

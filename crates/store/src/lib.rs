@@ -3,7 +3,7 @@
 //! # Using it
 //!
 //! ```no_run
-//! # use store::*; use model::*; use serde::{Serialize, Deserialize};
+//! # use pileus_store::*; use model::*; use serde::{Serialize, Deserialize};
 //! # #[derive(Serialize, Deserialize)] struct Volume { id: VolumeId, account: AccountId, name: String, size: Gib }
 //! // A noun is one file: how the struct becomes a row ...
 //! impl Row for Volume {

@@ -46,7 +46,7 @@ impl<R> Column<R> {
 /// Which rows of a table, in which order, and how many: conditions on columns, joined by "and", ordered by id.
 ///
 /// ```
-/// # use store::By;
+/// # use pileus_store::By;
 /// let page = By::is("account", 7).and("state", "running").above("id", 1000).first(100);
 /// ```
 #[derive(Debug, Clone, Default)]

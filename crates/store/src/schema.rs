@@ -36,7 +36,8 @@ impl Schema {
 
     /// The database of Pileus.
     pub fn pileus() -> Schema {
-        migrations!("0002_nouns").into_iter().fold(Schema::engine(), |schema, (name, sql)| schema.and(name, sql))
+        let schema = migrations!("0002_nouns").into_iter().fold(Schema::engine(), |schema, (name, sql)| schema.and(name, sql));
+        schema.projecting::<model::Instance>()
     }
 
     /// Adds the next migration.

@@ -166,7 +166,7 @@ impl Store {
 
     /// Ids of the rows that pass a query's filters, from memory; microseconds for a million rows. Knows every commit that
     /// was answered before the call.
-    pub fn page<R: Facets>(&self, query: &Query) -> Page<R::Id> {
+    pub fn page<R: Facets>(&self, query: &Query) -> Result<Page<R::Id>, StoreError> {
         self.0.publisher.projections.page::<R>(query)
     }
 

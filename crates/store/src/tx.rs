@@ -32,28 +32,44 @@ pub(crate) enum Record<'r> {
     Postgres(&'r ::postgres::Row),
 }
 
+/// A value of a result, not yet taken out of the driver's memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cell<'r> {
+    Null,
+    Int(i64),
+    Text(&'r str),
+}
+
 impl Record<'_> {
-    /// The text of a column that is never NULL.
-    pub(crate) fn text(&self, column: usize) -> Result<&str, StoreError> {
+    pub(crate) fn cell(&self, column: usize) -> Result<Cell<'_>, StoreError> {
         match self {
-            Record::Sqlite(row) => sqlite::text(row, column),
-            Record::Postgres(row) => crate::postgres::text(row, column),
+            Record::Sqlite(row) => sqlite::cell(row, column),
+            Record::Postgres(row) => crate::postgres::cell(row, column),
         }
     }
 
     /// The value of a column.
     pub(crate) fn value(&self, column: usize) -> Result<Value, StoreError> {
-        match self {
-            Record::Sqlite(row) => sqlite::value(row, column),
-            Record::Postgres(row) => crate::postgres::value(row, column),
+        Ok(match self.cell(column)? {
+            Cell::Null => Value::Null,
+            Cell::Int(number) => Value::Int(number),
+            Cell::Text(text) => Value::from(text),
+        })
+    }
+
+    /// The text of a column that is never NULL.
+    pub(crate) fn text(&self, column: usize) -> Result<&str, StoreError> {
+        match self.cell(column)? {
+            Cell::Text(text) => Ok(text),
+            Cell::Null | Cell::Int(_) => Err(StoreError::Engine(format!("column {column} of a result is not a text"))),
         }
     }
 
     /// The number in a column that is never NULL.
     pub(crate) fn int(&self, column: usize) -> Result<i64, StoreError> {
-        match self.value(column)? {
-            Value::Int(number) => Ok(number),
-            Value::Null | Value::Text(_) => Err(StoreError::Engine(format!("column {column} of a result is not a number"))),
+        match self.cell(column)? {
+            Cell::Int(number) => Ok(number),
+            Cell::Null | Cell::Text(_) => Err(StoreError::Engine(format!("column {column} of a result is not a number"))),
         }
     }
 }
@@ -108,7 +124,7 @@ impl<'c> Tx<'c> {
     pub fn count_up_to<R: Row>(&self, by: By, at_most: u64) -> Result<u64, StoreError> {
         let at_most = u32::try_from(at_most).unwrap_or(u32::MAX);
         let (rest, values) = by.first(at_most).select();
-        let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {}{rest}) AS some", R::TABLE);
+        let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {}{rest}) AS found", R::TABLE);
         let counts = self.query(&sql, &values, |record| record.int(0))?;
         Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
     }
@@ -230,6 +246,7 @@ impl<'c> Tx<'c> {
                 | StoreError::Missing { .. }
                 | StoreError::Unstorable { .. }
                 | StoreError::Unreadable { .. }
+                | StoreError::NoFacet { .. }
                 | StoreError::Doomed => {}
                 StoreError::Conflict
                 | StoreError::DiskFull

@@ -114,7 +114,7 @@ macro_rules! integers {
 
 integers!(i64, u32, i32, u16, u8);
 
-/// An identifier of a row: what `id` in its table holds.
+/// A type with a text of its own whose values lie in a column as one value: above all the ids of rows.
 pub trait Key: Clone + Send + Sync + 'static {
     /// What the database holds for this id.
     fn to_value(&self) -> Value;
@@ -187,6 +187,19 @@ impl Key for model::AccountId {
 impl From<model::AccountId> for Value {
     fn from(id: model::AccountId) -> Value {
         id.to_value()
+    }
+}
+
+impl Key for std::net::Ipv4Addr {
+    fn to_value(&self) -> Value {
+        Value::Int(self.to_bits().into())
+    }
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Int(number) => u32::try_from(*number).ok().map(std::net::Ipv4Addr::from_bits),
+            Value::Null | Value::Text(_) => None,
+        }
     }
 }
 

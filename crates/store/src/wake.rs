@@ -51,12 +51,15 @@ impl Tx<'_> {
 
     /// Takes the wakes that are due, the longest due first; none of them is given out again before `lease_ms` have passed.
     pub fn lease_wakes(&mut self, owner: &str, now: Millis, lease_ms: i64, limit: u32) -> Result<Vec<Lease>, StoreError> {
-        let due =
-            self.query("SELECT kind, id, seq FROM wake WHERE due <= $1 ORDER BY due LIMIT $2", &[now.into(), limit.into()], |record| {
+        let due = self.query(
+            "SELECT kind, id, seq FROM wake WHERE due <= $1 ORDER BY due, kind, id LIMIT $2",
+            &[now.into(), limit.into()],
+            |record| {
                 // Not below the time: a wake that was deleted and set anew must not repeat the number of a forgotten lease.
                 let seq = (record.int(2)? + 1).max(now.0);
                 Ok(Lease { kind: record.text(0)?.to_owned(), id: record.text(1)?.to_owned(), seq })
-            })?;
+            },
+        )?;
         for lease in &due {
             self.execute(
                 "UPDATE wake SET owner = $3, due = $4, seq = $5 WHERE kind = $1 AND id = $2",

@@ -185,6 +185,7 @@ fn show_files(root: &Path, order: &Order, files: &[OwnedFd]) -> io::Result<()> {
 }
 
 /// Attaches a mount that [`super::detached`] made.
+#[expect(unsafe_code, reason = "nix has no move_mount")]
 fn attach(mount: &OwnedFd, place: &Path) -> io::Result<()> {
     let place = CString::new(place.as_os_str().as_encoded_bytes())?;
     // SAFETY: the descriptor is open and both texts end in NUL and live through the call, which keeps neither.

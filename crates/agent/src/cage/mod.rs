@@ -163,6 +163,7 @@ pub fn inmate(folder: &Path) -> io::Result<Option<Inmate>> {
 
 /// Makes a mount of one file that belongs to no namespace yet, for [`Order::mounted`]: a descriptor of the file itself could not be
 /// mounted in the cage, whose mounts are others (`open_tree(2)`).
+#[expect(unsafe_code, reason = "nix has no open_tree")]
 pub fn detached(file: &File) -> io::Result<OwnedFd> {
     use nix::libc;
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint;

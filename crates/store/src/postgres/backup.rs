@@ -6,11 +6,12 @@ use ::postgres::fallible_iterator::FallibleIterator;
 use ::postgres::{Config, IsolationLevel, NoTls, Transaction};
 use rusqlite::Connection;
 
-use super::session::{error, value};
+use super::session::error;
 use crate::error::StoreError;
 use crate::migrate;
 use crate::schema::Schema;
 use crate::sqlite::{Partial, error as sqlite_error};
+use crate::tx::Record;
 use crate::value::Value;
 
 /// The tables, but for the ledger of migrations, which the new file has already.
@@ -47,7 +48,7 @@ fn copy(source: &mut Transaction<'_>, target: &Connection, table: &str, columns:
     let mut rows = source.query_raw(&format!("SELECT {columns} FROM {table}"), std::iter::empty::<&Value>()).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         for column in 0..count {
-            insert.raw_bind_parameter(column + 1, value(&row, column)?).map_err(sqlite_error)?;
+            insert.raw_bind_parameter(column + 1, Record::Postgres(&row).value(column)?).map_err(sqlite_error)?;
         }
         insert.raw_execute().map_err(sqlite_error)?;
     }

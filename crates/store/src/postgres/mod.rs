@@ -19,7 +19,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::postgres::{Client, Config, IsolationLevel, NoTls, Statement};
 use tokio::sync::{mpsc, oneshot};
@@ -33,7 +33,7 @@ use crate::store::QUEUE;
 use crate::tx::{Link, Tx};
 
 use order::Order;
-pub(crate) use session::{Session, explain, text, value};
+pub(crate) use session::{Session, cell, explain};
 
 /// Connections that write. More would meet each other more often than they would gain.
 const WRITERS: usize = 16;
@@ -51,6 +51,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const STATEMENT: Duration = Duration::from_secs(30);
 /// Key of the advisory lock that keeps a second process away: "pileus" in ASCII. CockroachDB takes it and does nothing.
 const CLAIM: i64 = 0x7069_6c65_7573;
+/// How long a claim is waited for: the server takes a moment to notice that the process before has ended.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A read on its way to a connection.
 type Read = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -114,10 +116,7 @@ impl Postgres {
         let (config, schema) = (self.config.clone(), self.schema.clone());
         apart(move || {
             let mut client = config.connect(NoTls).map_err(|error| session::error("", &error))?;
-            let claimed = client.query_one("SELECT pg_try_advisory_lock($1)", &[&CLAIM]).map_err(|error| session::error("", &error))?;
-            if !claimed.get::<_, bool>(0) {
-                return Err(StoreError::InUse);
-            }
+            claim(&mut client)?;
             migrate::postgres(&mut client, &schema)?;
             Ok(client)
         })
@@ -152,6 +151,21 @@ fn next<T>(queue: &Mutex<mpsc::Receiver<T>>) -> Option<T> {
 /// Runs on a thread of its own, where a client may block.
 fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
     std::thread::spawn(work).join().unwrap_or_else(|_| Err(StoreError::Engine("the database driver panicked".to_owned())))
+}
+
+/// Takes the advisory lock, which the server gives back with the connection that holds it.
+fn claim(client: &mut Client) -> Result<(), StoreError> {
+    let started = Instant::now();
+    loop {
+        let claimed = client.query_one("SELECT pg_try_advisory_lock($1)", &[&CLAIM]).map_err(|error| session::error("", &error))?;
+        if claimed.get(0) {
+            return Ok(());
+        }
+        if started.elapsed() > CLAIM_PATIENCE {
+            return Err(StoreError::InUse);
+        }
+        std::thread::sleep(LONGEST_PAUSE);
+    }
 }
 
 /// A read, and the end at which its answer arrives.

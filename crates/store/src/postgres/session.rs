@@ -9,6 +9,7 @@ use ::postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use ::postgres::{Error, Row, Statement, Transaction};
 
 use crate::error::StoreError;
+use crate::tx::Cell;
 use crate::value::Value;
 
 /// A transaction, and the statements that its connection has prepared.
@@ -84,17 +85,12 @@ impl ToSql for Value {
     to_sql_checked!();
 }
 
-pub(crate) fn text(row: &Row, column: usize) -> Result<&str, StoreError> {
-    row.try_get(column).map_err(|failure| error("", &failure))
-}
-
-pub(crate) fn value(row: &Row, column: usize) -> Result<Value, StoreError> {
+pub(crate) fn cell(row: &Row, column: usize) -> Result<Cell<'_>, StoreError> {
     let failed = |failure| error("", &failure);
-    match *row.columns()[column].type_() {
-        Type::INT8 => Ok(Value::from(row.try_get::<_, Option<i64>>(column).map_err(failed)?)),
-        Type::INT4 => Ok(Value::from(row.try_get::<_, Option<i32>>(column).map_err(failed)?)),
-        _ => Ok(Value::from(row.try_get::<_, Option<&str>>(column).map_err(failed)?)),
-    }
+    Ok(match *row.columns()[column].type_() {
+        Type::INT8 => row.try_get::<_, Option<i64>>(column).map_err(failed)?.map_or(Cell::Null, Cell::Int),
+        _ => row.try_get::<_, Option<&str>>(column).map_err(failed)?.map_or(Cell::Null, Cell::Text),
+    })
 }
 
 /// What a failure means to the caller.

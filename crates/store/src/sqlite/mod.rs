@@ -30,7 +30,7 @@ use crate::job::{Job, shielded};
 use crate::migrate;
 use crate::schema::Schema;
 use crate::store::QUEUE;
-use crate::tx::{Link, Tx};
+use crate::tx::{Cell, Link, Tx};
 use crate::value::Value;
 
 pub(crate) use backup::Partial;
@@ -253,16 +253,14 @@ impl rusqlite::ToSql for Value {
     }
 }
 
-pub(crate) fn text<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<&'r str, StoreError> {
-    let text = row.get_ref(column).map_err(error)?.as_str();
-    text.map_err(|why| StoreError::Engine(format!("column {column} of a result: {why}")))
-}
-
-pub(crate) fn value(row: &rusqlite::Row<'_>, column: usize) -> Result<Value, StoreError> {
+pub(crate) fn cell<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<Cell<'r>, StoreError> {
     match row.get_ref(column).map_err(error)? {
-        ValueRef::Null => Ok(Value::Null),
-        ValueRef::Integer(number) => Ok(Value::Int(number)),
-        ValueRef::Text(_) => text(row, column).map(Value::from),
+        ValueRef::Null => Ok(Cell::Null),
+        ValueRef::Integer(number) => Ok(Cell::Int(number)),
+        text @ ValueRef::Text(_) => {
+            let text = text.as_str().map_err(|why| StoreError::Engine(format!("column {column} of a result: {why}")))?;
+            Ok(Cell::Text(text))
+        }
         ValueRef::Real(_) | ValueRef::Blob(_) => Err(StoreError::Engine(format!("column {column} of a result is no number or text"))),
     }
 }

@@ -1,6 +1,10 @@
 //! What a user of the store notices, over both engines: each test is a closure that [`engines::check`] runs twice.
 
+mod alike;
 mod engines;
+mod faults;
+mod feed;
+mod lists;
 mod noun;
 mod transactions;
 mod wakes;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{AccountId, HostId, InstanceId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Column, Row, Schema, Value};
+use crate::{Column, Facet, Facets, Row, Schema, Value};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
@@ -35,6 +35,18 @@ impl Row for Machine {
     fn id(&self) -> InstanceId {
         self.id
     }
+}
+
+impl Facets for Machine {
+    const FACETS: &'static [Facet] = &[
+        Facet::one("account"),
+        Facet::one("zone"),
+        Facet::one("state"),
+        Facet::one("name"),
+        Facet::typed::<HostId>("host"),
+        Facet::one("cpus"),
+        Facet::many("tags"),
+    ];
 }
 
 /// A noun whose id is a text.
@@ -72,7 +84,7 @@ CREATE TABLE token (id TEXT NOT NULL PRIMARY KEY, body TEXT NOT NULL);
 ";
 
 pub(crate) fn schema() -> Schema {
-    Schema::engine().and("tests", TABLES)
+    Schema::engine().and("tests", TABLES).projecting::<Machine>()
 }
 
 pub(crate) fn account(number: u64) -> AccountId {

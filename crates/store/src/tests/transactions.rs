@@ -7,7 +7,7 @@ use model::InstanceId;
 
 use super::engines::{check, check_place, wait};
 use super::noun::{Machine, Token, account, machine};
-use crate::{By, Store, StoreError, Tx, Value, WriteError};
+use crate::{By, Row, Store, StoreError, Tx, Value, WriteError};
 
 /// A write that must succeed.
 fn write<T: Send + 'static>(store: &Store, work: impl Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static) -> T {
@@ -75,6 +75,9 @@ fn lists_are_ordered_bounded_and_selected_by_columns() {
         assert_eq!(names(store, By::is("host", Value::Null).ordered_by("cpus")), ["web-5", "web-3", "web-1"]);
         assert_eq!(names(store, By::is("account", account(1)).below("cpus", 7).at_most("cpus", 5)), ["web-5"]);
         assert_eq!(read(store, |tx| tx.count::<Machine>(By::is("zone", "z-a"))), 5);
+        for (at_most, counted) in [(0, 0), (3, 3), (5, 5), (9, 5)] {
+            assert_eq!(read(store, move |tx| tx.count_up_to::<Machine>(By::is("zone", "z-a"), at_most)), counted);
+        }
         assert_eq!(read(store, |tx| tx.sum::<Machine>("cpus", By::is("zone", "z-a"))), 35);
         assert_eq!(read(store, |tx| tx.sum::<Machine>("cpus", By::is("zone", "z-z"))), 0);
         assert_eq!(read(store, |tx| tx.find::<Machine>(By::is("name", "web-3"))), Some(Machine { cpus: 7, ..machine(3) }));
@@ -264,6 +267,36 @@ fn a_read_sees_one_moment() {
         assert_eq!(counts, (1, 1));
         assert_eq!(seen.load(Ordering::Relaxed), 1);
         assert_eq!(names(store, By::all()), ["web-1", "web-2"]);
+    });
+}
+
+/// Every noun's table has the columns that its row fills.
+#[test]
+fn the_database_of_pileus_holds_every_noun() {
+    check_place(|place| {
+        let store = Store::open(place.config.clone()).expect("the store opens");
+        fn reads<R: Row>(store: &Store) {
+            let names: String = R::COLUMNS.iter().map(|column| format!(", {}", column.name)).collect();
+            let sql = format!("SELECT id{names}, body FROM {} WHERE id IS NULL", R::TABLE);
+            assert_eq!(read(store, move |tx| tx.query(&sql, &[], |record| record.value(0))), [], "{}", R::TABLE);
+        }
+        reads::<model::Account>(&store);
+        reads::<model::User>(&store);
+        reads::<model::AccessKey>(&store);
+        reads::<model::Host>(&store);
+        reads::<model::Image>(&store);
+        reads::<model::KeyPair>(&store);
+        reads::<model::Vpc>(&store);
+        reads::<model::Subnet>(&store);
+        reads::<model::SecurityGroup>(&store);
+        reads::<model::Interface>(&store);
+        reads::<model::Address>(&store);
+        reads::<model::Volume>(&store);
+        reads::<model::Instance>(&store);
+        reads::<model::Event>(&store);
+        reads::<crate::ClientToken>(&store);
+        let page = store.page::<model::Instance>(&crate::Query::of("state", "running").like("private_ip", "10.0.*"));
+        assert_eq!(page.map(|page| page.total), Ok(0));
     });
 }
 
