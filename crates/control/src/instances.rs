@@ -1,6 +1,6 @@
 //! The list of instances: its fields, and the page of a query.
 
-use model::{AccountId, Error, Instance, InstanceId, Noun};
+use model::{AccountId, Catalogue, Error, Instance, InstanceId, Noun};
 use store::Tx;
 
 use crate::Failure;
@@ -25,6 +25,11 @@ pub(crate) fn page(tx: &Tx<'_>, cx: &Cx<'_>, query: &Query<InstanceId>) -> Resul
     rows.retain(|view| query.filters.iter().all(|filter| matches_view(view, filter)));
     let (rows, next, total) = cut(rows, query.page);
     Ok(Listed { rows, next, total })
+}
+
+/// Those of these instances that still have a row, whoever's they are, with what they refer to.
+pub(crate) fn existing(tx: &Tx<'_>, ids: &[InstanceId]) -> Result<Vec<InstanceView>, Failure> {
+    views(tx, tx.get_many::<Instance>(ids)?)
 }
 
 fn named(tx: &Tx<'_>, account: AccountId, query: &Query<InstanceId>) -> Result<Listed<InstanceView>, Failure> {
@@ -112,11 +117,13 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         Field::Tag(key) => row.tags.get(key).cloned().into_iter().collect(),
         Field::TagKey => row.tags.keys().cloned().collect(),
         Field::TagValue => row.tags.values().cloned().collect(),
+        Field::Architecture => {
+            Catalogue::standard().by_name(&row.instance_type).map(|kind| kind.architecture.to_string()).into_iter().collect()
+        }
         Field::PublicIp
         | Field::Group
         | Field::GroupName
         | Field::Volume
-        | Field::Architecture
         | Field::IsDefault
         | Field::IsPublic
         | Field::Range
