@@ -3,15 +3,16 @@
 //! A dialect turns its vendor's filters into [`Filter`]s of these fields and a noun's rows into its replies. The rows of
 //! a page come with what they refer to ([`InstanceView`]), so that a dialect never asks twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use model::{
-    AccountId, Address, Error, Event, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, KeyPair, SecurityGroup, SecurityGroupId,
-    Subnet, Tags, Volume, VolumeId, Vpc, matches_pattern,
+    AccountId, Address, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, InterfaceId, KeyPair,
+    QuotaName, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
 };
 use store::Tx;
 
 use crate::auth::{Caller, Target};
+use crate::launch::Launched;
 use crate::{Cloud, Failure};
 
 /// Largest page (EC2 and ECS: 1,000 and 100; a dialect may ask for less).
@@ -163,6 +164,19 @@ pub struct InstanceView {
     pub image: Option<Image>,
 }
 
+/// A network interface with what it refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceView {
+    /// The interface.
+    pub interface: Interface,
+    /// Its zone.
+    pub zone: String,
+    /// Its public address.
+    pub address: Option<Address>,
+    /// Its security groups: id and name.
+    pub groups: Vec<(SecurityGroupId, String)>,
+}
+
 /// A noun that can be listed.
 pub trait Listing: Clone + Send + 'static {
     /// Its id.
@@ -197,6 +211,55 @@ impl Cloud {
         let query = Query { ids: vec![id], ..Query::default() };
         let mut listed = self.list_instances(caller, query).await?;
         listed.rows.pop().ok_or_else(|| Error::not_found(model::Noun::Instance, id))
+    }
+
+    /// What a launch made, as it is now: part of the launch, so policies are not asked again. Instances whose row is gone, as
+    /// a repeated call may find, are left out.
+    pub async fn launched(&self, launched: &Launched) -> Result<Vec<InstanceView>, Error> {
+        let ids = launched.instances.clone();
+        let found = self.store().read(move |tx| crate::instances::existing(tx, &ids)).await;
+        found.map_err(|failure| self.refusal("read what was launched", failure))
+    }
+
+    /// Lists network interfaces with what they refer to.
+    pub async fn list_interfaces(&self, caller: &Caller, query: Query<InterfaceId>) -> Result<Listed<InterfaceView>, Error> {
+        check_query(&query)?;
+        self.read(caller, vec![Target::any()], move |tx, cx| {
+            let Listed { rows, next, total } = list(Interface::all(tx, cx.caller.account())?, &query)?;
+            Ok(Listed { rows: interface_views(tx, rows)?, next, total })
+        })
+        .await
+    }
+
+    /// Lists subnets, each with the number of its addresses that nobody has.
+    pub async fn list_subnets(&self, caller: &Caller, query: Query<SubnetId>) -> Result<Listed<(Subnet, u64)>, Error> {
+        check_query(&query)?;
+        self.read(caller, vec![Target::any()], move |tx, cx| {
+            let Listed { rows, next, total } = list(Subnet::all(tx, cx.caller.account())?, &query)?;
+            let free = |subnet: Subnet| {
+                let taken = tx.interface_count_in(&subnet)?;
+                let free = subnet.capacity().saturating_sub(taken);
+                Ok::<_, Failure>((subnet, free))
+            };
+            Ok(Listed { rows: rows.into_iter().map(free).collect::<Result<_, _>>()?, next, total })
+        })
+        .await
+    }
+
+    /// The limit that the caller's account has of something.
+    pub async fn quota_limit(&self, caller: &Caller, name: QuotaName) -> Result<u64, Error> {
+        self.read(caller, vec![Target::any()], move |tx, cx| Ok(tx.quota_limit(cx.caller.account(), name)?)).await
+    }
+
+    /// Those of these hosts that have told of themselves lately. For the health of what is on them; tenants never see hosts.
+    pub async fn hosts_heard(&self, mut ids: Vec<HostId>) -> Result<BTreeSet<HostId>, Error> {
+        ids.sort();
+        ids.dedup();
+        let now = self.clock().now();
+        let found = self.store().read(move |tx| Ok::<_, Failure>(tx.get_many::<Host>(&ids)?)).await;
+        let hosts = found.map_err(|failure| self.refusal("read hosts", failure))?;
+        let heard = |host: &Host| host.capacity.is_some() && now.since(host.seen_at) <= SILENT_AFTER_MS;
+        Ok(hosts.into_iter().filter(heard).map(|host| host.id).collect())
     }
 
     /// The newest events of the caller's account, newest first.
@@ -391,6 +454,20 @@ pub(crate) fn views(tx: &Tx<'_>, instances: Vec<Instance>) -> Result<Vec<Instanc
         Ok(InstanceView { instance, interface, address, volumes, groups: names, image })
     };
     instances.into_iter().map(view).collect()
+}
+
+/// Puts interfaces together with what they refer to.
+fn interface_views(tx: &Tx<'_>, interfaces: Vec<Interface>) -> Result<Vec<InterfaceView>, Failure> {
+    let groups = distinct(interfaces.iter().flat_map(|nic| nic.groups.iter().copied()));
+    let groups = by_id(tx.get_many::<SecurityGroup>(&groups)?, |group| group.id);
+    let subnets = by_id(tx.get_many::<Subnet>(&distinct(interfaces.iter().map(|nic| nic.subnet)))?, |subnet| subnet.id);
+    let view = |interface: Interface| {
+        let named = interface.groups.iter().filter_map(|id| Some((*id, groups.get(id)?.name.clone()))).collect();
+        let zone = subnets.get(&interface.subnet).map_or_else(String::new, |subnet| subnet.zone.clone());
+        let address = tx.address_of_interface(interface.id)?;
+        Ok(InterfaceView { interface, zone, address, groups: named })
+    };
+    interfaces.into_iter().map(view).collect()
 }
 
 fn by_id<T, I: std::hash::Hash + Eq>(rows: Vec<T>, id: impl Fn(&T) -> I) -> HashMap<I, T> {

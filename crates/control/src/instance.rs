@@ -60,6 +60,15 @@ pub struct TerminateInstances {
     pub only_stopped: bool,
 }
 
+/// Turns detailed monitoring of instances on or off; all of them or none.
+#[derive(Debug, Clone, Serialize)]
+pub struct MonitorInstances {
+    /// Which ones.
+    pub ids: Vec<InstanceId>,
+    /// Whether it is on afterwards.
+    pub detailed: bool,
+}
+
 /// Changes attributes of an instance. What is `None` stays.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ModifyInstance {
@@ -155,6 +164,23 @@ impl Command for TerminateInstances {
                 return Err(Error::IncorrectState { noun: Noun::Instance, id, state, wanted: "stopped" }.into());
             }
             Ok(instance.terminate(cx.now)?)
+        })
+    }
+}
+
+impl Command for MonitorInstances {
+    type Reply = Vec<StateChange>;
+    const NAME: &'static str = "MonitorInstances";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        targets(tx, cx, &self.ids)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<StateChange>, Failure> {
+        for_each(tx, cx, &self.ids, |_, instance| {
+            let changed = if instance.attributes.detailed_monitoring == self.detailed { Changed::No } else { Changed::Yes };
+            instance.attributes.detailed_monitoring = self.detailed;
+            Ok(changed)
         })
     }
 }

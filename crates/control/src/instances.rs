@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{AccountId, Error, ImageId, Instance, InstanceId, Noun, ReservationId, SubnetId, VpcId, matches_pattern};
+use model::{AccountId, Catalogue, Error, ImageId, Instance, InstanceId, Noun, ReservationId, SubnetId, VpcId, matches_pattern};
 use store::{Match, Tx, Value};
 
 use crate::Failure;
@@ -104,6 +104,11 @@ fn literal(key: &str) -> String {
     text
 }
 
+/// Those of these instances that still have a row, whoever's they are, with what they refer to.
+pub(crate) fn existing(tx: &Tx<'_>, ids: &[InstanceId]) -> Result<Vec<InstanceView>, Failure> {
+    views(tx, tx.get_many::<Instance>(ids)?)
+}
+
 fn named(tx: &Tx<'_>, account: AccountId, query: &Query<InstanceId>) -> Result<Listed<InstanceView>, Failure> {
     let mut ids = query.ids.clone();
     ids.sort();
@@ -183,11 +188,13 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         Field::Tag(key) => row.tags.get(key).cloned().into_iter().collect(),
         Field::TagKey => row.tags.keys().cloned().collect(),
         Field::TagValue => row.tags.values().cloned().collect(),
+        Field::Architecture => {
+            Catalogue::standard().by_name(&row.instance_type).map(|kind| kind.architecture.to_string()).into_iter().collect()
+        }
         Field::PublicIp
         | Field::Group
         | Field::GroupName
         | Field::Volume
-        | Field::Architecture
         | Field::IsDefault
         | Field::IsPublic
         | Field::Range

@@ -79,6 +79,8 @@ pub struct RunInstances {
     pub tags: Tags,
     /// Tags of their volumes.
     pub volume_tags: Tags,
+    /// Tags of their network interfaces.
+    pub interface_tags: Tags,
 }
 
 /// What a launch made.
@@ -151,7 +153,8 @@ impl RunInstances {
             return Err(Error::invalid("HttpPutResponseHopLimit", "must be 1 to 64"));
         }
         add_tags(&mut Tags::new(), &self.tags)?;
-        add_tags(&mut Tags::new(), &self.volume_tags)
+        add_tags(&mut Tags::new(), &self.volume_tags)?;
+        add_tags(&mut Tags::new(), &self.interface_tags)
     }
 
     fn plan(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Plan, Failure> {
@@ -321,7 +324,7 @@ impl RunInstances {
             groups: plan.groups.iter().map(|group| group.id).collect(),
             description: "Primary network interface".to_owned(),
             created_at: cx.now,
-            tags: Tags::new(),
+            tags: self.interface_tags.clone(),
         };
         match tx.insert(&interface) {
             Ok(()) => Ok(interface),

@@ -32,12 +32,13 @@ pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};
 pub use describe::{
-    FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query, volume_word,
+    FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, InterfaceView, Listed, Listing, PAGE_MAX, Page, Query,
+    volume_word,
 };
 pub use host::NewHost;
 pub use ids::Ids;
 pub use image::NewImage;
-pub use instance::{ModifyInstance, RebootInstances, StartInstances, StateChange, StopInstances, TerminateInstances};
+pub use instance::{ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, TerminateInstances};
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use overview::Overview;

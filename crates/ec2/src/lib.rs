@@ -1,1 +1,120 @@
-//! The EC2 dialect of Pileus.
+//! The EC2 dialect, and the little of STS that EC2's clients ask for beside it.
+//!
+//! ```text
+//! Args -> action table -> #[derive(FromArg)] structure -> handler -> control -> #[derive(IntoDoc)] structure -> XML
+//!                                                            \-> Refusal -> one table of codes -> XML
+//! ```
+//!
+//! EC2's words live here and nowhere else: names of states, filters, parameters, error codes. What it does not know: HTTP,
+//! how signatures are verified, how anything is done; it asks [`control::Cloud`].
+
+mod account;
+mod actions;
+mod address;
+mod error;
+mod filter;
+mod image;
+mod instance;
+mod instance_attribute;
+mod instance_health;
+mod instance_power;
+mod instance_type;
+mod interface;
+mod key_pair;
+mod metadata_options;
+mod network;
+mod page;
+mod region;
+mod run_instances;
+mod security_group;
+mod sts;
+mod subnet;
+mod tag;
+mod volume;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use control::{Caller, Cloud, Options, Principal, Target};
+use model::Error;
+use wire::{Args, Claim, Doc, Reply, envelope};
+
+pub use actions::{ActionInfo, Service, State, actions};
+pub use error::{Refusal, refuse};
+
+/// One call of which the signature was verified.
+pub struct Call<'a> {
+    /// The parameters.
+    pub args: &'a Args,
+    /// Who signed it, and how.
+    pub claim: &'a Claim,
+    /// Whom the access key acts for.
+    pub principal: Arc<Principal>,
+    /// Where it came from.
+    pub source: IpAddr,
+    /// The request's id, as the reply has it.
+    pub request_id: &'a str,
+    /// What the client calls the endpoint: its `Host` header.
+    pub host: &'a str,
+}
+
+/// Answers a call, in the form of the service that it was signed for.
+pub async fn answer(cloud: &Cloud, call: Call<'_>) -> Reply {
+    let service = service_of(&call);
+    match run(cloud, &call, service).await {
+        Ok((action, doc)) => reply(service, action, call.request_id, &doc),
+        Err(refusal) => {
+            tracing::debug!(request = call.request_id, ?refusal, "refused");
+            refuse(&refusal, Some(service), call.request_id)
+        }
+    }
+}
+
+/// What a handler knows beside its parameters.
+pub(crate) struct Cx {
+    pub cloud: Cloud,
+    pub caller: Caller,
+    pub host: String,
+    dry_run: bool,
+}
+
+impl Cx {
+    /// How a command is run, with its client token if it has one.
+    pub fn options(&self, client_token: Option<String>) -> Options {
+        Options { client_token, dry_run: self.dry_run }
+    }
+
+    /// Asks the policies, for actions that tell of settings and read no rows.
+    pub async fn allowed(&self) -> Result<(), Error> {
+        self.cloud.read(&self.caller, vec![Target::any()], |_, _| Ok(())).await
+    }
+}
+
+/// The service that a call is for: the one of its signature, or by the version of its API where the signature names none.
+fn service_of<'a>(call: &'a Call<'_>) -> &'a str {
+    match &call.claim.scope {
+        Some(scope) => &scope.service,
+        None if call.args.text("Version") == Some(sts::VERSION) => "sts",
+        None => "ec2",
+    }
+}
+
+async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static str, Doc), Refusal> {
+    let service = Service::named(service).ok_or_else(|| Refusal::UnknownService { name: service.to_owned() })?;
+    let name = call.args.text("Action").ok_or(Refusal::NoAction)?;
+    let action = actions::find(service, name).ok_or_else(|| Refusal::UnknownAction { name: name.to_owned() })?;
+    let dry_run = call.args.get::<Option<bool>>("DryRun")?.unwrap_or(false);
+    let caller =
+        Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy };
+    let cx = Cx { cloud: cloud.clone(), caller, host: call.host.to_owned(), dry_run };
+    let doc = (action.run)(action, call, cx)?.await?;
+    if dry_run { Err(Error::DryRun.into()) } else { Ok((action.name, doc)) }
+}
+
+fn reply(service: &str, action: &str, request_id: &str, doc: &Doc) -> Reply {
+    let body = match Service::named(service) {
+        Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, doc),
+        Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, doc),
+    };
+    Reply::xml(200, body)
+}

@@ -1,12 +1,13 @@
 //! From a request to a dialect: who signed it, is the signature good, which cloud's words are these.
 //!
-//! An unknown key and a wrong signature are told apart in the caller's dialect, as the vendors do; both are counted.
+//! What is refused here is refused in the caller's dialect too, as far as the request tells which one it is.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use control::{Cloud, Principal};
-use wire::{Args, ArgsError, Claim, Nonces, Novelty, Reply, Request, SignatureError, SigningKeys, identify};
+use model::Error;
+use wire::{Args, ArgsError, Claim, Nonces, Novelty, Reply, Request, SignatureError, SigningKeys, envelope, guess_cloud, identify};
 
 /// Nonces remembered: at Alibaba's 15 minutes of validity, more than a thousand calls a second.
 const NONCES: usize = 1_000_000;
@@ -14,17 +15,13 @@ const NONCES: usize = 1_000_000;
 const SIGNING_KEYS: usize = 10_000;
 
 /// Why a request is refused before a dialect sees its action.
-pub enum Refused {
-    /// The signature or what it needs.
+enum Refused {
     Signature(SignatureError),
-    /// The access key is unknown or off.
     UnknownKey,
-    /// The nonce was used before.
     Replayed,
-    /// The parameters cannot be read.
+    SessionToken,
     Arguments(ArgsError),
-    /// The cloud cannot look the key up.
-    Unavailable,
+    Failed(Error),
 }
 
 /// The API of one cloud.
@@ -50,23 +47,25 @@ impl Api {
         let claim = match identify(request) {
             Ok(claim) => claim,
             Err(error) => {
-                let vendor = error.cloud().or_else(|| wire::guess_cloud(request)).unwrap_or(wire::Cloud::Aws);
-                return refuse(vendor, request, &Refused::Signature(error), request_id);
+                let vendor = error.cloud().or_else(|| guess_cloud(request)).unwrap_or(wire::Cloud::Aws);
+                return refuse(vendor, request, None, &Refused::Signature(error), request_id);
             }
         };
-        let vendor = claim.scheme.cloud();
         match self.verified(request, &claim).await {
-            Ok((principal, args)) => self.dispatch(request, &claim, args, principal, source, request_id).await,
+            Ok((principal, args)) => self.dispatch(request, &claim, &args, principal, (source, request_id)).await,
             Err(refused) => {
                 metrics::counter!("pileus_requests_refused").increment(1);
-                refuse(vendor, request, &refused, request_id)
+                refuse(claim.scheme.cloud(), request, Some(&claim), &refused, request_id)
             }
         }
     }
 
     async fn verified(&self, request: &Request, claim: &Claim) -> Result<(Arc<Principal>, Args), Refused> {
         let now = self.cloud.clock().now().timestamp();
-        let principal = self.cloud.principal(&claim.access_key).await.map_err(|_| Refused::Unavailable)?.ok_or(Refused::UnknownKey)?;
+        if claim.session_token.as_ref().is_some_and(|token| !token.is_empty()) {
+            return Err(Refused::SessionToken);
+        }
+        let principal = self.cloud.principal(&claim.access_key).await.map_err(Refused::Failed)?.ok_or(Refused::UnknownKey)?;
         claim.verify_with(principal.secret(), now, &self.shared.keys).map_err(Refused::Signature)?;
         match self.shared.nonces.use_once(claim, now) {
             Novelty::Fresh => {}
@@ -76,20 +75,51 @@ impl Api {
         Ok((principal, args))
     }
 
-    async fn dispatch(
-        &self,
-        request: &Request,
-        claim: &Claim,
-        args: Args,
-        principal: Arc<Principal>,
-        source: IpAddr,
-        request_id: &str,
-    ) -> Reply {
-        let _ = (&self.cloud, request, claim, args, principal, source);
-        refuse(wire::Cloud::Aws, request, &Refused::UnknownKey, request_id)
+    async fn dispatch(&self, request: &Request, claim: &Claim, args: &Args, principal: Arc<Principal>, from: (IpAddr, &str)) -> Reply {
+        let (source, request_id) = from;
+        match claim.scheme.cloud() {
+            wire::Cloud::Aws => {
+                let host = request.header("host").unwrap_or_default();
+                ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host }).await
+            }
+            wire::Cloud::Alibaba => ecs::answer(&self.cloud, ecs::Call { args, claim, request, principal, source, request_id }).await,
+            wire::Cloud::Tencent => tencent_unsupported(request_id),
+        }
     }
 }
 
-fn refuse(_: wire::Cloud, _: &Request, _: &Refused, request_id: &str) -> Reply {
-    Reply::json(501, format!("{{\"request\":\"{request_id}\"}}"))
+/// Refuses a request in its dialect's words.
+fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &Refused, request_id: &str) -> Reply {
+    match vendor {
+        wire::Cloud::Aws => {
+            let service = claim.and_then(|claim| claim.scope.as_ref()).map(|scope| scope.service.as_str());
+            let refusal = match why {
+                Refused::Signature(error) => ec2::Refusal::Signature(error.clone()),
+                Refused::UnknownKey => ec2::Refusal::UnknownKey,
+                Refused::Replayed => ec2::Refusal::Signature(SignatureError::Missing),
+                Refused::SessionToken => ec2::Refusal::SessionToken,
+                Refused::Arguments(error) => ec2::Refusal::Args(error.clone()),
+                Refused::Failed(error) => ec2::Refusal::Cloud(error.clone()),
+            };
+            ec2::refuse(&refusal, service, request_id)
+        }
+        wire::Cloud::Alibaba => {
+            let refused = match why {
+                Refused::Signature(error) => ecs::Refused::Signature(error),
+                Refused::UnknownKey => ecs::Refused::UnknownAccessKey,
+                Refused::Replayed => ecs::Refused::NonceUsed,
+                Refused::SessionToken => ecs::Refused::SessionToken,
+                Refused::Arguments(error) => ecs::Refused::Args(error),
+                Refused::Failed(error) => ecs::Refused::Error(error),
+            };
+            ecs::refuse(request, request_id, refused)
+        }
+        wire::Cloud::Tencent => tencent_unsupported(request_id),
+    }
+}
+
+/// The signatures of Tencent Cloud are known, its actions are not served.
+fn tencent_unsupported(request_id: &str) -> Reply {
+    let message = "The actions of Tencent Cloud are not served by this version.";
+    Reply::json(200, envelope::tencent_error_json(request_id, "UnsupportedOperation", message))
 }

@@ -196,6 +196,7 @@ impl Operator {
             attributes: Attributes::default(),
             tags: Tags::from([("Name".to_owned(), name.to_owned())]),
             volume_tags: Tags::new(),
+            interface_tags: Tags::new(),
         };
         self.open_ssh(&caller).await?;
         let launched = cloud.run(&caller, command, Options::default()).await?;

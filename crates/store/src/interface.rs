@@ -42,6 +42,13 @@ impl Tx<'_> {
         self.find(By::is("vpc", vpc).and("ip", ip.to_bits()))
     }
 
+    /// How many addresses of a subnet are taken.
+    pub fn interface_count_in(&self, subnet: &Subnet) -> Result<u64, StoreError> {
+        let Some((first, last)) = subnet.usable() else { return Ok(0) };
+        let (first, last) = (i64::from(first.to_bits()), i64::from(last.to_bits()));
+        self.count::<Interface>(By::is("vpc", subnet.vpc).above("ip", first - 1).at_most("ip", last))
+    }
+
     /// A free address of a subnet: the one after the highest in use, and when that end is reached the lowest gap. Freed
     /// addresses so rest as long as possible before somebody else gets them.
     pub fn interface_free_ip(&self, subnet: &Subnet) -> Result<Option<Ipv4Addr>, StoreError> {

@@ -1,0 +1,215 @@
+//! The action table: every action that is served, what it takes, and how much of the vendor's promise it keeps.
+//!
+//! A parameter that no row's structure reads is refused: as unsupported when the vendor has it and this cloud does not
+//! (`absent`), else as unknown. Nothing that a client asks for is passed over in silence.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use wire::{Doc, FromArg, IntoDoc, Parameter};
+
+use crate::error::{Refusal, unsupported};
+use crate::{
+    Call, Cx, account, address, image, instance, instance_attribute, instance_health, instance_power, instance_type, interface, key_pair,
+    network, region, run_instances, security_group, sts, subnet, tag, volume,
+};
+
+/// A service of the vendor, as signatures name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Elastic Compute Cloud.
+    Ec2,
+    /// Security Token Service.
+    Sts,
+}
+
+impl Service {
+    /// The service that a signature names, when it is served.
+    pub fn named(name: &str) -> Option<Service> {
+        match name {
+            "ec2" => Some(Service::Ec2),
+            "sts" => Some(Service::Sts),
+            _ => None,
+        }
+    }
+
+    /// The name in signatures.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Service::Ec2 => "ec2",
+            Service::Sts => "sts",
+        }
+    }
+}
+
+/// How much of the vendor's promise an action keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// All of it, for what this cloud has.
+    Works,
+    /// Most of it; what differs, in words.
+    Partly(&'static str),
+}
+
+/// One action, for generated documents.
+#[derive(Debug, Clone, Copy)]
+pub struct ActionInfo {
+    /// Its service.
+    pub service: Service,
+    /// Its name.
+    pub name: &'static str,
+    /// How much of it works.
+    pub state: State,
+    /// Parameters that it understands, `DryRun` aside.
+    pub parameters: &'static [Parameter],
+    /// Parameters of the vendor's that it refuses as unsupported.
+    pub absent: &'static [&'static str],
+}
+
+/// Every action that is served, in the order of the table.
+pub fn actions() -> impl Iterator<Item = ActionInfo> {
+    TABLE.iter().map(|row| ActionInfo {
+        service: row.service,
+        name: row.name,
+        state: row.state,
+        parameters: row.parameters,
+        absent: row.absent,
+    })
+}
+
+/// A handler at work.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Doc, Refusal>> + Send>>;
+
+/// A row of the table.
+pub(crate) struct Action {
+    pub service: Service,
+    pub name: &'static str,
+    /// The action as policies name it.
+    pub policy: &'static str,
+    pub state: State,
+    pub parameters: &'static [Parameter],
+    pub absent: &'static [&'static str],
+    /// Decodes the parameters and starts the handler.
+    pub run: fn(&Action, &Call<'_>, Cx) -> Result<Running, Refusal>,
+}
+
+/// The action of this name.
+pub(crate) fn find(service: Service, name: &str) -> Option<&'static Action> {
+    TABLE.iter().find(|row| row.service == service && row.name == name)
+}
+
+macro_rules! rows {
+    ($($service:ident $prefix:literal $name:ident => $handler:path, $asked:ty, $state:expr, $absent:expr;)*) => {
+        &[$(Action {
+            service: Service::$service,
+            name: stringify!($name),
+            policy: concat!($prefix, stringify!($name)),
+            state: $state,
+            parameters: <$asked as FromArg>::PARAMETERS,
+            absent: $absent,
+            run: |row, call, cx| {
+                let asked = decode::<$asked>(row, call)?;
+                Ok(Box::pin(async move { Ok($handler(cx, asked).await?.into_doc()) }))
+            },
+        }),*]
+    };
+}
+
+use State::{Partly, Works};
+
+const TABLE: &[Action] = rows! {
+    Ec2 "ec2:" DescribeRegions => region::describe_regions, region::DescribeRegions, Works, &[];
+    Ec2 "ec2:" DescribeAvailabilityZones => region::describe_zones, region::DescribeAvailabilityZones, Works, &[];
+    Ec2 "ec2:" DescribeAccountAttributes => account::describe_account_attributes, account::DescribeAccountAttributes, Works, &[];
+    Ec2 "ec2:" DescribeInstanceTypes => instance_type::describe_types, instance_type::DescribeInstanceTypes, Works, &[];
+    Ec2 "ec2:" DescribeInstanceTypeOfferings => instance_type::describe_offerings, instance_type::DescribeInstanceTypeOfferings, Works, &[];
+    Ec2 "ec2:" RunInstances => run_instances::run_instances, run_instances::RunInstances,
+        Partly("one network interface and the system disk; every volume type is served as gp3"), run_instances::ABSENT;
+    Ec2 "ec2:" DescribeInstances => instance::describe_instances, instance::DescribeInstances, Works, &[];
+    Ec2 "ec2:" DescribeInstanceStatus => instance_health::describe_status, instance_health::DescribeInstanceStatus,
+        Partly("filters by status are not served"), &[];
+    Ec2 "ec2:" DescribeInstanceAttribute => instance_attribute::describe, instance_attribute::DescribeInstanceAttribute, Works, &[];
+    Ec2 "ec2:" ModifyInstanceAttribute => instance_attribute::modify, instance_attribute::ModifyInstanceAttribute,
+        Partly("type, security groups and disks cannot be changed yet"), instance_attribute::ABSENT;
+    Ec2 "ec2:" ResetInstanceAttribute => instance_attribute::reset, instance_attribute::ResetInstanceAttribute, Works, &[];
+    Ec2 "ec2:" ModifyInstanceMetadataOptions => instance_attribute::modify_metadata, instance_attribute::ModifyInstanceMetadataOptions,
+        Works, &[];
+    Ec2 "ec2:" StartInstances => instance_power::start, instance_power::StartInstances, Works, &["AdditionalInfo"];
+    Ec2 "ec2:" StopInstances => instance_power::stop, instance_power::StopInstances, Partly("no hibernation"), &[];
+    Ec2 "ec2:" RebootInstances => instance_power::reboot, instance_power::RebootInstances, Works, &[];
+    Ec2 "ec2:" TerminateInstances => instance_power::terminate, instance_power::TerminateInstances, Works, &[];
+    Ec2 "ec2:" MonitorInstances => instance_power::monitor, instance_power::MonitorInstances, Works, &["MetricCategoryId"];
+    Ec2 "ec2:" UnmonitorInstances => instance_power::unmonitor, instance_power::MonitorInstances, Works, &["MetricCategoryId"];
+    Ec2 "ec2:" GetConsoleOutput => instance_health::console_output, instance_health::GetConsoleOutput, Works, &[];
+    Ec2 "ec2:" DescribeImages => image::describe_images, image::DescribeImages, Works, &[];
+    Ec2 "ec2:" CreateKeyPair => key_pair::create, key_pair::CreateKeyPair, Partly("PEM only"), &[];
+    Ec2 "ec2:" ImportKeyPair => key_pair::import, key_pair::ImportKeyPair, Works, &[];
+    Ec2 "ec2:" DescribeKeyPairs => key_pair::describe_key_pairs, key_pair::DescribeKeyPairs, Works, &[];
+    Ec2 "ec2:" DeleteKeyPair => key_pair::delete, key_pair::DeleteKeyPair, Works, &[];
+    Ec2 "ec2:" DescribeVolumes => volume::describe_volumes, volume::DescribeVolumes, Works, &[];
+    Ec2 "ec2:" DescribeVolumeStatus => volume::describe_status, volume::DescribeVolumeStatus, Partly("filters by status are not served"), &[];
+    Ec2 "ec2:" DescribeSecurityGroups => security_group::describe_groups, security_group::DescribeSecurityGroups,
+        Partly("filters by rule are not served; dropping rules, which EC2 lacks, are not shown"), &[];
+    Ec2 "ec2:" DescribeSecurityGroupRules => security_group::describe_rules, security_group::DescribeSecurityGroupRules,
+        Partly("rules have no tags; dropping rules, which EC2 lacks, are not shown"), &[];
+    Ec2 "ec2:" DescribeVpcs => network::describe_vpcs, network::DescribeVpcs, Works, &[];
+    Ec2 "ec2:" DescribeVpcAttribute => network::describe_vpc_attribute, network::DescribeVpcAttribute, Works, &[];
+    Ec2 "ec2:" DescribeSubnets => subnet::describe_subnets, subnet::DescribeSubnets, Works, &[];
+    Ec2 "ec2:" DescribeNetworkInterfaces => interface::describe_interfaces, interface::DescribeNetworkInterfaces, Works, &[];
+    Ec2 "ec2:" DescribeAddresses => address::describe_addresses, address::DescribeAddresses, Works, &[];
+    Ec2 "ec2:" CreateTags => tag::create, tag::CreateTags, Works, &[];
+    Ec2 "ec2:" DeleteTags => tag::delete, tag::DeleteTags, Works, &[];
+    Ec2 "ec2:" DescribeTags => tag::describe_tags, tag::DescribeTags, Works, &[];
+    Sts "sts:" GetCallerIdentity => sts::caller_identity, sts::GetCallerIdentity, Works, &[];
+};
+
+/// Parameters of every call that belong to no action.
+const COMMON: &[&str] = &["Action", "Version", "DryRun"];
+
+/// Decodes the parameters, and refuses what the structure does not read.
+fn decode<T: FromArg>(row: &Action, call: &Call<'_>) -> Result<T, Refusal> {
+    let asked = call.args.decode::<T>()?;
+    let signature = call.claim.scheme.parameters();
+    let besides: Vec<&str> = COMMON.iter().chain(signature).copied().collect();
+    match call.args.unknown(&besides).into_iter().next() {
+        None => Ok(asked),
+        Some(name) if is_absent(row.absent, &name) => Err(unsupported(format!("The parameter {name}"))),
+        Some(name) => Err(Refusal::UnknownParameter { name }),
+    }
+}
+
+/// Whether a parameter, its indexes left out, is one of these or lies below one.
+fn is_absent(absent: &[&str], name: &str) -> bool {
+    let steps: Vec<&str> = name.split('.').filter(|step| step.parse::<u32>().is_err()).collect();
+    let name = steps.join(".");
+    absent.iter().any(|known| name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_below_an_absent_one_is_absent() {
+        let absent = &["LaunchTemplate", "NetworkInterface.Ipv6Addresses"];
+        for (name, expected) in [
+            ("LaunchTemplate.Version", true),
+            ("LaunchTemplate", true),
+            ("LaunchTemplates", false),
+            ("NetworkInterface.1.Ipv6Addresses.2.Ipv6Address", true),
+            ("NetworkInterface.1.SubnetId", false),
+        ] {
+            assert_eq!(is_absent(absent, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_action_stands_once_and_names_no_parameter_both_known_and_absent() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert!(!TABLE[..at].iter().any(|other| other.service == row.service && other.name == row.name), "{}", row.name);
+            for known in wire::parameter_names(row.parameters) {
+                assert!(!is_absent(row.absent, &known.replace(".N", "")), "{} {known}", row.name);
+            }
+        }
+    }
+}

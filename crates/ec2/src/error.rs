@@ -1,0 +1,382 @@
+//! Refusals and their codes: one table from what is wrong to EC2's code, HTTP status and words.
+//!
+//! Codes and statuses are those of "Error codes for the Amazon EC2 API" and of the services' common errors. Messages are for
+//! people; clients look at the code.
+
+use model::{Error, Noun, QuotaName};
+use wire::envelope::{self, Fault};
+use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
+
+use crate::sts;
+
+/// Characters of a message; what a client sent may be a megabyte, and nobody reads that back.
+const MESSAGE_MAX: usize = 1_000;
+
+/// Why a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its signature cannot be accepted.
+    Signature(SignatureError),
+    /// It is signed with an access key that does not exist or is turned off.
+    UnknownKey,
+    /// It comes with a session token; temporary credentials are not served.
+    SessionToken,
+    /// It is no request that can be read.
+    Request(RequestError),
+    /// There are too many.
+    Throttled,
+    /// It is for a service that is not served.
+    UnknownService {
+        /// The service, as the signature names it.
+        name: String,
+    },
+    /// It names no action.
+    NoAction,
+    /// It names an action that is not served.
+    UnknownAction {
+        /// The action.
+        name: String,
+    },
+    /// A parameter cannot be read.
+    Args(ArgsError),
+    /// A parameter is not one of the action's.
+    UnknownParameter {
+        /// Its full name.
+        name: String,
+    },
+    /// A filter is not one of the action's.
+    UnknownFilter {
+        /// Its name.
+        name: String,
+    },
+    /// Instance types that are asked about do not exist.
+    UnknownInstanceTypes {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The token of a page is damaged, or belongs to another list.
+    NextToken,
+    /// User data is not base64.
+    UserDataMalformed,
+    /// User data is longer than EC2 allows.
+    UserDataTooLong {
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// The rules of the cloud forbid it.
+    Cloud(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal::Cloud(error)
+    }
+}
+
+impl From<ArgsError> for Refusal {
+    fn from(error: ArgsError) -> Refusal {
+        Refusal::Args(error)
+    }
+}
+
+/// The answer to a call that is refused; `service` is the one that it was signed for, as far as that is known.
+pub fn refuse(refusal: &Refusal, service: Option<&str>, request_id: &str) -> Reply {
+    let mut wording = wording(refusal, service);
+    if let Some((end, _)) = wording.message.char_indices().nth(MESSAGE_MAX) {
+        wording.message.truncate(end);
+    }
+    let Wording { code, status, message } = &wording;
+    match form(service) {
+        Form::Ec2 => Reply::xml(*status, envelope::ec2_error_xml(request_id, code, message)),
+        Form::Query(namespace) => {
+            let fault = if *status >= 500 { Fault::Receiver } else { Fault::Sender };
+            Reply::xml(*status, envelope::query_error_xml(namespace, request_id, fault, (code, message)))
+        }
+        Form::Json => Reply::json(*status, envelope::aws_error_json(code, message)),
+    }
+}
+
+/// The form of a service's errors.
+enum Form {
+    Ec2,
+    Query(&'static str),
+    Json,
+}
+
+/// Clients read an error in their service's own form only, also that of a service that is not served.
+fn form(service: Option<&str>) -> Form {
+    match service {
+        None | Some("ec2") => Form::Ec2,
+        Some("sts") => Form::Query(sts::NAMESPACE),
+        Some("iam") => Form::Query("https://iam.amazonaws.com/doc/2010-05-08/"),
+        Some("autoscaling") => Form::Query("http://autoscaling.amazonaws.com/doc/2011-01-01/"),
+        Some("elasticloadbalancing") => Form::Query("http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"),
+        Some(_) => Form::Json,
+    }
+}
+
+/// What the client is told.
+struct Wording {
+    code: &'static str,
+    status: u16,
+    message: String,
+}
+
+fn say(code: &'static str, message: impl Into<String>) -> Wording {
+    say_with(400, code, message)
+}
+
+fn say_with(status: u16, code: &'static str, message: impl Into<String>) -> Wording {
+    Wording { code, status, message: message.into() }
+}
+
+fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
+    let is_ec2 = matches!(service, None | Some("ec2"));
+    match refusal {
+        Refusal::Signature(error) => signature(error, is_ec2),
+        Refusal::UnknownKey if is_ec2 => say_with(401, "AuthFailure", "The access key does not exist or is not active"),
+        Refusal::UnknownKey => say_with(403, "InvalidClientTokenId", "The access key does not exist or is not active"),
+        Refusal::SessionToken if is_ec2 => say_with(401, "AuthFailure", "Session tokens are not served; use an access key without one"),
+        Refusal::SessionToken => say_with(403, "InvalidClientTokenId", "Session tokens are not served; use an access key without one"),
+        Refusal::Request(error) => say("MalformedQueryString", sentence(error)),
+        Refusal::Throttled if is_ec2 => say_with(503, "RequestLimitExceeded", "Too many requests; slow down"),
+        Refusal::Throttled => say("Throttling", "Too many requests; slow down"),
+        Refusal::UnknownService { name } => unknown_service(name),
+        Refusal::NoAction => say("MissingAction", "The request names no action"),
+        Refusal::UnknownAction { name } => say("InvalidAction", format!("The action {name} is not valid for this web service")),
+        Refusal::Args(error) => args(error),
+        Refusal::UnknownParameter { name } => say("UnknownParameter", format!("The parameter {name} is not recognized")),
+        Refusal::UnknownFilter { name } => say("InvalidParameterValue", format!("The filter '{name}' is invalid")),
+        Refusal::UnknownInstanceTypes { names } => {
+            say("InvalidInstanceType", format!("The following supplied instance types do not exist: [{}]", names.join(", ")))
+        }
+        Refusal::NextToken => say("InvalidNextToken", "The token for the next page is not valid for this request"),
+        Refusal::UserDataMalformed => say("InvalidUserData.Malformed", "User data is not base64"),
+        Refusal::UserDataTooLong { max } => say("InvalidParameterValue", format!("User data is limited to {max} bytes")),
+        Refusal::Cloud(error) => cloud(error),
+    }
+}
+
+fn unknown_service(name: &str) -> Wording {
+    let message = format!("The service {name} is not offered here");
+    match form(Some(name)) {
+        Form::Ec2 | Form::Query(_) => say("InvalidAction", message),
+        Form::Json => say("UnknownOperationException", message),
+    }
+}
+
+fn signature(error: &SignatureError, is_ec2: bool) -> Wording {
+    let message = sentence(error);
+    match error {
+        SignatureError::Missing => say_with(403, "MissingAuthenticationToken", message),
+        SignatureError::UnknownAlgorithm { .. }
+        | SignatureError::Incomplete { .. }
+        | SignatureError::Malformed { .. }
+        | SignatureError::BadTimestamp { .. }
+        | SignatureError::NotSigned { .. } => say("IncompleteSignature", message),
+        SignatureError::Expired { .. } | SignatureError::NotYetValid { .. } if is_ec2 => say("RequestExpired", message),
+        SignatureError::Expired { .. }
+        | SignatureError::NotYetValid { .. }
+        | SignatureError::Mismatch { .. }
+        | SignatureError::BodyTampered { .. } => say_with(403, "SignatureDoesNotMatch", message),
+    }
+}
+
+fn args(error: &ArgsError) -> Wording {
+    let name = &error.path;
+    match &error.kind {
+        ArgsErrorKind::Missing => say("MissingParameter", format!("The request must contain the parameter {name}")),
+        ArgsErrorKind::NotBase64 if name.starts_with("UserData") => wording(&Refusal::UserDataMalformed, None),
+        ArgsErrorKind::NotBase64 if name == "PublicKeyMaterial" => say("InvalidKey.Format", "The public key is not base64"),
+        _ if name.is_empty() => say("MalformedQueryString", sentence(&error.kind)),
+        ArgsErrorKind::NotANumber
+        | ArgsErrorKind::NotABoolean
+        | ArgsErrorKind::NotATimestamp
+        | ArgsErrorKind::NotBase64
+        | ArgsErrorKind::NotJson
+        | ArgsErrorKind::OutOfRange { .. }
+        | ArgsErrorKind::NotOneOf { .. }
+        | ArgsErrorKind::TooShort { .. }
+        | ArgsErrorKind::TooLong { .. }
+        | ArgsErrorKind::TooMany { .. }
+        | ArgsErrorKind::TooDeep { .. }
+        | ArgsErrorKind::Malformed
+        | ArgsErrorKind::Duplicate
+        | ArgsErrorKind::NotAValue
+        | ArgsErrorKind::NotAStructure
+        | ArgsErrorKind::NotAList => {
+            let given = error.given.as_ref().map_or(String::new(), |given| format!("Value ({given}) for "));
+            let message =
+                if given.is_empty() { format!("The parameter {name}") } else { format!("{given}parameter {name} is invalid. It") };
+            say("InvalidParameterValue", format!("{message} {}", error.kind))
+        }
+    }
+}
+
+fn cloud(error: &Error) -> Wording {
+    let message = sentence(error);
+    match error {
+        Error::NotFound { noun, id } => not_found(*noun, id),
+        Error::MalformedId { noun, id } => say(malformed_code(*noun), format!("Invalid id: \"{id}\"")),
+        Error::Duplicate { noun, .. } => say(duplicate_code(*noun), message),
+        Error::IncorrectState { noun, id, state, wanted } => {
+            let code = if *noun == Noun::Instance { "IncorrectInstanceState" } else { "IncorrectState" };
+            say(code, format!("The {noun} '{id}' is {}; it must be {}", state_word(state), state_word(wanted)))
+        }
+        Error::InUse { noun, .. } => say(in_use_code(*noun), message),
+        Error::Protected { id, against, .. } => {
+            let attribute = if *against == "stopping" { "disableApiStop" } else { "disableApiTermination" };
+            let advice = format!("Change its '{attribute}' instance attribute and try again");
+            say("OperationNotPermitted", format!("The instance '{id}' is protected against {against}. {advice}"))
+        }
+        Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
+        Error::NoCapacity { .. } => say_with(500, "InsufficientInstanceCapacity", message),
+        Error::NoFreeAddress { noun: Noun::Subnet, .. } => say("InsufficientFreeAddressesInSubnet", message),
+        Error::NoFreeAddress { .. } => say("InsufficientAddressCapacity", message),
+        Error::MissingParameter { name } => say("MissingParameter", format!("The request must contain the parameter {name}")),
+        Error::InvalidParameter { name, .. } => say(invalid_code(name), message),
+        Error::InvalidCombination { .. } => say("InvalidParameterCombination", message),
+        Error::ClientTokenReused => say("IdempotentParameterMismatch", message),
+        Error::Unauthorized { .. } => say_with(403, "UnauthorizedOperation", "You are not authorized to perform this operation."),
+        Error::DryRun => say_with(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set."),
+        Error::Unsupported { .. } => say("UnsupportedOperation", message),
+        Error::Internal => say_with(500, "InternalError", "An internal error has occurred"),
+        Error::Unavailable => say_with(503, "Unavailable", "The service is unavailable. Please try again shortly."),
+    }
+}
+
+fn not_found(noun: Noun, id: &str) -> Wording {
+    let code = match noun {
+        Noun::Instance => "InvalidInstanceID.NotFound",
+        Noun::Image => "InvalidAMIID.NotFound",
+        Noun::KeyPair => "InvalidKeyPair.NotFound",
+        Noun::Volume => "InvalidVolume.NotFound",
+        Noun::Snapshot => "InvalidSnapshot.NotFound",
+        Noun::Vpc => "InvalidVpcID.NotFound",
+        Noun::Subnet => "InvalidSubnetID.NotFound",
+        Noun::Interface => "InvalidNetworkInterfaceID.NotFound",
+        Noun::Address => "InvalidAllocationID.NotFound",
+        Noun::SecurityGroup => "InvalidGroup.NotFound",
+        Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.NotFound",
+        Noun::Host => "InvalidHostID.NotFound",
+        Noun::User => "InvalidUserID.NotFound",
+        Noun::InstanceType => return say("InvalidParameterValue", format!("Invalid value '{id}' for InstanceType")),
+        Noun::Zone => return say("InvalidParameterValue", format!("Invalid availability zone: [{id}]")),
+        Noun::Region | Noun::Account | Noun::AccessKey => return say("InvalidParameterValue", format!("The {noun} '{id}' does not exist")),
+    };
+    say(code, format!("The {noun} '{id}' does not exist"))
+}
+
+const fn malformed_code(noun: Noun) -> &'static str {
+    match noun {
+        Noun::Instance => "InvalidInstanceID.Malformed",
+        Noun::Image => "InvalidAMIID.Malformed",
+        Noun::Volume => "InvalidVolumeID.Malformed",
+        Noun::Snapshot => "InvalidSnapshotID.Malformed",
+        Noun::Vpc => "InvalidVpcID.Malformed",
+        Noun::Subnet => "InvalidSubnetID.Malformed",
+        Noun::Interface => "InvalidNetworkInterfaceId.Malformed",
+        Noun::SecurityGroup => "InvalidGroupId.Malformed",
+        Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
+        Noun::KeyPair
+        | Noun::Address
+        | Noun::InstanceType
+        | Noun::Account
+        | Noun::User
+        | Noun::AccessKey
+        | Noun::Region
+        | Noun::Zone
+        | Noun::Host => "InvalidParameterValue",
+    }
+}
+
+const fn duplicate_code(noun: Noun) -> &'static str {
+    match noun {
+        Noun::KeyPair => "InvalidKeyPair.Duplicate",
+        Noun::SecurityGroup => "InvalidGroup.Duplicate",
+        Noun::SecurityGroupRule => "InvalidPermission.Duplicate",
+        Noun::Image => "InvalidAMIName.Duplicate",
+        Noun::Account
+        | Noun::User
+        | Noun::AccessKey
+        | Noun::Region
+        | Noun::Zone
+        | Noun::Host
+        | Noun::Instance
+        | Noun::InstanceType
+        | Noun::Volume
+        | Noun::Snapshot
+        | Noun::Vpc
+        | Noun::Subnet
+        | Noun::Interface
+        | Noun::Address => "InvalidParameterValue",
+    }
+}
+
+const fn in_use_code(noun: Noun) -> &'static str {
+    match noun {
+        Noun::Address => "InvalidIPAddress.InUse",
+        Noun::Volume => "VolumeInUse",
+        Noun::Snapshot => "InvalidSnapshot.InUse",
+        Noun::Interface => "InvalidNetworkInterface.InUse",
+        Noun::Account
+        | Noun::User
+        | Noun::AccessKey
+        | Noun::Region
+        | Noun::Zone
+        | Noun::Host
+        | Noun::Instance
+        | Noun::InstanceType
+        | Noun::Image
+        | Noun::KeyPair
+        | Noun::Vpc
+        | Noun::Subnet
+        | Noun::SecurityGroup
+        | Noun::SecurityGroupRule => "DependencyViolation",
+    }
+}
+
+const fn quota_code(quota: QuotaName) -> &'static str {
+    match quota {
+        QuotaName::Instances => "InstanceLimitExceeded",
+        QuotaName::KeyPairs => "ResourceLimitExceeded",
+        QuotaName::Addresses => "AddressLimitExceeded",
+        QuotaName::SecurityGroups => "SecurityGroupLimitExceeded",
+    }
+}
+
+/// The code for a value that is not allowed, by the canonical name of its parameter.
+fn invalid_code(parameter: &str) -> &'static str {
+    match parameter {
+        "PublicKeyMaterial" => "InvalidKey.Format",
+        "VolumeSize" => "InvalidBlockDeviceMapping",
+        "Tag" => "TagLimitExceeded",
+        _ => "InvalidParameterValue",
+    }
+}
+
+/// EC2's word for the state of an instance where the cloud's own differs.
+fn state_word(word: &'static str) -> &'static str {
+    match word {
+        "launching" | "starting" => "pending",
+        "terminating" => "shutting-down",
+        other => other,
+    }
+}
+
+/// An error's text as a sentence: with a capital letter.
+fn sentence(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Refuses a parameter that the cloud cannot honour; silence would be a false promise.
+pub(crate) fn unsupported(what: impl Into<String>) -> Refusal {
+    Refusal::Cloud(Error::Unsupported { what: what.into() })
+}
+
+/// Refuses parameters that exclude each other.
+pub(crate) fn combination(reason: impl Into<String>) -> Refusal {
+    Refusal::Cloud(Error::InvalidCombination { reason: reason.into() })
+}

@@ -1,0 +1,329 @@
+//! Filters: EC2's names and words to fields that the control plane answers from its index.
+//!
+//! A filter of which the answer is the same for every row of the noun (`root-device-type` is always `ebs`) is decided here:
+//! it drops out, or nothing can match.
+
+use control::{Field, Filter};
+use model::{Catalogue, matches_pattern};
+use wire::FromArg;
+
+use crate::Cx;
+use crate::error::Refusal;
+
+/// A filter as a client writes it: `Filter.1.Name=...&Filter.1.Value.1=...`.
+#[derive(Debug, Clone, FromArg)]
+pub(crate) struct AskedFilter {
+    pub name: String,
+    #[arg(name = "Value")]
+    pub values: Vec<String>,
+}
+
+/// What a filter of a noun means.
+pub(crate) enum Means {
+    /// The values are those of a field.
+    Is(Field),
+    /// EC2 has other words: each word, and those of the field that it stands for.
+    Words(Field, &'static [(&'static str, &'static [&'static str])]),
+    /// Every row has this value.
+    Always(&'static str),
+    /// Any of an instance type's names.
+    InstanceType,
+    /// A private host name, which is made of the address: `ip-10-0-0-5.domain`.
+    HostName,
+    /// Who offers an image: an alias instead of an account.
+    OwnerAlias,
+}
+
+/// The filters of a noun, tags aside.
+pub(crate) type Known = &'static [(&'static str, Means)];
+
+use Means::{Always, HostName, InstanceType, Is, OwnerAlias, Words};
+
+/// Phases behind each state of an instance.
+const STATES: &[(&str, &[&str])] = &[
+    ("pending", &["launching", "starting"]),
+    ("running", &["running"]),
+    ("shutting-down", &["terminating"]),
+    ("terminated", &["terminated"]),
+    ("stopping", &["stopping"]),
+    ("stopped", &["stopped"]),
+];
+
+/// The same by number.
+const STATE_CODES: &[(&str, &[&str])] = &[
+    ("0", &["launching", "starting"]),
+    ("16", &["running"]),
+    ("32", &["terminating"]),
+    ("48", &["terminated"]),
+    ("64", &["stopping"]),
+    ("80", &["stopped"]),
+];
+
+pub(crate) const INSTANCE: Known = &[
+    ("architecture", Is(Field::Architecture)),
+    ("availability-zone", Is(Field::Zone)),
+    ("block-device-mapping.device-name", Always(crate::volume::ROOT_DEVICE)),
+    ("block-device-mapping.volume-id", Is(Field::Volume)),
+    ("group-id", Is(Field::Group)),
+    ("group-name", Is(Field::GroupName)),
+    ("hypervisor", Always("xen")),
+    ("image-id", Is(Field::Image)),
+    ("instance-id", Is(Field::Id)),
+    ("instance-state-code", Words(Field::State, STATE_CODES)),
+    ("instance-state-name", Words(Field::State, STATES)),
+    ("instance-type", InstanceType),
+    ("instance.group-id", Is(Field::Group)),
+    ("instance.group-name", Is(Field::GroupName)),
+    ("ip-address", Is(Field::PublicIp)),
+    ("key-name", Is(Field::KeyName)),
+    ("network-interface.addresses.association.public-ip", Is(Field::PublicIp)),
+    ("network-interface.addresses.private-ip-address", Is(Field::PrivateIp)),
+    ("network-interface.association.public-ip", Is(Field::PublicIp)),
+    ("network-interface.availability-zone", Is(Field::Zone)),
+    ("network-interface.group-id", Is(Field::Group)),
+    ("network-interface.group-name", Is(Field::GroupName)),
+    ("network-interface.network-interface-id", Is(Field::Interface)),
+    ("network-interface.owner-id", Is(Field::Owner)),
+    ("network-interface.private-dns-name", HostName),
+    ("network-interface.subnet-id", Is(Field::Subnet)),
+    ("network-interface.vpc-id", Is(Field::Vpc)),
+    ("owner-id", Is(Field::Owner)),
+    ("platform-details", Always("Linux/UNIX")),
+    ("private-dns-name", HostName),
+    ("private-ip-address", Is(Field::PrivateIp)),
+    ("reservation-id", Is(Field::Reservation)),
+    ("root-device-name", Always(crate::volume::ROOT_DEVICE)),
+    ("root-device-type", Always("ebs")),
+    ("source-dest-check", Always("true")),
+    ("subnet-id", Is(Field::Subnet)),
+    ("tenancy", Always("default")),
+    ("virtualization-type", Always("hvm")),
+    ("vpc-id", Is(Field::Vpc)),
+];
+
+pub(crate) const INSTANCE_STATUS: Known = &[
+    ("availability-zone", Is(Field::Zone)),
+    ("instance-state-code", Words(Field::State, STATE_CODES)),
+    ("instance-state-name", Words(Field::State, STATES)),
+];
+
+pub(crate) const IMAGE: Known = &[
+    ("architecture", Is(Field::Architecture)),
+    ("description", Is(Field::Description)),
+    ("ena-support", Always("false")),
+    ("hypervisor", Always("xen")),
+    ("image-id", Is(Field::Id)),
+    ("image-type", Always("machine")),
+    ("is-public", Is(Field::IsPublic)),
+    ("name", Is(Field::Name)),
+    ("owner-alias", OwnerAlias),
+    ("owner-id", Is(Field::Owner)),
+    ("root-device-name", Always(crate::volume::ROOT_DEVICE)),
+    ("root-device-type", Always("ebs")),
+    ("state", Is(Field::State)),
+    ("virtualization-type", Always("hvm")),
+];
+
+pub(crate) const KEY_PAIR: Known =
+    &[("fingerprint", Is(Field::Fingerprint)), ("key-name", Is(Field::Name)), ("key-pair-id", Is(Field::Id))];
+
+pub(crate) const VOLUME: Known = &[
+    ("attachment.device", Always(crate::volume::ROOT_DEVICE)),
+    ("attachment.instance-id", Is(Field::Instance)),
+    ("availability-zone", Is(Field::Zone)),
+    ("encrypted", Always("false")),
+    ("multi-attach-enabled", Always("false")),
+    ("status", Is(Field::State)),
+    ("volume-id", Is(Field::Id)),
+    ("volume-type", Always(crate::volume::TYPE)),
+];
+
+pub(crate) const VOLUME_STATUS: Known = &[("availability-zone", Is(Field::Zone))];
+
+pub(crate) const VPC: Known = &[
+    ("cidr", Is(Field::Range)),
+    ("cidr-block-association.cidr-block", Is(Field::Range)),
+    ("cidr-block-association.state", Always("associated")),
+    ("dhcp-options-id", Always(crate::network::DHCP_OPTIONS)),
+    ("is-default", Is(Field::IsDefault)),
+    ("isDefault", Is(Field::IsDefault)),
+    ("owner-id", Is(Field::Owner)),
+    ("state", Is(Field::State)),
+    ("vpc-id", Is(Field::Id)),
+];
+
+pub(crate) const SUBNET: Known = &[
+    ("availability-zone", Is(Field::Zone)),
+    ("availabilityZone", Is(Field::Zone)),
+    ("cidr", Is(Field::Range)),
+    ("cidr-block", Is(Field::Range)),
+    ("cidrBlock", Is(Field::Range)),
+    ("default-for-az", Is(Field::IsDefault)),
+    ("defaultForAz", Is(Field::IsDefault)),
+    ("ipv6-native", Always("false")),
+    ("owner-id", Is(Field::Owner)),
+    ("state", Is(Field::State)),
+    ("subnet-id", Is(Field::Id)),
+    ("vpc-id", Is(Field::Vpc)),
+];
+
+pub(crate) const SECURITY_GROUP: Known = &[
+    ("description", Is(Field::Description)),
+    ("group-id", Is(Field::Id)),
+    ("group-name", Is(Field::GroupName)),
+    ("owner-id", Is(Field::Owner)),
+    ("vpc-id", Is(Field::Vpc)),
+];
+
+pub(crate) const INTERFACE: Known = &[
+    ("addresses.primary", Always("true")),
+    ("addresses.private-ip-address", Is(Field::PrivateIp)),
+    ("attachment.instance-id", Is(Field::Instance)),
+    ("description", Is(Field::Description)),
+    ("group-id", Is(Field::Group)),
+    ("interface-type", Always("interface")),
+    ("network-interface-id", Is(Field::Id)),
+    ("owner-id", Is(Field::Owner)),
+    ("private-dns-name", HostName),
+    ("private-ip-address", Is(Field::PrivateIp)),
+    ("requester-managed", Always("false")),
+    ("source-dest-check", Always("true")),
+    ("subnet-id", Is(Field::Subnet)),
+    ("vpc-id", Is(Field::Vpc)),
+];
+
+pub(crate) const ADDRESS: Known = &[
+    ("allocation-id", Is(Field::Id)),
+    ("domain", Always("vpc")),
+    ("network-interface-id", Is(Field::Interface)),
+    ("network-interface-owner-id", Is(Field::Owner)),
+    ("public-ip", Is(Field::PublicIp)),
+];
+
+/// What the control plane is to filter by.
+pub(crate) fn filters(cx: &Cx, known: Known, asked: &[AskedFilter]) -> Result<Vec<Filter>, Refusal> {
+    let mut filters = Vec::with_capacity(asked.len());
+    for AskedFilter { name, values } in asked {
+        if let Some(field) = tag_field(name) {
+            filters.push(Filter { field, values: values.clone() });
+            continue;
+        }
+        let means = known.iter().find(|(known, _)| known == name).map(|(_, means)| means);
+        match means.ok_or_else(|| Refusal::UnknownFilter { name: name.clone() })? {
+            Always(value) if any_matches(values, value) => {}
+            Always(_) => filters.push(nothing()),
+            Is(field) => filters.push(Filter { field: field.clone(), values: values.clone() }),
+            Words(field, words) => filters.push(Filter { field: field.clone(), values: translated(words, values) }),
+            InstanceType => filters.push(Filter { field: Field::InstanceType, values: canonical_types(values) }),
+            HostName => filters.push(Filter { field: Field::PrivateIp, values: addresses_named(cx, values) }),
+            OwnerAlias => filters.push(by_alias(cx, values)),
+        }
+    }
+    Ok(filters)
+}
+
+/// Keeps the rows of a list that is not the control plane's, such as zones: `value` tells what a row has of a filter, none
+/// when there is no such filter.
+pub(crate) fn retain<T>(
+    rows: &mut Vec<T>,
+    asked: &[AskedFilter],
+    value: impl Fn(&T, &str) -> Option<Vec<String>>,
+    known: &[&str],
+) -> Result<(), Refusal> {
+    for AskedFilter { name, values } in asked {
+        if !known.contains(&name.as_str()) {
+            return Err(Refusal::UnknownFilter { name: name.clone() });
+        }
+        rows.retain(|row| value(row, name).into_iter().flatten().any(|value| any_matches(values, &value)));
+    }
+    Ok(())
+}
+
+/// Whether one of the patterns fits.
+pub(crate) fn any_matches(patterns: &[String], value: &str) -> bool {
+    patterns.iter().any(|pattern| matches_pattern(pattern, value))
+}
+
+/// A pattern that only this text fits.
+pub(crate) fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '*' | '?' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
+/// A filter that no row passes.
+pub(crate) fn nothing() -> Filter {
+    Filter { field: Field::Id, values: vec![] }
+}
+
+fn tag_field(name: &str) -> Option<Field> {
+    match name {
+        "tag-key" => Some(Field::TagKey),
+        "tag-value" => Some(Field::TagValue),
+        other => other.strip_prefix("tag:").map(|key| Field::Tag(key.to_owned())),
+    }
+}
+
+fn translated(words: &[(&str, &[&str])], patterns: &[String]) -> Vec<String> {
+    let meant = words.iter().filter(|(word, _)| any_matches(patterns, word));
+    meant.flat_map(|(_, own)| own.iter().map(|&word| word.to_owned())).collect()
+}
+
+/// Rows keep a type's first name; a client may use any of them.
+fn canonical_types(patterns: &[String]) -> Vec<String> {
+    let meant = Catalogue::standard().all().iter().filter(|kind| kind.ec2_names.iter().any(|name| any_matches(patterns, name)));
+    meant.map(|kind| kind.name.clone()).collect()
+}
+
+/// `ip-10-0-0-5` and `ip-10-0-0-5.domain` to `10.0.0.5`; other names are nobody's.
+fn addresses_named(cx: &Cx, names: &[String]) -> Vec<String> {
+    let domain = format!(".{}", cx.cloud.region().domain);
+    let label = |name: &String| name.strip_suffix(&domain).unwrap_or(name).strip_prefix("ip-").map(|digits| digits.replace('-', "."));
+    names.iter().filter_map(label).collect()
+}
+
+fn by_alias(cx: &Cx, aliases: &[String]) -> Filter {
+    let meant = crate::image::OPERATOR_ALIASES.iter().any(|alias| any_matches(aliases, alias));
+    if meant { Filter { field: Field::Owner, values: vec![cx.cloud.region().operator.to_string()] } } else { nothing() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    #[test]
+    fn states_are_translated_also_by_pattern() {
+        for (asked, expected) in [
+            (&["pending"][..], &["launching", "starting"][..]),
+            (&["stop*"], &["stopping", "stopped"]),
+            (&["launching"], &[]),
+            (&["running", "terminated"], &["running", "terminated"]),
+        ] {
+            assert_eq!(translated(STATES, &texts(asked)), texts(expected), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn any_name_of_a_type_finds_the_row() {
+        assert_eq!(canonical_types(&texts(&["t3a.nano"])), texts(&["t3.nano"]));
+        assert!(canonical_types(&texts(&["*"])).len() > 50);
+        assert!(canonical_types(&texts(&["*"])).len() <= control::FILTER_VALUES_MAX, "the control plane takes so many");
+    }
+
+    #[test]
+    fn a_literal_fits_itself_only() {
+        for text in ["a*b", r"a\b", "a?b", "plain"] {
+            assert!(any_matches(&[literal(text)], text), "{text}");
+        }
+        assert!(!any_matches(&[literal("a*b")], "axb"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Images: the operator's, which everybody may launch, and the account's own.
+
+use control::{Field, Filter, Query};
+use jiff::Timestamp;
+use model::{AccountId, Image, Noun};
+use wire::{FromArg, IntoDoc, time};
+
+use crate::Cx;
+use crate::error::{Refusal, unsupported};
+use crate::filter::{self, AskedFilter};
+use crate::page::{Paging, USUAL};
+use crate::tag::{self, TagItem};
+use crate::volume::{ROOT_DEVICE, TYPE};
+
+/// What the operator's account is called in place of its number. Scripts that were written for EC2 ask for `amazon`, and mean
+/// the images that the cloud itself offers.
+pub(crate) const OPERATOR_ALIASES: &[&str] = &["pileus", "amazon"];
+
+/// The parameters of `DescribeImages`.
+#[derive(FromArg)]
+pub(crate) struct DescribeImages {
+    #[arg(name = "ImageId")]
+    ids: Vec<String>,
+    #[arg(name = "Owner")]
+    owners: Vec<String>,
+    #[arg(name = "ExecutableBy")]
+    executable_by: Vec<String>,
+    #[arg(name = "Filter")]
+    filters: Vec<AskedFilter>,
+    #[expect(dead_code, reason = "no image is deprecated")]
+    include_deprecated: Option<bool>,
+    #[expect(dead_code, reason = "no image is disabled")]
+    include_disabled: Option<bool>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// The reply of `DescribeImages`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Images {
+    images_set: Vec<ImageItem>,
+    next_token: Option<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct ImageItem {
+    image_id: String,
+    image_location: String,
+    image_state: &'static str,
+    image_owner_id: String,
+    creation_date: String,
+    is_public: bool,
+    product_codes: Vec<String>,
+    architecture: String,
+    image_type: &'static str,
+    platform_details: &'static str,
+    usage_operation: &'static str,
+    image_owner_alias: Option<&'static str>,
+    name: String,
+    description: String,
+    root_device_type: &'static str,
+    root_device_name: &'static str,
+    block_device_mapping: Vec<Device>,
+    virtualization_type: &'static str,
+    #[reply(skip_empty)]
+    tag_set: Vec<TagItem>,
+    hypervisor: &'static str,
+    ena_support: bool,
+    boot_mode: &'static str,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Device {
+    device_name: &'static str,
+    ebs: Ebs,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Ebs {
+    volume_size: u32,
+    volume_type: &'static str,
+    delete_on_termination: bool,
+    encrypted: bool,
+}
+
+/// Lists images.
+pub(crate) async fn describe_images(cx: Cx, asked: DescribeImages) -> Result<Images, Refusal> {
+    let DescribeImages { ids, owners, executable_by, filters, paging, .. } = asked;
+    let mut pages_of = filters.clone();
+    pages_of.push(AskedFilter { name: "Owner".to_owned(), values: owners.clone() });
+    pages_of.push(AskedFilter { name: "ExecutableBy".to_owned(), values: executable_by.clone() });
+    let pages = paging.pages(&cx, USUAL, &pages_of)?;
+    let mut filters = filter::filters(&cx, filter::IMAGE, &filters)?;
+    filters.extend(owned_by(&cx, &owners)?);
+    filters.extend(usable_by(&executable_by));
+    let query = Query { ids: tag::ids(Noun::Image, &ids)?, filters, page: pages.of_ids()? };
+    let listed = cx.cloud.list::<Image>(&cx.caller, query).await?;
+    let items = listed.rows.iter().map(|image| image_item(&cx, image)).collect();
+    Ok(Images { images_set: items, next_token: pages.after(listed.next) })
+}
+
+fn owned_by(cx: &Cx, owners: &[String]) -> Result<Option<Filter>, Refusal> {
+    if owners.is_empty() {
+        return Ok(None);
+    }
+    let account = |owner: &String| match owner.as_str() {
+        "self" => Ok(cx.caller.account().to_string()),
+        "aws-marketplace" => Ok(owner.clone()),
+        alias if OPERATOR_ALIASES.contains(&alias) => Ok(cx.cloud.region().operator.to_string()),
+        number if number.parse::<AccountId>().is_ok() => Ok(owner.clone()),
+        _ => Err(unsupported(format!("The image owner '{owner}'"))),
+    };
+    let values = owners.iter().map(account).collect::<Result<_, _>>()?;
+    Ok(Some(Filter { field: Field::Owner, values }))
+}
+
+/// Images cannot be shared with single accounts yet, so whoever is named can use what everybody can, and nothing by name.
+fn usable_by(users: &[String]) -> Option<Filter> {
+    if users.is_empty() {
+        None
+    } else if users.iter().any(|user| user == "all") {
+        Some(Filter { field: Field::IsPublic, values: vec!["true".to_owned()] })
+    } else {
+        Some(filter::nothing())
+    }
+}
+
+fn image_item(cx: &Cx, image: &Image) -> ImageItem {
+    let created: Timestamp = image.created_at.timestamp();
+    let is_own = image.account == cx.caller.account();
+    ImageItem {
+        image_id: image.id.to_string(),
+        image_location: format!("{}/{}", image.account, image.name),
+        image_state: "available",
+        image_owner_id: image.account.to_string(),
+        creation_date: time::to_millisecond(created),
+        is_public: image.public,
+        product_codes: vec![],
+        architecture: image.architecture.to_string(),
+        image_type: "machine",
+        platform_details: "Linux/UNIX",
+        usage_operation: "RunInstances",
+        image_owner_alias: (image.account == cx.cloud.region().operator).then_some(OPERATOR_ALIASES[0]),
+        name: image.name.clone(),
+        description: image.description.clone(),
+        root_device_type: "ebs",
+        root_device_name: ROOT_DEVICE,
+        block_device_mapping: vec![Device {
+            device_name: ROOT_DEVICE,
+            ebs: Ebs { volume_size: smallest_disk(image), volume_type: TYPE, delete_on_termination: true, encrypted: false },
+        }],
+        virtualization_type: "hvm",
+        tag_set: if is_own { tag::items(&image.tags) } else { vec![] },
+        hypervisor: "xen",
+        ena_support: false,
+        boot_mode: "legacy-bios",
+    }
+}
+
+fn smallest_disk(image: &Image) -> u32 {
+    image.min_disk.max(model::Gib::holding(image.size_bytes)).0
+}

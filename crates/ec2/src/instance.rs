@@ -1,0 +1,412 @@
+//! Instances as EC2 shows them: reservations, states, and what belongs to an instance.
+
+use control::{InstanceView, Query};
+use jiff::Timestamp;
+use model::{Instance, InstanceId, Noun, Phase, Reason, ReasonKind, SecurityGroupId, Volume, VolumePhase};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Refusal;
+use crate::filter::{self, AskedFilter};
+use crate::interface::attachment_id;
+use crate::metadata_options::MetadataItem;
+use crate::page::{Paging, USUAL};
+use crate::region::zone_id;
+use crate::tag::{self, TagItem};
+use crate::volume::{ROOT_DEVICE, attachment_word};
+
+/// The parameters of `DescribeInstances`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstances {
+    #[arg(name = "InstanceId")]
+    ids: Vec<String>,
+    #[arg(name = "Filter")]
+    filters: Vec<AskedFilter>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// The reply of `DescribeInstances`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Reservations {
+    reservation_set: Vec<Reservation>,
+    next_token: Option<String>,
+}
+
+/// What one launch call made, as far as it is listed.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Reservation {
+    reservation_id: String,
+    owner_id: String,
+    group_set: Vec<Group>,
+    instances_set: Vec<InstanceItem>,
+}
+
+/// A security group by id and name.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Group {
+    group_id: String,
+    group_name: String,
+}
+
+/// Groups as replies list them.
+pub(crate) fn groups(groups: &[(SecurityGroupId, String)]) -> Vec<Group> {
+    groups.iter().map(|(id, name)| Group { group_id: id.to_string(), group_name: name.clone() }).collect()
+}
+
+/// The state of an instance.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct InstanceState {
+    code: u16,
+    name: &'static str,
+}
+
+/// EC2's number and word for a phase.
+pub(crate) fn state(phase: Phase) -> InstanceState {
+    let (code, name) = match phase {
+        Phase::Launching { .. } | Phase::Starting { .. } => (0, "pending"),
+        Phase::Running => (16, "running"),
+        Phase::Terminating { .. } => (32, "shutting-down"),
+        Phase::Terminated => (48, "terminated"),
+        Phase::Stopping { .. } => (64, "stopping"),
+        Phase::Stopped => (80, "stopped"),
+    };
+    InstanceState { code, name }
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct InstanceItem {
+    instance_id: String,
+    image_id: String,
+    instance_state: InstanceState,
+    private_dns_name: Option<String>,
+    dns_name: &'static str,
+    reason: String,
+    key_name: Option<String>,
+    ami_launch_index: u32,
+    product_codes: Vec<String>,
+    instance_type: String,
+    launch_time: Timestamp,
+    placement: Placement,
+    platform_details: &'static str,
+    usage_operation: &'static str,
+    usage_operation_update_time: Timestamp,
+    monitoring: Monitoring,
+    subnet_id: Option<String>,
+    vpc_id: Option<String>,
+    private_ip_address: Option<String>,
+    ip_address: Option<String>,
+    source_dest_check: Option<bool>,
+    group_set: Vec<Group>,
+    state_reason: Option<StateReason>,
+    architecture: Option<String>,
+    root_device_type: &'static str,
+    root_device_name: &'static str,
+    block_device_mapping: Vec<BlockDevice>,
+    virtualization_type: &'static str,
+    hypervisor: &'static str,
+    #[reply(skip_empty)]
+    tag_set: Vec<TagItem>,
+    network_interface_set: Vec<NetworkInterface>,
+    ebs_optimized: bool,
+    ena_support: bool,
+    cpu_options: CpuOptions,
+    hibernation_options: Configured,
+    metadata_options: MetadataItem,
+    enclave_options: Enabled,
+    current_instance_boot_mode: &'static str,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Placement {
+    availability_zone: String,
+    availability_zone_id: String,
+    group_name: &'static str,
+    tenancy: &'static str,
+}
+
+/// Whether detailed monitoring is on.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Monitoring {
+    state: &'static str,
+}
+
+/// The monitoring of an instance.
+pub(crate) fn monitoring(instance: &Instance) -> Monitoring {
+    Monitoring { state: if instance.attributes.detailed_monitoring { "enabled" } else { "disabled" } }
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct StateReason {
+    code: &'static str,
+    message: String,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct CpuOptions {
+    core_count: u32,
+    threads_per_core: u32,
+}
+
+#[derive(IntoDoc)]
+struct Configured {
+    #[reply(name = "configured")]
+    configured: bool,
+}
+
+#[derive(IntoDoc)]
+struct Enabled {
+    #[reply(name = "enabled")]
+    enabled: bool,
+}
+
+/// A disk of an instance.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct BlockDevice {
+    device_name: String,
+    ebs: Ebs,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Ebs {
+    volume_id: String,
+    status: &'static str,
+    attach_time: Timestamp,
+    delete_on_termination: bool,
+}
+
+/// Disks as instances show them; one that is on its way out is shown no more.
+pub(crate) fn block_devices(volumes: &[Volume]) -> Vec<BlockDevice> {
+    let device = |volume: &Volume| BlockDevice {
+        device_name: volume.device.clone(),
+        ebs: Ebs {
+            volume_id: volume.id.to_string(),
+            status: attachment_word(volume),
+            attach_time: volume.created_at.timestamp(),
+            delete_on_termination: volume.delete_on_termination,
+        },
+    };
+    volumes.iter().filter(|volume| volume.phase != VolumePhase::Deleting).map(device).collect()
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct NetworkInterface {
+    network_interface_id: String,
+    subnet_id: String,
+    vpc_id: String,
+    description: String,
+    owner_id: String,
+    status: &'static str,
+    mac_address: String,
+    private_ip_address: String,
+    private_dns_name: String,
+    source_dest_check: bool,
+    group_set: Vec<Group>,
+    attachment: Attachment,
+    association: Option<Association>,
+    private_ip_addresses_set: Vec<PrivateAddress>,
+    interface_type: &'static str,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Attachment {
+    attachment_id: String,
+    device_index: u32,
+    status: &'static str,
+    attach_time: Timestamp,
+    delete_on_termination: bool,
+    network_card_index: u32,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Association {
+    public_ip: String,
+    public_dns_name: &'static str,
+    ip_owner_id: String,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct PrivateAddress {
+    private_ip_address: String,
+    private_dns_name: String,
+    primary: bool,
+    association: Option<Association>,
+}
+
+/// Lists instances by their launches.
+pub(crate) async fn describe_instances(cx: Cx, asked: DescribeInstances) -> Result<Reservations, Refusal> {
+    asked.paging.not_with_ids(&asked.ids)?;
+    let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
+    let ids = tag::ids(Noun::Instance, &asked.ids)?;
+    let filters = filter::filters(&cx, filter::INSTANCE, &asked.filters)?;
+    let listed = cx.cloud.list_instances(&cx.caller, Query { ids, filters, page: pages.of_ids()? }).await?;
+    Ok(Reservations { reservation_set: reservations(&cx, &listed.rows), next_token: pages.after(listed.next) })
+}
+
+/// One instance by the text of its id.
+pub(crate) async fn view_of(cx: &Cx, id: &str) -> Result<InstanceView, Refusal> {
+    let id: InstanceId = tag::id(Noun::Instance, id)?;
+    Ok(cx.cloud.instance_view(&cx.caller, id).await?)
+}
+
+/// Instances grouped by the launch that made them, launches in order of their first instance here.
+pub(crate) fn reservations(cx: &Cx, views: &[InstanceView]) -> Vec<Reservation> {
+    let mut reservations: Vec<Reservation> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for view in views {
+        let id = view.instance.reservation;
+        let at = *places.entry(id).or_insert_with(|| {
+            reservations.push(empty_reservation(id.to_string(), view.instance.account.to_string()));
+            reservations.len() - 1
+        });
+        reservations[at].instances_set.push(instance_item(cx, view));
+    }
+    reservations
+}
+
+/// A launch of which nothing is left.
+pub(crate) fn empty_reservation(reservation_id: String, owner_id: String) -> Reservation {
+    Reservation { reservation_id, owner_id, group_set: vec![], instances_set: vec![] }
+}
+
+fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
+    let instance = &view.instance;
+    let plugged = view.interface.as_ref();
+    InstanceItem {
+        instance_id: instance.id.to_string(),
+        image_id: instance.image.to_string(),
+        instance_state: state(instance.phase),
+        private_dns_name: plugged.map(|_| private_name(cx, instance)),
+        dns_name: "",
+        reason: transition(instance),
+        key_name: instance.guest.key_name.clone(),
+        ami_launch_index: instance.launch_index,
+        product_codes: vec![],
+        instance_type: instance.instance_type.clone(),
+        launch_time: instance.started_at.timestamp(),
+        placement: Placement {
+            availability_zone: instance.zone.clone(),
+            availability_zone_id: zone_id(cx, &instance.zone),
+            group_name: "",
+            tenancy: "default",
+        },
+        platform_details: "Linux/UNIX",
+        usage_operation: "RunInstances",
+        usage_operation_update_time: instance.created_at.timestamp(),
+        monitoring: monitoring(instance),
+        subnet_id: plugged.map(|nic| nic.subnet.to_string()),
+        vpc_id: plugged.map(|nic| nic.vpc.to_string()),
+        private_ip_address: plugged.map(|nic| nic.ip.to_string()),
+        ip_address: view.address.as_ref().map(|address| address.ip.to_string()),
+        source_dest_check: plugged.map(|_| true),
+        group_set: groups(&view.groups),
+        state_reason: state_reason(instance),
+        architecture: view.image.as_ref().map(|image| image.architecture.to_string()),
+        root_device_type: "ebs",
+        root_device_name: ROOT_DEVICE,
+        block_device_mapping: block_devices(&view.volumes),
+        virtualization_type: "hvm",
+        hypervisor: "xen",
+        tag_set: tag::items(&instance.tags),
+        network_interface_set: network_interface(cx, view).into_iter().collect(),
+        ebs_optimized: false,
+        ena_support: false,
+        cpu_options: CpuOptions { core_count: instance.vcpus, threads_per_core: 1 },
+        hibernation_options: Configured { configured: false },
+        metadata_options: MetadataItem::applied(&instance.attributes.metadata),
+        enclave_options: Enabled { enabled: false },
+        current_instance_boot_mode: "legacy-bios",
+    }
+}
+
+fn network_interface(cx: &Cx, view: &InstanceView) -> Option<NetworkInterface> {
+    let nic = view.interface.as_ref()?;
+    let association = || {
+        let public = view.address.as_ref()?;
+        Some(Association { public_ip: public.ip.to_string(), public_dns_name: "", ip_owner_id: public.account.to_string() })
+    };
+    Some(NetworkInterface {
+        network_interface_id: nic.id.to_string(),
+        subnet_id: nic.subnet.to_string(),
+        vpc_id: nic.vpc.to_string(),
+        description: nic.description.clone(),
+        owner_id: nic.account.to_string(),
+        status: "in-use",
+        mac_address: nic.mac.to_string(),
+        private_ip_address: nic.ip.to_string(),
+        private_dns_name: private_name(cx, &view.instance),
+        source_dest_check: true,
+        group_set: groups(&view.groups),
+        attachment: Attachment {
+            attachment_id: attachment_id(nic.id),
+            device_index: 0,
+            status: "attached",
+            attach_time: nic.created_at.timestamp(),
+            delete_on_termination: nic.delete_on_termination,
+            network_card_index: 0,
+        },
+        association: association(),
+        private_ip_addresses_set: vec![PrivateAddress {
+            private_ip_address: nic.ip.to_string(),
+            private_dns_name: private_name(cx, &view.instance),
+            primary: true,
+            association: association(),
+        }],
+        interface_type: "interface",
+    })
+}
+
+fn private_name(cx: &Cx, instance: &Instance) -> String {
+    format!("{}.{}", instance.hostname, cx.cloud.region().domain)
+}
+
+/// The reason of a state that an instance did not reach by running, as clients parse it: the time is in brackets.
+fn transition(instance: &Instance) -> String {
+    match explained(instance) {
+        None => String::new(),
+        Some(Reason { kind: ReasonKind::UserRequest, .. }) => {
+            let at = instance.changed_at.timestamp().strftime("%Y-%m-%d %H:%M:%S");
+            format!("User initiated ({at} GMT)")
+        }
+        Some(reason) => reason_code(reason.kind).to_owned(),
+    }
+}
+
+fn state_reason(instance: &Instance) -> Option<StateReason> {
+    let reason = explained(instance)?;
+    let code = reason_code(reason.kind);
+    let words = if reason.kind == ReasonKind::UserRequest { "User initiated shutdown" } else { &reason.text };
+    Some(StateReason { code, message: format!("{code}: {words}") })
+}
+
+/// The reason of an instance that goes or went down.
+fn explained(instance: &Instance) -> Option<&Reason> {
+    match instance.phase {
+        Phase::Launching { .. } | Phase::Starting { .. } | Phase::Running => None,
+        Phase::Stopping { .. } | Phase::Stopped | Phase::Terminating { .. } | Phase::Terminated => instance.reason.as_ref(),
+    }
+}
+
+const fn reason_code(kind: ReasonKind) -> &'static str {
+    match kind {
+        ReasonKind::UserRequest => "Client.UserInitiatedShutdown",
+        ReasonKind::GuestShutdown => "Client.InstanceInitiatedShutdown",
+        ReasonKind::NoCapacity => "Server.InsufficientInstanceCapacity",
+        ReasonKind::ImageFault | ReasonKind::InternalFault => "Server.InternalError",
+    }
+}

@@ -1,0 +1,307 @@
+//! Attributes of an instance, one at a time, in the two spellings that EC2 has for changing them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use control::ModifyInstance;
+use model::{Error, InstanceId, Noun, OnShutdown};
+use wire::{Base64, FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::{Refusal, combination, unsupported};
+use crate::instance::{BlockDevice, Group, block_devices, groups, view_of};
+use crate::metadata_options::{AskedMetadata, MetadataItem};
+use crate::run_instances::user_data;
+use crate::tag;
+use crate::volume::ROOT_DEVICE;
+
+/// The attributes that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "camelCase")]
+pub(crate) enum Attribute {
+    InstanceType,
+    Kernel,
+    Ramdisk,
+    UserData,
+    DisableApiTermination,
+    InstanceInitiatedShutdownBehavior,
+    RootDeviceName,
+    BlockDeviceMapping,
+    ProductCodes,
+    SourceDestCheck,
+    GroupSet,
+    EbsOptimized,
+    SriovNetSupport,
+    EnaSupport,
+    EnclaveOptions,
+    DisableApiStop,
+}
+
+/// The parameters of `DescribeInstanceAttribute`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstanceAttribute {
+    instance_id: String,
+    attribute: Attribute,
+}
+
+/// A value of its own element.
+#[derive(IntoDoc)]
+struct Value<T: IntoDoc> {
+    #[reply(name = "value")]
+    value: T,
+}
+
+#[derive(IntoDoc)]
+struct Enclave {
+    #[reply(name = "enabled")]
+    enabled: bool,
+}
+
+/// The reply of `DescribeInstanceAttribute`: the id and the one attribute.
+#[derive(Default, IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Described {
+    instance_id: String,
+    instance_type: Option<Value<String>>,
+    kernel: Option<Value<String>>,
+    ramdisk: Option<Value<String>>,
+    user_data: Option<Value<Option<String>>>,
+    disable_api_termination: Option<Value<bool>>,
+    instance_initiated_shutdown_behavior: Option<Value<&'static str>>,
+    root_device_name: Option<Value<&'static str>>,
+    block_device_mapping: Option<Vec<BlockDevice>>,
+    product_codes: Option<Vec<String>>,
+    source_dest_check: Option<Value<bool>>,
+    group_set: Option<Vec<Group>>,
+    ebs_optimized: Option<Value<bool>>,
+    sriov_net_support: Option<Value<String>>,
+    ena_support: Option<Value<bool>>,
+    enclave_options: Option<Enclave>,
+    disable_api_stop: Option<Value<bool>>,
+}
+
+/// Tells one attribute.
+pub(crate) async fn describe(cx: Cx, asked: DescribeInstanceAttribute) -> Result<Described, Refusal> {
+    let view = view_of(&cx, &asked.instance_id).await?;
+    let (instance, attributes) = (&view.instance, &view.instance.attributes);
+    let mut reply = Described { instance_id: asked.instance_id, ..Described::default() };
+    match asked.attribute {
+        Attribute::InstanceType => reply.instance_type = Some(Value { value: instance.instance_type.clone() }),
+        Attribute::UserData => reply.user_data = Some(Value { value: instance.guest.user_data.clone() }),
+        Attribute::DisableApiTermination => reply.disable_api_termination = Some(Value { value: attributes.termination_protection }),
+        Attribute::DisableApiStop => reply.disable_api_stop = Some(Value { value: attributes.stop_protection }),
+        Attribute::InstanceInitiatedShutdownBehavior => {
+            let value = match attributes.on_shutdown {
+                OnShutdown::Stop => "stop",
+                OnShutdown::Terminate => "terminate",
+            };
+            reply.instance_initiated_shutdown_behavior = Some(Value { value });
+        }
+        Attribute::RootDeviceName => reply.root_device_name = Some(Value { value: ROOT_DEVICE }),
+        Attribute::BlockDeviceMapping => reply.block_device_mapping = Some(block_devices(&view.volumes)),
+        Attribute::ProductCodes => reply.product_codes = Some(vec![]),
+        Attribute::SourceDestCheck => reply.source_dest_check = Some(Value { value: true }),
+        Attribute::GroupSet => reply.group_set = Some(groups(&view.groups)),
+        Attribute::EbsOptimized => reply.ebs_optimized = Some(Value { value: false }),
+        Attribute::EnaSupport => reply.ena_support = Some(Value { value: false }),
+        Attribute::EnclaveOptions => reply.enclave_options = Some(Enclave { enabled: false }),
+        // Machines here have no kernel of the cloud's, and no SR-IOV: EC2 then sends the id alone.
+        Attribute::Kernel | Attribute::Ramdisk | Attribute::SriovNetSupport => {}
+    }
+    Ok(reply)
+}
+
+/// The parameters of `ModifyInstanceAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifyInstanceAttribute {
+    instance_id: String,
+    attribute: Option<Attribute>,
+    value: Option<String>,
+    disable_api_termination: Option<Flag>,
+    disable_api_stop: Option<Flag>,
+    instance_initiated_shutdown_behavior: Option<Shutdown>,
+    user_data: Option<Data>,
+    source_dest_check: Option<Flag>,
+    ebs_optimized: Option<Flag>,
+}
+
+/// What EC2 can change and this cloud cannot, or not yet.
+pub(crate) const ABSENT: &[&str] = &[
+    "InstanceType",
+    "GroupId",
+    "BlockDeviceMapping",
+    "Kernel",
+    "Ramdisk",
+    "SriovNetSupport",
+    "EnaSupport",
+    "EnclaveOptions",
+    "MetricCategoryId",
+];
+
+/// `DisableApiTermination.Value=true`.
+#[derive(FromArg)]
+struct Flag {
+    value: bool,
+}
+
+/// `InstanceInitiatedShutdownBehavior.Value=stop`.
+#[derive(FromArg)]
+struct Shutdown {
+    value: Behavior,
+}
+
+/// `UserData.Value=...`.
+#[derive(FromArg)]
+struct Data {
+    value: Base64,
+}
+
+/// What a shutdown inside the guest does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "lowercase")]
+pub(crate) enum Behavior {
+    Stop,
+    Terminate,
+}
+
+impl From<Behavior> for OnShutdown {
+    fn from(behavior: Behavior) -> OnShutdown {
+        match behavior {
+            Behavior::Stop => OnShutdown::Stop,
+            Behavior::Terminate => OnShutdown::Terminate,
+        }
+    }
+}
+
+/// Changes one attribute.
+pub(crate) async fn modify(cx: Cx, asked: ModifyInstanceAttribute) -> Result<(), Refusal> {
+    let id: InstanceId = tag::id(Noun::Instance, &asked.instance_id)?;
+    let changes = changes_of(asked)?;
+    if changes.len() > 1 {
+        return Err(combination("Only one attribute can be changed in one call"));
+    }
+    let change = changes.into_iter().next().ok_or(Error::MissingParameter { name: "Attribute" })?;
+    let mut command = ModifyInstance { id: Some(id), ..ModifyInstance::default() };
+    match change {
+        Change::TerminationProtection(on) => command.termination_protection = Some(on),
+        Change::StopProtection(on) => command.stop_protection = Some(on),
+        Change::OnShutdown(behavior) => command.on_shutdown = Some(behavior.into()),
+        Change::UserData(data) => command.user_data = Some(user_data(&data)?.unwrap_or_default()),
+        Change::SourceDestCheck(true) | Change::EbsOptimized(_) => {}
+        Change::SourceDestCheck(false) => return Err(unsupported("Traffic from addresses that are not the interface's own")),
+    }
+    Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
+}
+
+/// One change, however it was spelled.
+enum Change {
+    TerminationProtection(bool),
+    StopProtection(bool),
+    OnShutdown(Behavior),
+    UserData(Vec<u8>),
+    SourceDestCheck(bool),
+    EbsOptimized(#[expect(dead_code, reason = "every disk here has its own bandwidth, whatever is said")] bool),
+}
+
+fn changes_of(asked: ModifyInstanceAttribute) -> Result<Vec<Change>, Refusal> {
+    let mut changes = Vec::new();
+    changes.extend(asked.disable_api_termination.map(|flag| Change::TerminationProtection(flag.value)));
+    changes.extend(asked.disable_api_stop.map(|flag| Change::StopProtection(flag.value)));
+    changes.extend(asked.instance_initiated_shutdown_behavior.map(|shutdown| Change::OnShutdown(shutdown.value)));
+    changes.extend(asked.user_data.map(|data| Change::UserData(data.value.0)));
+    changes.extend(asked.source_dest_check.map(|flag| Change::SourceDestCheck(flag.value)));
+    changes.extend(asked.ebs_optimized.map(|flag| Change::EbsOptimized(flag.value)));
+    match (asked.attribute, asked.value) {
+        (Some(attribute), Some(value)) => changes.push(named_change(attribute, &value)?),
+        (None, Some(_)) => return Err(Error::MissingParameter { name: "Attribute" }.into()),
+        (Some(_), None) if changes.is_empty() => return Err(Error::MissingParameter { name: "Value" }.into()),
+        (_, None) => {}
+    }
+    Ok(changes)
+}
+
+fn named_change(attribute: Attribute, value: &str) -> Result<Change, Refusal> {
+    let flag = || match value.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Refusal::from(Error::invalid("Value", "must be true or false"))),
+    };
+    match attribute {
+        Attribute::DisableApiTermination => Ok(Change::TerminationProtection(flag()?)),
+        Attribute::DisableApiStop => Ok(Change::StopProtection(flag()?)),
+        Attribute::SourceDestCheck => Ok(Change::SourceDestCheck(flag()?)),
+        Attribute::EbsOptimized => Ok(Change::EbsOptimized(flag()?)),
+        Attribute::InstanceInitiatedShutdownBehavior => match value {
+            "stop" => Ok(Change::OnShutdown(Behavior::Stop)),
+            "terminate" => Ok(Change::OnShutdown(Behavior::Terminate)),
+            _ => Err(Error::invalid("Value", "must be stop or terminate").into()),
+        },
+        Attribute::UserData => {
+            let bytes = STANDARD.decode(value.trim()).map_err(|_| Refusal::UserDataMalformed)?;
+            Ok(Change::UserData(bytes))
+        }
+        Attribute::InstanceType
+        | Attribute::Kernel
+        | Attribute::Ramdisk
+        | Attribute::RootDeviceName
+        | Attribute::BlockDeviceMapping
+        | Attribute::ProductCodes
+        | Attribute::GroupSet
+        | Attribute::SriovNetSupport
+        | Attribute::EnaSupport
+        | Attribute::EnclaveOptions => Err(unsupported(format!("Changing the attribute {attribute:?}"))),
+    }
+}
+
+/// The parameters of `ResetInstanceAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ResetInstanceAttribute {
+    instance_id: String,
+    attribute: Attribute,
+}
+
+/// Sets an attribute back to its first value. The one that EC2 can set back and this cloud has, the source check, never left it.
+pub(crate) async fn reset(cx: Cx, asked: ResetInstanceAttribute) -> Result<(), Refusal> {
+    view_of(&cx, &asked.instance_id).await?;
+    match asked.attribute {
+        Attribute::SourceDestCheck => Ok(()),
+        Attribute::Kernel | Attribute::Ramdisk => Err(unsupported("A kernel or RAM disk of the cloud's")),
+        Attribute::InstanceType
+        | Attribute::UserData
+        | Attribute::DisableApiTermination
+        | Attribute::InstanceInitiatedShutdownBehavior
+        | Attribute::RootDeviceName
+        | Attribute::BlockDeviceMapping
+        | Attribute::ProductCodes
+        | Attribute::GroupSet
+        | Attribute::EbsOptimized
+        | Attribute::SriovNetSupport
+        | Attribute::EnaSupport
+        | Attribute::EnclaveOptions
+        | Attribute::DisableApiStop => Err(Error::invalid("Attribute", "must be kernel, ramdisk or sourceDestCheck").into()),
+    }
+}
+
+/// The parameters of `ModifyInstanceMetadataOptions`.
+#[derive(FromArg)]
+pub(crate) struct ModifyInstanceMetadataOptions {
+    instance_id: String,
+    #[arg(flatten)]
+    options: AskedMetadata,
+}
+
+/// The reply of `ModifyInstanceMetadataOptions`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct ModifiedMetadata {
+    instance_id: String,
+    instance_metadata_options: MetadataItem,
+}
+
+/// Changes how the metadata service answers an instance.
+pub(crate) async fn modify_metadata(cx: Cx, asked: ModifyInstanceMetadataOptions) -> Result<ModifiedMetadata, Refusal> {
+    let view = view_of(&cx, &asked.instance_id).await?;
+    let options = asked.options.over(&view.instance.attributes.metadata)?;
+    let command = ModifyInstance { id: Some(view.instance.id), metadata: Some(options.clone()), ..ModifyInstance::default() };
+    cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(ModifiedMetadata { instance_id: asked.instance_id, instance_metadata_options: MetadataItem::applied(&options) })
+}

@@ -1,0 +1,243 @@
+//! Security groups and their rules.
+//!
+//! EC2's rules only accept. Rules that drop, which other dialects can make, have no form here and are left out.
+
+use control::{Field, Filter, Query};
+use model::{Direction, Error, Noun, Peer, Protocol, Rule, RuleId, SecurityGroup, Verdict};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Refusal;
+use crate::filter::{self, AskedFilter};
+use crate::page::{Paging, USUAL, every_row};
+use crate::tag::{self, TagItem};
+
+/// The parameters of `DescribeSecurityGroups`.
+#[derive(FromArg)]
+pub(crate) struct DescribeSecurityGroups {
+    #[arg(name = "GroupId")]
+    ids: Vec<String>,
+    #[arg(name = "GroupName", max_items = 200)]
+    names: Vec<String>,
+    #[arg(name = "Filter")]
+    filters: Vec<AskedFilter>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// The reply of `DescribeSecurityGroups`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Groups {
+    security_group_info: Vec<GroupItem>,
+    next_token: Option<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct GroupItem {
+    owner_id: String,
+    group_id: String,
+    group_name: String,
+    group_description: String,
+    vpc_id: String,
+    ip_permissions: Vec<Permission>,
+    ip_permissions_egress: Vec<Permission>,
+    #[reply(skip_empty)]
+    tag_set: Vec<TagItem>,
+    security_group_arn: String,
+}
+
+/// The rules of one direction with the same protocol and ports.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Permission {
+    ip_protocol: String,
+    from_port: Option<i32>,
+    to_port: Option<i32>,
+    groups: Vec<GroupPeer>,
+    ip_ranges: Vec<RangePeer>,
+    ipv6_ranges: Vec<String>,
+    prefix_list_ids: Vec<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct GroupPeer {
+    user_id: String,
+    group_id: String,
+    #[reply(skip_empty)]
+    description: String,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct RangePeer {
+    cidr_ip: String,
+    #[reply(skip_empty)]
+    description: String,
+}
+
+/// Lists security groups.
+pub(crate) async fn describe_groups(cx: Cx, asked: DescribeSecurityGroups) -> Result<Groups, Refusal> {
+    let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
+    let mut filters = filter::filters(&cx, filter::SECURITY_GROUP, &asked.filters)?;
+    if !asked.names.is_empty() {
+        check_names(&cx, &asked.names).await?;
+        filters.push(named(&asked.names));
+    }
+    let query = Query { ids: tag::ids(Noun::SecurityGroup, &asked.ids)?, filters, page: pages.of_ids()? };
+    let listed = cx.cloud.list::<SecurityGroup>(&cx.caller, query).await?;
+    let groups = listed.rows.iter().map(|group| group_item(&cx, group)).collect();
+    Ok(Groups { security_group_info: groups, next_token: pages.after(listed.next) })
+}
+
+fn named(names: &[String]) -> Filter {
+    Filter { field: Field::GroupName, values: names.iter().map(|name| filter::literal(name)).collect() }
+}
+
+async fn check_names(cx: &Cx, names: &[String]) -> Result<(), Refusal> {
+    let found = every_row::<SecurityGroup>(cx, Query { filters: vec![named(names)], ..Query::default() }).await?;
+    match names.iter().find(|name| !found.iter().any(|group| group.name == **name)) {
+        Some(absent) => Err(Error::not_found(Noun::SecurityGroup, absent).into()),
+        None => Ok(()),
+    }
+}
+
+fn group_item(cx: &Cx, group: &SecurityGroup) -> GroupItem {
+    GroupItem {
+        owner_id: group.account.to_string(),
+        group_id: group.id.to_string(),
+        group_name: group.name.clone(),
+        group_description: group.description.clone(),
+        vpc_id: group.vpc.to_string(),
+        ip_permissions: permissions(group, Direction::Ingress),
+        ip_permissions_egress: permissions(group, Direction::Egress),
+        tag_set: tag::items(&group.tags),
+        security_group_arn: format!("arn:aws:ec2:{}:{}:security-group/{}", cx.cloud.region().name, group.account, group.id),
+    }
+}
+
+fn permissions(group: &SecurityGroup, direction: Direction) -> Vec<Permission> {
+    let mut protocols: Vec<Protocol> = Vec::new();
+    let mut permissions: Vec<Permission> = Vec::new();
+    for rule in group.rules.iter().filter(|rule| rule.direction == direction && is_shown(rule)) {
+        let at = protocols.iter().position(|known| *known == rule.protocol).unwrap_or_else(|| {
+            protocols.push(rule.protocol);
+            permissions.push(permission(rule.protocol));
+            permissions.len() - 1
+        });
+        let description = rule.description.clone();
+        match rule.peer {
+            Peer::Range { range } => permissions[at].ip_ranges.push(RangePeer { cidr_ip: range.to_string(), description }),
+            Peer::Group { group: peer } => {
+                permissions[at].groups.push(GroupPeer { user_id: group.account.to_string(), group_id: peer.to_string(), description });
+            }
+        }
+    }
+    permissions
+}
+
+fn is_shown(rule: &Rule) -> bool {
+    rule.verdict == Verdict::Accept
+}
+
+fn permission(protocol: Protocol) -> Permission {
+    let (ip_protocol, ports) = words(protocol);
+    let (from_port, to_port) = ports.unzip();
+    Permission { ip_protocol, from_port, to_port, groups: vec![], ip_ranges: vec![], ipv6_ranges: vec![], prefix_list_ids: vec![] }
+}
+
+/// EC2's name of a protocol, and its ports, or ICMP's type and code, where -1 stands for any.
+fn words(protocol: Protocol) -> (String, Option<(i32, i32)>) {
+    let any = |part: Option<u8>| part.map_or(-1, i32::from);
+    match protocol {
+        Protocol::All => ("-1".to_owned(), None),
+        Protocol::Tcp { from, to } => ("tcp".to_owned(), Some((i32::from(from), i32::from(to)))),
+        Protocol::Udp { from, to } => ("udp".to_owned(), Some((i32::from(from), i32::from(to)))),
+        Protocol::Icmp { kind, code } => ("icmp".to_owned(), Some((any(kind), any(code)))),
+        Protocol::Number { number } => (number.to_string(), None),
+    }
+}
+
+/// The parameters of `DescribeSecurityGroupRules`.
+#[derive(FromArg)]
+pub(crate) struct DescribeSecurityGroupRules {
+    #[arg(name = "SecurityGroupRuleId")]
+    ids: Vec<String>,
+    #[arg(name = "Filter")]
+    filters: Vec<AskedFilter>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// The reply of `DescribeSecurityGroupRules`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Rules {
+    security_group_rule_set: Vec<RuleItem>,
+    next_token: Option<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct RuleItem {
+    security_group_rule_id: String,
+    group_id: String,
+    group_owner_id: String,
+    is_egress: bool,
+    ip_protocol: String,
+    from_port: i32,
+    to_port: i32,
+    cidr_ipv4: Option<String>,
+    referenced_group_info: Option<ReferencedGroup>,
+    #[reply(skip_empty)]
+    description: String,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct ReferencedGroup {
+    group_id: String,
+    user_id: String,
+}
+
+/// Lists the rules of the account's groups, each by itself.
+pub(crate) async fn describe_rules(cx: Cx, asked: DescribeSecurityGroupRules) -> Result<Rules, Refusal> {
+    asked.paging.not_with_ids(&asked.ids)?;
+    let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
+    let ids: Vec<RuleId> = tag::ids(Noun::SecurityGroupRule, &asked.ids)?;
+    let (of_groups, of_rules): (Vec<_>, Vec<_>) = asked.filters.into_iter().partition(|filter| filter.name == "group-id");
+    let filters = filter::filters(&cx, filter::SECURITY_GROUP, &of_groups)?;
+    let groups = every_row::<SecurityGroup>(&cx, Query { filters, ..Query::default() }).await?;
+    let shown = groups.iter().flat_map(|group| group.rules.iter().filter(|rule| is_shown(rule)).map(move |rule| (group, rule)));
+    let mut rules: Vec<(&SecurityGroup, &Rule)> = shown.filter(|(_, rule)| ids.is_empty() || ids.contains(&rule.id)).collect();
+    if let Some(absent) = ids.iter().find(|id| !rules.iter().any(|(_, rule)| rule.id == **id)) {
+        return Err(Error::not_found(Noun::SecurityGroupRule, absent).into());
+    }
+    let value = |(_, rule): &(&SecurityGroup, &Rule), _: &str| Some(vec![rule.id.to_string()]);
+    filter::retain(&mut rules, &of_rules, value, &["security-group-rule-id"])?;
+    let (rules, next_token) = pages.cut(rules, |(_, rule)| rule.id.to_string());
+    Ok(Rules { security_group_rule_set: rules.into_iter().map(|(group, rule)| rule_item(group, rule)).collect(), next_token })
+}
+
+fn rule_item(group: &SecurityGroup, rule: &Rule) -> RuleItem {
+    let (ip_protocol, ports) = words(rule.protocol);
+    let (from_port, to_port) = ports.unwrap_or((-1, -1));
+    let (cidr_ipv4, referenced_group_info) = match rule.peer {
+        Peer::Range { range } => (Some(range.to_string()), None),
+        Peer::Group { group: peer } => (None, Some(ReferencedGroup { group_id: peer.to_string(), user_id: group.account.to_string() })),
+    };
+    RuleItem {
+        security_group_rule_id: rule.id.to_string(),
+        group_id: group.id.to_string(),
+        group_owner_id: group.account.to_string(),
+        is_egress: rule.direction == Direction::Egress,
+        ip_protocol,
+        from_port,
+        to_port,
+        cidr_ipv4,
+        referenced_group_info,
+        description: rule.description.clone(),
+    }
+}
