@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use model::{
-    AccountId, Address, Error, Event, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, KeyPair, SecurityGroup, SecurityGroupId,
+    AccountId, Address, AddressKind, Error, Event, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, KeyPair, SecurityGroup, SecurityGroupId,
     Subnet, Tags, Volume, VolumeId, Vpc, matches_pattern,
 };
 use store::Tx;
@@ -83,6 +83,8 @@ pub enum Field {
     Fingerprint,
     /// A description.
     Description,
+    /// Whether an address is kept until it is released: `true` or `false`.
+    IsElastic,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.
@@ -355,6 +357,7 @@ listing!(Interface, model::InterfaceId, Interface, |tx, account| Ok(tx.interface
 listing!(Address, model::AddressId, Address, |tx, account| Ok(tx.address_list(account)?), |address, field| match field {
     Field::PublicIp => vec![address.ip.to_string()],
     Field::Interface => address.interface.iter().map(ToString::to_string).collect(),
+    Field::IsElastic => flag(address.kind == AddressKind::Elastic),
     _ => tag_values(&address.tags, field),
 });
 

@@ -14,7 +14,10 @@ pub(crate) fn page(tx: &Tx<'_>, cx: &Cx<'_>, query: &Query<InstanceId>) -> Resul
     if !query.ids.is_empty() {
         return named(tx, account, query);
     }
-    let all = tx.instance_list(account)?;
+    let all = match ids_of_filters(&query.filters) {
+        Some(ids) => tx.get_many::<Instance>(&ids)?.into_iter().filter(|row| row.account == account).collect(),
+        None => tx.instance_list(account)?,
+    };
     let wants_views = query.filters.iter().any(|filter| needs_view(&filter.field));
     if !wants_views {
         let rows: Vec<Instance> = all.into_iter().filter(|row| query.filters.iter().all(|f| matches_row(row, f))).collect();
@@ -25,6 +28,19 @@ pub(crate) fn page(tx: &Tx<'_>, cx: &Cx<'_>, query: &Query<InstanceId>) -> Resul
     rows.retain(|view| query.filters.iter().all(|filter| matches_view(view, filter)));
     let (rows, next, total) = cut(rows, query.page);
     Ok(Listed { rows, next, total })
+}
+
+/// The ids to which a filter limits the list, so that the other rows need not be read; unlike ids that are named in the query,
+/// they may be absent.
+fn ids_of_filters(filters: &[Filter]) -> Option<Vec<InstanceId>> {
+    let filter = filters.iter().find(|filter| filter.field == Field::Id)?;
+    if filter.values.iter().any(|value| value.contains(['*', '?'])) {
+        return None;
+    }
+    let mut ids: Vec<InstanceId> = filter.values.iter().filter_map(|value| value.parse().ok()).collect();
+    ids.sort();
+    ids.dedup();
+    Some(ids)
 }
 
 fn named(tx: &Tx<'_>, account: AccountId, query: &Query<InstanceId>) -> Result<Listed<InstanceView>, Failure> {
@@ -118,6 +134,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Volume
         | Field::Architecture
         | Field::IsDefault
+        | Field::IsElastic
         | Field::IsPublic
         | Field::Range
         | Field::Fingerprint => vec![],

@@ -35,7 +35,7 @@ pub use describe::{
 pub use host::NewHost;
 pub use ids::Ids;
 pub use image::NewImage;
-pub use instance::{ModifyInstance, RebootInstances, StartInstances, StateChange, StopInstances, TerminateInstances};
+pub use instance::{ModifyInstance, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances};
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use password::hash as hash_password;
