@@ -6,6 +6,7 @@ use model::{AccessKey, Account, AccountId, Error, Millis, Noun, Quota, QuotaName
 use secrecy::{ExposeSecret, SecretString};
 use store::{StoreError, Tx, WriteError};
 
+use crate::auth::{Caller, Target};
 use crate::network::insert_default_network;
 use crate::{Cloud, Failure};
 
@@ -100,6 +101,11 @@ impl Cloud {
     pub async fn quota_set(&self, account: AccountId, name: QuotaName, limit: u64) -> Result<(), Error> {
         let done = self.store().write(move |tx| Ok::<_, Failure>(tx.put(&Quota { account, name, limit })?));
         done.await.map_err(|error| self.write_refusal("set a quota", error))
+    }
+
+    /// A limit of the caller's account.
+    pub async fn quota_limit(&self, caller: &Caller, name: QuotaName) -> Result<u64, Error> {
+        self.read(caller, vec![Target::any()], move |tx, cx| Ok::<_, Failure>(tx.quota_limit(cx.caller.account(), name)?)).await
     }
 
     fn new_key(&self) -> Result<(String, SecretString, String), Error> {

@@ -6,8 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use model::{
-    AccountId, Address, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, InterfaceId, KeyPair,
-    QuotaName, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
+    AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, InterfaceId,
+    KeyPair, QuotaName, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
 };
 use store::Tx;
 
@@ -84,6 +84,8 @@ pub enum Field {
     Fingerprint,
     /// A description.
     Description,
+    /// Whether an address is kept until it is released: `true` or `false`.
+    IsElastic,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.
@@ -244,11 +246,6 @@ impl Cloud {
             Ok(Listed { rows: rows.into_iter().map(free).collect::<Result<_, _>>()?, next, total })
         })
         .await
-    }
-
-    /// The limit that the caller's account has of something.
-    pub async fn quota_limit(&self, caller: &Caller, name: QuotaName) -> Result<u64, Error> {
-        self.read(caller, vec![Target::any()], move |tx, cx| Ok(tx.quota_limit(cx.caller.account(), name)?)).await
     }
 
     /// Those of these hosts that have told of themselves lately. For the health of what is on them; tenants never see hosts.
@@ -418,6 +415,7 @@ listing!(Interface, model::InterfaceId, Interface, |tx, account| Ok(tx.interface
 listing!(Address, model::AddressId, Address, |tx, account| Ok(tx.address_list(account)?), |address, field| match field {
     Field::PublicIp => vec![address.ip.to_string()],
     Field::Interface => address.interface.iter().map(ToString::to_string).collect(),
+    Field::IsElastic => flag(address.kind == AddressKind::Elastic),
     _ => tag_values(&address.tags, field),
 });
 

@@ -3,10 +3,12 @@
 //! The index is read from the rows and remembers what it proposed since. It is no truth: the transaction that takes a
 //! proposal reads the rows again, and a refusal is given only after the index was read anew.
 
-use model::{Gib, Host, HostId, InstanceType};
+use model::{Catalogue, Error, Gib, Host, HostId, InstanceType};
 use store::Tx;
 
-use crate::Failure;
+use crate::auth::{Caller, Target};
+use crate::run::Cx;
+use crate::{Cloud, Failure};
 
 /// What an instance needs of a host.
 #[derive(Debug, Clone, Copy)]
@@ -64,5 +66,19 @@ impl Fleet {
             entry.free_vcpus -= i64::from(wanted.kind.vcpus);
             entry.free_memory -= wanted.kind.memory.0 as i64;
         }
+    }
+}
+
+impl Cloud {
+    /// The instance types that some host of the zone has room for now. A look and no promise: a launch may still be refused.
+    pub async fn types_with_room(&self, caller: &Caller, zone: &str) -> Result<Vec<&'static InstanceType>, Error> {
+        let zone = zone.to_owned();
+        let look = move |tx: &Tx<'_>, cx: &Cx<'_>| {
+            let mut fleet = cx.cloud.fleet();
+            fleet.refresh(tx)?;
+            let fits = |kind: &&InstanceType| fleet.propose(&Wanted { zone: &zone, kind, disk: Gib(1) }, 0).is_ok();
+            Ok::<_, Failure>(Catalogue::standard().all().iter().filter(fits).collect())
+        };
+        self.read(caller, vec![Target::any()], look).await
     }
 }

@@ -69,6 +69,12 @@ pub struct MonitorInstances {
     pub detailed: bool,
 }
 
+/// Does the same, but refuses instances that are where the call would bring them, and with them the whole call (ECS's and
+/// CVM's rule; EC2 lets them be).
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Strictly<C>(pub C);
+
 /// Changes attributes of an instance. What is `None` stays.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ModifyInstance {
@@ -182,6 +188,24 @@ impl Command for MonitorInstances {
             instance.attributes.detailed_monitoring = self.detailed;
             Ok(changed)
         })
+    }
+}
+
+impl<C: Command<Reply = Vec<StateChange>>> Command for Strictly<C> {
+    type Reply = Vec<StateChange>;
+    const NAME: &'static str = C::NAME;
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        self.0.targets(tx, cx)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<StateChange>, Failure> {
+        let changes = self.0.apply(tx, cx)?;
+        if let Some(StateChange { after, .. }) = changes.iter().find(|change| change.before == change.after) {
+            let (noun, id, state) = (Noun::Instance, after.id.to_string(), after.phase.word());
+            return Err(Error::IncorrectState { noun, id, state, wanted: "in another state" }.into());
+        }
+        Ok(changes)
     }
 }
 

@@ -22,6 +22,13 @@ pub(crate) fn page(tx: &Tx<'_>, cx: &Cx<'_>, query: &Query<InstanceId>) -> Resul
         let next = page.next.map(InstanceId::as_u64);
         return Ok(Listed { rows: views(tx, rows)?, next, total: usize::try_from(page.total).unwrap_or(usize::MAX) });
     }
+    if let Some(ids) = ids_of_filters(&query.filters) {
+        let rows = tx.get_many::<Instance>(&ids)?.into_iter().filter(|row| row.account == account).collect();
+        let mut rows = views(tx, rows)?;
+        rows.retain(|view| query.filters.iter().all(|filter| matches_view(view, filter)));
+        let (rows, next, total) = cut(rows, query.page);
+        return Ok(Listed { rows, next, total });
+    }
     let mut rows = views(tx, tx.instance_list(account)?)?;
     rows.retain(|view| query.filters.iter().all(|filter| matches_view(view, filter)));
     let (rows, next, total) = cut(rows, query.page);
@@ -71,6 +78,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Volume
         | Field::Architecture
         | Field::IsDefault
+        | Field::IsElastic
         | Field::IsPublic
         | Field::Range
         | Field::Fingerprint => None,
@@ -107,6 +115,19 @@ fn literal(key: &str) -> String {
 /// Those of these instances that still have a row, whoever's they are, with what they refer to.
 pub(crate) fn existing(tx: &Tx<'_>, ids: &[InstanceId]) -> Result<Vec<InstanceView>, Failure> {
     views(tx, tx.get_many::<Instance>(ids)?)
+}
+
+/// The ids to which a filter limits the list, so that the other rows need not be read; unlike ids that are named in the query,
+/// they may be absent.
+fn ids_of_filters(filters: &[Filter]) -> Option<Vec<InstanceId>> {
+    let filter = filters.iter().find(|filter| filter.field == Field::Id)?;
+    if filter.values.iter().any(|value| value.contains(['*', '?'])) {
+        return None;
+    }
+    let mut ids: Vec<InstanceId> = filter.values.iter().filter_map(|value| value.parse().ok()).collect();
+    ids.sort();
+    ids.dedup();
+    Some(ids)
 }
 
 fn named(tx: &Tx<'_>, account: AccountId, query: &Query<InstanceId>) -> Result<Listed<InstanceView>, Failure> {
@@ -196,6 +217,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::GroupName
         | Field::Volume
         | Field::IsDefault
+        | Field::IsElastic
         | Field::IsPublic
         | Field::Range
         | Field::Fingerprint => vec![],

@@ -38,7 +38,9 @@ pub use describe::{
 pub use host::NewHost;
 pub use ids::Ids;
 pub use image::NewImage;
-pub use instance::{ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, TerminateInstances};
+pub use instance::{
+    ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
+};
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use overview::Overview;

@@ -82,8 +82,7 @@ impl Api {
                 let host = request.header("host").unwrap_or_default();
                 ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host }).await
             }
-            wire::Cloud::Alibaba => ecs::answer(&self.cloud, ecs::Call { args, claim, request, principal, source, request_id }).await,
-            wire::Cloud::Tencent => tencent_unsupported(request_id),
+            wire::Cloud::Alibaba | wire::Cloud::Tencent => tencent_unsupported(request_id),
         }
     }
 }
@@ -103,18 +102,7 @@ fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &R
             };
             ec2::refuse(&refusal, service, request_id)
         }
-        wire::Cloud::Alibaba => {
-            let refused = match why {
-                Refused::Signature(error) => ecs::Refused::Signature(error),
-                Refused::UnknownKey => ecs::Refused::UnknownAccessKey,
-                Refused::Replayed => ecs::Refused::NonceUsed,
-                Refused::SessionToken => ecs::Refused::SessionToken,
-                Refused::Arguments(error) => ecs::Refused::Args(error),
-                Refused::Failed(error) => ecs::Refused::Error(error),
-            };
-            ecs::refuse(request, request_id, refused)
-        }
-        wire::Cloud::Tencent => tencent_unsupported(request_id),
+        wire::Cloud::Alibaba | wire::Cloud::Tencent => tencent_unsupported(request_id),
     }
 }
 

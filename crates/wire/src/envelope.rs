@@ -129,6 +129,8 @@ pub struct AlibabaError<'a> {
     pub code: &'a str,
     /// The sentence for the user.
     pub message: &'a str,
+    /// What to do about it; left out when empty.
+    pub recommend: &'a str,
 }
 
 impl AlibabaError<'_> {
@@ -148,8 +150,13 @@ impl AlibabaError<'_> {
         out
     }
 
-    fn members(&self) -> [(&'static str, &str); 4] {
-        [("RequestId", self.request_id), ("HostId", self.host_id), ("Code", self.code), ("Message", self.message)]
+    fn members(&self) -> Vec<(&'static str, &str)> {
+        let mut members =
+            vec![("RequestId", self.request_id), ("HostId", self.host_id), ("Code", self.code), ("Message", self.message)];
+        if !self.recommend.is_empty() {
+            members.push(("Recommend", self.recommend));
+        }
+        members
     }
 }
 

@@ -175,7 +175,7 @@ fn plain_json_has_plain_lists() {
 
 #[test]
 fn errors_have_each_vendors_form() {
-    let error = AlibabaError { request_id: "r", host_id: "h", code: "C.D", message: "m" };
+    let error = AlibabaError { request_id: "r", host_id: "h", code: "C.D", message: "m", recommend: "" };
     assert_eq!(error.to_json(), r#"{"RequestId":"r","HostId":"h","Code":"C.D","Message":"m"}"#);
     assert_eq!(
         error.to_xml(),
