@@ -4,7 +4,8 @@
 //! kernel, which is how a rule that is already there is recognised.
 
 use nlink::netlink::nftables::{
-    CmpOp, CtDirection, CtKey, CtState, CtStatus, Expr, Family as NlFamily, LookupExpr, MetaKey, PayloadBase, RawExpr, Register, Verdict,
+    CmpOp, CtDirection, CtKey, CtState, CtStatus, Expr, Family as NlFamily, LookupExpr, MetaKey, PayloadBase, RawExpr, Register,
+    Verdict,
 };
 
 /// A rule.
@@ -45,6 +46,8 @@ pub enum Load {
     ThDport,
     /// Family of the packet.
     NfProto,
+    /// Mark of the packet.
+    Mark,
     /// Mark of the connection.
     CtMark,
     /// Protocol of the connection.
@@ -88,6 +91,7 @@ impl Load {
             Load::L4Proto => "meta l4proto",
             Load::ThDport => "th dport",
             Load::NfProto => "meta nfproto",
+            Load::Mark => "meta mark",
             Load::CtMark => "ct mark",
             Load::CtProto => "ct protocol",
             Load::CtOriginalPort => "ct original proto-dst",
@@ -120,6 +124,7 @@ impl Load {
             Load::L4Proto => meta(MetaKey::L4Proto),
             Load::ThDport => payload(PayloadBase::Transport, 2, 2),
             Load::NfProto => meta(MetaKey::NfProto),
+            Load::Mark => meta(MetaKey::Mark),
             Load::CtMark => Expr::Ct { dreg, key: CtKey::Mark },
             Load::CtProto => Expr::Ct { dreg, key: CtKey::Protocol },
             Load::CtOriginalPort => ct(CtKey::ProtoDst, CtDirection::Original),
@@ -189,7 +194,9 @@ impl Line {
                 .expr(cmp(CmpOp::Eq, ARPHRD_ETHER.to_ne_bytes().to_vec()));
         }
         if missing & NEED_NFPROTO != 0 {
-            self = self.expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto }).expr(cmp(CmpOp::Eq, vec![NFPROTO_IPV4]));
+            self = self
+                .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto })
+                .expr(cmp(CmpOp::Eq, vec![NFPROTO_IPV4]));
         }
         self
     }
@@ -217,22 +224,23 @@ impl Line {
         self.load(fields).say(&format!("!= @{set}")).expr(LookupExpr::new(set, Register::R0).invert().into())
     }
 
-    /// Matches packets whose `peer` maps to a mark that is in `set` together with `fields`.
-    pub fn mapped_in_set(mut self, peer: Load, map: &str, fields: &[Load], set: &str) -> Line {
-        self = self.load(&[peer]).say(&format!("map @{map}"));
-        self = self.expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into());
-        let mut word = 1;
-        for field in fields {
-            let dreg = Register::word(word).expect("keys are at most seven words long, registers hold sixteen");
-            self = self.say(&format!(". {}", field.text())).expr(field.expr(dreg));
-            word += field.words();
-        }
-        self.say(&format!("@{set}")).expr(LookupExpr::new(set, Register::R0).into())
+    /// Takes the packet's mark away.
+    pub fn clear_mark(self) -> Line {
+        self.say("meta mark set 0x00000000")
+            .expr(Expr::Immediate { dreg: Register::R0, data: vec![0; 4] })
+            .expr(Expr::MetaSet { key: MetaKey::Mark, sreg: Register::R0 })
+    }
+
+    /// Marks the packet with what a map says of a field, and leaves it as it is when the map says nothing.
+    pub fn set_mark_from(self, field: Load, map: &str) -> Line {
+        self.mapped("meta mark", field, map).expr(Expr::MetaSet { key: MetaKey::Mark, sreg: Register::R0 })
     }
 
     /// Does what a map says of a field, or goes on when it says nothing.
     pub fn vmap(self, field: Load, map: &str) -> Line {
-        self.load(&[field]).say(&format!("vmap @{map}")).expr(LookupExpr::new(map, Register::R0).dreg(Register::Verdict).into())
+        self.load(&[field])
+            .say(&format!("vmap @{map}"))
+            .expr(LookupExpr::new(map, Register::R0).dreg(Register::Verdict).into())
     }
 
     /// Matches packets that came in on an interface.
@@ -335,9 +343,14 @@ impl Line {
 
     /// Marks the connection with what a map says of a field.
     pub fn set_ct_mark_from(self, field: Load, map: &str) -> Line {
-        let mut line = self.guard(field.guards()).expr(field.expr(Register::R0));
-        line = line.expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into());
-        line.say(&format!("ct mark set {} map @{map}", field.text())).expr(Expr::CtSet { key: CtKey::Mark, sreg: Register::R0 })
+        self.mapped("ct mark", field, map).expr(Expr::CtSet { key: CtKey::Mark, sreg: Register::R0 })
+    }
+
+    fn mapped(self, what: &str, field: Load, map: &str) -> Line {
+        self.guard(field.guards())
+            .say(&format!("{what} set {} map @{map}", field.text()))
+            .expr(field.expr(Register::R0))
+            .expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into())
     }
 
     /// Sends the connection to what a map says of the destination address.
