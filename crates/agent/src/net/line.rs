@@ -4,8 +4,7 @@
 //! kernel, which is how a rule that is already there is recognised.
 
 use nlink::netlink::nftables::{
-    CmpOp, CtDirection, CtKey, CtState, CtStatus, Expr, Family as NlFamily, LookupExpr, MetaKey, PayloadBase, RawExpr, Register,
-    Verdict,
+    CmpOp, CtDirection, CtKey, CtState, CtStatus, Expr, Family as NlFamily, LookupExpr, MetaKey, PayloadBase, RawExpr, Register, Verdict,
 };
 
 /// A rule.
@@ -194,9 +193,7 @@ impl Line {
                 .expr(cmp(CmpOp::Eq, ARPHRD_ETHER.to_ne_bytes().to_vec()));
         }
         if missing & NEED_NFPROTO != 0 {
-            self = self
-                .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto })
-                .expr(cmp(CmpOp::Eq, vec![NFPROTO_IPV4]));
+            self = self.expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto }).expr(cmp(CmpOp::Eq, vec![NFPROTO_IPV4]));
         }
         self
     }
@@ -238,9 +235,7 @@ impl Line {
 
     /// Does what a map says of a field, or goes on when it says nothing.
     pub fn vmap(self, field: Load, map: &str) -> Line {
-        self.load(&[field])
-            .say(&format!("vmap @{map}"))
-            .expr(LookupExpr::new(map, Register::R0).dreg(Register::Verdict).into())
+        self.load(&[field]).say(&format!("vmap @{map}")).expr(LookupExpr::new(map, Register::R0).dreg(Register::Verdict).into())
     }
 
     /// Matches packets that came in on an interface.
@@ -281,7 +276,7 @@ impl Line {
     }
 
     /// Matches packets from this address.
-    pub fn from_ip(self, ip: std::net::Ipv4Addr) -> Line {
+    pub fn saddr(self, ip: std::net::Ipv4Addr) -> Line {
         self.load(&[Load::IpSaddr]).say(&ip.to_string()).expr(cmp(CmpOp::Eq, ip.octets().to_vec()))
     }
 

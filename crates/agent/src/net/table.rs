@@ -170,7 +170,7 @@ fn chains() -> BTreeMap<String, Chain> {
         Line::new().not_ipv4().drop(),
         Line::new().iif_not(OUTSIDE).udp(67, 68).drop(),
         Line::new().in_set(&[Load::IifName, Load::EtherSaddr, Load::IpSaddr], "bindings").accept(),
-        Line::new().from_ip(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
+        Line::new().saddr(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
         Line::new().iif("lo").accept(),
         Line::new().iif(OUTSIDE).in_set(&[Load::IpSaddr], "ranges").drop(),
         Line::new().iif(OUTSIDE).in_set(&[Load::IpDaddr], "public").accept(),

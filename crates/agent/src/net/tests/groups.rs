@@ -90,18 +90,15 @@ fn the_lower_priority_number_decides_and_within_one_a_drop() {
     let accept = |priority| rule(Direction::Ingress, Verdict::Accept, priority, udp_ports(1, 9), "10.0.0.0/8");
     let drop = |priority| rule(Direction::Ingress, Verdict::Drop, priority, udp_ports(5, 5), "10.0.0.5/32");
     let lab = Lab::new();
-    for (rules, want) in [
-        (vec![accept(1), drop(2)], 5),
-        (vec![accept(2), drop(1)], 6),
-        (vec![accept(1), drop(1)], 6),
-    ] {
+    for (rules, want) in [(vec![accept(1), drop(2)], 5), (vec![accept(2), drop(1)], 6), (vec![accept(1), drop(1)], 6)] {
         let spec = two(rules.clone());
         lab.applied(&host(std::slice::from_ref(&spec)));
         let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
         for port in [5, 6] {
             a.send(&ipv4(&a.nic, A, B, 17, &udp(2000, port, b"x")));
         }
-        let port = b.receive("a datagram", |f| parse_ipv4(f).filter(|(_, p, _)| *p == 17).map(|(_, _, u)| u16::from_be_bytes([u[2], u[3]])));
+        let port =
+            b.receive("a datagram", |f| parse_ipv4(f).filter(|(_, p, _)| *p == 17).map(|(_, _, u)| u16::from_be_bytes([u[2], u[3]])));
         assert_eq!(port, want, "{rules:?}");
     }
 }

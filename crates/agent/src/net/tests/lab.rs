@@ -13,7 +13,7 @@ use hostspec::*;
 use model::*;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::super::{NetConfig, NetReport, Names, Network, SocketAddr, netns, tap};
+use super::super::{Names, NetConfig, NetReport, Network, SocketAddr, netns, tap};
 use super::frames::Frame;
 use crate::guest::fixture;
 

@@ -27,8 +27,7 @@ fn the_machine_and_a_guest_reach_each_other_by_the_public_address() {
     lab.applied(&host(std::slice::from_ref(&spec)));
     let guest = lab.guest(&spec, 0);
     let inside = guest.run(|| TcpListener::bind("0.0.0.0:22")).unwrap();
-    let mut client =
-        in_machine(&lab, || TcpStream::connect_timeout(&SocketAddr::from((PUBLIC, 22)), PATIENCE)).unwrap();
+    let mut client = in_machine(&lab, || TcpStream::connect_timeout(&SocketAddr::from((PUBLIC, 22)), PATIENCE)).unwrap();
     let (mut server, from) = inside.accept().unwrap();
     assert_eq!(from.ip(), IpAddr::V4(MACHINE));
     server.write_all(b"hello").unwrap();

@@ -176,11 +176,14 @@ fn all_three_clouds_answer_at_their_addresses() {
         assert_eq!(guest.shell(&format!("curl -s -f -m 10 http://{address}/latest/meta-data/instance-id")), id);
     }
     // Nothing else of the host is open.
-    assert!(guest.run(|| {
-        let to: SocketAddr = "10.0.0.1:80".parse().unwrap();
-        Ok(std::net::TcpStream::connect_timeout(&to, std::time::Duration::from_millis(300)).is_err())
-    })
-    .unwrap());
+    assert!(
+        guest
+            .run(|| {
+                let to: SocketAddr = "10.0.0.1:80".parse().unwrap();
+                Ok(std::net::TcpStream::connect_timeout(&to, std::time::Duration::from_millis(300)).is_err())
+            })
+            .unwrap()
+    );
 }
 
 #[test]
