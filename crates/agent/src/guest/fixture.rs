@@ -10,7 +10,6 @@ use super::{Directory, Index};
 pub const IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub const MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 5]);
-pub const NIC: InterfaceId = InterfaceId::from_u64(5);
 
 /// A VPC 10.0.0.0/16 with one subnet 10.0.0.0/24 and no interface.
 pub fn vpc(id: u64) -> VpcSpec {

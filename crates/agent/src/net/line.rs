@@ -45,6 +45,8 @@ pub enum Load {
     ThDport,
     /// Family of the packet.
     NfProto,
+    /// Mark of the packet.
+    Mark,
     /// Mark of the connection.
     CtMark,
     /// Protocol of the connection.
@@ -88,6 +90,7 @@ impl Load {
             Load::L4Proto => "meta l4proto",
             Load::ThDport => "th dport",
             Load::NfProto => "meta nfproto",
+            Load::Mark => "meta mark",
             Load::CtMark => "ct mark",
             Load::CtProto => "ct protocol",
             Load::CtOriginalPort => "ct original proto-dst",
@@ -120,6 +123,7 @@ impl Load {
             Load::L4Proto => meta(MetaKey::L4Proto),
             Load::ThDport => payload(PayloadBase::Transport, 2, 2),
             Load::NfProto => meta(MetaKey::NfProto),
+            Load::Mark => meta(MetaKey::Mark),
             Load::CtMark => Expr::Ct { dreg, key: CtKey::Mark },
             Load::CtProto => Expr::Ct { dreg, key: CtKey::Protocol },
             Load::CtOriginalPort => ct(CtKey::ProtoDst, CtDirection::Original),
@@ -217,17 +221,16 @@ impl Line {
         self.load(fields).say(&format!("!= @{set}")).expr(LookupExpr::new(set, Register::R0).invert().into())
     }
 
-    /// Matches packets whose `peer` maps to a mark that is in `set` together with `fields`.
-    pub fn mapped_in_set(mut self, peer: Load, map: &str, fields: &[Load], set: &str) -> Line {
-        self = self.load(&[peer]).say(&format!("map @{map}"));
-        self = self.expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into());
-        let mut word = 1;
-        for field in fields {
-            let dreg = Register::word(word).expect("keys are at most seven words long, registers hold sixteen");
-            self = self.say(&format!(". {}", field.text())).expr(field.expr(dreg));
-            word += field.words();
-        }
-        self.say(&format!("@{set}")).expr(LookupExpr::new(set, Register::R0).into())
+    /// Takes the packet's mark away.
+    pub fn clear_mark(self) -> Line {
+        self.say("meta mark set 0x00000000")
+            .expr(Expr::Immediate { dreg: Register::R0, data: vec![0; 4] })
+            .expr(Expr::MetaSet { key: MetaKey::Mark, sreg: Register::R0 })
+    }
+
+    /// Marks the packet with what a map says of a field, and leaves it as it is when the map says nothing.
+    pub fn set_mark_from(self, field: Load, map: &str) -> Line {
+        self.mapped("meta mark", field, map).expr(Expr::MetaSet { key: MetaKey::Mark, sreg: Register::R0 })
     }
 
     /// Does what a map says of a field, or goes on when it says nothing.
@@ -273,7 +276,7 @@ impl Line {
     }
 
     /// Matches packets from this address.
-    pub fn from_ip(self, ip: std::net::Ipv4Addr) -> Line {
+    pub fn saddr(self, ip: std::net::Ipv4Addr) -> Line {
         self.load(&[Load::IpSaddr]).say(&ip.to_string()).expr(cmp(CmpOp::Eq, ip.octets().to_vec()))
     }
 
@@ -335,9 +338,14 @@ impl Line {
 
     /// Marks the connection with what a map says of a field.
     pub fn set_ct_mark_from(self, field: Load, map: &str) -> Line {
-        let mut line = self.guard(field.guards()).expr(field.expr(Register::R0));
-        line = line.expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into());
-        line.say(&format!("ct mark set {} map @{map}", field.text())).expr(Expr::CtSet { key: CtKey::Mark, sreg: Register::R0 })
+        self.mapped("ct mark", field, map).expr(Expr::CtSet { key: CtKey::Mark, sreg: Register::R0 })
+    }
+
+    fn mapped(self, what: &str, field: Load, map: &str) -> Line {
+        self.guard(field.guards())
+            .say(&format!("{what} set {} map @{map}", field.text()))
+            .expr(field.expr(Register::R0))
+            .expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into())
     }
 
     /// Sends the connection to what a map says of the destination address.

@@ -189,7 +189,7 @@ impl Network {
         let state = &mut *state;
         let mut report = NetReport::default();
         state.mtus = spec.vms.iter().flat_map(|vm| &vm.nics).map(|nic| (nic.id, nic.mtu)).collect();
-        self.open_all(state, &spec.networks, &mut report);
+        self.open_all(state, &spec.networks, &mut report).await;
         let index = Index::new(spec);
         for vpc in &spec.networks {
             if let Some(open) = state.vpcs.get(&vpc.id) {
@@ -213,19 +213,11 @@ impl Network {
     }
 
     /// Takes up or makes the namespace of every VPC.
-    fn open_all(&self, state: &mut State, networks: &[VpcSpec], report: &mut NetReport) {
+    async fn open_all(&self, state: &mut State, networks: &[VpcSpec], report: &mut NetReport) {
         let missing: Vec<&VpcSpec> = networks.iter().filter(|vpc| !state.vpcs.contains_key(&vpc.id)).collect();
-        let mut found = BTreeMap::new();
-        if !state.adopted && !missing.is_empty() {
-            // Only after a start can a guest be in a namespace that we do not hold ourselves.
-            let nameless = |vpc: &&VpcSpec| !matches!(netns::open(&self.names.namespace(vpc.id)), Ok(Some(_)));
-            let taps: BTreeSet<String> =
-                missing.iter().filter(|v| nameless(v)).flat_map(|v| &v.nics).map(|nic| names::tap(nic.id)).collect();
-            if !taps.is_empty() {
-                found = netns::of_open_taps(|tap| taps.contains(tap));
-            }
-        }
-        state.adopted = true;
+        // Only after a start can a guest be in a namespace that we do not hold ourselves.
+        let mut found = if state.adopted { BTreeMap::new() } else { self.nameless(&missing).await };
+        state.adopted |= !missing.is_empty();
         for vpc in missing {
             let held = vpc.nics.iter().find_map(|nic| found.remove(&names::tap(nic.id)));
             match Vpc::open(&self.names, vpc, held) {
@@ -235,6 +227,25 @@ impl Network {
                 Err(e) => report.fault(Some(vpc.id), format!("its namespace: {e}")),
             }
         }
+    }
+
+    /// Namespaces of this cloud that lost their names while guests are in them, by the guests' taps. A namespace is this
+    /// cloud's when it has its table.
+    async fn nameless(&self, vpcs: &[&VpcSpec]) -> BTreeMap<String, OwnedFd> {
+        let nameless = |vpc: &&&VpcSpec| !matches!(netns::open(&self.names.namespace(vpc.id)), Ok(Some(_)));
+        let nics = vpcs.iter().filter(nameless).flat_map(|vpc| &vpc.nics);
+        let taps: BTreeSet<String> = nics.map(|nic| names::tap(nic.id)).collect();
+        let mut found = BTreeMap::new();
+        if taps.is_empty() {
+            return found;
+        }
+        for (tap, namespace) in netns::of_open_taps(|tap| taps.contains(tap)) {
+            let Ok(mut rules) = Rules::open(namespace.as_fd(), &self.names.vpc_table()) else { continue };
+            if rules.read().await.is_ok_and(|rules| !rules.tables.is_empty()) {
+                found.insert(tap, namespace);
+            }
+        }
+        found
     }
 
     /// Rules, pairs, addresses and routes in the machine's own namespace.
@@ -249,7 +260,7 @@ impl Network {
         state.machine_verified = None;
         let rules = if reaching.is_empty() { ruleset::Ruleset::default() } else { table::machine(&self.names) };
         let seen = state.machine_rules.read().await.map_err(io::Error::other)?.clone();
-        let steps = nft::steps(&seen, &rules);
+        let steps = ruleset::steps(&seen, &rules);
         state.machine_rules.change(&steps, &rules).await.map_err(io::Error::other)?;
         let (mut seen, mut numbers) = state.machine.read().await.map_err(io::Error::other)?;
         let want = plan::machine(&self.names, &reaching, self.machine_address());
@@ -315,7 +326,7 @@ impl Network {
         };
         if !ready {
             let mut report = NetReport::default();
-            self.open_all(state, std::slice::from_ref(vpc), &mut report);
+            self.open_all(state, std::slice::from_ref(vpc), &mut report).await;
             if let Some(fault) = report.faults.into_iter().next() {
                 return Err(io::Error::other(fault.detail));
             }

@@ -7,7 +7,6 @@
 //!
 //! Threads enter namespaces, and each that does ends afterwards: no thread of a pool is ever left in a foreign one.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -108,6 +107,9 @@ fn bind(namespace: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 /// follow this one.
 fn prepare_names() -> io::Result<()> {
     fs::create_dir_all(NAMES)?;
+    // Two that find it unprepared at the same time would cover each other's names; iproute2 takes the same lock.
+    let folder = File::open(NAMES)?;
+    folder.lock()?;
     let share = || mount(None::<&str>, NAMES, None::<&str>, MsFlags::MS_SHARED | MsFlags::MS_REC, None::<&str>);
     if share().is_err() {
         mount(Some(NAMES), NAMES, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
@@ -150,10 +152,10 @@ pub fn is_named(namespace: BorrowedFd<'_>, name: &str) -> io::Result<bool> {
     Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
 }
 
-/// Finds namespaces by the taps that processes hold open in them: tap name to namespace, for names that `ours` accepts.
-/// Processes that end meanwhile, or that may not be looked into, are passed over.
-pub fn of_open_taps(ours: impl Fn(&str) -> bool) -> BTreeMap<String, OwnedFd> {
-    let mut found = BTreeMap::new();
+/// Finds namespaces by the taps that processes hold open in them, for names that `wanted` accepts. Another cloud's tap may
+/// have the same name. Processes that end meanwhile, or that may not be looked into, are passed over.
+pub fn of_open_taps(wanted: impl Fn(&str) -> bool) -> Vec<(String, OwnedFd)> {
+    let mut found = Vec::new();
     let Ok(processes) = fs::read_dir("/proc") else { return found };
     for process in processes.flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
@@ -165,10 +167,10 @@ pub fn of_open_taps(ours: impl Fn(&str) -> bool) -> BTreeMap<String, OwnedFd> {
             };
             let about = fs::read_to_string(process.path().join("fdinfo").join(fd.to_string())).unwrap_or_default();
             let Some(name) = about.lines().find_map(|line| line.strip_prefix("iff:")).map(str::trim) else { continue };
-            if ours(name)
+            if wanted(name)
                 && let Ok(namespace) = namespace_of_tap(pid, fd)
             {
-                found.insert(name.to_owned(), namespace);
+                found.push((name.to_owned(), namespace));
             }
         }
     }

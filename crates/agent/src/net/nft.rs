@@ -11,7 +11,7 @@ use nlink::netlink::nftables as nf;
 
 use super::line::Line;
 use super::link::ANSWER_TIME;
-use super::ruleset::{self, Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
+use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
 
 /// Elements in one message: a netlink attribute holds 64 KiB, the largest of our elements takes some 80 bytes.
 const ELEMENTS_PER_MESSAGE: usize = 500;
@@ -257,9 +257,4 @@ fn add_step(transaction: nf::Transaction, step: &Step) -> nlink::Result<nf::Tran
             transaction
         }
     })
-}
-
-/// The steps that bring a namespace to `want`.
-pub fn steps(seen: &Ruleset, want: &Ruleset) -> Vec<Step> {
-    ruleset::steps(seen, want)
 }

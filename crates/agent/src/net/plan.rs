@@ -224,3 +224,54 @@ pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::fixture;
+
+    fn want() -> Side {
+        let mut spec = fixture::vpc(1);
+        spec.nics = vec![fixture::nic(1, 5, fixture::IP), fixture::nic(1, 6, Ipv4Addr::new(10, 0, 0, 6))];
+        spec.nics[0].public_ip = Some(Ipv4Addr::new(203, 0, 113, 9));
+        vpc(&spec, &BTreeMap::new())
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_needs_no_change() {
+        assert_eq!(plan(&want(), &want()), vec![]);
+    }
+
+    #[test]
+    fn a_link_comes_before_what_is_on_it_and_up_before_its_routes() {
+        let changes = plan(&Side::default(), &want());
+        let tap = tap(InterfaceId::from_u64(5));
+        let at = |wanted: &dyn Fn(&Change) -> bool| changes.iter().position(wanted).expect("the change is planned");
+        let made = at(&|c| matches!(c, Change::MakeLink(name, link) if *name == tap && !link.up));
+        let set = at(&|c| matches!(c, Change::SetLink(name, link) if *name == tap && link.up));
+        let neighbour = at(&|c| matches!(c, Change::SetNeighbour(name, ..) if *name == tap));
+        let route = at(&|c| matches!(c, Change::SetRoute(_, Route::Link(name)) if *name == tap));
+        assert!(made < set && set < neighbour && neighbour < route);
+    }
+
+    #[test]
+    fn a_link_that_is_down_is_set_up_again_with_its_routes() {
+        let mut seen = want();
+        let tap = tap(InterfaceId::from_u64(5));
+        seen.links.get_mut(&tap).unwrap().up = false;
+        let changes = plan(&seen, &want());
+        assert!(changes.iter().any(|c| matches!(c, Change::SetLink(name, _) if *name == tap)));
+        assert!(changes.iter().any(|c| matches!(c, Change::SetRoute(_, Route::Link(name)) if *name == tap)));
+        assert!(!changes.iter().any(|c| matches!(c, Change::MakeLink(..))));
+    }
+
+    #[test]
+    fn what_goes_takes_its_own_along() {
+        let mut fewer = want();
+        let tap = tap(InterfaceId::from_u64(6));
+        fewer.links.remove(&tap);
+        fewer.routes.retain(|_, route| route.link() != Some(tap.as_str()));
+        fewer.neighbours.retain(|(link, _), _| *link != tap);
+        assert_eq!(plan(&want(), &fewer), vec![Change::DropLink(tap)]);
+    }
+}

@@ -125,7 +125,7 @@ pub fn compile(groups: &[GroupSpec], nics: &[NicSpec]) -> Policy {
     let rules_of = |set: &BTreeSet<SecurityGroupId>| -> Vec<RuleSpec> {
         set.iter().filter_map(|id| by_id.get(id)).flat_map(|g| g.rules.iter().cloned()).collect()
     };
-    let named: BTreeSet<SecurityGroupId> = sets.keys().flat_map(|set| rules_of(set)).filter_map(|r| peer_group(&r)).collect();
+    let named: BTreeSet<SecurityGroupId> = sets.keys().flat_map(&rules_of).filter_map(|r| peer_group(&r)).collect();
     let classes = classes(&by_id, &named);
     policy.classes = classes.iter().flat_map(|(class, (_, members))| members.iter().map(|ip| (*ip, *class))).collect();
     for (set, name) in &sets {

@@ -17,7 +17,7 @@
 //!
 //! It knows no kernel: `nft.rs` reads and writes tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use hostspec::{Direction, Verdict, VpcSpec};
@@ -170,7 +170,7 @@ fn chains() -> BTreeMap<String, Chain> {
         Line::new().not_ipv4().drop(),
         Line::new().iif_not(OUTSIDE).udp(67, 68).drop(),
         Line::new().in_set(&[Load::IifName, Load::EtherSaddr, Load::IpSaddr], "bindings").accept(),
-        Line::new().from_ip(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
+        Line::new().saddr(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
         Line::new().iif("lo").accept(),
         Line::new().iif(OUTSIDE).in_set(&[Load::IpSaddr], "ranges").drop(),
         Line::new().iif(OUTSIDE).in_set(&[Load::IpDaddr], "public").accept(),
@@ -235,6 +235,11 @@ fn profile_table(profile: &Profile, table: &mut Table) {
     let class = [Field::Mark, Field::Proto, Field::Port];
     let service = [Load::CtProto, Load::CtOriginalPort];
     let mut lines = Vec::new();
+    if profile.stages.iter().any(|stage| stage.names_groups) {
+        // The other end's profile may have marked the packet before.
+        lines.push(Line::new().clear_mark());
+        lines.push(Line::new().set_mark_from(peer, "classes"));
+    }
     for stage in &profile.stages {
         let (letter, end): (_, fn(Line) -> Line) = match stage.verdict {
             Verdict::Accept => ("a", Line::give_back),
@@ -254,7 +259,7 @@ fn profile_table(profile: &Profile, table: &mut Table) {
         if stage.names_groups {
             let keys = stage.class.iter().map(|(number, s)| with_service(Key::builder().mark(*number), *s).key(&class));
             table.sets.insert(format!("{name}_grp"), plain(Shape::ranges(&class), keys));
-            lines.push(end(Line::new().mapped_in_set(peer, "classes", &service, &format!("{name}_grp"))));
+            lines.push(end(Line::new().in_set(&[Load::Mark, service[0], service[1]], &format!("{name}_grp"))));
         }
     }
     lines.push(Line::new().drop());
@@ -291,6 +296,16 @@ pub fn epoch(ruleset: &Ruleset) -> Option<u32> {
     let inet = ruleset.tables.iter().find(|(id, _)| id.family == Family::Inet)?.1;
     let key = inet.sets.get("epoch")?.elements.keys().next()?;
     key.from.as_slice().try_into().ok().map(u32::from_ne_bytes).filter(|epoch| *epoch != 0)
+}
+
+/// Public addresses that stand for another interface now, or for none.
+pub fn pairs_gone(seen: &Ruleset, want: &Ruleset) -> Vec<Ipv4Addr> {
+    let pairs = |ruleset: &Ruleset| -> BTreeSet<Key> {
+        let tables = ruleset.tables.iter().filter(|(id, _)| id.family == Family::Inet);
+        tables.filter_map(|(_, table)| table.sets.get("pairs")).flat_map(|set| set.elements.keys().cloned()).collect()
+    };
+    let public = |key: &Key| key.from.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets));
+    pairs(seen).difference(&pairs(want)).filter_map(public).collect()
 }
 
 /// Every address that the namespace of a VPC answers for itself.

@@ -5,19 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hostspec::VpcSpec;
 use model::InterfaceId;
+use nlink::Connection;
+use nlink::netlink::netfilter::ConntrackFilter;
 use tokio::sync::watch;
 
-use super::link::{Links, Whose};
+use super::link::{ANSWER_TIME, Links, Whose};
 use super::names::{Names, OUTSIDE};
 use super::nft::Rules;
-use super::{netns, nft, plan, table};
+use super::{netns, plan, ruleset, table};
 use crate::guest::{Directory, Guests, Services};
+
+/// How often a change of rules is tried anew when somebody else's came between.
+const MOST_RESTARTS: u32 = 3;
 
 /// Settings of a VPC's namespace: it routes, and nobody inside tells it where to.
 const SETTINGS: &[(&str, &str)] = &[
@@ -133,15 +139,38 @@ impl Vpc {
     }
 
     async fn apply_rules(&mut self, names: &Names, spec: &VpcSpec) -> io::Result<()> {
-        let seen = self.rules.read().await.map_err(io::Error::other)?.clone();
-        let current = table::epoch(&seen).unwrap_or_else(now_epoch);
-        let mut want = table::vpc(names, spec, current);
-        if table::needs_epoch(&seen, &want) {
-            // Never one that was used before, also when the table was lost and connections still carry its epochs.
-            want = table::vpc(names, spec, current.wrapping_add(1).max(now_epoch()).max(1));
+        let mut tries = 0;
+        loop {
+            let seen = self.rules.read().await.map_err(io::Error::other)?.clone();
+            let current = table::epoch(&seen).unwrap_or_else(now_epoch);
+            let mut want = table::vpc(names, spec, current);
+            if table::needs_epoch(&seen, &want) {
+                // Never one that was used before, also when the table was lost and connections still carry its epochs.
+                want = table::vpc(names, spec, current.wrapping_add(1).max(now_epoch()).max(1));
+            }
+            match self.rules.change(&ruleset::steps(&seen, &want), &want).await {
+                // Somebody else changed the rules between our reading and writing.
+                Err(e) if e.is_restart() && tries < MOST_RESTARTS => tries += 1,
+                Err(e) => return Err(io::Error::other(e)),
+                Ok(()) => return self.forget(&table::pairs_gone(&seen, &want)).await,
+            }
         }
-        let steps = nft::steps(&seen, &want);
-        self.rules.change(&steps, &want).await.map_err(io::Error::other)
+    }
+
+    /// Ends the translations of public addresses that moved. A client that goes on from the same port would keep the old one
+    /// alive for ever, and its packets would be dropped instead of following the address.
+    async fn forget(&self, public: &[Ipv4Addr]) -> io::Result<()> {
+        if public.is_empty() {
+            return Ok(());
+        }
+        let connection = Connection::<nlink::netlink::Netfilter>::new_in(self.namespace.as_fd()).map_err(io::Error::other)?;
+        let connection = connection.timeout(ANSWER_TIME);
+        for address in public {
+            for filter in [ConntrackFilter::new().orig_dst(*address), ConntrackFilter::new().reply_dst(*address)] {
+                connection.del_conntrack_matching(&filter).await.map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
     }
 
     /// Opens the tap of an interface that was brought up.

@@ -48,7 +48,9 @@ pub fn answer(directory: &Directory, query: &Query) -> Answer {
         return reverse(directory, query, ip);
     }
     let under_domain = !directory.domain.is_empty() && under(&asked, &directory.domain);
-    let plain = !asked.contains('.');
+    let host = matches!(query.query_type(), RecordType::A | RecordType::AAAA);
+    // Only hosts have names without a dot; a question for the keys of `org` or the servers of the root is meant.
+    let plain = host && !asked.is_empty() && !asked.contains('.');
     let full = if plain && !directory.domain.is_empty() { format!("{asked}.{}", directory.domain) } else { asked.clone() };
     let found = directory
         .addresses(&asked)
@@ -64,7 +66,7 @@ pub fn answer(directory: &Directory, query: &Query) -> Answer {
             let records = if wanted { ips.into_iter().map(record).collect() } else { Vec::new() };
             Answer::Here(Found { code: ResponseCode::NoError, records, zone: zone_of(directory, under_domain) })
         }
-        None if asked == directory.domain => {
+        None if under_domain && asked == directory.domain => {
             Answer::Here(Found { code: ResponseCode::NoError, records: Vec::new(), zone: zone_of(directory, true) })
         }
         None if under_domain || plain || under(&asked, "invalid") => {
@@ -183,6 +185,8 @@ mod tests {
         check("metadata.tencentyun.com.", RecordType::A, Some((yes, &["169.254.0.23"])));
         check("instance-data.", RecordType::A, Some((ResponseCode::NXDomain, &[])));
         check("example.invalid.", RecordType::A, Some((ResponseCode::NXDomain, &[])));
+        check("org.", RecordType::DNSKEY, None);
+        check(".", RecordType::NS, None);
         check("notvpc.internal.", RecordType::A, None);
         check("deb.debian.org.", RecordType::A, None);
     }

@@ -22,7 +22,7 @@ impl Frame {
     }
 
     /// The same frame with another source hardware address.
-    pub fn from_mac(mut self, mac: MacAddr) -> Frame {
+    pub fn with_source(mut self, mac: MacAddr) -> Frame {
         self.from = mac;
         self
     }
@@ -59,7 +59,7 @@ pub fn ipv4(nic: &NicSpec, from: Ipv4Addr, to: Ipv4Addr, protocol: u8, payload: 
 
 /// The same, as one fragment: `offset` in bytes, and whether more follow.
 pub fn fragment(nic: &NicSpec, from: Ipv4Addr, to: Ipv4Addr, payload: &[u8], id: u16, offset: u16, more: bool) -> Frame {
-    let flags = offset / 8 | if more { 0x2000 } else { 0 };
+    let flags = (offset / 8) | if more { 0x2000 } else { 0 };
     let body = [&header(from, to, 17, payload.len(), id, flags)[..], payload].concat();
     Frame { from: nic.mac, to: super::super::names::ROUTER_MAC, kind: 0x0800, body }
 }

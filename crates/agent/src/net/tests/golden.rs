@@ -73,7 +73,7 @@ fn what_was_written_is_read_back_and_needs_no_change() {
         let mut rules = super::super::nft::Rules::open(namespace.as_fd(), &names.prefix()).unwrap();
         let seen = rules.read().await.unwrap().clone();
         let want = table::vpc(&names, &spec, table::epoch(&seen).unwrap());
-        assert_eq!(super::super::nft::steps(&seen, &want), vec![]);
+        assert_eq!(super::super::ruleset::steps(&seen, &want), vec![]);
         assert!(!table::needs_epoch(&seen, &want));
     });
     let listed = lab.in_vpc(&spec, "nft list ruleset");

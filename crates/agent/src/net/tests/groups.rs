@@ -1,1 +1,216 @@
-//! x
+//! Security groups: who may speak to whom, and what a rule's end does to connections that are open.
+
+use std::net::{Ipv4Addr, UdpSocket};
+
+use hostspec::*;
+use model::SecurityGroupId;
+
+use super::frames::*;
+use super::lab::*;
+
+const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
+const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 6);
+
+fn udp_ports(from: u16, to: u16) -> ProtocolMatch {
+    ProtocolMatch::Udp { from, to }
+}
+
+/// Two interfaces of which the second accepts what these rules say.
+fn two(rules: Vec<RuleSpec>) -> VpcSpec {
+    let mut spec = vpc(1, &[5, 6]);
+    let guarded = SecurityGroupId::from_u64(2);
+    spec.nics[1].groups = vec![guarded];
+    spec.groups.push(GroupSpec { id: guarded, rules, members: vec![B] });
+    spec
+}
+
+fn next(socket: &UdpSocket) -> String {
+    let mut buffer = [0; 100];
+    let (len, _) = socket.recv_from(&mut buffer).expect("a datagram came");
+    String::from_utf8_lossy(&buffer[..len]).into_owned()
+}
+
+#[test]
+fn members_of_one_group_speak_to_each_other_and_nobody_else_to_them() {
+    let lab = Lab::new();
+    let mut spec = vpc(1, &[5, 6, 7]);
+    let (own, other) = (SecurityGroupId::from_u64(1), SecurityGroupId::from_u64(2));
+    let inside = RuleSpec { peer: Peer::Group { group: own }, ..open(Direction::Ingress) };
+    spec.groups[0].rules = vec![inside, open(Direction::Egress)];
+    spec.groups[0].members = vec![A, B];
+    spec.groups.push(GroupSpec { id: other, rules: vec![open(Direction::Egress)], members: vec![spec.nics[2].ip] });
+    spec.nics[2].groups = vec![other];
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (a, mut b, mut c) = (lab.guest(&spec, 0), lab.raw(&spec, 1), lab.raw(&spec, 2));
+    // The stranger's packet is dropped, the member's arrives.
+    c.send(&ipv4(&c.nic, c.nic.ip, B, 1, &echo(1)));
+    a.udp().send_to(b"hello", (B, 7)).unwrap();
+    let (from, protocol) = b.receive("a packet", |f| parse_ipv4(f).map(|(from, protocol, _)| (from, protocol)));
+    assert_eq!((from, protocol), (A, 17));
+    // It becomes a member: one element changes, and it is let in.
+    spec.groups[0].members.push(spec.nics[2].ip);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    c.send(&ipv4(&c.nic, c.nic.ip, B, 1, &echo(2)));
+    let from = b.receive("a packet", |f| parse_ipv4(f).map(|(from, _, _)| from));
+    assert_eq!(from, spec.nics[2].ip);
+}
+
+#[test]
+fn a_rule_opens_its_ports_and_no_other() {
+    let lab = Lab::new();
+    let spec = two(vec![rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(100, 200), "10.0.0.0/24")]);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
+    for port in [99, 201, 100, 200] {
+        a.send(&ipv4(&a.nic, A, B, 17, &udp(1000, port, b"x")));
+    }
+    a.send(&ipv4(&a.nic, A, B, 1, &echo(1)));
+    for port in [100_u16, 200] {
+        b.receive("an open port", |frame| parse_udp(frame, port).or_else(|| panic!("not {port}: {frame:02x?}")));
+    }
+}
+
+#[test]
+fn answers_need_no_rule_and_the_other_direction_does() {
+    let lab = Lab::new();
+    // B accepts from A, and may open nothing itself.
+    let spec = two(vec![rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(7, 7), "0.0.0.0/0")]);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
+    b.send(&ipv4(&b.nic, B, A, 17, &udp(9, 9, b"unasked")));
+    a.send(&ipv4(&a.nic, A, B, 17, &udp(1000, 7, b"question")));
+    b.receive("the question", |frame| parse_udp(frame, 7));
+    b.send(&ipv4(&b.nic, B, A, 17, &udp(7, 1000, b"answer")));
+    let first = a.receive("a datagram", |frame| parse_ipv4(frame).filter(|(_, p, _)| *p == 17).map(|(_, _, u)| u[8..].to_vec()));
+    assert_eq!(first, b"answer");
+}
+
+#[test]
+fn the_lower_priority_number_decides_and_within_one_a_drop() {
+    let accept = |priority| rule(Direction::Ingress, Verdict::Accept, priority, udp_ports(1, 9), "10.0.0.0/8");
+    let drop = |priority| rule(Direction::Ingress, Verdict::Drop, priority, udp_ports(5, 5), "10.0.0.5/32");
+    let lab = Lab::new();
+    for (rules, want) in [(vec![accept(1), drop(2)], 5), (vec![accept(2), drop(1)], 6), (vec![accept(1), drop(1)], 6)] {
+        let spec = two(rules.clone());
+        lab.applied(&host(std::slice::from_ref(&spec)));
+        let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
+        for port in [5, 6] {
+            a.send(&ipv4(&a.nic, A, B, 17, &udp(2000, port, b"x")));
+        }
+        let port =
+            b.receive("a datagram", |f| parse_ipv4(f).filter(|(_, p, _)| *p == 17).map(|(_, _, u)| u16::from_be_bytes([u[2], u[3]])));
+        assert_eq!(port, want, "{rules:?}");
+    }
+}
+
+#[test]
+fn an_interface_in_two_groups_has_the_rules_of_both_in_one_order() {
+    let lab = Lab::new();
+    let mut spec = two(vec![rule(Direction::Ingress, Verdict::Accept, 2, udp_ports(1, 9), "0.0.0.0/0")]);
+    let strict = SecurityGroupId::from_u64(3);
+    let drop = rule(Direction::Ingress, Verdict::Drop, 1, udp_ports(5, 5), "0.0.0.0/0");
+    spec.groups.push(GroupSpec { id: strict, rules: vec![drop], members: vec![B] });
+    spec.nics[1].groups.push(strict);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
+    for port in [5, 6] {
+        a.send(&ipv4(&a.nic, A, B, 17, &udp(2000, port, b"x")));
+    }
+    b.receive("port 6", |frame| parse_udp(frame, 6).or_else(|| panic!("{frame:02x?}")));
+}
+
+#[test]
+fn icmp_is_told_by_type() {
+    let lab = Lab::new();
+    let kind = |kind| ProtocolMatch::Icmp { kind: Some(kind), code: None };
+    let spec = two(vec![rule(Direction::Ingress, Verdict::Accept, 1, kind(8), "0.0.0.0/0")]);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (a, _b) = (lab.guest(&spec, 0), lab.guest(&spec, 1));
+    assert!(a.pings("10.0.0.6"));
+    let other = two(vec![rule(Direction::Ingress, Verdict::Accept, 1, kind(13), "0.0.0.0/0")]);
+    lab.applied(&host(std::slice::from_ref(&other)));
+    assert!(!a.pings("10.0.0.6"));
+}
+
+#[test]
+fn what_the_sender_may_not_send_does_not_arrive_though_the_receiver_would_take_it() {
+    let lab = Lab::new();
+    let mut spec = vpc(1, &[5, 6]);
+    let mute = SecurityGroupId::from_u64(2);
+    let only = rule(Direction::Egress, Verdict::Accept, 1, udp_ports(7, 7), "10.0.0.6/32");
+    spec.groups.push(GroupSpec { id: mute, rules: vec![only], members: vec![A] });
+    spec.nics[0].groups = vec![mute];
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
+    a.send(&ipv4(&a.nic, A, B, 17, &udp(2000, 8, b"x")));
+    a.send(&ipv4(&a.nic, A, B, 17, &udp(2000, 7, b"x")));
+    b.receive("port 7", |frame| parse_udp(frame, 7).or_else(|| panic!("{frame:02x?}")));
+}
+
+#[test]
+fn a_rule_that_goes_ends_open_connections_in_both_directions_at_once() {
+    let lab = Lab::new();
+    let allowed = rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(5000, 5000), "10.0.0.5/32");
+    let open_spec = two(vec![allowed.clone(), open(Direction::Egress)]);
+    let shut_spec = two(vec![rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(1, 1), "10.0.0.5/32")]);
+    lab.applied(&host(std::slice::from_ref(&open_spec)));
+    let (a, b) = (lab.guest(&open_spec, 0), lab.guest(&open_spec, 1));
+    let (from, to) = (a.udp(), b.udp());
+    from.send_to(b"one", (B, 5000)).unwrap();
+    assert_eq!(next(&to), "one");
+    to.send_to(b"two", (A, 5000)).unwrap();
+    assert_eq!(next(&from), "two");
+    lab.applied(&host(std::slice::from_ref(&shut_spec)));
+    from.send_to(b"lost", (B, 5000)).unwrap();
+    to.send_to(b"lost", (A, 5000)).unwrap();
+    // The guests' frames go through one pump each, in order: these echoes to the router come after the lost datagrams.
+    assert!(a.pings("10.0.0.1") && b.pings("10.0.0.1"));
+    lab.applied(&host(std::slice::from_ref(&open_spec)));
+    from.send_to(b"three", (B, 5000)).unwrap();
+    assert_eq!(next(&to), "three");
+    to.send_to(b"four", (A, 5000)).unwrap();
+    assert_eq!(next(&from), "four");
+}
+
+#[test]
+fn a_connection_goes_on_when_other_rules_change() {
+    let lab = Lab::new();
+    let keep = rule(Direction::Ingress, Verdict::Accept, 1, ProtocolMatch::Tcp { from: 80, to: 80 }, "0.0.0.0/0");
+    let other = rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(1, 1), "0.0.0.0/0");
+    let (before, after) = (two(vec![keep.clone(), other]), two(vec![keep]));
+    lab.applied(&host(std::slice::from_ref(&before)));
+    let (a, b) = (lab.guest(&before, 0), lab.guest(&before, 1));
+    let listener = b.run(|| std::net::TcpListener::bind((B, 80))).unwrap();
+    let mut client = a.connect("10.0.0.6:80").unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    lab.applied(&host(std::slice::from_ref(&after)));
+    use std::io::{Read, Write};
+    for stream in [&client, &server] {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    client.write_all(b"still").unwrap();
+    let mut buffer = [0; 5];
+    server.read_exact(&mut buffer).unwrap();
+    server.write_all(&buffer).unwrap();
+    client.read_exact(&mut buffer).unwrap();
+    assert_eq!(&buffer, b"still");
+}
+
+#[test]
+fn a_thousand_rules_and_members_are_one_transaction() {
+    let lab = Lab::new();
+    let mut rules: Vec<RuleSpec> = (0..200_u16)
+        .map(|n| rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(n * 10 + 1, n * 10 + 5), &format!("10.{n}.0.0/16")))
+        .collect();
+    rules.push(RuleSpec { peer: Peer::Group { group: SecurityGroupId::from_u64(2) }, ..open(Direction::Ingress) });
+    let mut spec = two(rules);
+    spec.groups[1].members.extend((0..3000_u32).map(|n| Ipv4Addr::from(0x0a00_1000 + n)));
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
+    a.send(&ipv4(&a.nic, A, B, 17, &udp(2000, 6, b"x")));
+    a.send(&ipv4(&a.nic, A, B, 17, &udp(2000, 5, b"x")));
+    b.receive("port 5", |frame| parse_udp(frame, 5).or_else(|| panic!("{frame:02x?}")));
+    // One member goes: the rest is left alone.
+    spec.groups[1].members.pop();
+    lab.applied(&host(std::slice::from_ref(&spec)));
+}

@@ -13,7 +13,7 @@ use hostspec::*;
 use model::*;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::super::*;
+use super::super::{Names, NetConfig, NetReport, Network, SocketAddr, netns, tap};
 use super::frames::Frame;
 use crate::guest::fixture;
 
@@ -87,7 +87,11 @@ impl Lab {
     }
 
     pub fn tap(&self, vpc: &VpcSpec, nic: &NicSpec) -> OwnedFd {
-        self.runtime.block_on(self.network().open_tap(vpc, nic)).unwrap()
+        let tap = self.runtime.block_on(self.network().open_tap(vpc, nic)).unwrap();
+        // A link sends only after a worker of the kernel has seen that somebody listens. A guest takes longer to start.
+        let name = super::super::tap_name(nic.id);
+        eventually("the tap sends", || self.in_vpc(vpc, &format!("ip -br link show {name}")).contains(" UP ").then_some(()));
+        tap
     }
 
     /// A guest that speaks frames.

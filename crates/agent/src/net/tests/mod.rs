@@ -6,6 +6,7 @@ mod golden;
 mod groups;
 mod lab;
 mod life;
+mod policy;
 mod public;
 mod services;
 mod spoofing;

@@ -59,8 +59,8 @@ fn only_frames_with_the_interfaces_own_addresses_arrive() {
     let good = ipv4(&a.nic, A, B, 1, &echo(1));
     let foreign_ip = ipv4(&a.nic, Ipv4Addr::new(10, 0, 0, 7), B, 1, &echo(2));
     let outside_ip = ipv4(&a.nic, Ipv4Addr::new(8, 8, 8, 8), B, 1, &echo(3));
-    let foreign_mac = ipv4(&a.nic, A, B, 1, &echo(4)).from_mac(spec.nics[2].mac);
-    let random_mac = ipv4(&a.nic, A, B, 1, &echo(5)).from_mac(MacAddr([2, 9, 9, 9, 9, 9]));
+    let foreign_mac = ipv4(&a.nic, A, B, 1, &echo(4)).with_source(spec.nics[2].mac);
+    let random_mac = ipv4(&a.nic, A, B, 1, &echo(5)).with_source(MacAddr([2, 9, 9, 9, 9, 9]));
     let tagged = ipv4(&a.nic, A, B, 1, &echo(6)).tagged(5);
     let offer = ipv4(&a.nic, A, B, 17, &udp(67, 68, b"take this address"));
     let anonymous = ipv4(&a.nic, Ipv4Addr::UNSPECIFIED, B, 17, &udp(68, 67, b"x"));
