@@ -1,0 +1,187 @@
+"""Fixtures for the vendors' own clients against a real `pileus up`.
+
+A cloud runs for the whole session, in a state folder of its own. By default it runs real machines, which takes root; tests that
+need thousands of instances ask for `simulated`. Everything is removed at the end, also after a failure.
+"""
+
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import boto3
+import botocore.config
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PILEUS = pathlib.Path(os.environ.get("PILEUS_BINARY", ROOT / "target" / "debug" / "pileus"))
+IMAGES = pathlib.Path(os.environ.get("PILEUS_IMAGE_CACHE", ROOT / "images" / "out"))
+READY_WITHIN = 120  # seconds; importing both images takes some of them
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Cloud:
+    """A running cloud and what is needed to talk to it."""
+
+    def __init__(self, folder, *arguments):
+        self.folder = pathlib.Path(folder)
+        self.arguments = arguments
+        self.port = free_port()
+        self.process = None
+
+    def start(self):
+        command = [PILEUS, "up", "--state", self.folder, "--listen", f"127.0.0.1:{self.port}", "--metrics", f"127.0.0.1:{free_port()}"]
+        self.log = open(f"{self.folder}.log", "ab")
+        self.process = subprocess.Popen([*command, *self.arguments], stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + READY_WITHIN
+        while True:
+            done = subprocess.run([PILEUS, "env", "--state", self.folder], capture_output=True, text=True)
+            if done.returncode == 0:
+                break
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"pileus is not ready: {done.stderr}\n{self.log_text()[-4000:]}")
+            time.sleep(0.1)
+        lines = [line.removeprefix("export ").split("=", 1) for line in done.stdout.splitlines()]
+        self.environment = {name: shlex.split(value)[0] for name, value in lines}
+        self.endpoint = self.environment["AWS_ENDPOINT_URL"]
+        self.host = "127.0.0.1"
+        self.access_key = self.environment["AWS_ACCESS_KEY_ID"]
+        self.secret_key = self.environment["AWS_SECRET_ACCESS_KEY"]
+        self.region = self.environment["AWS_REGION"]
+        return self
+
+    def log_text(self):
+        return pathlib.Path(f"{self.folder}.log").read_text(errors="replace")
+
+    def command(self, *arguments, check=True, timeout=300):
+        """Runs an operator's command on this cloud."""
+        line = [PILEUS, *arguments[:1], "--state", self.folder, *arguments[1:]]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=timeout)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
+        return done
+
+    def kill(self):
+        """Ends pileus as a crash does."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def terminate(self):
+        """Ends pileus as an operator does."""
+        self.process.terminate()
+        return self.process.wait(timeout=60)
+
+    def purge(self):
+        self.command("down", "--purge", check=False)
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def client(self, service="ec2", key=None, secret=None, **options):
+        """A boto3 client; each has a connection pool of its own."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=key or self.access_key,
+            aws_secret_access_key=secret or self.secret_key,
+            config=botocore.config.Config(retries={"max_attempts": 1}, max_pool_connections=64, **options),
+        )
+
+    def image(self, name="pileus-linux"):
+        """The id of an image by its name."""
+        found = self.client().describe_images(Filters=[{"Name": "name", "Values": [name]}])["Images"]
+        assert found, f"no image {name}"
+        return found[0]["ImageId"]
+
+    def account(self, name):
+        """Makes an account; its access key, secret and number."""
+        import json
+
+        line = [PILEUS, "account", "--state", self.folder, "create", name]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        made = json.loads(done.stdout)
+        return made["id"], made["secret"], made["account"]
+
+
+def running(*arguments):
+    """Starts a cloud, gives it out, and removes it whatever happens."""
+    folder = tempfile.mkdtemp(prefix="pileus-test-")
+    cloud = Cloud(folder, *arguments)
+    try:
+        yield cloud.start()
+    finally:
+        cloud.purge()
+        log = pathlib.Path(f"{folder}.log")
+        if os.environ.get("PILEUS_KEEP_LOGS"):
+            print(f"log kept: {log}")
+        else:
+            log.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    """A cloud with real machines."""
+    if os.geteuid() != 0:
+        pytest.fail("these tests run real machines and need root")
+    yield from running("--images", IMAGES, "--zones", "local-1a,local-1b")
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    """A cloud with a hundred simulated hosts in two zones."""
+    yield from running("--images", IMAGES, "--simulate", "100", "--zones", "local-1a,local-1b", "--vpc-range", "10.0.0.0/8")
+
+
+@pytest.fixture(scope="session")
+def ec2(cloud):
+    """A boto3 client of the cloud with real machines."""
+    return cloud.client()
+
+
+def wait_until(condition, within=60, what="the condition"):
+    """Looks until the condition gives something true, and gives that."""
+    deadline = time.monotonic() + within
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} was not met within {within} s")
+        time.sleep(0.2)
+
+
+def ssh(address, key_file, command, user="root", within=90):
+    """Runs a command in a guest, waiting until it lets us in."""
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes"]
+    line = ["ssh", "-i", str(key_file), *options, "-o", "LogLevel=ERROR", f"{user}@{address}", command]
+
+    def attempt():
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+        return done if done.returncode != 255 else None
+
+    return wait_until(attempt, within, f"an SSH login to {address}")
+
+
+@pytest.fixture(scope="session")
+def shell():
+    """`ssh` as a fixture."""
+    return ssh
+
+
+@pytest.fixture(scope="session")
+def until():
+    """`wait_until` as a fixture."""
+    return wait_until
