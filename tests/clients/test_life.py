@@ -65,7 +65,6 @@ def test_a_guest_is_what_its_launch_asked_for(instance, key, shell):
 
 def test_the_metadata_service_knows_its_guest(instance, key, shell):
     ask = (
-        "T=$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token) || T=;"
         "wget -q -O - http://169.254.169.254/latest/meta-data/instance-id; echo;"
         "wget -q -O - http://100.100.100.200/latest/meta-data/instance-id; echo"
     )

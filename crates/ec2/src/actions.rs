@@ -11,7 +11,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, image, instance, instance_attribute, instance_health, instance_power, instance_type, interface, key_pair,
-    network, region, run_instances, security_group, sts, subnet, tag, volume,
+    network, region, run_instances, security_group, security_group_rules, sts, subnet, tag, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -152,6 +152,14 @@ const TABLE: &[Action] = rows! {
         Partly("filters by rule are not served; dropping rules, which EC2 lacks, are not shown"), &[];
     Ec2 "ec2:" DescribeSecurityGroupRules => security_group::describe_rules, security_group::DescribeSecurityGroupRules,
         Partly("rules have no tags; dropping rules, which EC2 lacks, are not shown"), &[];
+    Ec2 "ec2:" AuthorizeSecurityGroupIngress => security_group_rules::authorize_ingress, security_group_rules::Change,
+        Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+    Ec2 "ec2:" AuthorizeSecurityGroupEgress => security_group_rules::authorize_egress, security_group_rules::Change,
+        Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+    Ec2 "ec2:" RevokeSecurityGroupIngress => security_group_rules::revoke_ingress, security_group_rules::Change,
+        Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+    Ec2 "ec2:" RevokeSecurityGroupEgress => security_group_rules::revoke_egress, security_group_rules::Change,
+        Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
     Ec2 "ec2:" DescribeVpcs => network::describe_vpcs, network::DescribeVpcs, Works, &[];
     Ec2 "ec2:" DescribeVpcAttribute => network::describe_vpc_attribute, network::DescribeVpcAttribute, Works, &[];
     Ec2 "ec2:" DescribeSubnets => subnet::describe_subnets, subnet::DescribeSubnets, Works, &[];

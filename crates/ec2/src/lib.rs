@@ -27,6 +27,7 @@ mod page;
 mod region;
 mod run_instances;
 mod security_group;
+mod security_group_rules;
 mod sts;
 mod subnet;
 mod tag;

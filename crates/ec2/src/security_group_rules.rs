@@ -1,0 +1,225 @@
+//! Adding and taking rules of security groups.
+//!
+//! One `IpPermissions` entry names a protocol and many peers; each peer becomes a rule of its own, as EC2 itself lists them.
+
+use std::net::Ipv4Addr;
+
+use control::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
+use ipnet::Ipv4Net;
+use model::{Direction, Error, Noun, PRIORITY_FIRST, Peer, Protocol, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::{Refusal, unsupported};
+use crate::page::every_row;
+use crate::tag;
+
+/// Parameters that EC2 has and this cloud does not serve.
+pub(crate) const ABSENT: &[&str] = &["SourceSecurityGroupName", "SourceSecurityGroupOwnerId", "TagSpecification"];
+
+/// The parameters of the four actions.
+#[derive(FromArg)]
+pub(crate) struct Change {
+    group_id: Option<String>,
+    group_name: Option<String>,
+    ip_permissions: Vec<AskedPermission>,
+    #[arg(name = "SecurityGroupRuleId")]
+    rule_ids: Vec<String>,
+    ip_protocol: Option<String>,
+    from_port: Option<i32>,
+    to_port: Option<i32>,
+    cidr_ip: Option<String>,
+}
+
+#[derive(FromArg)]
+struct AskedPermission {
+    ip_protocol: String,
+    from_port: Option<i32>,
+    to_port: Option<i32>,
+    #[arg(max_items = 200)]
+    ip_ranges: Vec<AskedRange>,
+    #[arg(max_items = 200)]
+    groups: Vec<AskedGroup>,
+    #[arg(max_items = 200)]
+    ipv6_ranges: Vec<AskedRange6>,
+}
+
+#[derive(FromArg)]
+struct AskedRange {
+    cidr_ip: String,
+    #[arg(max_len = 255)]
+    description: Option<String>,
+}
+
+#[derive(FromArg)]
+struct AskedRange6 {
+    cidr_ipv6: String,
+}
+
+#[derive(FromArg)]
+struct AskedGroup {
+    group_id: String,
+    #[arg(max_len = 255)]
+    description: Option<String>,
+    user_id: Option<String>,
+}
+
+/// The reply of the actions that add rules.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Added {
+    r#return: bool,
+    security_group_rule_set: Vec<AddedRule>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct AddedRule {
+    security_group_rule_id: String,
+    group_id: String,
+    group_owner_id: String,
+    is_egress: bool,
+}
+
+/// The reply of the actions that take rules.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Taken {
+    r#return: bool,
+}
+
+/// Lets packets in.
+pub(crate) async fn authorize_ingress(cx: Cx, asked: Change) -> Result<Added, Refusal> {
+    authorize(cx, asked, Direction::Ingress).await
+}
+
+/// Lets packets out.
+pub(crate) async fn authorize_egress(cx: Cx, asked: Change) -> Result<Added, Refusal> {
+    authorize(cx, asked, Direction::Egress).await
+}
+
+/// Takes rules that let packets in.
+pub(crate) async fn revoke_ingress(cx: Cx, asked: Change) -> Result<Taken, Refusal> {
+    revoke(cx, asked, Direction::Ingress).await
+}
+
+/// Takes rules that let packets out.
+pub(crate) async fn revoke_egress(cx: Cx, asked: Change) -> Result<Taken, Refusal> {
+    revoke(cx, asked, Direction::Egress).await
+}
+
+async fn authorize(cx: Cx, asked: Change, direction: Direction) -> Result<Added, Refusal> {
+    let group = asked.group(&cx).await?;
+    if !asked.rule_ids.is_empty() {
+        return Err(Error::invalid("SecurityGroupRuleId", "rules that exist cannot be added").into());
+    }
+    let rules = asked.rules(direction)?;
+    if rules.is_empty() {
+        return Err(Error::MissingParameter { name: "IpPermissions" }.into());
+    }
+    let added = cx.cloud.run(&cx.caller, AuthorizeSecurityGroup { group, rules }, cx.options(None)).await?;
+    let owner = cx.caller.account().to_string();
+    let item = |rule: Rule| AddedRule {
+        security_group_rule_id: rule.id.to_string(),
+        group_id: group.to_string(),
+        group_owner_id: owner.clone(),
+        is_egress: rule.direction == Direction::Egress,
+    };
+    Ok(Added { r#return: true, security_group_rule_set: added.into_iter().map(item).collect() })
+}
+
+async fn revoke(cx: Cx, asked: Change, direction: Direction) -> Result<Taken, Refusal> {
+    let group = asked.group(&cx).await?;
+    let which = if asked.rule_ids.is_empty() {
+        WhichRules::Like(asked.rules(direction)?)
+    } else {
+        WhichRules::Ids(tag::ids::<RuleId>(Noun::SecurityGroupRule, &asked.rule_ids)?)
+    };
+    cx.cloud.run(&cx.caller, RevokeSecurityGroup { group, which }, cx.options(None)).await?;
+    Ok(Taken { r#return: true })
+}
+
+impl Change {
+    async fn group(&self, cx: &Cx) -> Result<SecurityGroupId, Refusal> {
+        match (&self.group_id, &self.group_name) {
+            (Some(id), _) => Ok(id.parse().map_err(|error| Error::bad_id(Noun::SecurityGroup, id, error))?),
+            (None, Some(name)) => {
+                let vpc = every_row::<model::Vpc>(cx, control::Query::default()).await?.into_iter().find(|vpc| vpc.is_default);
+                let groups = every_row::<SecurityGroup>(cx, control::Query::default()).await?;
+                let found = groups.iter().find(|group| group.name == *name && vpc.as_ref().is_some_and(|vpc| vpc.id == group.vpc));
+                Ok(found.ok_or_else(|| Error::not_found(Noun::SecurityGroup, name))?.id)
+            }
+            (None, None) => Err(Error::MissingParameter { name: "GroupId" }.into()),
+        }
+    }
+
+    fn rules(&self, direction: Direction) -> Result<Vec<NewRule>, Refusal> {
+        let mut rules = Vec::new();
+        for permission in &self.ip_permissions {
+            permission.rules(direction, &mut rules)?;
+        }
+        if let Some(name) = &self.ip_protocol {
+            let cidr = self.cidr_ip.as_deref().ok_or(Error::MissingParameter { name: "CidrIp" })?;
+            let protocol = protocol(name, self.from_port, self.to_port)?;
+            rules.push(new_rule(direction, protocol, Peer::Range { range: range(cidr)? }, None));
+        }
+        Ok(rules)
+    }
+}
+
+impl AskedPermission {
+    fn rules(&self, direction: Direction, out: &mut Vec<NewRule>) -> Result<(), Refusal> {
+        let protocol = protocol(&self.ip_protocol, self.from_port, self.to_port)?;
+        if let Some(range) = self.ipv6_ranges.first() {
+            return Err(unsupported(&format!("The IPv6 range {}", range.cidr_ipv6)));
+        }
+        for asked in &self.ip_ranges {
+            out.push(new_rule(direction, protocol, Peer::Range { range: range(&asked.cidr_ip)? }, asked.description.clone()));
+        }
+        for asked in &self.groups {
+            let group = asked.group_id.parse().map_err(|error| Error::bad_id(Noun::SecurityGroup, &asked.group_id, error))?;
+            let _ = &asked.user_id; // Groups of other accounts are told from absent ones by control.
+            out.push(new_rule(direction, protocol, Peer::Group { group }, asked.description.clone()));
+        }
+        Ok(())
+    }
+}
+
+fn new_rule(direction: Direction, protocol: Protocol, peer: Peer, description: Option<String>) -> NewRule {
+    let description = description.unwrap_or_default();
+    NewRule { direction, verdict: Verdict::Accept, priority: PRIORITY_FIRST, protocol, peer, description }
+}
+
+fn range(text: &str) -> Result<Ipv4Net, Refusal> {
+    let range = text.parse::<Ipv4Net>().or_else(|error| text.parse::<Ipv4Addr>().map(Ipv4Net::from).map_err(|_| error));
+    Ok(range.map_err(|_| Error::invalid("CidrIp", format!("{text} is not an IPv4 range")))?)
+}
+
+/// The protocol with its ports; EC2 writes ICMP's type and code where the ports go, -1 for any.
+fn protocol(name: &str, from: Option<i32>, to: Option<i32>) -> Result<Protocol, Refusal> {
+    let port = |value: Option<i32>, parameter| {
+        let value = value.ok_or(Error::MissingParameter { name: parameter })?;
+        u16::try_from(value).map_err(|_| Error::invalid(parameter, "must be 0 to 65535"))
+    };
+    let ports = || -> Result<(u16, u16), Error> {
+        if (from, to) == (Some(-1), Some(-1)) {
+            return Ok((0, u16::MAX));
+        }
+        Ok((port(from, "FromPort")?, port(to, "ToPort")?))
+    };
+    let part = |value: Option<i32>| match value {
+        None | Some(-1) => Ok(None),
+        Some(value) => u8::try_from(value).map(Some).map_err(|_| Error::invalid("FromPort", "must be an ICMP type or code, or -1")),
+    };
+    let protocol = match name.to_ascii_lowercase().as_str() {
+        "-1" | "all" => Protocol::All,
+        "tcp" | "6" => ports().map(|(from, to)| Protocol::Tcp { from, to })?,
+        "udp" | "17" => ports().map(|(from, to)| Protocol::Udp { from, to })?,
+        "icmp" | "1" => Protocol::Icmp { kind: part(from)?, code: part(to)? },
+        number => {
+            let number = number.parse::<u8>().map_err(|_| Error::invalid("IpProtocol", format!("{name} is no protocol")))?;
+            Protocol::Number { number }
+        }
+    };
+    Ok(protocol.check()?)
+}
