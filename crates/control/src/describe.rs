@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use model::{
     AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, InterfaceId,
-    KeyPair, QuotaName, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
+    KeyPair, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
 };
 use store::Tx;
 

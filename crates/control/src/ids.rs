@@ -25,7 +25,7 @@ struct State {
 impl Ids {
     /// Starts from this seed: random in a real installation, given in a simulation.
     pub fn from_seed(seed: u64) -> Ids {
-        Ids { state: Arc::new(Mutex::new(State { last: 0, random: seed | 1 })) }
+        Ids { state: Arc::new(Mutex::new(State { last: 0, random: seed })) }
     }
 
     /// Starts from the machine's randomness.

@@ -13,10 +13,13 @@ use model::{Error, Event, EventId, Millis, What, check_client_token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use store::{ClientToken, Tx, WriteError};
+use store::{ClientToken, StoreError, Tx, WriteError};
 
 use crate::auth::{Caller, Target};
 use crate::{Cloud, Failure};
+
+/// How often a command is tried with new ids when another control plane made the same one in the same millisecond.
+const ID_TRIES: usize = 4;
 
 /// Something that a tenant asks for and that changes rows.
 pub trait Command: Serialize + Clone + Send + Sync + 'static {
@@ -65,9 +68,19 @@ impl Cloud {
         if let Some(token) = &options.client_token {
             check_client_token(token)?;
         }
-        let (cloud, caller_, dry_run) = (self.clone(), caller.clone(), options.dry_run);
-        let attempt = move |tx: &mut Tx<'_>| cloud.attempt(tx, &caller_, &command, &options);
-        let result = if dry_run { self.store().try_out(attempt).await } else { self.store().write(attempt).await };
+        let dry_run = options.dry_run;
+        let mut result = self.try_once(caller, &command, &options).await;
+        for _ in 1..ID_TRIES {
+            match result {
+                Err(WriteError::Refused(Failure::Store(StoreError::Duplicate { constraint, .. }))) if constraint == "id" => {
+                    result = self.try_once(caller, &command, &options).await;
+                }
+                other => {
+                    result = other;
+                    break;
+                }
+            }
+        }
         match result {
             Ok(_) if dry_run => Err(Error::DryRun),
             Ok(reply) => Ok(reply),
@@ -84,6 +97,12 @@ impl Cloud {
                 Err(Error::Internal)
             }
         }
+    }
+
+    async fn try_once<C: Command>(&self, caller: &Caller, command: &C, options: &Options) -> Result<C::Reply, WriteError<Failure>> {
+        let (cloud, caller, command, owned) = (self.clone(), caller.clone(), command.clone(), options.clone());
+        let attempt = move |tx: &mut Tx<'_>| cloud.attempt(tx, &caller, &command, &owned);
+        if options.dry_run { self.store().try_out(attempt).await } else { self.store().write(attempt).await }
     }
 
     fn attempt<C: Command>(&self, tx: &mut Tx<'_>, caller: &Caller, command: &C, options: &Options) -> Result<C::Reply, Failure> {

@@ -1,0 +1,191 @@
+//! What callers notice of the control plane: quotas, tokens, dry runs, refusals, states. Simulated hosts, a real database.
+
+mod common;
+
+use common::{World, launch};
+use control::{Cloud, Options, Query, RebootInstances, StartInstances, StopInstances, TerminateInstances};
+use model::{Error, InstanceId, Noun, Phase, QuotaName, TERMINATED_VISIBLE_MS};
+
+async fn phase(cloud: &Cloud, world: &World, id: InstanceId) -> Phase {
+    cloud.instance_view(&world.root().await, id).await.unwrap().instance.phase
+}
+
+fn terminate(ids: &[InstanceId]) -> TerminateInstances {
+    TerminateInstances { ids: ids.to_vec(), only_stopped: false }
+}
+
+#[tokio::test]
+async fn an_instance_lives_from_launch_to_nothing() {
+    let mut world = World::new(2, 1).await;
+    let (cloud, root) = (world.cloud.clone(), world.root().await);
+    let id = cloud.run(&root, launch(world.image, 1, 1), Options::default()).await.unwrap().instances[0];
+    assert!(matches!(phase(&cloud, &world, id).await, Phase::Launching { .. }));
+    world.settle().await;
+    assert_eq!(phase(&cloud, &world, id).await, Phase::Running);
+    let address = cloud.instance_view(&root, id).await.unwrap().address.expect("it has a public address");
+    cloud.run(&root, StopInstances { ids: vec![id], force: false, keep_capacity: false }, Options::default()).await.unwrap();
+    world.settle().await;
+    assert_eq!(phase(&cloud, &world, id).await, Phase::Stopped);
+    assert_eq!(cloud.instance_view(&root, id).await.unwrap().address, None, "{address:?} is lost at the stop");
+    cloud.run(&root, StartInstances { ids: vec![id] }, Options::default()).await.unwrap();
+    world.settle().await;
+    assert_eq!(phase(&cloud, &world, id).await, Phase::Running);
+    cloud.run(&root, terminate(&[id]), Options::default()).await.unwrap();
+    world.settle().await;
+    assert_eq!(phase(&cloud, &world, id).await, Phase::Terminated);
+    world.wait(TERMINATED_VISIBLE_MS + 1);
+    world.settle().await;
+    assert!(matches!(cloud.instance_view(&root, id).await, Err(Error::NotFound { noun: Noun::Instance, .. })));
+    assert_leftovers(&world, 0).await;
+}
+
+/// Interfaces, volumes and public addresses that exist.
+async fn assert_leftovers(world: &World, expected: usize) {
+    let root = world.root().await;
+    let interfaces = world.cloud.list::<model::Interface>(&root, Query::default()).await.unwrap().total;
+    let volumes = world.cloud.list::<model::Volume>(&root, Query::default()).await.unwrap().total;
+    assert_eq!((interfaces, volumes), (expected, expected));
+    if expected == 0 {
+        assert_eq!(world.cloud.list::<model::Address>(&root, Query::default()).await.unwrap().total, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_hundred_launches_against_a_quota_of_ten_exactly_ten_win() {
+    let world = World::new(8, 2).await;
+    let root = world.root().await;
+    world.cloud.quota_set(world.account, QuotaName::Instances, 10).await.unwrap();
+    let one = |_| {
+        let (cloud, root, command) = (world.cloud.clone(), root.clone(), launch(world.image, 1, 1));
+        tokio::spawn(async move { cloud.run(&root, command, Options::default()).await })
+    };
+    let tasks: Vec<_> = (0..200).map(one).collect();
+    let mut won = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(_) => won += 1,
+            Err(Error::QuotaExceeded { quota: QuotaName::Instances, limit: 10, .. }) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(won, 10);
+}
+
+#[tokio::test]
+async fn a_launch_gives_as_many_as_the_quota_leaves_but_not_fewer_than_asked() {
+    let world = World::new(2, 3).await;
+    let root = world.root().await;
+    world.cloud.quota_set(world.account, QuotaName::Instances, 5).await.unwrap();
+    let launched = world.cloud.run(&root, launch(world.image, 2, 9), Options::default()).await.unwrap();
+    assert_eq!(launched.instances.len(), 5);
+    let refused = world.cloud.run(&root, launch(world.image, 2, 9), Options::default()).await.unwrap_err();
+    assert!(matches!(refused, Error::QuotaExceeded { used: 5, wanted: 2, .. }), "{refused:?}");
+    assert_leftovers(&world, 5).await;
+}
+
+#[tokio::test]
+async fn a_repeated_token_answers_as_the_first_call_did() {
+    let world = World::new(2, 4).await;
+    let root = world.root().await;
+    let options = Options { client_token: Some("once".to_owned()), dry_run: false };
+    let first = world.cloud.run(&root, launch(world.image, 1, 1), options.clone()).await.unwrap();
+    let second = world.cloud.run(&root, launch(world.image, 1, 1), options.clone()).await.unwrap();
+    assert_eq!(first, second);
+    assert_eq!(world.cloud.run(&root, launch(world.image, 2, 2), options).await, Err(Error::ClientTokenReused));
+    assert_leftovers(&world, 1).await;
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_be_and_keeps_nothing() {
+    let world = World::new(2, 5).await;
+    let root = world.root().await;
+    let dry = Options { client_token: None, dry_run: true };
+    assert_eq!(world.cloud.run(&root, launch(world.image, 1, 1), dry.clone()).await, Err(Error::DryRun));
+    world.cloud.quota_set(world.account, QuotaName::Instances, 0).await.unwrap();
+    assert!(matches!(world.cloud.run(&root, launch(world.image, 1, 1), dry).await, Err(Error::QuotaExceeded { .. })));
+    assert_leftovers(&world, 0).await;
+}
+
+#[tokio::test]
+async fn another_accounts_instance_looks_like_one_that_is_not_there() {
+    let mut world = World::new(2, 6).await;
+    let root = world.root().await;
+    let id = world.cloud.run(&root, launch(world.image, 1, 1), Options::default()).await.unwrap().instances[0];
+    world.settle().await;
+    let other = world.cloud.account_create("other").await.unwrap();
+    let other = world.caller(&other.id).await;
+    let absent = InstanceId::from_u64(42);
+    for target in [id, absent] {
+        let expected = Error::not_found(Noun::Instance, target);
+        assert_eq!(world.cloud.run(&other, terminate(&[target]), Options::default()).await, Err(expected.clone()));
+        assert_eq!(world.cloud.instance_view(&other, target).await.map(|_| ()), Err(expected));
+    }
+    assert_eq!(phase(&world.cloud, &world, id).await, Phase::Running);
+}
+
+#[tokio::test]
+async fn a_user_may_do_what_its_policies_allow_and_refusals_are_audited() {
+    let world = World::new(2, 7).await;
+    let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:Describe*","Resource":"*"}}"#;
+    let key = world.cloud.user_create(world.account, "reader", vec![policy.to_owned()]).await.unwrap();
+    let mut reader = world.caller(&key.id).await;
+    let refused = world.cloud.run(&reader, launch(world.image, 1, 1), Options::default()).await;
+    assert!(matches!(refused, Err(Error::Unauthorized { .. })), "{refused:?}");
+    reader.action = "ec2:DescribeInstances";
+    assert_eq!(world.cloud.list_instances(&reader, Query::default()).await.unwrap().total, 0);
+    let events = world.cloud.events(&world.root().await, 10).await.unwrap();
+    let audited = events.iter().any(|event| matches!(&event.what, model::What::Call { user, refused: Some(_), .. } if user == "reader"));
+    assert!(audited, "{events:?}");
+}
+
+#[tokio::test]
+async fn terminating_in_every_phase_and_twice_leaves_nothing() {
+    let mut world = World::new(2, 8).await;
+    let (cloud, root) = (world.cloud.clone(), world.root().await);
+    let ids = cloud.run(&root, launch(world.image, 4, 4), Options::default()).await.unwrap().instances;
+    cloud.run(&root, terminate(&ids[..1]), Options::default()).await.unwrap();
+    world.settle().await;
+    cloud.run(&root, terminate(&ids[1..2]), Options::default()).await.unwrap();
+    cloud.run(&root, StopInstances { ids: ids[2..].to_vec(), force: true, keep_capacity: true }, Options::default()).await.unwrap();
+    cloud.run(&root, terminate(&ids[2..3]), Options::default()).await.unwrap();
+    world.settle().await;
+    for _ in 0..2 {
+        cloud.run(&root, terminate(&ids), Options::default()).await.unwrap();
+    }
+    world.settle().await;
+    for id in ids {
+        assert_eq!(phase(&cloud, &world, id).await, Phase::Terminated);
+    }
+    assert_leftovers(&world, 0).await;
+}
+
+#[tokio::test]
+async fn a_full_region_refuses_with_the_reason_and_takes_the_next_when_there_is_room() {
+    let mut world = World::new(1, 9).await;
+    let root = world.root().await;
+    world.cloud.quota_set(world.account, QuotaName::Instances, 10_000).await.unwrap();
+    let mut large = launch(world.image, 1, 1);
+    large.instance_type = "m6i.16xlarge".to_owned();
+    large.zone = Some("sim-1a".to_owned());
+    let id = world.cloud.run(&root, large.clone(), Options::default()).await.unwrap().instances[0];
+    let refused = world.cloud.run(&root, large.clone(), Options::default()).await.unwrap_err();
+    assert!(matches!(&refused, Error::NoCapacity { reason, .. } if !reason.is_empty()), "{refused:?}");
+    world.cloud.run(&root, terminate(&[id]), Options::default()).await.unwrap();
+    world.settle().await;
+    assert!(world.cloud.run(&root, large, Options::default()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_reboot_is_asked_of_running_instances_only() {
+    let mut world = World::new(1, 10).await;
+    let root = world.root().await;
+    let mut here = launch(world.image, 1, 1);
+    here.zone = Some("sim-1a".to_owned());
+    let id = world.cloud.run(&root, here, Options::default()).await.unwrap().instances[0];
+    let reboot = RebootInstances { ids: vec![id], force: false };
+    let early = world.cloud.run(&root, reboot.clone(), Options::default()).await;
+    assert!(matches!(early, Err(Error::IncorrectState { state: "launching", .. })), "{early:?}");
+    world.settle().await;
+    world.cloud.run(&root, reboot, Options::default()).await.unwrap();
+    assert_eq!(world.document(0).await.vms[0].boot, 2);
+}

@@ -1,0 +1,219 @@
+//! The control plane under seeds: random wishes, lost, repeated and reordered documents and reports, crashes of the control
+//! plane and of agents, jumps of the clock. Whatever happens, nobody has more than the quota, no host more than it has, and
+//! once everything works again, everything that should go is gone.
+
+mod common;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use common::{World, launch};
+use control::{Options, Query, RebootInstances, StartInstances, StopInstances, TerminateInstances};
+use hostspec::{HostReport, HostSpec};
+use model::{Error, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS};
+use pileus_sim::hosts::CAPACITY;
+
+/// Seeds that are tried; more with PILEUS_SEEDS.
+const SEEDS: u64 = 24;
+/// Steps of one seed.
+const STEPS: usize = 160;
+/// Instances that the account may have.
+const QUOTA: u64 = 12;
+
+struct Random(u64);
+
+impl Random {
+    /// xorshift64* (Vigna, 2016).
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+}
+
+struct Run {
+    world: World,
+    random: Random,
+    documents: Vec<VecDeque<Arc<HostSpec>>>,
+    reports: VecDeque<HostReport>,
+    incarnation: u64,
+    known: Vec<InstanceId>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_seed_ends_with_nothing_lost_and_nothing_left() {
+    let seeds = std::env::var("PILEUS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
+    for seed in 1..=seeds {
+        let world = World::new(3, seed).await;
+        world.cloud.quota_set(world.account, QuotaName::Instances, QUOTA).await.unwrap();
+        let documents = vec![VecDeque::new(); world.hosts.len()];
+        let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut run = Run { world, random, documents, reports: VecDeque::new(), incarnation: 1, known: vec![] };
+        for step in 0..STEPS {
+            run.step().await;
+            run.check(seed, step).await;
+        }
+        run.end(seed).await;
+    }
+}
+
+impl Run {
+    async fn step(&mut self) {
+        match self.random.below(16) {
+            0..=2 => self.launch().await,
+            3..=5 => self.wish().await,
+            6..=8 => self.send_document().await,
+            9 | 10 => self.obey(),
+            11 | 12 => self.deliver_report().await,
+            13 => {
+                let _ = self.world.cloud.work_once("test").await.unwrap();
+            }
+            14 => self.world.wait([10, 1_000, 40_000, 700_000][self.random.below(4)]),
+            _ => self.break_something(),
+        }
+    }
+
+    async fn launch(&mut self) {
+        let max = 1 + self.random.below(3) as u32;
+        let root = self.world.root().await;
+        match self.world.cloud.run(&root, launch(self.world.image, 1, max), Options::default()).await {
+            Ok(launched) => self.known.extend(launched.instances),
+            Err(Error::QuotaExceeded { .. } | Error::NoCapacity { .. }) => {}
+            Err(other) => panic!("a launch was refused with {other:?}"),
+        }
+    }
+
+    async fn wish(&mut self) {
+        if self.known.is_empty() {
+            return;
+        }
+        let ids = vec![self.known[self.random.below(self.known.len())]];
+        let (cloud, root) = (self.world.cloud.clone(), self.world.root().await);
+        let options = Options::default();
+        let answer = match self.random.below(5) {
+            0 => cloud.run(&root, StartInstances { ids }, options).await,
+            1 => cloud.run(&root, StopInstances { ids, force: self.random.below(2) == 0, keep_capacity: false }, options).await,
+            2 => cloud.run(&root, StopInstances { ids, force: false, keep_capacity: true }, options).await,
+            3 => cloud.run(&root, RebootInstances { ids, force: true }, options).await,
+            _ => cloud.run(&root, TerminateInstances { ids, only_stopped: false }, options).await,
+        };
+        match answer {
+            Ok(_) | Err(Error::IncorrectState { .. } | Error::NoCapacity { .. } | Error::NotFound { .. }) => {}
+            Err(other) => panic!("a wish was refused with {other:?}"),
+        }
+    }
+
+    /// Renders a document; it may arrive late, out of order, twice or never.
+    async fn send_document(&mut self) {
+        let host = self.random.below(self.world.hosts.len());
+        let document = self.world.document(host).await;
+        self.documents[host].push_back(document);
+        if self.random.below(4) == 0 {
+            self.documents[host].rotate_left(1);
+        }
+        if self.documents[host].len() > 3 {
+            self.documents[host].pop_front();
+        }
+    }
+
+    fn obey(&mut self) {
+        let host = self.random.below(self.world.hosts.len());
+        let Some(document) = self.documents[host].front().cloned() else { return };
+        if self.random.below(3) > 0 {
+            self.documents[host].pop_front();
+        }
+        if let Some(vm) = document.vms.first().filter(|_| self.random.below(8) == 0) {
+            self.world.hosts[host].guest_shuts_down(vm.id);
+        }
+        let report = self.world.hosts[host].obey(&document);
+        self.reports.push_back(report);
+    }
+
+    async fn deliver_report(&mut self) {
+        if self.reports.len() > 1 && self.random.below(3) == 0 {
+            self.reports.rotate_left(1);
+        }
+        let Some(report) = self.reports.front().cloned() else { return };
+        match self.random.below(4) {
+            0 => {
+                // Lost.
+                self.reports.pop_front();
+            }
+            1 => self.world.cloud.report(report).await.unwrap(),
+            _ => {
+                self.reports.pop_front();
+                self.world.cloud.report(report).await.unwrap();
+            }
+        }
+    }
+
+    fn break_something(&mut self) {
+        match self.random.below(2) {
+            0 => self.world.crash(),
+            _ => {
+                self.incarnation += 1;
+                let host = self.random.below(self.world.hosts.len());
+                self.world.hosts[host].restart(self.incarnation);
+            }
+        }
+    }
+
+    /// What must hold at every moment.
+    async fn check(&self, seed: u64, step: usize) {
+        let (account, ids) = (self.world.account, self.world.ids.clone());
+        let store = self.world.store.clone();
+        let (live, held): (Vec<Instance>, Vec<(HostId, u64, u64)>) = store
+            .scan(move |tx| {
+                let live = tx.instance_list(account)?.into_iter().filter(Instance::is_live).collect();
+                let held =
+                    ids.iter().map(|id| tx.instance_held_on_host(*id).map(|h| (*id, h.vcpus, h.memory_mib))).collect::<Result<_, _>>()?;
+                Ok::<_, store::StoreError>((live, held))
+            })
+            .await
+            .unwrap();
+        assert!(live.len() as u64 <= QUOTA, "seed {seed} step {step}: {} instances", live.len());
+        for (host, vcpus, memory) in held {
+            assert!(vcpus <= u64::from(CAPACITY.vcpus) && memory <= CAPACITY.memory.0, "seed {seed} step {step}: {host} is overfull");
+        }
+    }
+
+    /// Everything works again; every instance is terminated; nothing is left.
+    async fn end(&mut self, seed: u64) {
+        self.world.crash();
+        self.world.settle().await;
+        let root = self.world.root().await;
+        let listed = self.world.cloud.list_instances(&root, Query::default()).await.unwrap().rows;
+        for view in &listed {
+            let (id, phase) = (view.instance.id, view.instance.phase);
+            assert!(
+                matches!(phase, Phase::Running | Phase::Stopped | Phase::Terminated),
+                "seed {seed}: {id} does not come to rest: {phase:?} {:?}",
+                view.instance
+            );
+        }
+        let ids: Vec<InstanceId> = listed.iter().map(|view| view.instance.id).collect();
+        if !ids.is_empty() {
+            let all = TerminateInstances { ids, only_stopped: false };
+            self.world.cloud.run(&root, all, Options::default()).await.unwrap();
+        }
+        self.world.settle().await;
+        self.world.wait(TERMINATED_VISIBLE_MS + 1);
+        self.world.settle().await;
+        let cloud = &self.world.cloud;
+        assert_eq!(cloud.list_instances(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
+        assert_eq!(cloud.list::<model::Interface>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
+        assert_eq!(cloud.list::<model::Volume>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
+        assert_eq!(cloud.list::<model::Address>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
+        assert_eq!(cloud.find_stray_rows().await.unwrap(), Vec::<String>::new(), "seed {seed}");
+        for (host, id) in self.world.ids.clone().into_iter().enumerate() {
+            let row = self.world.store.read(move |tx| tx.get::<Host>(id)).await.unwrap().unwrap();
+            assert_eq!(self.world.document(host).await.vms, vec![], "seed {seed}");
+            assert_eq!(row.applied, row.generation, "seed {seed}");
+        }
+    }
+}
