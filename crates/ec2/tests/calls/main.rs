@@ -1,0 +1,6 @@
+//! The dialect as its clients meet it: forms in, XML out, over a real database and a simulated host.
+
+mod lists;
+mod refusals;
+mod replies;
+mod world;
