@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use model::{Error, HostId, InstanceId, Millis};
 
+use crate::Cloud;
 use crate::auth::{Caller, Target};
 use crate::instance::instance_of;
-use crate::{Cloud, Failure};
 
 /// How long a host may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ impl Cloud {
     /// What the guest of an instance wrote last; empty when it wrote nothing yet. Refused as unavailable while its host is away.
     pub async fn console_output(&self, caller: &Caller, id: InstanceId) -> Result<ConsoleOutput, Error> {
         let target = Target::of("instance", id, &model::Tags::new());
-        let instance = self.read(caller, vec![target], move |tx, cx| Ok::<_, Failure>(instance_of(tx, cx.caller.account(), id)?)).await?;
+        let instance = self.read(caller, vec![target], move |tx, cx| instance_of(tx, cx.caller.account(), id)).await?;
         let empty = ConsoleOutput { bytes: vec![], at: instance.changed_at };
         if !instance.is_live() {
             return Ok(empty);

@@ -408,16 +408,16 @@ fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<H
     let wanted = crate::fleet::Wanted { zone, kind: plan.kind, disk: plan.root_size };
     let mut refreshed = false;
     for _ in 0..PROPOSALS_MAX {
-        let proposal = cx.cloud.fleet().propose(&wanted, cx.cloud.ids().number());
+        let proposal = cx.cloud.fleet().propose(&wanted);
         match proposal {
             Ok(host) if has_room(tx, cx, host, plan)? => {
                 cx.cloud.fleet().reserve(host, &wanted);
                 return Ok(Ok(host));
             }
-            Ok(_) => cx.cloud.fleet().refresh(tx)?,
+            Ok(_) => cx.cloud.fleet().refresh(tx, cx.cloud.region().disk_overcommit)?,
             Err(_) if !refreshed => {
                 refreshed = true;
-                cx.cloud.fleet().refresh(tx)?;
+                cx.cloud.fleet().refresh(tx, cx.cloud.region().disk_overcommit)?;
             }
             Err(reason) => {
                 return Ok(Err(Error::NoCapacity { wanted: format!("{} in {zone}", plan.kind.name), reason }));

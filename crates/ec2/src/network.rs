@@ -91,6 +91,7 @@ fn vpc_item(vpc: &Vpc) -> VpcItem {
 /// An attribute of a VPC.
 #[derive(Debug, Clone, Copy, FromArg)]
 #[arg(rename = "camelCase")]
+#[expect(clippy::enum_variant_names, reason = "EC2 names them so")]
 enum Attribute {
     EnableDnsSupport,
     EnableDnsHostnames,

@@ -171,7 +171,7 @@ impl AskedPermission {
     fn rules(&self, direction: Direction, out: &mut Vec<NewRule>) -> Result<(), Refusal> {
         let protocol = protocol(&self.ip_protocol, self.from_port, self.to_port)?;
         if let Some(range) = self.ipv6_ranges.first() {
-            return Err(unsupported(&format!("The IPv6 range {}", range.cidr_ipv6)));
+            return Err(unsupported(format!("The IPv6 range {}", range.cidr_ipv6)));
         }
         for asked in &self.ip_ranges {
             out.push(new_rule(direction, protocol, Peer::Range { range: range(&asked.cidr_ip)? }, asked.description.clone()));

@@ -46,7 +46,7 @@ struct Inner {
 
 enum Engine {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 impl Store {
@@ -63,7 +63,7 @@ impl Store {
         let publisher = Arc::new(Publisher::new(Projections::new(&schema.projections)));
         let engine = match config {
             StoreConfig::Sqlite { path } => Engine::Sqlite(Sqlite::open(&path, schema, publisher.clone())?),
-            StoreConfig::Postgres { url } => Engine::Postgres(Postgres::open(&url, schema, publisher.clone())?),
+            StoreConfig::Postgres { url } => Engine::Postgres(Box::new(Postgres::open(&url, schema, publisher.clone())?)),
         };
         let store = Store(Arc::new(Inner { engine, publisher }));
         store.0.publisher.projections.fill(&store)?;

@@ -151,8 +151,7 @@ impl AlibabaError<'_> {
     }
 
     fn members(&self) -> Vec<(&'static str, &str)> {
-        let mut members =
-            vec![("RequestId", self.request_id), ("HostId", self.host_id), ("Code", self.code), ("Message", self.message)];
+        let mut members = vec![("RequestId", self.request_id), ("HostId", self.host_id), ("Code", self.code), ("Message", self.message)];
         if !self.recommend.is_empty() {
             members.push(("Recommend", self.recommend));
         }

@@ -17,11 +17,14 @@ pub(super) struct Order {
     state: Mutex<State>,
 }
 
+/// What a committed transaction leaves to be told, and whom to answer; none when it was given up.
+type Ended = Option<(Effects, Box<dyn Job>)>;
+
 #[derive(Default)]
 struct State {
     drawn: u64,
     published: u64,
-    ended: BTreeMap<u64, Option<(Effects, Box<dyn Job>)>>,
+    ended: BTreeMap<u64, Ended>,
 }
 
 impl Order {
