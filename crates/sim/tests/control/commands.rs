@@ -1,8 +1,6 @@
 //! What callers notice of the control plane: quotas, tokens, dry runs, refusals, states. Simulated hosts, a real database.
 
-mod common;
-
-use common::{World, launch};
+use crate::world::{World, launch};
 use control::{Cloud, Options, Query, RebootInstances, StartInstances, StopInstances, TerminateInstances};
 use model::{Error, InstanceId, Noun, Phase, QuotaName, TERMINATED_VISIBLE_MS};
 

@@ -2,12 +2,10 @@
 //! plane and of agents, jumps of the clock. Whatever happens, nobody has more than the quota, no host more than it has, and
 //! once everything works again, everything that should go is gone.
 
-mod common;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use common::{World, launch};
+use crate::world::{World, launch};
 use control::{Options, Query, RebootInstances, StartInstances, StopInstances, TerminateInstances};
 use hostspec::{HostReport, HostSpec};
 use model::{Error, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS};

@@ -1,0 +1,5 @@
+//! The real control plane and a real database over simulated hosts.
+
+mod commands;
+mod seeds;
+mod world;
