@@ -42,6 +42,8 @@ pub struct SeenVm {
     pub boot: u64,
     /// Time before which a failed change is not tried again.
     pub retry_at_ms: i64,
+    /// The restart count under which a start failed last: a higher one is a new wish of the tenant, which does not wait.
+    pub tried: u64,
     /// Volumes that its process has open.
     pub holds: Vec<VolumeId>,
 }
@@ -162,6 +164,22 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The machine whose task carries it out; none for what concerns a volume or the network alone.
+    pub fn vm(&self) -> Option<InstanceId> {
+        match self {
+            Change::RemoveVm { vm }
+            | Change::StopVm { vm, .. }
+            | Change::SettleVm { vm }
+            | Change::PrepareVm { vm }
+            | Change::GrowDisk { vm, .. }
+            | Change::StartVm { vm, .. }
+            | Change::ResetVm { vm, .. } => Some(*vm),
+            Change::ApplyNetwork | Change::DeleteVolume { .. } | Change::CreateVolume { .. } | Change::GrowVolume { .. } => None,
+        }
+    }
+}
+
 /// Why a document is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -207,12 +225,16 @@ pub fn plan(spec: &HostSpec, seen: &Seen) -> Vec<Change> {
     }
     let volumes: BTreeMap<VolumeId, &VolumeSpec> = spec.volumes.iter().map(|v| (v.id, v)).collect();
     let wishes: Vec<Change> = spec.vms.iter().filter_map(|vm| plan_vm(vm, &volumes, seen)).collect();
+    // One wish for a machine at a time: a disk of one that is being stopped is grown when nobody has it open.
+    let idle = |vm: InstanceId| wanted.contains(&vm) && !wishes.iter().any(|wish| wish.vm() == Some(vm));
+    let grown = |change: &Change| !matches!(change, Change::GrowDisk { vm, .. } if !idle(*vm));
+    let of_volumes: Vec<Change> = spec.volumes.iter().filter_map(|volume| plan_volume(volume, seen)).filter(grown).collect();
     let (early, late): (Vec<_>, Vec<_>) = wishes.into_iter().partition(frees_or_prepares);
     changes.extend(early);
     if seen.networks != spec.networks && seen.network_retry_at_ms <= seen.now_ms {
         changes.push(Change::ApplyNetwork);
     }
-    changes.extend(spec.volumes.iter().filter_map(|volume| plan_volume(volume, seen)));
+    changes.extend(of_volumes);
     changes.extend(late);
     changes
 }
@@ -229,7 +251,7 @@ fn frees_or_prepares(change: &Change) -> bool {
 }
 
 fn plan_vm(vm: &VmSpec, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
-    let absent = SeenVm { phase: Phase::Stopped { prepared: false }, boot: 0, retry_at_ms: 0, holds: vec![] };
+    let absent = SeenVm { phase: Phase::Stopped { prepared: false }, boot: 0, retry_at_ms: 0, tried: 0, holds: vec![] };
     let state = seen.vms.get(&vm.id).unwrap_or(&absent);
     match vm.power {
         Power::Off { grace_seconds } => stop(vm.id, grace_seconds, state),
@@ -251,7 +273,7 @@ fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec
     let asked_again = vm.boot > state.boot;
     let reset = Change::ResetVm { vm: vm.id, boot: vm.boot, how: vm.reset };
     match state.phase {
-        Phase::Stopped { prepared } if asked_again || state.retry_at_ms <= seen.now_ms => start(vm, prepared, volumes, seen),
+        Phase::Stopped { prepared } if state.retry_at_ms <= seen.now_ms || vm.boot > state.boot.max(state.tried) => start(vm, prepared, volumes, seen),
         Phase::ShutDown if asked_again => start(vm, false, volumes, seen),
         Phase::Running => asked_again.then_some(reset),
         Phase::Resetting { boot, how } => {

@@ -98,7 +98,7 @@ fn one_vm(power: Power, boot: u64, phase: Phase, seen_boot: u64) -> (HostSpec, S
     let spec = document(vec![vm(1, power, boot)], vec![volume(1, 1, present(10))]);
     let mut seen = Seen { now_ms: 1_000, networks: spec.networks.clone(), ..Seen::default() };
     seen.volumes.insert(volume_id(1), SeenVolume { generation: 1, size_bytes: 10 << 20 });
-    seen.vms.insert(vm_id(1), SeenVm { phase, boot: seen_boot, retry_at_ms: 0, holds: vec![] });
+    seen.vms.insert(vm_id(1), SeenVm { phase, boot: seen_boot, retry_at_ms: 0, tried: 0, holds: vec![] });
     (spec, seen)
 }
 
@@ -135,6 +135,9 @@ fn a_machine_that_died_waits_before_it_is_started_again_unless_the_tenant_asks()
     assert_eq!(plan(&spec, &seen), [Change::StartVm { vm: vm_id(1), boot: 1 }]);
     seen.now_ms = 1_000;
     spec.vms[0].boot = 2;
+    seen.vms.get_mut(&vm_id(1)).unwrap().tried = 2;
+    assert_eq!(plan(&spec, &seen), [], "a wish that failed waits too");
+    seen.vms.get_mut(&vm_id(1)).unwrap().tried = 1;
     assert_eq!(plan(&spec, &seen), [Change::StartVm { vm: vm_id(1), boot: 2 }]);
 }
 
@@ -197,9 +200,11 @@ fn a_volume_only_grows() {
     spec.volumes[0].goal = present(20);
     let (volume, size_bytes) = (volume_id(1), 20 << 20);
     assert_eq!(plan(&spec, &seen), [Change::GrowVolume { volume, generation: 1, size_bytes }]);
-    seen.vms.insert(vm_id(1), SeenVm { phase: Phase::Running, boot: 1, retry_at_ms: 0, holds: vec![volume] });
+    seen.vms.insert(vm_id(1), SeenVm { phase: Phase::Running, boot: 1, retry_at_ms: 0, tried: 0, holds: vec![volume] });
     spec.vms[0].power = Power::On;
     assert_eq!(plan(&spec, &seen), [Change::GrowDisk { vm: vm_id(1), volume, size_bytes }]);
+    spec.vms[0].power = OFF;
+    assert_eq!(plan(&spec, &seen), [Change::StopVm { vm: vm_id(1), grace_seconds: 30 }], "one wish at a time");
 }
 
 #[test]
@@ -234,7 +239,7 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
         Change::CreateVolume { volume, generation, size_bytes } | Change::GrowVolume { volume, generation, size_bytes } => {
             let held = seen.vms.values().any(|vm| vm.holds.contains(&volume));
             assert!(!held, "{volume} is changed under a machine");
-            drop(seen.volumes.insert(volume, SeenVolume { generation, size_bytes }));
+            seen.volumes.insert(volume, SeenVolume { generation, size_bytes });
         }
         Change::GrowDisk { volume, size_bytes, .. } => seen.volumes.get_mut(&volume).unwrap().size_bytes = size_bytes,
         Change::StartVm { vm, boot } => {
@@ -250,7 +255,7 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
 
 fn set(seen: &mut Seen, vm: InstanceId, phase: Phase, boot: Option<u64>, holds: Vec<VolumeId>) {
     let old = seen.vms.get(&vm).map_or(0, |v| v.boot);
-    seen.vms.insert(vm, SeenVm { phase, boot: boot.unwrap_or(old), retry_at_ms: 0, holds });
+    seen.vms.insert(vm, SeenVm { phase, boot: boot.unwrap_or(old), retry_at_ms: 0, tried: 0, holds });
 }
 
 /// What has a dependency of three steps (network and disk, start, growth or reset) is quiet after so many rounds.
@@ -285,7 +290,7 @@ fn a_host() -> impl Strategy<Value = Seen> {
         let mut seen = Seen::default();
         for (n, (phase, boot)) in vms {
             let holds = if phase == Phase::Running { vec![volume_id(n)] } else { vec![] };
-            seen.vms.insert(vm_id(n), SeenVm { phase, boot, retry_at_ms: 0, holds });
+            seen.vms.insert(vm_id(n), SeenVm { phase, boot, retry_at_ms: 0, tried: 0, holds });
         }
         for (n, (generation, mib)) in volumes {
             seen.volumes.insert(volume_id(n), SeenVolume { generation, size_bytes: mib << 20 });
@@ -302,6 +307,9 @@ proptest! {
             let changes = plan(&spec, &seen);
             let again = plan(&spec, &seen);
             prop_assert_eq!(&changes, &again);
+            let mut machines: Vec<_> = changes.iter().filter_map(Change::vm).collect();
+            machines.sort();
+            prop_assert!(machines.windows(2).all(|pair| pair[0] != pair[1]), "two wishes at once: {:?}", changes);
             for change in changes {
                 carry_out(&spec, &mut seen, change);
             }

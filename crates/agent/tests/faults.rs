@@ -181,7 +181,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        drop(nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH));
+        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Policies: documents in the clouds' own JSON languages, and the answer to "may this request be done".
 //!
-//!     text -> Document (checked and compiled once)          AWS IAM "2012-10-17", Alibaba RAM "1", Tencent CAM "2.0"
-//!     documents + AccessRequest -> Decision                 an explicit denial, else a permission, else nothing
+//! ```text
+//! text -> Document (checked and compiled once)          AWS IAM "2012-10-17", Alibaba RAM "1", Tencent CAM "2.0"
+//! documents + AccessRequest -> Decision                 an explicit denial, else a permission, else nothing
+//! ```
 //!
 //! An action has one identity and a spelling for each cloud (`ec2:RunInstances`, `ecs:RunInstances`,
 //! `cvm:RunInstances`); so has a resource. A request carries every spelling, and a statement written in any of them

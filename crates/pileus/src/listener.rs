@@ -120,5 +120,5 @@ async fn read(request: http::Request<Incoming>) -> Result<wire::Request, (u16, S
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let headers: Vec<_> = head.headers.iter().map(header).collect();
-    wire::Request::new(head.method.as_str(), &head.uri.to_string(), headers, body).map_err(|error| (400, format!("{error}\n")))
+    wire::Request::new(head.method.as_str(), head.uri.to_string(), headers, body).map_err(|error| (400, format!("{error}\n")))
 }

@@ -176,7 +176,7 @@ impl Host {
         for folder in ["vms", "volumes", "images"] {
             crate::files::remove_folder(&state.join(folder))?;
         }
-        ["spec.json", "accelerator.json", "host.lock"].iter().try_for_each(|file| crate::files::remove(&state.join(file)))
+        ["spec.json", "accelerator.json", "metadata.key", "host.lock"].iter().try_for_each(|file| crate::files::remove(&state.join(file)))
     }
 
     /// Reads the document that is kept; an empty one when there is none.

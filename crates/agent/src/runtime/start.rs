@@ -24,6 +24,9 @@ use crate::trouble::Trouble;
 /// Longest wait for a QEMU that was started to greet: it takes 50 ms, and a hundred starting at once on two processors take longer.
 const GREETING: Duration = Duration::from_secs(60);
 
+/// Time between the end of a monitor and the end of its QEMU.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Bytes of QEMU's own words that a fault quotes.
 const WORDS: u64 = 2_000;
 
@@ -112,7 +115,12 @@ pub async fn start(
         () = process.exited() => return Err(died(&folder)),
         () = called_off => return Err(Trouble::new(FaultKind::Other, "the start was called off")),
     };
-    let (monitor, events) = greeted.map_err(|e| Trouble::new(FaultKind::StartFailed, format!("QEMU does not greet: {e}")))?;
+    let (monitor, events) = match greeted {
+        Ok(connected) => connected,
+        // A QEMU that ends closes its monitor first; its own words say more than that.
+        Err(_) if tokio::time::timeout(LAST_WORDS, process.exited()).await.is_ok() => return Err(died(&folder)),
+        Err(e) => return Err(Trouble::new(FaultKind::StartFailed, format!("QEMU does not greet: {e}"))),
+    };
     Ok(Started { process, inmate, monitor, events, claims })
 }
 

@@ -114,6 +114,7 @@ pub struct VmTask {
     phase: Option<Phase>,
     fault: Option<(Trouble, u32)>,
     retry_at_ms: i64,
+    tried: u64,
     done: u64,
     gone: bool,
     drain_at: Instant,
@@ -142,6 +143,7 @@ impl VmTask {
             phase: Some(Phase::Starting),
             fault: None,
             retry_at_ms: 0,
+            tried: 0,
             done: 0,
             gone: false,
             drain_at: now,
@@ -300,6 +302,7 @@ impl VmTask {
                 metrics::counter!("pileus_vm_start_failures_total").increment(1);
                 self.kill_inmate().await;
                 self.clear_away().await;
+                self.tried = boot;
                 self.fail(trouble);
             }
         }
@@ -657,7 +660,7 @@ impl VmTask {
         };
         let holds = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume)).collect();
         let status = Status {
-            seen: SeenVm { phase, boot: self.record.boot, retry_at_ms: self.retry_at_ms, holds },
+            seen: SeenVm { phase, boot: self.record.boot, retry_at_ms: self.retry_at_ms, tried: self.tried, holds },
             started_at_ms: self.live.as_ref().map_or(0, |live| live.inmate.started_at_ms.max(0) as u64),
             fault: self.fault.as_ref().map(|(trouble, tries)| trouble.fault(*tries)),
             done: self.done,

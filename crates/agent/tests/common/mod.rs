@@ -63,12 +63,9 @@ pub struct Cloud {
     pub last: Option<HostReport>,
 }
 
-/// The program that stands in for `pileus`: the example, built beside the tests.
+/// The program that stands in for `pileus`.
 pub fn program() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let path = tests.parent().and_then(Path::parent).unwrap().join("examples/agent_host");
-    assert!(path.exists(), "{} is built with the tests", path.display());
-    path
+    env!("CARGO_BIN_EXE_agent_host").into()
 }
 
 impl Cloud {

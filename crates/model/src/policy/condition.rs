@@ -1,10 +1,12 @@
 //! Conditions: one clause for each operator and key, all of which must hold.
 //!
-//!     value list of the policy x values of the request
-//!     plain          any value of the request matches any of the policy (negated: none does)
-//!     ForAnyValue    there is a value of the request that matches (negated: that matches none)
-//!     ForAllValues   each value of the request does, also when there is none
-//!     ...IfExists    also holds when the request does not have the key
+//! ```text
+//! value list of the policy x values of the request
+//! plain          any value of the request matches any of the policy (negated: none does)
+//! ForAnyValue    there is a value of the request that matches (negated: that matches none)
+//! ForAllValues   each value of the request does, also when there is none
+//! ...IfExists    also holds when the request does not have the key
+//! ```
 //!
 //! A missing key fails a plain clause and satisfies a negated one, as AWS has it.
 
