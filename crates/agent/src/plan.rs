@@ -273,7 +273,9 @@ fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec
     let asked_again = vm.boot > state.boot;
     let reset = Change::ResetVm { vm: vm.id, boot: vm.boot, how: vm.reset };
     match state.phase {
-        Phase::Stopped { prepared } if state.retry_at_ms <= seen.now_ms || vm.boot > state.boot.max(state.tried) => start(vm, prepared, volumes, seen),
+        Phase::Stopped { prepared } if state.retry_at_ms <= seen.now_ms || vm.boot > state.boot.max(state.tried) => {
+            start(vm, prepared, volumes, seen)
+        }
         Phase::ShutDown if asked_again => start(vm, false, volumes, seen),
         Phase::Running => asked_again.then_some(reset),
         Phase::Resetting { boot, how } => {

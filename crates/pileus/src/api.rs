@@ -82,7 +82,8 @@ impl Api {
                 let host = request.header("host").unwrap_or_default();
                 ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host }).await
             }
-            wire::Cloud::Alibaba | wire::Cloud::Tencent => tencent_unsupported(request_id),
+            wire::Cloud::Alibaba => alibaba_unsupported(request, request_id),
+            wire::Cloud::Tencent => tencent_unsupported(request_id),
         }
     }
 }
@@ -102,8 +103,17 @@ fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &R
             };
             ec2::refuse(&refusal, service, request_id)
         }
-        wire::Cloud::Alibaba | wire::Cloud::Tencent => tencent_unsupported(request_id),
+        wire::Cloud::Alibaba => alibaba_unsupported(request, request_id),
+        wire::Cloud::Tencent => tencent_unsupported(request_id),
     }
+}
+
+/// The signatures of Alibaba Cloud are known, its actions are not served yet.
+fn alibaba_unsupported(request: &Request, request_id: &str) -> Reply {
+    let host_id = request.header("host").unwrap_or_default();
+    let message = "The actions of Alibaba Cloud are not served by this version.";
+    let error = envelope::AlibabaError { request_id, host_id, code: "UnsupportedOperation", message, recommend: "" };
+    Reply::json(400, error.to_json())
 }
 
 /// The signatures of Tencent Cloud are known, its actions are not served.

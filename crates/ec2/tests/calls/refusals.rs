@@ -10,7 +10,7 @@ async fn bad_input_is_refused_with_ec2s_codes() {
     let world = World::new().await;
     let image = world.image("pileus-linux").await;
     let run = format!("{RUN}&ImageId={image}&InstanceType=t3.nano");
-    let long = "QQ%3D%3D".repeat(1) + &"QUJD".repeat(5_500);
+    let long = "QQ%3D%3D".to_owned() + &"QUJD".repeat(5_500);
     let volume = "vol-00000000000000001";
     let absent = "i-00000000000000001";
     for (form, status, code) in [
