@@ -66,11 +66,9 @@ class Tenant:
 def tenant(simulated):
     tenant = Tenant(simulated, f"ec2-{uuid.uuid4().hex[:8]}")
     yield tenant
-    everything = [i["InstanceId"] for r in tenant.ec2.describe_instances()["Reservations"] for i in r["Instances"]]
-    for id in everything:
-        tenant.ec2.modify_instance_attribute(InstanceId=id, DisableApiTermination={"Value": False})
-    if everything:
-        tenant.ec2.terminate_instances(InstanceIds=everything)
+    left = tenant.filtered(**{"instance-state-name": ["pending", "running", "stopping", "stopped"]})
+    if left:
+        tenant.ec2.terminate_instances(InstanceIds=sorted(left))
 
 
 @pytest.fixture(autouse=True)
