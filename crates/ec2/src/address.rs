@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use control::{InterfaceView, Query};
-use model::{Address, AddressKind, Error, InterfaceId, Noun};
+use control::{Field, Filter, InterfaceView, Query};
+use model::{Address, Error, InterfaceId, Noun};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -50,13 +50,13 @@ struct AddressItem {
 /// Lists elastic addresses.
 pub(crate) async fn describe_addresses(cx: Cx, asked: DescribeAddresses) -> Result<Addresses, Refusal> {
     let mut filters = filter::filters(&cx, filter::ADDRESS, &asked.filters)?;
+    filters.push(Filter { field: Field::IsElastic, values: vec!["true".to_owned()] });
     if !asked.ips.is_empty() {
         let values = asked.ips.iter().map(|ip| literal(ip)).collect();
-        filters.push(control::Filter { field: control::Field::PublicIp, values });
+        filters.push(Filter { field: Field::PublicIp, values });
     }
     let query = Query { ids: tag::ids(Noun::Address, &asked.ids)?, filters, ..Query::default() };
-    let mut rows = every_row::<Address>(&cx, query).await?;
-    rows.retain(|address| address.kind == AddressKind::Elastic);
+    let rows = every_row::<Address>(&cx, query).await?;
     if let Some(absent) = asked.ips.iter().find(|ip| !rows.iter().any(|row| row.ip.to_string() == **ip)) {
         return Err(Error::not_found(Noun::Address, absent).into());
     }

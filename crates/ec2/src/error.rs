@@ -3,7 +3,7 @@
 //! Codes and statuses are those of "Error codes for the Amazon EC2 API" and of the services' common errors. Messages are for
 //! people; clients look at the code.
 
-use model::{Error, Noun, QuotaName};
+use model::{Error, Noun, QuotaName, RuleId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
@@ -218,6 +218,9 @@ fn cloud(error: &Error) -> Wording {
     match error {
         Error::NotFound { noun, id } => not_found(*noun, id),
         Error::MalformedId { noun, id } => say(malformed_code(*noun), format!("Invalid id: \"{id}\"")),
+        Error::Duplicate { noun: Noun::SecurityGroupRule, .. } => {
+            say("InvalidPermission.Duplicate", "A rule with this protocol, these ports and this peer already exists")
+        }
         Error::Duplicate { noun, .. } => say(duplicate_code(*noun), message),
         Error::IncorrectState { noun, id, state, wanted } => {
             let code = if *noun == Noun::Instance { "IncorrectInstanceState" } else { "IncorrectState" };
@@ -257,7 +260,8 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::Interface => "InvalidNetworkInterfaceID.NotFound",
         Noun::Address => "InvalidAllocationID.NotFound",
         Noun::SecurityGroup => "InvalidGroup.NotFound",
-        Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.NotFound",
+        Noun::SecurityGroupRule if id.starts_with(RuleId::PREFIX) => "InvalidSecurityGroupRuleId.NotFound",
+        Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::Host => "InvalidHostID.NotFound",
         Noun::User => "InvalidUserID.NotFound",
         Noun::InstanceType => return say("InvalidParameterValue", format!("Invalid value '{id}' for InstanceType")),

@@ -3,7 +3,7 @@
 //! EC2's rules only accept. Rules that drop, which other dialects can make, have no form here and are left out.
 
 use control::{Field, Filter, Query};
-use model::{Direction, Error, Noun, Peer, Protocol, Rule, RuleId, SecurityGroup, Verdict};
+use model::{AccountId, Direction, Error, Noun, Peer, Protocol, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -179,9 +179,10 @@ pub(crate) struct Rules {
     next_token: Option<String>,
 }
 
+/// A rule by itself.
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
-struct RuleItem {
+pub(crate) struct RuleItem {
     security_group_rule_id: String,
     group_id: String,
     group_owner_id: String,
@@ -218,20 +219,24 @@ pub(crate) async fn describe_rules(cx: Cx, asked: DescribeSecurityGroupRules) ->
     let value = |(_, rule): &(&SecurityGroup, &Rule), _: &str| Some(vec![rule.id.to_string()]);
     filter::retain(&mut rules, &of_rules, value, &["security-group-rule-id"])?;
     let (rules, next_token) = pages.cut(rules, |(_, rule)| rule.id.to_string());
-    Ok(Rules { security_group_rule_set: rules.into_iter().map(|(group, rule)| rule_item(group, rule)).collect(), next_token })
+    Ok(Rules {
+        security_group_rule_set: rules.into_iter().map(|(group, rule)| rule_item(group.id, group.account, rule)).collect(),
+        next_token,
+    })
 }
 
-fn rule_item(group: &SecurityGroup, rule: &Rule) -> RuleItem {
+/// A rule of this group and owner.
+pub(crate) fn rule_item(group: SecurityGroupId, owner: AccountId, rule: &Rule) -> RuleItem {
     let (ip_protocol, ports) = words(rule.protocol);
     let (from_port, to_port) = ports.unwrap_or((-1, -1));
     let (cidr_ipv4, referenced_group_info) = match rule.peer {
         Peer::Range { range } => (Some(range.to_string()), None),
-        Peer::Group { group: peer } => (None, Some(ReferencedGroup { group_id: peer.to_string(), user_id: group.account.to_string() })),
+        Peer::Group { group: peer } => (None, Some(ReferencedGroup { group_id: peer.to_string(), user_id: owner.to_string() })),
     };
     RuleItem {
         security_group_rule_id: rule.id.to_string(),
-        group_id: group.id.to_string(),
-        group_owner_id: group.account.to_string(),
+        group_id: group.to_string(),
+        group_owner_id: owner.to_string(),
         is_egress: rule.direction == Direction::Egress,
         ip_protocol,
         from_port,

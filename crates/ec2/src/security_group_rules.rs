@@ -12,6 +12,7 @@ use wire::{FromArg, IntoDoc};
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
 use crate::page::every_row;
+use crate::security_group::{RuleItem, rule_item};
 use crate::tag;
 
 /// Parameters that EC2 has and this cloud does not serve.
@@ -61,6 +62,7 @@ struct AskedGroup {
     group_id: String,
     #[arg(max_len = 255)]
     description: Option<String>,
+    #[expect(dead_code, reason = "another account's group looks like one that does not exist")]
     user_id: Option<String>,
 }
 
@@ -69,16 +71,7 @@ struct AskedGroup {
 #[reply(rename = "camelCase")]
 pub(crate) struct Added {
     r#return: bool,
-    security_group_rule_set: Vec<AddedRule>,
-}
-
-#[derive(IntoDoc)]
-#[reply(rename = "camelCase")]
-struct AddedRule {
-    security_group_rule_id: String,
-    group_id: String,
-    group_owner_id: String,
-    is_egress: bool,
+    security_group_rule_set: Vec<RuleItem>,
 }
 
 /// The reply of the actions that take rules.
@@ -118,14 +111,8 @@ async fn authorize(cx: Cx, asked: Change, direction: Direction) -> Result<Added,
         return Err(Error::MissingParameter { name: "IpPermissions" }.into());
     }
     let added = cx.cloud.run(&cx.caller, AuthorizeSecurityGroup { group, rules }, cx.options(None)).await?;
-    let owner = cx.caller.account().to_string();
-    let item = |rule: Rule| AddedRule {
-        security_group_rule_id: rule.id.to_string(),
-        group_id: group.to_string(),
-        group_owner_id: owner.clone(),
-        is_egress: rule.direction == Direction::Egress,
-    };
-    Ok(Added { r#return: true, security_group_rule_set: added.into_iter().map(item).collect() })
+    let item = |rule: &Rule| rule_item(group, cx.caller.account(), rule);
+    Ok(Added { r#return: true, security_group_rule_set: added.iter().map(item).collect() })
 }
 
 async fn revoke(cx: Cx, asked: Change, direction: Direction) -> Result<Taken, Refusal> {
@@ -178,7 +165,6 @@ impl AskedPermission {
         }
         for asked in &self.groups {
             let group = asked.group_id.parse().map_err(|error| Error::bad_id(Noun::SecurityGroup, &asked.group_id, error))?;
-            let _ = &asked.user_id; // Groups of other accounts are told from absent ones by control.
             out.push(new_rule(direction, protocol, Peer::Group { group }, asked.description.clone()));
         }
         Ok(())

@@ -36,6 +36,24 @@ async fn the_default_network_is_described() {
 }
 
 #[tokio::test]
+async fn rules_are_added_and_taken() {
+    let world = World::new().await;
+    let group = elements(&world.call("Action=DescribeSecurityGroups").await.body, "groupId").remove(0);
+    let ssh = "IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.ToPort=22\
+        &IpPermissions.1.IpRanges.1.CidrIp=192.0.2.0/24&IpPermissions.1.IpRanges.1.Description=office";
+    let ping = "IpPermissions.2.IpProtocol=icmp&IpPermissions.2.FromPort=8&IpPermissions.2.ToPort=-1\
+        &IpPermissions.2.IpRanges.1.CidrIp=0.0.0.0/0";
+    let rules = format!("GroupId={group}&{ssh}&{ping}");
+    world.golden("AuthorizeSecurityGroupIngress", &format!("Action=AuthorizeSecurityGroupIngress&{rules}")).await;
+    world.refused(&format!("Action=AuthorizeSecurityGroupIngress&{rules}"), 400, "InvalidPermission.Duplicate").await;
+    world.golden("DescribeSecurityGroups.rules", &format!("Action=DescribeSecurityGroups&GroupId.1={group}")).await;
+    world.golden("RevokeSecurityGroupIngress", &format!("Action=RevokeSecurityGroupIngress&GroupId={group}&{ssh}")).await;
+    let left = world.call(&format!("Action=DescribeSecurityGroupRules&Filter.1.Name=group-id&Filter.1.Value.1={group}")).await;
+    assert_eq!(elements(&left.body, "ipProtocol"), ["-1", "-1", "icmp"]);
+    world.refused(&format!("Action=RevokeSecurityGroupIngress&GroupId={group}&{ssh}"), 400, "InvalidPermission.NotFound").await;
+}
+
+#[tokio::test]
 async fn key_pairs_are_made_imported_described_and_deleted() {
     let world = World::new().await;
     let tags = "TagSpecification.1.ResourceType=key-pair&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b";
