@@ -19,8 +19,8 @@ import botocore.config
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PILEUS = pathlib.Path(os.environ.get("PILEUS_BINARY", ROOT / "target" / "debug" / "pileus"))
-IMAGES = pathlib.Path(os.environ.get("PILEUS_IMAGE_CACHE", ROOT / "images" / "out"))
+PILEUS = pathlib.Path(os.environ.get("PILEUS_BIN", ROOT / "target" / "debug" / "pileus"))
+IMAGES = pathlib.Path(os.environ.get("PILEUS_IMAGES", ROOT / "images" / "out"))
 READY_WITHIN = 120  # seconds; importing both images takes some of them
 
 
