@@ -8,6 +8,9 @@ use super::{COMMAND, DRAIN_MAX, DRAIN_MIN, END, HEALTH, Intent, PRESS, VmTask};
 use crate::qemu::qmp::{Event, Qmp, QmpError};
 use crate::trouble::Trouble;
 
+/// Bytes of QEMU's log at which it is begun again.
+const LOG_BYTES: u64 = 1 << 20;
+
 impl VmTask {
     pub(super) async fn react(&mut self, event: Event) {
         match event.name.as_str() {
@@ -119,6 +122,7 @@ impl VmTask {
 
     pub(super) async fn check_health(&mut self) {
         self.health_at = Instant::now() + HEALTH;
+        self.bound_log();
         if self.connect().await.is_err() {
             return;
         }
@@ -135,6 +139,15 @@ impl VmTask {
             }
             // Everything else resolves itself or was asked for by somebody at the monitor.
             _ => self.resumed(),
+        }
+    }
+
+    /// Begins QEMU's log again when it is long: a guest can make QEMU complain as often as it likes.
+    fn bound_log(&self) {
+        let log = std::fs::File::options().append(true).open(start::log_path(&self.host.folder(self.id)));
+        let cut = log.and_then(|log| if log.metadata()?.len() > LOG_BYTES { log.set_len(0) } else { Ok(()) });
+        if let Err(e) = cut {
+            tracing::debug!(instance = %self.id, error = %e, "QEMU's log was not looked at");
         }
     }
 
