@@ -12,9 +12,10 @@
 //! waits, reads a clock or knows how a change is made; what failed is held back by the `retry_at_ms` of what was seen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use hostspec::{HostSpec, Power, Reset, VmSpec, VolumeGoal, VolumeSpec, VpcSpec};
-use model::{HostId, InstanceId, VolumeId};
+use hostspec::{GuestMetadata, HostSpec, Power, Reset, VmNic, VmSpec, VolumeGoal, VolumeSpec};
+use model::{HostId, InstanceId, InterfaceId, VolumeId};
 
 /// What is on the host now, as far as the planner must know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,8 +28,10 @@ pub struct Seen {
     pub volumes: BTreeMap<VolumeId, SeenVolume>,
     /// Volumes that could not be made, grown or deleted, with the time of the next try.
     pub volume_retry_at_ms: BTreeMap<VolumeId, i64>,
-    /// The networks as they were last applied without a fault.
-    pub networks: Vec<VpcSpec>,
+    /// The document whose networks were last applied without a fault.
+    pub network: Option<Arc<HostSpec>>,
+    /// Interfaces whose tap, routes and filter are in place.
+    pub ready: BTreeSet<InterfaceId>,
     /// Time of the next try after the networks could not be applied.
     pub network_retry_at_ms: i64,
 }
@@ -231,7 +234,7 @@ pub fn plan(spec: &HostSpec, seen: &Seen) -> Vec<Change> {
     let of_volumes: Vec<Change> = spec.volumes.iter().filter_map(|volume| plan_volume(volume, seen)).filter(grown).collect();
     let (early, late): (Vec<_>, Vec<_>) = wishes.into_iter().partition(frees_or_prepares);
     changes.extend(early);
-    if seen.networks != spec.networks && seen.network_retry_at_ms <= seen.now_ms {
+    if !serves(seen.network.as_deref(), spec) && seen.network_retry_at_ms <= seen.now_ms {
         changes.push(Change::ApplyNetwork);
     }
     changes.extend(of_volumes);
@@ -288,11 +291,18 @@ fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec
 
 fn start(vm: &VmSpec, prepared: bool, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
     let disks = vm.disks.iter().all(|disk| volumes.get(&disk.volume).is_none_or(|spec| volume_ready(spec, seen)));
-    let applied = |id| seen.networks.iter().flat_map(|vpc| &vpc.nics).any(|nic| nic.id == id);
-    if disks && vm.nics.iter().all(|nic| applied(nic.id)) {
+    if disks && vm.nics.iter().all(|nic| seen.ready.contains(&nic.id)) {
         return Some(Change::StartVm { vm: vm.id, boot: vm.boot });
     }
     (!prepared).then_some(Change::PrepareVm { vm: vm.id })
+}
+
+/// Whether the networks that were applied, and what guests are told in them, are those of the document.
+fn serves(applied: Option<&HostSpec>, spec: &HostSpec) -> bool {
+    fn told(spec: &HostSpec) -> impl Iterator<Item = (InstanceId, &GuestMetadata, &[VmNic])> {
+        spec.vms.iter().map(|vm| (vm.id, &vm.metadata, &vm.nics[..]))
+    }
+    applied.is_some_and(|applied| std::ptr::eq(applied, spec) || (applied.networks == spec.networks && told(applied).eq(told(spec))))
 }
 
 /// Whether a machine may open the volume; true for what the document marks as deleted, so that the start fails with words.

@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use hostspec::{DiskSpec, Firmware, GuestMetadata, NicSpec, VmNic};
-use model::{ImageId, InterfaceId, MacAddr, Mib, SubnetId, VpcId};
+use hostspec::{DiskSpec, Firmware, NicSpec, VpcSpec};
+use model::{ImageId, MacAddr, Mib, SubnetId, VpcId};
 use proptest::prelude::*;
 
 use super::*;
@@ -96,10 +96,16 @@ fn nic_of(vm: InstanceId, nic: &VmNic) -> NicSpec {
 /// A document with one machine that should be on, on a host where its disk and network are ready.
 fn one_vm(power: Power, boot: u64, phase: Phase, seen_boot: u64) -> (HostSpec, Seen) {
     let spec = document(vec![vm(1, power, boot)], vec![volume(1, 1, present(10))]);
-    let mut seen = Seen { now_ms: 1_000, networks: spec.networks.clone(), ..Seen::default() };
+    let mut seen = Seen { now_ms: 1_000, ..Seen::default() };
+    apply_network(&spec, &mut seen);
     seen.volumes.insert(volume_id(1), SeenVolume { generation: 1, size_bytes: 10 << 20 });
     seen.vms.insert(vm_id(1), SeenVm { phase, boot: seen_boot, retry_at_ms: 0, tried: 0, holds: vec![] });
     (spec, seen)
+}
+
+fn apply_network(spec: &HostSpec, seen: &mut Seen) {
+    seen.network = Some(Arc::new(spec.clone()));
+    seen.ready = spec.networks.iter().flat_map(|vpc| vpc.nics.iter().map(|nic| nic.id)).collect();
 }
 
 fn check(power: Power, boot: u64, phase: Phase, seen_boot: u64, expected: &[Change]) {
@@ -172,10 +178,18 @@ fn a_machine_is_prepared_while_its_disk_and_network_are_made() {
 }
 
 #[test]
+fn what_guests_are_told_is_brought_up_to_date_without_touching_them() {
+    let (mut spec, seen) = one_vm(Power::On, 1, Phase::Running, 1);
+    assert_eq!(plan(&spec, &seen), []);
+    spec.vms[0].metadata.hostname = "another".into();
+    assert_eq!(plan(&spec, &seen), [Change::ApplyNetwork]);
+}
+
+#[test]
 fn an_unlisted_machine_goes_and_an_unlisted_volume_stays() {
     let (_, seen) = one_vm(Power::On, 1, Phase::Running, 1);
-    let spec = HostSpec { networks: seen.networks.clone(), ..HostSpec::empty(HostId::from_u64(1)) };
-    assert_eq!(plan(&spec, &seen), [Change::RemoveVm { vm: vm_id(1) }]);
+    let spec = HostSpec::empty(HostId::from_u64(1));
+    assert_eq!(plan(&spec, &seen), [Change::RemoveVm { vm: vm_id(1) }, Change::ApplyNetwork]);
 }
 
 #[test]
@@ -184,7 +198,7 @@ fn a_deleted_volume_goes_when_nobody_has_it_open() {
     seen.vms.get_mut(&vm_id(1)).unwrap().holds = vec![volume_id(1)];
     spec.volumes[0].goal = VolumeGoal::Deleted;
     spec.vms.clear();
-    spec.networks = seen.networks.clone();
+    apply_network(&spec, &mut seen);
     assert_eq!(plan(&spec, &seen), [Change::RemoveVm { vm: vm_id(1) }]);
     seen.vms.clear();
     assert_eq!(plan(&spec, &seen), [Change::DeleteVolume { volume: volume_id(1), generation: 1 }]);
@@ -234,7 +248,7 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
         Change::RemoveVm { vm } => drop(seen.vms.remove(&vm)),
         Change::StopVm { vm, .. } | Change::SettleVm { vm } => set(seen, vm, STOPPED, None, vec![]),
         Change::PrepareVm { vm } => set(seen, vm, Phase::Stopped { prepared: true }, None, vec![]),
-        Change::ApplyNetwork => seen.networks = spec.networks.clone(),
+        Change::ApplyNetwork => apply_network(spec, seen),
         Change::DeleteVolume { volume, .. } => drop(seen.volumes.remove(&volume)),
         Change::CreateVolume { volume, generation, size_bytes } | Change::GrowVolume { volume, generation, size_bytes } => {
             let held = seen.vms.values().any(|vm| vm.holds.contains(&volume));

@@ -176,3 +176,27 @@ async fn one_slow_machine_does_not_delay_another() {
     cloud.until_state(slow, VmState::Running, 2).await;
     cloud.finish().await;
 }
+
+#[tokio::test]
+async fn a_machine_is_plugged_into_its_network_again_after_a_restart_and_after_its_agent_was_replaced() {
+    let mut cloud = Cloud::new().await;
+    let id = cloud.add(1, Guest::Stubborn);
+    cloud.plug(id);
+    cloud.send();
+    for boot in 1..=2 {
+        cloud.until_state(id, VmState::Running, boot).await;
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", cloud.pid(id))).unwrap().flatten();
+        let taps = descriptors.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.ends_with("net/tun")));
+        assert_eq!(taps.count(), 1);
+        cloud.vm(id).power = OFF_NOW;
+        cloud.vm(id).boot = boot + 1;
+        cloud.send();
+        cloud.until_state(id, VmState::Stopped, boot).await;
+        cloud.agent.take().unwrap().shutdown().await;
+        cloud.start_agent().await;
+        cloud.vm(id).power = Power::On;
+        cloud.send();
+    }
+    cloud.until_state(id, VmState::Running, 3).await;
+    cloud.finish().await;
+}

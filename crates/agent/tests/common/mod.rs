@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostspec::*;
-use model::{HostId, ImageId, InstanceId, Mib, VolumeId};
+use model::{HostId, ImageId, InstanceId, InterfaceId, MacAddr, Mib, SubnetId, VolumeId, VpcId};
 use pileus_agent::{Agent, AgentConfig, AgentHandle};
 use repository::{BootFiles, Repository};
 use tempfile::TempDir;
@@ -128,6 +128,26 @@ impl Cloud {
         self.spec.images.push(ImageSpec { id: guest.image(), manifest: digest.to_string(), size_bytes: MIB });
     }
 
+    /// Plugs a machine into a VPC of its own.
+    pub fn plug(&mut self, id: InstanceId) {
+        let (nic, subnet, mac) = (InterfaceId::from_u64(id.as_u64()), SubnetId::from_u64(1), MacAddr::local(id.as_u64()));
+        self.vm(id).nics = vec![VmNic { id: nic, mac, mtu: 1500 }];
+        let range = "10.9.0.0/24".parse().unwrap();
+        let ip = Ipv4Addr::new(10, 9, 0, 10);
+        let known = NicSpec { id: nic, vm: id, subnet, mac, ip, hostname: "guest".into(), public_ip: None, groups: vec![] };
+        self.spec.networks.push(VpcSpec {
+            id: VpcId::from_u64(id.as_u64()),
+            vni: id.as_u64() as u32,
+            ranges: vec![range],
+            subnets: vec![SubnetSpec { id: subnet, range, gateway: Ipv4Addr::new(10, 9, 0, 1) }],
+            nics: vec![known],
+            remote: vec![],
+            groups: vec![],
+            names: vec![],
+            domain: "test.internal".into(),
+        });
+    }
+
     pub fn vm(&mut self, id: InstanceId) -> &mut VmSpec {
         self.spec.vms.iter_mut().find(|vm| vm.id == id).unwrap()
     }
@@ -200,6 +220,8 @@ impl Cloud {
             out.extend(group.exists().then(|| group.display().to_string()));
         }
         out.extend(fs::read_dir(&self.config.state).into_iter().flatten().flatten().map(|e| e.path().display().to_string()));
+        let namespaces = fs::read_dir("/run/netns").into_iter().flatten().flatten().map(|e| e.file_name().to_string_lossy().into_owned());
+        out.extend(namespaces.filter(|name| name.starts_with(&self.config.network.cloud)));
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let state = self.config.state.display().to_string() + "/";
         out.extend(mounts.lines().filter(|line| line.contains(&state)).map(str::to_owned));
@@ -222,6 +244,12 @@ impl Drop for Cloud {
         }
         let pids = processes_of(self.folder.path());
         pids.iter().filter_map(|p| p.split(' ').next()?.parse().ok()).for_each(|pid| signal(pid, "KILL"));
+        for entry in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&self.config.network.cloud) {
+                let _ = nix::mount::umount2(&entry.path(), nix::mount::MntFlags::MNT_DETACH);
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         for controller in ["", "memory", "cpu", "pids"] {
             let group = Path::new("/sys/fs/cgroup").join(controller).join(format!("pileus-{cloud}"));
             let inner = fs::read_dir(&group).into_iter().flatten().flatten().filter(|e| e.path().is_dir());

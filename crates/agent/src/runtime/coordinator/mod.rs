@@ -3,12 +3,14 @@
 //! It wakes when a document, a status, the end of a job or a retry is due, asks the planner, hands each change to the machine's task
 //! or to a job, and reports. A change that is already under way is not handed out again; one that failed is held back by its time.
 
-use std::collections::{BTreeMap, HashMap};
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hostspec::{Accelerator, Fault, FaultKind, HostReport, HostSpec, Power, VmState, VolumeGoal, VolumeReport, VolumeState, VpcSpec};
-use model::{ImageId, InstanceId, VolumeId};
+use hostspec::{Accelerator, FaultKind, HostReport, HostSpec, Power};
+use model::{ImageId, InstanceId, InterfaceId, VolumeId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -17,6 +19,7 @@ use super::host::Host;
 use super::status::{Shared, Status};
 use super::vm::{VmTask, Wish};
 use crate::block::Inventory;
+use crate::net::NetReport;
 use crate::plan::{self, Change, Phase, Seen, SeenVolume};
 use crate::qemu::serial::Console;
 use crate::trouble::{Trouble, retry_after_ms};
@@ -76,7 +79,7 @@ enum Subject {
 
 enum JobEnd {
     Volume(VolumeId, Result<Option<SeenVolume>, Trouble>),
-    Network(Arc<HostSpec>, Vec<String>),
+    Network(Arc<HostSpec>, NetReport),
     Image(ImageId, Result<(), Trouble>),
     Kept(u64, std::io::Result<()>),
     Server(Result<(), Trouble>),
@@ -112,7 +115,9 @@ pub struct Coordinator {
     accelerator: watch::Receiver<Option<Accelerator>>,
     volumes: BTreeMap<VolumeId, SeenVolume>,
     troubles: BTreeMap<VolumeId, VolumeTrouble>,
-    networks: Vec<VpcSpec>,
+    network: Option<Arc<HostSpec>>,
+    network_ready: BTreeSet<InterfaceId>,
+    network_looked: Instant,
     network_faults: Vec<String>,
     network_tries: u32,
     network_retry_at_ms: i64,
@@ -160,7 +165,9 @@ impl Coordinator {
             accelerator,
             volumes,
             troubles: troubles.collect(),
-            networks: vec![],
+            network: None,
+            network_ready: BTreeSet::new(),
+            network_looked: Instant::now(),
             network_faults: vec![],
             network_tries: 0,
             network_retry_at_ms: 0,
@@ -219,6 +226,10 @@ impl Coordinator {
         for change in changes {
             self.hand_out(change, &spec);
         }
+        if self.network_looked.elapsed() >= LOOK_EVERY && self.network.is_some() {
+            // Somebody else's `nft flush` or `ip link del` is repaired although no document changed.
+            self.apply_network(spec);
+        }
         self.tell_quiet();
         if self.report_at.is_some_and(|at| at <= Instant::now()) || self.last_report.elapsed() >= REPORT_EVERY {
             self.report();
@@ -251,7 +262,7 @@ impl Coordinator {
         let quiet = match mode {
             Mode::Converge => false,
             Mode::StopAll { .. } => statuses.iter().all(|(_, shared)| !shared.status().alive()),
-            Mode::Remove => statuses.is_empty() && self.networks.is_empty(),
+            Mode::Remove => statuses.is_empty() && self.network.as_ref().is_some_and(|spec| spec.networks.is_empty()),
         };
         let now = quiet.then_some(mode);
         self.quiet.send_if_modified(|held| std::mem::replace(held, now) != now);
@@ -264,7 +275,8 @@ impl Coordinator {
             vms,
             volumes: self.volumes.clone(),
             volume_retry_at_ms: self.troubles.iter().map(|(id, t)| (*id, t.retry_at_ms)).collect(),
-            networks: self.networks.clone(),
+            network: self.network.clone(),
+            ready: self.network_ready.clone(),
             network_retry_at_ms: self.network_retry_at_ms,
         }
     }
@@ -451,8 +463,7 @@ impl Coordinator {
         let host = self.host.clone();
         self.jobs.spawn(async move {
             let report = host.network.apply(&spec).await;
-            let faults = report.faults.into_iter().map(|fault| fault.detail).collect();
-            (Subject::Network, JobEnd::Network(spec, faults))
+            (Subject::Network, JobEnd::Network(spec, report))
         });
     }
 
@@ -477,7 +488,7 @@ impl Coordinator {
         self.busy.remove(&subject);
         match end {
             JobEnd::Volume(volume, end) => self.finish_volume(volume, end),
-            JobEnd::Network(spec, faults) => self.finish_network(&spec, faults),
+            JobEnd::Network(spec, report) => self.finish_network(spec, report),
             JobEnd::Image(image, Ok(())) => drop(self.image_faults.remove(&image)),
             JobEnd::Image(image, Err(trouble)) => drop(self.image_faults.insert(image, trouble)),
             JobEnd::Kept(generation, Ok(())) => self.kept = self.kept.max(generation),
@@ -512,12 +523,16 @@ impl Coordinator {
         self.report_soon();
     }
 
-    fn finish_network(&mut self, spec: &HostSpec, faults: Vec<String>) {
-        self.network_faults = faults;
+    fn finish_network(&mut self, spec: Arc<HostSpec>, report: NetReport) {
+        self.network_looked = Instant::now();
+        self.network_ready = report.ready;
+        self.network_faults = report.faults.into_iter().map(|fault| fault.detail).collect();
         if self.network_faults.is_empty() {
-            self.networks = spec.networks.clone();
+            self.network = Some(spec);
             (self.network_tries, self.network_retry_at_ms) = (0, 0);
         } else {
+            // What was applied is not known; the next try compares with the kernel.
+            self.network = None;
             self.network_tries += 1;
             self.network_retry_at_ms = crate::files::now_ms() + retry_after_ms(self.network_tries);
         }
@@ -526,90 +541,5 @@ impl Coordinator {
     fn report_soon(&mut self) {
         let at = Instant::now() + COALESCE;
         self.report_at = Some(self.report_at.map_or(at, |earlier| earlier.min(at)));
-    }
-
-    fn report(&mut self) {
-        self.report_at = None;
-        self.last_report = Instant::now();
-        self.sequence += 1;
-        let report = HostReport {
-            version: hostspec::VERSION,
-            host: self.host.id(),
-            incarnation: self.incarnation,
-            sequence: self.sequence,
-            generation: self.spec.generation,
-            applied: self.applied,
-            capacity: self.host.capacity(),
-            vms: self.vm_reports(),
-            volumes: self.volume_reports(),
-            faults: self.host_faults(),
-        };
-        match self.reports.try_send(report) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            // The reader is behind; reports are whole, so the next one says it all.
-            Err(mpsc::error::TrySendError::Full(_)) => self.report_at = Some(Instant::now() + REPORT_EVERY / 100),
-        }
-    }
-
-    fn vm_reports(&self) -> Vec<hostspec::VmReport> {
-        let machines = self.machines.list();
-        machines
-            .into_iter()
-            .map(|(id, shared)| {
-                let status = shared.status();
-                let mut report = status.report(id);
-                let heard_at = self.host.network.heard_at_ms(id);
-                report.guest_up = report.state == VmState::Running && heard_at.is_some_and(|at| at >= report.started_at_ms);
-                if report.fault.is_none() && !status.alive() {
-                    report.fault = self.what_it_waits_for(id);
-                }
-                report
-            })
-            .collect()
-    }
-
-    /// The fault of a disk, image or network that keeps a machine from starting.
-    fn what_it_waits_for(&self, id: InstanceId) -> Option<Fault> {
-        let vm = self.spec.vms.iter().find(|vm| vm.id == id && vm.power == Power::On)?;
-        for disk in &vm.disks {
-            if let Some(VolumeTrouble { trouble: Some(trouble), tries, .. }) = self.troubles.get(&disk.volume) {
-                return Some(trouble.fault(*tries));
-            }
-        }
-        let waits = vm.nics.iter().any(|nic| !self.networks.iter().flat_map(|vpc| &vpc.nics).any(|known| known.id == nic.id));
-        let words = self.network_faults.first().filter(|_| waits)?;
-        Some(Fault { kind: FaultKind::Network, detail: words.clone(), tries: self.network_tries })
-    }
-
-    fn volume_reports(&self) -> Vec<VolumeReport> {
-        let fault = |id| {
-            let held: Option<&VolumeTrouble> = self.troubles.get(&id);
-            held.and_then(|t| t.trouble.as_ref().map(|trouble| trouble.fault(t.tries)))
-        };
-        let present = self.volumes.iter().map(|(&id, seen)| {
-            let state = VolumeState::Present { size_bytes: seen.size_bytes };
-            VolumeReport { id, generation: seen.generation, state, fault: fault(id) }
-        });
-        let absent = self.spec.volumes.iter().filter(|v| !self.volumes.contains_key(&v.id));
-        let carried_out = absent.filter(|v| v.goal == VolumeGoal::Deleted && !self.busy.contains_key(&Subject::Volume(v.id)));
-        let deleted = carried_out.filter(|v| !self.troubles.contains_key(&v.id)).map(|v| VolumeReport {
-            id: v.id,
-            generation: v.generation,
-            state: VolumeState::Deleted,
-            fault: None,
-        });
-        present.chain(deleted).collect()
-    }
-
-    fn host_faults(&self) -> Vec<String> {
-        let mut out = self.network_faults.clone();
-        out.extend(self.server_fault.iter().map(|t| format!("image server: {t}")));
-        out.extend(self.image_faults.iter().map(|(id, t)| format!("{id}: {t}")));
-        let absent = self.troubles.iter().filter(|(id, _)| !self.volumes.contains_key(id));
-        out.extend(absent.filter_map(|(id, t)| Some(format!("{id}: {}", t.trouble.as_ref()?))));
-        if self.host.groups.is_none() {
-            out.push("control groups are not usable: machines are not bounded in memory, processor time and threads".to_owned());
-        }
-        out
     }
 }
