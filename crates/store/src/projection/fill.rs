@@ -41,24 +41,45 @@ struct Part {
 struct Coded {
     values: Vec<Value>,
     rows: Vec<u32>,
+}
+
+/// A column while it is read.
+#[derive(Debug, Default)]
+struct Coder {
+    coded: Coded,
     numbers: HashMap<i64, u32>,
     texts: HashMap<Arc<str>, u32>,
     null: Option<u32>,
 }
 
-impl Coded {
+impl Coder {
     fn push(&mut self, cell: Cell<'_>) {
-        let known = match cell {
+        let code = self.as_before(cell).or_else(|| self.known(cell)).unwrap_or_else(|| self.learn(cell));
+        self.coded.rows.push(code);
+    }
+
+    /// The code of the row before, if the value is the same: what is made together is often alike.
+    fn as_before(&self, cell: Cell<'_>) -> Option<u32> {
+        let before = *self.coded.rows.last()?;
+        let same = match (cell, &self.coded.values[before as usize]) {
+            (Cell::Null, Value::Null) => true,
+            (Cell::Int(number), Value::Int(other)) => number == *other,
+            (Cell::Text(text), Value::Text(other)) => text == other.as_ref(),
+            (Cell::Null | Cell::Int(_) | Cell::Text(_), _) => false,
+        };
+        same.then_some(before)
+    }
+
+    fn known(&self, cell: Cell<'_>) -> Option<u32> {
+        match cell {
             Cell::Null => self.null,
             Cell::Int(number) => self.numbers.get(&number).copied(),
             Cell::Text(text) => self.texts.get(text).copied(),
-        };
-        let code = known.unwrap_or_else(|| self.learn(cell));
-        self.rows.push(code);
+        }
     }
 
     fn learn(&mut self, cell: Cell<'_>) -> u32 {
-        let code = self.values.len() as u32;
+        let code = self.coded.values.len() as u32;
         let value = match cell {
             Cell::Null => {
                 self.null = Some(code);
@@ -74,7 +95,7 @@ impl Coded {
                 Value::Text(text)
             }
         };
-        self.values.push(value);
+        self.coded.values.push(value);
         code
     }
 }
@@ -166,14 +187,16 @@ fn portion(store: &Store, layout: &Layout, from: i64, to: i64) -> Result<Portion
     let end = format!("SELECT id FROM {} WHERE id > $1 AND id <= $2 ORDER BY id DESC LIMIT 1", layout.table);
     let count = layout.facets.len();
     store.read_blocking(move |tx: &Tx<'_>| {
-        let mut part = Part { ids: Vec::new(), columns: (0..count).map(|_| Coded::default()).collect() };
+        let mut ids = Vec::new();
+        let mut columns: Vec<Coder> = (0..count).map(|_| Coder::default()).collect();
         tx.query(&rows, &[from.into(), to.into(), PORTION.into()], |record| {
-            part.ids.push(record.int(0)?);
-            for (column, place) in part.columns.iter_mut().zip(1..) {
+            ids.push(record.int(0)?);
+            for (column, place) in columns.iter_mut().zip(1..) {
                 column.push(record.cell(place)?);
             }
             Ok(())
         })?;
+        let part = Part { ids, columns: columns.into_iter().map(|column| column.coded).collect() };
         let Some(last) = part.ids.last().copied().filter(|_| part.ids.len() == PORTION as usize) else { return Ok((part, None)) };
         let ends = tx.query(&end, &[last.into(), to.into()], |record| record.int(0))?;
         Ok((part, ends.first().map(|end| (last + 1, *end))))

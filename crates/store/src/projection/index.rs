@@ -154,22 +154,39 @@ impl Field {
     }
 
     fn set(&mut self, ordinal: u32, value: &Value) {
-        let place = ordinal as usize;
-        let values = if self.facet.many { value.elements() } else { vec![value.clone()] };
-        let absent = values.is_empty().then_some(Value::Null);
-        let mut codes: Vec<u32> = values.into_iter().chain(absent).map(|value| self.code(value)).collect();
+        if self.facet.many {
+            self.set_many(ordinal, value);
+        } else {
+            self.set_one(ordinal, value);
+        }
+    }
+
+    fn set_one(&mut self, ordinal: u32, value: &Value) {
+        let code = self.code(value);
+        let Rows::One(rows) = &mut self.rows else { return };
+        let old = std::mem::replace(&mut rows[ordinal as usize], code);
+        if old != code {
+            self.postings[code as usize].insert(ordinal);
+            if old != NO_CODE {
+                self.leave(ordinal, old);
+            }
+        }
+    }
+
+    fn set_many(&mut self, ordinal: u32, set: &Value) {
+        let mut codes: Vec<u32> = set.elements().iter().map(|value| self.code(value)).collect();
+        if codes.is_empty() {
+            codes.push(self.code(&Value::Null));
+        }
         codes.sort_unstable();
         codes.dedup();
-        let old: Vec<u32> = self.rows.codes(place).to_vec();
+        let Rows::Many(rows) = &mut self.rows else { return };
+        let old = std::mem::replace(&mut rows[ordinal as usize], codes.clone().into());
         for code in codes.iter().filter(|code| !old.contains(code)) {
             self.postings[*code as usize].insert(ordinal);
         }
         for code in old.iter().filter(|code| !codes.contains(code)) {
             self.leave(ordinal, *code);
-        }
-        match &mut self.rows {
-            Rows::One(rows) => rows[place] = codes[0],
-            Rows::Many(rows) => rows[place] = codes.into(),
         }
     }
 
@@ -191,8 +208,8 @@ impl Field {
     }
 
     /// The code of a value; a new one if nobody has had the value so far.
-    fn code(&mut self, value: Value) -> u32 {
-        if let Some(code) = self.codes.get(&value) {
+    fn code(&mut self, value: &Value) -> u32 {
+        if let Some(code) = self.codes.get(value) {
             return *code;
         }
         let code = self.free.pop().unwrap_or_else(|| {
@@ -201,7 +218,7 @@ impl Field {
             u32::try_from(self.values.len() - 1).expect("there are fewer values than rows times values of a row, which fit in memory")
         });
         self.values[code as usize] = value.clone();
-        self.codes.insert(value, code);
+        self.codes.insert(value.clone(), code);
         code
     }
 

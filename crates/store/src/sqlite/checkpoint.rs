@@ -14,9 +14,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::{READER_CACHE, connect, error};
 use crate::error::StoreError;
 
-/// Writes between two checkpoints: a few thousand pages.
-const EVERY: usize = 1000;
-/// Pages (of 4 KiB) in the WAL from which on the writer helps: 64 MiB.
+/// Pages (of 4 KiB) that are about written between two checkpoints: 16 MiB.
+const EVERY: usize = 4096;
+/// Pages in the WAL from which on the writer helps: 64 MiB.
 const LONG: i64 = 16_384;
 
 /// The writer's end of the checkpointing thread.
@@ -41,9 +41,9 @@ impl Checkpointer {
         Ok(Checkpointer { signal: Some(signal), finish, since: 0, thread: Some(thread) })
     }
 
-    /// Says that so many writes were committed.
-    pub(super) fn committed(&mut self, writes: usize, writer: &Connection) {
-        self.since += writes;
+    /// Says that about so many pages were committed.
+    pub(super) fn committed(&mut self, pages: usize, writer: &Connection) {
+        self.since += pages;
         if self.since >= EVERY {
             self.since = 0;
             if let Some(signal) = &self.signal {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::checkpoint::Checkpointer;
 use super::{error, statement};
-use crate::changes::{Effects, Publisher};
+use crate::changes::{Change, Effects, Publisher, What};
 use crate::error::StoreError;
 use crate::job::{Job, Verdict};
 use crate::tx::{Link, Tx};
@@ -59,14 +59,14 @@ impl Writer {
                 // Fails only where SQLite has rolled back by itself, or will when it next begins.
                 let _ = statement(&self.connection, "ROLLBACK");
             }
-            let kept = batch.kept.len();
+            let pages = batch.kept.iter().map(pages).sum();
             if end.is_ok() {
                 self.publisher.publish(batch.kept);
             }
             for job in batch.jobs {
                 job.finish(end.clone());
             }
-            self.checkpointer.committed(kept, &self.connection);
+            self.checkpointer.committed(pages, &self.connection);
         }
         self.checkpointer.stop();
     }
@@ -124,4 +124,13 @@ impl Writer {
         // Not `statement`: a COMMIT that failed for want of room must be made anew, not resumed.
         self.connection.execute_batch("COMMIT").map_err(error)
     }
+}
+
+/// About how many pages a transaction has written: one for each row and one for each 4 KiB of its document.
+fn pages(effects: &Effects) -> usize {
+    let document = |change: &Change| match &change.what {
+        What::Inserted(document) | What::Updated(document) => document.body.len(),
+        What::Deleted => 0,
+    };
+    effects.changes.iter().map(|change| 1 + document(change) / 4096).sum()
 }

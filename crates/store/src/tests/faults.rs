@@ -73,6 +73,24 @@ fn a_backup_onto_a_full_disk_fails_and_leaves_nothing() {
     });
 }
 
+/// The log begins anew once it was moved into the database, without a pause in which nobody writes.
+#[test]
+fn the_write_ahead_log_does_not_grow_with_what_is_written() {
+    const ROW: u64 = 256 << 10;
+    let place = Place::sqlite();
+    let store = place.open();
+    let log = place.folder.path().join("pileus.db-wal");
+    let row = |number: u64| Machine { state: "s".repeat(ROW as usize), ..machine(number % 8) };
+    for number in 0..8000 {
+        store.write_blocking(move |tx| tx.put(&row(number))).expect("the write succeeds");
+        let written = (number + 1) * ROW;
+        if written > 64 << 20 && written > 2 * std::fs::metadata(&log).expect("the log is there").len() {
+            return;
+        }
+    }
+    panic!("the log holds all that was ever written");
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_or_is_not_there_is_named() {
     // Even root cannot write to this one.

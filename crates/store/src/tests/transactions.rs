@@ -294,6 +294,7 @@ fn the_database_of_pileus_holds_every_noun() {
         reads::<model::Volume>(&store);
         reads::<model::Instance>(&store);
         reads::<model::Event>(&store);
+        reads::<model::Quota>(&store);
         reads::<crate::ClientToken>(&store);
         let page = store.page::<model::Instance>(&crate::Query::of("state", "running").like("private_ip", "10.0.*"));
         assert_eq!(page.map(|page| page.total), Ok(0));
