@@ -18,6 +18,7 @@ mod launch;
 mod network;
 mod overview;
 mod password;
+pub mod placement;
 mod report;
 mod run;
 mod seal;
