@@ -1,7 +1,9 @@
 //! Placement: which host an instance goes to, decided in memory.
 //!
-//!     rows -> Fleet (a projection, updated host by host)
-//!     Fleet + Request -> HostId, or a Refusal that says why not and what small change would fit
+//! ```text
+//! rows -> Fleet (a projection, updated host by host)
+//! Fleet + Request -> HostId, or a Refusal that says why not and what small change would fit
+//! ```
 //!
 //! The choice is exact: of all hosts that keep every rule, those with the fewest labels that nobody asked for (so that a
 //! host with something special is kept for it); of those the one whose free processors and memory the instance brings

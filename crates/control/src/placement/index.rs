@@ -1,9 +1,11 @@
 //! The index: hosts of one kind, by what is free on them.
 //!
-//!     class (zones, architecture, accelerator, labels, set aside for)     a rule that looks at no amount is checked once
-//!       cell (a range of free processors, memory, disk)                  skipped when nothing in it can win
-//!         shape (exactly so much free)                                   one score for all its hosts
-//!           hosts, the preferred one last
+//! ```text
+//! class (zones, architecture, accelerator, labels, set aside for)     a rule that looks at no amount is checked once
+//!   cell (a range of free processors, memory, disk)                  skipped when nothing in it can win
+//!     shape (exactly so much free)                                   one score for all its hosts
+//!       hosts, the preferred one last
+//! ```
 //!
 //! Only hosts that take instances and have room for one by number are listed.
 
