@@ -1,4 +1,5 @@
-//! `pileus doctor`: finds what belongs to nobody, on the machine and in the database, and with `--repair` removes it.
+//! `pileus doctor`: finds what belongs to nobody, on the machine and in the database. `--repair` removes processes, folders and
+//! control groups; rows and volumes are only told of.
 
 use anyhow::Result;
 use serde_json::json;
@@ -17,8 +18,10 @@ pub fn command(state: &State, repair: bool) -> Result<()> {
     }
     match (findings.len(), repair) {
         (0, _) => println!("Nothing belongs to nobody."),
-        (count, true) => println!("{count} finding(s) repaired."),
-        (count, false) => anyhow::bail!("{count} finding(s); `pileus doctor --repair` removes them"),
+        (count, true) => println!("{count} finding(s); processes, folders and control groups among them were removed."),
+        (count, false) => {
+            anyhow::bail!("{count} finding(s); `pileus doctor --repair` removes processes, folders and control groups among them")
+        }
     }
     Ok(())
 }

@@ -222,8 +222,12 @@ impl Operator {
 
     async fn doctor(&self, arguments: &Value) -> Result<Value> {
         let repair = arguments["repair"].as_bool().unwrap_or(false);
-        let _ = (repair, self.agent());
-        let findings = self.shared.cloud.find_stray_rows().await?;
+        let mut findings = self.shared.cloud.find_stray_rows().await?;
+        if let Some(agent) = self.agent() {
+            let config = agent.config().clone();
+            drop(agent);
+            findings.extend(tokio::task::spawn_blocking(move || orphans(&config, repair)).await??);
+        }
         Ok(json!(findings))
     }
 
@@ -267,6 +271,18 @@ impl Operator {
         let account = self.shared.cloud.account_named(name).await?;
         Ok(account.with_context(|| format!("there is no account '{name}'"))?.id)
     }
+}
+
+/// What on this machine belongs to no instance, one sentence each; removed when it is to be repaired and holds no tenant's bytes.
+fn orphans(config: &agent::AgentConfig, repair: bool) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for orphan in agent::doctor::find(config)? {
+        if repair {
+            agent::doctor::repair(config, &orphan)?;
+        }
+        found.push(format!("machine: {orphan}"));
+    }
+    Ok(found)
 }
 
 fn word<'v>(arguments: &'v Value, name: &str) -> Result<&'v str> {

@@ -229,6 +229,11 @@ impl AgentHandle {
         self.machines.list().into_iter().filter(|(_, shared)| shared.status().alive()).map(|(id, _)| id).collect()
     }
 
+    /// What it was started with.
+    pub fn config(&self) -> &AgentConfig {
+        &self.host.config
+    }
+
     /// Short name of this cloud on this machine; other clouds have other state folders and thereby other names.
     pub fn cloud(&self) -> &str {
         &self.host.cloud
