@@ -14,8 +14,9 @@ const START: Duration = Duration::from_secs(60);
 /// A place for a database, of which every store opened in turn sees the same rows.
 pub(crate) struct Place {
     pub(crate) config: StoreConfig,
-    pub(crate) folder: tempfile::TempDir,
+    /// Before its folder: it ends before that is removed.
     _server: Option<Server>,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Place {
