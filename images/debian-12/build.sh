@@ -49,6 +49,8 @@ generalize() {
     : >"$ROOT/etc/machine-id"
     echo localhost >"$ROOT/etc/hostname"
     printf '127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n' >"$ROOT/etc/hosts"
+    # As Debian's installer does; cloud-init keeps a locale that is set.
+    echo LANG=C.UTF-8 >"$ROOT/etc/default/locale"
     ln -sf ../run/systemd/resolve/stub-resolv.conf "$ROOT/etc/resolv.conf"
     # mmdebstrap notes the build's own source list; the guest gets the mirror.
     printf 'deb %s %s main\ndeb %s %s-updates main\ndeb %s %s-security main\n' \

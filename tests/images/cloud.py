@@ -9,6 +9,7 @@ import base64
 import http.server
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -94,6 +95,10 @@ def metadata_handler(answers, asked):
             self.end_headers()
             self.wfile.write(body)
 
+        def value(self):
+            """The answer for this path, where a version by date means the latest."""
+            return answers.get(re.sub(r"^/\d{4}-\d\d-\d\d/", "/latest/", self.path))
+
         def do_PUT(self):
             seconds = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")
             if self.path == "/latest/api/token" and seconds.isdigit():
@@ -105,8 +110,8 @@ def metadata_handler(answers, asked):
             asked.append(self.path)
             if self.headers.get("X-aws-ec2-metadata-token") != token:
                 self.answer(401)
-            elif self.path in answers:
-                self.answer(200, answers[self.path])
+            elif self.value() is not None:
+                self.answer(200, self.value())
             else:
                 self.answer(404)
 

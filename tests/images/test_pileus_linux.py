@@ -87,9 +87,9 @@ def crypt(password, salt):
     return cloud.run("openssl", "passwd", "-6", "-salt", salt, password).strip()
 
 
-def ssh(namespace, key, *command):
+def ssh(namespace, key, *command, user="root"):
     options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-    options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-i", key[0], "root@" + cloud.GUEST]
+    options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-i", key[0], f"{user}@{cloud.GUEST}"]
     return subprocess.run(
         namespace.inside("ssh", *options, *command), check=True, capture_output=True, text=True, timeout=60
     ).stdout
