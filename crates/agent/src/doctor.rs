@@ -46,6 +46,8 @@ pub enum Orphan {
         /// The file.
         file: PathBuf,
     },
+    /// Something of the network that no document asks for.
+    Network(crate::net::Orphan),
     /// A volume that is not listed. Never removed: only a document deletes bytes.
     Volume {
         /// The volume.
@@ -62,12 +64,14 @@ impl fmt::Display for Orphan {
             Orphan::Folder { instance } => write!(f, "a folder of {instance}, which is not here"),
             Orphan::Groups { instance } => write!(f, "control groups of {instance}, which is not here"),
             Orphan::OldGeneration { volume, file } => write!(f, "an older generation of {volume}: {}", file.display()),
+            Orphan::Network(orphan) => write!(f, "{orphan} is of no use"),
             Orphan::Volume { volume, file } => write!(f, "{volume} is in no document and is kept: {}", file.display()),
         }
     }
 }
 
-/// Lists the orphans of the cloud in a state folder, processes first, in the order in which they should be repaired.
+/// Lists the orphans of the cloud in a state folder, processes first, in the order in which they should be repaired. Those of the
+/// network are found by the agent, [`crate::AgentHandle::orphans`].
 pub fn find(config: &AgentConfig) -> io::Result<Vec<Orphan>> {
     let spec = crate::files::load::<HostSpec>(&config.state.join("spec.json"))?.unwrap_or_else(|| HostSpec::empty(config.host));
     let machines: BTreeSet<InstanceId> = spec.vms.iter().map(|vm| vm.id).collect();
@@ -86,7 +90,7 @@ pub fn find(config: &AgentConfig) -> io::Result<Vec<Orphan>> {
     Ok(out)
 }
 
-/// Removes an orphan; one that is already gone is no error. Volumes stay.
+/// Removes an orphan; one that is already gone is no error. Volumes stay; the network's go with the agent's next look at it.
 pub fn repair(config: &AgentConfig, orphan: &Orphan) -> io::Result<()> {
     match orphan {
         Orphan::Process { pid, instance } => {
@@ -97,7 +101,7 @@ pub fn repair(config: &AgentConfig, orphan: &Orphan) -> io::Result<()> {
         Orphan::Folder { instance } => crate::files::remove_folder(&config.state.join("vms").join(instance.to_string())),
         Orphan::Groups { instance } => Groups::open(&cloud_of(&config.state))?.remove(*instance),
         Orphan::OldGeneration { file, .. } => crate::files::remove(file),
-        Orphan::Volume { .. } => Ok(()),
+        Orphan::Network(_) | Orphan::Volume { .. } => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use hostspec::VmState;
 use pileus_agent::doctor::{self, Orphan};
+use pileus_agent::net;
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
@@ -92,6 +93,41 @@ async fn the_doctor_finds_what_no_document_knows_and_repairs_it() {
     cloud.start_agent().await;
     let report = cloud.until_state(kept, VmState::Running, 1).await;
     assert_eq!(report.vms.len(), 1);
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn the_doctor_beside_an_agent_clears_the_network_and_touches_nothing_that_is_wanted() {
+    let mut cloud = Cloud::new().await;
+    let id = cloud.add(1, Guest::Stubborn);
+    cloud.plug(id);
+    cloud.send();
+    cloud.until_state(id, VmState::Running, 1).await;
+    assert_eq!(cloud.agent().orphans().await.unwrap(), []);
+    let prefix = cloud.config.network.cloud.clone();
+    let wanted = format!("{prefix}-{}", model::VpcId::from_u64(1));
+    let stray = format!("{prefix}-{}", model::VpcId::from_u64(99));
+    for line in [
+        format!("ip netns add {stray}"),
+        format!("ip -n {wanted} tuntap add tzz mode tap"),
+        format!("ip link add {prefix}-0000ff type veth peer name {prefix}-0000fe"),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert!(std::process::Command::new(words[0]).args(&words[1..]).status().unwrap().success(), "{line}");
+    }
+    let found = cloud.agent().orphans().await.unwrap();
+    assert_eq!(
+        found,
+        [
+            Orphan::Network(net::Orphan::Namespace(stray)),
+            Orphan::Network(net::Orphan::Link(format!("{prefix}-0000fe"))),
+            Orphan::Network(net::Orphan::Link(format!("{prefix}-0000ff"))),
+            Orphan::Network(net::Orphan::Tap { namespace: wanted, tap: "tzz".to_owned() }),
+        ]
+    );
+    assert_eq!(cloud.agent().remove_orphans(found).await.unwrap(), []);
+    assert_eq!(cloud.agent().orphans().await.unwrap(), []);
+    assert_eq!(cloud.agent().running(), [id]);
     cloud.finish().await;
 }
 

@@ -24,6 +24,7 @@ mod run;
 mod seal;
 mod security_group;
 mod ssh_key;
+mod stray;
 mod tag;
 mod work;
 
@@ -49,4 +50,5 @@ pub use password::hash as hash_password;
 pub use run::{Command, Cx, Options};
 pub use seal::{MASTER_KEY_LEN, MasterKey, SealError};
 pub use security_group::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
+pub use stray::Stray;
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};

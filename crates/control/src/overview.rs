@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{Error, Host, HostId, Instance, Phase, VolumePhase};
+use model::{Error, Host};
 
 use crate::report::mark_silent;
 use crate::{Cloud, Failure};
@@ -31,28 +31,6 @@ impl Cloud {
         read.await.map_err(|failure| self.refusal("read the overview", failure))
     }
 
-    /// Rows that point at nothing: instances without interface or volume, volumes of no host, in one sentence each.
-    pub async fn find_stray_rows(&self) -> Result<Vec<String>, Error> {
-        let read = self.store().scan(|tx| {
-            let hosts: Vec<HostId> = tx.host_list()?.iter().map(|host| host.id).collect();
-            let mut found = Vec::new();
-            for host in &hosts {
-                for instance in tx.instance_list_on_host(*host)? {
-                    stray_parts(tx, &instance, &mut found)?;
-                }
-                for volume in tx.volume_list_of_host(*host)? {
-                    let owner = volume.instance.map(|id| tx.get::<Instance>(id)).transpose()?.flatten();
-                    let lost = volume.instance.is_some() && owner.is_none_or(|owner| owner.phase == Phase::Terminated);
-                    if lost && volume.phase != VolumePhase::Deleting {
-                        found.push(format!("row: volume {} belongs to an instance that does not exist", volume.id));
-                    }
-                }
-            }
-            Ok::<_, Failure>(found)
-        });
-        read.await.map_err(|failure| self.refusal("look for stray rows", failure))
-    }
-
     /// Marks hosts that went silent, until the task is dropped.
     pub async fn watch_silence(&self) {
         loop {
@@ -66,14 +44,4 @@ impl Cloud {
             }
         }
     }
-}
-
-fn stray_parts(tx: &store::Tx<'_>, instance: &Instance, found: &mut Vec<String>) -> Result<(), Failure> {
-    if tx.get::<model::Interface>(instance.interface)?.is_none() {
-        found.push(format!("row: instance {} has no interface", instance.id));
-    }
-    if tx.get::<model::Volume>(instance.root_volume)?.is_none() {
-        found.push(format!("row: instance {} has no system disk", instance.id));
-    }
-    Ok(())
 }

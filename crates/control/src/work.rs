@@ -12,7 +12,7 @@ use store::{Lease, StoreError, Tx, WriteError};
 use crate::{Cloud, Failure};
 
 /// Kind of wakes for instances.
-const INSTANCE: &str = "instance";
+pub(crate) const INSTANCE: &str = "instance";
 /// How long a worker may take for a batch before another takes it over.
 const LEASE_MS: i64 = 30_000;
 /// Wakes taken at once: enough to share one commit, few enough to end long before the lease.
@@ -205,7 +205,8 @@ fn release_attachments(tx: &mut Tx<'_>, row: &mut Instance) -> Result<(), Failur
     Ok(())
 }
 
-fn delete_volume(tx: &mut Tx<'_>, volume: &mut Volume) -> Result<(), Failure> {
+/// Has the bytes of a volume deleted by its host; the row goes when the host says that they are gone.
+pub(crate) fn delete_volume(tx: &mut Tx<'_>, volume: &mut Volume) -> Result<(), Failure> {
     volume.phase = VolumePhase::Deleting;
     if tx.get::<Host>(volume.host)?.is_some() {
         volume.asked = tx.host_touch(volume.host)?;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use agent::AgentHandle;
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use control::{Caller, Cloud, Field, Filter, Options, Query, RunInstances};
+use control::{Caller, Cloud, Field, Filter, Options, Query, RunInstances, Stray};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -222,13 +222,21 @@ impl Operator {
 
     async fn doctor(&self, arguments: &Value) -> Result<Value> {
         let repair = arguments["repair"].as_bool().unwrap_or(false);
-        let mut findings = self.shared.cloud.find_stray_rows().await?;
-        if let Some(agent) = self.agent() {
-            let config = agent.config().clone();
-            drop(agent);
-            findings.extend(tokio::task::spawn_blocking(move || orphans(&config, repair)).await??);
+        let strays = self.shared.cloud.find_strays().await?;
+        let mut findings: Vec<String> = strays.iter().map(|stray| format!("database: {stray}")).collect();
+        let mut left: Vec<String> =
+            strays.iter().filter(|stray| matches!(stray, Stray::Maimed(_))).map(|stray| format!("database: {stray}")).collect();
+        if repair {
+            self.shared.cloud.repair_strays(&strays).await?;
         }
-        Ok(json!(findings))
+        if let Some(agent) = self.agent() {
+            let orphans = agent.orphans().await?;
+            findings.extend(orphans.iter().map(|orphan| format!("machine: {orphan}")));
+            if repair {
+                left.extend(agent.remove_orphans(orphans).await?.iter().map(|orphan| format!("machine: {orphan}")));
+            }
+        }
+        Ok(json!({ "findings": findings, "left": if repair { left } else { findings.clone() } }))
     }
 
     async fn backup(&self, arguments: &Value) -> Result<Value> {
@@ -271,18 +279,6 @@ impl Operator {
         let account = self.shared.cloud.account_named(name).await?;
         Ok(account.with_context(|| format!("there is no account '{name}'"))?.id)
     }
-}
-
-/// What on this machine belongs to no instance, one sentence each; removed when it is to be repaired and holds no tenant's bytes.
-fn orphans(config: &agent::AgentConfig, repair: bool) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for orphan in agent::doctor::find(config)? {
-        if repair {
-            agent::doctor::repair(config, &orphan)?;
-        }
-        found.push(format!("machine: {orphan}"));
-    }
-    Ok(found)
 }
 
 fn word<'v>(arguments: &'v Value, name: &str) -> Result<&'v str> {

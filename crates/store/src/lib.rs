@@ -68,6 +68,7 @@ mod schema;
 mod security_group;
 mod sqlite;
 mod store;
+mod stray;
 mod subnet;
 mod tx;
 mod value;

@@ -291,6 +291,6 @@ impl<'c> Tx<'c> {
     }
 }
 
-fn document<R: Row>(record: Record<'_>) -> Result<R, StoreError> {
+pub(crate) fn document<R: Row>(record: Record<'_>) -> Result<R, StoreError> {
     serde_json::from_str(record.text(0)?).map_err(|error| StoreError::Unreadable { table: R::TABLE, why: error.to_string() })
 }

@@ -100,6 +100,12 @@ impl Tx<'_> {
         Ok(kept > 0)
     }
 
+    /// Whether a thing will be looked at.
+    pub fn wake_exists(&self, kind: &'static str, id: impl fmt::Display) -> Result<bool, StoreError> {
+        let found = self.query("SELECT 1 FROM wake WHERE kind = $1 AND id = $2", &[kind.into(), id.to_string().into()], |_| Ok(()))?;
+        Ok(!found.is_empty())
+    }
+
     /// When the next wake is due or the next lease lapses; none when nobody waits for anything.
     pub fn next_due(&self) -> Result<Option<Millis>, StoreError> {
         let due = self.query("SELECT MIN(due) FROM wake", &[], |record| record.value(0))?;

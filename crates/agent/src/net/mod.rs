@@ -35,6 +35,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hostspec::{HostSpec, NicSpec, VpcSpec};
@@ -120,12 +121,24 @@ pub enum Orphan {
     Table(String),
 }
 
+impl std::fmt::Display for Orphan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Orphan::Namespace(name) => write!(f, "network namespace {name}"),
+            Orphan::Link(name) => write!(f, "link {name}"),
+            Orphan::Tap { namespace, tap } => write!(f, "tap {tap} in {namespace}"),
+            Orphan::Table(name) => write!(f, "nftables table {name}"),
+        }
+    }
+}
+
 /// The network of this host.
 pub struct Network {
     config: NetConfig,
     names: Names,
     machine: OwnedFd,
     guests: Arc<Guests>,
+    doubted: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -169,7 +182,7 @@ impl Network {
             swept: None,
             mtus: BTreeMap::new(),
         };
-        Ok(Network { config, names, machine, guests: Arc::new(guests), state: Mutex::new(state) })
+        Ok(Network { config, names, machine, guests: Arc::new(guests), doubted: AtomicBool::new(false), state: Mutex::new(state) })
     }
 
     /// The address that guests know the machine by: the first of the public pool after the network's own.
@@ -187,6 +200,10 @@ impl Network {
     pub async fn apply(&self, spec: &HostSpec) -> NetReport {
         let mut state = self.state.lock().await;
         let state = &mut *state;
+        if self.doubted.swap(false, Ordering::SeqCst) {
+            (state.machine_verified, state.swept) = (None, None);
+            state.vpcs.values_mut().for_each(Vpc::doubt);
+        }
         let mut report = NetReport::default();
         state.mtus = spec.vms.iter().flat_map(|vm| &vm.nics).map(|nic| (nic.id, nic.mtu)).collect();
         self.open_all(state, &spec.networks, &mut report).await;
@@ -210,6 +227,11 @@ impl Network {
             report.fault(None, format!("namespaces that nobody wants: {e}"));
         }
         report
+    }
+
+    /// Has the next [`Network::apply`] look at everything, however fresh it is.
+    pub fn doubt(&self) {
+        self.doubted.store(true, Ordering::SeqCst);
     }
 
     /// Takes up or makes the namespace of every VPC.

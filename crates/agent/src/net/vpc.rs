@@ -48,7 +48,7 @@ pub struct Vpc {
     services: Option<Services>,
     directory: watch::Sender<Arc<Directory>>,
     applied: Option<(VpcSpec, BTreeMap<InterfaceId, u16>)>,
-    verified: Instant,
+    verified: Option<Instant>,
 }
 
 impl Vpc {
@@ -73,7 +73,7 @@ impl Vpc {
             services: None,
             directory: watch::Sender::new(Arc::new(Directory::default())),
             applied: None,
-            verified: Instant::now(),
+            verified: None,
         })
     }
 
@@ -98,7 +98,12 @@ impl Vpc {
 
     /// Whether the VPC was brought to this state, not longer ago than `fresh`.
     pub fn is(&self, spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, fresh: std::time::Duration) -> bool {
-        self.applied.as_ref().is_some_and(|(s, m)| s == spec && m == mtus) && self.verified.elapsed() < fresh
+        self.applied.as_ref().is_some_and(|(s, m)| s == spec && m == mtus) && self.verified.is_some_and(|at| at.elapsed() < fresh)
+    }
+
+    /// Has the next comparison find the VPC not fresh.
+    pub fn doubt(&mut self) {
+        self.verified = None;
     }
 
     /// Whether the interface was brought up as it is wanted and its tap is still there. Opening one that is not would make
@@ -134,7 +139,7 @@ impl Vpc {
         }
         self.links.change(&changes, &mut numbers, &BTreeMap::new()).await?;
         self.applied = Some((spec.clone(), mtus.clone()));
-        self.verified = Instant::now();
+        self.verified = Some(Instant::now());
         Ok(())
     }
 

@@ -59,6 +59,8 @@ pub struct Host {
     pub accelerator: watch::Receiver<Option<Accelerator>>,
     /// Wakes the coordinator: something about a machine changed.
     pub changed: Notify,
+    /// Has the coordinator look at the network now.
+    pub inspect: Notify,
     slots: Mutex<BTreeSet<u32>>,
 }
 
@@ -90,8 +92,8 @@ impl Host {
         let images = Images::open(&config.repository).map_err(AgentError::Images)?;
         let server = Server::new(&config.program, &config.repository, &config.state.join("images")).map_err(doing)?;
         let groups = Groups::open(&cloud).inspect_err(|e| tracing::warn!(error = %e, "machines are not bounded by control groups")).ok();
-        let (changed, slots) = (Notify::new(), Mutex::default());
-        Ok(Arc::new(Host { config, cloud, pool, images, server, groups, network, accelerator, changed, slots }))
+        let (changed, inspect, slots) = (Notify::new(), Notify::new(), Mutex::default());
+        Ok(Arc::new(Host { config, cloud, pool, images, server, groups, network, accelerator, changed, inspect, slots }))
     }
 
     /// The host's id.

@@ -24,6 +24,7 @@ use model::{HostId, InstanceId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::doctor::Orphan;
 use crate::net::{NetConfig, NetError, Network, VERIFY_AFTER};
 use crate::trouble::Trouble;
 use coordinator::{Coordinator, Machines, Mode};
@@ -33,6 +34,12 @@ pub use host::cloud_of;
 
 /// Documents of a purge: none come.
 const NO_REPORTS: usize = 1;
+
+/// Time between the two looks that make sure of an orphan.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// How long orphans may take to go, and the time between looks whether they went.
+const REMOVED_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Public addresses of a host that is told of no others: the first /24 of the range for tests between networks (RFC 2544).
 const DEFAULT_POOL: ipnet::Ipv4Net = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(198, 18, 0, 0), 24);
@@ -200,6 +207,10 @@ fn silence(config: &AgentConfig) -> (watch::Sender<Arc<HostSpec>>, mpsc::Sender<
     (documents, reports, none)
 }
 
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)
+}
+
 fn seconds(grace: Duration) -> u32 {
     u32::try_from(grace.as_secs()).unwrap_or(u32::MAX)
 }
@@ -227,6 +238,49 @@ impl AgentHandle {
     /// Machines whose process runs now.
     pub fn running(&self) -> Vec<InstanceId> {
         self.machines.list().into_iter().filter(|(_, shared)| shared.status().alive()).map(|(id, _)| id).collect()
+    }
+
+    /// What is left of this cloud on the machine and in no document. What two looks a moment apart both find is one; what is
+    /// on its way, in or out, is not.
+    pub async fn orphans(&self) -> std::io::Result<Vec<Orphan>> {
+        let first = self.look_for_orphans().await?;
+        if first.is_empty() {
+            return Ok(first);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let second = self.look_for_orphans().await?;
+        Ok(first.into_iter().filter(|orphan| second.contains(orphan)).collect())
+    }
+
+    /// Removes orphans; gives those that are left: volumes, and what could not be removed within ten seconds.
+    pub async fn remove_orphans(&self, orphans: Vec<Orphan>) -> std::io::Result<Vec<Orphan>> {
+        let config = self.host.config.clone();
+        let (orphans, removed) = blocking(move || {
+            let removed = orphans.iter().try_for_each(|orphan| crate::doctor::repair(&config, orphan));
+            (orphans, removed)
+        })
+        .await?;
+        removed?;
+        let deadline = tokio::time::Instant::now() + REMOVED_WITHIN;
+        loop {
+            // Again and again: one that comes while the network is being brought up is passed over.
+            self.host.inspect.notify_one();
+            let left = self.look_for_orphans().await?;
+            let left: Vec<Orphan> = orphans.iter().filter(|orphan| left.contains(orphan)).cloned().collect();
+            let stubborn = left.iter().any(|orphan| !matches!(orphan, Orphan::Volume { .. }));
+            if !stubborn || tokio::time::Instant::now() >= deadline {
+                return Ok(left);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn look_for_orphans(&self) -> std::io::Result<Vec<Orphan>> {
+        let config = self.host.config.clone();
+        let mut found = blocking(move || crate::doctor::find(&config)).await??;
+        let spec = Host::kept_spec(&self.host.config).map_err(std::io::Error::other)?;
+        found.extend(self.host.network.orphans(&spec).await?.into_iter().map(Orphan::Network));
+        Ok(found)
     }
 
     /// What it was started with.

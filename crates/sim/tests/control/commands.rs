@@ -1,7 +1,7 @@
 //! What callers notice of the control plane: quotas, tokens, dry runs, refusals, states. Simulated hosts, a real database.
 
 use crate::world::{World, launch};
-use control::{Cloud, Options, Query, RebootInstances, StartInstances, StopInstances, TerminateInstances};
+use control::{Cloud, Options, Query, RebootInstances, StartInstances, StopInstances, Stray, TerminateInstances};
 use model::{Error, InstanceId, Noun, Phase, QuotaName, TERMINATED_VISIBLE_MS};
 
 async fn phase(cloud: &Cloud, world: &World, id: InstanceId) -> Phase {
@@ -35,6 +35,31 @@ async fn an_instance_lives_from_launch_to_nothing() {
     world.settle().await;
     assert!(matches!(cloud.instance_view(&root, id).await, Err(Error::NotFound { noun: Noun::Instance, .. })));
     assert_leftovers(&world, 0).await;
+}
+
+#[tokio::test]
+async fn what_belongs_to_nobody_is_found_and_put_right() {
+    let mut world = World::new(1, 1).await;
+    let (cloud, root) = (world.cloud.clone(), world.root().await);
+    let ids = cloud.run(&root, launch(world.image, 2, 2), Options::default()).await.unwrap().instances;
+    world.settle().await;
+    assert_eq!(cloud.find_strays().await.unwrap(), []);
+    // Somebody deletes one instance's row by hand, and another's wake.
+    let (lost, sleeper) = (ids[0], ids[1]);
+    cloud.run(&root, StopInstances { ids: vec![sleeper], force: false, keep_capacity: false }, Options::default()).await.unwrap();
+    let stolen = world.store.lease_wakes("thief", world.clock.now(), 1, 10).await.unwrap();
+    assert_eq!(stolen.len(), 1);
+    for lease in stolen {
+        world.store.wake_done(lease).await.unwrap();
+    }
+    world.store.write(move |tx| tx.delete::<model::Instance>(lost)).await.unwrap();
+    let found = cloud.find_strays().await.unwrap();
+    assert!(matches!(found[..], [Stray::Interface(_), Stray::Volume(_), Stray::Forgotten(id)] if id == sleeper), "{found:?}");
+    cloud.repair_strays(&found).await.unwrap();
+    world.settle().await;
+    assert_eq!(cloud.find_strays().await.unwrap(), []);
+    assert_eq!(phase(&cloud, &world, sleeper).await, Phase::Stopped);
+    assert_leftovers(&world, 1).await;
 }
 
 /// Interfaces, volumes and public addresses that exist.

@@ -207,7 +207,7 @@ impl Run {
         assert_eq!(cloud.list::<model::Interface>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
         assert_eq!(cloud.list::<model::Volume>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
         assert_eq!(cloud.list::<model::Address>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
-        assert_eq!(cloud.find_stray_rows().await.unwrap(), Vec::<String>::new(), "seed {seed}");
+        assert_eq!(cloud.find_strays().await.unwrap(), [], "seed {seed}");
         for (host, id) in self.world.ids.clone().into_iter().enumerate() {
             let row = self.world.store.read(move |tx| tx.get::<Host>(id)).await.unwrap().unwrap();
             assert_eq!(self.world.document(host).await.vms, vec![], "seed {seed}");

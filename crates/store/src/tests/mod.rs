@@ -6,5 +6,6 @@ mod faults;
 mod feed;
 mod lists;
 mod noun;
+mod strays;
 mod transactions;
 mod wakes;

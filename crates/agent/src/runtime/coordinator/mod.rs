@@ -203,6 +203,7 @@ impl Coordinator {
                 Ok(()) = self.mode.changed() => {}
                 Ok(()) = self.accelerator.changed() => self.report_soon(),
                 () = self.host.changed.notified() => self.report_soon(),
+                () = self.host.inspect.notified() => self.inspect_network(),
                 Some(end) = self.jobs.join_next() => self.finish(end),
                 () = sleep_until(wake) => {}
             }
@@ -234,6 +235,12 @@ impl Coordinator {
         if self.report_at.is_some_and(|at| at <= Instant::now()) || self.last_report.elapsed() >= REPORT_EVERY {
             self.report();
         }
+    }
+
+    fn inspect_network(&mut self) {
+        self.host.network.doubt();
+        let spec = self.goal();
+        self.apply_network(spec);
     }
 
     /// The document that the machine is brought to, which is not the one that is kept while guests are being stopped or removed.
