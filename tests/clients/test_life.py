@@ -92,6 +92,21 @@ def test_a_rule_that_goes_closes_the_door(ec2, instance, open_group, until):
     until(lambda: subprocess.run(ping, capture_output=True).returncode == 0, 10, "an answer after the rule came back")
 
 
+def test_a_rule_for_the_way_out_holds_the_guest_back(ec2, instance, key, open_group, shell, until):
+    """Without a rule that lets it out a guest answers who came in, and begins nothing itself."""
+    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+
+    def reaches_the_machine():
+        machine = shell(instance["PublicIpAddress"], key[1], "echo $SSH_CLIENT").stdout.split()[0]
+        return shell(instance["PublicIpAddress"], key[1], f"ping -c 1 -W 1 {machine}").returncode == 0
+
+    until(reaches_the_machine, 20, "a way out")
+    ec2.revoke_security_group_egress(GroupId=open_group, IpPermissions=everything)
+    until(lambda: not reaches_the_machine(), 20, "silence after the rule went")
+    ec2.authorize_security_group_egress(GroupId=open_group, IpPermissions=everything)
+    until(reaches_the_machine, 20, "a way out after the rule came back")
+
+
 def test_a_reboot_keeps_the_disk(ec2, instance, key, shell, until):
     address = instance["PublicIpAddress"]
     boot_id = shell(address, key[1], "touch /root/kept; sync; cat /proc/sys/kernel/random/boot_id").stdout
