@@ -299,6 +299,15 @@ def test_filters_find_instances_by_tags_states_and_types(tenant, ec2):
         assert tenant.filtered(**mine, **filters) == expected, filters
 
 
+def test_a_type_is_shown_by_the_name_it_was_launched_with(tenant):
+    """Tools that keep a state compare it with what they asked for; another name of the same machine would be a change to them."""
+    (id,) = tenant.launch(InstanceType="m5.large")
+    assert tenant.instance(id)["InstanceType"] == "m5.large"
+    assert tenant.filtered(instance_type=["m5.*"]) == {id}
+    assert id not in tenant.filtered(instance_type=["m6i.large"])
+    tenant.ec2.terminate_instances(InstanceIds=[id])
+
+
 def test_pages_hold_every_instance_once(tenant, ec2):
     mark = uuid.uuid4().hex
     ids = tenant.launch(23, TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "mark", "Value": mark}]}])

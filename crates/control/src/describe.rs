@@ -17,10 +17,10 @@ use crate::{Cloud, Failure};
 
 /// Largest page (EC2 and ECS: 1,000 and 100; a dialect may ask for less).
 pub const PAGE_MAX: usize = 1_000;
-/// Most filters in a call, and most values of one (EC2 documents 200 values; the number of filters is ours).
+/// Most filters in a call.
 pub const FILTERS_MAX: usize = 50;
-/// Most values of one filter.
-pub const FILTER_VALUES_MAX: usize = 200;
+/// Most values of one filter, as the dialect made them of what was asked: a `*` may stand for every name of every instance type.
+pub const FILTER_VALUES_MAX: usize = 4_000;
 /// Most ids in one call (EC2 documents 1,000).
 pub const IDS_MAX: usize = 1_000;
 

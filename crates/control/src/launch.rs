@@ -250,7 +250,7 @@ impl RunInstances {
             reservation: plan.reservation,
             launch_index: index,
             zone: subnet.zone.clone(),
-            instance_type: plan.kind.name.clone(),
+            instance_type: self.instance_type.clone(),
             vcpus: plan.kind.vcpus,
             memory: plan.kind.memory,
             image: plan.image.id,

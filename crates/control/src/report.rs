@@ -30,11 +30,29 @@ impl Cloud {
         if report.incarnation == host.incarnation && report.sequence <= host.sequence {
             return Ok(());
         }
+        if report.generation > host.generation {
+            return self.overtake(tx, host, report, now);
+        }
         self.write_host(tx, &mut host, report, now)?;
         let woken = write_vms(tx, report, now)?;
         write_volumes(tx, report)?;
         tracing::debug!(host = %report.host, sequence = report.sequence, woken, "report");
         Ok(())
+    }
+
+    /// The host holds a document that these rows never made: the database is older than the host, restored from a backup. The
+    /// next document gets a generation that the host will take; until it is applied, nothing that the host says counts.
+    fn overtake(&self, tx: &mut Tx<'_>, host: Host, report: &HostReport, now: Millis) -> Result<(), Failure> {
+        tracing::warn!(host = %host.id, held = report.generation, ours = host.generation, alarm = true, "a host is ahead of the database");
+        let next = Host {
+            generation: report.generation + 1,
+            applied: 0,
+            incarnation: report.incarnation,
+            sequence: report.sequence,
+            seen_at: now,
+            ..host
+        };
+        Ok(tx.update(&next)?)
     }
 
     fn write_host(&self, tx: &mut Tx<'_>, host: &mut Host, report: &HostReport, now: Millis) -> Result<(), Failure> {

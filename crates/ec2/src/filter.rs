@@ -4,11 +4,15 @@
 //! it drops out, or nothing can match.
 
 use control::{Field, Filter};
-use model::{Catalogue, matches_pattern};
+use model::instance_type::Scheme;
+use model::{Catalogue, Error, matches_pattern};
 use wire::FromArg;
 
 use crate::Cx;
 use crate::error::Refusal;
+
+/// Most values of one filter (EC2 documents 200).
+const VALUES_MAX: usize = 200;
 
 /// A filter as a client writes it: `Filter.1.Name=...&Filter.1.Value.1=...`.
 #[derive(Debug, Clone, FromArg)]
@@ -204,6 +208,9 @@ pub(crate) const ADDRESS: Known = &[
 pub(crate) fn filters(cx: &Cx, known: Known, asked: &[AskedFilter]) -> Result<Vec<Filter>, Refusal> {
     let mut filters = Vec::with_capacity(asked.len());
     for AskedFilter { name, values } in asked {
+        if values.len() > VALUES_MAX {
+            return Err(Error::invalid("Filter", format!("the filter {name} has more than {VALUES_MAX} values")).into());
+        }
         if let Some(field) = tag_field(name) {
             filters.push(Filter { field, values: values.clone() });
             continue;
@@ -214,7 +221,7 @@ pub(crate) fn filters(cx: &Cx, known: Known, asked: &[AskedFilter]) -> Result<Ve
             Always(_) => filters.push(nothing()),
             Is(field) => filters.push(Filter { field: field.clone(), values: values.clone() }),
             Words(field, words) => filters.push(Filter { field: field.clone(), values: translated(words, values) }),
-            InstanceType => filters.push(Filter { field: Field::InstanceType, values: canonical_types(values) }),
+            InstanceType => filters.push(Filter { field: Field::InstanceType, values: kept_types(values) }),
             HostName => filters.push(Filter { field: Field::PrivateIp, values: addresses_named(cx, values) }),
             OwnerAlias => filters.push(by_alias(cx, values)),
         }
@@ -274,10 +281,12 @@ fn translated(words: &[(&str, &[&str])], patterns: &[String]) -> Vec<String> {
     meant.flat_map(|(_, own)| own.iter().map(|&word| word.to_owned())).collect()
 }
 
-/// Rows keep a type's first name; a client may use any of them.
-fn canonical_types(patterns: &[String]) -> Vec<String> {
-    let meant = Catalogue::standard().all().iter().filter(|kind| kind.ec2_names.iter().any(|name| any_matches(patterns, name)));
-    meant.map(|kind| kind.name.clone()).collect()
+/// Instances may have been launched by any cloud's name of their type; they are found by the name that they are shown with.
+fn kept_types(patterns: &[String]) -> Vec<String> {
+    let mut kept: Vec<String> = patterns.iter().flat_map(|pattern| Catalogue::standard().kept_as(Scheme::Ec2, pattern)).collect();
+    kept.sort();
+    kept.dedup();
+    kept
 }
 
 /// `ip-10-0-0-5` and `ip-10-0-0-5.domain` to `10.0.0.5`; other names are nobody's.
@@ -313,10 +322,10 @@ mod tests {
     }
 
     #[test]
-    fn any_name_of_a_type_finds_the_row() {
-        assert_eq!(canonical_types(&texts(&["t3a.nano"])), texts(&["t3.nano"]));
-        assert!(canonical_types(&texts(&["*"])).len() > 50);
-        assert!(canonical_types(&texts(&["*"])).len() <= control::FILTER_VALUES_MAX, "the control plane takes so many");
+    fn a_type_is_found_by_the_name_that_it_is_shown_with() {
+        assert_eq!(kept_types(&texts(&["t3a.nano"])), texts(&["t3a.nano"]));
+        assert!(kept_types(&texts(&["t3.nano"])).iter().any(|name| name.starts_with("ecs.")), "launched through another cloud's API");
+        assert!(kept_types(&texts(&["*"])).len() <= control::FILTER_VALUES_MAX, "the control plane takes so many");
     }
 
     #[test]

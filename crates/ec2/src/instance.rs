@@ -8,6 +8,7 @@ use wire::{FromArg, IntoDoc};
 use crate::Cx;
 use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
+use crate::instance_type;
 use crate::interface::attachment_id;
 use crate::metadata_options::MetadataItem;
 use crate::page::{Paging, USUAL};
@@ -297,7 +298,7 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         key_name: instance.guest.key_name.clone(),
         ami_launch_index: instance.launch_index,
         product_codes: vec![],
-        instance_type: instance.instance_type.clone(),
+        instance_type: instance_type::shown(&instance.instance_type),
         launch_time: instance.started_at.timestamp(),
         placement: Placement {
             availability_zone: instance.zone.clone(),

@@ -9,6 +9,7 @@ use wire::{Base64, FromArg, IntoDoc};
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
 use crate::instance::{BlockDevice, Group, block_devices, groups, view_of};
+use crate::instance_type;
 use crate::metadata_options::{AskedMetadata, MetadataItem};
 use crate::run_instances::user_data;
 use crate::tag;
@@ -85,7 +86,7 @@ pub(crate) async fn describe(cx: Cx, asked: DescribeInstanceAttribute) -> Result
     let (instance, attributes) = (&view.instance, &view.instance.attributes);
     let mut reply = Described { instance_id: asked.instance_id, ..Described::default() };
     match asked.attribute {
-        Attribute::InstanceType => reply.instance_type = Some(Value { value: instance.instance_type.clone() }),
+        Attribute::InstanceType => reply.instance_type = Some(Value { value: instance_type::shown(&instance.instance_type) }),
         Attribute::UserData => reply.user_data = Some(Value { value: instance.guest.user_data.clone() }),
         Attribute::DisableApiTermination => reply.disable_api_termination = Some(Value { value: attributes.termination_protection }),
         Attribute::DisableApiStop => reply.disable_api_stop = Some(Value { value: attributes.stop_protection }),

@@ -2,6 +2,7 @@
 //!
 //! A type has several names of EC2's; lists show the first, and a type that is asked for by another name is shown by that.
 
+use model::instance_type::Scheme;
 use model::{Catalogue, InstanceType};
 use wire::{FromArg, IntoDoc};
 
@@ -133,6 +134,11 @@ struct NetworkCard {
 
 /// A type under the name by which it is shown.
 type Named = (String, &'static InstanceType);
+
+/// The name with which the type of an instance is shown.
+pub(crate) fn shown(kept: &str) -> String {
+    Catalogue::standard().shown(Scheme::Ec2, kept).to_owned()
+}
 
 /// Lists the catalogue.
 pub(crate) async fn describe_types(cx: Cx, asked: DescribeInstanceTypes) -> Result<Types, Refusal> {

@@ -129,7 +129,7 @@ impl Credits {
 /// One instance type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceType {
-    /// The name under which rows and documents keep it: the first of [`Self::ec2_names`].
+    /// Its name among ourselves: the first of [`Self::ec2_names`]. An instance keeps the name that its launch gave.
     pub name: String,
     /// Names in EC2's scheme; the first is shown, the others are understood.
     pub ec2_names: Vec<String>,
@@ -181,9 +181,28 @@ impl InstanceType {
         self.cvm_name().split_once('.').map_or(self.cvm_name(), |(family, _)| family)
     }
 
+    fn names_in(&self, scheme: Scheme) -> &[String] {
+        match scheme {
+            Scheme::Ec2 => &self.ec2_names,
+            Scheme::Ecs => &self.ecs_names,
+            Scheme::Cvm => &self.cvm_names,
+        }
+    }
+
     fn names(&self) -> impl Iterator<Item = &String> {
         self.ec2_names.iter().chain(&self.ecs_names).chain(&self.cvm_names)
     }
+}
+
+/// Whose scheme of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// EC2's, such as `m5.large`.
+    Ec2,
+    /// ECS's, such as `ecs.g7.large`.
+    Ecs,
+    /// CVM's, such as `S6.MEDIUM8`.
+    Cvm,
 }
 
 /// Why rows do not make a catalogue.
@@ -241,5 +260,20 @@ impl Catalogue {
     /// The type with this name in any vendor's scheme. No name means different types to different vendors.
     pub fn by_name(&self, name: &str) -> Option<&InstanceType> {
         self.by_name.get(name).map(|&index| &self.rows[index])
+    }
+
+    /// The name to show in a scheme for a type that is kept by any of its names: that name if it is of the scheme, or who asked
+    /// for `m5.large` would be told `m6i.large`; else the first of the scheme. A name that is none is shown as it is.
+    pub fn shown<'n>(&'n self, scheme: Scheme, kept: &'n str) -> &'n str {
+        let Some(kind) = self.by_name(kept) else { return kept };
+        let names = kind.names_in(scheme);
+        if names.iter().any(|name| name == kept) { kept } else { names.first().map_or(kept, String::as_str) }
+    }
+
+    /// The names by which a type may be kept that is shown, in a scheme, as something that fits the pattern (`*` and `?` as in
+    /// [`crate::matches_pattern`]), in no order.
+    pub fn kept_as(&self, scheme: Scheme, pattern: &str) -> Vec<String> {
+        let fits = |name: &&String| crate::matches_pattern(pattern, self.shown(scheme, name));
+        self.by_name.keys().filter(fits).cloned().collect()
     }
 }

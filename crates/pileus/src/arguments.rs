@@ -101,9 +101,9 @@ pub struct Up {
     /// Use this PostgreSQL database instead of the embedded one.
     #[arg(long, env = "PILEUS_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
-    /// Range of every account's default VPC, fixed when the state folder is made.
-    #[arg(long, default_value = "172.31.0.0/16", value_name = "CIDR")]
-    pub vpc_range: ipnet::Ipv4Net,
+    /// Range of every account's default VPC, fixed when the state folder is made [default: 172.31.0.0/16].
+    #[arg(long, value_name = "CIDR")]
+    pub vpc_range: Option<ipnet::Ipv4Net>,
     /// Public addresses; a free /24 of 198.18.0.0/15 when absent. Fixed when the state folder is made.
     #[arg(long, value_name = "CIDR")]
     pub public_pool: Option<ipnet::Ipv4Net>,

@@ -11,6 +11,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,8 @@ use crate::arguments::Up;
 /// Range in which a free /24 is sought for public addresses: reserved for tests between networks (RFC 2544), so hardly ever
 /// routed on a machine.
 const POOL_RANGE: &str = "198.18.0.0/15";
+/// Range of default VPCs when none is chosen, which is EC2's.
+const DEFAULT_VPC: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 31, 0, 0), 16);
 /// Account number of the operator, who owns the public images.
 pub const OPERATOR: u64 = 1;
 /// Longest name of a region or zone.
@@ -110,13 +113,16 @@ impl StateFolder {
         let path = self.path.join("cloud.json");
         if let Some(fixed) = self.fixed()? {
             let zones_differ = !up.zones.is_empty() && up.zones != fixed.zones;
-            let pool_differs = up.public_pool.is_some_and(|pool| pool != fixed.public_pool);
-            if up.region != fixed.region || zones_differ || pool_differs {
+            let pool_differs = up.public_pool.is_some_and(|pool| pool.trunc() != fixed.public_pool);
+            let range_differs = up.vpc_range.is_some_and(|range| range.trunc() != fixed.vpc_range);
+            if up.region != fixed.region || zones_differ || pool_differs || range_differs {
                 bail!(
-                    "{} holds the region {} with zones {} and public addresses {}; these cannot be changed, take another state folder",
+                    "{} holds the region {} with zones {}, default VPCs of {} and public addresses {}; these cannot be changed, take \
+                     another state folder",
                     self.path.display(),
                     fixed.region,
                     fixed.zones.join(","),
+                    fixed.vpc_range,
                     fixed.public_pool,
                 );
             }
@@ -128,7 +134,7 @@ impl StateFolder {
             Some(pool) => pool.trunc(),
             None => self.free_pool()?,
         };
-        let fixed = Fixed { region: up.region.clone(), zones, vpc_range: up.vpc_range.trunc(), public_pool };
+        let fixed = Fixed { region: up.region.clone(), zones, vpc_range: up.vpc_range.unwrap_or(DEFAULT_VPC).trunc(), public_pool };
         write_private(&path, serde_json::to_string_pretty(&fixed)?.as_bytes())?;
         Ok(fixed)
     }

@@ -141,3 +141,26 @@ fn two_rows_may_not_share_a_name() {
     let renamed = InstanceType { name: "x.large".into(), ..row };
     assert_eq!(Catalogue::new(vec![renamed]).unwrap_err(), CatalogueError::NotCanonical { name: "x.large".into() });
 }
+
+#[test]
+fn a_type_is_shown_by_the_name_that_was_asked_for() {
+    let catalogue = Catalogue::standard();
+    let kind = catalogue.by_name("m5.large").unwrap();
+    assert_ne!(kind.name, "m5.large");
+    assert_eq!(catalogue.shown(Scheme::Ec2, "m5.large"), "m5.large");
+    assert_eq!(catalogue.shown(Scheme::Ecs, "m5.large"), kind.ecs_name());
+    assert_eq!(catalogue.shown(Scheme::Ec2, kind.ecs_name()), kind.name);
+    assert_eq!(catalogue.shown(Scheme::Cvm, "no.such"), "no.such");
+}
+
+#[test]
+fn every_type_is_found_by_the_name_that_it_is_shown_with() {
+    let catalogue = Catalogue::standard();
+    for scheme in [Scheme::Ec2, Scheme::Ecs, Scheme::Cvm] {
+        for name in catalogue.all().iter().flat_map(|kind| kind.names()) {
+            let shown = catalogue.shown(scheme, name);
+            assert!(catalogue.kept_as(scheme, shown).contains(name), "{name} shown as {shown}");
+        }
+    }
+    assert_eq!(catalogue.kept_as(Scheme::Ec2, "m5.large"), ["m5.large"]);
+}

@@ -1,7 +1,10 @@
 //! What callers notice of the control plane: quotas, tokens, dry runs, refusals, states. Simulated hosts, a real database.
 
+use std::sync::Arc;
+
 use crate::world::{World, launch};
 use control::{Cloud, Options, Query, RebootInstances, StartInstances, StopInstances, Stray, TerminateInstances};
+use hostspec::HostSpec;
 use model::{Error, InstanceId, Noun, Phase, QuotaName, TERMINATED_VISIBLE_MS};
 
 async fn phase(cloud: &Cloud, world: &World, id: InstanceId) -> Phase {
@@ -35,6 +38,27 @@ async fn an_instance_lives_from_launch_to_nothing() {
     world.settle().await;
     assert!(matches!(cloud.instance_view(&root, id).await, Err(Error::NotFound { noun: Noun::Instance, .. })));
     assert_leftovers(&world, 0).await;
+}
+
+#[tokio::test]
+async fn a_host_that_is_ahead_of_a_restored_database_is_caught_up_with() {
+    let mut world = World::new(1, 1).await;
+    let (cloud, root) = (world.cloud.clone(), world.root().await);
+    let kept = cloud.run(&root, launch(world.image, 1, 1), Options::default()).await.unwrap().instances[0];
+    world.settle().await;
+    // What the host took after the backup: a later document, in which the instance is not.
+    let document = world.document(0).await;
+    let ahead = HostSpec { generation: document.generation + 1_000, vms: vec![], ..HostSpec::clone(&document) };
+    let report = world.hosts[0].obey(&Arc::new(ahead.clone()));
+    cloud.report(report).await.unwrap();
+    let new = cloud.run(&root, launch(world.image, 1, 1), Options::default()).await.unwrap().instances[0];
+    world.settle().await;
+    assert!(world.document(0).await.generation > ahead.generation);
+    for id in [kept, new] {
+        assert_eq!(phase(&cloud, &world, id).await, Phase::Running);
+    }
+    let view = cloud.instance_view(&root, kept).await.unwrap();
+    assert_eq!(view.instance.seen.map(|seen| seen.state), Some(model::SeenState::Running));
 }
 
 #[tokio::test]
