@@ -66,6 +66,13 @@ impl Cloud {
         Ok(NewAccessKey { id: key.0, secret: key.1, account })
     }
 
+    /// Makes another access key for the root user of an account.
+    pub async fn root_key_create(&self, account: AccountId) -> Result<NewAccessKey, Error> {
+        let (id, secret, _) = self.new_key()?;
+        self.access_key_import(account, &id, secret.clone()).await?;
+        Ok(NewAccessKey { id, secret, account })
+    }
+
     /// Makes a given access key for the root user of an account; for a key that was chosen beforehand.
     pub async fn access_key_import(&self, account: AccountId, id: &str, secret: SecretString) -> Result<(), Error> {
         let sealed = self.master().seal(id, &secret).map_err(|error| self.internal("seal a secret", &error))?;

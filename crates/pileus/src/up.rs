@@ -109,8 +109,12 @@ fn metrics_address(up: &Up, api: SocketAddr) -> Option<SocketAddr> {
 /// Makes the first account of a new cloud, and writes down what SDKs read.
 async fn first_account(cloud: &Cloud, up: &Up, state: &StateFolder, address: SocketAddr) -> Result<()> {
     let keys = state.path().join("first-key.json");
-    if cloud.account_named(FIRST_ACCOUNT).await?.is_none() {
-        let key = cloud.account_create(FIRST_ACCOUNT).await?;
+    if !keys.exists() {
+        // The account is there already when an earlier start ended here, or when the database outlived the state folder.
+        let key = match cloud.account_named(FIRST_ACCOUNT).await? {
+            Some(account) => cloud.root_key_create(account.id).await?,
+            None => cloud.account_create(FIRST_ACCOUNT).await?,
+        };
         if up.simulate.is_some() {
             cloud.quota_set(key.account, model::QuotaName::Instances, SIMULATED_QUOTA).await?;
         }
