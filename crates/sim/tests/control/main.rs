@@ -1,5 +1,6 @@
 //! The real control plane and a real database over simulated hosts.
 
 mod commands;
+mod crashes;
 mod seeds;
 mod world;
