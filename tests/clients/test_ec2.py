@@ -160,6 +160,33 @@ def test_rules_come_and_go(ec2):
     assert gone == ("InvalidPermission.NotFound", 400)
 
 
+def test_groups_come_and_go(tenant, ec2):
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    tags = [{"ResourceType": "security-group", "Tags": [{"Key": "role", "Value": "web"}]}]
+    web = ec2.create_security_group(GroupName="web", Description="Web servers", VpcId=vpc, TagSpecifications=tags)["GroupId"]
+    shown = ec2.describe_security_groups(GroupIds=[web])["SecurityGroups"][0]
+    assert (shown["GroupName"], shown["Description"], shown["VpcId"]) == ("web", "Web servers", vpc)
+    assert shown["Tags"] == [{"Key": "role", "Value": "web"}]
+    assert shown["IpPermissions"] == []
+    assert [p["IpProtocol"] for p in shown["IpPermissionsEgress"]] == ["-1"]
+    assert code_of(ec2.create_security_group, GroupName="web", Description="again") == ("InvalidGroup.Duplicate", 400)
+    assert code_of(ec2.create_security_group, GroupName="sg-web", Description="like an id")[0] == "InvalidParameterValue"
+    backend = ec2.create_security_group(GroupName="backend", Description="Only the web servers")["GroupId"]
+    from_web = [{"IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080, "UserIdGroupPairs": [{"GroupId": web}]}]
+    ec2.authorize_security_group_ingress(GroupId=backend, IpPermissions=from_web)
+    (id,) = tenant.launch(SecurityGroupIds=[backend])
+    assert code_of(ec2.delete_security_group, GroupId=web)[0] == "DependencyViolation"
+    assert code_of(ec2.delete_security_group, GroupId=backend)[0] == "DependencyViolation"
+    ec2.modify_instance_attribute(InstanceId=id, Groups=[web])
+    assert [group["GroupId"] for group in tenant.instance(id)["SecurityGroups"]] == [web]
+    ec2.delete_security_group(GroupId=backend)
+    tenant.ec2.terminate_instances(InstanceIds=[id])
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=[id], WaiterConfig=SOON)
+    ec2.delete_security_group(GroupName="web")
+    assert code_of(ec2.delete_security_group, GroupId=web) == ("InvalidGroup.NotFound", 400)
+    assert code_of(ec2.delete_security_group, GroupName="default")[0] == "CannotDelete"
+
+
 def test_the_caller_learns_who_it_is(tenant):
     identity = tenant.client("sts").get_caller_identity()
     assert identity["Account"] == tenant.account

@@ -92,6 +92,19 @@ def test_a_rule_that_goes_closes_the_door(ec2, instance, open_group, until):
     until(lambda: subprocess.run(ping, capture_output=True).returncode == 0, 10, "an answer after the rule came back")
 
 
+def test_an_instance_moves_to_another_group_while_it_runs(ec2, instance, open_group, until):
+    """The rules of the group that it is in hold, at once; those of the one that it left do not."""
+    ping = ["ping", "-c", "1", "-W", "1", instance["PublicIpAddress"]]
+    closed = ec2.create_security_group(GroupName="closed", Description="Lets nobody in")["GroupId"]
+    until(lambda: subprocess.run(ping, capture_output=True).returncode == 0, 20, "an answer to a ping")
+    ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], Groups=[closed])
+    until(lambda: subprocess.run(ping, capture_output=True).returncode != 0, 10, "silence in the closed group")
+    ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], Groups=[closed, open_group])
+    until(lambda: subprocess.run(ping, capture_output=True).returncode == 0, 10, "an answer in both groups")
+    ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], Groups=[open_group])
+    ec2.delete_security_group(GroupId=closed)
+
+
 def test_a_rule_for_the_way_out_holds_the_guest_back(ec2, instance, key, open_group, shell, until):
     """Without a rule that lets it out a guest answers who came in, and begins nothing itself."""
     everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]

@@ -36,7 +36,7 @@ const PROPOSALS_MAX: usize = 8;
 pub struct RunInstances {
     /// The image.
     pub image: ImageId,
-    /// Canonical name of the instance type.
+    /// Name of the instance type in any scheme; it is shown by this name where the scheme has it.
     pub instance_type: String,
     /// How many at least; fewer are refused.
     pub min_count: u32,

@@ -61,6 +61,13 @@ fn subnet_ranges(vpc: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
     vpc.subnets((vpc.prefix_len() + SUBNET_BITS).min(28)).into_iter().flatten()
 }
 
+/// The VPC, if the account owns it; the default one when none is named.
+pub(crate) fn vpc_of(tx: &Tx<'_>, account: AccountId, id: Option<VpcId>) -> Result<Vpc, Failure> {
+    let Some(id) = id else { return Ok(tx.vpc_default(account)?.ok_or(Error::MissingParameter { name: "VpcId" })?) };
+    let vpc = tx.get::<Vpc>(id)?.filter(|vpc| vpc.account == account);
+    Ok(vpc.ok_or_else(|| Error::not_found(Noun::Vpc, id))?)
+}
+
 /// The subnet, if the account owns it.
 pub(crate) fn subnet_of(tx: &Tx<'_>, account: AccountId, id: SubnetId) -> Result<Subnet, Failure> {
     let subnet = tx.get::<Subnet>(id)?.filter(|subnet| subnet.account == account);

@@ -1,194 +1,211 @@
-//! Rules of security groups. A change reaches the hosts of all members at once.
+//! Security groups and their members. Rules are in [`crate::security_group_rules`].
 
 use std::collections::BTreeSet;
 
 use model::{
-    AccountId, DEFAULT_GROUP, Direction, Error, HostId, Instance, Noun, PRIORITY_FIRST, PRIORITY_LAST, Peer, Protocol, RULES_MAX, Rule,
-    RuleId, SecurityGroup, SecurityGroupId, Verdict, VpcId,
+    AccountId, DEFAULT_GROUP, Error, GROUPS_PER_INTERFACE_MAX, HostId, Instance, InstanceId, Interface, Noun, Peer, QuotaName,
+    SecurityGroup, SecurityGroupId, Tags, VpcId, add_tags, check_group_name,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::Tx;
 
-use crate::auth::{Caller, Target};
-use crate::run::{Command, Cx, Options};
-use crate::{Cloud, Failure};
+use crate::Failure;
+use crate::account::taken;
+use crate::auth::Target;
+use crate::instance::{check_description, instance_of};
+use crate::network::vpc_of;
+use crate::run::{Command, Cx};
+use crate::security_group_rules::{NewRule, add_rule};
 
-/// A rule before it has an id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewRule {
-    /// Direction, seen from the member.
-    pub direction: Direction,
-    /// What it does.
-    pub verdict: Verdict,
-    /// 1 (first) to 100.
-    pub priority: u16,
-    /// Protocols and ports.
-    pub protocol: Protocol,
-    /// The other end.
-    pub peer: Peer,
+/// Most users that a refusal names.
+const USERS_NAMED: usize = 10;
+
+/// Makes a security group.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateSecurityGroup {
+    /// Its VPC; none for the default one.
+    pub vpc: Option<VpcId>,
+    /// Name, unique in the VPC.
+    pub name: String,
     /// Description.
     pub description: String,
-}
-
-/// Adds rules to a group; all of them or none. A rule that is there already is refused as a duplicate.
-#[derive(Debug, Clone, Serialize)]
-pub struct AuthorizeSecurityGroup {
-    /// The group.
-    pub group: SecurityGroupId,
-    /// The rules.
+    /// The rules that it begins with.
     pub rules: Vec<NewRule>,
+    /// Whether members reach each other without a rule of the caller's.
+    pub members_meet: bool,
+    /// Tags.
+    pub tags: Tags,
 }
 
-/// Takes rules from a group; all of them or none.
+/// Deletes a security group that has no members and that no rule of another group names.
 #[derive(Debug, Clone, Serialize)]
-pub struct RevokeSecurityGroup {
+pub struct DeleteSecurityGroup {
     /// The group.
     pub group: SecurityGroupId,
-    /// Which rules.
-    pub which: WhichRules,
 }
 
-/// Which rules are taken.
+/// Changes the groups of an instance's interface, at once.
 #[derive(Debug, Clone, Serialize)]
-pub enum WhichRules {
-    /// Those with these ids.
-    Ids(Vec<RuleId>),
-    /// Those that match the same packets in the same way.
-    Like(Vec<NewRule>),
+pub struct SetSecurityGroups {
+    /// The instance.
+    pub instance: InstanceId,
+    /// What happens.
+    pub change: Membership,
 }
 
-impl Command for AuthorizeSecurityGroup {
-    type Reply = Vec<Rule>;
-    const NAME: &'static str = "AuthorizeSecurityGroup";
+/// A change of the groups that an interface is in.
+#[derive(Debug, Clone, Serialize)]
+pub enum Membership {
+    /// It is in these and no others.
+    Exactly(Vec<SecurityGroupId>),
+    /// It is in this one too.
+    Join(SecurityGroupId),
+    /// It is in this one no more.
+    Leave(SecurityGroupId),
+}
+
+impl Command for CreateSecurityGroup {
+    type Reply = SecurityGroup;
+    const NAME: &'static str = "CreateSecurityGroup";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        target(tx, cx, self.group)
+        let group = Target { path: Some("security-group/*".to_owned()), tags: Tags::new(), request_tags: self.tags.clone() };
+        let vpc = vpc_of(tx, cx.caller.account(), self.vpc)?;
+        Ok(vec![group, Target::of("vpc", vpc.id, &vpc.tags)])
     }
 
-    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Rule>, Failure> {
-        let mut group = group_of(tx, cx.caller.account(), self.group)?;
-        let mut added = Vec::with_capacity(self.rules.len());
-        for new in &self.rules {
-            let rule = check(tx, cx, &group, new)?;
-            if group.rules.iter().any(|known| known.same_effect(&rule)) {
-                return Err(Error::Duplicate { noun: Noun::SecurityGroupRule, name: format!("{:?} {:?}", rule.protocol, rule.peer) }.into());
-            }
-            group.rules.push(rule.clone());
-            added.push(rule);
-        }
-        if group.rules.len() > RULES_MAX {
-            return Err(Error::invalid("IpPermissions", format!("more than {RULES_MAX} rules in one group")).into());
-        }
-        tx.update(&group)?;
-        touch_members(tx, &group)?;
-        Ok(added)
-    }
-}
-
-impl Command for RevokeSecurityGroup {
-    type Reply = Vec<Rule>;
-    const NAME: &'static str = "RevokeSecurityGroup";
-
-    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        target(tx, cx, self.group)
-    }
-
-    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Rule>, Failure> {
-        let mut group = group_of(tx, cx.caller.account(), self.group)?;
-        let absent = |text: String| Error::NotFound { noun: Noun::SecurityGroupRule, id: text };
-        let mut taken = Vec::new();
-        match &self.which {
-            WhichRules::Ids(ids) => {
-                for id in ids {
-                    let place = group.rules.iter().position(|rule| rule.id == *id).ok_or_else(|| absent(id.to_string()))?;
-                    taken.push(group.rules.remove(place));
-                }
-            }
-            WhichRules::Like(like) => {
-                for new in like {
-                    let wanted = rule_of(cx, new);
-                    let place = group.rules.iter().position(|rule| rule.same_effect(&wanted));
-                    let place = place.ok_or_else(|| absent(format!("{:?} {:?}", new.protocol, new.peer)))?;
-                    taken.push(group.rules.remove(place));
-                }
-            }
-        }
-        tx.update(&group)?;
-        touch_members(tx, &group)?;
-        Ok(taken)
-    }
-}
-
-impl Cloud {
-    /// Lets anybody reach port 22 of members of the caller's default group; nothing happens when they can already.
-    pub async fn open_ssh_in_default_group(&self, caller: &Caller) -> Result<(), Error> {
-        let account = caller.account();
-        let group = self.store().read(move |tx| {
-            let vpc = tx.vpc_default(account)?.ok_or_else(|| Error::not_found(Noun::Vpc, "default"))?;
-            Ok::<_, Failure>(
-                tx.security_group_named(vpc.id, DEFAULT_GROUP)?.ok_or_else(|| Error::not_found(Noun::SecurityGroup, DEFAULT_GROUP))?,
-            )
-        });
-        let group = group.await.map_err(|failure| self.refusal("read the default group", failure))?;
-        let rule = NewRule {
-            direction: Direction::Ingress,
-            verdict: Verdict::Accept,
-            priority: PRIORITY_FIRST,
-            protocol: Protocol::Tcp { from: 22, to: 22 },
-            peer: Peer::Range { range: ipnet::Ipv4Net::default() },
-            description: "SSH".to_owned(),
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<SecurityGroup, Failure> {
+        check_group_name(&self.name)?;
+        check_description(&self.description)?;
+        let account = cx.caller.account();
+        let vpc = vpc_of(tx, account, self.vpc)?;
+        let limit = tx.quota_limit(account, QuotaName::SecurityGroups)?;
+        QuotaName::SecurityGroups.check(limit, tx.security_group_count(account, limit)?, 1)?;
+        let mut group = SecurityGroup {
+            id: SecurityGroupId::from_u64(cx.new_id()),
+            account,
+            vpc: vpc.id,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            rules: vec![],
+            created_at: cx.now,
+            tags: Tags::new(),
         };
-        match self.run(caller, AuthorizeSecurityGroup { group: group.id, rules: vec![rule] }, Options::default()).await {
-            Ok(_) | Err(Error::Duplicate { .. }) => Ok(()),
-            Err(error) => Err(error),
+        add_tags(&mut group.tags, &self.tags)?;
+        tx.insert(&group).map_err(|error| taken(error, Noun::SecurityGroup, &self.name))?;
+        for rule in &self.rules {
+            add_rule(tx, cx, &mut group, rule)?;
         }
+        if self.members_meet {
+            let among_members = NewRule::accepting_all(model::Direction::Ingress, Peer::Group { group: group.id });
+            add_rule(tx, cx, &mut group, &among_members)?;
+        }
+        tx.update(&group)?;
+        Ok(group)
     }
 }
 
-fn check(tx: &Tx<'_>, cx: &Cx<'_>, group: &SecurityGroup, new: &NewRule) -> Result<Rule, Failure> {
-    new.protocol.check()?;
-    if !(PRIORITY_FIRST..=PRIORITY_LAST).contains(&new.priority) {
-        return Err(Error::invalid("Priority", format!("must be {PRIORITY_FIRST} to {PRIORITY_LAST}")).into());
+impl Command for DeleteSecurityGroup {
+    type Reply = ();
+    const NAME: &'static str = "DeleteSecurityGroup";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.group)
     }
-    match new.peer {
-        Peer::Range { range } if range.trunc() != range => {
-            return Err(Error::invalid("CidrIp", format!("{range} has bits set beyond its prefix; did you mean {}?", range.trunc())).into());
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let group = group_of(tx, cx.caller.account(), self.group)?;
+        let (noun, id) = (Noun::SecurityGroup, group.id.to_string());
+        if group.name == DEFAULT_GROUP {
+            return Err(Error::Protected { noun, id, against: "deletion, as the group that every VPC has" }.into());
         }
-        Peer::Range { .. } => {}
-        Peer::Group { group: peer } => {
-            let peer_row = group_of(tx, cx.caller.account(), peer)?;
-            if peer_row.vpc != group.vpc {
-                return Err(Error::InvalidCombination { reason: format!("the security group {peer} belongs to another VPC") }.into());
+        let by = users_of(tx, &group)?;
+        if !by.is_empty() {
+            return Err(Error::InUse { noun, id, by }.into());
+        }
+        tx.delete::<SecurityGroup>(group.id)?;
+        Ok(())
+    }
+}
+
+impl Command for SetSecurityGroups {
+    type Reply = ();
+    const NAME: &'static str = "SetSecurityGroups";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let account = cx.caller.account();
+        let instance = tx.get::<Instance>(self.instance)?.filter(|row| row.account == account);
+        let tags = instance.map(|instance| instance.tags).unwrap_or_default();
+        Ok(vec![Target::of("instance", self.instance, &tags)])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let account = cx.caller.account();
+        let instance = instance_of(tx, account, self.instance)?;
+        let mut interface =
+            tx.get::<Interface>(instance.interface)?.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
+        interface.groups = self.change.of(&interface)?;
+        for id in &interface.groups {
+            if group_of(tx, account, *id)?.vpc != interface.vpc {
+                let reason = format!("the security group {id} and the instance {} belong to different VPCs", instance.id);
+                return Err(Error::InvalidCombination { reason }.into());
             }
         }
-    }
-    Ok(rule_of(cx, new))
-}
-
-fn rule_of(cx: &Cx<'_>, new: &NewRule) -> Rule {
-    Rule {
-        id: RuleId::from_u64(cx.new_id()),
-        direction: new.direction,
-        verdict: new.verdict,
-        priority: new.priority,
-        protocol: new.protocol,
-        peer: new.peer,
-        description: new.description.clone(),
+        tx.update(&interface)?;
+        if instance.is_on_host() {
+            tx.host_touch(instance.host)?;
+        }
+        Ok(())
     }
 }
 
-fn group_of(tx: &Tx<'_>, account: AccountId, id: SecurityGroupId) -> Result<SecurityGroup, Failure> {
+impl Membership {
+    /// The groups of an interface after the change, in order; refused when they would be none or too many.
+    fn of(&self, interface: &Interface) -> Result<Vec<SecurityGroupId>, Error> {
+        let mut groups: BTreeSet<SecurityGroupId> = interface.groups.iter().copied().collect();
+        let interface = interface.id;
+        match self {
+            Membership::Exactly(exactly) => groups = exactly.iter().copied().collect(),
+            Membership::Join(group) if !groups.insert(*group) => {
+                return Err(Error::Duplicate { noun: Noun::SecurityGroup, name: format!("{group} on {interface}") });
+            }
+            Membership::Leave(group) if !groups.remove(group) => return Err(Error::not_found(Noun::SecurityGroup, group)),
+            Membership::Join(_) | Membership::Leave(_) => {}
+        }
+        if groups.is_empty() {
+            return Err(Error::invalid("SecurityGroupId", "an interface is in one group at least"));
+        }
+        if groups.len() > GROUPS_PER_INTERFACE_MAX {
+            return Err(Error::invalid("SecurityGroupId", format!("more than {GROUPS_PER_INTERFACE_MAX} groups")));
+        }
+        Ok(groups.into_iter().collect())
+    }
+}
+
+/// Who keeps a group from being deleted: interfaces in it, and groups whose rules name it.
+fn users_of(tx: &Tx<'_>, group: &SecurityGroup) -> Result<Vec<String>, Failure> {
+    let interfaces = tx.interface_list_of_vpc(group.vpc)?;
+    let members = interfaces.iter().filter(|interface| interface.groups.contains(&group.id)).map(|interface| interface.id.to_string());
+    let names = |other: &SecurityGroup| other.rules.iter().any(|rule| rule.peer == Peer::Group { group: group.id });
+    let groups = tx.security_group_list(group.account)?;
+    let naming = groups.iter().filter(|other| other.id != group.id && names(other)).map(|other| other.id.to_string());
+    Ok(members.chain(naming).take(USERS_NAMED).collect())
+}
+
+/// The group, if the account owns it.
+pub(crate) fn group_of(tx: &Tx<'_>, account: AccountId, id: SecurityGroupId) -> Result<SecurityGroup, Failure> {
     let group = tx.get::<SecurityGroup>(id)?.filter(|group| group.account == account);
     Ok(group.ok_or_else(|| Error::not_found(Noun::SecurityGroup, id))?)
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SecurityGroupId) -> Result<Vec<Target>, Failure> {
+/// What policies are asked about for a call on a group.
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SecurityGroupId) -> Result<Vec<Target>, Failure> {
     let tags = tx.get::<SecurityGroup>(id)?.filter(|group| group.account == cx.caller.account()).map(|group| group.tags);
     Ok(vec![Target::of("security-group", id, &tags.unwrap_or_default())])
 }
 
 /// Tells the hosts on which members of the group are.
-fn touch_members(tx: &mut Tx<'_>, group: &SecurityGroup) -> Result<(), Failure> {
+pub(crate) fn touch_members(tx: &mut Tx<'_>, group: &SecurityGroup) -> Result<(), Failure> {
     for host in hosts_of_members(tx, group.vpc, group.id)? {
         tx.host_touch(host)?;
     }

@@ -130,7 +130,7 @@ const TABLE: &[Action] = rows! {
         Partly("filters by status are not served"), &[];
     Ec2 "ec2:" DescribeInstanceAttribute => instance_attribute::describe, instance_attribute::DescribeInstanceAttribute, Works, &[];
     Ec2 "ec2:" ModifyInstanceAttribute => instance_attribute::modify, instance_attribute::ModifyInstanceAttribute,
-        Partly("type, security groups and disks cannot be changed yet"), instance_attribute::ABSENT;
+        Partly("type and disks cannot be changed yet"), instance_attribute::ABSENT;
     Ec2 "ec2:" ResetInstanceAttribute => instance_attribute::reset, instance_attribute::ResetInstanceAttribute, Works, &[];
     Ec2 "ec2:" ModifyInstanceMetadataOptions => instance_attribute::modify_metadata, instance_attribute::ModifyInstanceMetadataOptions,
         Works, &[];
@@ -150,6 +150,8 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeVolumeStatus => volume::describe_status, volume::DescribeVolumeStatus, Partly("filters by status are not served"), &[];
     Ec2 "ec2:" DescribeSecurityGroups => security_group::describe_groups, security_group::DescribeSecurityGroups,
         Partly("filters by rule are not served; dropping rules, which EC2 lacks, are not shown"), &[];
+    Ec2 "ec2:" CreateSecurityGroup => security_group::create, security_group::CreateSecurityGroup, Works, &[];
+    Ec2 "ec2:" DeleteSecurityGroup => security_group::delete, security_group::DeleteSecurityGroup, Works, &[];
     Ec2 "ec2:" DescribeSecurityGroupRules => security_group::describe_rules, security_group::DescribeSecurityGroupRules,
         Partly("rules have no tags; dropping rules, which EC2 lacks, are not shown"), &[];
     Ec2 "ec2:" AuthorizeSecurityGroupIngress => security_group_rules::authorize_ingress, security_group_rules::Change,

@@ -227,6 +227,7 @@ fn cloud(error: &Error) -> Wording {
             say(code, format!("The {noun} '{id}' is {}; it must be {}", state_word(state), state_word(wanted)))
         }
         Error::InUse { noun, .. } => say(in_use_code(*noun), message),
+        Error::Protected { noun: Noun::SecurityGroup, .. } => say("CannotDelete", message),
         Error::Protected { id, against, .. } => {
             let attribute = if *against == "stopping" { "disableApiStop" } else { "disableApiTermination" };
             let advice = format!("Change its '{attribute}' instance attribute and try again");

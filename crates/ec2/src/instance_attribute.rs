@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::ModifyInstance;
+use control::{Membership, ModifyInstance, SetSecurityGroups};
 use model::{Error, InstanceId, Noun, OnShutdown};
 use wire::{Base64, FromArg, IntoDoc};
 
@@ -123,20 +123,13 @@ pub(crate) struct ModifyInstanceAttribute {
     user_data: Option<Data>,
     source_dest_check: Option<Flag>,
     ebs_optimized: Option<Flag>,
+    #[arg(name = "GroupId", max_items = 16)]
+    groups: Vec<String>,
 }
 
 /// What EC2 can change and this cloud cannot, or not yet.
-pub(crate) const ABSENT: &[&str] = &[
-    "InstanceType",
-    "GroupId",
-    "BlockDeviceMapping",
-    "Kernel",
-    "Ramdisk",
-    "SriovNetSupport",
-    "EnaSupport",
-    "EnclaveOptions",
-    "MetricCategoryId",
-];
+pub(crate) const ABSENT: &[&str] =
+    &["InstanceType", "BlockDeviceMapping", "Kernel", "Ramdisk", "SriovNetSupport", "EnaSupport", "EnclaveOptions", "MetricCategoryId"];
 
 /// `DisableApiTermination.Value=true`.
 #[derive(FromArg)]
@@ -176,9 +169,13 @@ impl From<Behavior> for OnShutdown {
 /// Changes one attribute.
 pub(crate) async fn modify(cx: Cx, asked: ModifyInstanceAttribute) -> Result<(), Refusal> {
     let id: InstanceId = tag::id(Noun::Instance, &asked.instance_id)?;
+    let asked_groups = asked.groups.clone();
     let changes = changes_of(asked)?;
     if changes.len() > 1 {
         return Err(combination("Only one attribute can be changed in one call"));
+    }
+    if !asked_groups.is_empty() {
+        return set_groups(&cx, id, &asked_groups, changes.is_empty()).await;
     }
     let change = changes.into_iter().next().ok_or(Error::MissingParameter { name: "Attribute" })?;
     let mut command = ModifyInstance { id: Some(id), ..ModifyInstance::default() };
@@ -191,6 +188,15 @@ pub(crate) async fn modify(cx: Cx, asked: ModifyInstanceAttribute) -> Result<(),
         Change::SourceDestCheck(false) => return Err(unsupported("Traffic from addresses that are not the interface's own")),
     }
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
+}
+
+/// Puts the instance's interface into these groups and no others.
+async fn set_groups(cx: &Cx, instance: InstanceId, groups: &[String], alone: bool) -> Result<(), Refusal> {
+    if !alone {
+        return Err(combination("Only one attribute can be changed in one call"));
+    }
+    let change = Membership::Exactly(tag::ids(Noun::SecurityGroup, groups)?);
+    Ok(cx.cloud.run(&cx.caller, SetSecurityGroups { instance, change }, cx.options(None)).await?)
 }
 
 /// One change, however it was spelled.

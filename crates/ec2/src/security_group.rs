@@ -1,8 +1,9 @@
-//! Security groups and their rules.
+//! Security groups, and their rules in lists.
 //!
 //! EC2's rules only accept. Rules that drop, which other dialects can make, have no form here and are left out.
 
-use control::{Field, Filter, Query};
+use control::{Field, Filter, NewRule, Query};
+use ipnet::Ipv4Net;
 use model::{AccountId, Direction, Error, Noun, Peer, Protocol, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict};
 use wire::{FromArg, IntoDoc};
 
@@ -10,7 +11,7 @@ use crate::Cx;
 use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
 use crate::page::{Paging, USUAL, every_row};
-use crate::tag::{self, TagItem};
+use crate::tag::{self, TagItem, TagSpecification};
 
 /// The parameters of `DescribeSecurityGroups`.
 #[derive(FromArg)]
@@ -114,8 +115,12 @@ fn group_item(cx: &Cx, group: &SecurityGroup) -> GroupItem {
         ip_permissions: permissions(group, Direction::Ingress),
         ip_permissions_egress: permissions(group, Direction::Egress),
         tag_set: tag::items(&group.tags),
-        security_group_arn: format!("arn:aws:ec2:{}:{}:security-group/{}", cx.cloud.region().name, group.account, group.id),
+        security_group_arn: arn(cx, group),
     }
+}
+
+fn arn(cx: &Cx, group: &SecurityGroup) -> String {
+    format!("arn:aws:ec2:{}:{}:security-group/{}", cx.cloud.region().name, group.account, group.id)
 }
 
 fn permissions(group: &SecurityGroup, direction: Direction) -> Vec<Permission> {
@@ -244,5 +249,76 @@ pub(crate) fn rule_item(group: SecurityGroupId, owner: AccountId, rule: &Rule) -
         cidr_ipv4,
         referenced_group_info,
         description: rule.description.clone(),
+    }
+}
+
+/// The parameters of `CreateSecurityGroup`.
+#[derive(FromArg)]
+pub(crate) struct CreateSecurityGroup {
+    group_name: String,
+    #[arg(max_len = 255)]
+    group_description: String,
+    vpc_id: Option<String>,
+    #[arg(name = "TagSpecification")]
+    tags: Vec<TagSpecification>,
+}
+
+/// The reply of `CreateSecurityGroup`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Created {
+    group_id: String,
+    #[reply(skip_empty)]
+    tag_set: Vec<TagItem>,
+    security_group_arn: String,
+}
+
+/// Makes a group whose members may go out everywhere, as EC2's may.
+pub(crate) async fn create(cx: Cx, asked: CreateSecurityGroup) -> Result<Created, Refusal> {
+    let command = control::CreateSecurityGroup {
+        vpc: asked.vpc_id.as_deref().map(|id| tag::id(Noun::Vpc, id)).transpose()?,
+        name: asked.group_name,
+        description: asked.group_description,
+        rules: vec![NewRule::accepting_all(Direction::Egress, Peer::Range { range: Ipv4Net::default() })],
+        members_meet: false,
+        tags: tag::specified(&asked.tags, "security-group", &["security-group"])?,
+    };
+    let group = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(Created { group_id: group.id.to_string(), tag_set: tag::items(&group.tags), security_group_arn: arn(&cx, &group) })
+}
+
+/// The parameters of `DeleteSecurityGroup`.
+#[derive(FromArg)]
+pub(crate) struct DeleteSecurityGroup {
+    group_id: Option<String>,
+    group_name: Option<String>,
+}
+
+/// The reply of `DeleteSecurityGroup`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Deleted {
+    r#return: bool,
+    group_id: String,
+}
+
+/// Deletes a group that nothing uses.
+pub(crate) async fn delete(cx: Cx, asked: DeleteSecurityGroup) -> Result<Deleted, Refusal> {
+    let group = one(&cx, asked.group_id.as_deref(), asked.group_name.as_deref()).await?;
+    cx.cloud.run(&cx.caller, control::DeleteSecurityGroup { group }, cx.options(None)).await?;
+    Ok(Deleted { r#return: true, group_id: group.to_string() })
+}
+
+/// The group of an id, or of a name in the default VPC.
+pub(crate) async fn one(cx: &Cx, id: Option<&str>, name: Option<&str>) -> Result<SecurityGroupId, Refusal> {
+    match (id, name) {
+        (Some(id), _) => Ok(tag::id(Noun::SecurityGroup, id)?),
+        (None, Some(name)) => {
+            let vpc = every_row::<model::Vpc>(cx, Query::default()).await?.into_iter().find(|vpc| vpc.is_default);
+            let groups = every_row::<SecurityGroup>(cx, Query { filters: vec![named(&[name.to_owned()])], ..Query::default() }).await?;
+            let found = groups.iter().find(|group| vpc.as_ref().is_some_and(|vpc| vpc.id == group.vpc));
+            Ok(found.ok_or_else(|| Error::not_found(Noun::SecurityGroup, name))?.id)
+        }
+        (None, None) => Err(Error::MissingParameter { name: "GroupId" }.into()),
     }
 }

@@ -6,13 +6,12 @@ use std::net::Ipv4Addr;
 
 use control::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 use ipnet::Ipv4Net;
-use model::{Direction, Error, Noun, PRIORITY_FIRST, Peer, Protocol, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict};
+use model::{Direction, Error, Noun, PRIORITY_FIRST, Peer, Protocol, Rule, RuleId, Verdict};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
-use crate::page::every_row;
-use crate::security_group::{RuleItem, rule_item};
+use crate::security_group::{self, RuleItem, rule_item};
 use crate::tag;
 
 /// Parameters that EC2 has and this cloud does not serve.
@@ -102,7 +101,7 @@ pub(crate) async fn revoke_egress(cx: Cx, asked: Change) -> Result<Taken, Refusa
 }
 
 async fn authorize(cx: Cx, asked: Change, direction: Direction) -> Result<Added, Refusal> {
-    let group = asked.group(&cx).await?;
+    let group = security_group::one(&cx, asked.group_id.as_deref(), asked.group_name.as_deref()).await?;
     if !asked.rule_ids.is_empty() {
         return Err(Error::invalid("SecurityGroupRuleId", "rules that exist cannot be added").into());
     }
@@ -116,7 +115,7 @@ async fn authorize(cx: Cx, asked: Change, direction: Direction) -> Result<Added,
 }
 
 async fn revoke(cx: Cx, asked: Change, direction: Direction) -> Result<Taken, Refusal> {
-    let group = asked.group(&cx).await?;
+    let group = security_group::one(&cx, asked.group_id.as_deref(), asked.group_name.as_deref()).await?;
     let which = if asked.rule_ids.is_empty() {
         WhichRules::Like(asked.rules(direction)?)
     } else {
@@ -127,19 +126,6 @@ async fn revoke(cx: Cx, asked: Change, direction: Direction) -> Result<Taken, Re
 }
 
 impl Change {
-    async fn group(&self, cx: &Cx) -> Result<SecurityGroupId, Refusal> {
-        match (&self.group_id, &self.group_name) {
-            (Some(id), _) => Ok(id.parse().map_err(|error| Error::bad_id(Noun::SecurityGroup, id, error))?),
-            (None, Some(name)) => {
-                let vpc = every_row::<model::Vpc>(cx, control::Query::default()).await?.into_iter().find(|vpc| vpc.is_default);
-                let groups = every_row::<SecurityGroup>(cx, control::Query::default()).await?;
-                let found = groups.iter().find(|group| group.name == *name && vpc.as_ref().is_some_and(|vpc| vpc.id == group.vpc));
-                Ok(found.ok_or_else(|| Error::not_found(Noun::SecurityGroup, name))?.id)
-            }
-            (None, None) => Err(Error::MissingParameter { name: "GroupId" }.into()),
-        }
-    }
-
     fn rules(&self, direction: Direction) -> Result<Vec<NewRule>, Refusal> {
         let mut rules = Vec::new();
         for permission in &self.ip_permissions {

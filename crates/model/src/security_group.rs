@@ -1,5 +1,7 @@
 //! Security groups: what may reach an interface and what it may reach. Stateful; what no rule accepts is dropped.
 
+use std::fmt;
+
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,43 @@ impl Rule {
     pub fn same_effect(&self, other: &Rule) -> bool {
         (self.direction, self.verdict, self.priority, &self.protocol, &self.peer)
             == (other.direction, other.verdict, other.priority, &other.protocol, &other.peer)
+    }
+}
+
+impl fmt::Display for Rule {
+    /// In the words of an operator, such as `ingress tcp 22-22 from 0.0.0.0/0: accept`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (direction, preposition) = match self.direction {
+            Direction::Ingress => ("ingress", "from"),
+            Direction::Egress => ("egress", "to"),
+        };
+        let verdict = match self.verdict {
+            Verdict::Accept => "accept",
+            Verdict::Drop => "drop",
+        };
+        write!(f, "{direction} {} {preposition} {}: {verdict}", self.protocol, self.peer)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |part: &Option<u8>| part.map_or("any".to_owned(), |part| part.to_string());
+        match self {
+            Protocol::All => f.write_str("everything"),
+            Protocol::Tcp { from, to } => write!(f, "tcp {from}-{to}"),
+            Protocol::Udp { from, to } => write!(f, "udp {from}-{to}"),
+            Protocol::Icmp { kind, code } => write!(f, "icmp type {} code {}", part(kind), part(code)),
+            Protocol::Number { number } => write!(f, "protocol {number}"),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Range { range } => range.fmt(f),
+            Peer::Group { group } => group.fmt(f),
+        }
     }
 }
 
@@ -143,6 +182,19 @@ pub enum Peer {
         /// The group.
         group: SecurityGroupId,
     },
+}
+
+/// Checks the name of a new group: 1 to 255 letters, digits, spaces and `._-:/()#,@[]+=&;{}!$*`, not beginning with `sg-`, and
+/// not the default group's (EC2's rule for groups of VPCs; ECS's letters beyond ASCII are taken too).
+pub fn check_group_name(name: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
+    if name.is_empty() || name.chars().count() > 255 || !name.chars().all(allowed) || name.starts_with("sg-") {
+        return Err(Error::invalid(
+            "GroupName",
+            "must be 1 to 255 letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, not beginning with sg-",
+        ));
+    }
+    if name == DEFAULT_GROUP { Err(Error::invalid("GroupName", "the name of every VPC's first group")) } else { Ok(()) }
 }
 
 /// The rules of a VPC's default group, as EC2 documents them: members reach each other, and everything may go out.

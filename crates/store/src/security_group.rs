@@ -21,6 +21,11 @@ impl Tx<'_> {
         self.list(By::is("account", account))
     }
 
+    /// How many security groups an account has, counted no further than `at_most`.
+    pub fn security_group_count(&self, account: AccountId, at_most: u64) -> Result<u64, StoreError> {
+        self.count_up_to::<SecurityGroup>(By::is("account", account), at_most)
+    }
+
     /// The group of this name in a VPC.
     pub fn security_group_named(&self, vpc: VpcId, name: &str) -> Result<Option<SecurityGroup>, StoreError> {
         self.find(By::is("vpc", vpc).and("name", name))
