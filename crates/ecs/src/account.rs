@@ -1,0 +1,97 @@
+//! Who calls, and what their account may have.
+
+use model::QuotaName;
+use wire::{FromArg, IntoDoc};
+
+use crate::error::Fault;
+use crate::{Cx, instance_type};
+
+/// An action without parameters.
+#[derive(FromArg)]
+pub(crate) struct Nothing {}
+
+/// The reply of STS's `GetCallerIdentity`.
+#[derive(IntoDoc)]
+pub(crate) struct Identity {
+    account_id: String,
+    user_id: String,
+    principal_id: String,
+    identity_type: &'static str,
+    arn: String,
+}
+
+/// Tells whose access key signed the call.
+pub(crate) async fn identity(cx: &Cx<'_>, _: Nothing) -> Result<Identity, Fault> {
+    let principal = &cx.caller.principal;
+    let account = principal.account.to_string();
+    if principal.is_root() {
+        let arn = format!("acs:ram::{account}:root");
+        return Ok(Identity {
+            user_id: account.clone(),
+            principal_id: account.clone(),
+            account_id: account,
+            identity_type: "Account",
+            arn,
+        });
+    }
+    let arn = format!("acs:ram::{account}:user/{}", principal.user_name);
+    let user = principal.user.to_string();
+    Ok(Identity { account_id: account, user_id: user.clone(), principal_id: user, identity_type: "RAMUser", arn })
+}
+
+/// `DescribeAccountAttributes`.
+#[derive(FromArg)]
+pub(crate) struct DescribeAccountAttributes {
+    #[arg(max_items = 20)]
+    attribute_name: Vec<String>,
+    zone_id: Option<String>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct AccountAttributes {
+    #[reply(list = "AccountAttributeItem")]
+    account_attribute_items: Vec<AccountAttributeItem>,
+}
+
+#[derive(IntoDoc)]
+struct AccountAttributeItem {
+    attribute_name: &'static str,
+    #[reply(list = "ValueItem")]
+    attribute_values: Vec<ValueItem>,
+}
+
+#[derive(IntoDoc, Default)]
+struct ValueItem {
+    value: Option<String>,
+    zone_id: Option<String>,
+    instance_charge_type: Option<&'static str>,
+}
+
+/// Attributes that this cloud can tell; others that ECS has are left out of the reply.
+const TOLD: &[&str] = &["instance-network-type", "max-security-groups", "supported-postpay-instance-types"];
+
+/// Tells what the account may have.
+pub(crate) async fn attributes(cx: &Cx<'_>, asked: DescribeAccountAttributes) -> Result<AccountAttributes, Fault> {
+    let groups = cx.cloud.quota_limit(&cx.caller, QuotaName::SecurityGroups).await?;
+    let value = |value: String| ValueItem { value: Some(value), ..ValueItem::default() };
+    let zones =
+        cx.cloud.region().zones.iter().filter(|zone| asked.zone_id.as_ref().is_none_or(|wanted| wanted.is_empty() || wanted == *zone));
+    let typed = |zone: &String| {
+        let zone = zone.clone();
+        instance_type::names().into_iter().map(move |name| ValueItem {
+            zone_id: Some(zone.clone()),
+            instance_charge_type: Some("PostPaid"),
+            value: Some(name),
+        })
+    };
+    let mut items = Vec::new();
+    for name in TOLD.iter().filter(|name| asked.attribute_name.is_empty() || asked.attribute_name.iter().any(|wanted| wanted == *name)) {
+        let attribute_values = match *name {
+            "instance-network-type" => vec![value("vpc".to_owned())],
+            "max-security-groups" => vec![value(groups.to_string())],
+            _ => zones.clone().flat_map(typed).collect(),
+        };
+        items.push(AccountAttributeItem { attribute_name: name, attribute_values });
+    }
+    Ok(AccountAttributes { account_attribute_items: items })
+}

@@ -1,0 +1,210 @@
+//! The action table: what is answered, by which handler, with which parameters.
+//!
+//! Another action is one row here and one function in its noun's file; documents and coverage are made from the table.
+
+use std::pin::Pin;
+
+use wire::{Doc, FromArg, IntoDoc, Parameter};
+
+use crate::error::Fault;
+use crate::{Cx, account, availability, instance_type, region};
+
+/// A service, told by the version of its API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// Elastic Compute Service.
+    Ecs,
+    /// Virtual Private Cloud.
+    Vpc,
+    /// The service that tells the endpoints of the others.
+    Location,
+    /// Security Token Service.
+    Sts,
+}
+
+impl Product {
+    const ALL: [Product; 4] = [Product::Ecs, Product::Vpc, Product::Location, Product::Sts];
+
+    /// The version of its API, which is how requests name it.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Product::Ecs => "2014-05-26",
+            Product::Vpc => "2016-04-28",
+            Product::Location => "2015-06-12",
+            Product::Sts => "2015-04-01",
+        }
+    }
+}
+
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Doc, Fault>> + Send + 'a>>;
+type Handler = for<'a> fn(&'a Cx<'a>) -> Answer<'a>;
+
+/// How far an action is.
+#[derive(Clone, Copy)]
+pub enum State {
+    /// It is answered.
+    Works(#[doc(hidden)] Handler),
+    /// It is known, and refused as unsupported.
+    NotYet,
+}
+
+/// One row of the table.
+pub struct Action {
+    /// Its name.
+    pub name: &'static str,
+    /// Its name in policies.
+    pub policy_name: &'static str,
+    /// The services that have it.
+    pub products: &'static [Product],
+    /// How far it is.
+    pub state: State,
+    /// The parameters that it understands, beside those of every call.
+    pub parameters: &'static [Parameter],
+}
+
+const ECS: &[Product] = &[Product::Ecs];
+/// Actions on networks that are in ECS for historical reasons and in VPC today.
+const BOTH: &[Product] = &[Product::Ecs, Product::Vpc];
+const VPC: &[Product] = &[Product::Vpc];
+
+macro_rules! works {
+    ($name:literal, $products:expr, $handler:path, $args:ty) => {
+        Action {
+            name: $name,
+            policy_name: concat!("ecs:", $name),
+            products: $products,
+            state: State::Works(|cx| {
+                Box::pin(async move {
+                    let asked: $args = cx.decode()?;
+                    Ok($handler(cx, asked).await?.into_doc())
+                })
+            }),
+            parameters: <$args as FromArg>::PARAMETERS,
+        }
+    };
+}
+
+macro_rules! not_yet {
+    ($name:literal, $products:expr) => {
+        Action { name: $name, policy_name: concat!("ecs:", $name), products: $products, state: State::NotYet, parameters: &[] }
+    };
+}
+
+static ACTIONS: &[Action] = &[
+    works!("DescribeRegions", ECS, region::regions, region::DescribeRegions),
+    works!("DescribeZones", ECS, region::zones, region::DescribeZones),
+    works!("DescribeInstanceTypeFamilies", ECS, instance_type::families, instance_type::DescribeInstanceTypeFamilies),
+    works!("DescribeInstanceTypes", ECS, instance_type::describe, instance_type::DescribeInstanceTypes),
+    works!("DescribeAvailableResource", ECS, availability::describe, availability::DescribeAvailableResource),
+    not_yet!("RunInstances", ECS),
+    not_yet!("DescribeInstances", ECS),
+    not_yet!("DescribeInstanceStatus", ECS),
+    not_yet!("DescribeInstanceAttribute", ECS),
+    not_yet!("StartInstances", ECS),
+    not_yet!("StartInstance", ECS),
+    not_yet!("StopInstances", ECS),
+    not_yet!("StopInstance", ECS),
+    not_yet!("RebootInstances", ECS),
+    not_yet!("RebootInstance", ECS),
+    not_yet!("DeleteInstances", ECS),
+    not_yet!("DeleteInstance", ECS),
+    not_yet!("ModifyInstanceAttribute", ECS),
+    not_yet!("ModifyInstanceMetadataOptions", ECS),
+    not_yet!("GetInstanceConsoleOutput", ECS),
+    not_yet!("DescribeUserData", ECS),
+    not_yet!("DescribeImages", ECS),
+    not_yet!("CreateKeyPair", ECS),
+    not_yet!("ImportKeyPair", ECS),
+    not_yet!("DescribeKeyPairs", ECS),
+    not_yet!("DeleteKeyPairs", ECS),
+    not_yet!("DescribeDisks", ECS),
+    not_yet!("DescribeSecurityGroups", ECS),
+    not_yet!("DescribeSecurityGroupAttribute", ECS),
+    not_yet!("DescribeVpcs", BOTH),
+    not_yet!("DescribeVpcAttribute", VPC),
+    not_yet!("DescribeVSwitches", BOTH),
+    not_yet!("DescribeVSwitchAttributes", VPC),
+    not_yet!("DescribeNetworkInterfaces", ECS),
+    not_yet!("DescribeEipAddresses", BOTH),
+    not_yet!("TagResources", ECS),
+    not_yet!("UntagResources", ECS),
+    not_yet!("ListTagResources", ECS),
+    works!("DescribeAccountAttributes", ECS, account::attributes, account::DescribeAccountAttributes),
+    works!("GetCallerIdentity", &[Product::Sts], account::identity, account::Nothing),
+    works!("DescribeEndpoints", &[Product::Location], region::endpoints, region::DescribeEndpoints),
+    not_yet!("CreateInstance", ECS),
+    not_yet!("DescribePrice", ECS),
+    not_yet!("ModifyInstanceSpec", ECS),
+    not_yet!("DescribeInstanceVncUrl", ECS),
+    not_yet!("AllocatePublicIpAddress", ECS),
+    not_yet!("CreateImage", ECS),
+    not_yet!("DeleteImage", ECS),
+    not_yet!("ModifyImageAttribute", ECS),
+    not_yet!("AttachKeyPair", ECS),
+    not_yet!("DetachKeyPair", ECS),
+    not_yet!("CreateDisk", ECS),
+    not_yet!("AttachDisk", ECS),
+    not_yet!("DetachDisk", ECS),
+    not_yet!("DeleteDisk", ECS),
+    not_yet!("ResizeDisk", ECS),
+    not_yet!("ModifyDiskAttribute", ECS),
+    not_yet!("ReInitDisk", ECS),
+    not_yet!("ResetDisk", ECS),
+    not_yet!("CreateSnapshot", ECS),
+    not_yet!("DescribeSnapshots", ECS),
+    not_yet!("DeleteSnapshot", ECS),
+    not_yet!("CreateSecurityGroup", ECS),
+    not_yet!("AuthorizeSecurityGroup", ECS),
+    not_yet!("RevokeSecurityGroup", ECS),
+    not_yet!("AuthorizeSecurityGroupEgress", ECS),
+    not_yet!("RevokeSecurityGroupEgress", ECS),
+    not_yet!("DeleteSecurityGroup", ECS),
+    not_yet!("JoinSecurityGroup", ECS),
+    not_yet!("LeaveSecurityGroup", ECS),
+    not_yet!("ModifySecurityGroupAttribute", ECS),
+    not_yet!("CreateVpc", BOTH),
+    not_yet!("DeleteVpc", BOTH),
+    not_yet!("CreateVSwitch", BOTH),
+    not_yet!("DeleteVSwitch", BOTH),
+    not_yet!("AllocateEipAddress", BOTH),
+    not_yet!("AssociateEipAddress", BOTH),
+    not_yet!("UnassociateEipAddress", BOTH),
+    not_yet!("ReleaseEipAddress", BOTH),
+];
+
+/// The table, for documents and coverage.
+pub fn actions() -> &'static [Action] {
+    ACTIONS
+}
+
+/// The row of an action; refuses what is unknown.
+pub(crate) fn find(name: &str, version: &str) -> Result<(&'static Action, Product), Fault> {
+    if name.is_empty() {
+        return Err(Fault::new(400, "MissingAction", "Action is mandatory for this action."));
+    }
+    if version.is_empty() {
+        return Err(Fault::new(400, "MissingVersion", "Version is mandatory for this action."));
+    }
+    let product = Product::ALL.into_iter().find(|product| product.version() == version);
+    let product = product.ok_or_else(|| Fault::new(400, "InvalidVersion", "Specified parameter Version is not valid."))?;
+    let action = ACTIONS.iter().find(|action| action.name == name && action.products.contains(&product));
+    let unknown = || Fault::new(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.");
+    Ok((action.ok_or_else(unknown)?, product))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_action_stands_twice_in_a_service() {
+        let mut seen = HashSet::new();
+        for action in actions() {
+            for product in action.products {
+                assert!(seen.insert((action.name, product.version())), "{}", action.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What can be had in which zone now.
+
+use std::collections::HashSet;
+
+use model::{Catalogue, Error, InstanceType, Noun, VOLUME_GIB};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Fault;
+use crate::volume::CATEGORY;
+
+/// `DescribeAvailableResource`.
+#[derive(FromArg)]
+pub(crate) struct DescribeAvailableResource {
+    destination_resource: Destination,
+    zone_id: Option<String>,
+    instance_type: Option<String>,
+    cores: Option<u32>,
+    memory: Option<f64>,
+}
+
+#[derive(Clone, Copy, PartialEq, FromArg)]
+enum Destination {
+    Zone,
+    IoOptimized,
+    InstanceType,
+    SystemDisk,
+    DataDisk,
+    Network,
+    #[arg(name = "ddh")]
+    DedicatedHost,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct AvailableZones {
+    #[reply(list = "AvailableZone")]
+    available_zones: Vec<AvailableZone>,
+}
+
+#[derive(IntoDoc)]
+struct AvailableZone {
+    region_id: String,
+    zone_id: String,
+    status: &'static str,
+    status_category: &'static str,
+    #[reply(list = "AvailableResource")]
+    available_resources: Vec<AvailableResource>,
+}
+
+#[derive(IntoDoc)]
+struct AvailableResource {
+    #[reply(name = "Type")]
+    kind: &'static str,
+    #[reply(list = "SupportedResource")]
+    supported_resources: Vec<SupportedResource>,
+}
+
+#[derive(IntoDoc)]
+struct SupportedResource {
+    value: String,
+    status: &'static str,
+    status_category: &'static str,
+    min: Option<u32>,
+    max: Option<u32>,
+    unit: Option<&'static str>,
+}
+
+/// Tells what is offered in each zone and whether there is room for it.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeAvailableResource) -> Result<AvailableZones, Fault> {
+    let zones = &cx.cloud.region().zones;
+    let wanted = asked.zone_id.as_deref().filter(|zone| !zone.is_empty());
+    if let Some(zone) = wanted
+        && !zones.iter().any(|known| known == zone)
+    {
+        return Err(Error::not_found(Noun::Zone, zone).into());
+    }
+    let kinds = asked.kinds()?;
+    let mut available = Vec::new();
+    for zone in zones.iter().filter(|zone| wanted.is_none_or(|wanted| wanted == zone.as_str())) {
+        available.push(available_zone(cx, &asked, zone, &kinds).await?);
+    }
+    Ok(AvailableZones { available_zones: available })
+}
+
+impl DescribeAvailableResource {
+    /// The types that are asked about.
+    fn kinds(&self) -> Result<Vec<&'static InstanceType>, Fault> {
+        let all = Catalogue::standard().all().iter();
+        let sized = |kind: &&InstanceType| {
+            self.cores.is_none_or(|cores| cores == kind.vcpus) && self.memory.is_none_or(|gib| gib * 1024.0 == kind.memory.0 as f64)
+        };
+        match self.instance_type.as_deref().filter(|name| !name.is_empty()) {
+            Some(name) => {
+                let kind = Catalogue::standard().by_name(name).ok_or_else(|| Error::not_found(Noun::InstanceType, name))?;
+                Ok(vec![kind])
+            }
+            None => Ok(all.filter(sized).collect()),
+        }
+    }
+}
+
+async fn available_zone(
+    cx: &Cx<'_>,
+    asked: &DescribeAvailableResource,
+    zone: &str,
+    kinds: &[&'static InstanceType],
+) -> Result<AvailableZone, Fault> {
+    let room: HashSet<&str> = cx.cloud.types_with_room(&cx.caller, zone).await?.into_iter().map(|kind| kind.name.as_str()).collect();
+    let has_room = kinds.iter().any(|kind| room.contains(kind.name.as_str()));
+    let (status, status_category) = stock(has_room);
+    let resource = |kind, supported_resources| vec![AvailableResource { kind, supported_resources }];
+    let available_resources = match asked.destination_resource {
+        Destination::Zone => resource("Zone", vec![]),
+        Destination::IoOptimized => resource("IoOptimized", vec![plain("optimized", has_room)]),
+        Destination::InstanceType => {
+            let supported = kinds.iter().map(|kind| plain(kind.ecs_name(), room.contains(kind.name.as_str()))).collect();
+            resource("InstanceType", supported)
+        }
+        Destination::SystemDisk => {
+            let (min, max) = (Some(*VOLUME_GIB.start()), Some(*VOLUME_GIB.end()));
+            resource("SystemDisk", vec![SupportedResource { min, max, unit: Some("GiB"), ..plain(CATEGORY, has_room) }])
+        }
+        Destination::Network => resource("Network", vec![plain("vpc", true)]),
+        Destination::DataDisk | Destination::DedicatedHost => vec![],
+    };
+    Ok(AvailableZone { region_id: cx.region(), zone_id: zone.to_owned(), status, status_category, available_resources })
+}
+
+fn plain(value: &str, has_room: bool) -> SupportedResource {
+    let (status, status_category) = stock(has_room);
+    SupportedResource { value: value.to_owned(), status, status_category, min: None, max: None, unit: None }
+}
+
+const fn stock(has_room: bool) -> (&'static str, &'static str) {
+    if has_room { ("Available", "WithStock") } else { ("SoldOut", "WithoutStock") }
+}

@@ -1,0 +1,356 @@
+//! Refusals in Alibaba Cloud's words: the one table from what went wrong to code, HTTP status and sentence.
+//!
+//! Sources: the "Error codes" tables of the ECS API reference, and "Public error codes" of the API gateway for what fails
+//! before an action is known. Where ECS has no code for something, the nearest documented one stands here.
+
+use std::borrow::Cow;
+
+use model::{Error, Noun, QuotaName};
+use wire::envelope::AlibabaError;
+use wire::{ArgsError, ArgsErrorKind, Reply, SignatureError};
+
+use crate::Format;
+
+/// One refusal as the client reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// HTTP status, never 200: with that the SDKs take an error for success.
+    pub status: u16,
+    /// Such as `InvalidInstanceId.NotFound`.
+    pub code: Cow<'static, str>,
+    /// The sentence for the user.
+    pub message: String,
+}
+
+impl Fault {
+    pub(crate) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Fault {
+        Fault { status, code: code.into(), message: message.into() }
+    }
+
+    /// A parameter, or a value of one, that ECS has and this cloud has not.
+    pub(crate) fn unsupported_parameter(what: impl std::fmt::Display) -> Fault {
+        Fault::new(400, "UnsupportedParameter", format!("{what} is not supported by this cloud."))
+    }
+
+    /// A value that is not allowed.
+    pub(crate) fn invalid(parameter: &str, reason: impl std::fmt::Display) -> Fault {
+        Fault::new(400, "InvalidParameter", format!("The specified parameter \"{parameter}\" is not valid: {reason}."))
+    }
+
+    /// A parameter that is absent.
+    pub(crate) fn missing(parameter: &str) -> Fault {
+        let message = format!("The input parameter \"{parameter}\" that is mandatory for processing this request is not supplied.");
+        Fault::new(400, "MissingParameter", message)
+    }
+
+    /// Nothing of this id, or name, exists for the caller.
+    pub(crate) fn not_found(noun: Noun, id: &str) -> Fault {
+        let (code, parameter) = absent(noun);
+        Fault::new(404, code, format!("The specified {parameter} '{}' does not exist.", shown(id)))
+    }
+
+    /// The body and status in the format that was asked for.
+    pub(crate) fn reply(&self, format: Format, host: &str, request_id: &str) -> Reply {
+        let recommend = advice(&self.code);
+        let body = AlibabaError { request_id, host_id: host, code: &self.code, message: &self.message, recommend };
+        match format {
+            Format::Json => Reply::json(self.status, body.to_json()),
+            Format::Xml => Reply::xml(self.status, body.to_xml()),
+        }
+    }
+}
+
+/// What the user can do about it, where more than the sentence is to be said; ECS puts a link to its own help there.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "InvalidTimeStamp.Expired" => "Set the clock of the machine that signs, by NTP for example.",
+        "SignatureDoesNotMatch" => "Check the access key secret, and that nothing between client and server changes the request.",
+        "OperationDenied.NoStock" => "Try another instance type or zone, or release instances that are not needed.",
+        "ServiceUnavailable" | "Throttling" => "Send the same request again, later.",
+        "InternalError" => "Tell the operator of this cloud the request id.",
+        "Forbidden.RAM" => "Ask the owner of the account for a policy that allows the action.",
+        _ => "",
+    }
+}
+
+/// The code for an absent thing, and the parameter that names it.
+const fn absent(noun: Noun) -> (&'static str, &'static str) {
+    match noun {
+        Noun::Instance => ("InvalidInstanceId.NotFound", "InstanceId"),
+        Noun::InstanceType => ("InvalidInstanceType.ValueNotSupported", "InstanceType"),
+        Noun::Image => ("InvalidImageId.NotFound", "ImageId"),
+        Noun::KeyPair => ("InvalidKeyPair.NotFound", "KeyPairName"),
+        Noun::Volume => ("InvalidDiskId.NotFound", "DiskId"),
+        Noun::Snapshot => ("InvalidSnapshotId.NotFound", "SnapshotId"),
+        Noun::Vpc => ("InvalidVpcId.NotFound", "VpcId"),
+        Noun::Subnet => ("InvalidVSwitchId.NotFound", "VSwitchId"),
+        Noun::Interface => ("InvalidEniId.NotFound", "NetworkInterfaceId"),
+        Noun::Address => ("InvalidAllocationId.NotFound", "AllocationId"),
+        Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "SecurityGroupId"),
+        Noun::SecurityGroupRule => ("InvalidSecurityGroupRuleId.NotFound", "SecurityGroupRuleId"),
+        Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
+        Noun::Zone => ("InvalidZoneId.NotFound", "ZoneId"),
+        Noun::Host => ("InvalidDedicatedHostId.NotFound", "DedicatedHostId"),
+        Noun::Account => ("InvalidAccountId.NotFound", "AccountId"),
+        Noun::User => ("EntityNotExist.User", "UserName"),
+        Noun::AccessKey => ("InvalidAccessKeyId.NotFound", "AccessKeyId"),
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        match &error {
+            Error::NotFound { noun, id } | Error::MalformedId { noun, id } => Fault::not_found(*noun, id),
+            Error::Duplicate { noun, name } => duplicate(*noun, name),
+            Error::IncorrectState { noun, id, state, wanted } => incorrect_state(*noun, id, state, wanted),
+            Error::InUse { noun, id, by } => in_use(*noun, id, by),
+            Error::Protected { against: "termination", id, .. } => Fault::new(
+                403,
+                "InvalidOperation.DeletionProtection",
+                format!("The operation is not allowed: the instance '{id}' is protected against deletion."),
+            ),
+            Error::Protected { .. } => Fault::new(403, "OperationDenied", sentence(&error)),
+            Error::QuotaExceeded { quota, .. } => Fault::new(403, quota_code(*quota), sentence(&error)),
+            Error::NoCapacity { wanted, reason } => {
+                Fault::new(403, "OperationDenied.NoStock", format!("The requested resource is sold out: no room for {wanted}; {reason}."))
+            }
+            Error::NoFreeAddress { noun: Noun::Subnet, .. } => Fault::new(400, "InvalidVSwitchId.IpNotEnough", sentence(&error)),
+            Error::NoFreeAddress { .. } => Fault::new(403, "OperationDenied.NoStock", sentence(&error)),
+            Error::MissingParameter { name } => Fault::missing(parameter(name).0),
+            Error::InvalidParameter { name, reason } => {
+                let (name, code) = parameter(name);
+                Fault { code: code.into(), ..Fault::invalid(name, reason) }
+            }
+            Error::InvalidCombination { .. } => Fault::new(400, "InvalidParameter.Conflict", sentence(&error)),
+            Error::ClientTokenReused => Fault::new(
+                400,
+                "IdempotentParameterMismatch",
+                "The request uses the same client token as a previous, but non-identical request.",
+            ),
+            Error::Unauthorized { action } => Fault::new(
+                403,
+                "Forbidden.RAM",
+                format!("User not authorized to operate on the specified resource, or this API doesn't support RAM: {action}."),
+            ),
+            Error::DryRun => Fault::new(400, "DryRunOperation", "Request validation has been passed with DryRun flag set."),
+            Error::Unsupported { .. } => Fault::new(400, "UnsupportedOperation", sentence(&error)),
+            Error::Internal => {
+                Fault::new(500, "InternalError", "The request processing has failed due to some unknown error, exception or failure.")
+            }
+            Error::Unavailable => Fault::new(503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."),
+        }
+    }
+}
+
+fn duplicate(noun: Noun, name: &str) -> Fault {
+    let code = match noun {
+        Noun::KeyPair => "KeyPair.AlreadyExist",
+        Noun::SecurityGroup => "InvalidSecurityGroupName.Duplicate",
+        Noun::Image => "InvalidImageName.Duplicated",
+        Noun::Account
+        | Noun::User
+        | Noun::AccessKey
+        | Noun::Region
+        | Noun::Zone
+        | Noun::Host
+        | Noun::Instance
+        | Noun::InstanceType
+        | Noun::Volume
+        | Noun::Snapshot
+        | Noun::Vpc
+        | Noun::Subnet
+        | Noun::Interface
+        | Noun::Address
+        | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
+    };
+    Fault::new(400, code, format!("The {noun} '{name}' already exists."))
+}
+
+/// An instance that goes or is gone is no longer shown by ECS, so it is absent rather than in a wrong state.
+fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
+    if matches!(state, "terminating" | "terminated") {
+        return Fault::not_found(noun, id);
+    }
+    let code = match noun {
+        Noun::Instance => "IncorrectInstanceStatus",
+        Noun::Volume => "IncorrectDiskStatus",
+        Noun::Account
+        | Noun::User
+        | Noun::AccessKey
+        | Noun::Region
+        | Noun::Zone
+        | Noun::Host
+        | Noun::InstanceType
+        | Noun::Image
+        | Noun::KeyPair
+        | Noun::Snapshot
+        | Noun::Vpc
+        | Noun::Subnet
+        | Noun::Interface
+        | Noun::Address
+        | Noun::SecurityGroup
+        | Noun::SecurityGroupRule => "OperationDenied",
+    };
+    let message = format!("The current status of the resource does not support this operation: '{id}' is {state}; it must be {wanted}.");
+    Fault::new(403, code, message)
+}
+
+fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
+    match noun {
+        Noun::Address => Fault::new(400, "InvalidPrivateIpAddress.Duplicated", format!("The specified IP address '{id}' is in use.")),
+        other => Fault::new(403, "DependencyViolation", format!("The {other} '{id}' is used by {}.", by.join(", "))),
+    }
+}
+
+const fn quota_code(quota: QuotaName) -> &'static str {
+    match quota {
+        QuotaName::Instances => "QuotaExceed.ElasticQuota",
+        QuotaName::KeyPairs => "QuotaExceed.KeyPair",
+        QuotaName::Addresses => "QuotaExceeded.Eip",
+        QuotaName::SecurityGroups => "QuotaExceed.SecurityGroup",
+    }
+}
+
+/// ECS's name of a parameter that the control plane names in neutral words, and its code for a value that is not allowed.
+fn parameter(name: &'static str) -> (&'static str, &'static str) {
+    match name {
+        "MaxCount" => ("Amount", "InvalidParameter"),
+        "VolumeSize" => ("SystemDisk.Size", "InvalidSystemDiskSize"),
+        "KeyName" => ("KeyPairName", "InvalidKeyPairName.Malformed"),
+        "PublicKeyMaterial" => ("PublicKeyBody", "InvalidPublicKeyBody.Malformed"),
+        "InstanceName" => (name, "InvalidInstanceName.Malformed"),
+        "Description" => (name, "InvalidDescription.Malformed"),
+        "HostName" => (name, "InvalidHostName.Malformed"),
+        "Password" => (name, "InvalidPassword.Malformed"),
+        "PrivateIpAddress" => (name, "InvalidPrivateIpAddress.Malformed"),
+        "UserData" => (name, "InvalidUserData.SizeExceeded"),
+        "Tag.Key" => ("Tag.N.Key", "InvalidTagKey.Malformed"),
+        "Tag.Value" => ("Tag.N.Value", "InvalidTagValue.Malformed"),
+        "Tag" => ("Tag.N", "NumberExceed.Tags"),
+        "SubnetId" => ("VSwitchId", "InvalidParameter"),
+        "Ids" => ("InstanceIds", "InvalidParameter"),
+        "Page" => ("PageNumber", "InvalidParameter"),
+        _ => (name, "InvalidParameter"),
+    }
+}
+
+impl From<ArgsError> for Fault {
+    fn from(error: ArgsError) -> Fault {
+        let ArgsError { path, kind, given } = error;
+        match kind {
+            ArgsErrorKind::Missing => return Fault::missing(&path),
+            ArgsErrorKind::NotBase64 if path == "UserData" => {
+                return Fault::new(400, "InvalidUserData.Base64FormatInvalid", "The specified UserData must be base64 encoded.");
+            }
+            ArgsErrorKind::TooLong { max } if path == "UserData" => {
+                return Fault::new(400, "InvalidUserData.SizeExceeded", format!("The specified UserData exceeds {max} bytes."));
+            }
+            ArgsErrorKind::NotBase64
+            | ArgsErrorKind::TooLong { .. }
+            | ArgsErrorKind::NotANumber
+            | ArgsErrorKind::NotABoolean
+            | ArgsErrorKind::NotATimestamp
+            | ArgsErrorKind::NotJson
+            | ArgsErrorKind::OutOfRange { .. }
+            | ArgsErrorKind::NotOneOf { .. }
+            | ArgsErrorKind::TooShort { .. }
+            | ArgsErrorKind::TooMany { .. }
+            | ArgsErrorKind::TooDeep { .. }
+            | ArgsErrorKind::Malformed
+            | ArgsErrorKind::Duplicate
+            | ArgsErrorKind::NotAValue
+            | ArgsErrorKind::NotAStructure
+            | ArgsErrorKind::NotAList => {}
+        }
+        let given = given.map_or(String::new(), |given| format!("'{given}' "));
+        Fault::invalid(if path.is_empty() { "request" } else { &path }, format!("{given}{kind}"))
+    }
+}
+
+/// Why a request fails before its action is looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Refused<'a> {
+    /// Its signature is not good.
+    Signature(&'a SignatureError),
+    /// No active access key has this name.
+    UnknownAccessKey,
+    /// Its nonce was used before.
+    NonceUsed,
+    /// It carries a session token; there are no temporary credentials yet.
+    SessionToken,
+    /// Its parameters cannot be read.
+    Args(&'a ArgsError),
+    /// There are too many of them.
+    Throttled,
+    /// Something in the cloud failed.
+    Error(&'a Error),
+}
+
+impl From<Refused<'_>> for Fault {
+    fn from(refused: Refused<'_>) -> Fault {
+        match refused {
+            Refused::Signature(error) => signature(error),
+            Refused::UnknownAccessKey => Fault::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."),
+            Refused::NonceUsed => Fault::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."),
+            Refused::SessionToken => Fault::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."),
+            Refused::Args(error) => error.clone().into(),
+            Refused::Throttled => Fault::new(400, "Throttling", "Request was denied due to request throttling."),
+            Refused::Error(error) => error.clone().into(),
+        }
+    }
+}
+
+fn signature(error: &SignatureError) -> Fault {
+    match error {
+        SignatureError::Missing => Fault::new(400, "MissingSignature", "Signature is mandatory for this action."),
+        SignatureError::UnknownAlgorithm { name, .. } => {
+            Fault::new(400, "InvalidSignatureMethod", format!("Specified signature method '{name}' is not supported."))
+        }
+        SignatureError::Incomplete { part, .. } => {
+            Fault::new(400, format!("Missing{}", part_name(part)), format!("{part} is mandatory for this action."))
+        }
+        SignatureError::Malformed { part, .. } => {
+            Fault::new(400, "IncompleteSignature", format!("The request signature does not conform to the standards: {part} is malformed."))
+        }
+        SignatureError::NotSigned { header, .. } => Fault::new(
+            400,
+            "IncompleteSignature",
+            format!("The request signature does not conform to the standards: the header {header} is not signed."),
+        ),
+        SignatureError::BadTimestamp { .. } => {
+            Fault::new(400, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
+        }
+        SignatureError::Expired { .. } | SignatureError::NotYetValid { .. } => {
+            Fault::new(400, "InvalidTimeStamp.Expired", format!("Specified time stamp or date value is expired: {error}."))
+        }
+        SignatureError::Mismatch { .. } => {
+            Fault::new(400, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation.")
+        }
+        SignatureError::BodyTampered { .. } => {
+            Fault::new(400, "SignatureDoesNotMatch", "Specified signature is not matched with our calculation: the body is another one.")
+        }
+    }
+}
+
+/// The parameter's name for a part of a signature in either scheme.
+fn part_name(part: &'static str) -> &'static str {
+    match part {
+        "x-acs-date" => "Timestamp",
+        "x-acs-signature-nonce" => "SignatureNonce",
+        "x-acs-content-sha256" => "ContentSha256",
+        "Credential" => "AccessKeyId",
+        other => other,
+    }
+}
+
+/// The model's words as a sentence.
+fn sentence(error: &Error) -> String {
+    let words = error.to_string();
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// As much of a client's text as a refusal repeats.
+fn shown(text: &str) -> String {
+    text.chars().take(wire::SHOWN_CHARS).collect()
+}

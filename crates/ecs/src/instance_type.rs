@@ -1,0 +1,237 @@
+//! Instance types and their families, under ECS's names.
+
+use model::instance_type::Category;
+use model::{Architecture, Catalogue, InstanceType};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Fault;
+use crate::page::{read_token, write_token};
+
+/// MiB in one GiB.
+const MIB_PER_GIB: f64 = 1024.0;
+/// Kilobits in one megabit, as ECS counts bandwidth.
+const KBIT_PER_MBIT: u32 = 1000;
+/// Most types that one call may name (ECS documents 10 for `InstanceTypes.N`; more does no harm).
+const TYPES_PER_CALL: usize = 100;
+
+/// Every type's name, in the catalogue's order.
+pub(crate) fn names() -> Vec<String> {
+    Catalogue::standard().all().iter().map(|kind| kind.ecs_name().to_owned()).collect()
+}
+
+/// Every family's name.
+pub(crate) fn family_names() -> Vec<String> {
+    let mut families: Vec<String> = Catalogue::standard().all().iter().map(|kind| kind.ecs_family().to_owned()).collect();
+    families.sort();
+    families.dedup();
+    families
+}
+
+/// The types of a family, by canonical name.
+pub(crate) fn of_family(family: &str) -> Vec<String> {
+    Catalogue::standard().all().iter().filter(|kind| kind.ecs_family() == family).map(|kind| kind.name.clone()).collect()
+}
+
+/// The canonical name of a type; the text itself, which then matches nothing, when there is no such type.
+pub(crate) fn canonical(name: &str) -> String {
+    Catalogue::standard().by_name(name).map_or_else(|| name.to_owned(), |kind| kind.name.clone())
+}
+
+/// `DescribeInstanceTypeFamilies`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstanceTypeFamilies {
+    generation: Option<String>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Families {
+    #[reply(list = "InstanceTypeFamily")]
+    instance_type_families: Vec<Family>,
+}
+
+#[derive(IntoDoc)]
+struct Family {
+    instance_type_family_id: String,
+    generation: String,
+}
+
+/// Lists families.
+pub(crate) async fn families(_: &Cx<'_>, asked: DescribeInstanceTypeFamilies) -> Result<Families, Fault> {
+    let wanted = asked.generation.filter(|generation| !generation.is_empty());
+    let family = |name: String| Family { generation: generation(&name), instance_type_family_id: name };
+    let mut families: Vec<Family> = family_names().into_iter().map(family).collect();
+    families.retain(|family| wanted.as_ref().is_none_or(|wanted| *wanted == family.generation));
+    Ok(Families { instance_type_families: families })
+}
+
+/// `ecs-5` for `ecs.g7`: ECS's own generation names stopped at five, and every newer family is shown there.
+fn generation(family: &str) -> String {
+    let digits: String = family.chars().skip_while(|letter| !letter.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    format!("ecs-{}", digits.parse::<u32>().unwrap_or(1).clamp(1, 5))
+}
+
+/// `DescribeInstanceTypes`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstanceTypes {
+    #[arg(max_items = TYPES_PER_CALL)]
+    instance_types: Vec<String>,
+    instance_type_family: Option<String>,
+    #[arg(max_items = TYPES_PER_CALL)]
+    instance_type_families: Vec<String>,
+    cpu_architecture: Option<CpuArchitecture>,
+    instance_category: Option<String>,
+    minimum_cpu_core_count: Option<u32>,
+    maximum_cpu_core_count: Option<u32>,
+    minimum_memory_size: Option<f64>,
+    maximum_memory_size: Option<f64>,
+    minimum_eni_quantity: Option<u8>,
+    minimum_eni_private_ip_address_quantity: Option<u8>,
+    minimum_disk_quantity: Option<u8>,
+    minimum_instance_bandwidth_rx: Option<u32>,
+    minimum_instance_bandwidth_tx: Option<u32>,
+    #[arg(name = "MinimumGPUAmount")]
+    minimum_gpu_amount: Option<u32>,
+    #[arg(range = 1..=1000)]
+    max_results: Option<usize>,
+    next_token: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, FromArg)]
+enum CpuArchitecture {
+    X86,
+    #[arg(name = "ARM")]
+    Arm,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct InstanceTypes {
+    #[reply(list = "InstanceType")]
+    instance_types: Vec<InstanceTypeReply>,
+    next_token: String,
+}
+
+#[derive(IntoDoc)]
+struct InstanceTypeReply {
+    instance_type_id: String,
+    instance_type_family: String,
+    instance_category: &'static str,
+    instance_family_level: &'static str,
+    cpu_architecture: &'static str,
+    cpu_core_count: u32,
+    memory_size: f64,
+    eni_quantity: u8,
+    eni_total_quantity: u8,
+    eni_private_ip_address_quantity: u8,
+    disk_quantity: u8,
+    instance_bandwidth_rx: u32,
+    instance_bandwidth_tx: u32,
+    baseline_credit: Option<u32>,
+    #[reply(name = "GPUAmount")]
+    gpu_amount: u32,
+    #[reply(name = "GPUSpec")]
+    gpu_spec: &'static str,
+    local_storage_category: &'static str,
+    nvme_support: &'static str,
+    jumbo_frame_support: bool,
+}
+
+/// Lists types: all of them, unless a page is asked for.
+pub(crate) async fn describe(_: &Cx<'_>, asked: DescribeInstanceTypes) -> Result<InstanceTypes, Fault> {
+    let matching: Vec<&InstanceType> = Catalogue::standard().all().iter().filter(|kind| asked.matches(kind)).collect();
+    let token = asked.next_token.as_deref().filter(|token| !token.is_empty());
+    let start = token.map(read_token).transpose()?.map_or(0, |at| usize::try_from(at).unwrap_or(usize::MAX)).min(matching.len());
+    let end = start.saturating_add(asked.max_results.unwrap_or(matching.len())).min(matching.len());
+    let next_token = if end < matching.len() { write_token(end as u64) } else { String::new() };
+    Ok(InstanceTypes { instance_types: matching[start..end].iter().map(|kind| reply(kind)).collect(), next_token })
+}
+
+impl DescribeInstanceTypes {
+    fn matches(&self, kind: &InstanceType) -> bool {
+        let named = |names: &[String], found: &str| names.is_empty() || names.iter().any(|name| name == found);
+        let filled = |text: &Option<String>, found: &str| text.as_deref().is_none_or(|text| text.is_empty() || text == found);
+        let gib = gib(kind);
+        self.names_match(kind)
+            && named(&self.instance_type_families, kind.ecs_family())
+            && filled(&self.instance_type_family, kind.ecs_family())
+            && filled(&self.instance_category, category(kind.category))
+            && self.cpu_architecture.is_none_or(|wanted| wanted == architecture(kind.architecture))
+            && self.minimum_cpu_core_count.is_none_or(|least| kind.vcpus >= least)
+            && self.maximum_cpu_core_count.is_none_or(|most| kind.vcpus <= most)
+            && self.minimum_memory_size.is_none_or(|least| gib >= least)
+            && self.maximum_memory_size.is_none_or(|most| gib <= most)
+            && self.minimum_eni_quantity.is_none_or(|least| kind.network.max_interfaces >= least)
+            && self.minimum_eni_private_ip_address_quantity.is_none_or(|least| kind.network.ips_per_interface >= least)
+            && self.minimum_disk_quantity.is_none_or(|least| kind.disk.max_volumes >= least)
+            && self.minimum_instance_bandwidth_rx.is_none_or(|least| kbit(kind) >= least)
+            && self.minimum_instance_bandwidth_tx.is_none_or(|least| kbit(kind) >= least)
+            && self.minimum_gpu_amount.is_none_or(|least| least == 0)
+    }
+
+    /// A type may be asked for under any vendor's name.
+    fn names_match(&self, kind: &InstanceType) -> bool {
+        let is_kind = |name: &String| Catalogue::standard().by_name(name).is_some_and(|found| found.name == kind.name);
+        self.instance_types.is_empty() || self.instance_types.iter().any(is_kind)
+    }
+}
+
+fn reply(kind: &InstanceType) -> InstanceTypeReply {
+    InstanceTypeReply {
+        instance_type_id: kind.ecs_name().to_owned(),
+        instance_type_family: kind.ecs_family().to_owned(),
+        instance_category: category(kind.category),
+        instance_family_level: level(kind.category),
+        cpu_architecture: match architecture(kind.architecture) {
+            CpuArchitecture::X86 => "X86",
+            CpuArchitecture::Arm => "ARM",
+        },
+        cpu_core_count: kind.vcpus,
+        memory_size: gib(kind),
+        eni_quantity: kind.network.max_interfaces,
+        eni_total_quantity: kind.network.max_interfaces,
+        eni_private_ip_address_quantity: kind.network.ips_per_interface,
+        disk_quantity: kind.disk.max_volumes,
+        instance_bandwidth_rx: kbit(kind),
+        instance_bandwidth_tx: kbit(kind),
+        // The share of all processors together, in percent.
+        baseline_credit: kind.credits.map(|credits| credits.baseline_basis_points * kind.vcpus / 100),
+        gpu_amount: 0,
+        gpu_spec: "",
+        local_storage_category: "",
+        nvme_support: "unsupported",
+        jumbo_frame_support: false,
+    }
+}
+
+fn gib(kind: &InstanceType) -> f64 {
+    kind.memory.0 as f64 / MIB_PER_GIB
+}
+
+fn kbit(kind: &InstanceType) -> u32 {
+    kind.network.baseline_mbps.saturating_mul(KBIT_PER_MBIT)
+}
+
+const fn architecture(architecture: Architecture) -> CpuArchitecture {
+    match architecture {
+        Architecture::X86_64 => CpuArchitecture::X86,
+        Architecture::Arm64 => CpuArchitecture::Arm,
+    }
+}
+
+const fn category(category: Category) -> &'static str {
+    match category {
+        Category::General => "General-purpose",
+        Category::Compute => "Compute-optimized",
+        Category::Memory => "Memory-optimized",
+        Category::Burstable => "Burstable",
+        Category::Shared => "Shared",
+    }
+}
+
+const fn level(category: Category) -> &'static str {
+    match category {
+        Category::General | Category::Compute | Category::Memory => "EnterpriseLevel",
+        Category::Burstable => "CreditEntryLevel",
+        Category::Shared => "EntryLevel",
+    }
+}

@@ -1,0 +1,121 @@
+//! The two ways in which ECS cuts lists: pages with numbers, and tokens. A call that gives both is answered by token.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use control::{Listed, Page};
+use wire::{FromArg, IntoDoc};
+
+use crate::error::Fault;
+
+/// Size of a page when none is asked for.
+pub(crate) const PAGE_SIZE: usize = 10;
+/// Largest page of most lists.
+pub(crate) const PAGE_SIZE_MAX: usize = 100;
+/// Largest page of the older lists: key pairs, instance states, VPCs, vSwitches.
+pub(crate) const SHORT_PAGE_MAX: usize = 50;
+
+/// Pages with numbers.
+#[derive(Debug, FromArg)]
+pub(crate) struct Numbered {
+    pub page_number: Option<usize>,
+    pub page_size: Option<usize>,
+}
+
+/// Pages with numbers or tokens.
+#[derive(Debug, FromArg)]
+pub(crate) struct Paged {
+    #[arg(flatten)]
+    pub numbered: Numbered,
+    pub max_results: Option<usize>,
+    pub next_token: Option<String>,
+}
+
+/// What a reply says about its page.
+#[derive(Debug, IntoDoc)]
+pub(crate) struct Numbers {
+    pub total_count: usize,
+    pub page_number: usize,
+    pub page_size: usize,
+}
+
+/// What a reply that can be cut in both ways says about its page.
+#[derive(Debug, IntoDoc)]
+pub(crate) struct Paging {
+    pub total_count: usize,
+    pub page_number: Option<usize>,
+    pub page_size: Option<usize>,
+    pub next_token: String,
+}
+
+impl Numbered {
+    /// The page, of at most `max` rows.
+    pub(crate) fn page(&self, max: usize) -> Result<Page, Fault> {
+        let number = within("PageNumber", self.page_number.unwrap_or(1), usize::MAX)?;
+        let size = within("PageSize", self.page_size.unwrap_or(PAGE_SIZE), max)?;
+        Ok(Page::Number { number, size })
+    }
+
+    /// What the reply says about it; call it with a page that was accepted.
+    pub(crate) fn numbers<T>(&self, listed: &Listed<T>) -> Numbers {
+        Numbers { total_count: listed.total, page_number: self.page_number.unwrap_or(1), page_size: self.page_size.unwrap_or(PAGE_SIZE) }
+    }
+}
+
+impl Paged {
+    /// The page, of at most `max` rows.
+    pub(crate) fn page(&self, max: usize) -> Result<Page, Fault> {
+        let token = self.token();
+        if token.is_none() && self.max_results.is_none() {
+            return self.numbered.page(max);
+        }
+        let size = within("MaxResults", self.max_results.unwrap_or(PAGE_SIZE), max)?;
+        match token {
+            Some(token) => Ok(Page::After { last: read_token(token)?, size }),
+            None => Ok(Page::First(size)),
+        }
+    }
+
+    /// What the reply says about it.
+    pub(crate) fn paging<T>(&self, listed: &Listed<T>) -> Paging {
+        if self.token().is_none() && self.max_results.is_none() {
+            let Numbers { total_count, page_number, page_size } = self.numbered.numbers(listed);
+            return Paging { total_count, page_number: Some(page_number), page_size: Some(page_size), next_token: String::new() };
+        }
+        let next_token = listed.next.map_or(String::new(), write_token);
+        Paging { total_count: listed.total, page_number: None, page_size: None, next_token }
+    }
+
+    fn token(&self) -> Option<&str> {
+        self.next_token.as_deref().filter(|token| !token.is_empty())
+    }
+}
+
+fn within(name: &str, value: usize, max: usize) -> Result<usize, Fault> {
+    if (1..=max).contains(&value) { Ok(value) } else { Err(Fault::invalid(name, format!("'{value}' is not between 1 and {max}"))) }
+}
+
+/// Writes a position as a token that says nothing to its reader.
+pub(crate) fn write_token(position: u64) -> String {
+    URL_SAFE_NO_PAD.encode(position.to_be_bytes())
+}
+
+/// Reads a token; refuses what this cloud cannot have written.
+pub(crate) fn read_token(token: &str) -> Result<u64, Fault> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    bytes.map(u64::from_be_bytes).ok_or_else(|| Fault::invalid("NextToken", "it is none of this service"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_reads_back_and_nothing_else_is_one() {
+        for position in [0, 1, u64::MAX] {
+            assert_eq!(read_token(&write_token(position)), Ok(position));
+        }
+        for wrong in ["", "AA", "AAAAAAAAAAA=", "not a token", &"A".repeat(400)] {
+            assert!(read_token(wrong).is_err(), "{wrong}");
+        }
+    }
+}
