@@ -39,11 +39,21 @@ impl Product {
 pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Doc, Fault>> + Send + 'a>>;
 type Handler = for<'a> fn(&'a Cx<'a>) -> Answer<'a>;
 
+/// What answers an action.
+#[derive(Clone, Copy)]
+pub struct Works(Handler);
+
+impl Works {
+    pub(crate) fn answer<'a>(self, cx: &'a Cx<'a>) -> Answer<'a> {
+        (self.0)(cx)
+    }
+}
+
 /// How far an action is.
 #[derive(Clone, Copy)]
 pub enum State {
     /// It is answered.
-    Works(#[doc(hidden)] Handler),
+    Works(Works),
     /// It is known, and refused as unsupported.
     NotYet,
 }
@@ -73,12 +83,12 @@ macro_rules! works {
             name: $name,
             policy_name: concat!("ecs:", $name),
             products: $products,
-            state: State::Works(|cx| {
+            state: State::Works(Works(|cx| {
                 Box::pin(async move {
                     let asked: $args = cx.decode()?;
                     Ok($handler(cx, asked).await?.into_doc())
                 })
-            }),
+            })),
             parameters: <$args as FromArg>::PARAMETERS,
         }
     };

@@ -28,7 +28,7 @@ use control::{Caller, Cloud, Options, Principal};
 use model::Error;
 use wire::{Args, Claim, Doc, FromArg, Reply, Request, Scheme, envelope};
 
-pub use actions::{Action, Product, State, actions};
+pub use actions::{Action, Product, State, Works, actions};
 pub use error::Refused;
 
 use error::Fault;
@@ -96,7 +96,7 @@ async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<(&'static str, Doc),
     let cx = Cx { cloud, call, caller, product };
     cx.check_region()?;
     let doc = match action.state {
-        State::Works(handler) => handler(&cx).await?,
+        State::Works(works) => works.answer(&cx).await?,
         State::NotYet => return Err(Error::Unsupported { what: format!("the action {}", action.name) }.into()),
     };
     // A command that was only to be tried has ended in this error already; what is left here is a look.
