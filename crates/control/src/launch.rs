@@ -61,14 +61,12 @@ pub struct RunInstances {
     pub password_hash: Option<String>,
     /// User data, base64 of what the guest reads.
     pub user_data: Option<String>,
-    /// Display name.
-    pub name: String,
-    /// Whether names and host names of several get a number: `web001`, `web002`.
-    pub numbered: bool,
+    /// Display names in the order of the instances; the last one serves the rest, and without any there is no name.
+    pub names: Vec<String>,
     /// Description.
     pub description: String,
-    /// Host name of the guest; made from the private address when none is given.
-    pub hostname: Option<String>,
+    /// Host names of the guests, likewise; made from the private address when none is given.
+    pub hostnames: Vec<String>,
     /// Size of the system disk.
     pub root_size: Option<Gib>,
     /// Whether the system disk goes with the instance.
@@ -146,9 +144,9 @@ impl RunInstances {
             let reason = "a private address can be chosen only for one instance".to_owned();
             return Err(Error::InvalidCombination { reason });
         }
-        check_name("InstanceName", &self.name)?;
+        self.names.iter().try_for_each(|name| check_name("InstanceName", name))?;
         check_description(&self.description)?;
-        self.hostname.as_deref().map_or(Ok(()), check_hostname)?;
+        self.hostnames.iter().try_for_each(|name| check_hostname(name))?;
         if !(1..=64).contains(&self.attributes.metadata.hop_limit) {
             return Err(Error::invalid("HttpPutResponseHopLimit", "must be 1 to 64"));
         }
@@ -259,9 +257,9 @@ impl RunInstances {
             interface: interface.id,
             private_ip: interface.ip,
             root_volume: volume,
-            name: self.numbered_text(&self.name, index),
+            name: of_index(&self.names, index).cloned().unwrap_or_default(),
             description: self.description.clone(),
-            hostname: self.hostname_of(interface.ip, index),
+            hostname: of_index(&self.hostnames, index).cloned().unwrap_or_else(|| default_hostname(interface.ip)),
             guest: plan.guest.clone(),
             attributes: self.attributes.clone(),
             goal: Goal::Running,
@@ -384,17 +382,11 @@ impl RunInstances {
         })?;
         Ok(())
     }
+}
 
-    fn numbered_text(&self, text: &str, index: u32) -> String {
-        if self.numbered && self.max_count > 1 && !text.is_empty() { format!("{text}{:03}", index + 1) } else { text.to_owned() }
-    }
-
-    fn hostname_of(&self, ip: Ipv4Addr, index: u32) -> String {
-        match &self.hostname {
-            Some(name) => self.numbered_text(name, index),
-            None => default_hostname(ip),
-        }
-    }
+/// The name of an instance of a launch.
+fn of_index(names: &[String], index: u32) -> Option<&String> {
+    names.get(index as usize).or(names.last())
 }
 
 /// The host name of an instance that chose none, as EC2 makes it: `ip-10-0-0-5`.

@@ -198,10 +198,9 @@ fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
         key_name: asked.key_name,
         password_hash: None,
         user_data: asked.user_data.map_or(Ok(None), |data| user_data(&data.0))?,
-        name: display_name(&tags),
-        numbered: false,
+        names: vec![display_name(&tags)],
         description: String::new(),
-        hostname: None,
+        hostnames: vec![],
         root_size: root.size,
         root_deleted: root.deleted,
         attributes: attributes(

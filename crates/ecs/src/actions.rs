@@ -7,7 +7,7 @@ use std::pin::Pin;
 use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
-use crate::{Cx, account, availability, instance_type, region};
+use crate::{Cx, account, availability, instance, instance_type, region};
 
 /// A service, told by the version of its API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,22 +106,22 @@ static ACTIONS: &[Action] = &[
     works!("DescribeInstanceTypeFamilies", ECS, instance_type::families, instance_type::DescribeInstanceTypeFamilies),
     works!("DescribeInstanceTypes", ECS, instance_type::describe, instance_type::DescribeInstanceTypes),
     works!("DescribeAvailableResource", ECS, availability::describe, availability::DescribeAvailableResource),
-    not_yet!("RunInstances", ECS),
-    not_yet!("DescribeInstances", ECS),
-    not_yet!("DescribeInstanceStatus", ECS),
-    not_yet!("DescribeInstanceAttribute", ECS),
-    not_yet!("StartInstances", ECS),
-    not_yet!("StartInstance", ECS),
-    not_yet!("StopInstances", ECS),
-    not_yet!("StopInstance", ECS),
-    not_yet!("RebootInstances", ECS),
-    not_yet!("RebootInstance", ECS),
-    not_yet!("DeleteInstances", ECS),
-    not_yet!("DeleteInstance", ECS),
-    not_yet!("ModifyInstanceAttribute", ECS),
-    not_yet!("ModifyInstanceMetadataOptions", ECS),
-    not_yet!("GetInstanceConsoleOutput", ECS),
-    not_yet!("DescribeUserData", ECS),
+    works!("RunInstances", ECS, instance::run, instance::RunInstances),
+    works!("DescribeInstances", ECS, instance::describe, instance::DescribeInstances),
+    works!("DescribeInstanceStatus", ECS, instance::describe_status, instance::DescribeInstanceStatus),
+    works!("DescribeInstanceAttribute", ECS, instance::describe_attribute, instance::DescribeInstanceAttribute),
+    works!("StartInstances", ECS, instance::start_many, instance::StartInstances),
+    works!("StartInstance", ECS, instance::start_one, instance::StartInstance),
+    works!("StopInstances", ECS, instance::stop_many, instance::StopInstances),
+    works!("StopInstance", ECS, instance::stop_one, instance::StopInstance),
+    works!("RebootInstances", ECS, instance::reboot_many, instance::RebootInstances),
+    works!("RebootInstance", ECS, instance::reboot_one, instance::RebootInstance),
+    works!("DeleteInstances", ECS, instance::delete_many, instance::DeleteInstances),
+    works!("DeleteInstance", ECS, instance::delete_one, instance::DeleteInstance),
+    works!("ModifyInstanceAttribute", ECS, instance::modify_attribute, instance::ModifyInstanceAttribute),
+    works!("ModifyInstanceMetadataOptions", ECS, instance::modify_metadata, instance::ModifyInstanceMetadataOptions),
+    works!("GetInstanceConsoleOutput", ECS, instance::console_output, instance::GetInstanceConsoleOutput),
+    works!("DescribeUserData", ECS, instance::user_data, instance::DescribeUserData),
     not_yet!("DescribeImages", ECS),
     not_yet!("CreateKeyPair", ECS),
     not_yet!("ImportKeyPair", ECS),

@@ -38,6 +38,11 @@ pub(crate) fn canonical(name: &str) -> String {
     Catalogue::standard().by_name(name).map_or_else(|| name.to_owned(), |kind| kind.name.clone())
 }
 
+/// ECS's name of a type, from its canonical one.
+pub(crate) fn shown(name: &str) -> String {
+    Catalogue::standard().by_name(name).map_or_else(|| name.to_owned(), |kind| kind.ecs_name().to_owned())
+}
+
 /// `DescribeInstanceTypeFamilies`.
 #[derive(FromArg)]
 pub(crate) struct DescribeInstanceTypeFamilies {

@@ -15,6 +15,7 @@ mod actions;
 mod availability;
 mod error;
 mod filter;
+mod instance;
 mod instance_type;
 mod page;
 mod parameter;

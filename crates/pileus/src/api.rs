@@ -82,7 +82,7 @@ impl Api {
                 let host = request.header("host").unwrap_or_default();
                 ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host }).await
             }
-            wire::Cloud::Alibaba => alibaba_unsupported(request, request_id),
+            wire::Cloud::Alibaba => ecs::answer(&self.cloud, ecs::Call { args, claim, request, principal, source, request_id }).await,
             wire::Cloud::Tencent => tencent_unsupported(request_id),
         }
     }
@@ -103,17 +103,19 @@ fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &R
             };
             ec2::refuse(&refusal, service, request_id)
         }
-        wire::Cloud::Alibaba => alibaba_unsupported(request, request_id),
+        wire::Cloud::Alibaba => {
+            let refused = match why {
+                Refused::Signature(error) => ecs::Refused::Signature(error),
+                Refused::UnknownKey => ecs::Refused::UnknownAccessKey,
+                Refused::Replayed => ecs::Refused::NonceUsed,
+                Refused::SessionToken => ecs::Refused::SessionToken,
+                Refused::Arguments(error) => ecs::Refused::Args(error),
+                Refused::Failed(error) => ecs::Refused::Error(error),
+            };
+            ecs::refuse(request, request_id, refused)
+        }
         wire::Cloud::Tencent => tencent_unsupported(request_id),
     }
-}
-
-/// The signatures of Alibaba Cloud are known, its actions are not served yet.
-fn alibaba_unsupported(request: &Request, request_id: &str) -> Reply {
-    let host_id = request.header("host").unwrap_or_default();
-    let message = "The actions of Alibaba Cloud are not served by this version.";
-    let error = envelope::AlibabaError { request_id, host_id, code: "UnsupportedOperation", message, recommend: "" };
-    Reply::json(400, error.to_json())
 }
 
 /// The signatures of Tencent Cloud are known, its actions are not served.

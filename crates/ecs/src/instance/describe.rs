@@ -1,0 +1,353 @@
+//! Lists of instances: whole, and their states alone.
+
+use control::{Field, Filter, InstanceView, Query};
+use model::{AddressKind, Instance, MetadataOptions};
+use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
+
+use crate::error::Fault;
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
+use crate::instance::{INSTANCES_PER_CALL, Status, ids, in_state, shown_name, status, stopped_mode, type_name};
+use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX, Paged, Paging, SHORT_PAGE_MAX};
+use crate::{Cx, instance_type};
+
+/// When an instance that is paid for as it is used expires, in ECS's replies.
+const NEVER: &str = "2099-12-31T15:59Z";
+/// Megabits per second that are shown for an address: the most that ECS gives. Nothing holds it to less.
+const BANDWIDTH: u32 = 100;
+
+/// `DescribeInstances`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstances {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Option<JsonList<String>>,
+    instance_name: Option<String>,
+    status: Option<Status>,
+    zone_id: Option<String>,
+    vpc_id: Option<String>,
+    v_switch_id: Option<String>,
+    image_id: Option<String>,
+    instance_type: Option<String>,
+    instance_type_family: Option<String>,
+    key_pair_name: Option<String>,
+    security_group_id: Option<String>,
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    private_ip_addresses: Option<JsonList<String>>,
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    public_ip_addresses: Option<JsonList<String>>,
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    eip_addresses: Option<JsonList<String>>,
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    inner_ip_addresses: Option<JsonList<String>>,
+    #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+    instance_network_type: Option<String>,
+    instance_charge_type: Option<String>,
+    internet_charge_type: Option<String>,
+    io_optimized: Option<String>,
+    device_available: Option<bool>,
+    lock_reason: Option<String>,
+    resource_group_id: Option<String>,
+    #[expect(dead_code, reason = "what it adds is always told")]
+    additional_attributes: Vec<String>,
+    #[arg(flatten)]
+    paged: Paged,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Instances {
+    #[reply(list = "Instance")]
+    instances: Vec<InstanceReply>,
+    #[reply(flatten)]
+    paging: Paging,
+}
+
+#[derive(IntoDoc)]
+struct InstanceReply {
+    instance_id: String,
+    instance_name: String,
+    description: String,
+    host_name: String,
+    status: Status,
+    stopped_mode: &'static str,
+    region_id: String,
+    zone_id: String,
+    instance_type: String,
+    instance_type_family: String,
+    cpu: u32,
+    memory: u64,
+    image_id: String,
+    #[reply(name = "OSName")]
+    os_name: String,
+    #[reply(name = "OSNameEn")]
+    os_name_en: String,
+    #[reply(name = "OSType")]
+    os_type: &'static str,
+    key_pair_name: Option<String>,
+    creation_time: Minute,
+    start_time: Minute,
+    expired_time: &'static str,
+    auto_release_time: &'static str,
+    instance_charge_type: &'static str,
+    spot_strategy: &'static str,
+    instance_network_type: &'static str,
+    io_optimized: bool,
+    device_available: bool,
+    deletion_protection: bool,
+    recyclable: bool,
+    #[reply(name = "GPUAmount")]
+    gpu_amount: u32,
+    #[reply(name = "GPUSpec")]
+    gpu_spec: &'static str,
+    resource_group_id: &'static str,
+    #[reply(list = "SecurityGroupId")]
+    security_group_ids: Vec<String>,
+    #[reply(flatten)]
+    addresses: Addresses,
+    #[reply(list = "NetworkInterface")]
+    network_interfaces: Vec<NetworkInterface>,
+    metadata_options: MetadataReply,
+    #[reply(list = "LockReason")]
+    operation_locks: Vec<String>,
+    #[reply(list = "Tag")]
+    tags: Vec<TagReply>,
+}
+
+/// Where an instance can be reached.
+#[derive(IntoDoc)]
+pub(super) struct Addresses {
+    vpc_attributes: VpcAttributes,
+    #[reply(list = "IpAddress")]
+    public_ip_address: Vec<String>,
+    #[reply(list = "IpAddress")]
+    inner_ip_address: Vec<String>,
+    eip_address: EipAddress,
+    internet_charge_type: &'static str,
+    internet_max_bandwidth_in: u32,
+    internet_max_bandwidth_out: u32,
+}
+
+#[derive(IntoDoc)]
+struct VpcAttributes {
+    vpc_id: String,
+    v_switch_id: String,
+    #[reply(list = "IpAddress")]
+    private_ip_address: Vec<String>,
+    nat_ip_address: &'static str,
+}
+
+/// The elastic address; its texts are empty when there is none.
+#[derive(IntoDoc, Default)]
+struct EipAddress {
+    allocation_id: String,
+    ip_address: String,
+    bandwidth: Option<u32>,
+    internet_charge_type: &'static str,
+    is_support_unassociate: Option<bool>,
+}
+
+#[derive(IntoDoc)]
+struct NetworkInterface {
+    network_interface_id: String,
+    #[reply(name = "Type")]
+    kind: &'static str,
+    mac_address: String,
+    primary_ip_address: String,
+    #[reply(list = "PrivateIpSet")]
+    private_ip_sets: Vec<PrivateIp>,
+    #[reply(list = "Ipv6Set")]
+    ipv6_sets: Vec<String>,
+}
+
+#[derive(IntoDoc)]
+struct PrivateIp {
+    private_ip_address: String,
+    primary: bool,
+}
+
+#[derive(IntoDoc)]
+struct MetadataReply {
+    http_endpoint: &'static str,
+    http_tokens: &'static str,
+    http_put_response_hop_limit: u8,
+    instance_metadata_tags: &'static str,
+}
+
+#[derive(IntoDoc)]
+struct TagReply {
+    tag_key: String,
+    tag_value: String,
+}
+
+/// Lists instances.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstances) -> Result<Instances, Fault> {
+    let query = Query { ids: vec![], filters: asked.filters(), page: asked.paged.page(PAGE_SIZE_MAX)? };
+    let listed = cx.cloud.list_instances(&cx.caller, query).await?;
+    let paging = asked.paged.paging(&listed);
+    Ok(Instances { instances: listed.rows.iter().map(|view| reply(cx, view)).collect(), paging })
+}
+
+impl DescribeInstances {
+    fn filters(&self) -> Vec<Filter> {
+        let list = |values: &'_ Option<JsonList<String>>| values.as_ref().map(|Json(values)| values.clone());
+        let family = self.instance_type_family.as_ref().filter(|family| !family.is_empty());
+        let kind = self.instance_type.as_ref().filter(|name| !name.is_empty());
+        let mut filters = Filters::new();
+        filters
+            .listed(Field::Id, list(&self.instance_ids).as_ref())
+            .wildcard(Field::Name, self.instance_name.as_ref())
+            .exact(Field::Zone, self.zone_id.as_ref())
+            .exact(Field::Vpc, self.vpc_id.as_ref())
+            .exact(Field::Subnet, self.v_switch_id.as_ref())
+            .exact(Field::Image, self.image_id.as_ref())
+            .exact(Field::InstanceType, kind.map(|name| instance_type::canonical(name)))
+            .listed(Field::InstanceType, family.map(|family| instance_type::of_family(family)).as_ref())
+            .exact(Field::KeyName, self.key_pair_name.as_ref())
+            .exact(Field::Group, self.security_group_id.as_ref())
+            .listed(Field::PrivateIp, list(&self.private_ip_addresses).as_ref())
+            .listed(Field::PublicIp, list(&self.public_ip_addresses).as_ref())
+            .listed(Field::PublicIp, list(&self.eip_addresses).as_ref())
+            .tags(&self.tags)
+            .always(self.instance_network_type.as_ref(), &["vpc"])
+            .always(self.instance_charge_type.as_ref(), &["PostPaid"])
+            .always(self.internet_charge_type.as_ref(), &["PayByTraffic"])
+            .always(self.io_optimized.as_ref(), &["true", "optimized"])
+            .always(self.lock_reason.as_ref(), &[])
+            .always(self.resource_group_id.as_ref(), &[]);
+        if self.device_available == Some(false) || self.inner_ip_addresses.is_some() {
+            filters.nothing();
+        }
+        in_state(&mut filters, self.status);
+        filters.into_vec()
+    }
+}
+
+fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
+    let instance = &view.instance;
+    let type_name = type_name(instance);
+    let platform = view.image.as_ref().map_or_else(String::new, |image| image.platform.clone());
+    InstanceReply {
+        instance_id: instance.id.to_string(),
+        instance_name: shown_name(instance),
+        description: instance.description.clone(),
+        host_name: instance.hostname.clone(),
+        status: status(instance.phase),
+        stopped_mode: stopped_mode(instance),
+        region_id: cx.region(),
+        zone_id: instance.zone.clone(),
+        instance_type_family: type_name.rsplit_once('.').map_or("", |(family, _)| family).to_owned(),
+        instance_type: type_name,
+        cpu: instance.vcpus,
+        memory: instance.memory.0,
+        image_id: instance.image.to_string(),
+        os_name: platform.clone(),
+        os_name_en: platform,
+        os_type: "linux",
+        key_pair_name: instance.guest.key_name.clone(),
+        creation_time: Minute(instance.created_at.timestamp()),
+        start_time: Minute(instance.started_at.timestamp()),
+        expired_time: NEVER,
+        auto_release_time: "",
+        instance_charge_type: "PostPaid",
+        spot_strategy: "NoSpot",
+        instance_network_type: "vpc",
+        io_optimized: true,
+        device_available: true,
+        deletion_protection: instance.attributes.termination_protection,
+        recyclable: false,
+        gpu_amount: 0,
+        gpu_spec: "",
+        resource_group_id: "",
+        security_group_ids: view.groups.iter().map(|(id, _)| id.to_string()).collect(),
+        addresses: addresses(view),
+        network_interfaces: network_interface(view).into_iter().collect(),
+        metadata_options: metadata(&instance.attributes.metadata),
+        operation_locks: vec![],
+        tags: instance.tags.iter().map(|(key, value)| TagReply { tag_key: key.clone(), tag_value: value.clone() }).collect(),
+    }
+}
+
+/// Where an instance can be reached. An automatic address is shown as its public one, an elastic one by itself.
+pub(super) fn addresses(view: &InstanceView) -> Addresses {
+    let instance = &view.instance;
+    let of_kind = |kind: AddressKind| view.address.as_ref().filter(move |address| address.kind == kind);
+    let elastic = of_kind(AddressKind::Elastic).map(|address| EipAddress {
+        allocation_id: address.id.to_string(),
+        ip_address: address.ip.to_string(),
+        bandwidth: Some(BANDWIDTH),
+        internet_charge_type: "PayByTraffic",
+        is_support_unassociate: Some(true),
+    });
+    let bandwidth = if view.address.is_some() { BANDWIDTH } else { 0 };
+    Addresses {
+        vpc_attributes: VpcAttributes {
+            vpc_id: instance.vpc.to_string(),
+            v_switch_id: instance.subnet.to_string(),
+            private_ip_address: vec![instance.private_ip.to_string()],
+            nat_ip_address: "",
+        },
+        public_ip_address: of_kind(AddressKind::Automatic).map(|address| address.ip.to_string()).into_iter().collect(),
+        inner_ip_address: vec![],
+        eip_address: elastic.unwrap_or_default(),
+        internet_charge_type: "PayByTraffic",
+        internet_max_bandwidth_in: bandwidth,
+        internet_max_bandwidth_out: bandwidth,
+    }
+}
+
+fn network_interface(view: &InstanceView) -> Option<NetworkInterface> {
+    let nic = view.interface.as_ref()?;
+    Some(NetworkInterface {
+        network_interface_id: nic.id.to_string(),
+        kind: "Primary",
+        mac_address: nic.mac.to_string(),
+        primary_ip_address: nic.ip.to_string(),
+        private_ip_sets: vec![PrivateIp { private_ip_address: nic.ip.to_string(), primary: true }],
+        ipv6_sets: vec![],
+    })
+}
+
+fn metadata(options: &MetadataOptions) -> MetadataReply {
+    let switch = |on: bool| if on { "enabled" } else { "disabled" };
+    MetadataReply {
+        http_endpoint: switch(options.enabled),
+        http_tokens: if options.token_required { "required" } else { "optional" },
+        http_put_response_hop_limit: options.hop_limit,
+        instance_metadata_tags: switch(options.show_tags),
+    }
+}
+
+/// `DescribeInstanceStatus`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstanceStatus {
+    #[arg(name = "InstanceId", max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+    zone_id: Option<String>,
+    #[arg(flatten)]
+    numbered: Numbered,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct InstanceStatuses {
+    #[reply(list = "InstanceStatus")]
+    instance_statuses: Vec<InstanceStatus>,
+    #[reply(flatten)]
+    numbers: Numbers,
+}
+
+#[derive(IntoDoc)]
+struct InstanceStatus {
+    instance_id: String,
+    status: Status,
+}
+
+/// Tells the states of instances.
+pub(crate) async fn describe_status(cx: &Cx<'_>, asked: DescribeInstanceStatus) -> Result<InstanceStatuses, Fault> {
+    let mut filters = Filters::new();
+    filters.exact(Field::Zone, asked.zone_id.as_ref());
+    in_state(&mut filters, None);
+    let query = Query { ids: ids(&asked.instance_ids)?, filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };
+    let listed = cx.cloud.list_instances(&cx.caller, query).await?;
+    let numbers = asked.numbered.numbers(&listed);
+    let state = |Instance { id, phase, .. }: &Instance| InstanceStatus { instance_id: id.to_string(), status: status(*phase) };
+    Ok(InstanceStatuses { instance_statuses: listed.rows.iter().map(|view| state(&view.instance)).collect(), numbers })
+}
