@@ -229,6 +229,10 @@ impl Command for ModifyInstance {
 
 impl ModifyInstance {
     fn change(&self, instance: &mut Instance) -> Result<(), Error> {
+        if !instance.is_on_host() {
+            let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
+            return Err(Error::IncorrectState { noun, id, state, wanted: "not on its way out" });
+        }
         if let Some(name) = &self.name {
             check_name("InstanceName", name)?;
             instance.name.clone_from(name);

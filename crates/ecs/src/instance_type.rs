@@ -1,11 +1,12 @@
 //! Instance types and their families, under ECS's names.
 
-use model::instance_type::Category;
+use model::instance_type::{Category, Scheme};
 use model::{Architecture, Catalogue, InstanceType};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
+use crate::filter::literal;
 use crate::page::{read_token, write_token};
 
 /// MiB in one GiB.
@@ -28,19 +29,24 @@ pub(crate) fn family_names() -> Vec<String> {
     families
 }
 
-/// The types of a family, by canonical name.
-pub(crate) fn of_family(family: &str) -> Vec<String> {
-    Catalogue::standard().all().iter().filter(|kind| kind.ecs_family() == family).map(|kind| kind.name.clone()).collect()
+/// The name with which the type of an instance is shown, from the one that its launch gave.
+pub(crate) fn shown(kept: &str) -> String {
+    Catalogue::standard().shown(Scheme::Ecs, kept).to_owned()
 }
 
-/// The canonical name of a type; the text itself, which then matches nothing, when there is no such type.
-pub(crate) fn canonical(name: &str) -> String {
-    Catalogue::standard().by_name(name).map_or_else(|| name.to_owned(), |kind| kind.name.clone())
+/// The family of a type that is shown with this name.
+pub(crate) fn family(shown: &str) -> String {
+    shown.rsplit_once('.').map_or(shown, |(family, _)| family).to_owned()
 }
 
-/// ECS's name of a type, from its canonical one.
-pub(crate) fn shown(name: &str) -> String {
-    Catalogue::standard().by_name(name).map_or_else(|| name.to_owned(), |kind| kind.ecs_name().to_owned())
+/// The names that launches may have given of the types that are shown with this name.
+pub(crate) fn kept(name: &str) -> Vec<String> {
+    Catalogue::standard().kept_as(Scheme::Ecs, &literal(name))
+}
+
+/// The names that launches may have given of the types of a family.
+pub(crate) fn kept_of_family(family: &str) -> Vec<String> {
+    Catalogue::standard().kept_as(Scheme::Ecs, &format!("{}.*", literal(family)))
 }
 
 /// `DescribeInstanceTypeFamilies`.

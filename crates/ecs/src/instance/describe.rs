@@ -199,8 +199,8 @@ impl DescribeInstances {
             .exact(Field::Vpc, self.vpc_id.as_ref())
             .exact(Field::Subnet, self.v_switch_id.as_ref())
             .exact(Field::Image, self.image_id.as_ref())
-            .exact(Field::InstanceType, kind.map(|name| instance_type::canonical(name)))
-            .listed(Field::InstanceType, family.map(|family| instance_type::of_family(family)).as_ref())
+            .listed(Field::InstanceType, kind.map(|name| instance_type::kept(name)).as_ref())
+            .listed(Field::InstanceType, family.map(|family| instance_type::kept_of_family(family)).as_ref())
             .exact(Field::KeyName, self.key_pair_name.as_ref())
             .exact(Field::Group, self.security_group_id.as_ref())
             .listed(Field::PrivateIp, list(&self.private_ip_addresses).as_ref())
@@ -234,7 +234,7 @@ fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
         stopped_mode: stopped_mode(instance),
         region_id: cx.region(),
         zone_id: instance.zone.clone(),
-        instance_type_family: type_name.rsplit_once('.').map_or("", |(family, _)| family).to_owned(),
+        instance_type_family: instance_type::family(&type_name),
         instance_type: type_name,
         cpu: instance.vcpus,
         memory: instance.memory.0,

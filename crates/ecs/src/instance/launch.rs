@@ -9,10 +9,10 @@ use model::{Attributes, Error, Gib, MetadataOptions, Noun, USER_DATA_MAX};
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
+use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{self, TAGS_PER_CALL, TagArg, tags_of};
 use crate::instance::name::names;
-use crate::{Cx, instance_type};
 
 /// Most instances of one launch (ECS documents 100).
 const AMOUNT_MAX: u32 = 100;
@@ -185,7 +185,7 @@ impl Machine {
             Attributes { termination_protection: self.deletion_protection, metadata: self.metadata.over(&standard.metadata), ..standard };
         Ok(Launch {
             image: filter::id(Noun::Image, &self.image_id)?,
-            instance_type: instance_type::canonical(&self.instance_type),
+            instance_type: self.instance_type,
             min_count: 1,
             max_count: 1,
             zone: filled(self.zone_id),

@@ -1,4 +1,7 @@
 //! The dialect as its clients meet it: parameters in, JSON or XML out, over a real database and a simulated host.
 
+mod instance;
+mod instance_list;
+mod instance_refusal;
 mod region;
 mod world;
