@@ -71,6 +71,8 @@ pub struct RunInstances {
     pub root_size: Option<Gib>,
     /// Whether the system disk goes with the instance.
     pub root_deleted: bool,
+    /// Whether they start at once; otherwise they are made stopped, with their capacity reserved and no public address.
+    pub running: bool,
     /// Attributes.
     pub attributes: Attributes,
     /// Tags of the instances.
@@ -262,8 +264,8 @@ impl RunInstances {
             hostname: of_index(&self.hostnames, index).cloned().unwrap_or_else(|| default_hostname(interface.ip)),
             guest: plan.guest.clone(),
             attributes: self.attributes.clone(),
-            goal: Goal::Running,
-            phase: Phase::Launching { until: cx.now.after(START_DEADLINE_MS) },
+            goal: if self.running { Goal::Running } else { Goal::Stopped { keep_capacity: true, grace_seconds: 0 } },
+            phase: if self.running { Phase::Launching { until: cx.now.after(START_DEADLINE_MS) } } else { Phase::Stopped },
             reason: None,
             changed_at: cx.now,
             created_at: cx.now,
@@ -365,7 +367,7 @@ impl RunInstances {
     }
 
     fn insert_address(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, subnet: &Subnet, interface: &Interface) -> Result<(), Failure> {
-        if !self.public_address.unwrap_or(subnet.public_on_launch) {
+        if !self.running || !self.public_address.unwrap_or(subnet.public_on_launch) {
             return Ok(());
         }
         let pool = cx.cloud.region().public_pool;

@@ -203,6 +203,7 @@ fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
         hostnames: vec![],
         root_size: root.size,
         root_deleted: root.deleted,
+        running: true,
         attributes: attributes(
             asked.metadata_options.as_ref(),
             Attributes {

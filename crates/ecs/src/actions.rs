@@ -142,7 +142,7 @@ static ACTIONS: &[Action] = &[
     works!("DescribeAccountAttributes", ECS, account::attributes, account::DescribeAccountAttributes),
     works!("GetCallerIdentity", &[Product::Sts], account::identity, account::Nothing),
     works!("DescribeEndpoints", &[Product::Location], region::endpoints, region::DescribeEndpoints),
-    not_yet!("CreateInstance", ECS),
+    works!("CreateInstance", ECS, instance::create, instance::CreateInstance),
     not_yet!("DescribePrice", ECS),
     not_yet!("ModifyInstanceSpec", ECS),
     not_yet!("DescribeInstanceVncUrl", ECS),

@@ -1,7 +1,7 @@
 //! Instances: the rows, their states, and what happens next.
 //!
 //! ```text
-//!              ┌────────────── Starting ◀──────────────┐
+//!              ┌────────────── Starting ◀──────────────┐      (or made Stopped)
 //!              ▼                  │ (fault, deadline)  │ start
 //!   Launching ──▶ Running ──▶ Stopping ──────────▶ Stopped
 //!       │            │            │                    │

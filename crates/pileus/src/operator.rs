@@ -192,6 +192,7 @@ impl Operator {
             hostnames: vec![],
             root_size: None,
             root_deleted: true,
+            running: true,
             attributes: Attributes::default(),
             tags: Tags::from([("Name".to_owned(), name.to_owned())]),
             volume_tags: Tags::new(),

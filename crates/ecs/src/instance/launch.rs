@@ -1,4 +1,4 @@
-//! RunInstances: from ECS's parameters to one launch.
+//! RunInstances and CreateInstance: from ECS's parameters to one launch.
 
 use std::net::Ipv4Addr;
 
@@ -149,6 +149,29 @@ pub(crate) async fn run(cx: &Cx<'_>, asked: RunInstances) -> Result<LaunchedIds,
     Ok(LaunchedIds { instance_id_sets: launched.instances.iter().map(ToString::to_string).collect() })
 }
 
+/// `CreateInstance`.
+#[derive(FromArg)]
+pub(crate) struct CreateInstance {
+    #[arg(flatten)]
+    machine: Machine,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct CreatedId {
+    instance_id: String,
+}
+
+/// Makes one instance that does not run yet. A public address would be asked for later, so the bandwidth brings none.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateInstance) -> Result<CreatedId, Fault> {
+    let CreateInstance { machine } = asked;
+    let launch =
+        RunInstances { amount: 1, min_amount: None, host_names: vec![], unique_suffix: false, security_group_ids: vec![], machine };
+    let command = Launch { running: false, ..launch.launch()? };
+    let launched = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    let id = launched.instances.first().ok_or(Error::Internal)?;
+    Ok(CreatedId { instance_id: id.to_string() })
+}
+
 impl RunInstances {
     fn launch(self) -> Result<Launch, Fault> {
         let RunInstances { amount, min_amount, host_names, unique_suffix, security_group_ids, machine } = self;
@@ -202,6 +225,7 @@ impl Machine {
             hostnames: vec![],
             root_size: disk.size.map(Gib),
             root_deleted: true,
+            running: true,
             attributes,
             volume_tags: tags.clone(),
             interface_tags: tags.clone(),

@@ -78,6 +78,32 @@ async fn several_are_launched_under_numbered_names() {
 }
 
 #[tokio::test]
+async fn a_created_instance_waits_to_be_started() {
+    let world = World::new().await;
+    let image = world.image("pileus-linux").await;
+    let create = format!("Action=CreateInstance&ImageId={image}&InstanceType={TYPE}&InstanceName=web&InternetMaxBandwidthOut=5");
+    world.golden("CreateInstance.json", &create).await;
+    for _ in 0..2 {
+        let listed = world.json("Action=DescribeInstances").await;
+        let instance = &listed["Instances"]["Instance"][0];
+        assert_eq!((&instance["Status"], &instance["StoppedMode"]), (&"Stopped".into(), &"KeepCharging".into()));
+        assert_eq!(instance["PublicIpAddress"]["IpAddress"], serde_json::json!([]));
+        world.settle().await;
+    }
+    let listed = world.json("Action=DescribeInstances").await;
+    let id = listed["Instances"]["Instance"][0]["InstanceId"].as_str().unwrap();
+    world.json(&format!("Action=StartInstance&InstanceId={id}")).await;
+    world.settle().await;
+    assert_eq!(world.json("Action=DescribeInstances&Status=Running").await["TotalCount"], 1);
+    let unused = world.json(&create).await["InstanceId"].clone();
+    world.json(&format!("Action=DeleteInstance&InstanceId={}", unused.as_str().unwrap())).await;
+    world.settle().await;
+    assert_eq!(world.json("Action=DescribeInstances").await["TotalCount"], 1);
+    world.refused(&format!("{create}&Amount=2"), 400, "UnsupportedParameter").await;
+    world.refused(&format!("{create}&DryRun=true"), 400, "DryRunOperation").await;
+}
+
+#[tokio::test]
 async fn an_address_comes_with_bandwidth_only() {
     let world = World::new().await;
     world.run("").await;

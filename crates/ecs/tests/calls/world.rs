@@ -267,26 +267,36 @@ fn indented_xml(xml: &str) -> String {
 fn indented_json(json: &str) -> String {
     let mut out = String::new();
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for letter in json.chars() {
-        let structural = !quoted && matches!(letter, '{' | '[' | '}' | ']' | ',' | ':');
+    let mut letters = json.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let next_closes = matches!(letters.peek(), Some('}' | ']'));
+        let break_line = |out: &mut String, depth: usize| out.push_str(&format!("\n{}", "  ".repeat(depth)));
         if quoted {
+            out.push(letter);
             (quoted, escaped) = (escaped || letter != '"', !escaped && letter == '\\');
-        } else if letter == '"' {
-            quoted = true;
+            continue;
         }
-        if structural && matches!(letter, '}' | ']') {
-            depth -= 1;
-            out.push_str(&format!("\n{}", "  ".repeat(depth)));
-        }
-        out.push(letter);
         match letter {
-            '{' | '[' if structural => {
+            '{' | '[' if next_closes => out.extend([letter, letters.next().unwrap()]),
+            '{' | '[' => {
                 depth += 1;
-                out.push_str(&format!("\n{}", "  ".repeat(depth)));
+                out.push(letter);
+                break_line(&mut out, depth);
             }
-            ',' if structural => out.push_str(&format!("\n{}", "  ".repeat(depth))),
-            ':' if structural => out.push(' '),
-            _ => {}
+            '}' | ']' => {
+                depth -= 1;
+                break_line(&mut out, depth);
+                out.push(letter);
+            }
+            ',' => {
+                out.push(letter);
+                break_line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            _ => {
+                quoted = letter == '"';
+                out.push(letter);
+            }
         }
     }
     out.push('\n');

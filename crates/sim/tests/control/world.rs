@@ -142,6 +142,7 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         hostnames: vec![],
         root_size: None,
         root_deleted: true,
+        running: true,
         attributes: Attributes::default(),
         tags: Tags::new(),
         volume_tags: Tags::new(),
