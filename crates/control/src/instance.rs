@@ -1,14 +1,15 @@
 //! What tenants ask of instances that exist: start, stop, reboot, terminate, change.
 
 use model::{
-    AccountId, Changed, Error, Instance, InstanceId, MetadataOptions, Millis, Noun, OnShutdown, QuotaName, STOP_GRACE_SECONDS, Stop,
-    check_hostname, check_name,
+    AccountId, Changed, Error, Instance, InstanceId, MetadataOptions, Millis, Noun, OnShutdown, QuotaName, STOP_GRACE_SECONDS,
+    SecurityGroupId, Stop, check_hostname, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
 
 use crate::auth::Target;
 use crate::run::{Command, Cx};
+use crate::security_group::{Membership, change_groups};
 use crate::work::wake_instance;
 use crate::{Cloud, Failure};
 
@@ -101,6 +102,8 @@ pub struct ModifyInstance {
     pub detailed_monitoring: Option<bool>,
     /// Metadata service options.
     pub metadata: Option<MetadataOptions>,
+    /// The security groups of its interface, and no others.
+    pub groups: Option<Vec<SecurityGroupId>>,
 }
 
 impl Command for StartInstances {
@@ -223,7 +226,10 @@ impl Command for ModifyInstance {
             self.change(instance)?;
             Ok(Changed::Yes)
         })?;
-        Ok(())
+        match &self.groups {
+            Some(groups) => change_groups(tx, cx.caller.account(), id, &Membership::Exactly(groups.clone())),
+            None => Ok(()),
+        }
     }
 }
 

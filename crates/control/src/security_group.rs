@@ -140,23 +140,26 @@ impl Command for SetSecurityGroups {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
-        let account = cx.caller.account();
-        let instance = instance_of(tx, account, self.instance)?;
-        let mut interface =
-            tx.get::<Interface>(instance.interface)?.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
-        interface.groups = self.change.of(&interface)?;
-        for id in &interface.groups {
-            if group_of(tx, account, *id)?.vpc != interface.vpc {
-                let reason = format!("the security group {id} and the instance {} belong to different VPCs", instance.id);
-                return Err(Error::InvalidCombination { reason }.into());
-            }
-        }
-        tx.update(&interface)?;
-        if instance.is_on_host() {
-            tx.host_touch(instance.host)?;
-        }
-        Ok(())
+        change_groups(tx, cx.caller.account(), self.instance, &self.change)
     }
+}
+
+/// Changes the groups of an instance's interface, and tells its host.
+pub(crate) fn change_groups(tx: &mut Tx<'_>, account: AccountId, id: InstanceId, change: &Membership) -> Result<(), Failure> {
+    let instance = instance_of(tx, account, id)?;
+    let mut interface = tx.get::<Interface>(instance.interface)?.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
+    interface.groups = change.of(&interface)?;
+    for id in &interface.groups {
+        if group_of(tx, account, *id)?.vpc != interface.vpc {
+            let reason = format!("the security group {id} and the instance {} belong to different VPCs", instance.id);
+            return Err(Error::InvalidCombination { reason }.into());
+        }
+    }
+    tx.update(&interface)?;
+    if instance.is_on_host() {
+        tx.host_touch(instance.host)?;
+    }
+    Ok(())
 }
 
 impl Membership {

@@ -87,13 +87,17 @@ pub(crate) struct ModifyInstanceAttribute {
     password: Option<SecretString>,
     user_data: Option<Base64>,
     deletion_protection: Option<bool>,
+    #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
+    security_group_ids: Vec<String>,
 }
 
 /// Changes an instance.
 pub(crate) async fn modify_attribute(cx: &Cx<'_>, asked: ModifyInstanceAttribute) -> Result<(), Fault> {
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let groups = asked.security_group_ids.iter().map(|id| filter::id(Noun::SecurityGroup, id)).collect::<Result<Vec<_>, _>>()?;
     let command = ModifyInstance {
         id: Some(filter::id(Noun::Instance, &asked.instance_id)?),
+        groups: Some(groups).filter(|groups| !groups.is_empty()),
         name: filled(asked.instance_name),
         description: asked.description,
         hostname: filled(asked.host_name),

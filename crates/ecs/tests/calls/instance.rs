@@ -143,6 +143,31 @@ async fn attributes_are_changed_and_read_back() {
 }
 
 #[tokio::test]
+async fn an_instance_moves_between_security_groups_with_the_rest_or_not_at_all() {
+    let world = World::new().await;
+    let id = world.run("InstanceName=old").await.remove(0);
+    let groups = |listed: &serde_json::Value| listed["Instances"]["Instance"][0]["SecurityGroupIds"]["SecurityGroupId"].clone();
+    let before = groups(&world.json("Action=DescribeInstances").await);
+    let command = control::CreateSecurityGroup {
+        vpc: None,
+        name: "web".to_owned(),
+        description: String::new(),
+        rules: vec![],
+        members_meet: false,
+        tags: model::Tags::new(),
+    };
+    let group = world.cloud.run(&world.caller(), command, control::Options::default()).await.unwrap().id;
+    let change = format!("Action=ModifyInstanceAttribute&InstanceId={id}&InstanceName=new&SecurityGroupIds.1={group}");
+    world.refused(&format!("{change}&SecurityGroupIds.2=sg-00000000000000001"), 404, "InvalidSecurityGroupId.NotFound").await;
+    let listed = world.json("Action=DescribeInstances").await;
+    assert_eq!((groups(&listed), &listed["Instances"]["Instance"][0]["InstanceName"]), (before, &"old".into()));
+    world.json(&change).await;
+    let listed = world.json("Action=DescribeInstances").await;
+    let after = (groups(&listed), &listed["Instances"]["Instance"][0]["InstanceName"]);
+    assert_eq!(after, (serde_json::json!([group.to_string()]), &"new".into()));
+}
+
+#[tokio::test]
 async fn the_newest_of_a_console_is_shown() {
     let world = World::new().await;
     let id = world.run("").await.remove(0);

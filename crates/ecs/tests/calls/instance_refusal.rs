@@ -110,7 +110,7 @@ async fn bad_calls_on_instances_are_refused_with_ecs_codes() {
         (&format!("Action=DeleteInstances&InstanceId.1={id}&InstanceId.2={absent}&Force=true"), 404, "InvalidInstanceId.NotFound"),
         (&format!("Action=ModifyInstanceAttribute&InstanceId={absent}&InstanceName=x"), 404, "InvalidInstanceId.NotFound"),
         (&format!("Action=ModifyInstanceAttribute&InstanceId={id}&Password=weak"), 400, "InvalidPassword.Malformed"),
-        (&format!("Action=ModifyInstanceAttribute&InstanceId={id}&SecurityGroupIds.1=sg-1"), 400, "UnsupportedParameter"),
+        (&format!("Action=ModifyInstanceAttribute&InstanceId={id}&SecurityGroupIds.1=sg-1"), 404, "InvalidSecurityGroupId.NotFound"),
         (&format!("Action=ModifyInstanceMetadataOptions&InstanceId={id}&HttpPutResponseHopLimit=65"), 400, "InvalidParameter"),
     ] {
         world.refused(parameters, status, code).await;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use control::{Clock, Cloud, Ids, MasterKey, NewHost, NewImage, Principal, Region};
+use control::{Caller, Clock, Cloud, Ids, MasterKey, NewHost, NewImage, Principal, Region};
 use hostspec::{Accelerator, Capacity, HostReport, HostSpec, Power, VmReport, VmState, VolumeGoal, VolumeReport, VolumeState};
 use model::{AccountId, Architecture, Gib, HostId, Mib, Millis};
 use pileus_ecs as ecs;
@@ -129,17 +129,17 @@ impl World {
         ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect()
     }
 
+    /// The account under test, for what a test asks of the control plane itself.
+    pub fn caller(&self) -> Caller {
+        let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Caller { principal: self.owner.clone(), source, request: "req-0".to_owned(), action: "ecs:Test" }
+    }
+
     /// The id of an image by its name.
     pub async fn image(&self, name: &str) -> String {
         use control::{Field, Filter, Query};
-        let caller = control::Caller {
-            principal: self.owner.clone(),
-            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            request: "req-0".to_owned(),
-            action: "ecs:DescribeImages",
-        };
         let filters = vec![Filter { field: Field::Name, values: vec![name.to_owned()] }];
-        let images = self.cloud.list::<model::Image>(&caller, Query { filters, ..Query::default() }).await.unwrap();
+        let images = self.cloud.list::<model::Image>(&self.caller(), Query { filters, ..Query::default() }).await.unwrap();
         images.rows[0].id.to_string()
     }
 }
