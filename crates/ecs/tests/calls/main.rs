@@ -1,5 +1,6 @@
 //! The dialect as its clients meet it: parameters in, JSON or XML out, over a real database and a simulated host.
 
+mod hostile;
 mod instance;
 mod instance_list;
 mod instance_refusal;
