@@ -3,8 +3,11 @@
 //!
 //! One file a benchmark; each returns rows and prints nothing but progress.
 
+mod api;
 mod boot;
+mod load;
 mod place;
+mod restart;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -24,8 +27,10 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
+    Bench { name: "api", about: "calls of SDKs on simulated hosts, durable commits", measure: api::measure },
     Bench { name: "boot", about: "the base images from QEMU's start to user space", measure: boot::measure },
     Bench { name: "place", about: "choosing hosts for instances, 10,000 hosts", measure: place::measure },
+    Bench { name: "restart", about: "a cloud of a million instances starts again; what an idle one takes", measure: restart::measure },
 ];
 
 /// One figure beside its peer's.

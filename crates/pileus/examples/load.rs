@@ -1,0 +1,242 @@
+//! A load generator: sends calls of an EC2 client as fast as a server answers them, and prints `name=value` lines.
+//!
+//! ```text
+//! load ENDPOINT BODIES [--connections N] [--seconds S | --calls N] [--collect FILE] [--reply FILE]
+//! ```
+//!
+//! `BODIES` holds one form body a line; they are sent in turn, each signed anew (Signature Version 4, with the keys of
+//! `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`). Connections are kept alive and have one call under way each. Ids of instances
+//! in replies go to the file of `--collect`, the last reply to that of `--reply`. One thread, so that it takes no more than one core from the server beside it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Longest reply that is read.
+const REPLY_MAX: usize = 64 << 20;
+
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+/// What the command line says.
+struct Options {
+    endpoint: String,
+    bodies: Vec<String>,
+    connections: usize,
+    seconds: f64,
+    calls: u64,
+    collect: Option<String>,
+    reply: Option<String>,
+}
+
+impl Options {
+    fn read() -> Fallible<Options> {
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        let (plain, named) = words.split_at(words.iter().position(|word| word.starts_with("--")).unwrap_or(words.len()));
+        let named: HashMap<&str, &str> = named.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
+        let [endpoint, bodies] = plain else { return Err("load ENDPOINT BODIES [options]".into()) };
+        let file = BufReader::new(std::fs::File::open(bodies)?);
+        let bodies = file.lines().collect::<Result<Vec<String>, _>>()?;
+        Ok(Options {
+            endpoint: endpoint.trim_start_matches("http://").to_owned(),
+            bodies,
+            connections: named.get("--connections").map_or(Ok(32), |text| text.parse())?,
+            seconds: named.get("--seconds").map_or(Ok(f64::INFINITY), |text| text.parse())?,
+            calls: named.get("--calls").map_or(Ok(u64::MAX), |text| text.parse())?,
+            collect: named.get("--collect").map(|text| (*text).to_owned()),
+            reply: named.get("--reply").map(|text| (*text).to_owned()),
+        })
+    }
+}
+
+/// What connections share.
+struct Run {
+    options: Options,
+    signer: RefCell<Signer>,
+    began: Instant,
+    next: RefCell<u64>,
+    micros: RefCell<Vec<u32>>,
+    refused: RefCell<Vec<String>>,
+    ids: RefCell<Vec<String>>,
+}
+
+impl Run {
+    /// The number of the next call; none when it is over.
+    fn next(&self) -> Option<u64> {
+        let mut next = self.next.borrow_mut();
+        let goes_on = *next < self.options.calls && self.began.elapsed().as_secs_f64() < self.options.seconds;
+        goes_on.then(|| {
+            *next += 1;
+            *next - 1
+        })
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Fallible<()> {
+    let options = Options::read()?;
+    let signer = RefCell::new(Signer::from_environment(&options.endpoint)?);
+    let connections = options.connections;
+    let run = Rc::new(Run {
+        options,
+        signer,
+        began: Instant::now(),
+        next: RefCell::new(0),
+        micros: RefCell::default(),
+        refused: RefCell::default(),
+        ids: RefCell::default(),
+    });
+    let tasks = tokio::task::LocalSet::new();
+    let all = tasks.run_until(async {
+        let started: Vec<_> = (0..connections).map(|_| tokio::task::spawn_local(connection(run.clone()))).collect();
+        for task in started {
+            task.await??;
+        }
+        Ok::<_, Box<dyn Error>>(())
+    });
+    all.await?;
+    report(&run)
+}
+
+fn report(run: &Run) -> Fallible<()> {
+    let took = run.began.elapsed();
+    let mut micros = run.micros.take();
+    micros.sort_unstable();
+    let at = |share: f64| micros.get(((micros.len() as f64 * share) as usize).min(micros.len().saturating_sub(1))).copied().unwrap_or(0);
+    println!("calls={}\nseconds={:.3}\nper_second={:.1}", micros.len(), took.as_secs_f64(), micros.len() as f64 / took.as_secs_f64());
+    println!("p50_ms={:.3}\np99_ms={:.3}", f64::from(at(0.50)) / 1e3, f64::from(at(0.99)) / 1e3);
+    println!("refused={}\ncpu_share={:.3}", run.refused.borrow().len(), processor_time()?.as_secs_f64() / took.as_secs_f64());
+    if let Some(first) = run.refused.borrow().first() {
+        eprintln!("the first refusal: {first}");
+    }
+    if let Some(path) = &run.options.collect {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+        file.write_all(run.ids.borrow().iter().map(|id| format!("{id}\n")).collect::<String>().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Processor time of this process so far (proc(5), fields 14 and 15, in hundredths of a second).
+fn processor_time() -> Fallible<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: u64 = fields.get(11).ok_or("stat")?.parse::<u64>()? + fields.get(12).ok_or("stat")?.parse::<u64>()?;
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
+    let mut stream = TcpStream::connect(&run.options.endpoint).await?;
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::with_capacity(64 << 10);
+    while let Some(number) = run.next() {
+        let body = &run.options.bodies[(number % run.options.bodies.len() as u64) as usize];
+        let request = run.signer.borrow_mut().request(body);
+        let sent = Instant::now();
+        stream.write_all(request.as_bytes()).await?;
+        let (status, start) = reply(&mut stream, &mut buffer).await?;
+        run.micros.borrow_mut().push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+        let text = String::from_utf8_lossy(&buffer[start..]);
+        if let Some(path) = &run.options.reply {
+            std::fs::write(path, text.as_bytes())?;
+        }
+        if status != 200 {
+            run.refused.borrow_mut().push(format!("{status} {text}"));
+        } else if run.options.collect.is_some() {
+            let ids = text.split("<instanceId>").skip(1).filter_map(|rest| rest.split('<').next());
+            run.ids.borrow_mut().extend(ids.map(str::to_owned));
+        }
+    }
+    Ok(())
+}
+
+/// Reads one reply into the buffer: its status, and where its body starts.
+async fn reply(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(u16, usize), std::io::Error> {
+    let broken = |what| std::io::Error::other(what);
+    buffer.clear();
+    let start = loop {
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(broken("the server closed a connection"));
+        }
+        if let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+    };
+    let head = std::str::from_utf8(&buffer[..start]).map_err(|_| broken("a head that is no text"))?;
+    let status = head.get(9..12).and_then(|text| text.parse().ok()).ok_or_else(|| broken("a status line"))?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let length = length.filter(|length| *length <= REPLY_MAX).ok_or_else(|| broken("a reply without length"))?;
+    while buffer.len() < start + length {
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(broken("the server closed a connection"));
+        }
+    }
+    Ok((status, start))
+}
+
+/// Signs calls with Signature Version 4.
+struct Signer {
+    host: String,
+    region: String,
+    access_key: String,
+    secret: String,
+    key: (String, Vec<u8>),
+}
+
+impl Signer {
+    fn from_environment(endpoint: &str) -> Fallible<Signer> {
+        let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
+        Ok(Signer {
+            host: endpoint.to_owned(),
+            region: variable("AWS_REGION")?,
+            access_key: variable("AWS_ACCESS_KEY_ID")?,
+            secret: variable("AWS_SECRET_ACCESS_KEY")?,
+            key: (String::new(), Vec::new()),
+        })
+    }
+
+    /// The whole request for a form body.
+    fn request(&mut self, body: &str) -> String {
+        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let (date, host) = (&time[..8], &self.host);
+        let (form, names) = ("application/x-www-form-urlencoded", "content-type;host;x-amz-date");
+        let headers = format!("content-type:{form}\nhost:{host}\nx-amz-date:{time}\n");
+        let canonical = format!("POST\n/\n\n{headers}\n{names}\n{}", hexadecimal(&Sha256::digest(body)));
+        let scope = format!("{date}/{}/ec2/aws4_request", self.region);
+        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hexadecimal(&Sha256::digest(canonical)));
+        if self.key.0 != date {
+            let day = mac(format!("AWS4{}", self.secret).as_bytes(), date);
+            self.key = (date.to_owned(), mac(&mac(&mac(&day, &self.region), "ec2"), "aws4_request"));
+        }
+        let signature = hexadecimal(&mac(&self.key.1, &to_sign));
+        format!(
+            "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-type: {form}\r\nx-amz-date: {time}\r\ncontent-length: {}\r\nauthorization: \
+             AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n{body}",
+            body.len(),
+            self.access_key,
+        )
+    }
+}
+
+fn mac(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,192 @@
+//! A simulated cloud under load, for measurements: `pileus up --simulate` in a folder of its own and the load generator of
+//! `crates/pileus/examples/load.rs` beside it. Both end and vanish with these values.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::{image, run, up};
+
+/// How long a server may take to answer.
+const READY_LIMIT: Duration = Duration::from_secs(180);
+/// Between two looks whether it does.
+const READY_POLL: Duration = Duration::from_millis(5);
+
+/// A folder that is removed with this value.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// Makes one below the system's temporary folder.
+    pub fn new(name: &str) -> Result<Folder> {
+        let path = std::env::temp_dir().join(format!("pileus-bench-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's cleaning of temporary folders.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A process that ends with this value.
+pub struct Process(pub Child);
+
+impl Process {
+    /// Ends it in order, and waits.
+    pub fn end(&mut self) -> Result<()> {
+        let id = i32::try_from(self.0.id()).context("process ids fit in an i32 on Linux")?;
+        kill(Pid::from_raw(id), Signal::SIGTERM)?;
+        self.0.wait()?;
+        Ok(())
+    }
+
+    /// Memory that it holds, in megabytes (proc(5), VmRSS).
+    pub fn resident_megabytes(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0 / 1e6)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already is as it should be.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A simulated cloud.
+pub struct Cloud {
+    /// The server.
+    pub process: Process,
+    /// What SDKs read.
+    pub environment: HashMap<String, String>,
+    /// Seconds from the start of the process until it was ready.
+    pub ready_after: f64,
+}
+
+/// Builds `pileus` and the load generator.
+pub fn build() -> Result<()> {
+    run::shown(&mut run::cargo(&["build", "--release", "--quiet", "--package", "pileus", "--bins", "--examples"]))
+}
+
+impl Cloud {
+    /// Starts one of so many hosts on a state folder, made or found there.
+    pub fn start(state: &Path, hosts: u32) -> Result<Cloud> {
+        let binary = up::binary()?;
+        let log = std::fs::File::options().create(true).append(true).open(state.with_extension("log"))?;
+        let mut command = Command::new(&binary);
+        command.arg("up").arg("--state").arg(state).arg("--images").arg(image::folder());
+        command.args(["--listen", "127.0.0.1:0", "--vpc-range", "10.0.0.0/8", "--cpu-overcommit", "64", "--disk-overcommit", "64"]);
+        command.args(["--zones", "local-1a,local-1b", "--simulate", &hosts.to_string()]);
+        let began = Instant::now();
+        let child = command.stdout(log.try_clone()?).stderr(log).spawn().context("cannot start pileus up")?;
+        let mut process = Process(child);
+        loop {
+            let answer = Command::new(&binary).arg("env").arg("--state").arg(state).stderr(Stdio::null()).output()?;
+            if answer.status.success() {
+                let ready_after = began.elapsed().as_secs_f64();
+                return Ok(Cloud { process, environment: exports(&String::from_utf8_lossy(&answer.stdout)), ready_after });
+            }
+            if process.0.try_wait()?.is_some() || began.elapsed() > READY_LIMIT {
+                bail!("pileus did not become ready: {}", std::fs::read_to_string(state.with_extension("log"))?);
+            }
+            std::thread::sleep(READY_POLL);
+        }
+    }
+
+    /// The image's id, as the vendors' clients find it.
+    pub fn image(&self, folder: &Path) -> Result<String> {
+        let reply = folder.join("reply");
+        let bodies = vec!["Action=DescribeImages&Version=2016-11-15".to_owned()];
+        Load::new(folder, "images", bodies).calls(1).connections(1).reply(&reply).run(&self.environment)?;
+        let text = std::fs::read_to_string(&reply)?;
+        let id = text.split("<imageId>").nth(1).and_then(|rest| rest.split('<').next());
+        Ok(id.context("the cloud offers no image")?.to_owned())
+    }
+}
+
+/// `export NAME='value'` lines.
+fn exports(text: &str) -> HashMap<String, String> {
+    let pair = |line: &str| {
+        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+        Some((name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
+    };
+    text.lines().filter_map(pair).collect()
+}
+
+/// One run of the load generator.
+pub struct Load {
+    name: &'static str,
+    bodies: Vec<String>,
+    folder: PathBuf,
+    options: Vec<String>,
+}
+
+impl Load {
+    /// A run that sends form bodies in turn; its files are in a folder, by its name.
+    pub fn new(folder: &Path, name: &'static str, bodies: Vec<String>) -> Load {
+        Load { name, bodies, folder: folder.to_owned(), options: vec![] }
+    }
+
+    fn with(mut self, name: &str, value: impl ToString) -> Load {
+        self.options.extend([name.to_owned(), value.to_string()]);
+        self
+    }
+
+    /// Sends so many calls and no more.
+    pub fn calls(self, calls: u64) -> Load {
+        self.with("--calls", calls)
+    }
+
+    /// Sends for so long.
+    pub fn seconds(self, seconds: f64) -> Load {
+        self.with("--seconds", seconds)
+    }
+
+    /// Uses so many connections.
+    pub fn connections(self, connections: u32) -> Load {
+        self.with("--connections", connections)
+    }
+
+    /// Adds the ids of instances in replies to a file.
+    pub fn collect(self, file: &Path) -> Load {
+        self.with("--collect", file.display())
+    }
+
+    /// Keeps the last reply.
+    pub fn reply(self, file: &Path) -> Load {
+        self.with("--reply", file.display())
+    }
+
+    /// Runs it against the endpoint of an environment, and gives its figures. Refused calls are an error.
+    pub fn run(self, environment: &HashMap<String, String>) -> Result<HashMap<String, f64>> {
+        let bodies = self.folder.join(format!("{}.bodies", self.name));
+        std::fs::write(&bodies, self.bodies.join("\n"))?;
+        let endpoint = environment.get("AWS_ENDPOINT_URL").context("the environment names no endpoint")?;
+        let program = up::binary()?.with_file_name("examples").join("load");
+        let mut command = Command::new(program);
+        command.arg(endpoint).arg(bodies).args(&self.options).envs(environment);
+        let printed = run::output(&mut command)?;
+        let figures: HashMap<String, f64> =
+            printed.lines().filter_map(|line| line.split_once('=')).filter_map(|(n, v)| Some((n.to_owned(), v.parse().ok()?))).collect();
+        match figures.get("refused") {
+            Some(0.0) => Ok(figures),
+            _ => bail!("{}: calls were refused: {printed}", self.name),
+        }
+    }
+}
+
+/// One figure of a run.
+pub fn figure(figures: &HashMap<String, f64>, name: &str) -> Result<f64> {
+    figures.get(name).copied().with_context(|| format!("the load generator printed no {name}"))
+}
