@@ -8,23 +8,18 @@
 //! `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`). Connections are kept alive and have one call under way each. Ids of instances
 //! in replies go to the file of `--collect`, the last reply to that of `--reply`. One thread, so that it takes no more than one core from the server beside it.
 
+mod client;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use client::{Fallible, Signer, reply};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-
-/// Longest reply that is read.
-const REPLY_MAX: usize = 64 << 20;
-
-type Fallible<T> = Result<T, Box<dyn Error>>;
 
 /// What the command line says.
 struct Options {
@@ -155,88 +150,4 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
         }
     }
     Ok(())
-}
-
-/// Reads one reply into the buffer: its status, and where its body starts.
-async fn reply(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(u16, usize), std::io::Error> {
-    let broken = |what| std::io::Error::other(what);
-    buffer.clear();
-    let start = loop {
-        if stream.read_buf(buffer).await? == 0 {
-            return Err(broken("the server closed a connection"));
-        }
-        if let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
-            break at + 4;
-        }
-    };
-    let head = std::str::from_utf8(&buffer[..start]).map_err(|_| broken("a head that is no text"))?;
-    let status = head.get(9..12).and_then(|text| text.parse().ok()).ok_or_else(|| broken("a status line"))?;
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    let length = length.filter(|length| *length <= REPLY_MAX).ok_or_else(|| broken("a reply without length"))?;
-    while buffer.len() < start + length {
-        if stream.read_buf(buffer).await? == 0 {
-            return Err(broken("the server closed a connection"));
-        }
-    }
-    Ok((status, start))
-}
-
-/// Signs calls with Signature Version 4.
-struct Signer {
-    host: String,
-    region: String,
-    access_key: String,
-    secret: String,
-    key: (String, Vec<u8>),
-}
-
-impl Signer {
-    fn from_environment(endpoint: &str) -> Fallible<Signer> {
-        let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
-        Ok(Signer {
-            host: endpoint.to_owned(),
-            region: variable("AWS_REGION")?,
-            access_key: variable("AWS_ACCESS_KEY_ID")?,
-            secret: variable("AWS_SECRET_ACCESS_KEY")?,
-            key: (String::new(), Vec::new()),
-        })
-    }
-
-    /// The whole request for a form body.
-    fn request(&mut self, body: &str) -> String {
-        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let (date, host) = (&time[..8], &self.host);
-        let (form, names) = ("application/x-www-form-urlencoded", "content-type;host;x-amz-date");
-        let headers = format!("content-type:{form}\nhost:{host}\nx-amz-date:{time}\n");
-        let canonical = format!("POST\n/\n\n{headers}\n{names}\n{}", hexadecimal(&Sha256::digest(body)));
-        let scope = format!("{date}/{}/ec2/aws4_request", self.region);
-        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hexadecimal(&Sha256::digest(canonical)));
-        if self.key.0 != date {
-            let day = mac(format!("AWS4{}", self.secret).as_bytes(), date);
-            self.key = (date.to_owned(), mac(&mac(&mac(&day, &self.region), "ec2"), "aws4_request"));
-        }
-        let signature = hexadecimal(&mac(&self.key.1, &to_sign));
-        format!(
-            "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-type: {form}\r\nx-amz-date: {time}\r\ncontent-length: {}\r\nauthorization: \
-             AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n{body}",
-            body.len(),
-            self.access_key,
-        )
-    }
-}
-
-fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

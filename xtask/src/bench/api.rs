@@ -45,7 +45,7 @@ pub fn measure() -> Result<Vec<Row>> {
     build()?;
     let folder = Folder::new("api")?;
     let cloud = Cloud::start(&folder.0.join("state"), HOSTS)?;
-    let image = cloud.image(&folder.0)?;
+    let image = cloud.image(&folder.0, "pileus-linux")?;
     let ours = Figures::of(&cloud.environment, &folder.0, &image)?;
     let bulk = fill(&cloud, &folder.0, &image, instances()?)?;
     let page = page(&folder.0).run(&cloud.environment)?;

@@ -80,14 +80,24 @@ pub fn build() -> Result<()> {
 }
 
 impl Cloud {
-    /// Starts one of so many hosts on a state folder, made or found there.
+    /// Starts one of so many simulated hosts on a state folder, made or found there.
     pub fn start(state: &Path, hosts: u32) -> Result<Cloud> {
+        let hosts = hosts.to_string();
+        let range = ["--vpc-range", "10.0.0.0/8", "--zones", "local-1a,local-1b", "--simulate", &hosts];
+        Cloud::start_with(state, &[&range[..], &["--cpu-overcommit", "64", "--disk-overcommit", "64"]].concat())
+    }
+
+    /// Starts one that runs machines here.
+    pub fn real(state: &Path) -> Result<Cloud> {
+        Cloud::start_with(state, &[])
+    }
+
+    fn start_with(state: &Path, arguments: &[&str]) -> Result<Cloud> {
         let binary = up::binary()?;
         let log = std::fs::File::options().create(true).append(true).open(state.with_extension("log"))?;
         let mut command = Command::new(&binary);
         command.arg("up").arg("--state").arg(state).arg("--images").arg(image::folder());
-        command.args(["--listen", "127.0.0.1:0", "--vpc-range", "10.0.0.0/8", "--cpu-overcommit", "64", "--disk-overcommit", "64"]);
-        command.args(["--zones", "local-1a,local-1b", "--simulate", &hosts.to_string()]);
+        command.args(["--listen", "127.0.0.1:0"]).args(arguments);
         let began = Instant::now();
         let child = command.stdout(log.try_clone()?).stderr(log).spawn().context("cannot start pileus up")?;
         let mut process = Process(child);
@@ -104,10 +114,10 @@ impl Cloud {
         }
     }
 
-    /// The image's id, as the vendors' clients find it.
-    pub fn image(&self, folder: &Path) -> Result<String> {
+    /// The id of the image of a name, as the vendors' clients find it.
+    pub fn image(&self, folder: &Path, name: &str) -> Result<String> {
         let reply = folder.join("reply");
-        let bodies = vec!["Action=DescribeImages&Version=2016-11-15".to_owned()];
+        let bodies = vec![format!("Action=DescribeImages&Version=2016-11-15&Filter.1.Name=name&Filter.1.Value.1={name}")];
         Load::new(folder, "images", bodies).calls(1).connections(1).reply(&reply).run(&self.environment)?;
         let text = std::fs::read_to_string(&reply)?;
         let id = text.split("<imageId>").nth(1).and_then(|rest| rest.split('<').next());

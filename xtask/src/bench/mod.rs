@@ -5,6 +5,7 @@
 
 mod api;
 mod boot;
+mod launch;
 mod load;
 mod place;
 mod restart;
@@ -29,6 +30,7 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "api", about: "calls of SDKs on simulated hosts, durable commits", measure: api::measure },
     Bench { name: "boot", about: "the base images from QEMU's start to user space", measure: boot::measure },
+    Bench { name: "launch", about: "from a RunInstances call to the guest's user space", measure: launch::measure },
     Bench { name: "place", about: "choosing hosts for instances, 10,000 hosts", measure: place::measure },
     Bench { name: "restart", about: "a cloud of a million instances starts again; what an idle one takes", measure: restart::measure },
 ];

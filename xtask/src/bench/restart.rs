@@ -19,7 +19,7 @@ pub fn measure() -> Result<Vec<Row>> {
     let folder = Folder::new("restart")?;
     let state = folder.0.join("state");
     let mut cloud = Cloud::start(&state, HOSTS)?;
-    let image = cloud.image(&folder.0)?;
+    let image = cloud.image(&folder.0, "pileus-linux")?;
     let instances = api::instances()?;
     api::fill(&cloud, &folder.0, &image, instances)?;
     cloud.process.end()?;
