@@ -40,6 +40,17 @@ pub(crate) enum Cell<'r> {
     Text(&'r str),
 }
 
+impl Cell<'_> {
+    fn is(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Cell::Null, Value::Null) => true,
+            (Cell::Int(number), Value::Int(other)) => number == other,
+            (Cell::Text(text), Value::Text(other)) => **text == **other,
+            (Cell::Null | Cell::Int(_) | Cell::Text(_), _) => false,
+        }
+    }
+}
+
 impl Record<'_> {
     pub(crate) fn cell(&self, column: usize) -> Result<Cell<'_>, StoreError> {
         match self {
@@ -74,6 +85,8 @@ impl Record<'_> {
     }
 }
 
+/// Columns of a row that is compared before it is written: one bit for each.
+const COMPARED_MAX: usize = 64;
 /// `IN` lists are padded to these lengths, so that few statements are prepared.
 const IN_LISTS: [usize; 4] = [1, 8, 32, 128];
 
@@ -154,7 +167,7 @@ impl<'c> Tx<'c> {
     /// a value that must be unique, after which the transaction can only end.
     pub fn update<R: Row>(&mut self, row: &R) -> Result<(), StoreError> {
         let (values, what) = self.written(row)?;
-        let done = self.run(R::TABLE, &Statements::of::<R>().update, &values);
+        let done = self.replace::<R>(&values);
         if let Err(error @ StoreError::Duplicate { .. }) = &done {
             // PostgreSQL has given the transaction up; SQLite follows, so that both behave alike.
             self.fault.borrow_mut().get_or_insert(error.clone());
@@ -234,6 +247,29 @@ impl<'c> Tx<'c> {
         self.note(result)
     }
 
+    /// Writes the columns of a row that differ from what is there. SQLite renews every index with a column that is set, whether or
+    /// not its value differs (which it is quicker to look at first); PostgreSQL compares by itself.
+    fn replace<R: Row>(&mut self, values: &[Value]) -> Result<u64, StoreError> {
+        let statements = Statements::of::<R>();
+        let columns = &values[1..values.len() - 1];
+        if matches!(self.link, Link::Postgres(_)) || columns.is_empty() || columns.len() > COMPARED_MAX {
+            return self.run(R::TABLE, &statements.update, values);
+        }
+        let compared = |record: Record<'_>| {
+            let mut differing = 0_u64;
+            for (at, column) in columns.iter().enumerate() {
+                differing |= u64::from(!record.cell(at)?.is(column)) << at;
+            }
+            Ok(differing)
+        };
+        let Some(differing) = self.query(&statements.columns, &values[..1], compared)?.into_iter().next() else { return Ok(0) };
+        let mut some: Vec<Value> = Vec::with_capacity(values.len());
+        some.push(values[0].clone());
+        some.extend(columns.iter().enumerate().filter(|(at, _)| differing >> at & 1 == 1).map(|(_, value)| value.clone()));
+        some.extend(values.last().cloned());
+        self.run(R::TABLE, &statements.update_of::<R>(differing), &some)
+    }
+
     fn usable(&self) -> Result<(), StoreError> {
         if self.fault.borrow().is_some() { Err(StoreError::Doomed) } else { Ok(()) }
     }
@@ -289,6 +325,11 @@ impl<'c> Tx<'c> {
         let id = values.into_iter().next().expect("a row's values begin with its id");
         self.effects.changes.push(Change { table: R::TABLE, id, what });
     }
+}
+
+/// An id and a generation; none for an id that no command makes.
+pub(crate) fn asked<I: Key>(record: Record<'_>) -> Result<Option<(I, u64)>, StoreError> {
+    Ok(I::from_value(&record.value(0)?).zip(Some(record.int(1)?.unsigned_abs())))
 }
 
 pub(crate) fn document<R: Row>(record: Record<'_>) -> Result<R, StoreError> {
