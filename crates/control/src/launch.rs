@@ -21,6 +21,7 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::instance::check_description;
 use crate::network::{default_subnets, subnet_of};
+use crate::placement::Cost;
 use crate::run::{Command, Cx};
 use crate::work::wake_instance;
 
@@ -28,8 +29,8 @@ use crate::work::wake_instance;
 pub const LAUNCH_MAX: u32 = 100;
 /// Device name of a system disk, as EC2 images of Debian have it.
 const ROOT_DEVICE: &str = "/dev/xvda";
-/// Proposals of the host index that may turn out to be full before the launch is refused.
-const PROPOSALS_MAX: usize = 8;
+/// Proposals of the host index that may turn out to be full before the launch is put off. Each is corrected in the index.
+const PROPOSALS_MAX: usize = 64;
 
 /// Launches instances.
 #[derive(Debug, Clone, Serialize)]
@@ -106,6 +107,7 @@ struct Plan {
 impl Command for RunInstances {
     type Reply = Launched;
     const NAME: &'static str = "RunInstances";
+    const PLACES: bool = true;
 
     fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
         let named = |path: String| Target { path: Some(path), tags: Tags::new(), request_tags: Tags::new() };
@@ -403,21 +405,25 @@ pub fn default_hostname(ip: Ipv4Addr) -> String {
     format!("ip-{a}-{b}-{c}-{d}")
 }
 
-/// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it the index is read anew.
+/// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it all that the index is not
+/// sure of is read.
 fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<HostId, Error>, Failure> {
     let wanted = crate::fleet::Wanted { zone, kind: plan.kind, disk: plan.root_size };
-    let mut refreshed = false;
+    let mut is_exact = false;
     for _ in 0..PROPOSALS_MAX {
         let proposal = cx.cloud.fleet().propose(&wanted);
         match proposal {
-            Ok(host) if has_room(tx, cx, host, plan)? => {
-                cx.cloud.fleet().reserve(host, &wanted);
-                return Ok(Ok(host));
+            Ok(host) => {
+                let found = crate::fleet::held(tx, host)?;
+                let has_room = has_room(tx, cx, host, found, plan)?;
+                cx.cloud.fleet().hold(host, found, has_room.then_some(&wanted));
+                if has_room {
+                    return Ok(Ok(host));
+                }
             }
-            Ok(_) => cx.cloud.fleet().refresh(tx, cx.cloud.region().disk_overcommit)?,
-            Err(_) if !refreshed => {
-                refreshed = true;
-                cx.cloud.fleet().refresh(tx, cx.cloud.region().disk_overcommit)?;
+            Err(_) if !is_exact => {
+                is_exact = true;
+                cx.cloud.fleet().be_exact(tx)?;
             }
             Err(reason) => {
                 return Ok(Err(Error::NoCapacity { wanted: format!("{} in {zone}", plan.kind.name), reason }));
@@ -427,12 +433,11 @@ fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<H
     Ok(Err(Error::Unavailable))
 }
 
-fn has_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, plan: &Plan) -> Result<bool, Failure> {
+fn has_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, found: Cost, plan: &Plan) -> Result<bool, Failure> {
     let Some(capacity) = tx.get::<Host>(host)?.and_then(|host| host.capacity) else { return Ok(false) };
-    let held = tx.instance_held_on_host(host)?;
-    let disk = tx.volume_gib_on_host(host)?;
     let disk_limit = capacity.disk_gib.saturating_mul(u64::from(cx.cloud.region().disk_overcommit));
-    Ok(held.vcpus + u64::from(plan.kind.vcpus) <= u64::from(capacity.vcpus)
-        && held.memory_mib + plan.kind.memory.0 <= capacity.memory.0
-        && disk + u64::from(plan.root_size.0) <= disk_limit)
+    let fits = |held: u32, more: u64, limit: u64| u64::from(held) + more <= limit;
+    Ok(fits(found.millicpus, u64::from(plan.kind.vcpus) * 1_000, u64::from(capacity.vcpus) * 1_000)
+        && fits(found.mib, plan.kind.memory.0, capacity.memory.0)
+        && fits(found.gib, u64::from(plan.root_size.0), disk_limit))
 }

@@ -334,6 +334,12 @@ impl Fleet {
         self.slots.len()
     }
 
+    /// The host as it was last told of.
+    pub fn host_row(&self, id: HostId) -> Option<&HostRow> {
+        let slot = *self.slots.get(&id)?;
+        self.hosts[slot as usize].as_ref().map(|host| &host.row)
+    }
+
     /// Adds a host, or takes over what has changed of it. What is reserved on it stays reserved.
     pub fn host_upsert(&mut self, row: HostRow) {
         let id = row.id;
