@@ -251,3 +251,6 @@ impl Cloud {
         self.read(caller, vec![Target::any()], look).await
     }
 }
+
+#[cfg(test)]
+mod tests;

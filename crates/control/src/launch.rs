@@ -242,7 +242,7 @@ impl RunInstances {
         }
         let (host, subnet) = self.choose_host(tx, cx, plan)?;
         let id = InstanceId::from_u64(cx.new_id());
-        let asked = tx.host_touch(host)?;
+        let (host, asked) = (host.id, tx.host_touch_row(host)?);
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
         let volume = self.insert_volume(tx, cx, plan, subnet, host, id, asked)?;
         self.insert_address(tx, cx, subnet, &interface)?;
@@ -285,7 +285,7 @@ impl RunInstances {
     }
 
     /// The first subnet in whose zone a host has room, and that host.
-    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan) -> Result<(HostId, &'p Subnet), Failure> {
+    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan) -> Result<(Host, &'p Subnet), Failure> {
         let mut refusal = Error::Internal;
         for subnet in &plan.subnets {
             match propose(tx, cx, plan, &subnet.zone)? {
@@ -407,7 +407,7 @@ pub fn default_hostname(ip: Ipv4Addr) -> String {
 
 /// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it all that the index is not
 /// sure of is read.
-fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<HostId, Error>, Failure> {
+fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<Host, Error>, Failure> {
     let wanted = crate::fleet::Wanted { zone, kind: plan.kind, disk: plan.root_size };
     let mut is_exact = false;
     for _ in 0..PROPOSALS_MAX {
@@ -415,10 +415,10 @@ fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<H
         match proposal {
             Ok(host) => {
                 let found = crate::fleet::held(tx, host)?;
-                let has_room = has_room(tx, cx, host, found, plan)?;
-                cx.cloud.fleet().hold(host, found, has_room.then_some(&wanted));
-                if has_room {
-                    return Ok(Ok(host));
+                let row = tx.get::<Host>(host)?.filter(|row| has_room(cx, row, found, plan));
+                cx.cloud.fleet().hold(host, found, row.as_ref().map(|_| &wanted));
+                if let Some(row) = row {
+                    return Ok(Ok(row));
                 }
             }
             Err(_) if !is_exact => {
@@ -433,11 +433,11 @@ fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<H
     Ok(Err(Error::Unavailable))
 }
 
-fn has_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, found: Cost, plan: &Plan) -> Result<bool, Failure> {
-    let Some(capacity) = tx.get::<Host>(host)?.and_then(|host| host.capacity) else { return Ok(false) };
+fn has_room(cx: &Cx<'_>, host: &Host, found: Cost, plan: &Plan) -> bool {
+    let Some(capacity) = &host.capacity else { return false };
     let disk_limit = capacity.disk_gib.saturating_mul(u64::from(cx.cloud.region().disk_overcommit));
     let fits = |held: u32, more: u64, limit: u64| u64::from(held) + more <= limit;
-    Ok(fits(found.millicpus, u64::from(plan.kind.vcpus) * 1_000, u64::from(capacity.vcpus) * 1_000)
+    fits(found.millicpus, u64::from(plan.kind.vcpus) * 1_000, u64::from(capacity.vcpus) * 1_000)
         && fits(found.mib, plan.kind.memory.0, capacity.memory.0)
-        && fits(found.gib, u64::from(plan.root_size.0), disk_limit))
+        && fits(found.gib, u64::from(plan.root_size.0), disk_limit)
 }

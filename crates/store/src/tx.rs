@@ -4,6 +4,7 @@
 //! write. A transaction does nothing but SQL: its closure may be run again.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::changes::{Change, Document, Effects, What};
@@ -103,16 +104,23 @@ impl<'c> Tx<'c> {
 
     /// The rows with these ids, in their order, without those that are not there.
     pub fn get_many<R: Row>(&self, ids: &[R::Id]) -> Result<Vec<R>, StoreError> {
-        let mut found = std::collections::HashMap::with_capacity(ids.len());
-        for some in ids.chunks(IN_LISTS[IN_LISTS.len() - 1]) {
+        let values: Vec<Value> = ids.iter().map(Key::to_value).collect();
+        let mut found: HashMap<Value, R> = self.list_any::<R>("id", &values)?.into_iter().map(|row| (row.id().to_value(), row)).collect();
+        Ok(values.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    /// The rows whose column has one of these values, in no order.
+    pub fn list_any<R: Row>(&self, column: &'static str, values: &[Value]) -> Result<Vec<R>, StoreError> {
+        let mut found = Vec::with_capacity(values.len());
+        for some in values.chunks(IN_LISTS[IN_LISTS.len() - 1]) {
             let length = IN_LISTS.into_iter().find(|length| *length >= some.len()).expect("chunks are no longer than the longest list");
             let places: String = (1..=length).map(|n| if n == 1 { "$1".to_owned() } else { format!(", ${n}") }).collect();
             let last = some.last().expect("chunks are not empty");
-            let values: Vec<Value> = (0..length).map(|n| some.get(n).unwrap_or(last).to_value()).collect();
-            let sql = format!("SELECT body FROM {} WHERE id IN ({places})", R::TABLE);
-            found.extend(self.query(&sql, &values, document::<R>)?.into_iter().map(|row| (row.id().to_value(), row)));
+            let padded: Vec<Value> = (0..length).map(|n| some.get(n).unwrap_or(last).clone()).collect();
+            let sql = format!("SELECT body FROM {} WHERE {column} IN ({places})", R::TABLE);
+            found.extend(self.query(&sql, &padded, document::<R>)?);
         }
-        Ok(ids.iter().filter_map(|id| found.remove(&id.to_value())).collect())
+        Ok(found)
     }
 
     /// The rows that fit.

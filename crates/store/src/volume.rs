@@ -50,6 +50,13 @@ impl Tx<'_> {
         self.list(By::is("instance", instance))
     }
 
+    /// Volumes attached to any of these instances, by id.
+    pub fn volume_list_of_instances(&self, instances: &[InstanceId]) -> Result<Vec<Volume>, StoreError> {
+        let mut volumes: Vec<Volume> = self.list_any("instance", &instances.iter().map(Key::to_value).collect::<Vec<_>>())?;
+        volumes.sort_unstable_by_key(|volume| volume.id);
+        Ok(volumes)
+    }
+
     /// GiB that volumes take on a host.
     pub fn volume_gib_on_host(&self, host: HostId) -> Result<u64, StoreError> {
         Ok(u64::try_from(self.sum::<Volume>("gib", By::is("host", host))?).unwrap_or(0))
