@@ -12,6 +12,7 @@ use crate::auth::Principals;
 use crate::console::Consoles;
 use crate::fleet::Fleet;
 use crate::host::HostLinks;
+use crate::report::Reports;
 use crate::{Clock, Ids, MasterKey};
 
 /// Settings of a region that never change while it runs.
@@ -52,6 +53,7 @@ struct Inner {
     principals: Principals,
     fleet: Mutex<Fleet>,
     host_links: HostLinks,
+    reports: Reports,
     consoles: Consoles,
     /// Hosts whose document changed since it was last rendered.
     dirty_hosts: Mutex<BTreeSet<HostId>>,
@@ -61,6 +63,7 @@ struct Inner {
 impl Cloud {
     /// Puts the parts together. Nothing runs yet: see [`crate::work`] and [`crate::host`].
     pub fn new(store: Store, clock: Clock, ids: Ids, master: MasterKey, region: Region) -> Cloud {
+        let fleet = Mutex::new(Fleet::new(&store, region.disk_overcommit));
         let inner = Inner {
             store,
             clock,
@@ -68,8 +71,9 @@ impl Cloud {
             master,
             region,
             principals: Principals::default(),
-            fleet: Mutex::new(Fleet::default()),
+            fleet,
             host_links: HostLinks::default(),
+            reports: Reports::default(),
             consoles: Consoles::default(),
             dirty_hosts: Mutex::default(),
             render: Notify::new(),
@@ -114,6 +118,10 @@ impl Cloud {
         &self.inner.consoles
     }
 
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.inner.reports
+    }
+
     pub(crate) fn host_links(&self) -> &HostLinks {
         &self.inner.host_links
     }
@@ -127,11 +135,16 @@ impl Cloud {
     /// Takes one host whose document is to be rendered.
     pub(crate) async fn next_dirty_host(&self) -> HostId {
         loop {
-            if let Some(host) = self.dirty().pop_first() {
+            if let Some(host) = self.dirty_host() {
                 return host;
             }
             self.inner.render.notified().await;
         }
+    }
+
+    /// Takes one host whose document is to be rendered, if there is one.
+    pub(crate) fn dirty_host(&self) -> Option<HostId> {
+        self.dirty().pop_first()
     }
 
     fn dirty(&self) -> MutexGuard<'_, BTreeSet<HostId>> {

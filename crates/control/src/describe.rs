@@ -440,18 +440,23 @@ pub(crate) fn views(tx: &Tx<'_>, instances: Vec<Instance>) -> Result<Vec<Instanc
     let groups: Vec<SecurityGroupId> = distinct(interfaces.values().flat_map(|nic| nic.groups.iter().copied()));
     let groups = by_id(tx.get_many::<SecurityGroup>(&groups)?, |group| group.id);
     let images = by_id(tx.get_many::<Image>(&distinct(instances.iter().map(|i| i.image)))?, |image| image.id);
+    let nics: Vec<_> = interfaces.keys().copied().collect();
+    let mut addresses = by_interface(tx.address_list_of_interfaces(&nics)?);
+    let mut volumes: HashMap<InstanceId, Vec<Volume>> = HashMap::new();
+    for volume in tx.volume_list_of_instances(&instances.iter().filter(|i| i.is_live()).map(|i| i.id).collect::<Vec<_>>())? {
+        if let Some(instance) = volume.instance {
+            volumes.entry(instance).or_default().push(volume);
+        }
+    }
     let view = |instance: Instance| {
         let interface = interfaces.get(&instance.interface).cloned();
         let names = interface.iter().flat_map(|nic| &nic.groups).filter_map(|id| Some((*id, groups.get(id)?.name.clone()))).collect();
-        let address = match &interface {
-            Some(nic) => tx.address_of_interface(nic.id)?,
-            None => None,
-        };
-        let volumes = if instance.is_live() { tx.volume_list_of_instance(instance.id)? } else { vec![] };
+        let address = addresses.remove(&instance.interface);
+        let volumes = volumes.remove(&instance.id).unwrap_or_default();
         let image = images.get(&instance.image).cloned();
-        Ok(InstanceView { instance, interface, address, volumes, groups: names, image })
+        InstanceView { instance, interface, address, volumes, groups: names, image }
     };
-    instances.into_iter().map(view).collect()
+    Ok(instances.into_iter().map(view).collect())
 }
 
 /// Puts interfaces together with what they refer to.
@@ -459,13 +464,19 @@ fn interface_views(tx: &Tx<'_>, interfaces: Vec<Interface>) -> Result<Vec<Interf
     let groups = distinct(interfaces.iter().flat_map(|nic| nic.groups.iter().copied()));
     let groups = by_id(tx.get_many::<SecurityGroup>(&groups)?, |group| group.id);
     let subnets = by_id(tx.get_many::<Subnet>(&distinct(interfaces.iter().map(|nic| nic.subnet)))?, |subnet| subnet.id);
+    let mut addresses = by_interface(tx.address_list_of_interfaces(&interfaces.iter().map(|nic| nic.id).collect::<Vec<_>>())?);
     let view = |interface: Interface| {
         let named = interface.groups.iter().filter_map(|id| Some((*id, groups.get(id)?.name.clone()))).collect();
         let zone = subnets.get(&interface.subnet).map_or_else(String::new, |subnet| subnet.zone.clone());
-        let address = tx.address_of_interface(interface.id)?;
-        Ok(InterfaceView { interface, zone, address, groups: named })
+        let address = addresses.remove(&interface.id);
+        InterfaceView { interface, zone, address, groups: named }
     };
-    interfaces.into_iter().map(view).collect()
+    Ok(interfaces.into_iter().map(view).collect())
+}
+
+/// Addresses by the interface that each is translated to.
+fn by_interface(addresses: Vec<Address>) -> HashMap<InterfaceId, Address> {
+    addresses.into_iter().filter_map(|address| Some((address.interface?, address))).collect()
 }
 
 fn by_id<T, I: std::hash::Hash + Eq>(rows: Vec<T>, id: impl Fn(&T) -> I) -> HashMap<I, T> {

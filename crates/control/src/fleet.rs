@@ -1,12 +1,19 @@
 //! Where an instance can go: an index of hosts that proposes, and says why when it has nothing to propose.
 //!
-//! The index is read from the rows and remembers what it proposed since. It is no truth: the transaction that takes a
-//! proposal reads the rows again, and a refusal is given only after the index was read anew.
+//! ```text
+//!   commit ─▶ feed ─▶ hosts in doubt ─▶ settled from committed rows, before the next launch
+//!   launch ─▶ proposal ─▶ the rows say what the host holds ─▶ reserved, in doubt until its commit is seen
+//! ```
+//!
+//! The index is no truth: the transaction that takes a proposal reads the rows of that host again, and a refusal is given only
+//! after every host in doubt was read. What a transaction read may still be rolled back, so only committed rows end a doubt.
+
+use std::collections::BTreeSet;
 
 use hostspec::Accelerator;
 use model::instance_type::Architecture;
-use model::{Catalogue, Error, Gib, Host, HostId, HostState, InstanceType, Mib};
-use store::Tx;
+use model::{Catalogue, Error, Gib, Host, HostId, HostState, Instance, InstanceType, Mib, Volume};
+use store::{Change, Changes, FeedError, Key, Store, Tx, What};
 
 use crate::auth::{Caller, Target};
 use crate::placement::{self, Cost, HostRow, Need, Overcommit, Request};
@@ -15,6 +22,8 @@ use crate::{Cloud, Failure};
 
 /// Decides between hosts that are equally good. Any number does; one that stays makes placement repeatable.
 const SEED: u64 = 0;
+/// Hosts in doubt that one launch settles before it begins: half a millisecond's worth, while other launches wait.
+const SETTLED_AT_ONCE: usize = 16;
 
 /// What an instance needs of a host.
 #[derive(Debug, Clone, Copy)]
@@ -30,28 +39,112 @@ pub(crate) struct Wanted<'a> {
 /// The index.
 pub(crate) struct Fleet {
     hosts: placement::Fleet,
-}
-
-impl Default for Fleet {
-    /// What hosts report includes the operator's overcommit already, so the index adds none.
-    fn default() -> Fleet {
-        Fleet { hosts: placement::Fleet::new(Overcommit::none(), SEED) }
-    }
+    feed: Changes,
+    /// Whether every host was read, and no commit was missed since.
+    is_complete: bool,
+    /// Hosts that may hold more or less than the index says.
+    doubtful: BTreeSet<HostId>,
+    disk_overcommit: u32,
 }
 
 impl Fleet {
-    /// Reads every host and what it holds. A host's disk may be promised several times.
-    pub fn refresh(&mut self, tx: &Tx<'_>, disk_overcommit: u32) -> Result<(), Failure> {
-        let mut fleet = Fleet::default();
+    /// An index that knows no host yet and hears of every commit from now on. A host's disk may be promised several times; what
+    /// hosts report of processors includes the operator's overcommit already.
+    pub fn new(store: &Store, disk_overcommit: u32) -> Fleet {
+        let hosts = placement::Fleet::new(Overcommit::none(), SEED);
+        Fleet { hosts, feed: store.changes(), is_complete: false, doubtful: BTreeSet::new(), disk_overcommit }
+    }
+
+    /// Takes in what was committed. Hosts are known anew at once; what is held on them comes into doubt.
+    pub fn follow(&mut self) {
+        loop {
+            match self.feed.try_next() {
+                Ok(Some(commit)) => self.note(&commit.changes),
+                Ok(None) | Err(FeedError::Closed) => return,
+                Err(FeedError::Missed(_)) => self.is_complete = false,
+            }
+        }
+    }
+
+    fn note(&mut self, changes: &[Change]) {
+        for change in changes {
+            self.doubtful.extend(holder::<Instance>(change).or_else(|| holder::<Volume>(change)));
+            if let Some(id) = change.id_of::<Host>() {
+                match change.row::<Host>() {
+                    Some(host) => self.note_host(host),
+                    None => self.hosts.host_remove(id),
+                }
+            }
+            if change.id_of::<Volume>().is_some() && matches!(change.what, What::Deleted) {
+                self.note_deleted_volume(changes);
+            }
+        }
+    }
+
+    fn note_host(&mut self, host: Host) {
+        let row = row(host, self.disk_overcommit);
+        match self.hosts.host_row(row.id) {
+            Some(known) if *known == row => {}
+            Some(_) => self.hosts.host_upsert(row),
+            None => {
+                self.doubtful.insert(row.id);
+                self.hosts.host_upsert(row);
+            }
+        }
+    }
+
+    /// A deleted row no longer says on which host it was; its host has a new document, in the same commit.
+    fn note_deleted_volume(&mut self, changes: &[Change]) {
+        let before = self.doubtful.len();
+        self.doubtful.extend(changes.iter().filter_map(Change::id_of::<Host>));
+        if self.doubtful.len() == before && !changes.iter().any(|change| change.id_of::<Host>().is_some()) {
+            self.is_complete = false;
+        }
+    }
+
+    /// Whether the index says what the rows say, as far as they are committed.
+    pub fn is_settled(&mut self) -> bool {
+        self.follow();
+        self.is_complete && self.doubtful.is_empty()
+    }
+
+    /// Reads some hosts in doubt anew, all of them if none was ever read. The transaction must see committed rows only.
+    pub fn settle(&mut self, tx: &Tx<'_>, at_most: usize) -> Result<(), Failure> {
+        self.follow();
+        if !self.is_complete {
+            self.read_all(tx)?;
+            self.is_complete = true;
+            self.doubtful.clear();
+        }
+        for _ in 0..at_most {
+            let Some(host) = self.doubtful.first().copied() else { break };
+            self.hosts.host_hold(host, held(tx, host)?, 0);
+            self.doubtful.remove(&host);
+        }
+        Ok(())
+    }
+
+    /// Reads every host in doubt anew, in a transaction that may see what is never committed: they stay in doubt.
+    pub fn be_exact(&mut self, tx: &Tx<'_>) -> Result<(), Failure> {
+        self.follow();
+        if !self.is_complete {
+            return self.read_all(tx);
+        }
+        for host in &self.doubtful {
+            self.hosts.host_hold(*host, held(tx, *host)?, 0);
+        }
+        Ok(())
+    }
+
+    fn read_all(&mut self, tx: &Tx<'_>) -> Result<(), Failure> {
+        self.hosts = placement::Fleet::new(Overcommit::none(), SEED);
+        let mut instances = tx.instance_held_by_host()?;
+        let mut volumes = tx.volume_gib_by_host()?;
         for host in tx.host_list()? {
             let id = host.id;
-            let held = tx.instance_held_on_host(id)?;
-            let disk = tx.volume_gib_on_host(id)?;
-            fleet.hosts.host_upsert(row(host, disk_overcommit));
-            let held = Cost { millicpus: narrow(held.vcpus.saturating_mul(1_000)), mib: narrow(held.memory_mib), gib: narrow(disk) };
-            fleet.hosts.host_hold(id, held, 0);
+            self.hosts.host_upsert(row(host, self.disk_overcommit));
+            self.hosts.host_hold(id, cost(instances.remove(&id).unwrap_or_default(), volumes.remove(&id).unwrap_or(0)), 0);
         }
-        *self = fleet;
         Ok(())
     }
 
@@ -66,10 +159,28 @@ impl Fleet {
         self.hosts.find(&wanted.request(&[wanted.zone])).is_some()
     }
 
-    /// Remembers a proposal that was taken.
-    pub fn reserve(&mut self, host: HostId, wanted: &Wanted<'_>) {
-        self.hosts.reserve(host, &wanted.need());
+    /// Remembers what a transaction found on a host, and that it takes a proposal when it does.
+    pub fn hold(&mut self, host: HostId, found: Cost, taken: Option<&Wanted<'_>>) {
+        self.hosts.host_hold(host, found, 0);
+        if let Some(wanted) = taken {
+            self.hosts.reserve(host, &wanted.need());
+        }
+        self.doubtful.insert(host);
     }
+}
+
+/// The host of a row that was written, if it is of this noun.
+fn holder<R: store::Row>(change: &Change) -> Option<HostId> {
+    change.column::<R>("host").and_then(HostId::from_value)
+}
+
+/// What instances and volumes take on a host.
+pub(crate) fn held(tx: &Tx<'_>, host: HostId) -> Result<Cost, Failure> {
+    Ok(cost(tx.instance_held_on_host(host)?, tx.volume_gib_on_host(host)?))
+}
+
+fn cost(instances: store::Held, gib: u64) -> Cost {
+    Cost { millicpus: narrow(instances.vcpus.saturating_mul(1_000)), mib: narrow(instances.memory_mib), gib: narrow(gib) }
 }
 
 impl<'a> Wanted<'a> {
@@ -118,15 +229,28 @@ fn narrow(amount: u64) -> u32 {
 }
 
 impl Cloud {
+    /// Brings the index up to what is committed; where very many hosts are in doubt, nearer to it.
+    pub(crate) async fn settle_fleet(&self) -> Result<(), Error> {
+        if self.fleet().is_settled() {
+            return Ok(());
+        }
+        let cloud = self.clone();
+        let settled = self.store().read(move |tx| cloud.fleet().settle(tx, SETTLED_AT_ONCE)).await;
+        settled.map_err(|failure| self.refusal("settle the placement index", failure))
+    }
+
     /// The instance types that some host of the zone has room for now. A look and no promise: a launch may still be refused.
     pub async fn types_with_room(&self, caller: &Caller, zone: &str) -> Result<Vec<&'static InstanceType>, Error> {
         let zone = zone.to_owned();
         let look = move |tx: &Tx<'_>, cx: &Cx<'_>| {
             let mut fleet = cx.cloud.fleet();
-            fleet.refresh(tx, cx.cloud.region().disk_overcommit)?;
+            fleet.settle(tx, usize::MAX)?;
             let fits = |kind: &&InstanceType| fleet.has_room(&Wanted { zone: &zone, kind, disk: Gib(1) });
             Ok::<_, Failure>(Catalogue::standard().all().iter().filter(fits).collect())
         };
         self.read(caller, vec![Target::any()], look).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,18 +6,23 @@
 //!
 //! Hosts that change while a document is rendered are rendered once more, not once for each change. Every word of a document
 //! comes from the rows, so after a restart the same rows give the same document.
+//!
+//! A document is made from the one before: machines and volumes whose row asks for nothing newer are taken over as they are.
+//! So whatever changes a machine's part of the document must mark its instance with the new generation (`asked`), as
+//! [`crate::instance`] does; networks and images are read each time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use hostspec::{
     DiskSpec, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SubnetSpec, VmNic,
     VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use model::{
-    Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, Interface, MIB, Noun, Peer, SecurityGroup, SecurityGroupId, Subnet,
-    Volume, VolumeId, VolumePhase, Vpc, VpcId,
+    Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, MIB, Noun, Peer, SecurityGroup, SecurityGroupId,
+    Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId,
 };
 use store::{FeedError, Tx};
 use tokio::sync::watch;
@@ -28,15 +33,34 @@ use crate::{Cloud, Failure};
 /// Maximum transmission unit of guests: Ethernet's 1500 less 50 bytes of VXLAN between hosts.
 const GUEST_MTU: u16 = 1450;
 
+/// Between two rounds of rendering: a host that changes a hundred times a second gets a hundred documents and not a thousand.
+const ROUND: Duration = Duration::from_millis(10);
+/// Pause before the document of a host is rendered again that could not be.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// The channels on which hosts hear what they should hold.
 #[derive(Default)]
 pub(crate) struct HostLinks {
     links: Mutex<HashMap<HostId, watch::Sender<Arc<HostSpec>>>>,
+    rendered: Mutex<HashMap<HostId, Arc<Rendered>>>,
+}
+
+/// The last document of a host, and what its rows asked for then.
+struct Rendered {
+    spec: Arc<HostSpec>,
+    is_simulated: bool,
+    /// For each machine and volume of the document, the generation in which its row last changed it.
+    vms_asked: Vec<u64>,
+    volumes_asked: Vec<u64>,
 }
 
 impl HostLinks {
     fn lock(&self) -> MutexGuard<'_, HashMap<HostId, watch::Sender<Arc<HostSpec>>>> {
         self.links.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn rendered(&self) -> MutexGuard<'_, HashMap<HostId, Arc<Rendered>>> {
+        self.rendered.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -64,7 +88,7 @@ impl Cloud {
 
     /// Connects a host: the receiver always holds the newest document.
     pub async fn host_connect(&self, host: HostId) -> Result<watch::Receiver<Arc<HostSpec>>, Error> {
-        let spec = self.render(host).await?;
+        let spec = self.document(host).await?;
         let mut links = self.host_links().lock();
         let receiver = links.entry(host).or_insert_with(|| watch::Sender::new(Arc::new(HostSpec::empty(host)))).subscribe();
         drop(links);
@@ -76,17 +100,27 @@ impl Cloud {
     /// Renders documents of hosts that change, until the task is dropped.
     pub async fn render_hosts(&self) {
         loop {
-            let host = self.next_dirty_host().await;
-            if !self.host_links().lock().contains_key(&host) {
-                continue;
+            let first = self.next_dirty_host().await;
+            let round = tokio::time::Instant::now() + ROUND;
+            let mut next = Some(first);
+            while let Some(host) = next {
+                self.render_and_send(host).await;
+                next = self.dirty_host();
             }
-            match self.render(host).await {
-                Ok(spec) => self.send(host, spec),
-                Err(error) => {
-                    tracing::error!(%host, %error, "the document of a host could not be rendered; it keeps the one that it has");
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                    self.host_changed(host);
-                }
+            tokio::time::sleep_until(round).await;
+        }
+    }
+
+    async fn render_and_send(&self, host: HostId) {
+        if !self.host_links().lock().contains_key(&host) {
+            return;
+        }
+        match self.document(host).await {
+            Ok(spec) => self.send(host, spec),
+            Err(error) => {
+                tracing::error!(%host, %error, "the document of a host could not be rendered; it keeps the one that it has");
+                tokio::time::sleep(AGAIN).await;
+                self.host_changed(host);
             }
         }
     }
@@ -97,6 +131,8 @@ impl Cloud {
         loop {
             match changes.next().await {
                 Ok(commit) => {
+                    // Nobody else may read the feed for hours, and what is not read stays in memory.
+                    self.fleet().follow();
                     for host in commit.changes.iter().filter_map(|change| change.row::<Host>()) {
                         self.note_host(&host);
                     }
@@ -118,23 +154,39 @@ impl Cloud {
         }
     }
 
-    fn send(&self, host: HostId, spec: HostSpec) {
+    fn send(&self, host: HostId, spec: Arc<HostSpec>) {
         if let Some(link) = self.host_links().lock().get(&host) {
             link.send_if_modified(|held| {
-                let newer = spec.generation > held.generation || (spec.generation == held.generation && **held != spec);
+                let newer = spec.generation > held.generation || (spec.generation == held.generation && *held != spec);
                 if newer {
-                    *held = Arc::new(spec);
+                    *held = spec;
                 }
                 newer
             });
         }
     }
 
-    /// The document of a host, from one consistent view of the rows.
+    /// The document of a host, made from the one before as far as the rows allow, from one consistent view of them.
+    pub async fn document(&self, host: HostId) -> Result<Arc<HostSpec>, Error> {
+        let before = self.host_links().rendered().get(&host).cloned();
+        let cloud = self.clone();
+        let rendered = self.store().read(move |tx| Rendering::read(tx, &cloud, host, before.as_deref())?.document());
+        let rendered = Arc::new(rendered.await.map_err(|failure| self.refusal("render a host", failure))?);
+        let spec = rendered.spec.clone();
+        let mut all = self.host_links().rendered();
+        // Somebody may have rendered newer rows meanwhile.
+        if all.get(&host).is_none_or(|held| held.spec.generation <= spec.generation) {
+            all.insert(host, rendered);
+        }
+        Ok(spec)
+    }
+
+    /// The document of a host from nothing but the rows.
     pub async fn render(&self, host: HostId) -> Result<HostSpec, Error> {
         let cloud = self.clone();
-        let rendered = self.store().read(move |tx| Rendering::read(tx, &cloud, host)?.document());
-        rendered.await.map_err(|failure| self.refusal("render a host", failure))
+        let rendered = self.store().read(move |tx| Rendering::read(tx, &cloud, host, None)?.document());
+        let rendered = rendered.await.map_err(|failure| self.refusal("render a host", failure))?;
+        Ok(Arc::unwrap_or_clone(rendered.spec))
     }
 }
 
@@ -170,10 +222,69 @@ struct Rendering {
     region: String,
     domain: String,
     host: Host,
-    instances: Vec<(Instance, Interface, Option<Ipv4Addr>)>,
-    volumes: Vec<Volume>,
+    is_simulated: bool,
+    machines: Vec<(Machine, u64)>,
+    volumes: Vec<(VolumeSpec, u64)>,
     images: BTreeMap<ImageId, Image>,
     networks: BTreeMap<VpcId, Network>,
+}
+
+/// A machine of a document: taken over from the document before, or to be made from its rows.
+enum Machine {
+    Kept { vm: VmSpec, nic: Option<(VpcId, NicSpec)> },
+    New(Box<(Instance, Interface, Option<Ipv4Addr>)>),
+}
+
+impl Machine {
+    fn image(&self) -> ImageId {
+        match self {
+            Machine::Kept { vm, .. } => vm.metadata.image,
+            Machine::New(rows) => rows.0.image,
+        }
+    }
+
+    /// Its VPC and security groups, where the host carries its packets.
+    fn network(&self) -> Option<(VpcId, &[SecurityGroupId])> {
+        match self {
+            Machine::Kept { nic, .. } => nic.as_ref().map(|(vpc, nic)| (*vpc, nic.groups.as_slice())),
+            Machine::New(rows) => Some((rows.0.vpc, rows.1.groups.as_slice())),
+        }
+    }
+
+    fn read(tx: &Tx<'_>, id: InstanceId) -> Result<Machine, Failure> {
+        let instance = tx.get::<Instance>(id)?.ok_or_else(|| Error::not_found(Noun::Instance, id))?;
+        let interface = tx.get::<Interface>(instance.interface)?;
+        let interface = interface.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
+        let address = tx.address_of_interface(interface.id)?.map(|address| address.ip);
+        Ok(Machine::New(Box::new((instance, interface, address))))
+    }
+}
+
+/// What a document is made from, by id.
+struct Before<'r> {
+    rendered: &'r Rendered,
+    nics: HashMap<InstanceId, (VpcId, &'r NicSpec)>,
+}
+
+impl<'r> Before<'r> {
+    fn new(rendered: &'r Rendered) -> Before<'r> {
+        let of = |network: &'r VpcSpec| network.nics.iter().map(|nic| (nic.vm, (network.id, nic)));
+        Before { rendered, nics: rendered.spec.networks.iter().flat_map(of).collect() }
+    }
+
+    fn machine(&self, id: InstanceId, asked: u64) -> Option<Machine> {
+        let at = self.rendered.spec.vms.binary_search_by_key(&id, |vm| vm.id).ok()?;
+        if self.rendered.vms_asked[at] != asked {
+            return None;
+        }
+        let nic = self.nics.get(&id).map(|(vpc, nic)| (*vpc, (*nic).clone()));
+        Some(Machine::Kept { vm: self.rendered.spec.vms[at].clone(), nic })
+    }
+
+    fn volume(&self, id: VolumeId, asked: u64) -> Option<VolumeSpec> {
+        let at = self.rendered.spec.volumes.binary_search_by_key(&id, |volume| volume.id).ok()?;
+        (self.rendered.volumes_asked[at] == asked).then(|| self.rendered.spec.volumes[at].clone())
+    }
 }
 
 struct Network {
@@ -184,53 +295,81 @@ struct Network {
 }
 
 impl Rendering {
-    fn read(tx: &Tx<'_>, cloud: &Cloud, id: HostId) -> Result<Rendering, Failure> {
+    fn read(tx: &Tx<'_>, cloud: &Cloud, id: HostId, before: Option<&Rendered>) -> Result<Rendering, Failure> {
         let host = tx.get::<Host>(id)?.ok_or_else(|| Error::not_found(Noun::Host, id))?;
-        let simulated = host.capacity.as_ref().is_some_and(|capacity| capacity.accelerator == "simulated");
-        let mut instances = Vec::new();
-        for instance in tx.instance_list_on_host(id)? {
-            let interface = tx.get::<Interface>(instance.interface)?;
-            let interface = interface.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
-            let address = tx.address_of_interface(interface.id)?.map(|address| address.ip);
-            instances.push((instance, interface, address));
+        let is_simulated = host.capacity.as_ref().is_some_and(|capacity| capacity.accelerator == "simulated");
+        let before = before.filter(|before| before.is_simulated == is_simulated).map(Before::new);
+        let mut machines = Vec::new();
+        for (id, asked) in tx.instance_asked_on_host(id)? {
+            let kept = before.as_ref().and_then(|before| before.machine(id, asked));
+            machines.push((kept.map_or_else(|| Machine::read(tx, id), Ok)?, asked));
         }
-        let volumes = tx.volume_list_of_host(id)?;
+        let mut volumes = Vec::new();
+        for (id, asked) in tx.volume_asked_of_host(id)? {
+            let kept = before.as_ref().and_then(|before| before.volume(id, asked));
+            let spec = match kept {
+                Some(spec) => spec,
+                None => volume_spec(&tx.get::<Volume>(id)?.ok_or_else(|| Error::not_found(Noun::Volume, id))?),
+            };
+            volumes.push((spec, asked));
+        }
         let images: BTreeSet<ImageId> =
-            volumes.iter().filter_map(|volume| volume.image).chain(instances.iter().map(|(i, ..)| i.image)).collect();
+            volumes.iter().filter_map(|(volume, _)| image_of(volume)).chain(machines.iter().map(|(machine, _)| machine.image())).collect();
         let images = tx.get_many::<Image>(&images.into_iter().collect::<Vec<_>>())?;
-        let vpcs: BTreeSet<VpcId> = instances.iter().map(|(instance, ..)| instance.vpc).collect();
-        let mut networks = BTreeMap::new();
+        let mut groups: BTreeMap<VpcId, BTreeSet<SecurityGroupId>> = BTreeMap::new();
         // A simulated host moves no packets, so it is not told of networks with their many members.
-        for vpc in vpcs.into_iter().filter(|_| !simulated) {
-            let local = instances.iter().filter(|(instance, ..)| instance.vpc == vpc).flat_map(|(_, nic, _)| nic.groups.iter().copied());
-            networks.insert(vpc, Network::read(tx, vpc, local.collect())?);
+        for (vpc, local) in machines.iter().filter(|_| !is_simulated).filter_map(|(machine, _)| machine.network()) {
+            groups.entry(vpc).or_default().extend(local);
+        }
+        let mut networks = BTreeMap::new();
+        for (vpc, local) in groups {
+            networks.insert(vpc, Network::read(tx, vpc, local)?);
         }
         let region = cloud.region();
         Ok(Rendering {
             region: region.name.clone(),
             domain: region.domain.clone(),
             host,
-            instances,
+            is_simulated,
+            machines,
             volumes,
             images: images.into_iter().map(|image| (image.id, image)).collect(),
             networks,
         })
     }
 
-    fn document(&self) -> Result<HostSpec, Failure> {
-        let mut vms = Vec::with_capacity(self.instances.len());
-        for (instance, interface, address) in &self.instances {
-            vms.push(self.vm(instance, interface, *address));
+    fn document(mut self) -> Result<Rendered, Failure> {
+        let mut vms = Vec::with_capacity(self.machines.len());
+        let mut vms_asked = Vec::with_capacity(self.machines.len());
+        let mut nics: BTreeMap<VpcId, Vec<NicSpec>> = BTreeMap::new();
+        for (machine, asked) in std::mem::take(&mut self.machines) {
+            let (vm, nic) = match machine {
+                Machine::Kept { vm, nic } => (vm, nic),
+                Machine::New(rows) => {
+                    let (instance, interface, address) = *rows;
+                    let nic = (instance.vpc, nic_spec(&instance, &interface, address));
+                    (self.vm(&instance, &interface, address), Some(nic))
+                }
+            };
+            vms.push(vm);
+            vms_asked.push(asked);
+            if let Some((vpc, nic)) = nic {
+                nics.entry(vpc).or_default().push(nic);
+            }
         }
-        Ok(HostSpec {
+        let networks = self.networks.values().map(|network| self.network(network, nics.remove(&network.vpc.id).unwrap_or_default()));
+        let networks = networks.collect();
+        let (volumes, volumes_asked) = self.volumes.into_iter().unzip();
+        let spec = HostSpec {
             version: hostspec::VERSION,
             host: self.host.id,
             generation: self.host.generation,
             vms,
-            volumes: self.volumes.iter().map(volume_spec).collect(),
-            networks: self.networks.values().map(|network| self.network(network)).collect(),
+            volumes,
+            networks,
             images: self.images.values().map(image_spec).collect(),
-        })
+        };
+        Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked })
     }
 
     fn vm(&self, instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> VmSpec {
@@ -283,32 +422,18 @@ impl Rendering {
         }
     }
 
-    fn network(&self, network: &Network) -> VpcSpec {
+    fn network(&self, network: &Network, nics: Vec<NicSpec>) -> VpcSpec {
         let vpc = &network.vpc;
-        let members = self.instances.iter().filter(|(instance, ..)| instance.vpc == vpc.id);
-        let nic = |(instance, interface, address): &(Instance, Interface, Option<Ipv4Addr>)| NicSpec {
-            id: interface.id,
-            vm: instance.id,
-            subnet: interface.subnet,
-            mac: interface.mac,
-            ip: interface.ip,
-            hostname: instance.hostname.clone(),
-            public_ip: *address,
-            groups: interface.groups.clone(),
-        };
-        let record = |(instance, interface, _): &(Instance, Interface, Option<Ipv4Addr>)| NameRecord {
-            name: format!("{}.{}", instance.hostname, self.domain).to_lowercase(),
-            ip: interface.ip,
-        };
+        let record = |nic: &NicSpec| NameRecord { name: format!("{}.{}", nic.hostname, self.domain).to_lowercase(), ip: nic.ip };
         VpcSpec {
             id: vpc.id,
             vni: vpc.vni,
             ranges: vec![vpc.range],
             subnets: network.subnets.iter().map(|s| SubnetSpec { id: s.id, range: s.range, gateway: s.gateway() }).collect(),
-            nics: members.clone().map(nic).collect(),
+            names: nics.iter().map(record).collect(),
+            nics,
             remote: vec![],
             groups: network.groups.values().map(|group| network.group(group)).collect(),
-            names: members.map(record).collect(),
             domain: self.domain.clone(),
         }
     }
@@ -357,6 +482,27 @@ fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
     match peer {
         Peer::Group { group } => Some(group),
         Peer::Range { .. } => None,
+    }
+}
+
+fn nic_spec(instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> NicSpec {
+    NicSpec {
+        id: interface.id,
+        vm: instance.id,
+        subnet: interface.subnet,
+        mac: interface.mac,
+        ip: interface.ip,
+        hostname: instance.hostname.clone(),
+        public_ip: address,
+        groups: interface.groups.clone(),
+    }
+}
+
+/// The image that a volume of a document is read from.
+fn image_of(volume: &VolumeSpec) -> Option<ImageId> {
+    match volume.goal {
+        VolumeGoal::Present { image, .. } => image,
+        VolumeGoal::Deleted => None,
     }
 }
 

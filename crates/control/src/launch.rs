@@ -21,6 +21,7 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::instance::check_description;
 use crate::network::{default_subnets, subnet_of};
+use crate::placement::Cost;
 use crate::run::{Command, Cx};
 use crate::work::wake_instance;
 
@@ -28,8 +29,8 @@ use crate::work::wake_instance;
 pub const LAUNCH_MAX: u32 = 100;
 /// Device name of a system disk, as EC2 images of Debian have it.
 const ROOT_DEVICE: &str = "/dev/xvda";
-/// Proposals of the host index that may turn out to be full before the launch is refused.
-const PROPOSALS_MAX: usize = 8;
+/// Proposals of the host index that may turn out to be full before the launch is put off. Each is corrected in the index.
+const PROPOSALS_MAX: usize = 64;
 
 /// Launches instances.
 #[derive(Debug, Clone, Serialize)]
@@ -106,6 +107,7 @@ struct Plan {
 impl Command for RunInstances {
     type Reply = Launched;
     const NAME: &'static str = "RunInstances";
+    const PLACES: bool = true;
 
     fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
         let named = |path: String| Target { path: Some(path), tags: Tags::new(), request_tags: Tags::new() };
@@ -240,7 +242,7 @@ impl RunInstances {
         }
         let (host, subnet) = self.choose_host(tx, cx, plan)?;
         let id = InstanceId::from_u64(cx.new_id());
-        let asked = tx.host_touch(host)?;
+        let (host, asked) = (host.id, tx.host_touch_row(host)?);
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
         let volume = self.insert_volume(tx, cx, plan, subnet, host, id, asked)?;
         self.insert_address(tx, cx, subnet, &interface)?;
@@ -283,7 +285,7 @@ impl RunInstances {
     }
 
     /// The first subnet in whose zone a host has room, and that host.
-    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan) -> Result<(HostId, &'p Subnet), Failure> {
+    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan) -> Result<(Host, &'p Subnet), Failure> {
         let mut refusal = Error::Internal;
         for subnet in &plan.subnets {
             match propose(tx, cx, plan, &subnet.zone)? {
@@ -397,21 +399,25 @@ pub fn default_hostname(ip: Ipv4Addr) -> String {
     format!("ip-{a}-{b}-{c}-{d}")
 }
 
-/// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it the index is read anew.
-fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<HostId, Error>, Failure> {
+/// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it all that the index is not
+/// sure of is read.
+fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<Host, Error>, Failure> {
     let wanted = crate::fleet::Wanted { zone, kind: plan.kind, disk: plan.root_size };
-    let mut refreshed = false;
+    let mut is_exact = false;
     for _ in 0..PROPOSALS_MAX {
         let proposal = cx.cloud.fleet().propose(&wanted);
         match proposal {
-            Ok(host) if has_room(tx, cx, host, plan)? => {
-                cx.cloud.fleet().reserve(host, &wanted);
-                return Ok(Ok(host));
+            Ok(host) => {
+                let found = crate::fleet::held(tx, host)?;
+                let row = tx.get::<Host>(host)?.filter(|row| has_room(cx, row, found, plan));
+                cx.cloud.fleet().hold(host, found, row.as_ref().map(|_| &wanted));
+                if let Some(row) = row {
+                    return Ok(Ok(row));
+                }
             }
-            Ok(_) => cx.cloud.fleet().refresh(tx, cx.cloud.region().disk_overcommit)?,
-            Err(_) if !refreshed => {
-                refreshed = true;
-                cx.cloud.fleet().refresh(tx, cx.cloud.region().disk_overcommit)?;
+            Err(_) if !is_exact => {
+                is_exact = true;
+                cx.cloud.fleet().be_exact(tx)?;
             }
             Err(reason) => {
                 return Ok(Err(Error::NoCapacity { wanted: format!("{} in {zone}", plan.kind.name), reason }));
@@ -421,12 +427,11 @@ fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<H
     Ok(Err(Error::Unavailable))
 }
 
-fn has_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, plan: &Plan) -> Result<bool, Failure> {
-    let Some(capacity) = tx.get::<Host>(host)?.and_then(|host| host.capacity) else { return Ok(false) };
-    let held = tx.instance_held_on_host(host)?;
-    let disk = tx.volume_gib_on_host(host)?;
+fn has_room(cx: &Cx<'_>, host: &Host, found: Cost, plan: &Plan) -> bool {
+    let Some(capacity) = &host.capacity else { return false };
     let disk_limit = capacity.disk_gib.saturating_mul(u64::from(cx.cloud.region().disk_overcommit));
-    Ok(held.vcpus + u64::from(plan.kind.vcpus) <= u64::from(capacity.vcpus)
-        && held.memory_mib + plan.kind.memory.0 <= capacity.memory.0
-        && disk + u64::from(plan.root_size.0) <= disk_limit)
+    let fits = |held: u32, more: u64, limit: u64| u64::from(held) + more <= limit;
+    fits(found.millicpus, u64::from(plan.kind.vcpus) * 1_000, u64::from(capacity.vcpus) * 1_000)
+        && fits(found.mib, plan.kind.memory.0, capacity.memory.0)
+        && fits(found.gib, u64::from(plan.root_size.0), disk_limit)
 }

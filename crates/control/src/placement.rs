@@ -334,6 +334,19 @@ impl Fleet {
         self.slots.len()
     }
 
+    /// The host as it was last told of.
+    pub fn host_row(&self, id: HostId) -> Option<&HostRow> {
+        let slot = *self.slots.get(&id)?;
+        self.hosts[slot as usize].as_ref().map(|host| &host.row)
+    }
+
+    /// What is held on a host in all.
+    pub fn host_held(&self, id: HostId) -> Option<Cost> {
+        let slot = *self.slots.get(&id)?;
+        let [millicpus, mib, gib] = self.hosts[slot as usize].as_ref()?.used.cost.map(narrow);
+        Some(Cost { millicpus, mib, gib })
+    }
+
     /// Adds a host, or takes over what has changed of it. What is reserved on it stays reserved.
     pub fn host_upsert(&mut self, row: HostRow) {
         let id = row.id;

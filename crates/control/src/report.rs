@@ -1,10 +1,22 @@
 //! What hosts report, written down. A report changes no phase: it becomes facts of rows, and who cares is woken.
 //!
-//! Reports are whole, so each is compared with the rows and only differences are written. One of an older start of the agent,
-//! or out of order, is dropped.
+//! ```text
+//!   report ─▶ compared with what the rows say, as remembered since the last one ─▶ rows that differ
+//!          ─▶ documents applied since the last one ─▶ rows that waited for these        ─▶ wakes
+//! ```
+//!
+//! Reports are whole, so each is compared with the rows and only differences are read and written. What is remembered counts
+//! only while the host's row has the numbers of the report that it came from; else the rows are read. A report of an older
+//! start of the agent, or out of order, is dropped.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hostspec::{Accelerator, Fault, FaultKind, HostReport, VmReport, VmState, VolumeState};
-use model::{Host, HostCapacity, HostId, HostState, Millis, ReasonKind, Seen, SeenFault, SeenState, Volume, VolumePhase};
+use model::{
+    Host, HostCapacity, HostId, HostState, Instance, InstanceId, Millis, ReasonKind, Seen, SeenFault, SeenState, Volume, VolumeId,
+    VolumePhase,
+};
 use store::{Tx, WriteError};
 
 use crate::work::wake_instance;
@@ -17,27 +29,47 @@ const SEEN_EVERY_MS: i64 = 5_000;
 impl Cloud {
     /// Writes a report down. An error means that nothing of it was kept; the host will repeat itself.
     pub async fn report(&self, report: HostReport) -> Result<(), WriteError<Failure>> {
-        let cloud = self.clone();
-        self.store().write(move |tx| cloud.write_report(tx, &report)).await
+        let known = match self.reports().get(report.host) {
+            Some(known) => known,
+            // Here rather than in the transaction, where a thousand rows would keep everyone waiting.
+            None => Arc::new(self.store().read(move |tx| Known::read(tx, report.host)).await.map_err(WriteError::Refused)?),
+        };
+        let report = Arc::new(report);
+        let (cloud, told) = (self.clone(), report.clone());
+        let written = self.store().write(move |tx| cloud.write_report(tx, &told, &known)).await?;
+        if written == Written::News {
+            self.reports().put(report.host, Known::of(&report));
+        }
+        Ok(())
     }
 
-    fn write_report(&self, tx: &mut Tx<'_>, report: &HostReport) -> Result<(), Failure> {
+    fn write_report(&self, tx: &mut Tx<'_>, report: &HostReport, known: &Known) -> Result<Written, Failure> {
         let now = self.clock().now();
         let Some(mut host) = tx.get::<Host>(report.host)? else {
             tracing::warn!(host = %report.host, "a report of an unknown host");
-            return Ok(());
+            return Ok(Written::Nothing);
         };
         if report.incarnation == host.incarnation && report.sequence <= host.sequence {
-            return Ok(());
+            return Ok(Written::Nothing);
         }
         if report.generation > host.generation {
-            return self.overtake(tx, host, report, now);
+            self.overtake(tx, host, report, now)?;
+            return Ok(Written::Nothing);
         }
-        self.write_host(tx, &mut host, report, now)?;
-        let woken = write_vms(tx, report, now)?;
-        write_volumes(tx, report)?;
+        let read;
+        let known = if known.stamp == (host.incarnation, host.sequence) {
+            known
+        } else {
+            read = Known::read(tx, report.host)?;
+            &read
+        };
+        let changed = Changed::between(known, report);
+        let applied_before = host.applied;
+        let written = self.write_host(tx, &mut host, report, &changed, now)?;
+        let woken = write_vms(tx, report, &changed, applied_before, now)?;
+        write_volumes(tx, report, &changed, applied_before)?;
         tracing::debug!(host = %report.host, sequence = report.sequence, woken, "report");
-        Ok(())
+        Ok(written)
     }
 
     /// The host holds a document that these rows never made: the database is older than the host, restored from a backup. The
@@ -55,7 +87,15 @@ impl Cloud {
         Ok(tx.update(&next)?)
     }
 
-    fn write_host(&self, tx: &mut Tx<'_>, host: &mut Host, report: &HostReport, now: Millis) -> Result<(), Failure> {
+    /// Writes what is new about the host. Its row always has the numbers of the last report in which anything was new.
+    fn write_host(
+        &self,
+        tx: &mut Tx<'_>,
+        host: &mut Host,
+        report: &HostReport,
+        changed: &Changed,
+        now: Millis,
+    ) -> Result<Written, Failure> {
         let capacity = HostCapacity {
             vcpus: report.capacity.vcpus.saturating_mul(self.region().cpu_overcommit),
             memory: report.capacity.memory,
@@ -71,22 +111,124 @@ impl Cloud {
         next.capacity = Some(capacity);
         next.applied = report.applied;
         next.state = if host.state == HostState::Silent { HostState::Up } else { host.state };
-        let news = next != *host || report.incarnation != host.incarnation || now.since(host.seen_at) >= SEEN_EVERY_MS;
+        let news =
+            next != *host || !changed.is_empty() || report.incarnation != host.incarnation || now.since(host.seen_at) >= SEEN_EVERY_MS;
         if news {
             (next.incarnation, next.sequence, next.seen_at) = (report.incarnation, report.sequence, now);
             tx.update(&next)?;
         }
         *host = next;
-        Ok(())
+        Ok(if news { Written::News } else { Written::Nothing })
+    }
+}
+
+/// Whether the host's row has the numbers of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Nothing,
+    News,
+}
+
+/// What rows say of hosts, remembered since the last report of each. It holds nothing that the rows do not.
+#[derive(Default)]
+pub(crate) struct Reports {
+    known: Mutex<HashMap<HostId, Arc<Known>>>,
+}
+
+impl Reports {
+    fn get(&self, host: HostId) -> Option<Arc<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&host).cloned()
+    }
+
+    fn put(&self, host: HostId, known: Known) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(host, Arc::new(known));
+    }
+}
+
+/// What rows say of the machines and volumes of a host.
+struct Known {
+    /// Incarnation and sequence of the host's row.
+    stamp: (u64, u64),
+    vms: HashMap<InstanceId, Seen>,
+    /// Volumes that were there. One that is being deleted counts as such until its row is gone.
+    volumes: HashMap<VolumeId, VolumeBytes>,
+}
+
+/// Whether the bytes of a volume are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum VolumeBytes {
+    Present,
+    Deleted,
+}
+
+impl Known {
+    fn read(tx: &Tx<'_>, host: HostId) -> Result<Known, Failure> {
+        let stamp = tx.get::<Host>(host)?.map_or((0, 0), |row| (row.incarnation, row.sequence));
+        let instances = tx.instance_list_of_host(host)?;
+        let present = |volume: &Volume| match volume.phase {
+            VolumePhase::Creating => None,
+            VolumePhase::Present | VolumePhase::Deleting => Some((volume.id, VolumeBytes::Present)),
+        };
+        Ok(Known {
+            stamp,
+            vms: instances.into_iter().filter_map(|instance| Some((instance.id, instance.seen?))).collect(),
+            volumes: tx.volume_list_of_host(host)?.iter().filter_map(present).collect(),
+        })
+    }
+
+    fn of(report: &HostReport) -> Known {
+        Known {
+            stamp: (report.incarnation, report.sequence),
+            vms: report.vms.iter().map(|vm| (vm.id, seen_of(vm))).collect(),
+            volumes: report.volumes.iter().map(|volume| (volume.id, bytes_of(volume.state))).collect(),
+        }
+    }
+}
+
+/// What a report says otherwise than the rows.
+#[derive(Default)]
+struct Changed {
+    vms: BTreeSet<InstanceId>,
+    volumes: BTreeSet<VolumeId>,
+}
+
+impl Changed {
+    fn between(known: &Known, report: &HostReport) -> Changed {
+        let mut changed = Changed::default();
+        let mut seen = BTreeSet::new();
+        for vm in &report.vms {
+            seen.insert(vm.id);
+            if known.vms.get(&vm.id).is_none_or(|before| *before != seen_of(vm)) {
+                changed.vms.insert(vm.id);
+            }
+        }
+        changed.vms.extend(known.vms.keys().filter(|id| !seen.contains(id)));
+        let mut there = BTreeSet::new();
+        for volume in &report.volumes {
+            there.insert(volume.id);
+            if known.volumes.get(&volume.id).is_none_or(|before| *before != bytes_of(volume.state)) {
+                changed.volumes.insert(volume.id);
+            }
+        }
+        changed.volumes.extend(known.volumes.keys().filter(|id| !there.contains(id)));
+        changed
+    }
+
+    fn is_empty(&self) -> bool {
+        self.vms.is_empty() && self.volumes.is_empty()
     }
 }
 
 /// Writes what is new about machines, wakes those that wait for it, and says how many.
-fn write_vms(tx: &mut Tx<'_>, report: &HostReport, now: Millis) -> Result<usize, Failure> {
+fn write_vms(tx: &mut Tx<'_>, report: &HostReport, changed: &Changed, applied_before: u64, now: Millis) -> Result<usize, Failure> {
+    let reached = tx.instance_list_asked(report.host, applied_before, report.applied)?;
+    let other = changed.vms.iter().filter(|id| !reached.iter().any(|row| row.id == **id)).copied().collect::<Vec<_>>();
+    let other = tx.get_many::<Instance>(&other)?.into_iter().filter(|row| row.host == report.host && row.is_live());
+    let seen: HashMap<InstanceId, &VmReport> =
+        if reached.is_empty() && changed.vms.is_empty() { HashMap::new() } else { report.vms.iter().map(|vm| (vm.id, vm)).collect() };
     let mut woken = 0;
-    for mut instance in tx.instance_list_of_host(report.host)? {
-        let vm = report.vms.iter().find(|vm| vm.id == instance.id);
-        let seen = vm.map(seen_of);
+    for mut instance in reached.into_iter().chain(other) {
+        let seen = seen.get(&instance.id).map(|vm| seen_of(vm));
         let news = seen != instance.seen;
         if news {
             instance.seen = seen;
@@ -122,15 +264,22 @@ fn fault_of(fault: &Fault) -> SeenFault {
     SeenFault { kind, retryable, tries: fault.tries }
 }
 
-fn write_volumes(tx: &mut Tx<'_>, report: &HostReport) -> Result<(), Failure> {
-    for mut volume in tx.volume_list_of_host(report.host)? {
-        let state = report.volumes.iter().find(|seen| seen.id == volume.id).map(|seen| seen.state);
-        match (volume.phase, state) {
-            (VolumePhase::Creating, Some(VolumeState::Present { .. })) => {
+fn write_volumes(tx: &mut Tx<'_>, report: &HostReport, changed: &Changed, applied_before: u64) -> Result<(), Failure> {
+    let reached = tx.volume_list_asked(report.host, applied_before, report.applied)?;
+    let other = changed.volumes.iter().filter(|id| !reached.iter().any(|row| row.id == **id)).copied().collect::<Vec<_>>();
+    let other = tx.get_many::<Volume>(&other)?.into_iter().filter(|row| row.host == report.host);
+    let there: HashMap<VolumeId, VolumeBytes> = if reached.is_empty() && changed.volumes.is_empty() {
+        HashMap::new()
+    } else {
+        report.volumes.iter().map(|volume| (volume.id, bytes_of(volume.state))).collect()
+    };
+    for mut volume in reached.into_iter().chain(other) {
+        match (volume.phase, there.get(&volume.id)) {
+            (VolumePhase::Creating, Some(VolumeBytes::Present)) => {
                 volume.phase = VolumePhase::Present;
                 tx.update(&volume)?;
             }
-            (VolumePhase::Deleting, Some(VolumeState::Deleted) | None) if report.applied >= volume.asked => {
+            (VolumePhase::Deleting, Some(VolumeBytes::Deleted) | None) if report.applied >= volume.asked => {
                 tx.delete::<Volume>(volume.id)?;
                 tx.host_touch(report.host)?;
             }
@@ -138,6 +287,13 @@ fn write_volumes(tx: &mut Tx<'_>, report: &HostReport) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn bytes_of(state: VolumeState) -> VolumeBytes {
+    match state {
+        VolumeState::Present { .. } => VolumeBytes::Present,
+        VolumeState::Deleted => VolumeBytes::Deleted,
+    }
 }
 
 /// Marks hosts that have been silent for too long, so that nothing new is placed on them.

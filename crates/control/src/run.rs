@@ -29,6 +29,9 @@ pub trait Command: Serialize + Clone + Send + Sync + 'static {
     /// The command's name, the same for every dialect; client tokens are kept by it.
     const NAME: &'static str;
 
+    /// Whether it chooses hosts, for which the placement index is brought up to date first.
+    const PLACES: bool = false;
+
     /// What it acts on, for the policies: a command on things that the caller does not own names them all the same.
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure>;
 
@@ -67,6 +70,9 @@ impl Cloud {
     pub async fn run<C: Command>(&self, caller: &Caller, command: C, options: Options) -> Result<C::Reply, Error> {
         if let Some(token) = &options.client_token {
             check_client_token(token)?;
+        }
+        if C::PLACES {
+            self.settle_fleet().await?;
         }
         let dry_run = options.dry_run;
         let mut result = self.try_once(caller, &command, &options).await;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use model::{AccountId, Address, AddressId, AddressKind, InterfaceId};
 
-use crate::{By, Column, Row, StoreError, Tx};
+use crate::{By, Column, Key, Row, StoreError, Tx};
 
 impl Row for Address {
     type Id = AddressId;
@@ -31,6 +31,11 @@ impl Tx<'_> {
     /// The address that is translated to an interface.
     pub fn address_of_interface(&self, interface: InterfaceId) -> Result<Option<Address>, StoreError> {
         self.find(By::is("interface", interface))
+    }
+
+    /// The addresses that are translated to any of these interfaces.
+    pub fn address_list_of_interfaces(&self, interfaces: &[InterfaceId]) -> Result<Vec<Address>, StoreError> {
+        self.list_any("interface", &interfaces.iter().map(Key::to_value).collect::<Vec<_>>())
     }
 
     /// A free address of the pool: the one after the highest in use, else the lowest gap. The first after the network's own

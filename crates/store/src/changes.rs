@@ -53,6 +53,16 @@ impl Change {
         if self.table == R::TABLE { R::Id::from_value(&self.id) } else { None }
     }
 
+    /// A column of the row as it is now, if the change is of this noun, the row was not deleted and there is such a column.
+    pub fn column<R: Row>(&self, name: &str) -> Option<&Value> {
+        match &self.what {
+            What::Inserted(document) | What::Updated(document) if self.table == R::TABLE => {
+                document.columns.get(R::COLUMNS.iter().position(|column| column.name == name)?)
+            }
+            What::Inserted(_) | What::Updated(_) | What::Deleted => None,
+        }
+    }
+
     /// The row as it is now, if the change is of this noun and the row was not deleted.
     pub fn row<R: Row>(&self) -> Option<R> {
         match &self.what {

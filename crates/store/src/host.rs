@@ -27,7 +27,12 @@ impl Tx<'_> {
 
     /// Gives the document of a host its next generation, and says which that is.
     pub fn host_touch(&mut self, host: HostId) -> Result<u64, StoreError> {
-        let mut row = self.get::<Host>(host)?.ok_or(StoreError::Missing { table: Host::TABLE })?;
+        let row = self.get::<Host>(host)?.ok_or(StoreError::Missing { table: Host::TABLE })?;
+        self.host_touch_row(row)
+    }
+
+    /// The same for a row that this transaction has just read.
+    pub fn host_touch_row(&mut self, mut row: Host) -> Result<u64, StoreError> {
         row.generation += 1;
         self.update(&row)?;
         Ok(row.generation)

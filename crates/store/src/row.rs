@@ -164,9 +164,13 @@ impl By {
 /// The statements on one table.
 pub(crate) struct Statements {
     pub(crate) get: String,
+    /// All columns of a row but its id and document.
+    pub(crate) columns: String,
     pub(crate) insert: String,
     pub(crate) update: String,
     pub(crate) delete: String,
+    /// Updates of some columns and the document, by the columns' bits.
+    updates: RefCell<HashMap<u64, Rc<str>>>,
 }
 
 impl Statements {
@@ -188,7 +192,19 @@ impl Statements {
             insert: format!("INSERT INTO {table} (id, {names}body) VALUES ($1, {places}${body})"),
             update: format!("UPDATE {table} SET {sets}body = ${body} WHERE id = $1"),
             delete: format!("DELETE FROM {table} WHERE id = $1"),
+            columns: format!("SELECT {} FROM {table} WHERE id = $1", names.trim_end_matches(", ")),
+            updates: RefCell::default(),
         }
+    }
+
+    /// Updates the columns whose bits are set, and the document: the id is the first parameter and the document the last.
+    pub(crate) fn update_of<R: Row>(&self, bits: u64) -> Rc<str> {
+        let make = || {
+            let set = R::COLUMNS.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).zip(2..);
+            let sets: String = set.map(|((_, column), n)| format!("{} = ${n}, ", column.name)).collect();
+            format!("UPDATE {} SET {sets}body = ${} WHERE id = $1", R::TABLE, bits.count_ones() + 2).into()
+        };
+        self.updates.borrow_mut().entry(bits).or_insert_with(make).clone()
     }
 }
 

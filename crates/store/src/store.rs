@@ -170,6 +170,11 @@ impl Store {
         self.0.publisher.projections.page::<R>(query)
     }
 
+    /// How many rows pass a query's filters, as [`Store::page`] has it in its total.
+    pub fn count<R: Facets>(&self, query: &Query) -> Result<u64, StoreError> {
+        self.0.publisher.projections.count::<R>(query)
+    }
+
     /// Subscribes to what is committed from now on.
     pub fn changes(&self) -> Changes {
         self.0.publisher.subscribe()

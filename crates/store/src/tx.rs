@@ -4,6 +4,7 @@
 //! write. A transaction does nothing but SQL: its closure may be run again.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::changes::{Change, Document, Effects, What};
@@ -40,6 +41,17 @@ pub(crate) enum Cell<'r> {
     Text(&'r str),
 }
 
+impl Cell<'_> {
+    fn is(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Cell::Null, Value::Null) => true,
+            (Cell::Int(number), Value::Int(other)) => number == other,
+            (Cell::Text(text), Value::Text(other)) => **text == **other,
+            (Cell::Null | Cell::Int(_) | Cell::Text(_), _) => false,
+        }
+    }
+}
+
 impl Record<'_> {
     pub(crate) fn cell(&self, column: usize) -> Result<Cell<'_>, StoreError> {
         match self {
@@ -74,6 +86,8 @@ impl Record<'_> {
     }
 }
 
+/// Columns of a row that is compared before it is written: one bit for each.
+const COMPARED_MAX: usize = 64;
 /// `IN` lists are padded to these lengths, so that few statements are prepared.
 const IN_LISTS: [usize; 4] = [1, 8, 32, 128];
 
@@ -90,16 +104,23 @@ impl<'c> Tx<'c> {
 
     /// The rows with these ids, in their order, without those that are not there.
     pub fn get_many<R: Row>(&self, ids: &[R::Id]) -> Result<Vec<R>, StoreError> {
-        let mut found = std::collections::HashMap::with_capacity(ids.len());
-        for some in ids.chunks(IN_LISTS[IN_LISTS.len() - 1]) {
+        let values: Vec<Value> = ids.iter().map(Key::to_value).collect();
+        let mut found: HashMap<Value, R> = self.list_any::<R>("id", &values)?.into_iter().map(|row| (row.id().to_value(), row)).collect();
+        Ok(values.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    /// The rows whose column has one of these values, in no order.
+    pub fn list_any<R: Row>(&self, column: &'static str, values: &[Value]) -> Result<Vec<R>, StoreError> {
+        let mut found = Vec::with_capacity(values.len());
+        for some in values.chunks(IN_LISTS[IN_LISTS.len() - 1]) {
             let length = IN_LISTS.into_iter().find(|length| *length >= some.len()).expect("chunks are no longer than the longest list");
             let places: String = (1..=length).map(|n| if n == 1 { "$1".to_owned() } else { format!(", ${n}") }).collect();
             let last = some.last().expect("chunks are not empty");
-            let values: Vec<Value> = (0..length).map(|n| some.get(n).unwrap_or(last).to_value()).collect();
-            let sql = format!("SELECT body FROM {} WHERE id IN ({places})", R::TABLE);
-            found.extend(self.query(&sql, &values, document::<R>)?.into_iter().map(|row| (row.id().to_value(), row)));
+            let padded: Vec<Value> = (0..length).map(|n| some.get(n).unwrap_or(last).clone()).collect();
+            let sql = format!("SELECT body FROM {} WHERE {column} IN ({places})", R::TABLE);
+            found.extend(self.query(&sql, &padded, document::<R>)?);
         }
-        Ok(ids.iter().filter_map(|id| found.remove(&id.to_value())).collect())
+        Ok(found)
     }
 
     /// The rows that fit.
@@ -154,7 +175,7 @@ impl<'c> Tx<'c> {
     /// a value that must be unique, after which the transaction can only end.
     pub fn update<R: Row>(&mut self, row: &R) -> Result<(), StoreError> {
         let (values, what) = self.written(row)?;
-        let done = self.run(R::TABLE, &Statements::of::<R>().update, &values);
+        let done = self.replace::<R>(&values);
         if let Err(error @ StoreError::Duplicate { .. }) = &done {
             // PostgreSQL has given the transaction up; SQLite follows, so that both behave alike.
             self.fault.borrow_mut().get_or_insert(error.clone());
@@ -234,6 +255,29 @@ impl<'c> Tx<'c> {
         self.note(result)
     }
 
+    /// Writes the columns of a row that differ from what is there. SQLite renews every index with a column that is set, whether or
+    /// not its value differs (which it is quicker to look at first); PostgreSQL compares by itself.
+    fn replace<R: Row>(&mut self, values: &[Value]) -> Result<u64, StoreError> {
+        let statements = Statements::of::<R>();
+        let columns = &values[1..values.len() - 1];
+        if matches!(self.link, Link::Postgres(_)) || columns.is_empty() || columns.len() > COMPARED_MAX {
+            return self.run(R::TABLE, &statements.update, values);
+        }
+        let compared = |record: Record<'_>| {
+            let mut differing = 0_u64;
+            for (at, column) in columns.iter().enumerate() {
+                differing |= u64::from(!record.cell(at)?.is(column)) << at;
+            }
+            Ok(differing)
+        };
+        let Some(differing) = self.query(&statements.columns, &values[..1], compared)?.into_iter().next() else { return Ok(0) };
+        let mut some: Vec<Value> = Vec::with_capacity(values.len());
+        some.push(values[0].clone());
+        some.extend(columns.iter().enumerate().filter(|(at, _)| differing >> at & 1 == 1).map(|(_, value)| value.clone()));
+        some.extend(values.last().cloned());
+        self.run(R::TABLE, &statements.update_of::<R>(differing), &some)
+    }
+
     fn usable(&self) -> Result<(), StoreError> {
         if self.fault.borrow().is_some() { Err(StoreError::Doomed) } else { Ok(()) }
     }
@@ -289,6 +333,11 @@ impl<'c> Tx<'c> {
         let id = values.into_iter().next().expect("a row's values begin with its id");
         self.effects.changes.push(Change { table: R::TABLE, id, what });
     }
+}
+
+/// An id and a generation; none for an id that no command makes.
+pub(crate) fn asked<I: Key>(record: Record<'_>) -> Result<Option<(I, u64)>, StoreError> {
+    Ok(I::from_value(&record.value(0)?).zip(Some(record.int(1)?.unsigned_abs())))
 }
 
 pub(crate) fn document<R: Row>(record: Record<'_>) -> Result<R, StoreError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::world::{World, launch};
 use control::{Cloud, Options, Query, RebootInstances, StartInstances, StopInstances, Stray, TerminateInstances};
 use hostspec::HostSpec;
-use model::{Error, InstanceId, Noun, Phase, QuotaName, TERMINATED_VISIBLE_MS};
+use model::{Error, Instance, InstanceId, Noun, Phase, QuotaName, TERMINATED_VISIBLE_MS};
 
 async fn phase(cloud: &Cloud, world: &World, id: InstanceId) -> Phase {
     cloud.instance_view(&world.root().await, id).await.unwrap().instance.phase
@@ -235,4 +235,30 @@ async fn a_reboot_is_asked_of_running_instances_only() {
     world.settle().await;
     world.cloud.run(&root, reboot, Options::default()).await.unwrap();
     assert_eq!(world.document(0).await.vms[0].boot, 2);
+}
+
+/// Two control planes on one database take the reports of a host in turn, each remembering what it wrote down last.
+#[tokio::test]
+async fn reports_that_another_control_plane_took_are_not_forgotten() {
+    let mut world = World::new(1, 1).await;
+    let root = world.root().await;
+    let launched = world.cloud.run(&root, launch(world.image, 1, 1), Options::default()).await.unwrap();
+    let id = launched.instances[0];
+    world.settle().await;
+    let first = world.cloud.clone();
+    world.crash();
+    let second = world.cloud.clone();
+    let seen = |store: store::Store| async move { store.get::<Instance>(id).await.unwrap().unwrap().seen.map(|seen| seen.state) };
+    let document = world.document(0).await;
+    let running = world.hosts[0].obey(&document);
+    second.report(running).await.unwrap();
+    world.hosts[0].guest_shuts_down(id);
+    let down = world.hosts[0].obey(&document);
+    first.report(down.clone()).await.unwrap();
+    assert_eq!(seen(world.store.clone()).await, Some(model::SeenState::ShutDown));
+    let mut again = down;
+    again.sequence += 1;
+    again.vms[0].state = hostspec::VmState::Running;
+    second.report(again).await.unwrap();
+    assert_eq!(seen(world.store.clone()).await, Some(model::SeenState::Running));
 }

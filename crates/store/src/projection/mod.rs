@@ -137,13 +137,21 @@ impl Projections {
     }
 
     pub(crate) fn page<R: Facets>(&self, query: &Query) -> Result<Page<R::Id>, StoreError> {
-        let projection = self.0.iter().find(|projection| projection.layout.table == R::TABLE);
-        let projection = projection.ok_or(StoreError::NoFacet { table: R::TABLE, column: "id" })?;
-        let found = projection.state.read().unwrap_or_else(PoisonError::into_inner).index.page(query);
-        let found = found.map_err(|column| StoreError::NoFacet { table: R::TABLE, column })?;
+        let found = self.look::<R, _>(|index| index.page(query))?;
         let ids: Vec<R::Id> = found.ids.iter().filter_map(|id| R::Id::from_value(&Value::Int(*id))).collect();
         let next = if found.next.is_some() { ids.last().cloned() } else { None };
         Ok(Page { ids, total: found.total, next })
+    }
+
+    pub(crate) fn count<R: Facets>(&self, query: &Query) -> Result<u64, StoreError> {
+        self.look::<R, _>(|index| index.count(query))
+    }
+
+    fn look<R: Facets, T>(&self, look: impl FnOnce(&Index) -> Result<T, &'static str>) -> Result<T, StoreError> {
+        let projection = self.0.iter().find(|projection| projection.layout.table == R::TABLE);
+        let projection = projection.ok_or(StoreError::NoFacet { table: R::TABLE, column: "id" })?;
+        let state = projection.state.read().unwrap_or_else(PoisonError::into_inner);
+        look(&state.index).map_err(|column| StoreError::NoFacet { table: R::TABLE, column })
     }
 }
 
