@@ -112,10 +112,10 @@ impl World {
             key_name: None,
             password_hash: None,
             user_data: None,
-            name: String::new(),
-            numbered: false,
+            names: vec![],
             description: String::new(),
-            hostname: None,
+            hostnames: vec![],
+            running: true,
             root_size: None,
             root_deleted: true,
             attributes: Attributes::default(),
@@ -205,15 +205,23 @@ fn contents(fleet: &Fleet, hosts: &[HostId]) -> Vec<(Option<HostRow>, Option<Cos
 
 fn report(spec: &HostSpec, sequence: u64) -> HostReport {
     let state = |power| if power == Power::On { VmState::Running } else { VmState::Stopped };
-    let vm = |vm: &hostspec::VmSpec| {
-        VmReport { id: vm.id, state: state(vm.power), boot: vm.boot, started_at_ms: 1, guest_up: true, fault: None }
+    let vm = |vm: &hostspec::VmSpec| VmReport {
+        id: vm.id,
+        state: state(vm.power),
+        boot: vm.boot,
+        started_at_ms: 1,
+        guest_up: true,
+        fault: None,
     };
     let bytes = |goal: &VolumeGoal| match goal {
         VolumeGoal::Present { size_bytes, .. } => VolumeState::Present { size_bytes: *size_bytes },
         VolumeGoal::Deleted => VolumeState::Deleted,
     };
-    let volume = |volume: &hostspec::VolumeSpec| {
-        VolumeReport { id: volume.id, generation: volume.generation, state: bytes(&volume.goal), fault: None }
+    let volume = |volume: &hostspec::VolumeSpec| VolumeReport {
+        id: volume.id,
+        generation: volume.generation,
+        state: bytes(&volume.goal),
+        fault: None,
     };
     HostReport {
         version: VERSION,
