@@ -12,14 +12,23 @@
 
 mod account;
 mod actions;
+mod address;
 mod availability;
 mod error;
 mod filter;
+mod image;
 mod instance;
 mod instance_type;
+mod interface;
+mod key_pair;
+mod network;
 mod page;
 mod parameter;
 mod region;
+mod security_group;
+mod security_group_rules;
+mod subnet;
+mod tag;
 mod volume;
 
 use std::net::IpAddr;

@@ -8,6 +8,7 @@ use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
 use crate::instance::{INSTANCES_PER_CALL, Status, ids, in_state, shown_name, status, stopped_mode, type_name};
 use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX, Paged, Paging, SHORT_PAGE_MAX};
+use crate::tag::{TagReply, tag_replies};
 use crate::{Cx, instance_type};
 
 /// When an instance that is paid for as it is used expires, in ECS's replies.
@@ -172,12 +173,6 @@ struct MetadataReply {
     instance_metadata_tags: &'static str,
 }
 
-#[derive(IntoDoc)]
-struct TagReply {
-    tag_key: String,
-    tag_value: String,
-}
-
 /// Lists instances.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstances) -> Result<Instances, Fault> {
     let query = Query { ids: vec![], filters: asked.filters(), page: asked.paged.page(PAGE_SIZE_MAX)? };
@@ -262,7 +257,7 @@ fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
         network_interfaces: network_interface(view).into_iter().collect(),
         metadata_options: metadata(&instance.attributes.metadata),
         operation_locks: vec![],
-        tags: instance.tags.iter().map(|(key, value)| TagReply { tag_key: key.clone(), tag_value: value.clone() }).collect(),
+        tags: tag_replies(&instance.tags),
     }
 }
 

@@ -1,0 +1,202 @@
+//! Images.
+
+use control::{Field, Query};
+use jiff::Timestamp;
+use model::{AccountId, Image, ImagePhase};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Fault;
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg, literal};
+use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX};
+use crate::tag::{TagReply, tag_replies};
+
+/// Most images that one call names (ECS documents 100).
+const IMAGES_PER_CALL: usize = 100;
+/// Device of the system disk, as ECS prints it.
+const DEVICE: &str = "/dev/xvda";
+
+/// `DescribeImages`.
+#[derive(FromArg)]
+pub(crate) struct DescribeImages {
+    /// Ids with commas in between.
+    image_id: Option<String>,
+    image_name: Option<String>,
+    status: Option<String>,
+    image_owner_alias: Option<String>,
+    image_owner_id: Option<String>,
+    architecture: Option<String>,
+    #[arg(name = "OSType")]
+    os_type: Option<String>,
+    usage: Option<String>,
+    is_public: Option<bool>,
+    is_support_cloudinit: Option<bool>,
+    is_support_io_optimized: Option<bool>,
+    image_family: Option<String>,
+    snapshot_id: Option<String>,
+    resource_group_id: Option<String>,
+    #[expect(dead_code, reason = "every image starts on every type of its architecture")]
+    instance_type: Option<String>,
+    #[expect(dead_code, reason = "asks for what the action does with the images")]
+    action_type: Option<String>,
+    #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+    #[arg(flatten)]
+    numbered: Numbered,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Images {
+    region_id: String,
+    #[reply(list = "Image")]
+    images: Vec<ImageReply>,
+    #[reply(flatten)]
+    numbers: Numbers,
+}
+
+#[derive(IntoDoc)]
+struct ImageReply {
+    image_id: String,
+    image_name: String,
+    image_family: &'static str,
+    image_version: &'static str,
+    description: String,
+    image_owner_alias: &'static str,
+    image_owner_id: u64,
+    #[reply(name = "OSType")]
+    os_type: &'static str,
+    #[reply(name = "OSName")]
+    os_name: String,
+    #[reply(name = "OSNameEn")]
+    os_name_en: String,
+    platform: String,
+    architecture: &'static str,
+    size: u32,
+    status: &'static str,
+    progress: &'static str,
+    usage: &'static str,
+    product_code: &'static str,
+    boot_mode: &'static str,
+    creation_time: Timestamp,
+    is_public: bool,
+    is_copied: bool,
+    is_self_shared: &'static str,
+    is_subscribed: bool,
+    is_support_cloudinit: bool,
+    is_support_io_optimized: bool,
+    resource_group_id: &'static str,
+    #[reply(list = "DiskDeviceMapping")]
+    disk_device_mappings: Vec<Device>,
+    #[reply(list = "Tag")]
+    tags: Vec<TagReply>,
+}
+
+#[derive(IntoDoc)]
+struct Device {
+    device: &'static str,
+    size: String,
+    #[reply(name = "Type")]
+    kind: &'static str,
+    format: &'static str,
+    snapshot_id: &'static str,
+}
+
+/// Lists images: the caller's own and those that everybody may launch.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeImages) -> Result<Images, Fault> {
+    let filters = asked.filters(cx)?;
+    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(PAGE_SIZE_MAX)? };
+    let listed = cx.cloud.list::<Image>(&cx.caller, query).await?;
+    let numbers = asked.numbered.numbers(&listed);
+    Ok(Images { region_id: cx.region(), images: listed.rows.iter().map(|image| reply(cx, image)).collect(), numbers })
+}
+
+impl DescribeImages {
+    fn filters(&self, cx: &Cx<'_>) -> Result<Filters, Fault> {
+        let mut filters = Filters::new();
+        if let Some(ids) = self.image_id.as_ref().filter(|ids| !ids.is_empty()) {
+            let ids: Vec<String> = ids.split(',').map(|id| id.trim().to_owned()).collect();
+            if ids.len() > IMAGES_PER_CALL {
+                return Err(Fault::invalid("ImageId", format!("more than {IMAGES_PER_CALL} images")));
+            }
+            filters.one_of(Field::Id, &ids);
+        }
+        match self.image_owner_alias.as_deref() {
+            None | Some("") => {}
+            Some("system") => drop(filters.exact(Field::Owner, Some(cx.cloud.region().operator))),
+            Some("self") => drop(filters.exact(Field::Owner, Some(cx.caller.account()))),
+            Some("others" | "marketplace") => drop(filters.nothing()),
+            Some(_) => return Err(Fault::invalid("ImageOwnerAlias", "must be system, self, others or marketplace")),
+        }
+        if let Some(name) = self.image_name.as_ref().filter(|name| !name.is_empty()) {
+            // ECS finds images by any part of their name.
+            filters.push(Field::Name, vec![format!("*{}*", literal(name))]);
+        }
+        let switch = |value: Option<bool>| value.map(|value| value.to_string());
+        filters
+            .exact(Field::Owner, self.image_owner_id.as_ref())
+            .exact(Field::Architecture, self.architecture.as_ref())
+            .exact(Field::IsPublic, self.is_public.map(|public| public.to_string()))
+            .always(self.status.as_ref(), &["Available"])
+            .always(self.os_type.as_ref(), &["linux"])
+            .always(self.usage.as_ref(), &["instance", "none"])
+            .always(switch(self.is_support_cloudinit).as_ref(), &["true"])
+            .always(switch(self.is_support_io_optimized).as_ref(), &["true"])
+            .always(self.image_family.as_ref(), &[])
+            .always(self.snapshot_id.as_ref(), &[])
+            .always(self.resource_group_id.as_ref(), &[])
+            .tags(&self.tags);
+        Ok(filters)
+    }
+}
+
+fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
+    ImageReply {
+        image_id: image.id.to_string(),
+        image_name: image.name.clone(),
+        image_family: "",
+        image_version: "",
+        description: image.description.clone(),
+        image_owner_alias: owner(cx, image.account),
+        image_owner_id: image.account.as_u64(),
+        os_type: "linux",
+        os_name: image.platform.clone(),
+        os_name_en: image.platform.clone(),
+        platform: image.platform.clone(),
+        architecture: image.architecture.as_str(),
+        size: image.min_disk.0,
+        status: match image.phase {
+            ImagePhase::Available => "Available",
+            ImagePhase::Deregistered => "UnAvailable",
+        },
+        progress: "100%",
+        usage: "none",
+        product_code: "",
+        boot_mode: "BIOS",
+        creation_time: image.created_at.timestamp(),
+        is_public: image.public,
+        is_copied: false,
+        is_self_shared: "",
+        is_subscribed: false,
+        is_support_cloudinit: true,
+        is_support_io_optimized: true,
+        resource_group_id: "",
+        disk_device_mappings: vec![Device {
+            device: DEVICE,
+            size: image.min_disk.0.to_string(),
+            kind: "system",
+            format: "",
+            snapshot_id: "",
+        }],
+        tags: tag_replies(&image.tags),
+    }
+}
+
+fn owner(cx: &Cx<'_>, owner: AccountId) -> &'static str {
+    if owner == cx.cloud.region().operator {
+        "system"
+    } else if owner == cx.caller.account() {
+        "self"
+    } else {
+        "others"
+    }
+}

@@ -1,0 +1,154 @@
+//! Network interfaces.
+
+use control::{Field, InterfaceView, Query};
+use jiff::Timestamp;
+use model::{Address, AddressKind};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Fault;
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
+use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
+use crate::tag::{TagReply, tag_replies};
+
+/// Most interfaces or addresses that one call names (ECS documents 100).
+const NAMED_PER_CALL: usize = 100;
+
+/// `DescribeNetworkInterfaces`.
+#[derive(FromArg)]
+pub(crate) struct DescribeNetworkInterfaces {
+    #[arg(name = "NetworkInterfaceId", max_items = NAMED_PER_CALL)]
+    ids: Vec<String>,
+    instance_id: Option<String>,
+    vpc_id: Option<String>,
+    v_switch_id: Option<String>,
+    security_group_id: Option<String>,
+    primary_ip_address: Option<String>,
+    #[arg(name = "PrivateIpAddress", max_items = NAMED_PER_CALL)]
+    private_ip_addresses: Vec<String>,
+    #[arg(name = "Type")]
+    kind: Option<String>,
+    status: Option<String>,
+    network_interface_name: Option<String>,
+    service_managed: Option<bool>,
+    resource_group_id: Option<String>,
+    #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+    #[arg(flatten)]
+    paged: Paged,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Interfaces {
+    #[reply(list = "NetworkInterfaceSet")]
+    network_interface_sets: Vec<InterfaceReply>,
+    #[reply(flatten)]
+    paging: Paging,
+}
+
+#[derive(IntoDoc)]
+struct InterfaceReply {
+    network_interface_id: String,
+    network_interface_name: String,
+    description: String,
+    #[reply(name = "Type")]
+    kind: &'static str,
+    status: &'static str,
+    mac_address: String,
+    private_ip_address: String,
+    vpc_id: String,
+    v_switch_id: String,
+    zone_id: String,
+    instance_id: String,
+    owner_id: String,
+    delete_on_release: bool,
+    service_managed: bool,
+    queue_number: u32,
+    creation_time: Timestamp,
+    resource_group_id: &'static str,
+    associated_public_ip: PublicIp,
+    #[reply(list = "SecurityGroupId")]
+    security_group_ids: Vec<String>,
+    #[reply(list = "PrivateIpSet")]
+    private_ip_sets: Vec<PrivateIp>,
+    #[reply(list = "Ipv6Set")]
+    ipv6_sets: Vec<String>,
+    #[reply(list = "Tag")]
+    tags: Vec<TagReply>,
+}
+
+#[derive(IntoDoc)]
+struct PrivateIp {
+    private_ip_address: String,
+    primary: bool,
+    associated_public_ip: PublicIp,
+}
+
+/// The public address; empty texts when there is none.
+#[derive(IntoDoc, Default)]
+struct PublicIp {
+    allocation_id: String,
+    public_ip_address: String,
+}
+
+/// Lists network interfaces.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNetworkInterfaces) -> Result<Interfaces, Fault> {
+    let mut filters = Filters::new();
+    filters
+        .one_of(Field::Id, &asked.ids)
+        .exact(Field::Instance, asked.instance_id.as_ref())
+        .exact(Field::Vpc, asked.vpc_id.as_ref())
+        .exact(Field::Subnet, asked.v_switch_id.as_ref())
+        .exact(Field::Group, asked.security_group_id.as_ref())
+        .exact(Field::PrivateIp, asked.primary_ip_address.as_ref())
+        .one_of(Field::PrivateIp, &asked.private_ip_addresses)
+        .wildcard(Field::Tag("Name".to_owned()), asked.network_interface_name.as_ref())
+        .always(asked.kind.as_ref(), &["Primary"])
+        .always(asked.status.as_ref(), &["InUse"])
+        .always(asked.service_managed.map(|managed| managed.to_string()).as_ref(), &["false"])
+        .always(asked.resource_group_id.as_ref(), &[])
+        .tags(&asked.tags);
+    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
+    let listed = cx.cloud.list_interfaces(&cx.caller, query).await?;
+    let paging = asked.paged.paging(&listed);
+    Ok(Interfaces { network_interface_sets: listed.rows.iter().map(reply).collect(), paging })
+}
+
+fn reply(view: &InterfaceView) -> InterfaceReply {
+    let nic = &view.interface;
+    let primary =
+        PrivateIp { private_ip_address: nic.ip.to_string(), primary: true, associated_public_ip: public_ip(view.address.as_ref()) };
+    InterfaceReply {
+        network_interface_id: nic.id.to_string(),
+        network_interface_name: nic.tags.get("Name").cloned().unwrap_or_default(),
+        description: nic.description.clone(),
+        kind: "Primary",
+        status: if nic.instance.is_some() { "InUse" } else { "Available" },
+        mac_address: nic.mac.to_string(),
+        private_ip_address: nic.ip.to_string(),
+        vpc_id: nic.vpc.to_string(),
+        v_switch_id: nic.subnet.to_string(),
+        zone_id: view.zone.clone(),
+        instance_id: nic.instance.map(|id| id.to_string()).unwrap_or_default(),
+        owner_id: nic.account.to_string(),
+        delete_on_release: nic.delete_on_termination,
+        service_managed: false,
+        queue_number: 1,
+        creation_time: nic.created_at.timestamp(),
+        resource_group_id: "",
+        associated_public_ip: public_ip(view.address.as_ref()),
+        security_group_ids: view.groups.iter().map(|(id, _)| id.to_string()).collect(),
+        private_ip_sets: vec![primary],
+        ipv6_sets: vec![],
+        tags: tag_replies(&nic.tags),
+    }
+}
+
+fn public_ip(address: Option<&Address>) -> PublicIp {
+    let Some(address) = address else { return PublicIp::default() };
+    let allocation_id = match address.kind {
+        AddressKind::Elastic => address.id.to_string(),
+        AddressKind::Automatic => String::new(),
+    };
+    PublicIp { allocation_id, public_ip_address: address.ip.to_string() }
+}

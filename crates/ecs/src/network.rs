@@ -1,0 +1,157 @@
+//! VPCs.
+
+use std::collections::HashMap;
+
+use control::{Field, Page, Query};
+use jiff::Timestamp;
+use model::{Noun, Subnet, Vpc, VpcId};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Fault;
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id};
+use crate::page::{Numbered, Numbers, SHORT_PAGE_MAX};
+use crate::tag::{VpcTagReply, vpc_tag_replies};
+
+/// Most VPCs that one call names (VPC documents 20).
+const VPCS_PER_CALL: usize = 20;
+
+/// `DescribeVpcs`.
+#[derive(FromArg)]
+pub(crate) struct DescribeVpcs {
+    /// Ids with commas in between.
+    vpc_id: Option<String>,
+    vpc_name: Option<String>,
+    is_default: Option<bool>,
+    vpc_owner_id: Option<String>,
+    resource_group_id: Option<String>,
+    #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+    #[arg(flatten)]
+    numbered: Numbered,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Vpcs {
+    #[reply(list = "Vpc")]
+    vpcs: Vec<VpcReply>,
+    #[reply(flatten)]
+    numbers: Numbers,
+}
+
+#[derive(IntoDoc)]
+struct VpcReply {
+    vpc_id: String,
+    vpc_name: String,
+    description: &'static str,
+    region_id: String,
+    cidr_block: String,
+    status: &'static str,
+    is_default: bool,
+    owner_id: u64,
+    creation_time: Timestamp,
+    resource_group_id: &'static str,
+    v_router_id: &'static str,
+    #[reply(list = "VSwitchId")]
+    v_switch_ids: Vec<String>,
+    #[reply(list = "UserCidr")]
+    user_cidrs: Vec<String>,
+    #[reply(list = "SecondaryCidrBlock")]
+    secondary_cidr_blocks: Vec<String>,
+    #[reply(list = "Tag")]
+    tags: Vec<VpcTagReply>,
+}
+
+/// Lists VPCs.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVpcs) -> Result<Vpcs, Fault> {
+    let mut filters = Filters::new();
+    if let Some(ids) = asked.vpc_id.as_ref().filter(|ids| !ids.is_empty()) {
+        let ids: Vec<String> = ids.split(',').map(|id| id.trim().to_owned()).collect();
+        if ids.len() > VPCS_PER_CALL {
+            return Err(Fault::invalid("VpcId", format!("more than {VPCS_PER_CALL} VPCs")));
+        }
+        filters.one_of(Field::Id, &ids);
+    }
+    filters
+        .exact(Field::Name, asked.vpc_name.as_ref())
+        .exact(Field::IsDefault, asked.is_default.map(|default| default.to_string()))
+        .exact(Field::Owner, asked.vpc_owner_id.as_ref())
+        .always(asked.resource_group_id.as_ref(), &[])
+        .tags(&asked.tags);
+    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };
+    let listed = cx.cloud.list::<Vpc>(&cx.caller, query).await?;
+    let numbers = asked.numbered.numbers(&listed);
+    let mut subnets = subnets_of(cx, &listed.rows).await?;
+    let vpcs = listed.rows.into_iter().map(|vpc| reply(cx, subnets.remove(&vpc.id).unwrap_or_default(), vpc)).collect();
+    Ok(Vpcs { vpcs, numbers })
+}
+
+fn reply(cx: &Cx<'_>, v_switch_ids: Vec<String>, vpc: Vpc) -> VpcReply {
+    VpcReply {
+        vpc_id: vpc.id.to_string(),
+        vpc_name: vpc.name,
+        description: "",
+        region_id: cx.region(),
+        cidr_block: vpc.range.to_string(),
+        status: "Available",
+        is_default: vpc.is_default,
+        owner_id: vpc.account.as_u64(),
+        creation_time: vpc.created_at.timestamp(),
+        resource_group_id: "",
+        v_router_id: "",
+        v_switch_ids,
+        user_cidrs: vec![],
+        secondary_cidr_blocks: vec![],
+        tags: vpc_tag_replies(&vpc.tags),
+    }
+}
+
+/// Ids of the vSwitches of each VPC.
+async fn subnets_of(cx: &Cx<'_>, vpcs: &[Vpc]) -> Result<HashMap<VpcId, Vec<String>>, Fault> {
+    let ids: Vec<String> = vpcs.iter().map(|vpc| vpc.id.to_string()).collect();
+    let mut found: HashMap<VpcId, Vec<String>> = HashMap::new();
+    if ids.is_empty() {
+        return Ok(found);
+    }
+    let mut filters = Filters::new();
+    filters.one_of(Field::Vpc, &ids);
+    let filters = filters.into_vec();
+    let mut page = Page::First(control::PAGE_MAX);
+    loop {
+        let listed = cx.cloud.list::<Subnet>(&cx.caller, Query { ids: vec![], filters: filters.clone(), page }).await?;
+        for subnet in listed.rows {
+            found.entry(subnet.vpc).or_default().push(subnet.id.to_string());
+        }
+        match listed.next {
+            Some(last) => page = Page::After { last, size: control::PAGE_MAX },
+            None => return Ok(found),
+        }
+    }
+}
+
+/// `DescribeVpcAttribute`.
+#[derive(FromArg)]
+pub(crate) struct DescribeVpcAttribute {
+    vpc_id: String,
+    is_default: Option<bool>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct VpcAttribute {
+    #[reply(flatten)]
+    vpc: VpcReply,
+    dhcp_options_set_id: &'static str,
+    ipv6_cidr_block: &'static str,
+    classic_link_enabled: bool,
+}
+
+/// Tells one VPC.
+pub(crate) async fn attribute(cx: &Cx<'_>, asked: DescribeVpcAttribute) -> Result<VpcAttribute, Fault> {
+    let wanted: VpcId = id(Noun::Vpc, &asked.vpc_id)?;
+    let listed = cx.cloud.list::<Vpc>(&cx.caller, Query { ids: vec![wanted], ..Query::default() }).await?;
+    let mut subnets = subnets_of(cx, &listed.rows).await?;
+    let vpc = listed.rows.into_iter().find(|vpc| asked.is_default.is_none_or(|default| default == vpc.is_default));
+    let vpc = vpc.ok_or_else(|| Fault::not_found(Noun::Vpc, &asked.vpc_id))?;
+    let vpc = reply(cx, subnets.remove(&wanted).unwrap_or_default(), vpc);
+    Ok(VpcAttribute { vpc, dhcp_options_set_id: "", ipv6_cidr_block: "", classic_link_enabled: false })
+}

@@ -1,0 +1,187 @@
+//! Adding and taking rules of security groups, in the new form (`Permissions.N.…`) and in the old one (one rule, flat).
+//!
+//! As in ECS, adding a rule that is there and taking one that is not are no errors.
+
+use std::net::Ipv4Addr;
+
+use control::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
+use ipnet::Ipv4Net;
+use model::{Direction, Error, Noun, PRIORITY_FIRST, PRIORITY_LAST, Peer, Protocol, Rule, SecurityGroup, Verdict};
+use wire::FromArg;
+
+use crate::Cx;
+use crate::error::Fault;
+use crate::filter::id;
+use crate::security_group::one;
+
+/// Most rules in one call (ECS documents 100).
+const RULES_PER_CALL: usize = 100;
+
+/// `AuthorizeSecurityGroup`, `RevokeSecurityGroup`, and the same for the way out.
+#[derive(FromArg)]
+pub(crate) struct Change {
+    security_group_id: String,
+    #[arg(name = "SecurityGroupRuleId", max_items = RULES_PER_CALL)]
+    rule_ids: Vec<String>,
+    #[arg(max_items = RULES_PER_CALL)]
+    permissions: Vec<Permission>,
+    #[arg(flatten)]
+    flat: Permission,
+}
+
+#[derive(FromArg)]
+struct Permission {
+    ip_protocol: Option<String>,
+    port_range: Option<String>,
+    source_port_range: Option<String>,
+    source_cidr_ip: Option<String>,
+    source_group_id: Option<String>,
+    dest_cidr_ip: Option<String>,
+    dest_group_id: Option<String>,
+    policy: Option<String>,
+    priority: Option<u16>,
+    nic_type: Option<String>,
+    #[arg(max_len = 512)]
+    description: Option<String>,
+}
+
+/// Lets packets in, or forbids it.
+pub(crate) async fn authorize_ingress(cx: &Cx<'_>, asked: Change) -> Result<(), Fault> {
+    authorize(cx, asked, Direction::Ingress).await
+}
+
+/// Lets packets out, or forbids it.
+pub(crate) async fn authorize_egress(cx: &Cx<'_>, asked: Change) -> Result<(), Fault> {
+    authorize(cx, asked, Direction::Egress).await
+}
+
+/// Takes rules for the way in.
+pub(crate) async fn revoke_ingress(cx: &Cx<'_>, asked: Change) -> Result<(), Fault> {
+    revoke(cx, asked, Direction::Ingress).await
+}
+
+/// Takes rules for the way out.
+pub(crate) async fn revoke_egress(cx: &Cx<'_>, asked: Change) -> Result<(), Fault> {
+    revoke(cx, asked, Direction::Egress).await
+}
+
+async fn authorize(cx: &Cx<'_>, asked: Change, direction: Direction) -> Result<(), Fault> {
+    let group = one(cx, &asked.security_group_id).await?;
+    let mut rules = asked.rules(direction)?;
+    if rules.is_empty() {
+        return Err(Fault::missing("IpProtocol"));
+    }
+    rules.retain(|new| !group.rules.iter().any(|rule| same(rule, new)));
+    let command = AuthorizeSecurityGroup { group: group.id, rules };
+    match cx.cloud.run(&cx.caller, command, cx.options()?).await {
+        // Somebody else added it since the look at the group.
+        Ok(_) | Err(Error::Duplicate { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn revoke(cx: &Cx<'_>, asked: Change, direction: Direction) -> Result<(), Fault> {
+    let group = one(cx, &asked.security_group_id).await?;
+    let which = if asked.rule_ids.is_empty() {
+        let rules = asked.rules(direction)?;
+        if rules.is_empty() {
+            return Err(Fault::missing("IpProtocol"));
+        }
+        WhichRules::Like(there(&group, rules))
+    } else {
+        let ids = asked.rule_ids.iter().map(|text| id(Noun::SecurityGroupRule, text)).collect::<Result<_, _>>()?;
+        WhichRules::Ids(ids)
+    };
+    match cx.cloud.run(&cx.caller, RevokeSecurityGroup { group: group.id, which }, cx.options()?).await {
+        Ok(_) => Ok(()),
+        // Somebody else took it since the look at the group.
+        Err(Error::NotFound { noun: Noun::SecurityGroupRule, .. }) if asked.rule_ids.is_empty() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Those of the rules that the group has.
+fn there(group: &SecurityGroup, rules: Vec<NewRule>) -> Vec<NewRule> {
+    rules.into_iter().filter(|new| group.rules.iter().any(|rule| same(rule, new))).collect()
+}
+
+fn same(rule: &Rule, new: &NewRule) -> bool {
+    (rule.direction, rule.verdict, rule.priority, rule.protocol, rule.peer)
+        == (new.direction, new.verdict, new.priority, new.protocol, new.peer)
+}
+
+impl Change {
+    fn rules(&self, direction: Direction) -> Result<Vec<NewRule>, Fault> {
+        let flat = self.flat.ip_protocol.is_some().then_some(&self.flat);
+        self.permissions.iter().chain(flat).map(|permission| permission.rule(direction)).collect()
+    }
+}
+
+impl Permission {
+    fn rule(&self, direction: Direction) -> Result<NewRule, Fault> {
+        if self.source_port_range.as_deref().is_some_and(|range| !matches!(range, "" | "-1/-1")) {
+            return Err(Fault::unsupported_parameter("The parameter SourcePortRange"));
+        }
+        if self.nic_type.as_deref().is_some_and(|nic| !matches!(nic, "" | "intranet")) {
+            return Err(Fault::unsupported_parameter("The value 'internet' of the parameter NicType (only intranet)"));
+        }
+        let (range, group, name) = match direction {
+            Direction::Ingress => (&self.source_cidr_ip, &self.source_group_id, "SourceCidrIp"),
+            Direction::Egress => (&self.dest_cidr_ip, &self.dest_group_id, "DestCidrIp"),
+        };
+        let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
+        let peer = match (given(range), given(group)) {
+            (Some(range), None) => Peer::Range { range: read_range(&range, name)? },
+            (None, Some(group)) => Peer::Group { group: id(Noun::SecurityGroup, &group)? },
+            (Some(_), Some(_)) => return Err(Fault::invalid(name, "a rule has a range or a group, not both")),
+            (None, None) => return Err(Fault::missing(name)),
+        };
+        let priority = self.priority.unwrap_or(PRIORITY_FIRST);
+        if !(PRIORITY_FIRST..=PRIORITY_LAST).contains(&priority) {
+            return Err(Fault::invalid("Priority", format!("must be {PRIORITY_FIRST} to {PRIORITY_LAST}")));
+        }
+        Ok(NewRule {
+            direction,
+            verdict: verdict(self.policy.as_deref())?,
+            priority,
+            protocol: protocol(self.ip_protocol.as_deref().unwrap_or_default(), self.port_range.as_deref())?,
+            peer,
+            description: self.description.clone().unwrap_or_default(),
+        })
+    }
+}
+
+fn verdict(policy: Option<&str>) -> Result<Verdict, Fault> {
+    match policy.unwrap_or("accept").to_ascii_lowercase().as_str() {
+        "accept" | "" => Ok(Verdict::Accept),
+        "drop" => Ok(Verdict::Drop),
+        _ => Err(Fault::invalid("Policy", "must be accept or drop")),
+    }
+}
+
+fn read_range(text: &str, name: &str) -> Result<Ipv4Net, Fault> {
+    let range = text.parse::<Ipv4Net>().or_else(|error| text.parse::<Ipv4Addr>().map(Ipv4Net::from).map_err(|_| error));
+    range.map_err(|_| Fault::invalid(name, "it is no IPv4 range"))
+}
+
+/// The protocol with its ports, written `22/22`; -1/-1 stands for all.
+fn protocol(name: &str, ports: Option<&str>) -> Result<Protocol, Fault> {
+    let range = || -> Result<(u16, u16), Fault> {
+        let ports = ports.filter(|ports| !ports.is_empty()).ok_or_else(|| Fault::missing("PortRange"))?;
+        if ports == "-1/-1" {
+            return Ok((0, u16::MAX));
+        }
+        let pair = ports.split_once('/').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+        pair.ok_or_else(|| Fault::invalid("PortRange", "it is not written like 22/22"))
+    };
+    let protocol = match name.to_ascii_lowercase().as_str() {
+        "" => return Err(Fault::missing("IpProtocol")),
+        "all" => Protocol::All,
+        "tcp" => range().map(|(from, to)| Protocol::Tcp { from, to })?,
+        "udp" => range().map(|(from, to)| Protocol::Udp { from, to })?,
+        "icmp" => Protocol::Icmp { kind: None, code: None },
+        "gre" => Protocol::Number { number: 47 },
+        _ => return Err(Fault::invalid("IpProtocol", "must be TCP, UDP, ICMP, GRE or ALL")),
+    };
+    Ok(protocol.check()?)
+}
