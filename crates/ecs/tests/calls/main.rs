@@ -4,5 +4,7 @@ mod hostile;
 mod instance;
 mod instance_list;
 mod instance_refusal;
+mod key_pair;
+mod network;
 mod region;
 mod world;

@@ -1,0 +1,122 @@
+//! Security groups with their rules and members, and the lists around them.
+
+use crate::world::{World, texts};
+
+async fn default_group(world: &World) -> String {
+    let groups = world.json("Action=DescribeSecurityGroups").await;
+    groups["SecurityGroups"]["SecurityGroup"][0]["SecurityGroupId"].as_str().unwrap().to_owned()
+}
+
+/// Direction, protocol, ports, policy and priority of each rule.
+async fn rules(world: &World, group: &str) -> Vec<[String; 5]> {
+    let shown = world.json(&format!("Action=DescribeSecurityGroupAttribute&SecurityGroupId={group}")).await;
+    let of = |rule: &serde_json::Value, name: &str| rule[name].as_str().unwrap().to_owned();
+    let rules = shown["Permissions"]["Permission"].as_array().unwrap();
+    rules.iter().map(|rule| ["Direction", "IpProtocol", "PortRange", "Policy", "Priority"].map(|name| of(rule, name))).collect()
+}
+
+#[tokio::test]
+async fn a_group_with_rules_in_both_forms() {
+    let world = World::new().await;
+    let made = world.json("Action=CreateSecurityGroup&SecurityGroupName=web&Description=Web&Tag.1.Key=role&Tag.1.Value=web").await;
+    let group = made["SecurityGroupId"].as_str().unwrap();
+    let on = format!("SecurityGroupId={group}");
+    let old = "IpProtocol=tcp&PortRange=22/22&SourceCidrIp=0.0.0.0/0";
+    let new = "Permissions.1.IpProtocol=UDP&Permissions.1.PortRange=53/53&Permissions.1.SourceCidrIp=10.0.0.0/8&Permissions.1.Policy=drop\
+               &Permissions.1.Priority=7&Permissions.2.IpProtocol=ICMP&Permissions.2.PortRange=-1/-1&Permissions.2.SourceCidrIp=10.1.0.0/16";
+    world.json(&format!("Action=AuthorizeSecurityGroup&{on}&{old}")).await;
+    world.json(&format!("Action=AuthorizeSecurityGroup&{on}&{new}")).await;
+    // As in ECS, what is there already is no error.
+    world.json(&format!("Action=AuthorizeSecurityGroup&{on}&{old}")).await;
+    world.golden("DescribeSecurityGroupAttribute.json", &format!("Action=DescribeSecurityGroupAttribute&{on}")).await;
+    world.golden("DescribeSecurityGroups.json", "Action=DescribeSecurityGroups&Tag.1.Key=role").await;
+    world.golden("DescribeSecurityGroups.xml", "Action=DescribeSecurityGroups&Format=XML&SecurityGroupName=web").await;
+    let tcp = ["ingress", "TCP", "22/22", "Accept", "1"].map(str::to_owned);
+    let udp = ["ingress", "UDP", "53/53", "Drop", "7"].map(str::to_owned);
+    let found = rules(&world, group).await;
+    assert!(found.contains(&tcp) && found.contains(&udp) && found.len() == 5, "{found:?}");
+    world.json(&format!("Action=RevokeSecurityGroup&{on}&{old}")).await;
+    world.json(&format!("Action=RevokeSecurityGroup&{on}&{old}")).await;
+    assert!(!rules(&world, group).await.contains(&tcp));
+    let out = world.json(&format!("Action=DescribeSecurityGroupAttribute&{on}&Direction=egress")).await;
+    let id = out["Permissions"]["Permission"][0]["SecurityGroupRuleId"].as_str().unwrap();
+    world.json(&format!("Action=RevokeSecurityGroupEgress&{on}&SecurityGroupRuleId.1={id}")).await;
+    world.json(&format!("Action=AuthorizeSecurityGroupEgress&{on}&IpProtocol=tcp&PortRange=443/443&DestCidrIp=0.0.0.0/0")).await;
+    assert!(rules(&world, group).await.contains(&["egress", "TCP", "443/443", "Accept", "1"].map(str::to_owned)));
+    world.json(&format!("Action=DeleteSecurityGroup&{on}")).await;
+    world.refused(&format!("Action=DescribeSecurityGroupAttribute&{on}"), 404, "InvalidSecurityGroupId.NotFound").await;
+}
+
+#[tokio::test]
+async fn rules_are_refused_with_ecs_codes() {
+    let world = World::new().await;
+    let on = format!("Action=AuthorizeSecurityGroup&SecurityGroupId={}", default_group(&world).await);
+    for (rule, code) in [
+        ("PortRange=22/22&SourceCidrIp=0.0.0.0/0", "MissingParameter"),
+        ("IpProtocol=tcp&SourceCidrIp=0.0.0.0/0", "MissingParameter"),
+        ("IpProtocol=tcp&PortRange=22/22", "MissingParameter"),
+        ("IpProtocol=tcp&PortRange=22&SourceCidrIp=0.0.0.0/0", "InvalidParameter"),
+        ("IpProtocol=cow&PortRange=22/22&SourceCidrIp=0.0.0.0/0", "InvalidParameter"),
+        ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=nowhere", "InvalidParameter"),
+        ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=0.0.0.0/0&Priority=101", "InvalidParameter"),
+        ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=0.0.0.0/0&Policy=maybe", "InvalidParameter"),
+        ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=0.0.0.0/0&NicType=internet", "UnsupportedParameter"),
+    ] {
+        world.refused(&format!("{on}&{rule}"), 400, code).await;
+    }
+}
+
+#[tokio::test]
+async fn an_instance_joins_and_leaves_groups() {
+    let world = World::new().await;
+    let made = world.json("Action=CreateSecurityGroup&SecurityGroupName=web").await;
+    let (group, first) = (made["SecurityGroupId"].as_str().unwrap(), default_group(&world).await);
+    let instance = world.run("").await.remove(0);
+    world.json(&format!("Action=JoinSecurityGroup&SecurityGroupId={group}&InstanceId={instance}")).await;
+    world.json(&format!("Action=LeaveSecurityGroup&SecurityGroupId={first}&InstanceId={instance}")).await;
+    let listed = world.json(&format!("Action=DescribeInstances&SecurityGroupId={group}")).await;
+    assert_eq!(listed["Instances"]["Instance"][0]["SecurityGroupIds"]["SecurityGroupId"][0], group);
+    let stays = world.call(&format!("Action=LeaveSecurityGroup&SecurityGroupId={group}&InstanceId={instance}")).await;
+    assert_eq!(stays.status, 400, "{}", stays.body);
+    let used = world.call(&format!("Action=DeleteSecurityGroup&SecurityGroupId={group}")).await;
+    assert_eq!((used.status, texts(&used.body, "Code")), (403, vec!["DependencyViolation".to_owned()]), "{}", used.body);
+}
+
+#[tokio::test]
+async fn networks_interfaces_disks_and_images_are_listed() {
+    let world = World::new().await;
+    let instance = world.run("").await.remove(0);
+    world.settle().await;
+    world.golden("DescribeVpcs.json", "Action=DescribeVpcs").await;
+    let vpc = world.json("Action=DescribeVpcs&Version=2016-04-28&IsDefault=true").await;
+    let vpc = vpc["Vpcs"]["Vpc"][0]["VpcId"].as_str().unwrap().to_owned();
+    world.golden("DescribeVpcAttribute.json", &format!("Action=DescribeVpcAttribute&Version=2016-04-28&VpcId={vpc}")).await;
+    world.golden("DescribeVSwitches.json", &format!("Action=DescribeVSwitches&VpcId={vpc}&ZoneId=test-1a")).await;
+    let subnet = world.json("Action=DescribeVSwitches&ZoneId=test-1b").await;
+    let subnet = subnet["VSwitches"]["VSwitch"][0]["VSwitchId"].as_str().unwrap().to_owned();
+    let one = format!("Action=DescribeVSwitchAttributes&Version=2016-04-28&VSwitchId={subnet}");
+    assert_eq!(world.json(&one).await["ZoneId"], "test-1b");
+    world.golden("DescribeNetworkInterfaces.json", &format!("Action=DescribeNetworkInterfaces&InstanceId={instance}")).await;
+    world.golden("DescribeDisks.json", &format!("Action=DescribeDisks&InstanceId={instance}&DiskType=system&Status=In_use")).await;
+    world.golden("DescribeImages.json", "Action=DescribeImages&ImageOwnerAlias=system").await;
+    world.golden("DescribeEipAddresses.json", "Action=DescribeEipAddresses").await;
+    for (call, member) in [
+        ("Action=DescribeImages&ImageName=debian", "ImageId"),
+        ("Action=DescribeDisks&Category=cloud_essd", "DiskId"),
+        ("Action=DescribeVpcs&VpcName=default", "VpcId"),
+    ] {
+        assert_eq!(texts(&world.json(call).await.to_string(), member).len(), 1, "{call}");
+    }
+    for call in [
+        "Action=DescribeImages&ImageOwnerAlias=self",
+        "Action=DescribeImages&ImageId=ami-00000000000000001",
+        "Action=DescribeDisks&Encrypted=true",
+        "Action=DescribeDisks&DiskIds=[]",
+        "Action=DescribeNetworkInterfaces&Type=Secondary",
+        "Action=DescribeVpcs&IsDefault=false",
+    ] {
+        assert_eq!(world.json(call).await["TotalCount"], 0, "{call}");
+    }
+    world.refused("Action=DescribeVpcAttribute&VpcId=vpc-1", 404, "InvalidAction.NotFound").await;
+    world.refused("Action=DescribeVpcAttribute&Version=2016-04-28&VpcId=vpc-1", 404, "InvalidVpcId.NotFound").await;
+}
