@@ -8,11 +8,11 @@
 //! The index is no truth: the transaction that takes a proposal reads the rows of that host again, and a refusal is given only
 //! after every host in doubt was read. What a transaction read may still be rolled back, so only committed rows end a doubt.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use hostspec::Accelerator;
 use model::instance_type::Architecture;
-use model::{Catalogue, Error, Gib, Host, HostId, HostState, Instance, InstanceType, Mib, Volume};
+use model::{Catalogue, Error, Gib, Host, HostId, HostState, Instance, InstanceId, InstanceType, Mib, Volume};
 use store::{Change, Changes, FeedError, Key, Store, Tx, What};
 
 use crate::auth::{Caller, Target};
@@ -36,6 +36,16 @@ pub(crate) struct Wanted<'a> {
     pub disk: Gib,
 }
 
+/// What a host held at most right after a launch. Whatever makes it hold more changes its document, in the same transaction, so
+/// this stands as long as the host's row has the generation that the launch gave it, and that launch's instance is there as the
+/// witness that it was not rolled back.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    generation: u64,
+    witness: InstanceId,
+    held: Cost,
+}
+
 /// The index.
 pub(crate) struct Fleet {
     hosts: placement::Fleet,
@@ -44,6 +54,8 @@ pub(crate) struct Fleet {
     is_complete: bool,
     /// Hosts that may hold more or less than the index says.
     doubtful: BTreeSet<HostId>,
+    /// What launches left behind on hosts.
+    bounds: HashMap<HostId, Bound>,
     disk_overcommit: u32,
 }
 
@@ -52,7 +64,7 @@ impl Fleet {
     /// hosts report of processors includes the operator's overcommit already.
     pub fn new(store: &Store, disk_overcommit: u32) -> Fleet {
         let hosts = placement::Fleet::new(Overcommit::none(), SEED);
-        Fleet { hosts, feed: store.changes(), is_complete: false, doubtful: BTreeSet::new(), disk_overcommit }
+        Fleet { hosts, feed: store.changes(), is_complete: false, doubtful: BTreeSet::new(), bounds: HashMap::new(), disk_overcommit }
     }
 
     /// Takes in what was committed. Hosts are known anew at once; what is held on them comes into doubt.
@@ -157,6 +169,23 @@ impl Fleet {
     /// Whether some host has room.
     pub fn has_room(&self, wanted: &Wanted<'_>) -> bool {
         self.hosts.find(&wanted.request(&[wanted.zone])).is_some()
+    }
+
+    /// What launches left behind on this host with its document's generation of now, and the instance that must be there with
+    /// that generation for it to be true.
+    pub fn bound(&self, host: &Host) -> Option<(Cost, InstanceId)> {
+        self.bounds.get(&host.id).filter(|bound| bound.generation == host.generation).map(|bound| (bound.held, bound.witness))
+    }
+
+    /// Remembers what a host holds at most after a launch that gave its document this generation.
+    pub fn bind(&mut self, host: HostId, generation: u64, witness: InstanceId, found: Cost, wanted: &Wanted<'_>) {
+        let more = Overcommit::none().cost(&wanted.need());
+        let held = Cost {
+            millicpus: found.millicpus.saturating_add(more.millicpus),
+            mib: found.mib.saturating_add(more.mib),
+            gib: found.gib.saturating_add(more.gib),
+        };
+        self.bounds.insert(host, Bound { generation, witness, held });
     }
 
     /// Remembers what a transaction found on a host, and that it takes a proposal when it does.

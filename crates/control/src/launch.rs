@@ -19,6 +19,7 @@ use store::{StoreError, Tx};
 
 use crate::Failure;
 use crate::auth::Target;
+use crate::fleet::Wanted;
 use crate::instance::check_description;
 use crate::network::{default_subnets, subnet_of};
 use crate::placement::Cost;
@@ -139,6 +140,12 @@ impl Command for RunInstances {
     }
 }
 
+impl Plan {
+    fn wanted<'p>(&self, zone: &'p str) -> Wanted<'p> {
+        Wanted { zone, kind: self.kind, disk: self.root_size }
+    }
+}
+
 impl RunInstances {
     fn check(&self) -> Result<(), Error> {
         if self.min_count == 0 || self.min_count > self.max_count || self.max_count > LAUNCH_MAX {
@@ -240,9 +247,10 @@ impl RunInstances {
         if index >= self.min_count {
             cx.cloud.check_instance_quota(tx, cx.caller.account(), 1)?;
         }
-        let (host, subnet) = self.choose_host(tx, cx, plan)?;
+        let (place, subnet) = self.choose_host(tx, cx, plan)?;
         let id = InstanceId::from_u64(cx.new_id());
-        let (host, asked) = (host.id, tx.host_touch_row(host)?);
+        let (host, asked) = (place.host.id, tx.host_touch_row(place.host)?);
+        cx.cloud.fleet().bind(host, asked, id, place.found, &plan.wanted(&subnet.zone));
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
         let volume = self.insert_volume(tx, cx, plan, subnet, host, id, asked)?;
         self.insert_address(tx, cx, subnet, &interface)?;
@@ -285,7 +293,7 @@ impl RunInstances {
     }
 
     /// The first subnet in whose zone a host has room, and that host.
-    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan) -> Result<(Host, &'p Subnet), Failure> {
+    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan) -> Result<(Place, &'p Subnet), Failure> {
         let mut refusal = Error::Internal;
         for subnet in &plan.subnets {
             match propose(tx, cx, plan, &subnet.zone)? {
@@ -399,20 +407,24 @@ pub fn default_hostname(ip: Ipv4Addr) -> String {
     format!("ip-{a}-{b}-{c}-{d}")
 }
 
+/// A host with room, and what is on it at most.
+struct Place {
+    host: Host,
+    found: Cost,
+}
+
 /// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it all that the index is not
 /// sure of is read.
-fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<Host, Error>, Failure> {
-    let wanted = crate::fleet::Wanted { zone, kind: plan.kind, disk: plan.root_size };
+fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<Place, Error>, Failure> {
+    let wanted = plan.wanted(zone);
     let mut is_exact = false;
     for _ in 0..PROPOSALS_MAX {
         let proposal = cx.cloud.fleet().propose(&wanted);
         match proposal {
             Ok(host) => {
-                let found = crate::fleet::held(tx, host)?;
-                let row = tx.get::<Host>(host)?.filter(|row| has_room(cx, row, found, plan));
-                cx.cloud.fleet().hold(host, found, row.as_ref().map(|_| &wanted));
-                if let Some(row) = row {
-                    return Ok(Ok(row));
+                let (found, host) = look(tx, cx, host, plan, &wanted)?;
+                if let Some(host) = host {
+                    return Ok(Ok(Place { host, found }));
                 }
             }
             Err(_) if !is_exact => {
@@ -425,6 +437,20 @@ fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<H
         }
     }
     Ok(Err(Error::Unavailable))
+}
+
+/// What is on a host at most, and its row if it has room.
+fn look(tx: &Tx<'_>, cx: &Cx<'_>, id: HostId, plan: &Plan, wanted: &Wanted<'_>) -> Result<(Cost, Option<Host>), Failure> {
+    let row = tx.get::<Host>(id)?;
+    let bound = row.as_ref().and_then(|host| cx.cloud.fleet().bound(host).map(|(held, witness)| (held, witness, host)));
+    let found = match bound {
+        Some((held, witness, host)) if has_room(cx, host, held, plan) && tx.instance_asks(witness, host.generation)? => held,
+        // Adding up what a full host holds takes as long as all the rest of a launch.
+        _ => crate::fleet::held(tx, id)?,
+    };
+    let row = row.filter(|row| has_room(cx, row, found, plan));
+    cx.cloud.fleet().hold(id, found, row.as_ref().map(|_| wanted));
+    Ok((found, row))
 }
 
 fn has_room(cx: &Cx<'_>, host: &Host, found: Cost, plan: &Plan) -> bool {

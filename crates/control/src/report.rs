@@ -9,7 +9,8 @@
 //! only while the host's row has the numbers of the report that it came from; else the rows are read. A report of an older
 //! start of the agent, or out of order, is dropped.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hostspec::{Accelerator, Fault, FaultKind, HostReport, VmReport, VmState, VolumeState};
@@ -34,16 +35,17 @@ impl Cloud {
             // Here rather than in the transaction, where a thousand rows would keep everyone waiting.
             None => Arc::new(self.store().read(move |tx| Known::read(tx, report.host)).await.map_err(WriteError::Refused)?),
         };
-        let report = Arc::new(report);
-        let (cloud, told) = (self.clone(), report.clone());
-        let written = self.store().write(move |tx| cloud.write_report(tx, &told, &known)).await?;
+        let told = Arc::new(Told { known: Arc::new(Known::of(&report)), report });
+        let (cloud, teller) = (self.clone(), told.clone());
+        let written = self.store().write(move |tx| cloud.write_report(tx, &teller, &known)).await?;
         if written == Written::News {
-            self.reports().put(report.host, Known::of(&report));
+            self.reports().put(told.report.host, told.known.clone());
         }
         Ok(())
     }
 
-    fn write_report(&self, tx: &mut Tx<'_>, report: &HostReport, known: &Known) -> Result<Written, Failure> {
+    fn write_report(&self, tx: &mut Tx<'_>, told: &Told, known: &Known) -> Result<Written, Failure> {
+        let report = &told.report;
         let now = self.clock().now();
         let Some(mut host) = tx.get::<Host>(report.host)? else {
             tracing::warn!(host = %report.host, "a report of an unknown host");
@@ -63,11 +65,11 @@ impl Cloud {
             read = Known::read(tx, report.host)?;
             &read
         };
-        let changed = Changed::between(known, report);
+        let changed = Changed::between(known, &told.known);
         let applied_before = host.applied;
         let written = self.write_host(tx, &mut host, report, &changed, now)?;
-        let woken = write_vms(tx, report, &changed, applied_before, now)?;
-        write_volumes(tx, report, &changed, applied_before)?;
+        let woken = write_vms(tx, told, &changed, applied_before, now)?;
+        write_volumes(tx, told, &changed, applied_before)?;
         tracing::debug!(host = %report.host, sequence = report.sequence, woken, "report");
         Ok(written)
     }
@@ -140,18 +142,25 @@ impl Reports {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&host).cloned()
     }
 
-    fn put(&self, host: HostId, known: Known) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(host, Arc::new(known));
+    fn put(&self, host: HostId, known: Arc<Known>) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(host, known);
     }
+}
+
+/// A report, and what rows will say when it is written down.
+struct Told {
+    report: HostReport,
+    known: Arc<Known>,
 }
 
 /// What rows say of the machines and volumes of a host.
 struct Known {
     /// Incarnation and sequence of the host's row.
     stamp: (u64, u64),
-    vms: HashMap<InstanceId, Seen>,
-    /// Volumes that were there. One that is being deleted counts as such until its row is gone.
-    volumes: HashMap<VolumeId, VolumeBytes>,
+    /// By id.
+    vms: Vec<(InstanceId, Seen)>,
+    /// Volumes that were there, by id. One that is being deleted counts as such until its row is gone.
+    volumes: Vec<(VolumeId, VolumeBytes)>,
 }
 
 /// Whether the bytes of a volume are there.
@@ -171,47 +180,62 @@ impl Known {
         };
         Ok(Known {
             stamp,
-            vms: instances.into_iter().filter_map(|instance| Some((instance.id, instance.seen?))).collect(),
-            volumes: tx.volume_list_of_host(host)?.iter().filter_map(present).collect(),
+            vms: sorted(instances.into_iter().filter_map(|instance| Some((instance.id, instance.seen?)))),
+            volumes: sorted(tx.volume_list_of_host(host)?.iter().filter_map(present)),
         })
     }
 
     fn of(report: &HostReport) -> Known {
         Known {
             stamp: (report.incarnation, report.sequence),
-            vms: report.vms.iter().map(|vm| (vm.id, seen_of(vm))).collect(),
-            volumes: report.volumes.iter().map(|volume| (volume.id, bytes_of(volume.state))).collect(),
+            vms: sorted(report.vms.iter().map(|vm| (vm.id, seen_of(vm)))),
+            volumes: sorted(report.volumes.iter().map(|volume| (volume.id, bytes_of(volume.state)))),
+        }
+    }
+}
+
+/// Things with what is said of them, by id; of one that is named twice, the last word counts.
+fn sorted<I: Ord, T>(said: impl Iterator<Item = (I, T)>) -> Vec<(I, T)> {
+    let mut said: Vec<(I, T)> = said.collect();
+    said.reverse();
+    said.sort_by(|(one, _), (other, _)| one.cmp(other));
+    said.dedup_by(|(later, _), (first, _)| later == first);
+    said
+}
+
+/// What is said of a thing.
+fn said<I: Ord + Copy, T: Clone>(all: &[(I, T)], id: I) -> Option<T> {
+    all.binary_search_by_key(&id, |(id, _)| *id).ok().map(|at| all[at].1.clone())
+}
+
+/// The ids of which two lists say different things.
+fn differing<I: Ord + Copy, T: PartialEq>(before: &[(I, T)], now: &[(I, T)]) -> Vec<I> {
+    let mut ids = Vec::new();
+    let (mut before, mut now) = (before.iter().peekable(), now.iter().peekable());
+    loop {
+        let order = match (before.peek(), now.peek()) {
+            (Some((old, _)), Some((new, _))) => old.cmp(new),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return ids,
+        };
+        let old = before.next_if(|_| order.is_le());
+        let new = now.next_if(|_| order.is_ge());
+        if old.map(|(_, said)| said) != new.map(|(_, said)| said) {
+            ids.extend(old.or(new).map(|(id, _)| *id));
         }
     }
 }
 
 /// What a report says otherwise than the rows.
-#[derive(Default)]
 struct Changed {
-    vms: BTreeSet<InstanceId>,
-    volumes: BTreeSet<VolumeId>,
+    vms: Vec<InstanceId>,
+    volumes: Vec<VolumeId>,
 }
 
 impl Changed {
-    fn between(known: &Known, report: &HostReport) -> Changed {
-        let mut changed = Changed::default();
-        let mut seen = BTreeSet::new();
-        for vm in &report.vms {
-            seen.insert(vm.id);
-            if known.vms.get(&vm.id).is_none_or(|before| *before != seen_of(vm)) {
-                changed.vms.insert(vm.id);
-            }
-        }
-        changed.vms.extend(known.vms.keys().filter(|id| !seen.contains(id)));
-        let mut there = BTreeSet::new();
-        for volume in &report.volumes {
-            there.insert(volume.id);
-            if known.volumes.get(&volume.id).is_none_or(|before| *before != bytes_of(volume.state)) {
-                changed.volumes.insert(volume.id);
-            }
-        }
-        changed.volumes.extend(known.volumes.keys().filter(|id| !there.contains(id)));
-        changed
+    fn between(before: &Known, now: &Known) -> Changed {
+        Changed { vms: differing(&before.vms, &now.vms), volumes: differing(&before.volumes, &now.volumes) }
     }
 
     fn is_empty(&self) -> bool {
@@ -220,15 +244,14 @@ impl Changed {
 }
 
 /// Writes what is new about machines, wakes those that wait for it, and says how many.
-fn write_vms(tx: &mut Tx<'_>, report: &HostReport, changed: &Changed, applied_before: u64, now: Millis) -> Result<usize, Failure> {
+fn write_vms(tx: &mut Tx<'_>, told: &Told, changed: &Changed, applied_before: u64, now: Millis) -> Result<usize, Failure> {
+    let report = &told.report;
     let reached = tx.instance_list_asked(report.host, applied_before, report.applied)?;
     let other = changed.vms.iter().filter(|id| !reached.iter().any(|row| row.id == **id)).copied().collect::<Vec<_>>();
     let other = tx.get_many::<Instance>(&other)?.into_iter().filter(|row| row.host == report.host && row.is_live());
-    let seen: HashMap<InstanceId, &VmReport> =
-        if reached.is_empty() && changed.vms.is_empty() { HashMap::new() } else { report.vms.iter().map(|vm| (vm.id, vm)).collect() };
     let mut woken = 0;
     for mut instance in reached.into_iter().chain(other) {
-        let seen = seen.get(&instance.id).map(|vm| seen_of(vm));
+        let seen = said(&told.known.vms, instance.id);
         let news = seen != instance.seen;
         if news {
             instance.seen = seen;
@@ -264,17 +287,13 @@ fn fault_of(fault: &Fault) -> SeenFault {
     SeenFault { kind, retryable, tries: fault.tries }
 }
 
-fn write_volumes(tx: &mut Tx<'_>, report: &HostReport, changed: &Changed, applied_before: u64) -> Result<(), Failure> {
+fn write_volumes(tx: &mut Tx<'_>, told: &Told, changed: &Changed, applied_before: u64) -> Result<(), Failure> {
+    let report = &told.report;
     let reached = tx.volume_list_asked(report.host, applied_before, report.applied)?;
     let other = changed.volumes.iter().filter(|id| !reached.iter().any(|row| row.id == **id)).copied().collect::<Vec<_>>();
     let other = tx.get_many::<Volume>(&other)?.into_iter().filter(|row| row.host == report.host);
-    let there: HashMap<VolumeId, VolumeBytes> = if reached.is_empty() && changed.volumes.is_empty() {
-        HashMap::new()
-    } else {
-        report.volumes.iter().map(|volume| (volume.id, bytes_of(volume.state))).collect()
-    };
     for mut volume in reached.into_iter().chain(other) {
-        match (volume.phase, there.get(&volume.id)) {
+        match (volume.phase, said(&told.known.volumes, volume.id)) {
             (VolumePhase::Creating, Some(VolumeBytes::Present)) => {
                 volume.phase = VolumePhase::Present;
                 tx.update(&volume)?;

@@ -18,6 +18,8 @@ use tokio::sync::watch;
 
 /// Time between two reports when nothing changes.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// How long the start waits for hosts to be connected. Documents of many machines take longer, and the API need not wait.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 /// Hosts that one transaction adds.
 const JOIN_BATCH: usize = 1_000;
 
@@ -37,11 +39,22 @@ pub async fn start(cloud: &Cloud, count: u32) -> Result<Vec<HostId>, Error> {
     for batch in all.chunks(JOIN_BATCH) {
         ids.extend(cloud.hosts_join(batch.to_vec()).await?);
     }
-    for id in &ids {
-        let documents = cloud.host_connect(*id).await?;
-        tokio::spawn(run(cloud.clone(), Simulated::new(*id), documents));
+    let connecting = tokio::spawn(connect(cloud.clone(), ids.clone()));
+    match tokio::time::timeout(CONNECT_PATIENCE, connecting).await {
+        Ok(Ok(connected)) => connected?,
+        Ok(Err(error)) => tracing::error!(%error, "the simulated hosts could not be connected"),
+        Err(_) => tracing::info!("the simulated hosts hold much; they are connected one after the other from here on"),
     }
     Ok(ids)
+}
+
+/// Connects hosts one after the other, so that a processor is left for those who call.
+async fn connect(cloud: Cloud, ids: Vec<HostId>) -> Result<(), Error> {
+    for id in ids {
+        let documents = cloud.host_connect(id).await?;
+        tokio::spawn(run(cloud.clone(), Simulated::new(id), documents));
+    }
+    Ok(())
 }
 
 async fn run(cloud: Cloud, mut host: Simulated, mut documents: watch::Receiver<Arc<HostSpec>>) {

@@ -87,6 +87,12 @@ impl Tx<'_> {
         Ok(asked.into_iter().flatten().collect())
     }
 
+    /// Whether an instance last changed its host's document in this generation.
+    pub fn instance_asks(&self, id: InstanceId, generation: u64) -> Result<bool, StoreError> {
+        let found = self.query("SELECT asked FROM instance WHERE id = $1", &[id.into()], |record| record.int(0))?;
+        Ok(found.first().is_some_and(|asked| asked.unsigned_abs() == generation))
+    }
+
     /// Instances of a host that are not terminated and last changed its document after one generation and up to another.
     pub fn instance_list_asked(&self, host: HostId, after: u64, up_to: u64) -> Result<Vec<Instance>, StoreError> {
         self.list(By::is("host", host).and("live", 1).above("asked", bigint(after)).at_most("asked", bigint(up_to)))

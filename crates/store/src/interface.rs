@@ -54,9 +54,12 @@ impl Tx<'_> {
     pub fn interface_free_ip(&self, subnet: &Subnet) -> Result<Option<Ipv4Addr>, StoreError> {
         let Some((first, last)) = subnet.usable() else { return Ok(None) };
         let (first, last) = (i64::from(first.to_bits()), i64::from(last.to_bits()));
-        let in_range = By::is("vpc", subnet.vpc).above("ip", first - 1).at_most("ip", last);
-        let highest = self.find::<Interface>(in_range.ordered_by("ip").backwards())?;
-        let free = match highest.map(|row| i64::from(row.ip.to_bits())) {
+        let highest = self.query(
+            "SELECT ip FROM interface WHERE vpc = $1 AND ip >= $2 AND ip <= $3 ORDER BY ip DESC LIMIT 1",
+            &[subnet.vpc.into(), first.into(), last.into()],
+            |record| record.int(0),
+        )?;
+        let free = match highest.first().copied() {
             None => Some(first),
             Some(highest) if highest < last => Some(highest + 1),
             Some(_) => self.interface_lowest_gap(subnet.vpc, first, last)?,
