@@ -45,9 +45,7 @@ def _structure(model, value, where):
 
 
 def _value(annotation, value, where):
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    text = str(annotation).replace("typing.", "") if "List" in str(annotation) else text
-    inner = re.fullmatch(r"List\[(.+)\]", text)
+    inner = re.fullmatch(r"List\[(.+)\]", str(annotation))
     if inner:
         if not isinstance(value, list):
             yield f"{where}: {type(value).__name__} instead of a list"
@@ -55,12 +53,9 @@ def _value(annotation, value, where):
         for item in value:
             yield from _value(inner.group(1), item, f"{where}[]")
         return
-    name = text.split(".")[-1].strip("'<>")
+    name = str(annotation).split(".")[-1]
     if name in SCALARS:
-        wanted = SCALARS[name]
-        if isinstance(value, bool) and name != "bool" or not isinstance(value, wanted):
+        if isinstance(value, bool) and name != "bool" or not isinstance(value, SCALARS[name]):
             yield f"{where}: {value!r} instead of {name}"
-        return
-    model = getattr(models, name, None)
-    if model is not None:
-        yield from _structure(model, value, where)
+    elif hasattr(models, name):
+        yield from _structure(getattr(models, name), value, where)

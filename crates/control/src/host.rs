@@ -233,14 +233,14 @@ struct Rendering {
 
 /// A machine of a document: taken over from the document before, or to be made from its rows.
 enum Machine {
-    Kept { vm: VmSpec, nic: Option<(VpcId, NicSpec)> },
+    Kept(Box<(VmSpec, Option<(VpcId, NicSpec)>)>),
     New(Box<(Instance, Interface, Option<Ipv4Addr>)>),
 }
 
 impl Machine {
     fn image(&self) -> ImageId {
         match self {
-            Machine::Kept { vm, .. } => vm.metadata.image,
+            Machine::Kept(kept) => kept.0.metadata.image,
             Machine::New(rows) => rows.0.image,
         }
     }
@@ -248,7 +248,7 @@ impl Machine {
     /// Its VPC and security groups, where the host carries its packets.
     fn network(&self) -> Option<(VpcId, &[SecurityGroupId])> {
         match self {
-            Machine::Kept { nic, .. } => nic.as_ref().map(|(vpc, nic)| (*vpc, nic.groups.as_slice())),
+            Machine::Kept(kept) => kept.1.as_ref().map(|(vpc, nic)| (*vpc, nic.groups.as_slice())),
             Machine::New(rows) => Some((rows.0.vpc, rows.1.groups.as_slice())),
         }
     }
@@ -280,7 +280,7 @@ impl<'r> Before<'r> {
             return None;
         }
         let nic = self.nics.get(&id).map(|(vpc, nic)| (*vpc, (*nic).clone()));
-        Some(Machine::Kept { vm: self.rendered.spec.vms[at].clone(), nic })
+        Some(Machine::Kept(Box::new((self.rendered.spec.vms[at].clone(), nic))))
     }
 
     fn volume(&self, id: VolumeId, asked: u64) -> Option<VolumeSpec> {
@@ -346,7 +346,7 @@ impl Rendering {
         let mut nics: BTreeMap<VpcId, Vec<NicSpec>> = BTreeMap::new();
         for (machine, asked) in std::mem::take(&mut self.machines) {
             let (vm, nic) = match machine {
-                Machine::Kept { vm, nic } => (vm, nic),
+                Machine::Kept(kept) => *kept,
                 Machine::New(rows) => {
                     let (instance, interface, address) = *rows;
                     let nic = (instance.vpc, nic_spec(&instance, &interface, address));

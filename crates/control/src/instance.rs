@@ -7,6 +7,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 use store::Tx;
 
+use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::run::{Command, Cx};
 use crate::security_group::{Membership, change_groups};
@@ -119,14 +120,20 @@ impl Command for StartInstances {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<StateChange>, Failure> {
-        for_each(tx, cx, &self.ids, |tx, instance| {
+        let changes = for_each(tx, cx, &self.ids, |tx, instance| {
             let held_before = instance.holds_capacity();
             let changed = instance.start(cx.now)?;
             if changed == Changed::Yes && !held_before {
                 check_host_room(tx, instance)?;
             }
             Ok(changed)
-        })
+        })?;
+        // The address that it had while it ran last went when it stopped; it gets another.
+        let starting = changes.iter().filter(|change| change.before.phase != change.after.phase).map(|change| &change.after);
+        for instance in starting.filter(|instance| instance.automatic_address) {
+            give_automatic(tx, cx, instance.interface)?;
+        }
+        Ok(changes)
     }
 }
 

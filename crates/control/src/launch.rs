@@ -10,14 +10,15 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    Address, AddressId, AddressKind, Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, ImagePhase,
-    Instance, InstanceId, InstanceType, Interface, InterfaceId, MacAddr, Noun, Phase, ReservationId, START_DEADLINE_MS, SecurityGroup,
-    SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, Volume, VolumeId, VolumePhase, add_tags, check_hostname, check_name,
+    Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, InstanceType,
+    Interface, InterfaceId, MacAddr, Noun, Phase, ReservationId, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags,
+    VOLUME_GIB, Volume, VolumeId, VolumePhase, add_tags, check_hostname, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
 use crate::Failure;
+use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::fleet::Wanted;
 use crate::instance::check_description;
@@ -253,7 +254,10 @@ impl RunInstances {
         cx.cloud.fleet().bind(host, asked, id, place.found, &plan.wanted(&subnet.zone));
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
         let volume = self.insert_volume(tx, cx, plan, subnet, host, id, asked)?;
-        self.insert_address(tx, cx, subnet, &interface)?;
+        let automatic_address = self.public_address.unwrap_or(subnet.public_on_launch);
+        if automatic_address && self.running {
+            give_automatic(tx, cx, interface.id)?;
+        }
         let instance = Instance {
             id,
             account: cx.caller.account(),
@@ -268,6 +272,7 @@ impl RunInstances {
             subnet: subnet.id,
             interface: interface.id,
             private_ip: interface.ip,
+            automatic_address,
             root_volume: volume,
             name: of_index(&self.names, index).cloned().unwrap_or_default(),
             description: self.description.clone(),
@@ -374,25 +379,6 @@ impl RunInstances {
             tags: self.volume_tags.clone(),
         })?;
         Ok(id)
-    }
-
-    fn insert_address(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, subnet: &Subnet, interface: &Interface) -> Result<(), Failure> {
-        if !self.running || !self.public_address.unwrap_or(subnet.public_on_launch) {
-            return Ok(());
-        }
-        let pool = cx.cloud.region().public_pool;
-        let exhausted = Error::NoFreeAddress { noun: Noun::Address, id: "public pool".to_owned() };
-        let ip = tx.address_free_ip(pool)?.ok_or(exhausted)?;
-        tx.insert(&Address {
-            id: AddressId::from_u64(cx.new_id()),
-            account: cx.caller.account(),
-            ip,
-            kind: AddressKind::Automatic,
-            interface: Some(interface.id),
-            created_at: cx.now,
-            tags: Tags::new(),
-        })?;
-        Ok(())
     }
 }
 

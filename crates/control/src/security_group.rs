@@ -146,7 +146,7 @@ impl Command for SetSecurityGroups {
 
 /// Changes the groups of an instance's interface, and tells its host.
 pub(crate) fn change_groups(tx: &mut Tx<'_>, account: AccountId, id: InstanceId, change: &Membership) -> Result<(), Failure> {
-    let instance = instance_of(tx, account, id)?;
+    let mut instance = instance_of(tx, account, id)?;
     let mut interface = tx.get::<Interface>(instance.interface)?.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
     interface.groups = change.of(&interface)?;
     for id in &interface.groups {
@@ -157,7 +157,8 @@ pub(crate) fn change_groups(tx: &mut Tx<'_>, account: AccountId, id: InstanceId,
     }
     tx.update(&interface)?;
     if instance.is_on_host() {
-        tx.host_touch(instance.host)?;
+        instance.asked = tx.host_touch(instance.host)?;
+        tx.update(&instance)?;
     }
     Ok(())
 }

@@ -49,6 +49,14 @@ impl Fault {
         Fault::new(404, code, format!("The specified {parameter} '{}' does not exist.", shown(id)))
     }
 
+    /// Adds the text that should have been signed, in the words that ECS's clients look for: the old SDK compares it with its own
+    /// and tells a wrong secret from a changed request by it. A very long one is left out.
+    pub(crate) fn with_string_to_sign(self, signed: &str) -> Fault {
+        let signed = if signed.len() > STRING_TO_SIGN_MAX { "" } else { signed };
+        let message = format!("{} server string to sign is:{signed}", self.message);
+        Fault { message, ..self }
+    }
+
     /// The body and status in the format that was asked for.
     pub(crate) fn reply(&self, format: Format, host: &str, request_id: &str) -> Reply {
         let recommend = advice(&self.code);
@@ -59,6 +67,9 @@ impl Fault {
         }
     }
 }
+
+/// Longest text to sign that is told, in bytes.
+const STRING_TO_SIGN_MAX: usize = 8 << 10;
 
 /// What the user can do about it, where more than the sentence is to be said; ECS puts a link to its own help there.
 fn advice(code: &str) -> &'static str {

@@ -88,7 +88,6 @@ pub(crate) struct KeyPairs {
 
 #[derive(IntoDoc)]
 struct KeyPairReply {
-    key_pair_id: String,
     key_pair_name: String,
     key_pair_finger_print: String,
     creation_time: Minute,
@@ -111,7 +110,6 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeKeyPairs) -> Result<Key
     let numbers = asked.numbered.numbers(&listed);
     let with_key = asked.include_public_key == Some(true);
     let reply = |key: KeyPair| KeyPairReply {
-        key_pair_id: key.id.to_string(),
         key_pair_name: key.name,
         key_pair_finger_print: key.fingerprint_md5,
         creation_time: Minute(key.created_at.timestamp()),

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use control::{Caller, Cloud, Options, Principal};
 use model::Error;
-use wire::{Args, Claim, Doc, FromArg, Reply, Request, Scheme, envelope};
+use wire::{Args, Claim, Doc, FromArg, Reply, Request, Scheme, SignatureError, envelope};
 
 pub use actions::{Action, Product, State, Works, actions};
 pub use error::Refused;
@@ -96,7 +96,14 @@ pub async fn answer(cloud: &Cloud, call: Call<'_>) -> Reply {
 
 /// Refuses a request that fails before its action is looked at.
 pub fn refuse(request: &Request, request_id: &str, why: Refused<'_>) -> Reply {
-    Fault::from(why).reply(Format::of(request), host_of(request), request_id)
+    let mismatch = matches!(why, Refused::Signature(SignatureError::Mismatch { .. }));
+    let fault = Fault::from(why);
+    let claim = mismatch.then(|| wire::identify(request).ok()).flatten();
+    let fault = match claim.as_ref().map(Claim::string_to_sign) {
+        Some(signed) => fault.with_string_to_sign(signed.unwrap_or_default()),
+        None => fault,
+    };
+    fault.reply(Format::of(request), host_of(request), request_id)
 }
 
 async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<(&'static str, Doc), Fault> {

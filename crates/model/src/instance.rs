@@ -70,6 +70,9 @@ pub struct Instance {
     pub interface: InterfaceId,
     /// Its primary private address, which stays with it for life.
     pub private_ip: Ipv4Addr,
+    /// Whether it gets a public address by itself whenever it starts.
+    #[serde(default)]
+    pub automatic_address: bool,
     /// Its system disk.
     pub root_volume: VolumeId,
     /// Display name.
@@ -376,7 +379,8 @@ impl Instance {
         }
     }
 
-    /// Asks for it to stop. A stopped one is left alone; a stop with less grace hurries one that is stopping.
+    /// Asks for it to stop. A stop with less grace hurries one that is stopping. One that is stopped can still give up the capacity
+    /// that it keeps, but takes none back: somebody else may have it by now.
     pub fn stop(&mut self, stop: Stop, now: Millis) -> Result<Changed, Error> {
         let goal = Goal::Stopped { keep_capacity: stop.keep_capacity, grace_seconds: stop.grace_seconds };
         match self.phase {
@@ -393,9 +397,11 @@ impl Instance {
                 Ok(Changed::Yes)
             }
             Phase::Stopped => {
-                let changed = if self.goal == goal { Changed::No } else { Changed::Yes };
+                if !self.holds_capacity() || stop.keep_capacity {
+                    return Ok(Changed::No);
+                }
                 self.goal = goal;
-                Ok(changed)
+                Ok(Changed::Yes)
             }
             Phase::Launching { .. } | Phase::Starting { .. } | Phase::Terminating { .. } | Phase::Terminated => Err(self.refuse("running")),
         }

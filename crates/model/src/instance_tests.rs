@@ -19,6 +19,7 @@ fn instance(phase: Phase, goal: Goal) -> Instance {
         subnet: SubnetId::from_u64(1),
         interface: InterfaceId::from_u64(1),
         private_ip: Ipv4Addr::new(10, 0, 0, 4),
+        automatic_address: false,
         root_volume: VolumeId::from_u64(1),
         name: String::new(),
         description: String::new(),
@@ -255,4 +256,15 @@ fn advance_settles() {
             }
         }
     }
+}
+
+#[test]
+fn a_stopped_instance_gives_up_its_capacity_and_takes_none_back() {
+    let kept = Goal::Stopped { keep_capacity: true, grace_seconds: 60 };
+    let mut row = instance(Phase::Stopped, kept);
+    assert!(row.holds_capacity());
+    assert_eq!(row.stop(Stop { keep_capacity: false, grace_seconds: 60 }, Millis(1)), Ok(Changed::Yes));
+    assert!(!row.holds_capacity());
+    assert_eq!(row.stop(Stop { keep_capacity: true, grace_seconds: 60 }, Millis(1)), Ok(Changed::No));
+    assert!(!row.holds_capacity());
 }

@@ -31,6 +31,7 @@ async fn an_instance_lives_from_launch_to_nothing() {
     cloud.run(&root, StartInstances { ids: vec![id] }, Options::default()).await.unwrap();
     world.settle().await;
     assert_eq!(phase(&cloud, &world, id).await, Phase::Running);
+    assert!(cloud.instance_view(&root, id).await.unwrap().address.is_some(), "it gets another when it starts");
     cloud.run(&root, terminate(&[id]), Options::default()).await.unwrap();
     world.settle().await;
     assert_eq!(phase(&cloud, &world, id).await, Phase::Terminated);

@@ -66,6 +66,14 @@ impl Claim {
         self.verify_by(now, |claim, scope| claim.derive_key(secret, scope), secret)
     }
 
+    /// The text that the client should have signed; none when there are several forms that it may have chosen from.
+    pub fn string_to_sign(&self) -> Option<&str> {
+        match self.proof.strings.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
     /// Does the same with keys kept between requests, which saves four of six hashes for AWS.
     pub fn verify_with(&self, secret: &SecretString, now: Timestamp, keys: &SigningKeys) -> Result<(), SignatureError> {
         self.verify_by(now, |claim, scope| keys.get_or_derive(&claim.access_key, secret, scope, || claim.derive_key(secret, scope)), secret)
