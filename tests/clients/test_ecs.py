@@ -222,6 +222,15 @@ def test_an_instance_stops_both_ways_starts_reboots_and_goes(tenant, mode):
     tenant.wait([id], None)
 
 
+def test_an_instance_can_be_made_stopped(tenant):
+    made = tenant.call("CreateInstance", ImageId=tenant.image(), InstanceType=TYPE, InstanceName="made")
+    id = made["InstanceId"]
+    tenant.wait([id], "Stopped")
+    tenant.call("StartInstance", InstanceId=id)
+    tenant.wait([id], "Running")
+    tenant.call("DeleteInstance", InstanceId=id, Force="true")
+
+
 def test_attributes_and_tags(tenant):
     (id,) = tenant.run()
     tenant.wait([id], "Running")

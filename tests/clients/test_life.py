@@ -7,6 +7,8 @@ import subprocess
 import botocore.exceptions
 import pytest
 
+from test_ecs import Tenant
+
 TYPE = "t3.nano"
 
 
@@ -78,6 +80,12 @@ def test_the_console_shows_what_the_guest_wrote(ec2, instance, until):
         return "user space up" in text and text
 
     assert until(output, 60, "console output")
+
+
+def test_the_console_is_the_same_through_ecs(cloud, instance):
+    tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
+    output = tenant.call("GetInstanceConsoleOutput", InstanceId=instance["InstanceId"])["ConsoleOutput"]
+    assert b"user space up" in base64.b64decode(output)
 
 
 def test_a_rule_that_goes_closes_the_door(ec2, instance, open_group, until):

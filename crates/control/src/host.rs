@@ -20,9 +20,10 @@ use hostspec::{
     DiskSpec, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SubnetSpec, VmNic,
     VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
+use model::instance_type::Scheme;
 use model::{
-    Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, MIB, Noun, Peer, SecurityGroup, SecurityGroupId,
-    Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId,
+    Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, MIB, Noun, Peer, SecurityGroup,
+    SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId,
 };
 use store::{FeedError, Tx};
 use tokio::sync::watch;
@@ -526,11 +527,14 @@ fn disk_serial(volume: VolumeId) -> String {
 }
 
 /// What the firmware says, so that stock images find their metadata: cloud-init's Ec2 source wants a system UUID that begins
-/// with `ec2` and equals the serial number, its AliYun source this product name (cloud-init 22.4, `ds-identify`).
+/// with `ec2` and equals the serial number, its AliYun source a product name of its own, and then goes first (cloud-init 22.4,
+/// `ds-identify`). Which of them a guest meets follows from whose name its type was launched by.
 fn firmware(instance: &Instance) -> Firmware {
+    let is_ecs = Catalogue::standard().scheme_of(&instance.instance_type) == Some(Scheme::Ecs);
+    let product = if is_ecs { "Alibaba Cloud ECS" } else { "Pileus" };
     let digits = format!("{:016x}", instance.id.as_u64());
     let uuid = format!("ec2{}-{}-4{}-8{}-{}", &digits[..5], &digits[5..9], &digits[9..12], &digits[12..15], &digits[4..]);
-    Firmware { uuid, manufacturer: "Pileus".to_owned(), product: "Alibaba Cloud ECS".to_owned() }
+    Firmware { uuid, manufacturer: "Pileus".to_owned(), product: product.to_owned() }
 }
 
 #[cfg(test)]

@@ -270,6 +270,12 @@ impl Catalogue {
         if names.iter().any(|name| name == kept) { kept } else { names.first().map_or(kept, String::as_str) }
     }
 
+    /// Whose scheme a name of a type belongs to; none for a name that is none. No name is in two schemes.
+    pub fn scheme_of(&self, name: &str) -> Option<Scheme> {
+        let kind = self.by_name(name)?;
+        [Scheme::Ec2, Scheme::Ecs, Scheme::Cvm].into_iter().find(|scheme| kind.names_in(*scheme).iter().any(|known| known == name))
+    }
+
     /// The names by which a type may be kept that is shown, in a scheme, as something that fits the pattern (`*` and `?` as in
     /// [`crate::matches_pattern`]), in no order.
     pub fn kept_as(&self, scheme: Scheme, pattern: &str) -> Vec<String> {

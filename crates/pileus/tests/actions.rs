@@ -12,10 +12,11 @@ const HEAD: &str = "\
 
 Made of the action tables by `UPDATE=1 cargo test -p pileus --test actions`; a test holds it to them. **works**: all that the vendor
 documents, for what this cloud has. **partly**: what differs is said. A parameter in neither column is refused as unknown; nothing is passed
-over in silence. A call that is not listed is refused as unknown.
+over in silence. **unsupported**: refused with the vendor's error for that. A call that is not listed is refused as unknown.
 ";
 
 /// A row of the document.
+#[derive(Clone)]
 struct Row {
     name: &'static str,
     state: String,
@@ -29,6 +30,7 @@ fn the_list_of_calls_is_what_the_tables_say() {
     let tests = client_tests();
     let mut text = HEAD.to_owned();
     write_dialect(&mut text, "EC2 and STS of AWS", &aws(), &tests);
+    write_dialect(&mut text, "ECS, VPC, STS and location of Alibaba Cloud", &alibaba(), &tests);
     let path = root().join("docs/actions.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &text).expect("the document can be written");
@@ -40,7 +42,8 @@ fn the_list_of_calls_is_what_the_tables_say() {
 #[test]
 fn every_call_that_works_is_made_by_a_vendors_client() {
     let tests = client_tests();
-    let unproved: Vec<&str> = aws().iter().filter(|row| row.works && proofs(row.name, &tests).is_empty()).map(|row| row.name).collect();
+    let rows = [aws(), alibaba()].concat();
+    let unproved: Vec<&str> = rows.iter().filter(|row| row.works && proofs(row.name, &tests).is_empty()).map(|row| row.name).collect();
     assert!(unproved.is_empty(), "no test of tests/clients calls {unproved:?}");
 }
 
@@ -56,6 +59,15 @@ fn aws() -> Vec<Row> {
         works: true,
     };
     ec2::actions().map(row).collect()
+}
+
+fn alibaba() -> Vec<Row> {
+    let row = |action: &ecs::Action| {
+        let works = matches!(action.state, ecs::State::Works(_));
+        let state = if works { "works" } else { "unsupported" }.to_owned();
+        Row { name: action.name, state, understood: names(parameters(action.parameters).into_iter()), refused: String::new(), works }
+    };
+    ecs::actions().iter().map(row).collect()
 }
 
 /// Names of parameters, those of structures that lie beside the rest included.
