@@ -49,12 +49,14 @@ async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
     if let Some(address) = metrics_address(up, address) {
         telemetry::serve_metrics(address).await?;
     }
+    // Beside the database, which may be large: both read for seconds.
+    let images = start_import(up.images.as_deref(), &state.repository())?;
     let store = open_store(up, state)?;
     let master = state.master_key()?;
     let region = region(up, fixed);
     let cloud = Cloud::new(store.clone(), Clock::System, Ids::random().context("no randomness")?, master, region);
     first_account(&cloud, up, state, address).await?;
-    import_images(&cloud, up.images.as_deref(), &state.repository()).await?;
+    offer_images(&cloud, images).await?;
     let agent = match up.simulate {
         Some(count) => {
             sim::hosts::start(&cloud, count).await?;
@@ -147,20 +149,31 @@ fn environment(address: SocketAddr, region: &str, id: &str, secret: &str) -> Str
     variables.map(|(name, value)| format!("export {name}={value}\n")).concat()
 }
 
-/// Imports each subfolder with an `image.json`, and offers it under its name. Bytes that are there already are not written again.
-async fn import_images(cloud: &Cloud, folder: Option<&Path>, into: &Path) -> Result<()> {
-    let into = into.to_owned();
-    let repository = Repository::open(&into).context("the image repository cannot be opened")?;
-    let Some(folder) = folder else { return Ok(()) };
+/// Images on their way into the repository.
+type Importing = Vec<tokio::task::JoinHandle<Result<repository::ImportedImage>>>;
+
+/// Starts to import each subfolder with an `image.json`. Bytes that are there already are not written again.
+fn start_import(folder: Option<&Path>, into: &Path) -> Result<Importing> {
+    let repository = Repository::open(into).context("the image repository cannot be opened")?;
+    let Some(folder) = folder else { return Ok(vec![]) };
     let entries = std::fs::read_dir(folder).with_context(|| format!("the image folder {} cannot be read", folder.display()))?;
+    let mut importing = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| format!("the image folder {} cannot be read", folder.display()))?.path();
-        if !path.join("image.json").exists() {
-            continue;
+        if path.join("image.json").exists() {
+            let repository = repository.clone();
+            importing.push(tokio::task::spawn_blocking(move || {
+                repository.import_folder(&path).with_context(|| format!("the image in {} cannot be imported", path.display()))
+            }));
         }
-        let (from, repository) = (path.clone(), repository.clone());
-        let imported = tokio::task::spawn_blocking(move || repository.import_folder(&from)).await?;
-        let imported = imported.with_context(|| format!("the image in {} cannot be imported", path.display()))?;
+    }
+    Ok(importing)
+}
+
+/// Offers imported images under their names.
+async fn offer_images(cloud: &Cloud, importing: Importing) -> Result<()> {
+    for image in importing {
+        let imported = image.await??;
         let facts = imported.facts;
         let image = cloud
             .image_register(NewImage {

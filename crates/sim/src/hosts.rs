@@ -19,7 +19,7 @@ use tokio::sync::watch;
 /// Time between two reports when nothing changes.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// How long the start waits for hosts to be connected. Documents of many machines take longer, and the API need not wait.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
 /// Hosts that one transaction adds.
 const JOIN_BATCH: usize = 1_000;
 
