@@ -233,7 +233,6 @@ struct Rendering {
 }
 
 /// A machine of a document: taken over from the document before, or to be made from its rows.
-#[expect(clippy::large_enum_variant, reason = "nearly all are kept, and a box for each would be what costs")]
 enum Machine {
     Kept(Box<(VmSpec, Option<(VpcId, NicSpec)>)>),
     New(Box<(Instance, Interface, Option<Ipv4Addr>)>),

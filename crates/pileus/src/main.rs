@@ -14,6 +14,7 @@ mod arguments;
 mod client;
 mod doctor;
 mod hosts;
+mod images;
 mod listener;
 mod operator;
 mod operator_commands;

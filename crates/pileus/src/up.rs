@@ -1,15 +1,13 @@
 //! `pileus up`: puts a whole cloud together and runs it until it is told to end. Instances go on.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::AgentHandle;
 use anyhow::{Context, Result};
-use control::{Clock, Cloud, Ids, NewImage, Region};
-use model::{AccountId, Gib};
-use repository::Repository;
+use control::{Clock, Cloud, Ids, Region};
+use model::AccountId;
 use secrecy::ExposeSecret;
 use store::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +17,7 @@ use crate::api::Api;
 use crate::arguments::Up;
 use crate::operator::Operator;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
-use crate::{hosts, listener, requirements, telemetry};
+use crate::{hosts, images, listener, requirements, telemetry};
 
 /// Name of the account that a new cloud has.
 pub const FIRST_ACCOUNT: &str = "main";
@@ -50,13 +48,13 @@ async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
         telemetry::serve_metrics(address).await?;
     }
     // Beside the database, which may be large: both read for seconds.
-    let images = start_import(up.images.as_deref(), &state.repository())?;
+    let importing = images::start_import(up.images.as_deref(), state)?;
     let store = open_store(up, state)?;
     let master = state.master_key()?;
     let region = region(up, fixed);
     let cloud = Cloud::new(store.clone(), Clock::System, Ids::random().context("no randomness")?, master, region);
     first_account(&cloud, up, state, address).await?;
-    offer_images(&cloud, images).await?;
+    images::offer(&cloud, importing).await?;
     let agent = match up.simulate {
         Some(count) => {
             sim::hosts::start(&cloud, count).await?;
@@ -147,49 +145,6 @@ fn environment(address: SocketAddr, region: &str, id: &str, secret: &str) -> Str
         ("PILEUS_ENDPOINT", endpoint.as_str()),
     ];
     variables.map(|(name, value)| format!("export {name}={value}\n")).concat()
-}
-
-/// Images on their way into the repository.
-type Importing = Vec<tokio::task::JoinHandle<Result<repository::ImportedImage>>>;
-
-/// Starts to import each subfolder with an `image.json`. Bytes that are there already are not written again.
-fn start_import(folder: Option<&Path>, into: &Path) -> Result<Importing> {
-    let repository = Repository::open(into).context("the image repository cannot be opened")?;
-    let Some(folder) = folder else { return Ok(vec![]) };
-    let entries = std::fs::read_dir(folder).with_context(|| format!("the image folder {} cannot be read", folder.display()))?;
-    let mut importing = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| format!("the image folder {} cannot be read", folder.display()))?.path();
-        if path.join("image.json").exists() {
-            let repository = repository.clone();
-            importing.push(tokio::task::spawn_blocking(move || {
-                repository.import_folder(&path).with_context(|| format!("the image in {} cannot be imported", path.display()))
-            }));
-        }
-    }
-    Ok(importing)
-}
-
-/// Offers imported images under their names.
-async fn offer_images(cloud: &Cloud, importing: Importing) -> Result<()> {
-    for image in importing {
-        let imported = image.await??;
-        let facts = imported.facts;
-        let image = cloud
-            .image_register(NewImage {
-                name: facts.name,
-                description: facts.description,
-                platform: facts.title,
-                architecture: model::Architecture::X86_64,
-                default_user: facts.default_user,
-                manifest: imported.manifest.to_string(),
-                size_bytes: facts.size_bytes,
-                min_disk: Gib(facts.min_disk_gib),
-            })
-            .await?;
-        tracing::info!(image = %image.id, name = image.name, "offering an image");
-    }
-    Ok(())
 }
 
 fn start_workers(cloud: &Cloud) -> Vec<tokio::task::JoinHandle<()>> {
