@@ -1,13 +1,19 @@
-"""The stock Debian image, with nothing of ours in it, set up by cloud-init's own data source for EC2.
+"""The stock Debian image, with nothing of ours in it, set up by cloud-init's own data sources: EC2's and Alibaba Cloud's.
 
-Under emulation such a guest takes a minute or two to boot.
+Under emulation such a guest takes a minute or two to boot, so each cloud's has one, and several tests look at it.
 """
 
+import base64
 import json
+import os
+import subprocess
 
 import pytest
 
+from test_ecs import Tenant
+
 BOOT = 600  # seconds
+PASSWORD = "Stock-Pa55word"
 SCRIPT = "#!/bin/sh\necho from-user-data > /var/tmp/trace\n"
 
 
@@ -64,3 +70,55 @@ def test_a_stock_guest_finds_everything_through_ec2s_data_source(of_ec2):
     assert ask("cloud-init query instance_id").stdout.strip() == instance["InstanceId"]
     # 6 GiB of disk, of which the file system's own tables take a part.
     assert int(ask("stat -f -c %b /").stdout) * 4096 > 5.5 * 2**30
+
+
+@pytest.fixture(scope="module")
+def of_ecs(cloud, ec2, group, tmp_path_factory, until):
+    """Launched through ECS with a password; cloud-init has finished."""
+    tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
+    asked = {
+        "ImageId": cloud.image("debian-12"),
+        "InstanceType": tenant_type(tenant),
+        "SecurityGroupId": group,
+        "HostName": "stock",
+        "Password": PASSWORD,
+        "UserData": base64.b64encode(SCRIPT.encode()).decode(),
+        "InternetMaxBandwidthOut": 10,
+    }
+    (id,) = tenant.call("RunInstances", **asked)["InstanceIdSets"]["InstanceIdSet"]
+    ip = address(ec2, id)
+    script = tmp_path_factory.mktemp("ask") / "askpass"
+    script.write_text(f"#!/bin/sh\necho '{PASSWORD}'\n")
+    script.chmod(0o700)
+    environment = {**os.environ, "SSH_ASKPASS": str(script), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"}
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR"]
+    options += ["-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1"]
+
+    def ask(command):
+        def attempt():
+            done = subprocess.run(["ssh", *options, f"debian@{ip}", command], capture_output=True, text=True, timeout=300, env=environment)
+            return done if done.returncode != 255 else None
+
+        return until(attempt, BOOT, f"a login to {ip} by password")
+
+    until(lambda: ask("cat /run/cloud-init/result.json 2>/dev/null").stdout, BOOT, "the end of cloud-init")
+    yield id, ask
+    ended(ec2, id)
+
+
+def tenant_type(tenant):
+    """The smallest type of two processors and 2 GiB under its ECS name."""
+    types = tenant.call("DescribeInstanceTypes", MaxResults=100)["InstanceTypes"]["InstanceType"]
+    fits = [kind for kind in types if kind["CpuCoreCount"] == 2 and kind["MemorySize"] == 2.0]
+    return fits[0]["InstanceTypeId"]
+
+
+def test_a_stock_guest_finds_everything_through_alibabas_data_source(cloud, of_ecs):
+    id, ask = of_ecs
+    tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
+    console = base64.b64decode(tenant.call("GetInstanceConsoleOutput", InstanceId=id)["ConsoleOutput"])
+    assert b"cloud-init" in console
+    assert json.loads(ask("cat /run/cloud-init/result.json").stdout)["v1"]["datasource"].startswith("DataSourceAliYun")
+    assert ask("hostname").stdout.strip() == "stock"
+    assert ask("cat /var/tmp/trace").stdout == "from-user-data\n"
+    assert ask("cloud-init query instance_id").stdout.strip() == id

@@ -527,13 +527,13 @@ fn disk_serial(volume: VolumeId) -> String {
 }
 
 /// What the firmware says, so that stock images find their metadata: cloud-init's Ec2 source wants a system UUID that begins
-/// with `ec2` and equals the serial number, its AliYun source a product name of its own, and then goes first (cloud-init 22.4,
-/// `ds-identify`). Which of them a guest meets follows from whose name its type was launched by.
+/// with `ec2` and equals the serial number, its AliYun source a product name of its own; a guest that fits both takes the Ec2
+/// source, which needs no network (cloud-init 22.4). Which of them it meets follows from whose name its type was launched by.
 fn firmware(instance: &Instance) -> Firmware {
     let is_ecs = Catalogue::standard().scheme_of(&instance.instance_type) == Some(Scheme::Ecs);
-    let product = if is_ecs { "Alibaba Cloud ECS" } else { "Pileus" };
+    let (product, head) = if is_ecs { ("Alibaba Cloud ECS", "ecf") } else { ("Pileus", "ec2") };
     let digits = format!("{:016x}", instance.id.as_u64());
-    let uuid = format!("ec2{}-{}-4{}-8{}-{}", &digits[..5], &digits[5..9], &digits[9..12], &digits[12..15], &digits[4..]);
+    let uuid = format!("{head}{}-{}-4{}-8{}-{}", &digits[..5], &digits[5..9], &digits[9..12], &digits[12..15], &digits[4..]);
     Firmware { uuid, manufacturer: "Pileus".to_owned(), product: product.to_owned() }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! cloud-init up to 24.1 reads no vendor data from its Ec2 and AliYun sources (`DataSourceEc2.crawl_metadata` fetches
 //! user-data, meta-data and dynamic only), so for those the password travels in front of the user's own part, in one MIME
-//! message. Only cloud-init gets it so, told by its `User-Agent`; everybody else reads user data exactly as it was given.
+//! message. Only cloud-init gets it so, told by its `User-Agent`; everybody else reads user data exactly as it was given. With
+//! headers of its own, such as EC2's token, cloud-init leaves the library's name there, so programs of the same library get
+//! the message too, on machines with a password.
 //! Newer versions find the same settings as vendor data, which does the same twice at most.
 
 use base64::Engine;
@@ -10,13 +12,13 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hostspec::GuestMetadata;
 
-/// How cloud-init names itself (`url_helper.readurl`).
-const CLOUD_INIT: &str = "Cloud-Init/";
+/// How cloud-init names itself (`url_helper.readurl`), without and with headers of a data source.
+const CLOUD_INIT: [&str; 2] = ["Cloud-Init/", "python-requests/"];
 
 /// The user data for a client; none when there is none.
 pub fn user_data(told: &GuestMetadata, agent: &str) -> Option<Bytes> {
     let own = told.user_data_base64.as_ref().and_then(|text| BASE64_STANDARD.decode(text).ok()).filter(|own| !own.is_empty());
-    match vendor_data(told).filter(|_| agent.starts_with(CLOUD_INIT)) {
+    match vendor_data(told).filter(|_| CLOUD_INIT.iter().any(|name| agent.starts_with(name))) {
         Some(ours) => Some(together(&ours, own.as_deref()).into()),
         None => own.map(Bytes::from),
     }
@@ -115,6 +117,7 @@ mod tests {
         assert!(ours < own);
         assert!(got.contains(&format!("password: '{HASH}'")));
         assert!(got.contains(&BASE64_STANDARD.encode("#!/bin/sh\necho hi\n")));
+        assert_eq!(user_data(&told, "python-requests/2.28.1").map(|bytes| bytes.len()), Some(got.len()));
         assert_eq!(user_data(&told, "curl/8.0"), Some(Bytes::from("#!/bin/sh\necho hi\n")));
     }
 
