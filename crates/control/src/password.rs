@@ -9,6 +9,10 @@ const LENGTH: std::ops::RangeInclusive<usize> = 8..=30;
 /// Kinds of characters of which three must occur (ECS: upper case, lower case, digits, special).
 const KINDS_NEEDED: usize = 3;
 
+/// Bytes of the salt: 16 characters, all that crypt(5) looks at. It writes a longer one down shorter, and a guest that compares
+/// whole texts then lets nobody in.
+const SALT_BYTES: usize = 12;
+
 /// Checks a password and makes its crypt(3) text (SHA-512, `$6$`). Takes some milliseconds of processor time.
 pub fn hash(password: &SecretString) -> Result<String, Error> {
     let clear = password.expose_secret();
@@ -22,10 +26,13 @@ pub fn hash(password: &SecretString) -> Result<String, Error> {
             "must be 8 to 30 characters with three of: upper case letters, lower case letters, digits, special characters",
         ));
     }
-    let hash = ShaCrypt::default().hash_password(clear.as_bytes()).map_err(|error| {
+    let failed = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "a password could not be hashed");
         Error::Internal
-    })?;
+    };
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
+    let hash = ShaCrypt::default().hash_password_with_salt(clear.as_bytes(), &salt).map_err(|error| failed(&error))?;
     Ok(hash.as_str().to_owned())
 }
 
@@ -39,6 +46,7 @@ mod tests {
     fn openssl_computes_the_same_crypt_text() {
         let hash = hash(&SecretString::from("Correct-horse-7")).unwrap();
         let salt = hash.split('$').nth_back(1).unwrap();
+        assert!(salt.len() <= 16, "crypt(5) knows no longer salt: {hash}");
         let out =
             Command::new("openssl").args(["passwd", "-6", "-salt", &format!("rounds=5000${salt}"), "Correct-horse-7"]).output().unwrap();
         let expected = String::from_utf8(out.stdout).unwrap();
