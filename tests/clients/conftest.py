@@ -151,6 +151,18 @@ def ec2(cloud):
     return cloud.client()
 
 
+def guests(cloud):
+    """Processes of QEMU that belong to a cloud: those whose log lies in its state folder."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and "qemu" in (entry / "comm").read_text() and str(cloud.folder) in os.readlink(entry / "fd/2"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
 def wait_until(condition, within=60, what="the condition"):
     """Looks until the condition gives something true, and gives that."""
     deadline = time.monotonic() + within

@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from conftest import IMAGES, PILEUS, running
+from conftest import IMAGES, PILEUS, guests, running
 
 SOON = {"Delay": 1, "MaxAttempts": 60}
 
@@ -129,15 +129,3 @@ def test_an_instance_whose_qemu_hangs_can_be_terminated(until):
         assert not guests(cloud)
     finally:
         clouds.close()
-
-
-def guests(cloud):
-    """Processes of QEMU that belong to a cloud: those whose log lies in its state folder."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and "qemu" in (entry / "comm").read_text() and str(cloud.folder) in os.readlink(entry / "fd/2"):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found

@@ -74,6 +74,15 @@ def test_the_metadata_service_knows_its_guest(instance, key, shell):
     assert done.stdout.split() == [instance["InstanceId"]] * 2
 
 
+def test_a_running_guest_reads_its_tags_as_they_are_now(ec2, instance, key, shell, until):
+    id, address = instance["InstanceId"], instance["PublicIpAddress"]
+    ec2.modify_instance_metadata_options(InstanceId=id, InstanceMetadataTags="enabled")
+    read = "wget -qO- http://169.254.169.254/latest/meta-data/tags/instance/team"
+    for team in ["red", "blue"]:
+        ec2.create_tags(Resources=[id], Tags=[{"Key": "team", "Value": team}])
+        until(lambda: shell(address, key[1], read).stdout == team, 20, f"team {team}")
+
+
 def test_the_console_shows_what_the_guest_wrote(ec2, instance, until):
     def output():
         text = ec2.get_console_output(InstanceId=instance["InstanceId"]).get("Output", "")

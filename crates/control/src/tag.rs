@@ -190,7 +190,13 @@ impl Kind {
 
     fn change(self, tx: &mut Tx<'_>, account: AccountId, id: &str, with: &dyn Fn(&mut Tags) -> Result<(), Error>) -> Result<(), Failure> {
         match self {
-            Kind::Instance => change_of::<Instance>(tx, account, id, with),
+            Kind::Instance => {
+                let mut instance = changed::<Instance>(tx, account, id, with)?;
+                if instance.is_live() && instance.attributes.metadata.show_tags {
+                    instance.asked = tx.host_touch(instance.host)?;
+                }
+                Ok(tx.update(&instance)?)
+            }
             Kind::Volume => change_of::<Volume>(tx, account, id, with),
             Kind::Image => change_of::<Image>(tx, account, id, with),
             Kind::KeyPair => change_of::<KeyPair>(tx, account, id, with),
@@ -222,7 +228,16 @@ fn change_of<R: Tagged>(tx: &mut Tx<'_>, account: AccountId, id: &str, with: &dy
 where
     R::Id: std::str::FromStr<Err = model::IdError>,
 {
+    let row = changed::<R>(tx, account, id, with)?;
+    Ok(tx.update(&row)?)
+}
+
+/// The row with other tags, which are not yet written.
+fn changed<R: Tagged>(tx: &Tx<'_>, account: AccountId, id: &str, with: &dyn Fn(&mut Tags) -> Result<(), Error>) -> Result<R, Failure>
+where
+    R::Id: std::str::FromStr<Err = model::IdError>,
+{
     let mut row = own::<R>(tx, account, id)?.ok_or_else(|| Error::not_found(R::NOUN, id))?;
     with(row.tags())?;
-    Ok(tx.update(&row)?)
+    Ok(row)
 }

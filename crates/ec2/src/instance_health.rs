@@ -1,14 +1,13 @@
 //! How instances are: status checks, and what their guests wrote to the serial console.
 //!
-//! EC2 has two checks. The system's passes while the host reports; the instance's passes once the guest has used the network.
-
-use std::collections::BTreeSet;
+//! EC2 has two checks. The system's passes while the host reports; the instance's passes once the guest has used the network, and
+//! fails when it has not done so in time.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{Field, Filter, InstanceView, Query};
+use control::{Field, Filter, Query};
 use jiff::Timestamp;
-use model::{HostId, InstanceId, Noun, Phase};
+use model::{Instance, InstanceId, Noun, Phase, Seen};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -21,6 +20,10 @@ use crate::tag;
 
 /// The newest console output that is shown, in bytes: EC2 documents 64 KB.
 const CONSOLE_MAX: usize = 64 * 1024;
+
+/// How long a guest may take from the instance's start until it uses the network, in milliseconds. A stock image that is booted
+/// without hardware acceleration takes two minutes.
+const GUEST_WITHIN_MS: i64 = 10 * 60 * 1000;
 
 /// The parameters of `DescribeInstanceStatus`.
 #[derive(FromArg)]
@@ -54,7 +57,7 @@ struct Status {
     instance_status: Check,
 }
 
-#[derive(IntoDoc)]
+#[derive(Debug, PartialEq, Eq, IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Check {
     status: &'static str,
@@ -62,7 +65,7 @@ struct Check {
     details: Vec<Detail>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Debug, PartialEq, Eq, IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Detail {
     name: &'static str,
@@ -99,26 +102,32 @@ pub(crate) async fn describe_status(cx: Cx, asked: DescribeInstanceStatus) -> Re
     }
     let listed = cx.cloud.list_instances(&cx.caller, Query { ids, filters, page: pages.of_ids()? }).await?;
     let heard = cx.cloud.hosts_heard(listed.rows.iter().map(|view| view.instance.host).collect()).await?;
-    let statuses = listed.rows.iter().map(|view| status(&cx, view, &heard)).collect();
+    let now = cx.cloud.clock().now();
+    let shown = |instance: &Instance| {
+        let checks = checks(instance.phase, instance.seen.as_ref(), heard.contains(&instance.host), now.since(instance.started_at));
+        status(&cx, instance, checks)
+    };
+    let statuses = listed.rows.iter().map(|view| shown(&view.instance)).collect();
     Ok(Statuses { instance_status_set: statuses, next_token: pages.after(listed.next) })
 }
 
-fn status(cx: &Cx, view: &InstanceView, heard: &BTreeSet<HostId>) -> Status {
-    let instance = &view.instance;
-    let guest_up = instance.seen.as_ref().is_some_and(|seen| seen.guest_up);
-    let faulty = instance.seen.as_ref().is_some_and(|seen| seen.fault.is_some());
-    let (system, guest) = match instance.phase {
-        Phase::Running if !heard.contains(&instance.host) => {
-            (Check::of("impaired", "failed"), Check::of("insufficient-data", "insufficient-data"))
-        }
-        Phase::Running if faulty => (Check::ok(), Check::of("impaired", "failed")),
-        Phase::Running if guest_up => (Check::ok(), Check::ok()),
-        Phase::Running => (Check::ok(), Check::initializing()),
-        Phase::Launching { .. } | Phase::Starting { .. } => (Check::initializing(), Check::initializing()),
+/// The system's check and the instance's, of an instance that was started so many milliseconds ago.
+fn checks(phase: Phase, seen: Option<&Seen>, host_heard: bool, started_ms: i64) -> [Check; 2] {
+    let guest_up = seen.is_some_and(|seen| seen.guest_up);
+    let faulty = seen.is_some_and(|seen| seen.fault.is_some()) || (!guest_up && started_ms > GUEST_WITHIN_MS);
+    match phase {
+        Phase::Running if !host_heard => [Check::of("impaired", "failed"), Check::of("insufficient-data", "insufficient-data")],
+        Phase::Running if faulty => [Check::ok(), Check::of("impaired", "failed")],
+        Phase::Running if guest_up => [Check::ok(), Check::ok()],
+        Phase::Running => [Check::ok(), Check::initializing()],
+        Phase::Launching { .. } | Phase::Starting { .. } => [Check::initializing(), Check::initializing()],
         Phase::Stopping { .. } | Phase::Stopped | Phase::Terminating { .. } | Phase::Terminated => {
-            (Check::not_applicable(), Check::not_applicable())
+            [Check::not_applicable(), Check::not_applicable()]
         }
-    };
+    }
+}
+
+fn status(cx: &Cx, instance: &Instance, [system, guest]: [Check; 2]) -> Status {
     Status {
         instance_id: instance.id.to_string(),
         availability_zone: instance.zone.clone(),
@@ -153,4 +162,26 @@ pub(crate) async fn console_output(cx: Cx, asked: GetConsoleOutput) -> Result<Co
     let written = cx.cloud.console_output(&cx.caller, id).await?;
     let newest = &written.bytes[written.bytes.len().saturating_sub(CONSOLE_MAX)..];
     Ok(ConsoleOutput { instance_id: asked.instance_id, timestamp: written.at.timestamp(), output: STANDARD.encode(newest) })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::SeenState;
+
+    use super::*;
+
+    #[test]
+    fn a_guest_that_says_nothing_in_time_is_impaired() {
+        let silent = Seen { state: SeenState::Running, boot: 0, guest_up: false, fault: None };
+        let speaking = Seen { guest_up: true, ..silent.clone() };
+        let guest = |seen, started_ms| {
+            let [_, guest] = checks(Phase::Running, Some(seen), true, started_ms);
+            guest.status
+        };
+        assert_eq!(guest(&silent, GUEST_WITHIN_MS), "initializing");
+        assert_eq!(guest(&silent, GUEST_WITHIN_MS + 1), "impaired");
+        assert_eq!(guest(&speaking, GUEST_WITHIN_MS + 1), "ok");
+        let [system, guest] = checks(Phase::Running, Some(&speaking), false, 0);
+        assert_eq!((system.status, guest.status), ("impaired", "insufficient-data"), "what a silent host has is not known");
+    }
 }

@@ -5,8 +5,9 @@
 //! ```
 //!
 //! `BODIES` holds one form body a line; they are sent in turn, each signed anew (Signature Version 4, with the keys of
-//! `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`). Connections are kept alive and have one call under way each. Ids of instances
-//! in replies go to the file of `--collect`, the last reply to that of `--reply`. One thread, so that it takes no more than one core from the server beside it.
+//! `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`). Connections have one call under way each and are kept alive where the server
+//! keeps them. Ids of instances in replies go to the file of `--collect`, the last reply to that of `--reply`. One thread, so that
+//! it takes no more than one core from the server beside it.
 
 mod client;
 
@@ -17,7 +18,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use client::{Fallible, Signer, reply};
+use client::{Fallible, Signer, closes, reply};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -128,8 +129,7 @@ fn processor_time() -> Fallible<Duration> {
 }
 
 async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
-    let mut stream = TcpStream::connect(&run.options.endpoint).await?;
-    stream.set_nodelay(true)?;
+    let mut stream = connected(&run).await?;
     let mut buffer = Vec::with_capacity(64 << 10);
     while let Some(number) = run.next() {
         let body = &run.options.bodies[(number % run.options.bodies.len() as u64) as usize];
@@ -148,6 +148,15 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
             let ids = text.split("<instanceId>").skip(1).filter_map(|rest| rest.split('<').next());
             run.ids.borrow_mut().extend(ids.map(str::to_owned));
         }
+        if closes(&buffer[..start]) {
+            stream = connected(&run).await?;
+        }
     }
     Ok(())
+}
+
+async fn connected(run: &Run) -> Result<TcpStream, std::io::Error> {
+    let stream = TcpStream::connect(&run.options.endpoint).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::net::{NetConfig, VERIFY_AFTER};
 use agent::{Agent, AgentConfig, AgentHandle};
 use anyhow::{Context, Result};
 use control::{Cloud, ConsoleOutput, NewHost};
@@ -38,13 +37,8 @@ pub async fn start_local(cloud: &Cloud, state: &StateFolder, fixed: &Fixed) -> R
 /// The agent's configuration on this state folder.
 pub fn agent_config(host: HostId, state: &StateFolder, fixed: &Fixed) -> AgentConfig {
     let mut config = AgentConfig::new(host, state.host(), state.repository());
-    config.network = NetConfig {
-        cloud: state.short_name(),
-        state_dir: state.host(),
-        public_pool: fixed.public_pool,
-        resolvers: resolvers(),
-        verify_after: VERIFY_AFTER,
-    };
+    config.network.public_pool = fixed.public_pool;
+    config.network.resolvers = resolvers();
     config
 }
 

@@ -165,13 +165,6 @@ impl StateFolder {
         Ok(MasterKey::new(&bytes))
     }
 
-    /// Short name of this cloud on this machine, the prefix of its namespaces and links: a letter and six hex digits of the
-    /// folder's path.
-    pub fn short_name(&self) -> String {
-        let digest = Sha256::digest(self.path.as_os_str().as_encoded_bytes());
-        format!("p{}", digest.iter().take(3).map(|byte| format!("{byte:02x}")).collect::<String>())
-    }
-
     /// A /24 that no route of this machine touches, sought from a place that depends on the folder, so that several clouds
     /// mostly find theirs at once.
     fn free_pool(&self) -> Result<Ipv4Net> {
@@ -232,13 +225,6 @@ fn routed_ranges() -> Result<Vec<Ipv4Net>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn two_folders_have_two_short_names_that_fit_a_link() {
-        let name = |path: &str| StateFolder::at(Path::new(path)).unwrap().short_name();
-        assert_ne!(name("/a"), name("/b"));
-        assert!(name("/a").len() <= 8 && name("/a").starts_with('p'));
-    }
 
     #[test]
     fn a_master_key_is_made_once_and_read_only_by_its_owner() {
