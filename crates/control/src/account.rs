@@ -1,8 +1,8 @@
-//! Accounts, users and access keys. Only the operator makes accounts; the commands of an account's own users come with the
-//! vendors' IAM calls.
+//! Accounts, and the operator's way to users and access keys. What an account's own administrators do lies with the nouns.
 
-use model::policy::Document;
-use model::{AccessKey, Account, AccountId, Error, Millis, Noun, Quota, QuotaName, Rights, User, UserId, check_user_name};
+use std::collections::BTreeSet;
+
+use model::{AccessKey, Account, AccountId, Error, Millis, Noun, Permissions, Quota, QuotaName, Rights, User, UserId, check_user_name};
 use secrecy::{ExposeSecret, SecretString};
 use store::{StoreError, Tx, WriteError};
 
@@ -48,8 +48,9 @@ impl Cloud {
     /// Makes a user with these policy documents and one access key.
     pub async fn user_create(&self, account: AccountId, name: &str, documents: Vec<String>) -> Result<NewAccessKey, Error> {
         check_user_name(name)?;
-        for text in &documents {
-            Document::identity(text).map_err(|error| Error::invalid("PolicyDocument", error.to_string()))?;
+        let mut permissions = Permissions::default();
+        for (number, text) in documents.iter().enumerate() {
+            permissions.put(&format!("policy-{}", number + 1), text)?;
         }
         let key = self.new_key()?;
         let (cloud, name, id, sealed) = (self.clone(), name.to_owned(), key.0.clone(), key.2.clone());
@@ -57,9 +58,9 @@ impl Cloud {
             let now = cloud.clock().now();
             tx.get::<Account>(account)?.ok_or_else(|| Error::not_found(Noun::Account, account))?;
             let user = UserId::from_u64(cloud.ids().next(now));
-            let rights = Rights::Policies { documents: documents.clone() };
+            let rights = Rights::Policies { permissions: permissions.clone(), groups: BTreeSet::new() };
             tx.insert(&User { id: user, account, name: name.clone(), rights, created_at: now }).map_err(|e| taken(e, Noun::User, &name))?;
-            insert_key(tx, &id, &sealed, account, user, now)
+            insert_key(tx, &id, &sealed, account, user, now).map(drop)
         });
         made.await.map_err(|error| self.write_refusal("create a user", error))?;
         self.principals().clear();
@@ -79,7 +80,7 @@ impl Cloud {
         let (cloud, id) = (self.clone(), id.to_owned());
         let made = self.store().write(move |tx| {
             let root = tx.user_named(account, "root")?.ok_or_else(|| Error::not_found(Noun::Account, account))?;
-            insert_key(tx, &id, &sealed, account, root.id, cloud.clock().now())
+            insert_key(tx, &id, &sealed, account, root.id, cloud.clock().now()).map(drop)
         });
         made.await.map_err(|error| self.write_refusal("import an access key", error))
     }
@@ -115,7 +116,7 @@ impl Cloud {
         self.read(caller, vec![Target::any()], move |tx, cx| Ok::<_, Failure>(tx.quota_limit(cx.caller.account(), name)?)).await
     }
 
-    fn new_key(&self) -> Result<(String, SecretString, String), Error> {
+    pub(crate) fn new_key(&self) -> Result<(String, SecretString, String), Error> {
         let id = format!("AKIA{}", self.letters(KEY_ID_LETTERS, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")?.expose_secret());
         let secret = self.letters(SECRET_LETTERS, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")?;
         let sealed = self.master().seal(&id, &secret).map_err(|error| self.internal("seal a secret", &error))?;
@@ -144,9 +145,17 @@ impl Cloud {
     }
 }
 
-fn insert_key(tx: &mut Tx<'_>, id: &str, sealed: &str, account: AccountId, user: UserId, now: Millis) -> Result<(), Failure> {
+pub(crate) fn insert_key(
+    tx: &mut Tx<'_>,
+    id: &str,
+    sealed: &str,
+    account: AccountId,
+    user: UserId,
+    now: Millis,
+) -> Result<AccessKey, Failure> {
     let key = AccessKey { id: id.to_owned(), account, user, sealed_secret: sealed.to_owned(), active: true, created_at: now };
-    tx.insert(&key).map_err(|error| taken(error, Noun::AccessKey, id))
+    tx.insert(&key).map_err(|error| taken(error, Noun::AccessKey, id))?;
+    Ok(key)
 }
 
 /// The refusal for a name that is taken; any other failure stays what it is.

@@ -1,18 +1,20 @@
 //! Who calls, and what they may do.
 //!
 //! A request names an access key; [`Cloud::principal`] finds whom it acts for. The dialect verifies the signature with the
-//! principal's secret, so an unknown key and a wrong signature cost the same look-up. Principals are cached until a
-//! user or key changes.
+//! principal's secret, so an unknown key and a wrong signature cost the same look-up. Principals are cached until somebody's
+//! rights or keys change.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
-use model::policy::{AccessRequest, Context, Document, evaluate};
-use model::{AccessKey, AccountId, Error, Rights, User, UserId};
+use model::policy::{AccessRequest, Context, Decision, Document, evaluate};
+use model::{AccessKey, AccountId, Error, Millis, Rights, RoleId, User, UserId};
 use secrecy::SecretString;
+use store::{StoreError, Tx};
 
+use crate::permission::documents_of;
 use crate::{Cloud, Failure};
 
 /// Principals kept in memory; beyond it the cache starts anew. A million keys would be a gigabyte.
@@ -22,24 +24,55 @@ const CACHED_MAX: usize = 10_000;
 pub struct Principal {
     /// The account.
     pub account: AccountId,
-    /// The user.
-    pub user: UserId,
-    /// The user's name.
-    pub user_name: String,
+    /// Who in it.
+    pub who: Who,
     /// The access key's public name.
     pub access_key: String,
-    secret: SecretString,
-    rights: Grant,
+    /// When the key ends to act, if it is a temporary one.
+    pub expires_at: Option<Millis>,
+    pub(crate) secret: SecretString,
+    pub(crate) rights: Grant,
 }
 
-enum Grant {
+/// Who acts in an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Its owner.
+    Root(UserId),
+    /// One of its users.
+    User {
+        /// Id.
+        id: UserId,
+        /// Name.
+        name: String,
+    },
+    /// Somebody who has assumed one of its roles.
+    Session {
+        /// The role.
+        role: RoleId,
+        /// Its name.
+        role_name: String,
+        /// Name of the session.
+        session: String,
+    },
+}
+
+/// What a principal may do.
+pub(crate) enum Grant {
+    /// Everything in its account.
     Everything,
-    Policies(Vec<Document>),
+    /// What documents allow.
+    Policies {
+        /// The documents.
+        documents: Vec<Document>,
+        /// A temporary key's own document: what it does not allow is not allowed.
+        within: Option<Document>,
+    },
 }
 
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Principal").field("account", &self.account).field("user", &self.user_name).finish_non_exhaustive()
+        f.debug_struct("Principal").field("account", &self.account).field("who", &self.who).finish_non_exhaustive()
     }
 }
 
@@ -49,9 +82,18 @@ impl Principal {
         &self.secret
     }
 
-    /// Whether the user has the rights of the account's root.
+    /// Whether it is the account's owner.
     pub fn is_root(&self) -> bool {
-        matches!(self.rights, Grant::Everything)
+        matches!(self.who, Who::Root(_))
+    }
+
+    /// The name in logs and variables: a user's, or `ROLE/SESSION`.
+    pub fn name(&self) -> String {
+        match &self.who {
+            Who::Root(_) => "root".to_owned(),
+            Who::User { name, .. } => name.clone(),
+            Who::Session { role_name, session, .. } => format!("{role_name}/{session}"),
+        }
     }
 }
 
@@ -84,6 +126,8 @@ pub struct Target {
     pub tags: model::Tags,
     /// Tags that the call gives it.
     pub request_tags: model::Tags,
+    /// Its account, when it is not the caller's.
+    pub account: Option<AccountId>,
 }
 
 impl Target {
@@ -94,95 +138,123 @@ impl Target {
 
     /// A thing of this kind and id, with its tags.
     pub fn of(kind: &str, id: impl fmt::Display, tags: &model::Tags) -> Target {
-        Target { path: Some(format!("{kind}/{id}")), tags: tags.clone(), request_tags: model::Tags::new() }
+        Target { path: Some(format!("{kind}/{id}")), tags: tags.clone(), ..Target::default() }
     }
 }
 
 #[derive(Default)]
 pub(crate) struct Principals {
-    by_key: RwLock<HashMap<String, Arc<Principal>>>,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// How often everybody was forgotten.
+    epoch: u64,
+    by_key: HashMap<String, Arc<Principal>>,
 }
 
 impl Principals {
-    fn get(&self, key: &str) -> Option<Arc<Principal>> {
-        self.by_key.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(key).cloned()
+    /// The principal of a key, or the epoch in which there was none.
+    pub(crate) fn get(&self, key: &str) -> Result<Arc<Principal>, u64> {
+        let known = self.known.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        known.by_key.get(key).cloned().ok_or(known.epoch)
     }
 
-    fn put(&self, principal: Arc<Principal>) {
-        let mut by_key = self.by_key.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if by_key.len() >= CACHED_MAX {
-            by_key.clear();
+    /// Remembers a principal that was read since this epoch; not if anything may have changed since.
+    pub(crate) fn put(&self, key: String, principal: Arc<Principal>, epoch: u64) {
+        let mut known = self.known.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if known.epoch != epoch {
+            return;
         }
-        by_key.insert(principal.access_key.clone(), principal);
+        if known.by_key.len() >= CACHED_MAX {
+            known.by_key.clear();
+        }
+        known.by_key.insert(key, principal);
     }
 
-    /// Forgets everybody, after a user or key changed.
+    /// Forgets everybody, after somebody's rights or keys changed.
     pub(crate) fn clear(&self) {
-        self.by_key.write().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+        let mut known = self.known.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        known.epoch += 1;
+        known.by_key.clear();
     }
 }
 
 impl Cloud {
     /// Finds whom an active access key acts for; none when there is no such key.
     pub async fn principal(&self, access_key: &str) -> Result<Option<Arc<Principal>>, Error> {
-        if let Some(principal) = self.principals().get(access_key) {
-            return Ok(Some(principal));
-        }
-        let key = access_key.to_owned();
-        let found = self.store().read(move |tx| {
-            let Some(key) = tx.get::<AccessKey>(key.clone())?.filter(|key| key.active) else { return Ok(None) };
-            let user = tx.get::<User>(key.user)?;
-            Ok::<_, store::StoreError>(user.map(|user| (key, user)))
-        });
-        let Some((key, user)) = found.await.map_err(|error| self.internal("read an access key", &error))? else { return Ok(None) };
-        let secret = self.master().open(&key.id, &key.sealed_secret).map_err(|error| self.internal("open an access key", &error))?;
-        let rights = match &user.rights {
-            Rights::Root => Grant::Everything,
-            Rights::Policies { documents } => {
-                let documents: Result<Vec<_>, _> = documents.iter().map(|text| Document::identity(text)).collect();
-                Grant::Policies(documents.map_err(|error| self.internal("read a user's policies", &error))?)
-            }
+        let epoch = match self.principals().get(access_key) {
+            // A temporary key acts only together with its token.
+            Ok(principal) => return Ok(Some(principal).filter(|principal| principal.expires_at.is_none())),
+            Err(epoch) => epoch,
         };
-        let principal = Principal { account: key.account, user: user.id, user_name: user.name, access_key: key.id, secret, rights };
-        let principal = Arc::new(principal);
-        self.principals().put(principal.clone());
+        let id = access_key.to_owned();
+        let found = self.store().read(move |tx| {
+            let Some(key) = tx.get::<AccessKey>(id.clone())?.filter(|key| key.active) else { return Ok(None) };
+            let Some(user) = tx.get::<User>(key.user)? else { return Ok(None) };
+            let documents = documents_of_user(tx, &user)?;
+            Ok::<_, StoreError>(Some((key, user, documents)))
+        });
+        let found = found.await.map_err(|error| self.internal("read an access key", &error))?;
+        let Some((key, user, documents)) = found else { return Ok(None) };
+        let secret = self.master().open(&key.id, &key.sealed_secret).map_err(|error| self.internal("open an access key", &error))?;
+        let rights = self.grant(documents, None)?;
+        let who = who_is(user);
+        let principal = Arc::new(Principal { account: key.account, who, access_key: key.id, expires_at: None, secret, rights });
+        self.principals().put(access_key.to_owned(), principal.clone(), epoch);
         Ok(Some(principal))
+    }
+
+    /// Compiles what somebody may do; no documents at all are a root's.
+    pub(crate) fn grant(&self, documents: Option<Vec<String>>, within: Option<&str>) -> Result<Grant, Error> {
+        let read = |text: &str| Document::identity(text).map_err(|error| self.internal("read a policy", &error));
+        let within = within.map(read).transpose()?;
+        Ok(match documents {
+            None if within.is_none() => Grant::Everything,
+            None => Grant::Policies { documents: within.iter().cloned().collect(), within },
+            Some(texts) => Grant::Policies { documents: texts.iter().map(|text| read(text)).collect::<Result<_, _>>()?, within },
+        })
     }
 
     /// Checks that the caller may do its action to each of these.
     pub fn authorize(&self, caller: &Caller, targets: &[Target]) -> Result<(), Error> {
-        let Grant::Policies(policies) = &caller.principal.rights else { return Ok(()) };
-        for target in targets {
-            if !self.allows(policies, caller, target) {
-                return Err(Error::Unauthorized { action: caller.action.to_owned() });
-            }
+        match targets.iter().all(|target| self.decide(caller, target).is_allowed()) {
+            true => Ok(()),
+            false => Err(Error::Unauthorized { action: caller.action.to_owned() }),
         }
-        Ok(())
     }
 
-    fn allows(&self, policies: &[Document], caller: &Caller, target: &Target) -> bool {
-        let (region, account) = (&self.region().name, caller.account());
-        let path = target.path.as_deref().unwrap_or("*");
-        let name = caller.action.split_once(':').map_or(caller.action, |(_, name)| name);
-        let actions = ["ec2", "ecs", "cvm"].map(|service| format!("{service}:{name}"));
-        let resources = [
-            format!("arn:aws:ec2:{region}:{account}:{path}"),
-            format!("acs:ecs:{region}:{account}:{path}"),
-            format!("qcs::cvm:{region}:uin/{account}:{path}"),
-        ];
+    /// What the caller's own policies say of its action on a thing.
+    pub(crate) fn decide(&self, caller: &Caller, target: &Target) -> Decision {
+        let (documents, within) = match &caller.principal.rights {
+            Grant::Everything => return Decision::Allow { by: model::policy::StatementRef { document: 0, statement: 0 } },
+            Grant::Policies { documents, within } => (documents, within),
+        };
+        let account = target.account.unwrap_or(caller.account());
+        let spelled = Spelled::of(caller.action, &self.region().name, account, target.path.as_deref().unwrap_or("*"));
+        let actions: Vec<&str> = spelled.actions.iter().map(String::as_str).collect();
+        let resources: Vec<&str> = spelled.resources.iter().map(String::as_str).collect();
+        let context = self.context(caller, target);
+        let request = AccessRequest { actions: &actions, resources: &resources, principals: &[], context: &context };
+        match within.as_ref().map(|within| evaluate([within], &request)) {
+            Some(narrowed) if !narrowed.is_allowed() => narrowed,
+            Some(_) | None => evaluate(documents, &request),
+        }
+    }
+
+    /// The facts of a call that conditions look at.
+    pub(crate) fn context(&self, caller: &Caller, target: &Target) -> Context {
         let mut context = Context::new();
         context.source_ip(caller.source).now(self.clock().now());
-        context.set("aws:RequestedRegion", region.clone()).set("aws:username", caller.principal.user_name.clone());
+        context.set("aws:RequestedRegion", self.region().name.clone()).set("aws:username", caller.principal.name());
         for (key, value) in &target.tags {
             context.resource_tag(key, value);
         }
         for (key, value) in &target.request_tags {
             context.request_tag(key, value);
         }
-        let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
-        let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
-        let request = AccessRequest { actions: &actions, resources: &resources, principals: &[], context: &context };
-        evaluate(policies, &request).is_allowed()
+        context
     }
 
     /// Logs what went wrong and gives the caller's words for it.
@@ -218,5 +290,96 @@ impl Cloud {
             | store::StoreError::NoFacet { .. }
             | store::StoreError::Engine(_) => Error::Internal,
         }
+    }
+}
+
+/// Actions of access control that IAM and RAM call differently. A denial under either name must hold for both.
+const RENAMED: &[(&str, &str)] = &[
+    ("AttachUserPolicy", "AttachPolicyToUser"),
+    ("DetachUserPolicy", "DetachPolicyFromUser"),
+    ("ListAttachedUserPolicies", "ListPoliciesForUser"),
+    ("AttachGroupPolicy", "AttachPolicyToGroup"),
+    ("DetachGroupPolicy", "DetachPolicyFromGroup"),
+    ("ListAttachedGroupPolicies", "ListPoliciesForGroup"),
+    ("AttachRolePolicy", "AttachPolicyToRole"),
+    ("DetachRolePolicy", "DetachPolicyFromRole"),
+    ("ListAttachedRolePolicies", "ListPoliciesForRole"),
+];
+
+/// An action and a resource as each of the clouds spells them.
+struct Spelled {
+    actions: Vec<String>,
+    resources: [String; 3],
+}
+
+impl Spelled {
+    fn of(action: &str, region: &str, account: AccountId, path: &str) -> Spelled {
+        let (service, name) = action.split_once(':').unwrap_or(("ec2", action));
+        let (services, rights) = match service {
+            "iam" | "ram" | "cam" => (["iam", "ram", "cam"], true),
+            "sts" => (["sts"; 3], true),
+            _ => (["ec2", "ecs", "cvm"], false),
+        };
+        // Things of access control belong to no region.
+        let resources = if rights {
+            [format!("arn:aws:iam::{account}:{path}"), format!("acs:ram::{account}:{path}"), format!("qcs::cam::uin/{account}:{path}")]
+        } else {
+            [
+                format!("arn:aws:ec2:{region}:{account}:{path}"),
+                format!("acs:ecs:{region}:{account}:{path}"),
+                format!("qcs::cvm:{region}:uin/{account}:{path}"),
+            ]
+        };
+        let other = RENAMED.iter().find_map(|(one, other)| match name {
+            _ if name == *one => Some(*other),
+            _ if name == *other => Some(*one),
+            _ => None,
+        });
+        let names = [Some(name), other.filter(|_| rights)];
+        let mut actions: Vec<String> =
+            names.iter().flatten().flat_map(|name| services.map(|service| format!("{service}:{name}"))).collect();
+        // An action of another service, such as `vpc:DescribeVpcs`, goes by that name too.
+        if !actions.iter().any(|known| known == action) {
+            actions.push(action.to_owned());
+        }
+        Spelled { actions, resources }
+    }
+}
+
+/// The documents that decide for a user; none for a root, which needs none.
+pub(crate) fn documents_of_user(tx: &Tx<'_>, user: &User) -> Result<Option<Vec<String>>, StoreError> {
+    let Rights::Policies { permissions, groups } = &user.rights else { return Ok(None) };
+    let mut documents = documents_of(tx, permissions)?;
+    for group in groups {
+        if let Some(group) = tx.get::<model::UserGroup>(*group)? {
+            documents.extend(documents_of(tx, &group.permissions)?);
+        }
+    }
+    Ok(Some(documents))
+}
+
+pub(crate) fn who_is(user: User) -> Who {
+    match user.rights {
+        Rights::Root => Who::Root(user.id),
+        Rights::Policies { .. } => Who::User { id: user.id, name: user.name },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_of_access_control_is_no_action_of_machines() {
+        let account = AccountId::from_u64(7).unwrap();
+        let spelled = Spelled::of("iam:CreateUser", "here-1", account, "user/ann");
+        assert_eq!(spelled.actions, ["iam:CreateUser", "ram:CreateUser", "cam:CreateUser"]);
+        assert_eq!(spelled.resources[0], "arn:aws:iam::000000000007:user/ann");
+        let spelled = Spelled::of("ecs:DescribeVpcs", "here-1", account, "*");
+        assert_eq!(spelled.actions[0], "ec2:DescribeVpcs");
+        let spelled = Spelled::of("vpc:DescribeVpcs", "here-1", account, "*");
+        assert_eq!(spelled.actions, ["ec2:DescribeVpcs", "ecs:DescribeVpcs", "cvm:DescribeVpcs", "vpc:DescribeVpcs"]);
+        let spelled = Spelled::of("ram:AttachPolicyToUser", "here-1", account, "user/ann");
+        assert!(spelled.actions.contains(&"iam:AttachUserPolicy".to_owned()));
     }
 }

@@ -147,5 +147,5 @@ fn find(tx: &Tx<'_>, account: AccountId, which: &KeyPairRef) -> Result<Option<Ke
 }
 
 fn new_target(name: &str, tags: &Tags) -> Target {
-    Target { path: Some(format!("key-pair/{name}")), tags: Tags::new(), request_tags: tags.clone() }
+    Target { path: Some(format!("key-pair/{name}")), request_tags: tags.clone(), ..Target::default() }
 }

@@ -112,8 +112,8 @@ impl Command for RunInstances {
     const PLACES: bool = true;
 
     fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        let named = |path: String| Target { path: Some(path), tags: Tags::new(), request_tags: Tags::new() };
-        let instance = Target { path: Some("instance/*".to_owned()), tags: Tags::new(), request_tags: self.tags.clone() };
+        let named = |path: String| Target { path: Some(path), ..Target::default() };
+        let instance = Target { path: Some("instance/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() };
         let mut targets = vec![instance, named(format!("image/{}", self.image))];
         targets.extend(self.subnet.map(|id| named(format!("subnet/{id}"))));
         targets.extend(self.groups.iter().map(|id| named(format!("security-group/{id}"))));

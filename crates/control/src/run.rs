@@ -32,8 +32,16 @@ pub trait Command: Serialize + Clone + Send + Sync + 'static {
     /// Whether it chooses hosts, for which the placement index is brought up to date first.
     const PLACES: bool = false;
 
+    /// Whether it changes what somebody may do, so that nobody's rights may be remembered from before.
+    const CHANGES_RIGHTS: bool = false;
+
     /// What it acts on, for the policies: a command on things that the caller does not own names them all the same.
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure>;
+
+    /// Checks that the caller may do it to these targets.
+    fn authorize(&self, _: &Tx<'_>, cx: &Cx<'_>, targets: &[Target]) -> Result<(), Failure> {
+        Ok(cx.cloud.authorize(cx.caller, targets)?)
+    }
 
     /// Changes the rows. May be run more than once, with the rows as they then are; does nothing beside.
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Self::Reply, Failure>;
@@ -87,6 +95,9 @@ impl Cloud {
                 }
             }
         }
+        if C::CHANGES_RIGHTS {
+            self.principals().clear();
+        }
         match result {
             Ok(_) if dry_run => Err(Error::DryRun),
             Ok(reply) => Ok(reply),
@@ -114,7 +125,7 @@ impl Cloud {
     fn attempt<C: Command>(&self, tx: &mut Tx<'_>, caller: &Caller, command: &C, options: &Options) -> Result<C::Reply, Failure> {
         let cx = Cx { cloud: self, caller, now: self.clock().now() };
         let targets = command.targets(tx, &cx)?;
-        self.authorize(caller, &targets)?;
+        command.authorize(tx, &cx, &targets)?;
         let token = options.client_token.as_ref().map(|token| self.token_of(caller, command, token)).transpose()?;
         if let Some((id, parameters)) = &token
             && let Some(first) = tx.get::<ClientToken>(id.clone())?
@@ -140,7 +151,7 @@ impl Cloud {
         let now = self.clock().now();
         let what = What::Call {
             action: caller.action.to_owned(),
-            user: caller.principal.user_name.clone(),
+            user: caller.principal.name(),
             access_key: caller.principal.access_key.clone(),
             source: caller.source.to_string(),
             request: caller.request.clone(),

@@ -69,7 +69,7 @@ impl Command for CreateSecurityGroup {
     const NAME: &'static str = "CreateSecurityGroup";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        let group = Target { path: Some("security-group/*".to_owned()), tags: Tags::new(), request_tags: self.tags.clone() };
+        let group = Target { path: Some("security-group/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() };
         let vpc = vpc_of(tx, cx.caller.account(), self.vpc)?;
         Ok(vec![group, Target::of("vpc", vpc.id, &vpc.tags)])
     }

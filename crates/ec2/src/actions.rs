@@ -10,8 +10,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, image, instance, instance_attribute, instance_health, instance_power, instance_type, interface, key_pair,
-    network, region, run_instances, security_group, security_group_rules, sts, subnet, tag, volume,
+    Call, Cx, account, address, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type, interface,
+    key_pair, network, region, run_instances, security_group, security_group_rules, sts, subnet, tag, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -21,6 +21,8 @@ pub enum Service {
     Ec2,
     /// Security Token Service.
     Sts,
+    /// Identity and Access Management.
+    Iam,
 }
 
 impl Service {
@@ -29,6 +31,7 @@ impl Service {
         match name {
             "ec2" => Some(Service::Ec2),
             "sts" => Some(Service::Sts),
+            "iam" => Some(Service::Iam),
             _ => None,
         }
     }
@@ -38,6 +41,7 @@ impl Service {
         match self {
             Service::Ec2 => "ec2",
             Service::Sts => "sts",
+            Service::Iam => "iam",
         }
     }
 }
@@ -171,6 +175,61 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteTags => tag::delete, tag::DeleteTags, Works, &[];
     Ec2 "ec2:" DescribeTags => tag::describe_tags, tag::DescribeTags, Works, &[];
     Sts "sts:" GetCallerIdentity => sts::caller_identity, sts::GetCallerIdentity, Works, &[];
+    Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole, Works, sts::ABSENT;
+    Sts "sts:" GetSessionToken => sts::session_token, sts::GetSessionToken, Works, sts::MFA;
+    Iam "iam:" CreateUser => iam::user::create, iam::user::CreateUser, Works, iam::user::ABSENT;
+    Iam "iam:" GetUser => iam::user::get, iam::user::GetUser, Works, &[];
+    Iam "iam:" ListUsers => iam::user::list, iam::user::ListUsers, Works, &[];
+    Iam "iam:" UpdateUser => iam::user::update, iam::user::UpdateUser, Works, &[];
+    Iam "iam:" DeleteUser => iam::user::delete, iam::user::DeleteUser, Works, &[];
+    Iam "iam:" CreateAccessKey => iam::access_key::create, iam::access_key::CreateAccessKey, Works, &[];
+    Iam "iam:" ListAccessKeys => iam::access_key::list, iam::access_key::ListAccessKeys, Works, &[];
+    Iam "iam:" UpdateAccessKey => iam::access_key::update, iam::access_key::UpdateAccessKey, Works, &[];
+    Iam "iam:" DeleteAccessKey => iam::access_key::delete, iam::access_key::DeleteAccessKey, Works, &[];
+    Iam "iam:" CreateGroup => iam::group::create, iam::group::CreateGroup, Works, &[];
+    Iam "iam:" GetGroup => iam::group::get, iam::group::GetGroup, Works, &[];
+    Iam "iam:" ListGroups => iam::group::list, iam::group::ListGroups, Works, &[];
+    Iam "iam:" ListGroupsForUser => iam::group::list_of_user, iam::group::ListGroupsForUser, Works, &[];
+    Iam "iam:" DeleteGroup => iam::group::delete, iam::group::DeleteGroup, Works, &[];
+    Iam "iam:" AddUserToGroup => iam::group::add, iam::group::Membership, Works, &[];
+    Iam "iam:" RemoveUserFromGroup => iam::group::remove, iam::group::Membership, Works, &[];
+    Iam "iam:" CreateRole => iam::role::create, iam::role::CreateRole, Works, iam::role::ABSENT;
+    Iam "iam:" GetRole => iam::role::get, iam::role::One, Works, &[];
+    Iam "iam:" ListRoles => iam::role::list, iam::role::ListRoles, Works, &[];
+    Iam "iam:" UpdateRole => iam::role::update, iam::role::UpdateRole, Works, &[];
+    Iam "iam:" UpdateAssumeRolePolicy => iam::role::update_trust, iam::role::UpdateAssumeRolePolicy, Works, &[];
+    Iam "iam:" DeleteRole => iam::role::delete, iam::role::One, Works, &[];
+    Iam "iam:" PutUserPolicy => iam::attached::of_user::put, iam::attached::of_user::Put, Works, &[];
+    Iam "iam:" GetUserPolicy => iam::attached::of_user::get, iam::attached::of_user::One, Works, &[];
+    Iam "iam:" DeleteUserPolicy => iam::attached::of_user::remove, iam::attached::of_user::One, Works, &[];
+    Iam "iam:" ListUserPolicies => iam::attached::of_user::list, iam::attached::of_user::List, Works, &[];
+    Iam "iam:" AttachUserPolicy => iam::attached::of_user::attach, iam::attached::of_user::Managed, Works, &[];
+    Iam "iam:" DetachUserPolicy => iam::attached::of_user::detach, iam::attached::of_user::Managed, Works, &[];
+    Iam "iam:" ListAttachedUserPolicies => iam::attached::of_user::list_attached, iam::attached::of_user::ListAttached, Works, &[];
+    Iam "iam:" PutGroupPolicy => iam::attached::of_group::put, iam::attached::of_group::Put, Works, &[];
+    Iam "iam:" GetGroupPolicy => iam::attached::of_group::get, iam::attached::of_group::One, Works, &[];
+    Iam "iam:" DeleteGroupPolicy => iam::attached::of_group::remove, iam::attached::of_group::One, Works, &[];
+    Iam "iam:" ListGroupPolicies => iam::attached::of_group::list, iam::attached::of_group::List, Works, &[];
+    Iam "iam:" AttachGroupPolicy => iam::attached::of_group::attach, iam::attached::of_group::Managed, Works, &[];
+    Iam "iam:" DetachGroupPolicy => iam::attached::of_group::detach, iam::attached::of_group::Managed, Works, &[];
+    Iam "iam:" ListAttachedGroupPolicies => iam::attached::of_group::list_attached, iam::attached::of_group::ListAttached, Works, &[];
+    Iam "iam:" PutRolePolicy => iam::attached::of_role::put, iam::attached::of_role::Put, Works, &[];
+    Iam "iam:" GetRolePolicy => iam::attached::of_role::get, iam::attached::of_role::One, Works, &[];
+    Iam "iam:" DeleteRolePolicy => iam::attached::of_role::remove, iam::attached::of_role::One, Works, &[];
+    Iam "iam:" ListRolePolicies => iam::attached::of_role::list, iam::attached::of_role::List, Works, &[];
+    Iam "iam:" AttachRolePolicy => iam::attached::of_role::attach, iam::attached::of_role::Managed, Works, &[];
+    Iam "iam:" DetachRolePolicy => iam::attached::of_role::detach, iam::attached::of_role::Managed, Works, &[];
+    Iam "iam:" ListAttachedRolePolicies => iam::attached::of_role::list_attached, iam::attached::of_role::ListAttached, Works, &[];
+    Iam "iam:" CreatePolicy => iam::policy::create, iam::policy::CreatePolicy, Works, &["Tags"];
+    Iam "iam:" GetPolicy => iam::policy::get, iam::policy::One, Works, &[];
+    Iam "iam:" ListPolicies => iam::policy::list, iam::policy::ListPolicies, Works, &["PolicyUsageFilter"];
+    Iam "iam:" DeletePolicy => iam::policy::delete, iam::policy::One, Works, &[];
+    Iam "iam:" CreatePolicyVersion => iam::policy::create_version, iam::policy::CreatePolicyVersion, Works, &[];
+    Iam "iam:" GetPolicyVersion => iam::policy::get_version, iam::policy::OneVersion, Works, &[];
+    Iam "iam:" ListPolicyVersions => iam::policy::list_versions, iam::policy::ListPolicyVersions, Works, &[];
+    Iam "iam:" SetDefaultPolicyVersion => iam::policy::set_default_version, iam::policy::OneVersion, Works, &[];
+    Iam "iam:" DeletePolicyVersion => iam::policy::delete_version, iam::policy::OneVersion, Works, &[];
+    Iam "iam:" ListEntitiesForPolicy => iam::policy::entities, iam::policy::One, Works, &["EntityFilter", "PathPrefix", "PolicyUsageFilter", "Marker", "MaxItems"];
 };
 
 /// Parameters of every call that belong to no action.

@@ -7,7 +7,7 @@ use model::{Error, Noun, QuotaName, RuleId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
-use crate::sts;
+use crate::{iam, sts};
 
 /// Characters of a message; what a client sent may be a megabyte, and nobody reads that back.
 const MESSAGE_MAX: usize = 1_000;
@@ -19,8 +19,10 @@ pub enum Refusal {
     Signature(SignatureError),
     /// It is signed with an access key that does not exist or is turned off.
     UnknownKey,
-    /// It comes with a session token; temporary credentials are not served.
+    /// It comes with a session token that is none of this cloud's, or not that of its key.
     SessionToken,
+    /// It comes with a session token whose time is over.
+    SessionExpired,
     /// It is no request that can be read.
     Request(RequestError),
     /// There are too many.
@@ -108,7 +110,7 @@ fn form(service: Option<&str>) -> Form {
     match service {
         None | Some("ec2") => Form::Ec2,
         Some("sts") => Form::Query(sts::NAMESPACE),
-        Some("iam") => Form::Query("https://iam.amazonaws.com/doc/2010-05-08/"),
+        Some("iam") => Form::Query(iam::NAMESPACE),
         Some("autoscaling") => Form::Query("http://autoscaling.amazonaws.com/doc/2011-01-01/"),
         Some("elasticloadbalancing") => Form::Query("http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"),
         Some(_) => Form::Json,
@@ -116,7 +118,7 @@ fn form(service: Option<&str>) -> Form {
 }
 
 /// What the client is told.
-struct Wording {
+pub(crate) struct Wording {
     code: &'static str,
     status: u16,
     message: String,
@@ -126,7 +128,7 @@ fn say(code: &'static str, message: impl Into<String>) -> Wording {
     say_with(400, code, message)
 }
 
-fn say_with(status: u16, code: &'static str, message: impl Into<String>) -> Wording {
+pub(crate) fn say_with(status: u16, code: &'static str, message: impl Into<String>) -> Wording {
     Wording { code, status, message: message.into() }
 }
 
@@ -136,8 +138,10 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
         Refusal::Signature(error) => signature(error, is_ec2),
         Refusal::UnknownKey if is_ec2 => say_with(401, "AuthFailure", "The access key does not exist or is not active"),
         Refusal::UnknownKey => say_with(403, "InvalidClientTokenId", "The access key does not exist or is not active"),
-        Refusal::SessionToken if is_ec2 => say_with(401, "AuthFailure", "Session tokens are not served; use an access key without one"),
-        Refusal::SessionToken => say_with(403, "InvalidClientTokenId", "Session tokens are not served; use an access key without one"),
+        Refusal::SessionToken if is_ec2 => say_with(401, "AuthFailure", "The session token is not valid"),
+        Refusal::SessionToken => say_with(403, "InvalidClientTokenId", "The session token is not valid"),
+        Refusal::SessionExpired if is_ec2 => say("RequestExpired", "The session token has expired"),
+        Refusal::SessionExpired => say_with(403, "ExpiredToken", "The session token has expired"),
         Refusal::Request(error) => say("MalformedQueryString", sentence(error)),
         Refusal::Throttled if is_ec2 => say_with(503, "RequestLimitExceeded", "Too many requests; slow down"),
         Refusal::Throttled => say("Throttling", "Too many requests; slow down"),
@@ -153,6 +157,7 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
         Refusal::NextToken => say("InvalidNextToken", "The token for the next page is not valid for this request"),
         Refusal::UserDataMalformed => say("InvalidUserData.Malformed", "User data is not base64"),
         Refusal::UserDataTooLong { max } => say("InvalidParameterValue", format!("User data is limited to {max} bytes")),
+        Refusal::Cloud(error) if matches!(service, Some("iam" | "sts")) => iam::error::wording(error).unwrap_or_else(|| cloud(error)),
         Refusal::Cloud(error) => cloud(error),
     }
 }
@@ -234,6 +239,7 @@ fn cloud(error: &Error) -> Wording {
             say("OperationNotPermitted", format!("The instance '{id}' is protected against {against}. {advice}"))
         }
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
+        Error::LimitReached { .. } => say("ResourceLimitExceeded", message),
         Error::NoCapacity { .. } => say_with(500, "InsufficientInstanceCapacity", message),
         Error::NoFreeAddress { noun: Noun::Subnet, .. } => say("InsufficientFreeAddressesInSubnet", message),
         Error::NoFreeAddress { .. } => say("InsufficientAddressCapacity", message),
@@ -267,7 +273,9 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::User => "InvalidUserID.NotFound",
         Noun::InstanceType => return say("InvalidParameterValue", format!("Invalid value '{id}' for InstanceType")),
         Noun::Zone => return say("InvalidParameterValue", format!("Invalid availability zone: [{id}]")),
-        Noun::Region | Noun::Account | Noun::AccessKey => return say("InvalidParameterValue", format!("The {noun} '{id}' does not exist")),
+        Noun::Region | Noun::Account | Noun::AccessKey | Noun::UserGroup | Noun::Role | Noun::Policy => {
+            return say("InvalidParameterValue", format!("The {noun} '{id}' does not exist"));
+        }
     };
     say(code, format!("The {noun} '{id}' does not exist"))
 }
@@ -289,6 +297,9 @@ const fn malformed_code(noun: Noun) -> &'static str {
         | Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
         | Noun::Region
         | Noun::Zone
         | Noun::Host => "InvalidParameterValue",
@@ -304,6 +315,9 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
         | Noun::Region
         | Noun::Zone
         | Noun::Host
@@ -327,6 +341,9 @@ const fn in_use_code(noun: Noun) -> &'static str {
         Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
         | Noun::Region
         | Noun::Zone
         | Noun::Host
@@ -370,7 +387,7 @@ fn state_word(word: &'static str) -> &'static str {
 }
 
 /// An error's text as a sentence: with a capital letter.
-fn sentence(error: &dyn std::fmt::Display) -> String {
+pub(crate) fn sentence(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -1,4 +1,4 @@
-//! The EC2 dialect, and the little of STS that EC2's clients ask for beside it.
+//! The EC2 dialect, with STS and IAM beside it.
 //!
 //! ```text
 //! Args -> action table -> #[derive(FromArg)] structure -> handler -> control -> #[derive(IntoDoc)] structure -> XML
@@ -13,6 +13,7 @@ mod actions;
 mod address;
 mod error;
 mod filter;
+mod iam;
 mod image;
 mod instance;
 mod instance_attribute;
@@ -96,6 +97,7 @@ fn service_of<'a>(call: &'a Call<'_>) -> &'a str {
     match &call.claim.scope {
         Some(scope) => &scope.service,
         None if call.args.text("Version") == Some(sts::VERSION) => "sts",
+        None if call.args.text("Version") == Some(iam::VERSION) => "iam",
         None => "ec2",
     }
 }
@@ -115,6 +117,7 @@ async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static 
 fn reply(service: &str, action: &str, request_id: &str, doc: &Doc) -> Reply {
     let body = match Service::named(service) {
         Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, doc),
+        Some(Service::Iam) => envelope::query_xml(action, iam::NAMESPACE, request_id, doc),
         Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, doc),
     };
     Reply::xml(200, body)

@@ -1,5 +1,6 @@
 //! Who calls, and what their account may have.
 
+use control::Who;
 use model::QuotaName;
 use wire::{FromArg, IntoDoc};
 
@@ -24,19 +25,15 @@ pub(crate) struct Identity {
 pub(crate) async fn identity(cx: &Cx<'_>, _: Nothing) -> Result<Identity, Fault> {
     let principal = &cx.caller.principal;
     let account = principal.account.to_string();
-    if principal.is_root() {
-        let arn = format!("acs:ram::{account}:root");
-        return Ok(Identity {
-            user_id: account.clone(),
-            principal_id: account.clone(),
-            account_id: account,
-            identity_type: "Account",
-            arn,
-        });
-    }
-    let arn = format!("acs:ram::{account}:user/{}", principal.user_name);
-    let user = principal.user.to_string();
-    Ok(Identity { account_id: account, user_id: user.clone(), principal_id: user, identity_type: "RAMUser", arn })
+    let (identity_type, arn, id) = match &principal.who {
+        Who::Root(_) => ("Account", format!("acs:ram::{account}:root"), account.clone()),
+        Who::User { id, name } => ("RAMUser", format!("acs:ram::{account}:user/{name}"), id.as_u64().to_string()),
+        Who::Session { role, role_name, session } => {
+            let arn = format!("acs:ram::{account}:assumed-role/{}/{session}", role_name.to_lowercase());
+            ("AssumedRoleUser", arn, format!("{}:{session}", role.as_u64()))
+        }
+    };
+    Ok(Identity { account_id: account, user_id: id.clone(), principal_id: id, identity_type, arn })
 }
 
 /// `DescribeAccountAttributes`.

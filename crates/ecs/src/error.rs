@@ -105,6 +105,9 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::Account => ("InvalidAccountId.NotFound", "AccountId"),
         Noun::User => ("EntityNotExist.User", "UserName"),
         Noun::AccessKey => ("InvalidAccessKeyId.NotFound", "AccessKeyId"),
+        Noun::UserGroup => ("EntityNotExist.Group", "GroupName"),
+        Noun::Role => ("EntityNotExist.Role", "RoleName"),
+        Noun::Policy => ("EntityNotExist.Policy", "PolicyName"),
     }
 }
 
@@ -122,6 +125,7 @@ impl From<Error> for Fault {
             ),
             Error::Protected { .. } => Fault::new(403, "OperationDenied", sentence(&error)),
             Error::QuotaExceeded { quota, .. } => Fault::new(403, quota_code(*quota), sentence(&error)),
+            Error::LimitReached { .. } => Fault::new(409, "LimitExceeded", sentence(&error)),
             Error::NoCapacity { wanted, reason } => {
                 Fault::new(403, "OperationDenied.NoStock", format!("The requested resource is sold out: no room for {wanted}; {reason}."))
             }
@@ -161,6 +165,9 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
         | Noun::Region
         | Noun::Zone
         | Noun::Host
@@ -188,6 +195,9 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
         | Noun::Region
         | Noun::Zone
         | Noun::Host
@@ -287,8 +297,10 @@ pub enum Refused<'a> {
     UnknownAccessKey,
     /// Its nonce was used before.
     NonceUsed,
-    /// It carries a session token; there are no temporary credentials yet.
+    /// It carries a session token that is none of this cloud's, or not that of its key.
     SessionToken,
+    /// It carries a session token whose time is over.
+    SessionExpired,
     /// Its parameters cannot be read.
     Args(&'a ArgsError),
     /// There are too many of them.
@@ -304,6 +316,7 @@ impl From<Refused<'_>> for Fault {
             Refused::UnknownAccessKey => Fault::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."),
             Refused::NonceUsed => Fault::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."),
             Refused::SessionToken => Fault::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."),
+            Refused::SessionExpired => Fault::new(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."),
             Refused::Args(error) => error.clone().into(),
             Refused::Throttled => Fault::new(400, "Throttling", "Request was denied due to request throttling."),
             Refused::Error(error) => error.clone().into(),

@@ -3,9 +3,11 @@
 //! An account owns resources. Its root user may do everything in it; other users may do what their policies allow. Secrets of
 //! access keys are kept sealed: request signatures need the clear text, so a hash would not do.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Millis, UserId, check_name};
+use crate::{AccountId, Error, Millis, Permissions, UserGroupId, UserId, check_name};
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,12 +41,17 @@ pub struct User {
 pub enum Rights {
     /// Everything in its account.
     Root,
-    /// What these policy documents (original text, see [`crate::policy`]) allow.
+    /// What policies allow.
     Policies {
-        /// The documents.
-        documents: Vec<String>,
+        /// Its own.
+        permissions: Permissions,
+        /// Groups, whose policies are its own too.
+        groups: BTreeSet<UserGroupId>,
     },
 }
+
+/// Most access keys of one user (all three clouds).
+pub const ACCESS_KEYS_MAX: usize = 2;
 
 /// An access key: the name and secret that a client signs requests with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

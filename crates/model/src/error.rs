@@ -19,6 +19,12 @@ pub enum Noun {
     User,
     /// Access key.
     AccessKey,
+    /// Group of users.
+    UserGroup,
+    /// Role.
+    Role,
+    /// Policy.
+    Policy,
     /// Region.
     Region,
     /// Zone.
@@ -58,6 +64,9 @@ impl Noun {
             Noun::Account => "account",
             Noun::User => "user",
             Noun::AccessKey => "access key",
+            Noun::UserGroup => "user group",
+            Noun::Role => "role",
+            Noun::Policy => "policy",
             Noun::Region => "region",
             Noun::Zone => "zone",
             Noun::Host => "host",
@@ -153,6 +162,16 @@ pub enum Error {
         used: u64,
         /// What the call wants on top.
         wanted: u64,
+    },
+    /// A limit that is the same for everybody is reached.
+    #[error("there may be at most {limit} {what}")]
+    LimitReached {
+        /// Canonical name of the parameter that asked for one more.
+        name: &'static str,
+        /// What is limited.
+        what: String,
+        /// The limit.
+        limit: u64,
     },
     /// No host can take the instance now.
     #[error("no capacity for {wanted}: {reason}")]

@@ -45,6 +45,9 @@ const PREFIXES: &[&str] = &[
     "host-",
     "acct-",
     "user-",
+    "group-",
+    "role-",
+    "policy-",
     "evt-",
     "r-",
     "rtb-",
@@ -146,6 +149,9 @@ id!(/** A security group. */ SecurityGroupId, "sg-", "security group");
 id!(/** A rule of a security group. */ RuleId, "sgr-", "security group rule");
 id!(/** A physical or simulated host. */ HostId, "host-", "host");
 id!(/** A user of an account. */ UserId, "user-", "user");
+id!(/** A group of users. */ UserGroupId, "group-", "user group");
+id!(/** A role. */ RoleId, "role-", "role");
+id!(/** A managed policy. */ PolicyId, "policy-", "policy");
 id!(/** An audit or life-cycle event. */ EventId, "evt-", "event");
 id!(/** One launch call, which may have made many instances. */ ReservationId, "r-", "reservation");
 

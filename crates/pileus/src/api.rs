@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use control::{Cloud, Principal};
+use control::{Cloud, Principal, TokenError};
 use model::Error;
 use wire::{Args, ArgsError, Claim, Nonces, Novelty, Reply, Request, SignatureError, SigningKeys, envelope, guess_cloud, identify};
 
@@ -20,6 +20,7 @@ enum Refused {
     UnknownKey,
     Replayed,
     SessionToken,
+    SessionExpired,
     Arguments(ArgsError),
     Failed(Error),
 }
@@ -62,10 +63,14 @@ impl Api {
 
     async fn verified(&self, request: &Request, claim: &Claim) -> Result<(Arc<Principal>, Args), Refused> {
         let now = self.cloud.clock().now().timestamp();
-        if claim.session_token.as_ref().is_some_and(|token| !token.is_empty()) {
-            return Err(Refused::SessionToken);
-        }
-        let principal = self.cloud.principal(&claim.access_key).await.map_err(Refused::Failed)?.ok_or(Refused::UnknownKey)?;
+        let principal = match claim.session_token.as_deref().filter(|token| !token.is_empty()) {
+            Some(token) => self.cloud.bearer(&claim.access_key, token).await.map_err(|error| match error {
+                TokenError::Invalid => Refused::SessionToken,
+                TokenError::Expired => Refused::SessionExpired,
+                TokenError::Failed(error) => Refused::Failed(error),
+            })?,
+            None => self.cloud.principal(&claim.access_key).await.map_err(Refused::Failed)?.ok_or(Refused::UnknownKey)?,
+        };
         claim.verify_with(principal.secret(), now, &self.shared.keys).map_err(Refused::Signature)?;
         match self.shared.nonces.use_once(claim, now) {
             Novelty::Fresh => {}
@@ -98,6 +103,7 @@ fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &R
                 Refused::UnknownKey => ec2::Refusal::UnknownKey,
                 Refused::Replayed => ec2::Refusal::Signature(SignatureError::Missing),
                 Refused::SessionToken => ec2::Refusal::SessionToken,
+                Refused::SessionExpired => ec2::Refusal::SessionExpired,
                 Refused::Arguments(error) => ec2::Refusal::Args(error.clone()),
                 Refused::Failed(error) => ec2::Refusal::Cloud(error.clone()),
             };
@@ -109,6 +115,7 @@ fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &R
                 Refused::UnknownKey => ecs::Refused::UnknownAccessKey,
                 Refused::Replayed => ecs::Refused::NonceUsed,
                 Refused::SessionToken => ecs::Refused::SessionToken,
+                Refused::SessionExpired => ecs::Refused::SessionExpired,
                 Refused::Arguments(error) => ecs::Refused::Args(error),
                 Refused::Failed(error) => ecs::Refused::Error(error),
             };

@@ -61,6 +61,7 @@ mod job;
 mod key_pair;
 mod migrate;
 mod network;
+mod permission;
 mod postgres;
 mod projection;
 mod row;

@@ -167,6 +167,9 @@ ids!(
     SnapshotId,
     SubnetId,
     UserId,
+    UserGroupId,
+    RoleId,
+    PolicyId,
     VolumeId,
     VpcId,
 );

@@ -1,0 +1,352 @@
+//! Roles, and the temporary keys of those who have assumed one.
+//!
+//! ```text
+//!   AssumeRole ─▶ may the caller? (its own policies and the role's trust) ─▶ key + secret + token
+//!   request with key and token ─▶ token opened ─▶ not expired, role still there ─▶ principal with the role's policies
+//! ```
+//!
+//! A token holds all that is needed to know its bearer, sealed under the installation's master key: nothing is kept of it, so a
+//! million sessions take no room, and none can be forged. Deleting the role ends its sessions.
+
+use std::sync::Arc;
+
+use model::policy::{AccessRequest, Decision, Document, evaluate};
+use model::{
+    AccountId, Error, Millis, Noun, Permissions, Role, RoleId, SESSION_MAX_SECONDS, SESSION_MIN_SECONDS, User, UserId, check_document,
+    check_session_name,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use store::{StoreError, Tx};
+
+use crate::account::taken;
+use crate::auth::{Caller, Principal, Target, Who, documents_of_user, who_is};
+use crate::permission::{documents_of, role};
+use crate::run::{Command, Cx, Options};
+use crate::{Cloud, Failure};
+
+/// Most roles of an account (IAM and RAM: 1,000).
+const ROLES_MAX: usize = 1_000;
+/// Prefix of the public name of a temporary key, which AWS's clients know it by.
+pub const TEMPORARY_PREFIX: &str = "ASIA";
+
+/// Makes a role.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateRole {
+    /// Name, unique in the account.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Who may assume it.
+    pub trust: String,
+    /// Longest session in seconds.
+    pub session_seconds: u32,
+}
+
+/// Changes a role; what is absent stays as it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpdateRole {
+    /// Its name.
+    pub name: String,
+    /// Another description.
+    pub description: Option<String>,
+    /// Who may assume it from now on.
+    pub trust: Option<String>,
+    /// Longest session in seconds.
+    pub session_seconds: Option<u32>,
+}
+
+/// Deletes a role that has no policies, and ends its sessions.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeleteRole {
+    /// Its name.
+    pub name: String,
+}
+
+fn target(name: &str) -> Vec<Target> {
+    vec![Target { path: Some(format!("role/{name}")), ..Target::default() }]
+}
+
+impl Command for CreateRole {
+    type Reply = Role;
+    const NAME: &'static str = "CreateRole";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(&self.name))
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Role, Failure> {
+        let made = Role {
+            id: RoleId::from_u64(cx.new_id()),
+            account: cx.caller.account(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            trust: self.trust.clone(),
+            permissions: Permissions::default(),
+            session_seconds: self.session_seconds,
+            created_at: cx.now,
+        };
+        made.check()?;
+        if tx.role_list(made.account)?.len() >= ROLES_MAX {
+            return Err(Error::LimitReached { name: "RoleName", what: "roles".to_owned(), limit: ROLES_MAX as u64 }.into());
+        }
+        tx.insert(&made).map_err(|error| taken(error, Noun::Role, &self.name))?;
+        Ok(made)
+    }
+}
+
+impl Command for UpdateRole {
+    type Reply = Role;
+    const NAME: &'static str = "UpdateRole";
+    const CHANGES_RIGHTS: bool = true;
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(&self.name))
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Role, Failure> {
+        let mut row = role(tx, cx.caller.account(), &self.name)?;
+        row.description = self.description.clone().unwrap_or(row.description);
+        row.trust = self.trust.clone().unwrap_or(row.trust);
+        row.session_seconds = self.session_seconds.unwrap_or(row.session_seconds);
+        row.check()?;
+        tx.update(&row)?;
+        Ok(row)
+    }
+}
+
+impl Command for DeleteRole {
+    type Reply = ();
+    const NAME: &'static str = "DeleteRole";
+    const CHANGES_RIGHTS: bool = true;
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(&self.name))
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let row = role(tx, cx.caller.account(), &self.name)?;
+        if !row.permissions.is_empty() {
+            let own = row.permissions.own.keys().cloned();
+            let by = own.chain(row.permissions.attached.iter().map(ToString::to_string)).take(10).collect();
+            return Err(Error::InUse { noun: Noun::Role, id: self.name.clone(), by }.into());
+        }
+        tx.delete::<Role>(row.id)?;
+        Ok(())
+    }
+}
+
+/// Asks for a temporary key of a role.
+#[derive(Debug, Clone, Serialize)]
+pub struct AssumeRole {
+    /// Account of the role.
+    pub account: AccountId,
+    /// Its name.
+    pub role: String,
+    /// Name of the session, which the audit log shows.
+    pub session: String,
+    /// How long the key acts, in seconds.
+    pub seconds: u32,
+    /// A document that narrows what the role may do.
+    pub policy: Option<String>,
+}
+
+impl Command for AssumeRole {
+    type Reply = Role;
+    const NAME: &'static str = "AssumeRole";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![Target { path: Some(format!("role/{}", self.role)), account: Some(self.account), ..Target::default() }])
+    }
+
+    /// The role's trust decides, and the caller's own policies, which need not allow what a role of the same account grants the
+    /// caller by name. A root may not assume roles, as on all three clouds.
+    fn authorize(&self, tx: &Tx<'_>, cx: &Cx<'_>, targets: &[Target]) -> Result<(), Failure> {
+        let refused = || Failure::from(Error::Unauthorized { action: cx.caller.action.to_owned() });
+        let found = tx.role_named(self.account, &self.role)?.ok_or_else(refused)?;
+        let trust = Document::resource(&found.trust).map_err(|error| cx.cloud.internal("read a role's trust", &error))?;
+        let (itself, all) = names_of(&cx.caller.principal);
+        let context = cx.cloud.context(cx.caller, &Target::any());
+        let trusts = |names: &[String]| {
+            let principals: Vec<&str> = names.iter().map(String::as_str).collect();
+            let request = AccessRequest { actions: &["sts:AssumeRole"], resources: &[], principals: &principals, context: &context };
+            evaluate([&trust], &request).is_allowed()
+        };
+        if cx.caller.principal.is_root() || !trusts(&all) {
+            return Err(refused());
+        }
+        let by_name = self.account == cx.caller.account() && trusts(&itself);
+        match cx.cloud.decide(cx.caller, &targets[0]) {
+            Decision::Allow { .. } => Ok(()),
+            Decision::DenyImplicit if by_name => Ok(()),
+            Decision::DenyImplicit | Decision::DenyExplicit { .. } => Err(refused()),
+        }
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, _: &Cx<'_>) -> Result<Role, Failure> {
+        check_session_name(&self.session)?;
+        if let Some(policy) = &self.policy {
+            check_document(policy)?;
+        }
+        let row = role(tx, self.account, &self.role)?;
+        if !(SESSION_MIN_SECONDS..=row.session_seconds).contains(&self.seconds) {
+            let reason = format!("must be {SESSION_MIN_SECONDS} to {} seconds, the longest that the role allows", row.session_seconds);
+            return Err(Error::invalid("DurationSeconds", reason).into());
+        }
+        Ok(row)
+    }
+}
+
+/// Names of a principal in policies: itself, and with its account.
+fn names_of(principal: &Principal) -> (Vec<String>, Vec<String>) {
+    let account = principal.account;
+    let itself = match &principal.who {
+        Who::Root(_) => vec![],
+        Who::User { name, .. } => vec![
+            format!("arn:aws:iam::{account}:user/{name}"),
+            format!("acs:ram::{account}:user/{name}"),
+            format!("qcs::cam::uin/{account}:user/{name}"),
+        ],
+        Who::Session { role_name, session, .. } => vec![
+            format!("arn:aws:sts::{account}:assumed-role/{role_name}/{session}"),
+            format!("arn:aws:iam::{account}:role/{role_name}"),
+            format!("acs:ram::{account}:role/{role_name}"),
+        ],
+    };
+    let root = [
+        account.to_string(),
+        format!("arn:aws:iam::{account}:root"),
+        format!("acs:ram::{account}:root"),
+        format!("qcs::cam::uin/{account}:root"),
+    ];
+    let all = itself.iter().cloned().chain(root).collect();
+    (itself, all)
+}
+
+/// A temporary key with its secret and token.
+pub struct TemporaryKey {
+    /// Public name.
+    pub id: String,
+    /// Secret.
+    pub secret: SecretString,
+    /// What goes with every request that it signs.
+    pub token: SecretString,
+    /// When it ends to act.
+    pub expires_at: Millis,
+}
+
+/// What a token holds.
+#[derive(Serialize, Deserialize)]
+struct Token {
+    secret: String,
+    actor: Actor,
+    expires_at: Millis,
+    policy: Option<String>,
+}
+
+/// Whom a token acts for.
+#[derive(Serialize, Deserialize)]
+enum Actor {
+    Role { role: RoleId, session: String },
+    User(UserId),
+}
+
+/// Why a token does not let its bearer in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenError {
+    /// It is none of this cloud's, or belongs to another key.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// The cloud failed.
+    Failed(Error),
+}
+
+impl Cloud {
+    /// A temporary key of a role, and the role.
+    pub async fn assume_role(&self, caller: &Caller, asked: AssumeRole) -> Result<(Role, TemporaryKey), Error> {
+        let (seconds, session, policy) = (asked.seconds, asked.session.clone(), asked.policy.clone());
+        let role = self.run(caller, asked, Options::default()).await?;
+        let key = self.temporary_key(Actor::Role { role: role.id, session }, seconds, policy)?;
+        Ok((role, key))
+    }
+
+    /// A temporary key of the caller itself, which must be a user.
+    pub async fn session_token(&self, caller: &Caller, seconds: u32) -> Result<TemporaryKey, Error> {
+        if !(SESSION_MIN_SECONDS..=SESSION_MAX_SECONDS * 3).contains(&seconds) {
+            return Err(Error::invalid("DurationSeconds", "must be 900 to 129600 seconds"));
+        }
+        match &caller.principal.who {
+            Who::Root(id) | Who::User { id, .. } if caller.principal.expires_at.is_none() => {
+                self.temporary_key(Actor::User(*id), seconds, None)
+            }
+            Who::Root(_) | Who::User { .. } | Who::Session { .. } => Err(Error::Unauthorized { action: caller.action.to_owned() }),
+        }
+    }
+
+    fn temporary_key(&self, actor: Actor, seconds: u32, policy: Option<String>) -> Result<TemporaryKey, Error> {
+        let (id, secret, _) = self.new_key()?;
+        let id = id.replacen("AKIA", TEMPORARY_PREFIX, 1);
+        let expires_at = self.clock().now().after(i64::from(seconds) * 1_000);
+        let token = Token { secret: secret.expose_secret().to_owned(), actor, expires_at, policy };
+        let text = serde_json::to_string(&token).map_err(|error| self.internal("write a token", &error))?;
+        let sealed = self.master().seal(&id, &SecretString::from(text)).map_err(|error| self.internal("seal a token", &error))?;
+        Ok(TemporaryKey { id, secret, token: SecretString::from(sealed), expires_at })
+    }
+
+    /// Finds whom a temporary key acts for, by the token that came with it.
+    pub async fn bearer(&self, access_key: &str, token: &str) -> Result<Arc<Principal>, TokenError> {
+        // Keys are public and tokens long: both together name what is remembered.
+        let name = format!("{access_key}/{token}");
+        let (principal, epoch) = match self.principals().get(&name) {
+            Ok(principal) => (Some(principal), 0),
+            Err(epoch) => (None, epoch),
+        };
+        let principal = match principal {
+            Some(principal) => principal,
+            None => {
+                let opened = Arc::new(self.opened(access_key, token).await?);
+                self.principals().put(name, opened.clone(), epoch);
+                opened
+            }
+        };
+        match principal.expires_at {
+            Some(at) if at <= self.clock().now() => Err(TokenError::Expired),
+            Some(_) | None => Ok(principal),
+        }
+    }
+
+    async fn opened(&self, access_key: &str, token: &str) -> Result<Principal, TokenError> {
+        let text = self.master().open(access_key, token).map_err(|_| TokenError::Invalid)?;
+        let token: Token = serde_json::from_str(text.expose_secret()).map_err(|_| TokenError::Invalid)?;
+        let Token { secret, actor, expires_at, policy } = token;
+        let found = self.store().read(move |tx| match &actor {
+            Actor::Role { role, session } => {
+                let Some(row) = tx.get::<Role>(*role)? else { return Ok(None) };
+                let documents = documents_of(tx, &row.permissions)?;
+                let who = Who::Session { role: row.id, role_name: row.name, session: session.clone() };
+                Ok::<_, StoreError>(Some((row.account, who, Some(documents))))
+            }
+            Actor::User(id) => {
+                let Some(user) = tx.get::<User>(*id)? else { return Ok(None) };
+                let documents = documents_of_user(tx, &user)?;
+                Ok(Some((user.account, who_is(user), documents)))
+            }
+        });
+        let failed = |error: StoreError| TokenError::Failed(self.internal("read whom a token acts for", &error));
+        let (account, who, documents) = found.await.map_err(failed)?.ok_or(TokenError::Invalid)?;
+        let rights = self.grant(documents, policy.as_deref()).map_err(TokenError::Failed)?;
+        let (access_key, secret) = (access_key.to_owned(), SecretString::from(secret));
+        Ok(Principal { account, who, access_key, expires_at: Some(expires_at), secret, rights })
+    }
+
+    /// A role of the caller's account.
+    pub async fn role(&self, caller: &Caller, name: String) -> Result<Role, Error> {
+        self.read(caller, target(&name), move |tx, cx| role(tx, cx.caller.account(), &name)).await
+    }
+
+    /// Roles of the caller's account.
+    pub async fn roles(&self, caller: &Caller) -> Result<Vec<Role>, Error> {
+        self.read(caller, vec![Target::any()], |tx, cx| Ok::<_, Failure>(tx.role_list(cx.caller.account())?)).await
+    }
+}

@@ -1,0 +1,150 @@
+//! Groups of users.
+
+use model::{Error, GROUPS_OF_USER_MAX, Noun, Permissions, Rights, User, UserGroup, UserGroupId, check_user_name};
+use serde::Serialize;
+use store::Tx;
+
+use crate::account::taken;
+use crate::auth::{Caller, Target};
+use crate::permission::{group, user};
+use crate::run::{Command, Cx};
+use crate::{Cloud, Failure};
+
+/// Most groups of an account (IAM: 300).
+const GROUPS_MAX: usize = 300;
+
+/// Makes a group without members.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateUserGroup {
+    /// Name, unique in the account.
+    pub name: String,
+    /// Description.
+    pub description: String,
+}
+
+/// Deletes a group that has no members and no policies.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeleteUserGroup {
+    /// Its name.
+    pub name: String,
+}
+
+/// Takes a user into a group, or out of it. Both may be done again.
+#[derive(Debug, Clone, Serialize)]
+pub struct SetMembership {
+    /// The group's name.
+    pub group: String,
+    /// The user's name.
+    pub user: String,
+    /// Whether the user is a member from now on.
+    pub member: bool,
+}
+
+fn target(name: &str) -> Vec<Target> {
+    vec![Target { path: Some(format!("group/{name}")), ..Target::default() }]
+}
+
+impl Command for CreateUserGroup {
+    type Reply = UserGroup;
+    const NAME: &'static str = "CreateUserGroup";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(&self.name))
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<UserGroup, Failure> {
+        check_user_name(&self.name)?;
+        let account = cx.caller.account();
+        if tx.user_group_list(account)?.len() >= GROUPS_MAX {
+            return Err(Error::LimitReached { name: "GroupName", what: "groups".to_owned(), limit: GROUPS_MAX as u64 }.into());
+        }
+        let (name, description) = (self.name.clone(), self.description.clone());
+        let id = UserGroupId::from_u64(cx.new_id());
+        let made = UserGroup { id, account, name, description, permissions: Permissions::default(), created_at: cx.now };
+        tx.insert(&made).map_err(|error| taken(error, Noun::UserGroup, &self.name))?;
+        Ok(made)
+    }
+}
+
+impl Command for DeleteUserGroup {
+    type Reply = ();
+    const NAME: &'static str = "DeleteUserGroup";
+    const CHANGES_RIGHTS: bool = true;
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(&self.name))
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let row = group(tx, cx.caller.account(), &self.name)?;
+        let mut by: Vec<String> = members(tx, &row)?.into_iter().map(|user| user.name).collect();
+        by.extend(row.permissions.own.keys().cloned());
+        by.extend(row.permissions.attached.iter().map(ToString::to_string));
+        by.truncate(10);
+        if !by.is_empty() {
+            return Err(Error::InUse { noun: Noun::UserGroup, id: self.name.clone(), by }.into());
+        }
+        tx.delete::<UserGroup>(row.id)?;
+        Ok(())
+    }
+}
+
+impl Command for SetMembership {
+    type Reply = ();
+    const NAME: &'static str = "SetMembership";
+    const CHANGES_RIGHTS: bool = true;
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(&self.group))
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let account = cx.caller.account();
+        let (of, mut row) = (group(tx, account, &self.group)?, user(tx, account, &self.user)?);
+        let Rights::Policies { groups, .. } = &mut row.rights else {
+            return Err(Error::Unsupported { what: "a group of the root user".to_owned() }.into());
+        };
+        match self.member {
+            true => drop(groups.insert(of.id)),
+            false => drop(groups.remove(&of.id)),
+        }
+        if groups.len() > GROUPS_OF_USER_MAX {
+            let what = "groups of a user".to_owned();
+            return Err(Error::LimitReached { name: "GroupName", what, limit: GROUPS_OF_USER_MAX as u64 }.into());
+        }
+        Ok(tx.update(&row)?)
+    }
+}
+
+fn members(tx: &Tx<'_>, of: &UserGroup) -> Result<Vec<User>, Failure> {
+    let users = tx.user_list(of.account)?;
+    let is_member = |user: &User| matches!(&user.rights, Rights::Policies { groups, .. } if groups.contains(&of.id));
+    Ok(users.into_iter().filter(is_member).collect())
+}
+
+impl Cloud {
+    /// A group and its members.
+    pub async fn user_group(&self, caller: &Caller, name: String) -> Result<(UserGroup, Vec<User>), Error> {
+        self.read(caller, target(&name), move |tx, cx| {
+            let row = group(tx, cx.caller.account(), &name)?;
+            let members = members(tx, &row)?;
+            Ok((row, members))
+        })
+        .await
+    }
+
+    /// Groups of the caller's account.
+    pub async fn user_groups(&self, caller: &Caller) -> Result<Vec<UserGroup>, Error> {
+        self.read(caller, vec![Target::any()], |tx, cx| Ok::<_, Failure>(tx.user_group_list(cx.caller.account())?)).await
+    }
+
+    /// Groups that a user is in.
+    pub async fn groups_of_user(&self, caller: &Caller, name: String) -> Result<Vec<UserGroup>, Error> {
+        let targets = vec![Target { path: Some(format!("user/{name}")), ..Target::default() }];
+        self.read(caller, targets, move |tx, cx| match user(tx, cx.caller.account(), &name)?.rights {
+            Rights::Root => Ok(vec![]),
+            Rights::Policies { groups, .. } => Ok(tx.get_many::<UserGroup>(&groups.into_iter().collect::<Vec<_>>())?),
+        })
+        .await
+    }
+}

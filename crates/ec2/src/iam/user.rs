@@ -1,0 +1,120 @@
+//! Users.
+
+use control::{CreateUser as Create, DeleteUser as Delete, RenameUser};
+use jiff::Timestamp;
+use model::{Rights, User};
+use wire::{FromArg, IntoDoc};
+
+use super::{Done, Paging, arn, is_elsewhere, only_root_path, unique_id};
+use crate::Cx;
+use crate::error::Refusal;
+
+/// Parameters of users that are not served.
+pub(crate) const ABSENT: &[&str] = &["PermissionsBoundary", "Tags"];
+
+#[derive(IntoDoc)]
+pub(crate) struct UserItem {
+    path: &'static str,
+    user_name: String,
+    user_id: String,
+    arn: String,
+    create_date: Timestamp,
+}
+
+/// A user as IAM shows it. The root is shown by its account, as IAM does.
+pub(super) fn item(user: &User) -> UserItem {
+    let account = user.account;
+    let root = matches!(user.rights, Rights::Root);
+    UserItem {
+        path: "/",
+        user_name: if root { "root".to_owned() } else { user.name.clone() },
+        user_id: if root { account.to_string() } else { unique_id("AIDA", user.id.as_u64()) },
+        arn: if root { format!("arn:aws:iam::{account}:root") } else { arn(account, "user", &user.name) },
+        create_date: user.created_at.timestamp(),
+    }
+}
+
+/// The parameters of `CreateUser`.
+#[derive(FromArg)]
+pub(crate) struct CreateUser {
+    user_name: String,
+    path: Option<String>,
+}
+
+/// A reply that shows one user.
+#[derive(IntoDoc)]
+pub(crate) struct Shown {
+    user: UserItem,
+}
+
+/// Makes a user.
+pub(crate) async fn create(cx: Cx, asked: CreateUser) -> Result<Shown, Refusal> {
+    only_root_path(asked.path.as_deref())?;
+    let made = cx.cloud.run(&cx.caller, Create { name: asked.user_name }, cx.options(None)).await?;
+    Ok(Shown { user: item(&made) })
+}
+
+/// The parameters of `GetUser`.
+#[derive(FromArg)]
+pub(crate) struct GetUser {
+    user_name: Option<String>,
+}
+
+/// Shows a user, or the caller.
+pub(crate) async fn get(cx: Cx, asked: GetUser) -> Result<Shown, Refusal> {
+    Ok(Shown { user: item(&cx.cloud.user(&cx.caller, asked.user_name).await?) })
+}
+
+/// The parameters of `UpdateUser`.
+#[derive(FromArg)]
+pub(crate) struct UpdateUser {
+    user_name: String,
+    new_user_name: Option<String>,
+    new_path: Option<String>,
+}
+
+/// Gives a user another name.
+pub(crate) async fn update(cx: Cx, asked: UpdateUser) -> Result<Done, Refusal> {
+    only_root_path(asked.new_path.as_deref())?;
+    if let Some(new_name) = asked.new_user_name {
+        cx.cloud.run(&cx.caller, RenameUser { name: asked.user_name, new_name }, cx.options(None)).await?;
+    }
+    Ok(Done {})
+}
+
+/// The parameters of `DeleteUser`.
+#[derive(FromArg)]
+pub(crate) struct DeleteUser {
+    user_name: String,
+}
+
+/// Deletes a user.
+pub(crate) async fn delete(cx: Cx, asked: DeleteUser) -> Result<Done, Refusal> {
+    cx.cloud.run(&cx.caller, Delete { name: asked.user_name }, cx.options(None)).await?;
+    Ok(Done {})
+}
+
+/// The parameters of `ListUsers`.
+#[derive(FromArg)]
+pub(crate) struct ListUsers {
+    path_prefix: Option<String>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// The reply of `ListUsers`.
+#[derive(IntoDoc)]
+#[reply(list = "member")]
+pub(crate) struct Users {
+    users: Vec<UserItem>,
+    is_truncated: bool,
+    marker: Option<String>,
+}
+
+/// Lists users.
+pub(crate) async fn list(cx: Cx, asked: ListUsers) -> Result<Users, Refusal> {
+    let found = cx.cloud.users(&cx.caller).await?;
+    let found = if is_elsewhere(asked.path_prefix.as_deref()) { vec![] } else { found };
+    let (page, marker) = asked.paging.page(found, |user| &user.name)?;
+    Ok(Users { users: page.iter().map(item).collect(), is_truncated: marker.is_some(), marker })
+}

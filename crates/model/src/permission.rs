@@ -1,0 +1,296 @@
+//! Policies that are attached to users, groups and roles: documents of their own, and managed ones that many share.
+//!
+//! ```text
+//!   user ─┬─ own documents, by name ─────────────┐
+//!         ├─ attached: managed policies ─────────┼─▶ the documents that decide
+//!         └─ groups ── own, attached ────────────┘
+//! ```
+//!
+//! A managed policy is the account's, with up to five versions of which one counts, or the system's, the same in every account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Document;
+use crate::{AccountId, Error, Millis, Noun, PolicyId};
+
+/// Most managed policies attached to one user, group or role (IAM's default is 10, RAM's 20).
+pub const ATTACHED_MAX: usize = 20;
+/// Most documents of its own that a user, group or role has. IAM bounds their characters instead.
+pub const OWN_MAX: usize = 10;
+/// Most versions of a managed policy that are kept (IAM and RAM: 5).
+pub const VERSIONS_MAX: usize = 5;
+
+/// Policies that a user, group or role has.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Permissions {
+    /// Documents of its own (original text), by name.
+    pub own: BTreeMap<String, String>,
+    /// Managed policies.
+    pub attached: BTreeSet<PolicyRef>,
+}
+
+impl Permissions {
+    /// Keeps a document of its own under a name, in place of one that has it.
+    pub fn put(&mut self, name: &str, document: &str) -> Result<(), Error> {
+        check_policy_name(name)?;
+        check_document(document)?;
+        self.own.insert(name.to_owned(), document.to_owned());
+        at_most("PolicyName", "policies of its own", self.own.len(), OWN_MAX)
+    }
+
+    /// Removes a document of its own.
+    pub fn remove(&mut self, name: &str) -> Result<(), Error> {
+        self.own.remove(name).map(drop).ok_or_else(|| Error::not_found(Noun::Policy, name))
+    }
+
+    /// Attaches a managed policy; attaching it again changes nothing.
+    pub fn attach(&mut self, policy: PolicyRef) -> Result<(), Error> {
+        self.attached.insert(policy);
+        at_most("PolicyArn", "managed policies", self.attached.len(), ATTACHED_MAX)
+    }
+
+    /// Detaches a managed policy.
+    pub fn detach(&mut self, policy: &PolicyRef) -> Result<(), Error> {
+        if self.attached.remove(policy) { Ok(()) } else { Err(Error::not_found(Noun::Policy, policy)) }
+    }
+
+    /// Whether nothing is attached and there is no document of its own.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.attached.is_empty()
+    }
+}
+
+/// A managed policy, as those that have it name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyRef {
+    /// One of the system's, by name.
+    System(String),
+    /// One of the account's.
+    Own(PolicyId),
+}
+
+impl std::fmt::Display for PolicyRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PolicyRef::System(name) => f.write_str(name),
+            PolicyRef::Own(id) => id.fmt(f),
+        }
+    }
+}
+
+/// A managed policy of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManagedPolicy {
+    /// Its id.
+    pub id: PolicyId,
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// Name, unique in the account.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Its versions, oldest first; never empty.
+    pub versions: Vec<PolicyVersion>,
+    /// Number of the version that counts.
+    pub default: u32,
+    /// Number of the next version.
+    pub next: u32,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+/// A version of a managed policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The document (original text).
+    pub document: String,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+impl ManagedPolicy {
+    /// A policy with its first version.
+    pub fn new(
+        id: PolicyId,
+        account: AccountId,
+        name: &str,
+        description: &str,
+        document: &str,
+        now: Millis,
+    ) -> Result<ManagedPolicy, Error> {
+        check_policy_name(name)?;
+        check_document(document)?;
+        let first = PolicyVersion { number: 1, document: document.to_owned(), created_at: now };
+        let (name, description) = (name.to_owned(), description.to_owned());
+        Ok(ManagedPolicy { id, account, name, description, versions: vec![first], default: 1, next: 2, created_at: now })
+    }
+
+    /// The version that counts.
+    pub fn document(&self) -> &str {
+        let counts = self.versions.iter().find(|version| version.number == self.default);
+        &counts.or(self.versions.first()).expect("a policy always has a version").document
+    }
+
+    /// Adds a version, and makes it the one that counts if asked; its number.
+    pub fn add_version(&mut self, document: &str, is_default: bool, now: Millis) -> Result<u32, Error> {
+        check_document(document)?;
+        at_most("PolicyDocument", "versions", self.versions.len() + 1, VERSIONS_MAX)?;
+        let number = self.next;
+        self.next += 1;
+        self.versions.push(PolicyVersion { number, document: document.to_owned(), created_at: now });
+        if is_default {
+            self.default = number;
+        }
+        Ok(number)
+    }
+
+    /// Makes a version the one that counts.
+    pub fn set_default(&mut self, number: u32) -> Result<(), Error> {
+        self.version(number)?;
+        self.default = number;
+        Ok(())
+    }
+
+    /// Removes a version that does not count.
+    pub fn remove_version(&mut self, number: u32) -> Result<(), Error> {
+        self.version(number)?;
+        if number == self.default {
+            return Err(Error::InUse { noun: Noun::Policy, id: self.name.clone(), by: vec!["its default version".to_owned()] });
+        }
+        self.versions.retain(|version| version.number != number);
+        Ok(())
+    }
+
+    /// A version by its number.
+    pub fn version(&self, number: u32) -> Result<&PolicyVersion, Error> {
+        self.versions.iter().find(|version| version.number == number).ok_or_else(|| Error::not_found(Noun::Policy, format!("v{number}")))
+    }
+}
+
+/// A managed policy that every account has.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemPolicy {
+    /// Its name, that of the vendor whose language it is in.
+    pub name: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+    /// The document.
+    pub document: &'static str,
+}
+
+/// Policies under the names that users of the three clouds attach most.
+pub const SYSTEM_POLICIES: &[SystemPolicy] = &[
+    SystemPolicy {
+        name: "AdministratorAccess",
+        description: "Everything in the account",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "ReadOnlyAccess",
+        description: "Looking at everything in the account",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*","iam:Get*","iam:List*"],"Resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "AmazonEC2FullAccess",
+        description: "Everything of EC2",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "AmazonEC2ReadOnlyAccess",
+        description: "Looking at everything of EC2",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*"],"Resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "IAMFullAccess",
+        description: "Everything of IAM",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "AliyunECSFullAccess",
+        description: "Everything of ECS",
+        document: r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"ecs:*","Resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "AliyunECSReadOnlyAccess",
+        description: "Looking at everything of ECS",
+        document: r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["ecs:Describe*","ecs:List*"],"Resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "AliyunRAMFullAccess",
+        description: "Everything of RAM",
+        document: r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"ram:*","Resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "AliyunSTSAssumeRoleAccess",
+        description: "Assuming roles",
+        document: r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}"#,
+    },
+];
+
+/// The system's policy of this name.
+pub fn system_policy(name: &str) -> Option<&'static SystemPolicy> {
+    SYSTEM_POLICIES.iter().find(|policy| policy.name == name)
+}
+
+/// Checks the name of a policy: 1 to 128 of letters, digits and `+=,.@_-`, as IAM has it.
+pub fn check_policy_name(name: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    if name.is_empty() || name.len() > 128 || !name.chars().all(allowed) {
+        return Err(Error::invalid("PolicyName", "must be 1 to 128 of letters, digits and +=,.@_-"));
+    }
+    Ok(())
+}
+
+/// Checks a document that says what a user, group or role may do.
+pub fn check_document(text: &str) -> Result<(), Error> {
+    Document::identity(text).map(drop).map_err(|error| Error::invalid("PolicyDocument", error.to_string()))
+}
+
+fn at_most(name: &'static str, what: &str, count: usize, most: usize) -> Result<(), Error> {
+    if count <= most { Ok(()) } else { Err(Error::LimitReached { name, what: what.to_owned(), limit: most as u64 }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOW: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#;
+
+    #[test]
+    fn the_systems_policies_are_policies() {
+        for policy in SYSTEM_POLICIES {
+            assert_eq!(check_document(policy.document), Ok(()), "{}", policy.name);
+            assert!(system_policy(policy.name).is_some());
+        }
+    }
+
+    #[test]
+    fn a_managed_policy_keeps_five_versions_and_never_loses_the_one_that_counts() {
+        let account = AccountId::from_u64(1).unwrap();
+        let mut policy = ManagedPolicy::new(PolicyId::from_u64(1), account, "p", "", ALLOW, Millis(0)).unwrap();
+        for number in 2..=5 {
+            assert_eq!(policy.add_version(ALLOW, number == 3, Millis(1)), Ok(number));
+        }
+        assert!(matches!(policy.add_version(ALLOW, false, Millis(1)), Err(Error::LimitReached { limit: 5, .. })));
+        assert!(matches!(policy.remove_version(3), Err(Error::InUse { .. })));
+        assert_eq!(policy.remove_version(1), Ok(()));
+        assert_eq!(policy.add_version(ALLOW, false, Millis(2)), Ok(6), "a number is never given again");
+        assert!(matches!(policy.set_default(1), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn only_documents_that_can_be_read_are_kept() {
+        let mut permissions = Permissions::default();
+        assert!(matches!(permissions.put("p", "{"), Err(Error::InvalidParameter { name: "PolicyDocument", .. })));
+        assert!(matches!(permissions.put("p p", ALLOW), Err(Error::InvalidParameter { name: "PolicyName", .. })));
+        for name in 0..OWN_MAX {
+            permissions.put(&name.to_string(), ALLOW).unwrap();
+        }
+        assert!(matches!(permissions.put("more", ALLOW), Err(Error::LimitReached { .. })));
+    }
+}
