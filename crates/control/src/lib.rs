@@ -28,6 +28,7 @@ mod security_group_rules;
 mod ssh_key;
 mod stray;
 mod tag;
+mod volume;
 mod work;
 
 pub use account::NewAccessKey;
@@ -37,7 +38,6 @@ pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};
 pub use describe::{
     FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, InterfaceView, Listed, Listing, PAGE_MAX, Page, Query,
-    volume_word,
 };
 pub use host::NewHost;
 pub use ids::Ids;
@@ -55,3 +55,4 @@ pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, S
 pub use security_group_rules::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 pub use stray::Stray;
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
+pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, NewVolume};
