@@ -197,7 +197,9 @@ impl Command for DetachVolume {
             return Err(Error::invalid("Attachment", format!("the volume {} is not attached to {named}", volume.id)).into());
         }
         volume.detach(self.force, cx.now)?;
-        touch_machine(tx, &mut volume)?;
+        if let Some(instance) = volume.instance {
+            touch_machine(tx, &mut volume, instance)?;
+        }
         tx.update(&volume)?;
         tx.wake(VOLUME, volume.id, cx.now.after(model::DETACH_DEADLINE_MS))?;
         Ok(volume)
@@ -404,9 +406,8 @@ fn bring_to(tx: &mut Tx<'_>, cx: &Cx<'_>, volume: &mut Volume, host: HostId) -> 
     Ok(())
 }
 
-/// Gives the machine of a volume's instance another list of disks.
-fn touch_machine(tx: &mut Tx<'_>, volume: &mut Volume) -> Result<(), Failure> {
-    let Some(id) = volume.instance else { return Ok(()) };
+/// Gives the machine of an instance another list of disks.
+fn touch_machine(tx: &mut Tx<'_>, volume: &mut Volume, id: InstanceId) -> Result<(), Failure> {
     let Some(mut instance) = tx.get::<Instance>(id)?.filter(Instance::is_on_host) else { return Ok(()) };
     if tx.get::<Host>(instance.host)?.is_some() {
         instance.asked = tx.host_touch(instance.host)?;
@@ -489,7 +490,7 @@ impl Cloud {
 
     fn carry_out_volume(&self, tx: &mut Tx<'_>, row: &mut Volume, effect: &VolumeEffect, now: Millis) -> Result<(), Failure> {
         match effect {
-            VolumeEffect::TouchMachine => touch_machine(tx, row),
+            VolumeEffect::TouchMachine(instance) => touch_machine(tx, row, *instance),
             VolumeEffect::Alarm(what) => {
                 metrics::counter!("pileus_alarms").increment(1);
                 tracing::error!(volume = %row.id, host = %row.host, alarm = true, "{what}");

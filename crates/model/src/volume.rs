@@ -212,8 +212,8 @@ pub enum VolumeStep {
 /// What comes with a change of a volume's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeEffect {
-    /// The machine of its instance gets another list of disks.
-    TouchMachine,
+    /// The machine of this instance gets another list of disks.
+    TouchMachine(InstanceId),
     /// The operator is told.
     Alarm(&'static str),
     /// The tenant can read of it in the events.
@@ -385,9 +385,7 @@ impl Volume {
     }
 
     fn advance_attachment(&self, facts: VolumeFacts, now: Millis) -> VolumeStep {
-        if self.instance.is_none() {
-            return VolumeStep::Wait(None);
-        }
+        let Some(instance) = self.instance else { return VolumeStep::Wait(None) };
         match self.attachment {
             Attachment::Attached => VolumeStep::Wait(None),
             Attachment::Attaching { until } => match facts.machine {
@@ -395,13 +393,16 @@ impl Volume {
                 Machine::Off if facts.applied => self.change(vec![], |next| next.attachment = Attachment::Attached),
                 _ if now < until => VolumeStep::Wait(Some(until)),
                 Machine::Absent | Machine::Off | Machine::Unsettled | Machine::On { has_it: false } => {
-                    let effects = vec![VolumeEffect::TouchMachine, VolumeEffect::Tell("attaching failed")];
+                    let effects = vec![VolumeEffect::TouchMachine(instance), VolumeEffect::Tell("attaching failed")];
                     let until = now.after(DETACH_DEADLINE_MS);
                     self.change(effects, |next| next.attachment = Attachment::Detaching { until, force: true })
                 }
             },
             Attachment::Detaching { .. } | Attachment::Busy { .. } if self.is_released(facts) => {
-                self.change(vec![VolumeEffect::Tell("detached")], |next| next.let_go(now))
+                let mut effects = vec![VolumeEffect::Tell("detached")];
+                // What was to be taken is told to the machine's host by name, and need not be any more.
+                effects.extend(self.is_seized().then_some(VolumeEffect::TouchMachine(instance)));
+                self.change(effects, |next| next.let_go(now))
             }
             Attachment::Detaching { until, .. } if now < until => VolumeStep::Wait(Some(until)),
             Attachment::Detaching { force, .. } => {

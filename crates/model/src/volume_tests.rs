@@ -93,7 +93,7 @@ fn a_volume_is_attached_when_the_guest_has_it_or_will_have_it() {
 fn an_attachment_that_fails_is_taken_back() {
     let VolumeStep::Change(next, effects) = attaching().advance(facts(ON_WITHOUT), LATE) else { panic!("it waits") };
     assert_eq!(next.attachment_word(), Some("detaching"));
-    assert!(effects.contains(&VolumeEffect::TouchMachine));
+    assert!(effects.contains(&VolumeEffect::TouchMachine(attach().instance)));
     assert_eq!(settled(*next, facts(ON_WITHOUT), LATE), ("available", None));
 }
 
