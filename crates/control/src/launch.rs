@@ -383,8 +383,7 @@ impl RunInstances {
         let root_id = root.id;
         let mut held = vec![root];
         for asked in &self.volumes {
-            let new =
-                New { zone: &subnet.zone, size: asked.size, kind: asked.kind, name: &asked.name, description: &asked.description };
+            let new = New { zone: &subnet.zone, size: asked.size, kind: asked.kind, name: &asked.name, description: &asked.description };
             let mut volume = self.volume(cx, &new, owner);
             volume.device = device_for(asked.device.as_deref(), &held, owner.instance)?;
             volume.delete_on_termination = asked.delete_on_termination;

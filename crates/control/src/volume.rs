@@ -9,9 +9,9 @@
 //! the volume follows its instance.
 
 use model::{
-    AccountId, Attach, Attachment, CREATE_DEADLINE_MS, Catalogue, Error, Event, EventId, Gib, Host, HostId, HostState, Instance, InstanceId,
-    Machine, Millis, Noun, Phase, QuotaName, SeenState, Tags, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeEffect, VolumeFacts, VolumeId,
-    VolumeKind, VolumePhase, VolumeStep, What, add_tags, check_device, check_name, check_size, free_device,
+    AccountId, Attach, Attachment, CREATE_DEADLINE_MS, Catalogue, Error, Event, EventId, Gib, Host, HostId, HostState, Instance,
+    InstanceId, Machine, Millis, Noun, Phase, QuotaName, SeenState, Tags, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeEffect, VolumeFacts,
+    VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags, check_device, check_name, check_size, free_device,
 };
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};

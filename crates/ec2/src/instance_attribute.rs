@@ -143,8 +143,17 @@ struct AskedEbs {
 }
 
 /// What EC2 can change and this cloud cannot, or not yet.
-pub(crate) const ABSENT: &[&str] =
-    &["InstanceType", "BlockDeviceMapping.NoDevice", "BlockDeviceMapping.VirtualName", "Kernel", "Ramdisk", "SriovNetSupport", "EnaSupport", "EnclaveOptions", "MetricCategoryId"];
+pub(crate) const ABSENT: &[&str] = &[
+    "InstanceType",
+    "BlockDeviceMapping.NoDevice",
+    "BlockDeviceMapping.VirtualName",
+    "Kernel",
+    "Ramdisk",
+    "SriovNetSupport",
+    "EnaSupport",
+    "EnclaveOptions",
+    "MetricCategoryId",
+];
 
 /// `DisableApiTermination.Value=true`.
 #[derive(FromArg)]

@@ -77,12 +77,9 @@ fn a_volume_is_available_when_its_host_has_it_and_failed_when_it_never_does() {
 
 #[test]
 fn a_volume_is_attached_when_the_guest_has_it_or_will_have_it() {
-    for (machine, expected) in [
-        (ON_WITH, "attached"),
-        (Machine::Off, "attached"),
-        (ON_WITHOUT, "attaching"),
-        (Machine::Unsettled, "attaching"),
-    ] {
+    for (machine, expected) in
+        [(ON_WITH, "attached"), (Machine::Off, "attached"), (ON_WITHOUT, "attaching"), (Machine::Unsettled, "attaching")]
+    {
         assert_eq!(settled(attaching(), facts(machine), NOW), ("in-use", Some(expected)), "{machine:?}");
     }
     let unapplied = VolumeFacts { applied: false, ..facts(Machine::Off) };
@@ -114,7 +111,9 @@ fn a_guest_that_does_not_release_a_volume_makes_it_busy_until_it_does() {
 
 #[test]
 fn every_waiting_state_ends_when_its_machine_goes() {
-    for start in [attaching(), detaching(false), detaching(true), Volume { attachment: Attachment::Busy { force: false }, ..detaching(false) }] {
+    for start in
+        [attaching(), detaching(false), detaching(true), Volume { attachment: Attachment::Busy { force: false }, ..detaching(false) }]
+    {
         for machine in MACHINES {
             let mut volume = start.clone();
             for now in [NOW, LATE, Millis(LATE.0 * 2)] {

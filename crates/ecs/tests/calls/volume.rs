@@ -47,7 +47,8 @@ async fn a_disk_is_shown_in_each_state_of_its_life() {
 #[tokio::test]
 async fn a_launch_brings_data_disks() {
     let world = World::new().await;
-    let disks = "DataDisk.1.Size=20&DataDisk.1.DiskName=one&DataDisk.2.Size=30&DataDisk.2.DeleteWithInstance=false&DataDisk.2.Category=cloud";
+    let disks =
+        "DataDisk.1.Size=20&DataDisk.1.DiskName=one&DataDisk.2.Size=30&DataDisk.2.DeleteWithInstance=false&DataDisk.2.Category=cloud";
     let id = world.run(disks).await.remove(0);
     world.settle().await;
     let listed = world.json(&format!("Action=DescribeDisks&InstanceId={id}&DiskType=data")).await;

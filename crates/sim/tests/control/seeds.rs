@@ -11,9 +11,7 @@ use control::{
     TerminateInstances,
 };
 use hostspec::{HostReport, HostSpec};
-use model::{
-    Error, Gib, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume, VolumeId, VolumeKind,
-};
+use model::{Error, Gib, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume, VolumeId, VolumeKind};
 use pileus_sim::hosts::CAPACITY;
 
 /// Seeds that are tried; more with PILEUS_SEEDS.

@@ -185,10 +185,10 @@ async fn volumes_go_with_their_instance_or_stay_as_is_said() {
     world.cloud.run(&root, TerminateInstances { ids: vec![instance], only_stopped: false }, Options::default()).await.unwrap();
     world.settle().await;
     let left = world.cloud.list::<Volume>(&root, Query::default()).await.unwrap().rows;
-    assert_eq!(left.iter().map(|volume| (volume.id, volume.word())).collect::<Vec<_>>(), [
-        (of("/dev/xvdc"), "available"),
-        (of("/dev/xvdd"), "available"),
-    ]);
+    assert_eq!(
+        left.iter().map(|volume| (volume.id, volume.word())).collect::<Vec<_>>(),
+        [(of("/dev/xvdc"), "available"), (of("/dev/xvdd"), "available"),]
+    );
 }
 
 #[tokio::test]

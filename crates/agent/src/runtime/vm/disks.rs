@@ -124,12 +124,17 @@ impl VmTask {
     /// Asks again for what was not released.
     pub(super) async fn ask_again(&mut self) {
         let now = Instant::now();
-        let due: Vec<VolumeId> = self.live.iter_mut().flat_map(|live| live.leaving.iter_mut()).filter_map(|(volume, leaving)| {
-            (leaving.ask <= now).then(|| {
-                leaving.ask = now + ASK;
-                *volume
+        let due: Vec<VolumeId> = self
+            .live
+            .iter_mut()
+            .flat_map(|live| live.leaving.iter_mut())
+            .filter_map(|(volume, leaving)| {
+                (leaving.ask <= now).then(|| {
+                    leaving.ask = now + ASK;
+                    *volume
+                })
             })
-        }).collect();
+            .collect();
         for volume in due {
             self.ask_for(volume).await;
         }

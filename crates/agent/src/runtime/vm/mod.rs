@@ -23,10 +23,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use self::disks::Leaving;
 use super::host::Host;
 use super::start;
 use super::status::{Shared, Status};
-use self::disks::Leaving;
 use crate::block::Claim;
 use crate::cage::{Cage, Inmate};
 use crate::cgroup::Limits;
