@@ -148,6 +148,8 @@ impl Cloud {
                     let further = row.seen.as_ref().is_some_and(|seen| seen.disks.len() > 1);
                     if row.phase == Phase::Stopped || (row.phase == Phase::Running && further) {
                         self.advance_volumes_of(tx, id, now)?;
+                        // A disk that was given up has changed the machine's list, and with it what the row asks for.
+                        row = tx.get::<Instance>(id)?.unwrap_or(row);
                     }
                 }
             }
