@@ -49,6 +49,8 @@ pub struct SeenVm {
     pub tried: u64,
     /// Volumes that its process has open.
     pub holds: Vec<VolumeId>,
+    /// Those of them that its guest was asked to release, and whether they are taken without its leave.
+    pub leaving: Vec<(VolumeId, bool)>,
 }
 
 /// What the process of a machine does.
@@ -149,6 +151,22 @@ pub enum Change {
         /// The size to reach.
         size_bytes: u64,
     },
+    /// Gives a running machine a further disk.
+    AttachDisk {
+        /// The machine.
+        vm: InstanceId,
+        /// The volume.
+        volume: VolumeId,
+    },
+    /// Asks the guest of a running machine to release a disk.
+    DetachDisk {
+        /// The machine.
+        vm: InstanceId,
+        /// The volume.
+        volume: VolumeId,
+        /// Whether it is taken without the guest's leave.
+        force: bool,
+    },
     /// Starts a machine under this restart count.
     StartVm {
         /// The machine.
@@ -176,6 +194,8 @@ impl Change {
             | Change::SettleVm { vm }
             | Change::PrepareVm { vm }
             | Change::GrowDisk { vm, .. }
+            | Change::AttachDisk { vm, .. }
+            | Change::DetachDisk { vm, .. }
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => Some(*vm),
             Change::ApplyNetwork | Change::DeleteVolume { .. } | Change::CreateVolume { .. } | Change::GrowVolume { .. } => None,
@@ -254,7 +274,7 @@ fn frees_or_prepares(change: &Change) -> bool {
 }
 
 fn plan_vm(vm: &VmSpec, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
-    let absent = SeenVm { phase: Phase::Stopped { prepared: false }, boot: 0, retry_at_ms: 0, tried: 0, holds: vec![] };
+    let absent = SeenVm { phase: Phase::Stopped { prepared: false }, boot: 0, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![] };
     let state = seen.vms.get(&vm.id).unwrap_or(&absent);
     match vm.power {
         Power::Off { grace_seconds } => stop(vm.id, grace_seconds, state),
@@ -280,7 +300,8 @@ fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec
             start(vm, prepared, volumes, seen)
         }
         Phase::ShutDown if asked_again => start(vm, false, volumes, seen),
-        Phase::Running => asked_again.then_some(reset),
+        Phase::Running if asked_again => Some(reset),
+        Phase::Running => change_disks(vm, state, volumes, seen),
         Phase::Resetting { boot, how } => {
             let harder = how == Reset::Soft && vm.reset == Reset::Hard;
             (vm.boot > boot && harder).then_some(reset)
@@ -295,6 +316,24 @@ fn start(vm: &VmSpec, prepared: bool, volumes: &BTreeMap<VolumeId, &VolumeSpec>,
         return Some(Change::StartVm { vm: vm.id, boot: vm.boot });
     }
     (!prepared).then_some(Change::PrepareVm { vm: vm.id })
+}
+
+/// One disk at a time. The one that a machine booted from stays until it is off. A volume that another machine still has open, and
+/// one that its guest was just asked to release, are waited for.
+fn change_disks(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
+    let listed = |volume: &VolumeId| vm.disks.iter().any(|disk| disk.volume == *volume);
+    let detach = |volume: &VolumeId| {
+        let force = vm.seized.contains(volume);
+        let asked = state.leaving.iter().any(|(leaving, forced)| leaving == volume && *forced >= force);
+        (!listed(volume) && !asked).then_some(Change::DetachDisk { vm: vm.id, volume: *volume, force })
+    };
+    if let Some(change) = state.holds.iter().find_map(detach) {
+        return Some(change);
+    }
+    let is_free = |volume: &VolumeId| !seen.vms.values().any(|other| other.holds.contains(volume));
+    let is_ready = |volume: &VolumeId| volumes.get(volume).is_some_and(|spec| spec.goal != VolumeGoal::Deleted && volume_ready(spec, seen));
+    let missing = vm.disks.iter().skip(1).map(|disk| disk.volume).find(|volume| is_free(volume) && is_ready(volume));
+    missing.filter(|_| state.retry_at_ms <= seen.now_ms).map(|volume| Change::AttachDisk { vm: vm.id, volume })
 }
 
 /// Whether the networks that were applied, and what guests are told in them, are those of the document.

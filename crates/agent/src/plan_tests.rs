@@ -26,6 +26,7 @@ pub(crate) fn vm(n: u64, power: Power, boot: u64) -> VmSpec {
         memory: Mib(64),
         firmware: Firmware { uuid: String::new(), manufacturer: String::new(), product: String::new() },
         disks: vec![DiskSpec { volume: volume_id(n), serial: "vol".into() }],
+        seized: vec![],
         nics: vec![VmNic { id: InterfaceId::from_u64(n), mac: MacAddr::local(n), mtu: 1500 }],
         metadata: metadata(),
     }
@@ -99,7 +100,7 @@ fn one_vm(power: Power, boot: u64, phase: Phase, seen_boot: u64) -> (HostSpec, S
     let mut seen = Seen { now_ms: 1_000, ..Seen::default() };
     apply_network(&spec, &mut seen);
     seen.volumes.insert(volume_id(1), SeenVolume { generation: 1, size_bytes: 10 << 20 });
-    seen.vms.insert(vm_id(1), SeenVm { phase, boot: seen_boot, retry_at_ms: 0, tried: 0, holds: vec![] });
+    seen.vms.insert(vm_id(1), SeenVm { phase, boot: seen_boot, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![] });
     (spec, seen)
 }
 
@@ -214,11 +215,77 @@ fn a_volume_only_grows() {
     spec.volumes[0].goal = present(20);
     let (volume, size_bytes) = (volume_id(1), 20 << 20);
     assert_eq!(plan(&spec, &seen), [Change::GrowVolume { volume, generation: 1, size_bytes }]);
-    seen.vms.insert(vm_id(1), SeenVm { phase: Phase::Running, boot: 1, retry_at_ms: 0, tried: 0, holds: vec![volume] });
+    seen.vms.insert(vm_id(1), SeenVm { phase: Phase::Running, boot: 1, retry_at_ms: 0, tried: 0, holds: vec![volume], leaving: vec![] });
     spec.vms[0].power = Power::On;
     assert_eq!(plan(&spec, &seen), [Change::GrowDisk { vm: vm_id(1), volume, size_bytes }]);
     spec.vms[0].power = OFF;
     assert_eq!(plan(&spec, &seen), [Change::StopVm { vm: vm_id(1), grace_seconds: 30 }], "one wish at a time");
+}
+
+/// A running machine with its disk, and a second volume that is ready.
+fn running_beside_a_volume() -> (HostSpec, Seen) {
+    let (mut spec, mut seen) = one_vm(Power::On, 1, Phase::Running, 1);
+    spec.volumes.push(volume(2, 1, present(10)));
+    apply_network(&spec, &mut seen);
+    seen.volumes.insert(volume_id(2), SeenVolume { generation: 1, size_bytes: 10 << 20 });
+    seen.vms.get_mut(&vm_id(1)).unwrap().holds = vec![volume_id(1)];
+    (spec, seen)
+}
+
+fn list(spec: &mut HostSpec, n: u64) {
+    spec.vms[0].disks.push(DiskSpec { volume: volume_id(n), serial: "vol".into() });
+}
+
+#[test]
+fn a_listed_volume_is_attached_to_a_running_machine_when_it_is_ready_and_nobody_elses() {
+    let (mut spec, mut seen) = running_beside_a_volume();
+    assert_eq!(plan(&spec, &seen), []);
+    list(&mut spec, 2);
+    let attach = Change::AttachDisk { vm: vm_id(1), volume: volume_id(2) };
+    assert_eq!(plan(&spec, &seen), std::slice::from_ref(&attach));
+    seen.vms.get_mut(&vm_id(1)).unwrap().retry_at_ms = 2_000;
+    assert_eq!(plan(&spec, &seen), [], "one that failed waits");
+    seen.vms.get_mut(&vm_id(1)).unwrap().retry_at_ms = 0;
+    let other = SeenVm { phase: Phase::Stopped { prepared: false }, holds: vec![volume_id(2)], ..seen.vms[&vm_id(1)].clone() };
+    seen.vms.insert(vm_id(2), SeenVm { retry_at_ms: 9_000, ..other });
+    assert_eq!(plan(&spec, &seen), [], "another machine has it open");
+    seen.vms.remove(&vm_id(2));
+    seen.volumes.remove(&volume_id(2));
+    let create = Change::CreateVolume { volume: volume_id(2), generation: 1, size_bytes: 10 << 20 };
+    assert_eq!(plan(&spec, &seen), [create], "its bytes come first");
+    spec.vms[0].boot = 2;
+    seen.volumes.insert(volume_id(2), SeenVolume { generation: 1, size_bytes: 10 << 20 });
+    assert_eq!(plan(&spec, &seen), [Change::ResetVm { vm: vm_id(1), boot: 2, how: Reset::Hard }], "one wish at a time");
+}
+
+#[test]
+fn a_volume_that_is_not_listed_is_asked_for_once_and_by_force_once_more() {
+    let (mut spec, mut seen) = running_beside_a_volume();
+    let detach = |force| Change::DetachDisk { vm: vm_id(1), volume: volume_id(2), force };
+    seen.vms.get_mut(&vm_id(1)).unwrap().holds.push(volume_id(2));
+    assert_eq!(plan(&spec, &seen), [detach(false)]);
+    seen.vms.get_mut(&vm_id(1)).unwrap().leaving = vec![(volume_id(2), false)];
+    assert_eq!(plan(&spec, &seen), [], "the guest is asked");
+    spec.vms[0].seized = vec![volume_id(2)];
+    assert_eq!(plan(&spec, &seen), [detach(true)]);
+    seen.vms.get_mut(&vm_id(1)).unwrap().leaving = vec![(volume_id(2), true)];
+    assert_eq!(plan(&spec, &seen), []);
+    seen.vms.get_mut(&vm_id(1)).unwrap().holds.pop();
+    list(&mut spec, 2);
+    spec.vms[0].seized.clear();
+    assert_eq!(plan(&spec, &seen), [Change::AttachDisk { vm: vm_id(1), volume: volume_id(2) }], "and it comes back");
+}
+
+#[test]
+fn a_stopped_machine_waits_for_all_its_disks() {
+    let (mut spec, mut seen) = one_vm(Power::On, 1, STOPPED, 0);
+    spec.volumes.push(volume(2, 1, present(10)));
+    list(&mut spec, 2);
+    apply_network(&spec, &mut seen);
+    let create = Change::CreateVolume { volume: volume_id(2), generation: 1, size_bytes: 10 << 20 };
+    assert_eq!(plan(&spec, &seen), [Change::PrepareVm { vm: vm_id(1) }, create]);
+    seen.volumes.insert(volume_id(2), SeenVolume { generation: 1, size_bytes: 10 << 20 });
+    assert_eq!(plan(&spec, &seen), [Change::StartVm { vm: vm_id(1), boot: 1 }]);
 }
 
 #[test]
@@ -255,6 +322,11 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
             assert!(!held, "{volume} is changed under a machine");
             seen.volumes.insert(volume, SeenVolume { generation, size_bytes });
         }
+        Change::AttachDisk { vm, volume } => {
+            assert!(!seen.vms.values().any(|other| other.holds.contains(&volume)), "{volume} has two writers");
+            seen.vms.get_mut(&vm).unwrap().holds.push(volume);
+        }
+        Change::DetachDisk { vm, volume, .. } => seen.vms.get_mut(&vm).unwrap().holds.retain(|held| *held != volume),
         Change::GrowDisk { volume, size_bytes, .. } => seen.volumes.get_mut(&volume).unwrap().size_bytes = size_bytes,
         Change::StartVm { vm, boot } => {
             let machine = spec.vms.iter().find(|m| m.id == vm).unwrap();
@@ -269,11 +341,12 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
 
 fn set(seen: &mut Seen, vm: InstanceId, phase: Phase, boot: Option<u64>, holds: Vec<VolumeId>) {
     let old = seen.vms.get(&vm).map_or(0, |v| v.boot);
-    seen.vms.insert(vm, SeenVm { phase, boot: boot.unwrap_or(old), retry_at_ms: 0, tried: 0, holds });
+    seen.vms.insert(vm, SeenVm { phase, boot: boot.unwrap_or(old), retry_at_ms: 0, tried: 0, holds, leaving: vec![] });
 }
 
-/// What has a dependency of three steps (network and disk, start, growth or reset) is quiet after so many rounds.
-const ROUNDS: usize = 5;
+/// What has a dependency of three steps (network and disk, start, growth or reset) is quiet after so many rounds; a machine changes one
+/// disk in each.
+const ROUNDS: usize = 16;
 
 fn power() -> impl Strategy<Value = Power> {
     prop_oneof![Just(Power::On), (0u32..90).prop_map(|grace_seconds| Power::Off { grace_seconds })]
@@ -286,8 +359,15 @@ fn goal() -> impl Strategy<Value = VolumeGoal> {
 fn a_document() -> impl Strategy<Value = HostSpec> {
     let vms = proptest::collection::btree_map(0u64..6, (power(), 0u64..4), 0..6);
     let volumes = proptest::collection::btree_map(0u64..6, (1u64..4, goal()), 0..6);
-    (vms, volumes).prop_map(|(vms, volumes)| {
-        let vms = vms.into_iter().map(|(n, (power, boot))| vm(n, power, boot)).collect();
+    let further = proptest::collection::btree_map(10u64..14, (0u64..6, 1u64..4, goal()), 0..4);
+    (vms, volumes, further).prop_map(|(vms, mut volumes, further)| {
+        let mut vms: Vec<VmSpec> = vms.into_iter().map(|(n, (power, boot))| vm(n, power, boot)).collect();
+        for (n, (whose, generation, goal)) in further {
+            if let Some(vm) = vms.iter_mut().find(|vm| vm.id == vm_id(whose)) {
+                vm.disks.push(DiskSpec { volume: volume_id(n), serial: "vol".into() });
+            }
+            volumes.insert(n, (generation, goal));
+        }
         document(vms, volumes.into_iter().map(|(n, (generation, goal))| volume(n, generation, goal)).collect())
     })
 }
@@ -299,12 +379,18 @@ fn a_settled_phase() -> impl Strategy<Value = Phase> {
 
 fn a_host() -> impl Strategy<Value = Seen> {
     let vms = proptest::collection::btree_map(0u64..6, (a_settled_phase(), 0u64..4), 0..6);
-    let volumes = proptest::collection::btree_map(0u64..6, (1u64..4, 1u64..40), 0..6);
-    (vms, volumes).prop_map(|(vms, volumes)| {
+    let volumes = proptest::collection::btree_map(0u64..14, (1u64..4, 1u64..40), 0..14);
+    let held = proptest::collection::btree_map(10u64..14, 0u64..6, 0..4);
+    (vms, volumes, held).prop_map(|(vms, volumes, held)| {
         let mut seen = Seen::default();
         for (n, (phase, boot)) in vms {
             let holds = if phase == Phase::Running { vec![volume_id(n)] } else { vec![] };
-            seen.vms.insert(vm_id(n), SeenVm { phase, boot, retry_at_ms: 0, tried: 0, holds });
+            seen.vms.insert(vm_id(n), SeenVm { phase, boot, retry_at_ms: 0, tried: 0, holds, leaving: vec![] });
+        }
+        for (n, whose) in held {
+            if let Some(vm) = seen.vms.get_mut(&vm_id(whose)).filter(|vm| vm.phase == Phase::Running) {
+                vm.holds.push(volume_id(n));
+            }
         }
         for (n, (generation, mib)) in volumes {
             seen.volumes.insert(volume_id(n), SeenVolume { generation, size_bytes: mib << 20 });
@@ -342,6 +428,11 @@ proptest! {
                     prop_assert!(phase == Some(Phase::Running) || stuck || (down && phase == Some(Phase::ShutDown)), "{:?}", phase);
                 }
             }
+        }
+        for vm in &spec.vms {
+            let Some(state) = seen.vms.get(&vm.id).filter(|state| state.phase == Phase::Running) else { continue };
+            let listed = |volume: &VolumeId| vm.disks.iter().any(|disk| disk.volume == *volume);
+            prop_assert!(state.holds.iter().all(listed), "{:?} has more than {:?}", state.holds, vm.disks);
         }
         let listed: BTreeSet<_> = spec.vms.iter().map(|vm| vm.id).collect();
         prop_assert!(seen.vms.keys().all(|id| listed.contains(id)));

@@ -158,7 +158,9 @@ fn launch(image: model::ImageId) -> RunInstances {
         hostnames: vec![],
         running: true,
         root_size: None,
+        root_kind: model::VolumeKind::default(),
         root_deleted: true,
+        volumes: vec![],
         attributes: Attributes::default(),
         tags: Tags::from([("env".to_owned(), "prod".to_owned())]),
         volume_tags: Tags::new(),
@@ -193,7 +195,7 @@ async fn obey(cloud: Cloud, id: HostId, mut documents: watch::Receiver<Arc<HostS
 }
 
 fn report(host: HostId, sequence: u64, spec: &HostSpec) -> HostReport {
-    let vm = |id, boot, state| VmReport { id, state, boot, started_at_ms: 1, guest_up: true, fault: None };
+    let vm = |id, boot, state| VmReport { id, state, boot, started_at_ms: 1, guest_up: true, disks: vec![], fault: None };
     let volume = |id, generation, state| VolumeReport { id, generation, state, fault: None };
     HostReport {
         version: VERSION,

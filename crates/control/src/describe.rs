@@ -86,6 +86,18 @@ pub enum Field {
     Description,
     /// Whether an address is kept until it is released: `true` or `false`.
     IsElastic,
+    /// How far a volume is attached ([`Volume::attachment_word`]).
+    Attachment,
+    /// The device name of a volume.
+    Device,
+    /// What a volume is sold as ([`model::VolumeKind::word`]).
+    Kind,
+    /// A size in GiB.
+    Size,
+    /// Whether a volume is a system disk: `true` or `false`.
+    IsRoot,
+    /// Whether a volume goes with its instance: `true` or `false`.
+    IsDeletedWithInstance,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.
@@ -397,7 +409,15 @@ listing!(Volume, VolumeId, Volume, |tx, account| Ok(tx.volume_list(account)?), |
     Field::Volume => vec![volume.id.to_string()],
     Field::Zone => vec![volume.zone.clone()],
     Field::Instance => volume.instance.iter().map(ToString::to_string).collect(),
-    Field::State => vec![volume_word(volume).to_owned()],
+    Field::Name => vec![volume.shown_name().to_owned()],
+    Field::Description => vec![volume.description.clone()],
+    Field::State => vec![volume.word().to_owned()],
+    Field::Attachment => volume.attachment_word().map(str::to_owned).into_iter().collect(),
+    Field::Device => volume.instance.map(|_| volume.device.clone()).into_iter().collect(),
+    Field::Kind => vec![volume.kind.word().to_owned()],
+    Field::Size => vec![volume.size.0.to_string()],
+    Field::IsRoot => flag(volume.is_root()),
+    Field::IsDeletedWithInstance => volume.instance.map(|_| volume.delete_on_termination.to_string()).into_iter().collect(),
     _ => tag_values(&volume.tags, field),
 });
 
@@ -418,16 +438,6 @@ listing!(Address, model::AddressId, Address, |tx, account| Ok(tx.address_list(ac
     Field::IsElastic => flag(address.kind == AddressKind::Elastic),
     _ => tag_values(&address.tags, field),
 });
-
-/// The state of a volume in one word: `creating`, `in-use`, `available` or `deleting`.
-pub fn volume_word(volume: &Volume) -> &'static str {
-    match (volume.phase, volume.instance) {
-        (model::VolumePhase::Creating, _) => "creating",
-        (model::VolumePhase::Present, Some(_)) => "in-use",
-        (model::VolumePhase::Present, None) => "available",
-        (model::VolumePhase::Deleting, _) => "deleting",
-    }
-}
 
 fn available(mut images: Vec<Image>) -> Vec<Image> {
     images.retain(|image| image.phase == ImagePhase::Available);

@@ -235,7 +235,7 @@ struct Rendering {
 /// A machine of a document: taken over from the document before, or to be made from its rows.
 enum Machine {
     Kept(Box<(VmSpec, Option<(VpcId, NicSpec)>)>),
-    New(Box<(Instance, Interface, Option<Ipv4Addr>)>),
+    New(Box<(Instance, Interface, Option<Ipv4Addr>, Vec<Volume>)>),
 }
 
 impl Machine {
@@ -259,7 +259,8 @@ impl Machine {
         let interface = tx.get::<Interface>(instance.interface)?;
         let interface = interface.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
         let address = tx.address_of_interface(interface.id)?.map(|address| address.ip);
-        Ok(Machine::New(Box::new((instance, interface, address))))
+        let volumes = tx.volume_list_of_instance(id)?;
+        Ok(Machine::New(Box::new((instance, interface, address, volumes))))
     }
 }
 
@@ -349,9 +350,9 @@ impl Rendering {
             let (vm, nic) = match machine {
                 Machine::Kept(kept) => *kept,
                 Machine::New(rows) => {
-                    let (instance, interface, address) = *rows;
+                    let (instance, interface, address, volumes) = *rows;
                     let nic = (instance.vpc, nic_spec(&instance, &interface, address));
-                    (self.vm(&instance, &interface, address), Some(nic))
+                    (self.vm(&instance, &interface, address, volumes), Some(nic))
                 }
             };
             vms.push(vm);
@@ -375,7 +376,7 @@ impl Rendering {
         Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked })
     }
 
-    fn vm(&self, instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> VmSpec {
+    fn vm(&self, instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>, volumes: Vec<Volume>) -> VmSpec {
         let power = match instance.goal {
             Goal::Running => Power::On,
             Goal::Stopped { grace_seconds, .. } => Power::Off { grace_seconds },
@@ -389,7 +390,8 @@ impl Rendering {
             vcpus: instance.vcpus,
             memory: instance.memory,
             firmware: firmware(instance),
-            disks: vec![DiskSpec { volume: instance.root_volume, serial: disk_serial(instance.root_volume) }],
+            seized: volumes.iter().filter(|volume| volume.is_seized()).map(|volume| volume.id).collect(),
+            disks: disks(instance, volumes),
             nics: vec![VmNic { id: interface.id, mac: interface.mac, mtu: GUEST_MTU }],
             metadata: self.metadata(instance, interface, address),
         }
@@ -511,7 +513,9 @@ fn image_of(volume: &VolumeSpec) -> Option<ImageId> {
 
 fn volume_spec(volume: &Volume) -> VolumeSpec {
     let goal = match volume.phase {
-        VolumePhase::Creating | VolumePhase::Present => VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image },
+        VolumePhase::Creating | VolumePhase::Present | VolumePhase::Failed => {
+            VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image }
+        }
         VolumePhase::Deleting => VolumeGoal::Deleted,
     };
     VolumeSpec { id: volume.id, generation: volume.generation, goal }
@@ -519,6 +523,14 @@ fn volume_spec(volume: &Volume) -> VolumeSpec {
 
 fn image_spec(image: &Image) -> ImageSpec {
     ImageSpec { id: image.id, manifest: image.manifest.clone(), size_bytes: image.size_bytes.next_multiple_of(MIB) }
+}
+
+/// The disks of an instance: its system disk, and the others in the order in which they were attached.
+fn disks(instance: &Instance, mut volumes: Vec<Volume>) -> Vec<DiskSpec> {
+    volumes.retain(|volume| volume.id != instance.root_volume && volume.is_wanted_by_machine());
+    volumes.sort_by_key(|volume| (volume.attached_at, volume.id));
+    let ids = std::iter::once(instance.root_volume).chain(volumes.into_iter().map(|volume| volume.id));
+    ids.map(|volume| DiskSpec { volume, serial: disk_serial(volume) }).collect()
 }
 
 /// The serial number of a disk as EC2's guests see it: `vol` and 17 digits, which is the 20 bytes that virtio-blk has.

@@ -81,6 +81,12 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::IsElastic
         | Field::IsPublic
         | Field::Range
+        | Field::Attachment
+        | Field::Device
+        | Field::Kind
+        | Field::Size
+        | Field::IsRoot
+        | Field::IsDeletedWithInstance
         | Field::Fingerprint => None,
     }?;
     Some(store::Filter { field, any })
@@ -168,7 +174,7 @@ fn cut<T: HasId>(mut rows: Vec<T>, page: Page) -> (Vec<T>, Option<u64>, usize) {
 
 /// Whether a field is kept in rows that an instance refers to.
 fn needs_view(field: &Field) -> bool {
-    matches!(field, Field::PublicIp | Field::Group | Field::GroupName | Field::Volume)
+    matches!(field, Field::PublicIp | Field::Group | Field::GroupName | Field::Volume | Field::Device)
 }
 
 fn matches_row(row: &Instance, filter: &Filter) -> bool {
@@ -185,6 +191,7 @@ fn matches_view(view: &InstanceView, filter: &Filter) -> bool {
         Field::Group => view.groups.iter().map(|(id, _)| id.to_string()).collect(),
         Field::GroupName => view.groups.iter().map(|(_, name)| name.clone()).collect(),
         Field::Volume => view.volumes.iter().map(|volume| volume.id.to_string()).collect(),
+        Field::Device => view.volumes.iter().map(|volume| volume.device.clone()).collect(),
         _ => vec![],
     };
     filter.values.iter().any(|pattern| found.iter().any(|value| matches_pattern(pattern, value)))
@@ -220,6 +227,12 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::IsElastic
         | Field::IsPublic
         | Field::Range
+        | Field::Attachment
+        | Field::Device
+        | Field::Kind
+        | Field::Size
+        | Field::IsRoot
+        | Field::IsDeletedWithInstance
         | Field::Fingerprint => vec![],
     }
 }

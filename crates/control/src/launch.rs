@@ -11,8 +11,8 @@ use std::net::Ipv4Addr;
 
 use model::{
     Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, InstanceType,
-    Interface, InterfaceId, MacAddr, Noun, Phase, ReservationId, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags,
-    VOLUME_GIB, Volume, VolumeId, VolumePhase, add_tags, check_hostname, check_name,
+    Interface, InterfaceId, MacAddr, Noun, Phase, ROOT_DEVICE, ReservationId, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet,
+    SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
@@ -25,12 +25,11 @@ use crate::instance::check_description;
 use crate::network::{default_subnets, subnet_of};
 use crate::placement::Cost;
 use crate::run::{Command, Cx};
+use crate::volume::{New, NewVolume, check_quota, device_for};
 use crate::work::wake_instance;
 
 /// Most instances of one call (ECS and CVM document 100; EC2 leaves it to the quota).
 pub const LAUNCH_MAX: u32 = 100;
-/// Device name of a system disk, as EC2 images of Debian have it.
-const ROOT_DEVICE: &str = "/dev/xvda";
 /// Proposals of the host index that may turn out to be full before the launch is put off. Each is corrected in the index.
 const PROPOSALS_MAX: usize = 64;
 
@@ -72,8 +71,12 @@ pub struct RunInstances {
     pub hostnames: Vec<String>,
     /// Size of the system disk.
     pub root_size: Option<Gib>,
+    /// What the system disk is sold as.
+    pub root_kind: VolumeKind,
     /// Whether the system disk goes with the instance.
     pub root_deleted: bool,
+    /// Further volumes of each instance.
+    pub volumes: Vec<NewVolume>,
     /// Whether they start at once; otherwise they are made stopped, with their capacity reserved and no public address.
     pub running: bool,
     /// Attributes.
@@ -103,6 +106,8 @@ struct Plan {
     groups: Vec<SecurityGroup>,
     guest: GuestSetup,
     root_size: Gib,
+    /// Size of the system disk and the further volumes together.
+    disk: Gib,
     reservation: ReservationId,
 }
 
@@ -143,7 +148,7 @@ impl Command for RunInstances {
 
 impl Plan {
     fn wanted<'p>(&self, zone: &'p str) -> Wanted<'p> {
-        Wanted { zone, kind: self.kind, disk: self.root_size }
+        Wanted { zone, kind: self.kind, disk: self.disk }
     }
 }
 
@@ -158,6 +163,7 @@ impl RunInstances {
         }
         self.names.iter().try_for_each(|name| check_name("InstanceName", name))?;
         check_description(&self.description)?;
+        self.check_volumes()?;
         self.hostnames.iter().try_for_each(|name| check_hostname(name))?;
         if !(1..=64).contains(&self.attributes.metadata.hop_limit) {
             return Err(Error::invalid("HttpPutResponseHopLimit", "must be 1 to 64"));
@@ -165,6 +171,18 @@ impl RunInstances {
         add_tags(&mut Tags::new(), &self.tags)?;
         add_tags(&mut Tags::new(), &self.volume_tags)?;
         add_tags(&mut Tags::new(), &self.interface_tags)
+    }
+
+    fn check_volumes(&self) -> Result<(), Error> {
+        if self.volumes.len() >= VOLUMES_PER_INSTANCE_MAX {
+            return Err(Error::TooManyVolumes { id: "new".to_owned(), limit: VOLUMES_PER_INSTANCE_MAX });
+        }
+        for volume in &self.volumes {
+            check_size(volume.size)?;
+            check_name("DiskName", &volume.name)?;
+            check_description(&volume.description)?;
+        }
+        Ok(())
     }
 
     fn plan(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Plan, Failure> {
@@ -190,7 +208,8 @@ impl RunInstances {
             user_data: self.user_data.clone(),
         };
         let root_size = self.root_size(&image)?;
-        Ok(Plan { image, kind, subnets, groups, guest, root_size, reservation: ReservationId::from_u64(cx.new_id()) })
+        let disk = Gib(self.volumes.iter().fold(root_size.0, |sum, volume| sum.saturating_add(volume.size.0)));
+        Ok(Plan { image, kind, subnets, groups, guest, root_size, disk, reservation: ReservationId::from_u64(cx.new_id()) })
     }
 
     fn subnets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Subnet>, Failure> {
@@ -248,12 +267,15 @@ impl RunInstances {
         if index >= self.min_count {
             cx.cloud.check_instance_quota(tx, cx.caller.account(), 1)?;
         }
+        if !self.volumes.is_empty() {
+            check_quota(tx, cx.caller.account(), 1 + self.volumes.len() as u64)?;
+        }
         let (place, subnet) = self.choose_host(tx, cx, plan)?;
         let id = InstanceId::from_u64(cx.new_id());
         let (host, asked) = (place.host.id, tx.host_touch_row(place.host)?);
         cx.cloud.fleet().bind(host, asked, id, place.found, &plan.wanted(&subnet.zone));
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
-        let volume = self.insert_volume(tx, cx, plan, subnet, host, id, asked)?;
+        let volume = self.insert_volumes(tx, cx, plan, subnet, &Owner { instance: id, host, asked })?;
         let automatic_address = self.public_address.unwrap_or(subnet.public_on_launch);
         if automatic_address && self.running {
             give_automatic(tx, cx, interface.id)?;
@@ -350,36 +372,38 @@ impl RunInstances {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a different thing that the row names")]
-    fn insert_volume(
-        &self,
-        tx: &mut Tx<'_>,
-        cx: &Cx<'_>,
-        plan: &Plan,
-        subnet: &Subnet,
-        host: HostId,
-        instance: InstanceId,
-        asked: u64,
-    ) -> Result<VolumeId, Failure> {
-        let id = VolumeId::from_u64(cx.new_id());
-        tx.insert(&Volume {
-            id,
-            account: cx.caller.account(),
-            zone: subnet.zone.clone(),
-            size: plan.root_size,
-            image: Some(plan.image.id),
-            host,
-            generation: 1,
-            instance: Some(instance),
-            device: ROOT_DEVICE.to_owned(),
-            delete_on_termination: self.root_deleted,
-            phase: VolumePhase::Creating,
-            created_at: cx.now,
-            asked,
-            tags: self.volume_tags.clone(),
-        })?;
-        Ok(id)
+    /// The system disk and the further volumes of an instance. They are attached from the beginning: the machine is made with them.
+    fn insert_volumes(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, subnet: &Subnet, owner: &Owner) -> Result<VolumeId, Failure> {
+        let new = New { zone: &subnet.zone, size: plan.root_size, kind: self.root_kind, name: "", description: "" };
+        let mut root = self.volume(cx, &new, owner);
+        root.image = Some(plan.image.id);
+        root.device = ROOT_DEVICE.to_owned();
+        root.delete_on_termination = self.root_deleted;
+        tx.insert(&root)?;
+        let root_id = root.id;
+        let mut held = vec![root];
+        for asked in &self.volumes {
+            let new = New { zone: &subnet.zone, size: asked.size, kind: asked.kind, name: &asked.name, description: &asked.description };
+            let mut volume = self.volume(cx, &new, owner);
+            volume.device = device_for(asked.device.as_deref(), &held, owner.instance)?;
+            volume.delete_on_termination = asked.delete_on_termination;
+            tx.insert(&volume)?;
+            held.push(volume);
+        }
+        Ok(root_id)
     }
+
+    fn volume(&self, cx: &Cx<'_>, new: &New<'_>, owner: &Owner) -> Volume {
+        let row = new.row(cx, owner.host, owner.asked);
+        Volume { instance: Some(owner.instance), attached_at: Some(cx.now), tags: self.volume_tags.clone(), ..row }
+    }
+}
+
+/// Whose a new volume is, and where.
+struct Owner {
+    instance: InstanceId,
+    host: HostId,
+    asked: u64,
 }
 
 /// The name of an instance of a launch.
@@ -445,5 +469,5 @@ fn has_room(cx: &Cx<'_>, host: &Host, found: Cost, plan: &Plan) -> bool {
     let fits = |held: u32, more: u64, limit: u64| u64::from(held) + more <= limit;
     fits(found.millicpus, u64::from(plan.kind.vcpus) * 1_000, u64::from(capacity.vcpus) * 1_000)
         && fits(found.mib, plan.kind.memory.0, capacity.memory.0)
-        && fits(found.gib, u64::from(plan.root_size.0), disk_limit)
+        && fits(found.gib, u64::from(plan.disk.0), disk_limit)
 }

@@ -32,6 +32,7 @@ mod stray;
 mod tag;
 mod user;
 mod user_group;
+mod volume;
 mod work;
 
 pub use account::NewAccessKey;
@@ -41,7 +42,6 @@ pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};
 pub use describe::{
     FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, InterfaceView, Listed, Listing, PAGE_MAX, Page, Query,
-    volume_word,
 };
 pub use host::NewHost;
 pub use ids::Ids;
@@ -65,3 +65,4 @@ pub use stray::Stray;
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};
+pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, NewVolume};

@@ -1,4 +1,5 @@
-//! What hosts report, written down. A report changes no phase: it becomes facts of rows, and who cares is woken.
+//! What hosts report, written down. A report becomes facts of rows, and who cares is woken; volumes, which wait for little else, are
+//! advanced at once.
 //!
 //! ```text
 //!   report ─▶ compared with what the rows say, as remembered since the last one ─▶ rows that differ
@@ -13,10 +14,9 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hostspec::{Accelerator, Fault, FaultKind, HostReport, VmReport, VmState, VolumeState};
+use hostspec::{Accelerator, Fault, FaultKind, HostReport, VmReport, VmState, VolumeReport, VolumeState};
 use model::{
     Host, HostCapacity, HostId, HostState, Instance, InstanceId, Millis, ReasonKind, Seen, SeenFault, SeenState, Volume, VolumeId,
-    VolumePhase,
 };
 use store::{Tx, WriteError};
 
@@ -68,8 +68,8 @@ impl Cloud {
         let changed = Changed::between(known, &told.known);
         let applied_before = host.applied;
         let written = self.write_host(tx, &mut host, report, &changed, now)?;
-        let woken = write_vms(tx, told, &changed, applied_before, now)?;
-        write_volumes(tx, told, &changed, applied_before)?;
+        let woken = self.write_vms(tx, told, &changed, applied_before, now)?;
+        self.write_volumes(tx, told, &changed, &host, applied_before)?;
         tracing::debug!(host = %report.host, sequence = report.sequence, woken, "report");
         Ok(written)
     }
@@ -166,7 +166,7 @@ struct Known {
 /// Whether the bytes of a volume are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum VolumeBytes {
-    Present,
+    Present { generation: u64, size_bytes: u64 },
     Deleted,
 }
 
@@ -174,9 +174,9 @@ impl Known {
     fn read(tx: &Tx<'_>, host: HostId) -> Result<Known, Failure> {
         let stamp = tx.get::<Host>(host)?.map_or((0, 0), |row| (row.incarnation, row.sequence));
         let instances = tx.instance_list_of_host(host)?;
-        let present = |volume: &Volume| match volume.phase {
-            VolumePhase::Creating => None,
-            VolumePhase::Present | VolumePhase::Deleting => Some((volume.id, VolumeBytes::Present)),
+        let present = |volume: &Volume| {
+            let generation = volume.generation;
+            Some((volume.id, VolumeBytes::Present { generation, size_bytes: volume.seen_bytes? }))
         };
         Ok(Known {
             stamp,
@@ -189,7 +189,7 @@ impl Known {
         Known {
             stamp: (report.incarnation, report.sequence),
             vms: sorted(report.vms.iter().map(|vm| (vm.id, seen_of(vm)))),
-            volumes: sorted(report.volumes.iter().map(|volume| (volume.id, bytes_of(volume.state)))),
+            volumes: sorted(report.volumes.iter().map(|volume| (volume.id, bytes_of(volume)))),
         }
     }
 }
@@ -243,27 +243,55 @@ impl Changed {
     }
 }
 
-/// Writes what is new about machines, wakes those that wait for it, and says how many.
-fn write_vms(tx: &mut Tx<'_>, told: &Told, changed: &Changed, applied_before: u64, now: Millis) -> Result<usize, Failure> {
-    let report = &told.report;
-    let reached = tx.instance_list_asked(report.host, applied_before, report.applied)?;
-    let other = changed.vms.iter().filter(|id| !reached.iter().any(|row| row.id == **id)).copied().collect::<Vec<_>>();
-    let other = tx.get_many::<Instance>(&other)?.into_iter().filter(|row| row.host == report.host && row.is_live());
-    let mut woken = 0;
-    for mut instance in reached.into_iter().chain(other) {
-        let seen = said(&told.known.vms, instance.id);
-        let news = seen != instance.seen;
-        if news {
-            instance.seen = seen;
-            tx.update(&instance)?;
+impl Cloud {
+    /// Writes what is new about machines, wakes those that wait for it, and says how many.
+    fn write_vms(&self, tx: &mut Tx<'_>, told: &Told, changed: &Changed, applied_before: u64, now: Millis) -> Result<usize, Failure> {
+        let report = &told.report;
+        let reached = tx.instance_list_asked(report.host, applied_before, report.applied)?;
+        let other = changed.vms.iter().filter(|id| !reached.iter().any(|row| row.id == **id)).copied().collect::<Vec<_>>();
+        let other = tx.get_many::<Instance>(&other)?.into_iter().filter(|row| row.host == report.host && row.is_live());
+        let mut woken = 0;
+        for mut instance in reached.into_iter().chain(other) {
+            let seen = said(&told.known.vms, instance.id);
+            let news = seen != instance.seen;
+            if news {
+                let before = std::mem::replace(&mut instance.seen, seen);
+                tx.update(&instance)?;
+                if further_disks(before.as_ref()) != further_disks(instance.seen.as_ref()) {
+                    self.advance_volumes_of(tx, instance.id, now)?;
+                }
+            }
+            let waits = !matches!(instance.phase, model::Phase::Running | model::Phase::Stopped | model::Phase::Terminated);
+            if news || (waits && report.applied >= instance.asked) {
+                wake_instance(tx, instance.id, now)?;
+                woken += 1;
+            }
         }
-        let waits = !matches!(instance.phase, model::Phase::Running | model::Phase::Stopped | model::Phase::Terminated);
-        if news || (waits && report.applied >= instance.asked) {
-            wake_instance(tx, instance.id, now)?;
-            woken += 1;
-        }
+        Ok(woken)
     }
-    Ok(woken)
+
+    /// Writes what is new about the bytes of volumes, and advances those that waited for it.
+    fn write_volumes(&self, tx: &mut Tx<'_>, told: &Told, changed: &Changed, host: &Host, applied_before: u64) -> Result<(), Failure> {
+        let report = &told.report;
+        let now = self.clock().now();
+        let reached = tx.volume_list_asked(report.host, applied_before, report.applied)?;
+        let other = changed.volumes.iter().filter(|id| !reached.iter().any(|row| row.id == **id)).copied().collect::<Vec<_>>();
+        let other = tx.get_many::<Volume>(&other)?.into_iter().filter(|row| row.host == report.host);
+        for stored in reached.into_iter().chain(other) {
+            let mut row = stored.clone();
+            row.seen_bytes = match said(&told.known.volumes, row.id) {
+                Some(VolumeBytes::Present { generation, size_bytes }) => Some(size_bytes).filter(|_| generation == row.generation),
+                Some(VolumeBytes::Deleted) | None => None,
+            };
+            self.settle_volume(tx, stored, row, Some(host), now)?;
+        }
+        Ok(())
+    }
+}
+
+/// The disks of a guest when it has others than the one that it booted from.
+fn further_disks(seen: Option<&Seen>) -> &[VolumeId] {
+    seen.map_or(&[][..], |seen| if seen.disks.len() > 1 { &seen.disks } else { &[] })
 }
 
 fn seen_of(vm: &VmReport) -> Seen {
@@ -273,7 +301,9 @@ fn seen_of(vm: &VmReport) -> Seen {
         VmState::Stopping => SeenState::Stopping,
         VmState::ShutDown => SeenState::ShutDown,
     };
-    Seen { state, boot: vm.boot, guest_up: vm.guest_up, fault: vm.fault.as_ref().map(fault_of) }
+    let mut disks = vm.disks.clone();
+    disks.sort();
+    Seen { state, boot: vm.boot, guest_up: vm.guest_up, disks, fault: vm.fault.as_ref().map(fault_of) }
 }
 
 fn fault_of(fault: &Fault) -> SeenFault {
@@ -287,30 +317,9 @@ fn fault_of(fault: &Fault) -> SeenFault {
     SeenFault { kind, retryable, tries: fault.tries }
 }
 
-fn write_volumes(tx: &mut Tx<'_>, told: &Told, changed: &Changed, applied_before: u64) -> Result<(), Failure> {
-    let report = &told.report;
-    let reached = tx.volume_list_asked(report.host, applied_before, report.applied)?;
-    let other = changed.volumes.iter().filter(|id| !reached.iter().any(|row| row.id == **id)).copied().collect::<Vec<_>>();
-    let other = tx.get_many::<Volume>(&other)?.into_iter().filter(|row| row.host == report.host);
-    for mut volume in reached.into_iter().chain(other) {
-        match (volume.phase, said(&told.known.volumes, volume.id)) {
-            (VolumePhase::Creating, Some(VolumeBytes::Present)) => {
-                volume.phase = VolumePhase::Present;
-                tx.update(&volume)?;
-            }
-            (VolumePhase::Deleting, Some(VolumeBytes::Deleted) | None) if report.applied >= volume.asked => {
-                tx.delete::<Volume>(volume.id)?;
-                tx.host_touch(report.host)?;
-            }
-            (VolumePhase::Creating | VolumePhase::Present | VolumePhase::Deleting, _) => {}
-        }
-    }
-    Ok(())
-}
-
-fn bytes_of(state: VolumeState) -> VolumeBytes {
-    match state {
-        VolumeState::Present { .. } => VolumeBytes::Present,
+fn bytes_of(volume: &VolumeReport) -> VolumeBytes {
+    match volume.state {
+        VolumeState::Present { size_bytes } => VolumeBytes::Present { generation: volume.generation, size_bytes },
         VolumeState::Deleted => VolumeBytes::Deleted,
     }
 }

@@ -8,7 +8,8 @@ use std::fmt;
 use model::{Address, AddressId, AddressKind, Error, InstanceId, Interface, InterfaceId, Millis, Volume, VolumeId};
 use store::{StoreError, Tx};
 
-use crate::work::{INSTANCE, delete_volume, wake_instance};
+use crate::volume::release;
+use crate::work::{INSTANCE, wake_instance};
 use crate::{Cloud, Failure};
 
 /// A row that refers to what is not there.
@@ -68,7 +69,7 @@ fn find(tx: &Tx<'_>) -> Result<Vec<Stray>, StoreError> {
 fn repair(tx: &mut Tx<'_>, stray: Stray, now: Millis) -> Result<(), Failure> {
     match stray {
         Stray::Interface(id) if tx.interface_list_stray()?.contains(&id) => release_interface(tx, id),
-        Stray::Volume(id) if tx.volume_list_stray()?.contains(&id) => release_volume(tx, id),
+        Stray::Volume(id) if tx.volume_list_stray()?.contains(&id) => release_volume(tx, id, now),
         Stray::Address(id) if tx.address_list_stray()?.contains(&id) => release_address(tx, id),
         Stray::Forgotten(id) => Ok(wake_instance(tx, id, now)?),
         Stray::Interface(_) | Stray::Volume(_) | Stray::Address(_) | Stray::Maimed(_) => Ok(()),
@@ -88,13 +89,9 @@ fn release_interface(tx: &mut Tx<'_>, id: InterfaceId) -> Result<(), Failure> {
     Ok(())
 }
 
-fn release_volume(tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Failure> {
+fn release_volume(tx: &mut Tx<'_>, id: VolumeId, now: Millis) -> Result<(), Failure> {
     let Some(mut volume) = tx.get::<Volume>(id)? else { return Ok(()) };
-    volume.instance = None;
-    if volume.delete_on_termination {
-        delete_volume(tx, &mut volume)?;
-    }
-    Ok(tx.update(&volume)?)
+    release(tx, &mut volume, now)
 }
 
 fn release_address(tx: &mut Tx<'_>, id: AddressId) -> Result<(), Failure> {

@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use model::{AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, Millis, Step, Volume, VolumePhase, What};
+use model::{AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, Millis, Phase, Step, VolumeId, What};
 use store::{Lease, StoreError, Tx, WriteError};
 
+use crate::volume::{VOLUME, release};
 use crate::{Cloud, Failure};
 
 /// Kind of wakes for instances.
@@ -106,6 +107,13 @@ impl Cloud {
                     None
                 }
             },
+            VOLUME => match lease.id.parse::<VolumeId>() {
+                Ok(id) => self.advance_volume(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no volume");
+                    None
+                }
+            },
             other => {
                 tracing::error!(kind = other, "a wake of an unknown kind");
                 None
@@ -136,6 +144,13 @@ impl Cloud {
                         self.carry_out(tx, &mut row, effect, now)?;
                     }
                     tx.update(&row)?;
+                    // A machine that came to rest decides what becomes of disks on their way; a new one has only its system disk.
+                    let further = row.seen.as_ref().is_some_and(|seen| seen.disks.len() > 1);
+                    if row.phase == Phase::Stopped || (row.phase == Phase::Running && further) {
+                        self.advance_volumes_of(tx, id, now)?;
+                        // A disk that was given up has changed the machine's list, and with it what the row asks for.
+                        row = tx.get::<Instance>(id)?.unwrap_or(row);
+                    }
                 }
             }
         }
@@ -145,7 +160,7 @@ impl Cloud {
         match effect {
             Effect::TouchHost => row.asked = tx.host_touch(row.host)?,
             Effect::ReleaseAutomaticAddress => release_automatic_address(tx, row)?,
-            Effect::ReleaseAttachments => release_attachments(tx, row)?,
+            Effect::ReleaseAttachments => release_attachments(tx, row, now)?,
             Effect::Alarm(what) => {
                 metrics::counter!("pileus_alarms").increment(1);
                 tracing::error!(instance = %row.id, host = %row.host, phase = row.phase.word(), alarm = true, "{what}");
@@ -182,7 +197,7 @@ fn release_automatic_address(tx: &mut Tx<'_>, row: &mut Instance) -> Result<(), 
 }
 
 /// Gives back what goes with a terminated instance and lets go of the rest.
-fn release_attachments(tx: &mut Tx<'_>, row: &mut Instance) -> Result<(), Failure> {
+fn release_attachments(tx: &mut Tx<'_>, row: &mut Instance, now: Millis) -> Result<(), Failure> {
     for mut interface in tx.interface_list_of_instance(row.id)? {
         if interface.delete_on_termination {
             if let Some(mut address) = tx.address_of_interface(interface.id)? {
@@ -196,20 +211,7 @@ fn release_attachments(tx: &mut Tx<'_>, row: &mut Instance) -> Result<(), Failur
         }
     }
     for mut volume in tx.volume_list_of_instance(row.id)? {
-        volume.instance = None;
-        if volume.delete_on_termination {
-            delete_volume(tx, &mut volume)?;
-        }
-        tx.update(&volume)?;
-    }
-    Ok(())
-}
-
-/// Has the bytes of a volume deleted by its host; the row goes when the host says that they are gone.
-pub(crate) fn delete_volume(tx: &mut Tx<'_>, volume: &mut Volume) -> Result<(), Failure> {
-    volume.phase = VolumePhase::Deleting;
-    if tx.get::<Host>(volume.host)?.is_some() {
-        volume.asked = tx.host_touch(volume.host)?;
+        release(tx, &mut volume, now)?;
     }
     Ok(())
 }

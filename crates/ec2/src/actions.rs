@@ -128,13 +128,13 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeInstanceTypes => instance_type::describe_types, instance_type::DescribeInstanceTypes, Works, &[];
     Ec2 "ec2:" DescribeInstanceTypeOfferings => instance_type::describe_offerings, instance_type::DescribeInstanceTypeOfferings, Works, &[];
     Ec2 "ec2:" RunInstances => run_instances::run_instances, run_instances::RunInstances,
-        Partly("one network interface and the system disk; every volume type is served as gp3"), run_instances::ABSENT;
+        Partly("one network interface; volume types differ in name only"), run_instances::ABSENT;
     Ec2 "ec2:" DescribeInstances => instance::describe_instances, instance::DescribeInstances, Works, &[];
     Ec2 "ec2:" DescribeInstanceStatus => instance_health::describe_status, instance_health::DescribeInstanceStatus,
         Partly("filters by status are not served"), &[];
     Ec2 "ec2:" DescribeInstanceAttribute => instance_attribute::describe, instance_attribute::DescribeInstanceAttribute, Works, &[];
     Ec2 "ec2:" ModifyInstanceAttribute => instance_attribute::modify, instance_attribute::ModifyInstanceAttribute,
-        Partly("type and disks cannot be changed yet"), instance_attribute::ABSENT;
+        Partly("the type cannot be changed yet"), instance_attribute::ABSENT;
     Ec2 "ec2:" ResetInstanceAttribute => instance_attribute::reset, instance_attribute::ResetInstanceAttribute, Works, &[];
     Ec2 "ec2:" ModifyInstanceMetadataOptions => instance_attribute::modify_metadata, instance_attribute::ModifyInstanceMetadataOptions,
         Works, &[];
@@ -151,6 +151,16 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeKeyPairs => key_pair::describe_key_pairs, key_pair::DescribeKeyPairs, Works, &[];
     Ec2 "ec2:" DeleteKeyPair => key_pair::delete, key_pair::DeleteKeyPair, Works, &[];
     Ec2 "ec2:" DescribeVolumes => volume::describe_volumes, volume::DescribeVolumes, Works, &[];
+    Ec2 "ec2:" CreateVolume => volume::create, volume::CreateVolume,
+        Partly("empty volumes; types differ in name only, none promises a speed"), volume::CREATE_ABSENT;
+    Ec2 "ec2:" AttachVolume => volume::attach, volume::AttachVolume,
+        Partly("the guest names a disk itself and knows it by its serial number"), &["EbsCardIndex"];
+    Ec2 "ec2:" DetachVolume => volume::detach, volume::DetachVolume, Partly("not the system disk"), &[];
+    Ec2 "ec2:" ModifyVolume => volume::modify, volume::ModifyVolume,
+        Partly("size and type; no speed, and no six hours to wait between two changes"), volume::MODIFY_ABSENT;
+    Ec2 "ec2:" DescribeVolumesModifications => volume::describe_modifications, volume::DescribeVolumesModifications, Works,
+        &["IncludeManagedResources"];
+    Ec2 "ec2:" DeleteVolume => volume::delete, volume::DeleteVolume, Works, &[];
     Ec2 "ec2:" DescribeVolumeStatus => volume::describe_status, volume::DescribeVolumeStatus, Partly("filters by status are not served"), &[];
     Ec2 "ec2:" DescribeSecurityGroups => security_group::describe_groups, security_group::DescribeSecurityGroups,
         Partly("filters by rule are not served; dropping rules, which EC2 lacks, are not shown"), &[];

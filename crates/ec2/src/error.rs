@@ -228,11 +228,16 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::Duplicate { noun, .. } => say(duplicate_code(*noun), message),
         Error::IncorrectState { noun, id, state, wanted } => {
-            let code = if *noun == Noun::Instance { "IncorrectInstanceState" } else { "IncorrectState" };
+            let code = match (noun, *state) {
+                (Noun::Instance, _) => "IncorrectInstanceState",
+                (Noun::Volume, "modifying") => "IncorrectModificationState",
+                _ => "IncorrectState",
+            };
             say(code, format!("The {noun} '{id}' is {}; it must be {}", state_word(state), state_word(wanted)))
         }
         Error::InUse { noun, .. } => say(in_use_code(*noun), message),
         Error::Protected { noun: Noun::SecurityGroup, .. } => say("CannotDelete", message),
+        Error::Protected { noun: Noun::Volume, .. } => say("OperationNotPermitted", message),
         Error::Protected { id, against, .. } => {
             let attribute = if *against == "stopping" { "disableApiStop" } else { "disableApiTermination" };
             let advice = format!("Change its '{attribute}' instance attribute and try again");
@@ -241,6 +246,9 @@ fn cloud(error: &Error) -> Wording {
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
         Error::LimitReached { .. } => say("ResourceLimitExceeded", message),
         Error::NoCapacity { .. } => say_with(500, "InsufficientInstanceCapacity", message),
+        Error::ZoneMismatch { noun: Noun::Volume, .. } => say("InvalidVolume.ZoneMismatch", message),
+        Error::ZoneMismatch { .. } => say("InvalidParameterCombination", message),
+        Error::TooManyVolumes { .. } => say("AttachmentLimitExceeded", message),
         Error::NoFreeAddress { noun: Noun::Subnet, .. } => say("InsufficientFreeAddressesInSubnet", message),
         Error::NoFreeAddress { .. } => say("InsufficientAddressCapacity", message),
         Error::MissingParameter { name } => say("MissingParameter", format!("The request must contain the parameter {name}")),
@@ -364,6 +372,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::KeyPairs => "ResourceLimitExceeded",
         QuotaName::Addresses => "AddressLimitExceeded",
         QuotaName::SecurityGroups => "SecurityGroupLimitExceeded",
+        QuotaName::Volumes => "VolumeLimitExceeded",
     }
 }
 
@@ -372,6 +381,7 @@ fn invalid_code(parameter: &str) -> &'static str {
     match parameter {
         "PublicKeyMaterial" => "InvalidKey.Format",
         "VolumeSize" => "InvalidBlockDeviceMapping",
+        "Attachment" => "InvalidAttachment.NotFound",
         "Tag" => "TagLimitExceeded",
         _ => "InvalidParameterValue",
     }

@@ -66,7 +66,7 @@ const STATE_CODES: &[(&str, &[&str])] = &[
 pub(crate) const INSTANCE: Known = &[
     ("architecture", Is(Field::Architecture)),
     ("availability-zone", Is(Field::Zone)),
-    ("block-device-mapping.device-name", Always(crate::volume::ROOT_DEVICE)),
+    ("block-device-mapping.device-name", Is(Field::Device)),
     ("block-device-mapping.volume-id", Is(Field::Volume)),
     ("group-id", Is(Field::Group)),
     ("group-name", Is(Field::GroupName)),
@@ -132,14 +132,17 @@ pub(crate) const KEY_PAIR: Known =
     &[("fingerprint", Is(Field::Fingerprint)), ("key-name", Is(Field::Name)), ("key-pair-id", Is(Field::Id))];
 
 pub(crate) const VOLUME: Known = &[
-    ("attachment.device", Always(crate::volume::ROOT_DEVICE)),
+    ("attachment.delete-on-termination", Is(Field::IsDeletedWithInstance)),
+    ("attachment.device", Is(Field::Device)),
     ("attachment.instance-id", Is(Field::Instance)),
+    ("attachment.status", Is(Field::Attachment)),
     ("availability-zone", Is(Field::Zone)),
     ("encrypted", Always("false")),
     ("multi-attach-enabled", Always("false")),
+    ("size", Is(Field::Size)),
     ("status", Is(Field::State)),
     ("volume-id", Is(Field::Id)),
-    ("volume-type", Always(crate::volume::TYPE)),
+    ("volume-type", Words(Field::Kind, crate::volume::TYPES)),
 ];
 
 pub(crate) const VOLUME_STATUS: Known = &[("availability-zone", Is(Field::Zone))];

@@ -14,7 +14,7 @@ use crate::metadata_options::MetadataItem;
 use crate::page::{Paging, USUAL};
 use crate::region::zone_id;
 use crate::tag::{self, TagItem};
-use crate::volume::{ROOT_DEVICE, attachment_word};
+use crate::volume::{ROOT_DEVICE, attached_at, attachment_word};
 
 /// The parameters of `DescribeInstances`.
 #[derive(FromArg)]
@@ -194,7 +194,7 @@ pub(crate) fn block_devices(volumes: &[Volume]) -> Vec<BlockDevice> {
         ebs: Ebs {
             volume_id: volume.id.to_string(),
             status: attachment_word(volume),
-            attach_time: volume.created_at.timestamp(),
+            attach_time: attached_at(volume),
             delete_on_termination: volume.delete_on_termination,
         },
     };

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{Membership, ModifyInstance, SetSecurityGroups};
+use control::{Membership, ModifyInstance, ModifyVolumes, SetSecurityGroups};
 use model::{Error, InstanceId, Noun, OnShutdown};
 use wire::{Base64, FromArg, IntoDoc};
 
@@ -125,11 +125,35 @@ pub(crate) struct ModifyInstanceAttribute {
     ebs_optimized: Option<Flag>,
     #[arg(name = "GroupId", max_items = 16)]
     groups: Vec<String>,
+    #[arg(name = "BlockDeviceMapping", max_items = model::VOLUMES_PER_INSTANCE_MAX)]
+    devices: Vec<AskedDevice>,
+}
+
+/// `BlockDeviceMapping.1.DeviceName=/dev/sdf&BlockDeviceMapping.1.Ebs.DeleteOnTermination=true`.
+#[derive(FromArg)]
+struct AskedDevice {
+    device_name: String,
+    ebs: Option<AskedEbs>,
+}
+
+#[derive(FromArg)]
+struct AskedEbs {
+    delete_on_termination: Option<bool>,
+    volume_id: Option<String>,
 }
 
 /// What EC2 can change and this cloud cannot, or not yet.
-pub(crate) const ABSENT: &[&str] =
-    &["InstanceType", "BlockDeviceMapping", "Kernel", "Ramdisk", "SriovNetSupport", "EnaSupport", "EnclaveOptions", "MetricCategoryId"];
+pub(crate) const ABSENT: &[&str] = &[
+    "InstanceType",
+    "BlockDeviceMapping.NoDevice",
+    "BlockDeviceMapping.VirtualName",
+    "Kernel",
+    "Ramdisk",
+    "SriovNetSupport",
+    "EnaSupport",
+    "EnclaveOptions",
+    "MetricCategoryId",
+];
 
 /// `DisableApiTermination.Value=true`.
 #[derive(FromArg)]
@@ -167,9 +191,14 @@ impl From<Behavior> for OnShutdown {
 }
 
 /// Changes one attribute.
-pub(crate) async fn modify(cx: Cx, asked: ModifyInstanceAttribute) -> Result<(), Refusal> {
+pub(crate) async fn modify(cx: Cx, mut asked: ModifyInstanceAttribute) -> Result<(), Refusal> {
     let id: InstanceId = tag::id(Noun::Instance, &asked.instance_id)?;
-    let asked_groups = asked.groups.clone();
+    let (asked_groups, devices) = (asked.groups.clone(), std::mem::take(&mut asked.devices));
+    if !devices.is_empty() {
+        asked.attribute = asked.attribute.filter(|attribute| *attribute != Attribute::BlockDeviceMapping);
+        let others = !asked_groups.is_empty() || !changes_of(asked)?.is_empty();
+        return set_devices(&cx, id, devices, others).await;
+    }
     let changes = changes_of(asked)?;
     if changes.len() > 1 {
         return Err(combination("Only one attribute can be changed in one call"));
@@ -197,6 +226,33 @@ async fn set_groups(cx: &Cx, instance: InstanceId, groups: &[String], alone: boo
     }
     let change = Membership::Exactly(tag::ids(Noun::SecurityGroup, groups)?);
     Ok(cx.cloud.run(&cx.caller, SetSecurityGroups { instance, change }, cx.options(None)).await?)
+}
+
+/// Says which of an instance's volumes go with it.
+async fn set_devices(cx: &Cx, instance: InstanceId, devices: Vec<AskedDevice>, others: bool) -> Result<(), Refusal> {
+    if others {
+        return Err(combination("Only one attribute can be changed in one call"));
+    }
+    let view = cx.cloud.instance_view(&cx.caller, instance).await?;
+    let (mut going, mut staying) = (vec![], vec![]);
+    for AskedDevice { device_name, ebs } in devices {
+        let absent = || Error::invalid("BlockDeviceMapping", format!("no volume is attached as {device_name}"));
+        let volume = view.volumes.iter().find(|volume| volume.device == device_name).ok_or_else(absent)?;
+        let Some(ebs) = ebs else { continue };
+        if ebs.volume_id.is_some_and(|id| id != volume.id.to_string()) {
+            return Err(combination(format!("Another volume is attached as {device_name}")));
+        }
+        match ebs.delete_on_termination {
+            Some(true) => going.push(volume.id),
+            Some(false) => staying.push(volume.id),
+            None => {}
+        }
+    }
+    for (ids, goes) in [(going, true), (staying, false)].into_iter().filter(|(ids, _)| !ids.is_empty()) {
+        let command = ModifyVolumes { ids, delete_on_termination: Some(goes), ..ModifyVolumes::default() };
+        cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    }
+    Ok(())
 }
 
 /// One change, however it was spelled.

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::RunInstances as Launch;
-use model::{Attributes, Error, Gib, NAME_MAX, Noun, OnShutdown, SecurityGroupId, SubnetId, Tags};
+use control::{NewVolume, RunInstances as Launch};
+use model::{Attributes, Error, Gib, NAME_MAX, Noun, OnShutdown, SecurityGroupId, SubnetId, Tags, VolumeKind};
 use wire::{Base64, FromArg};
 
 use crate::Cx;
@@ -71,7 +71,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "BlockDeviceMapping.Ebs.SnapshotId",
     "BlockDeviceMapping.Ebs.Throughput",
     "BlockDeviceMapping.Ebs.VolumeInitializationRate",
-    "BlockDeviceMapping.NoDevice",
     "BlockDeviceMapping.VirtualName",
     "CapacityReservationSpecification",
     "CpuOptions",
@@ -162,6 +161,7 @@ struct PrivateIp {
 struct BlockDevice {
     device_name: String,
     ebs: Option<Ebs>,
+    no_device: Option<String>,
 }
 
 #[derive(FromArg)]
@@ -186,7 +186,7 @@ fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
     refuse_what_is_not_here(&asked)?;
     let tags = tag::specified(&asked.tags, "instance", TAGGED)?;
     let nic = nic(&asked)?;
-    let root = root(&asked.devices)?;
+    let (root, volumes) = disks(&asked.devices)?;
     Ok(Launch {
         image: tag::id(Noun::Image, &asked.image_id)?,
         zone: zone(cx, asked.placement.as_ref())?,
@@ -202,7 +202,9 @@ fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
         description: String::new(),
         hostnames: vec![],
         root_size: root.size,
+        root_kind: root.kind,
         root_deleted: root.deleted,
+        volumes,
         running: true,
         attributes: attributes(
             asked.metadata_options.as_ref(),
@@ -297,29 +299,46 @@ fn primary_ip(interface: &NetworkInterface) -> Result<Option<Ipv4Addr>, Refusal>
 /// What is said of the system disk.
 struct Root {
     size: Option<Gib>,
+    kind: VolumeKind,
     deleted: bool,
 }
 
-fn root(devices: &[BlockDevice]) -> Result<Root, Refusal> {
-    let mut root = Root { size: None, deleted: true };
+/// The system disk, and the volumes beside it.
+fn disks(devices: &[BlockDevice]) -> Result<(Root, Vec<NewVolume>), Refusal> {
+    let mut root = Root { size: None, kind: VolumeKind::default(), deleted: true };
+    let mut volumes = Vec::new();
     for (at, device) in devices.iter().enumerate() {
-        if device.device_name != ROOT_DEVICE {
-            let name = &device.device_name;
-            return Err(unsupported(format!("A volume at {name}, beside the system disk at {ROOT_DEVICE},")));
+        let name = &device.device_name;
+        if devices[..at].iter().any(|earlier| earlier.device_name == *name) {
+            return Err(Error::invalid("BlockDeviceMapping", format!("the device {name} is given twice")).into());
         }
-        if devices[..at].iter().any(|earlier| earlier.device_name == device.device_name) {
-            return Err(Error::invalid("BlockDeviceMapping", format!("the device {ROOT_DEVICE} is given twice")).into());
+        if device.no_device.is_some() {
+            // Images have no disk but the first, so there is nothing to leave out beside it.
+            if name == ROOT_DEVICE {
+                return Err(unsupported("An instance without a system disk"));
+            }
+            continue;
         }
-        let Some(ebs) = &device.ebs else { continue };
+        let Some(ebs) = &device.ebs else {
+            if name == ROOT_DEVICE {
+                continue;
+            }
+            return Err(Error::MissingParameter { name: "BlockDeviceMapping.Ebs.VolumeSize" }.into());
+        };
         if ebs.encrypted == Some(true) {
             return Err(unsupported("An encrypted volume"));
         }
-        if let Some(kind) = ebs.volume_type {
-            kind.check()?;
+        let (size, deleted) = (ebs.volume_size.map(Gib), ebs.delete_on_termination.unwrap_or(true));
+        let kind = ebs.volume_type.map_or(Ok(VolumeKind::default()), VolumeType::kind)?;
+        if name == ROOT_DEVICE {
+            root = Root { size, kind, deleted };
+            continue;
         }
-        root = Root { size: ebs.volume_size.map(Gib), deleted: ebs.delete_on_termination.unwrap_or(true) };
+        let size = size.ok_or(Error::MissingParameter { name: "BlockDeviceMapping.Ebs.VolumeSize" })?;
+        let (name, description) = (String::new(), String::new());
+        volumes.push(NewVolume { size, kind, device: Some(device.device_name.clone()), delete_on_termination: deleted, name, description });
     }
-    Ok(root)
+    Ok((root, volumes))
 }
 
 fn attributes(metadata: Option<&AskedMetadata>, mut attributes: Attributes) -> Result<Attributes, Refusal> {

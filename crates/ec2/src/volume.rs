@@ -1,25 +1,25 @@
-//! Volumes. In this version each is the system disk of an instance.
+//! Volumes: made, attached, grown, described, deleted.
 
 use std::collections::BTreeSet;
 
-use control::{Query, volume_word};
+use control::{AttachVolume as Attach, CreateVolume as Create, DeleteVolume as Delete, DetachVolume as Detach, GrowVolume as Grow, Query};
 use jiff::Timestamp;
-use model::{HostId, Noun, Volume, VolumePhase};
+use model::{Gib, Growth, HostId, Noun, Volume, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::{Refusal, unsupported};
+use crate::error::{Refusal, combination, unsupported};
 use crate::filter::{self, AskedFilter};
 use crate::page::{Paging, USUAL};
-use crate::region::zone_id;
-use crate::tag::{self, TagItem};
+use crate::region::{zone_id, zone_with_id};
+use crate::tag::{self, TagItem, TagSpecification};
 
-/// Device name of a system disk, as EC2's images of Debian have it.
-pub(crate) const ROOT_DEVICE: &str = "/dev/xvda";
-/// The type that every volume is shown as: the pool has one class of disks.
+pub(crate) use model::ROOT_DEVICE;
+
+/// The type of a system disk when nothing is said.
 pub(crate) const TYPE: &str = "gp3";
 
-/// The type of a volume at launch.
+/// The type of a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
 #[arg(rename = "lowercase")]
 pub(crate) enum VolumeType {
@@ -33,14 +33,256 @@ pub(crate) enum VolumeType {
 }
 
 impl VolumeType {
-    /// Refuses types that promise a figure of their own; general-purpose ones are what the pool gives.
-    pub fn check(self) -> Result<(), Refusal> {
+    /// The kind of volume. Types that promise a figure of their own are refused; general-purpose ones are what the pool gives.
+    pub fn kind(self) -> Result<VolumeKind, Refusal> {
         match self {
-            VolumeType::Standard | VolumeType::Gp2 | VolumeType::Gp3 => Ok(()),
+            VolumeType::Standard => Ok(VolumeKind::Magnetic),
+            VolumeType::Gp2 => Ok(VolumeKind::Balanced),
+            VolumeType::Gp3 => Ok(VolumeKind::Fast),
             VolumeType::Io1 | VolumeType::Io2 | VolumeType::Sc1 | VolumeType::St1 => {
                 Err(unsupported(format!("The volume type {}", format!("{self:?}").to_lowercase())))
             }
         }
+    }
+}
+
+/// EC2's word for a kind of volume.
+const fn type_word(kind: VolumeKind) -> &'static str {
+    match kind {
+        VolumeKind::Magnetic => "standard",
+        VolumeKind::Efficient | VolumeKind::Balanced => "gp2",
+        VolumeKind::Fast => "gp3",
+    }
+}
+
+/// The same for filters.
+pub(crate) const TYPES: &[(&str, &[&str])] = &[("standard", &["magnetic"]), ("gp2", &["efficient", "balanced"]), ("gp3", &["fast"])];
+
+/// The parameters of `CreateVolume`.
+#[derive(FromArg)]
+pub(crate) struct CreateVolume {
+    availability_zone: Option<String>,
+    availability_zone_id: Option<String>,
+    size: Option<u32>,
+    volume_type: Option<VolumeType>,
+    #[arg(default)]
+    encrypted: bool,
+    #[arg(default)]
+    multi_attach_enabled: bool,
+    client_token: Option<String>,
+    #[arg(name = "TagSpecification")]
+    tags: Vec<TagSpecification>,
+}
+
+/// What EC2 can make of a volume and this cloud cannot yet.
+pub(crate) const CREATE_ABSENT: &[&str] =
+    &["Iops", "KmsKeyId", "Operator", "OutpostArn", "SnapshotId", "SourceVolumeId", "Throughput", "VolumeInitializationRate"];
+
+/// Makes an empty volume.
+pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Refusal> {
+    if asked.encrypted {
+        return Err(unsupported("An encrypted volume"));
+    }
+    if asked.multi_attach_enabled {
+        return Err(unsupported("A volume that is attached to several instances"));
+    }
+    let by_id = asked.availability_zone_id.as_deref().map(|id| zone_with_id(&cx, id)).transpose()?;
+    let zone = match (asked.availability_zone.filter(|zone| !zone.is_empty()), by_id) {
+        (Some(name), Some(other)) if name != other => return Err(combination(format!("The zone {name} does not have the id given"))),
+        (name, by_id) => name.or(by_id).ok_or(model::Error::MissingParameter { name: "AvailabilityZone" })?,
+    };
+    let tags = tag::specified(&asked.tags, "volume", &["volume"])?;
+    let command = Create {
+        zone,
+        size: Gib(asked.size.ok_or(model::Error::MissingParameter { name: "Size" })?),
+        kind: asked.volume_type.map_or(Ok(VolumeKind::Balanced), VolumeType::kind)?,
+        name: String::new(),
+        description: String::new(),
+        tags,
+    };
+    let token = asked.client_token.filter(|token| !token.is_empty());
+    let volume = cx.cloud.run(&cx.caller, command, cx.options(token)).await?;
+    Ok(volume_item(&cx, &volume))
+}
+
+/// The parameters of `AttachVolume`.
+#[derive(FromArg)]
+pub(crate) struct AttachVolume {
+    volume_id: String,
+    instance_id: String,
+    device: String,
+}
+
+/// Attaches a volume to an instance, running or stopped.
+pub(crate) async fn attach(cx: Cx, asked: AttachVolume) -> Result<Attachment, Refusal> {
+    let command = Attach {
+        volume: tag::id(Noun::Volume, &asked.volume_id)?,
+        instance: tag::id(Noun::Instance, &asked.instance_id)?,
+        device: Some(device_name(&asked.device)),
+        delete_on_termination: false,
+    };
+    let volume = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    attachment(&volume).ok_or(Refusal::Cloud(model::Error::Internal))
+}
+
+/// EC2 takes `xvdf` and `sdf` for `/dev/xvdf` and `/dev/sdf`.
+fn device_name(asked: &str) -> String {
+    if asked.starts_with('/') { asked.to_owned() } else { format!("/dev/{asked}") }
+}
+
+/// The parameters of `DetachVolume`.
+#[derive(FromArg)]
+pub(crate) struct DetachVolume {
+    volume_id: String,
+    instance_id: Option<String>,
+    device: Option<String>,
+    #[arg(default)]
+    force: bool,
+}
+
+/// Detaches a volume: the guest is asked to release it, or by force not asked.
+pub(crate) async fn detach(cx: Cx, asked: DetachVolume) -> Result<Attachment, Refusal> {
+    let command = Detach {
+        volume: tag::id(Noun::Volume, &asked.volume_id)?,
+        instance: asked.instance_id.filter(|id| !id.is_empty()).map(|id| tag::id(Noun::Instance, &id)).transpose()?,
+        device: asked.device.filter(|device| !device.is_empty()).map(|device| device_name(&device)),
+        force: asked.force,
+    };
+    let volume = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    attachment(&volume).ok_or(Refusal::Cloud(model::Error::Internal))
+}
+
+/// The parameters of `DeleteVolume`.
+#[derive(FromArg)]
+pub(crate) struct DeleteVolume {
+    volume_id: String,
+}
+
+/// Deletes a volume that is not attached.
+pub(crate) async fn delete(cx: Cx, asked: DeleteVolume) -> Result<(), Refusal> {
+    let command = Delete { volume: tag::id(Noun::Volume, &asked.volume_id)? };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
+}
+
+/// The parameters of `ModifyVolume`.
+#[derive(FromArg)]
+pub(crate) struct ModifyVolume {
+    volume_id: String,
+    size: Option<u32>,
+    volume_type: Option<VolumeType>,
+    #[arg(default)]
+    multi_attach_enabled: bool,
+}
+
+/// What EC2 can change of a volume and this cloud cannot yet.
+pub(crate) const MODIFY_ABSENT: &[&str] = &["Iops", "Throughput"];
+
+/// The reply of `ModifyVolume`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Modified {
+    volume_modification: Modification,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Modification {
+    volume_id: String,
+    modification_state: &'static str,
+    target_size: u32,
+    target_volume_type: &'static str,
+    target_multi_attach_enabled: bool,
+    original_size: u32,
+    original_volume_type: &'static str,
+    original_multi_attach_enabled: bool,
+    progress: u32,
+    start_time: Timestamp,
+    end_time: Option<Timestamp>,
+}
+
+/// Grows a volume, attached or not, or gives it another type.
+pub(crate) async fn modify(cx: Cx, asked: ModifyVolume) -> Result<Modified, Refusal> {
+    if asked.multi_attach_enabled {
+        return Err(unsupported("A volume that is attached to several instances"));
+    }
+    if asked.size.is_none() && asked.volume_type.is_none() {
+        return Err(combination("ModifyVolume needs a size or a type to change"));
+    }
+    let command = Grow {
+        volume: tag::id(Noun::Volume, &asked.volume_id)?,
+        size: asked.size.map(Gib),
+        kind: asked.volume_type.map(VolumeType::kind).transpose()?,
+    };
+    let volume = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    let growth = volume.growth.ok_or(Refusal::Cloud(model::Error::Internal))?;
+    Ok(Modified { volume_modification: modification(&volume, growth) })
+}
+
+fn modification(volume: &Volume, growth: Growth) -> Modification {
+    Modification {
+        volume_id: volume.id.to_string(),
+        modification_state: modification_state(growth),
+        target_size: volume.size.0,
+        target_volume_type: type_word(volume.kind),
+        target_multi_attach_enabled: false,
+        original_size: growth.from.0,
+        original_volume_type: type_word(growth.kind),
+        original_multi_attach_enabled: false,
+        progress: if growth.done_at.is_some() { 100 } else { 0 },
+        start_time: growth.at.timestamp(),
+        end_time: growth.done_at.map(model::Millis::timestamp),
+    }
+}
+
+const fn modification_state(growth: Growth) -> &'static str {
+    if growth.done_at.is_some() { "completed" } else { "modifying" }
+}
+
+/// The parameters of `DescribeVolumesModifications`.
+#[derive(FromArg)]
+pub(crate) struct DescribeVolumesModifications {
+    #[arg(name = "VolumeId")]
+    ids: Vec<String>,
+    #[arg(name = "Filter")]
+    filters: Vec<AskedFilter>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// The reply of `DescribeVolumesModifications`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Modifications {
+    volume_modification_set: Vec<Modification>,
+    next_token: Option<String>,
+}
+
+/// Filters that modifications have, beside those of volumes.
+const MODIFICATION_FILTERS: &[&str] =
+    &["modification-state", "original-size", "original-volume-type", "target-size", "target-volume-type", "volume-id"];
+
+/// Lists the latest modification of each volume that has one.
+pub(crate) async fn describe_modifications(cx: Cx, asked: DescribeVolumesModifications) -> Result<Modifications, Refusal> {
+    let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
+    let query = Query { ids: tag::ids(Noun::Volume, &asked.ids)?, filters: vec![], page: pages.of_ids()? };
+    let listed = cx.cloud.list::<Volume>(&cx.caller, query).await?;
+    let latest = |volume: &Volume| Some(modification(volume, volume.growth?));
+    let mut rows: Vec<Modification> = listed.rows.iter().filter_map(latest).collect();
+    filter::retain(&mut rows, &asked.filters, |row, name| row.values(name), MODIFICATION_FILTERS)?;
+    Ok(Modifications { volume_modification_set: rows, next_token: pages.after(listed.next) })
+}
+
+impl Modification {
+    fn values(&self, filter: &str) -> Option<Vec<String>> {
+        Some(vec![match filter {
+            "modification-state" => self.modification_state.to_owned(),
+            "original-size" => self.original_size.to_string(),
+            "original-volume-type" => self.original_volume_type.to_owned(),
+            "target-size" => self.target_size.to_string(),
+            "target-volume-type" => self.target_volume_type.to_owned(),
+            "volume-id" => self.volume_id.clone(),
+            _ => return None,
+        }])
     }
 }
 
@@ -65,7 +307,7 @@ pub(crate) struct Volumes {
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
-struct VolumeItem {
+pub(crate) struct VolumeItem {
     volume_id: String,
     size: u32,
     snapshot_id: &'static str,
@@ -83,7 +325,7 @@ struct VolumeItem {
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
-struct Attachment {
+pub(crate) struct Attachment {
     volume_id: String,
     instance_id: String,
     device: String,
@@ -94,11 +336,23 @@ struct Attachment {
 
 /// How far a volume is attached.
 pub(crate) fn attachment_word(volume: &Volume) -> &'static str {
-    match volume.phase {
-        VolumePhase::Creating => "attaching",
-        VolumePhase::Present => "attached",
-        VolumePhase::Deleting => "detaching",
-    }
+    volume.attachment_word().unwrap_or("detached")
+}
+
+/// When a volume was attached.
+pub(crate) fn attached_at(volume: &Volume) -> Timestamp {
+    volume.attached_at.unwrap_or(volume.created_at).timestamp()
+}
+
+fn attachment(volume: &Volume) -> Option<Attachment> {
+    Some(Attachment {
+        volume_id: volume.id.to_string(),
+        instance_id: volume.instance?.to_string(),
+        device: volume.device.clone(),
+        status: attachment_word(volume),
+        attach_time: attached_at(volume),
+        delete_on_termination: volume.delete_on_termination,
+    })
 }
 
 /// Lists volumes.
@@ -113,25 +367,17 @@ pub(crate) async fn describe_volumes(cx: Cx, asked: DescribeVolumes) -> Result<V
 }
 
 fn volume_item(cx: &Cx, volume: &Volume) -> VolumeItem {
-    let attachment = volume.instance.map(|instance| Attachment {
-        volume_id: volume.id.to_string(),
-        instance_id: instance.to_string(),
-        device: volume.device.clone(),
-        status: attachment_word(volume),
-        attach_time: volume.created_at.timestamp(),
-        delete_on_termination: volume.delete_on_termination,
-    });
     VolumeItem {
         volume_id: volume.id.to_string(),
         size: volume.size.0,
         snapshot_id: "",
         availability_zone: volume.zone.clone(),
         availability_zone_id: zone_id(cx, &volume.zone),
-        status: volume_word(volume),
+        status: volume.word(),
         create_time: volume.created_at.timestamp(),
-        attachment_set: attachment.into_iter().collect(),
+        attachment_set: attachment(volume).into_iter().collect(),
         tag_set: tag::items(&volume.tags),
-        volume_type: TYPE,
+        volume_type: type_word(volume.kind),
         encrypted: false,
         multi_attach_enabled: false,
     }

@@ -7,7 +7,7 @@ use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::volume::CATEGORY;
+use crate::volume::{CATEGORY, DATA_CATEGORIES};
 
 /// `DescribeAvailableResource`.
 #[derive(FromArg)]
@@ -120,8 +120,13 @@ async fn available_zone(
             let (min, max) = (Some(*VOLUME_GIB.start()), Some(*VOLUME_GIB.end()));
             resource("SystemDisk", vec![SupportedResource { min, max, unit: Some("GiB"), ..plain(CATEGORY, has_room) }])
         }
+        Destination::DataDisk => {
+            let (min, max) = (Some(*VOLUME_GIB.start()), Some(*VOLUME_GIB.end()));
+            let of = |category: &&str| SupportedResource { min, max, unit: Some("GiB"), ..plain(category, has_room) };
+            resource("DataDisk", DATA_CATEGORIES.iter().map(of).collect())
+        }
         Destination::Network => resource("Network", vec![plain("vpc", true)]),
-        Destination::DataDisk | Destination::DedicatedHost => vec![],
+        Destination::DedicatedHost => vec![],
     };
     Ok(AvailableZone { region_id: cx.region(), zone_id: zone.to_owned(), status, status_category, available_resources })
 }

@@ -123,7 +123,10 @@ impl From<Error> for Fault {
                 "InvalidOperation.DeletionProtection",
                 format!("The operation is not allowed: the instance '{id}' is protected against deletion."),
             ),
+            Error::Protected { noun: Noun::Volume, .. } => Fault::new(403, "DiskNotPortable", sentence(&error)),
             Error::Protected { .. } => Fault::new(403, "OperationDenied", sentence(&error)),
+            Error::ZoneMismatch { .. } => Fault::new(403, "ResourcesNotInSameZone", sentence(&error)),
+            Error::TooManyVolumes { .. } => Fault::new(403, "InstanceDiskLimitExceeded", sentence(&error)),
             Error::QuotaExceeded { quota, .. } => Fault::new(403, quota_code(*quota), sentence(&error)),
             Error::LimitReached { .. } => Fault::new(409, "LimitExceeded", sentence(&error)),
             Error::NoCapacity { wanted, reason } => {
@@ -132,6 +135,7 @@ impl From<Error> for Fault {
             Error::NoFreeAddress { noun: Noun::Subnet, .. } => Fault::new(400, "InvalidVSwitchId.IpNotEnough", sentence(&error)),
             Error::NoFreeAddress { .. } => Fault::new(403, "OperationDenied.NoStock", sentence(&error)),
             Error::MissingParameter { name } => Fault::missing(parameter(name).0),
+            Error::InvalidParameter { name: "Attachment", .. } => Fault::new(403, "DependencyViolation", sentence(&error)),
             Error::InvalidParameter { name, reason } => {
                 let (name, code) = parameter(name);
                 Fault { code: code.into(), ..Fault::invalid(name, reason) }
@@ -219,6 +223,10 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
 fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
     match noun {
         Noun::Address => Fault::new(400, "InvalidPrivateIpAddress.Duplicated", format!("The specified IP address '{id}' is in use.")),
+        Noun::Volume => {
+            let message = format!("The current disk status does not support this operation: '{id}' is attached to {}.", by.join(", "));
+            Fault::new(403, "IncorrectDiskStatus", message)
+        }
         other => Fault::new(403, "DependencyViolation", format!("The {other} '{id}' is used by {}.", by.join(", "))),
     }
 }
@@ -229,6 +237,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::KeyPairs => "QuotaExceed.KeyPair",
         QuotaName::Addresses => "QuotaExceeded.Eip",
         QuotaName::SecurityGroups => "QuotaExceed.SecurityGroup",
+        QuotaName::Volumes => "QuotaExceed.PostPaidDisk",
     }
 }
 
@@ -236,6 +245,9 @@ const fn quota_code(quota: QuotaName) -> &'static str {
 fn parameter(name: &'static str) -> (&'static str, &'static str) {
     match name {
         "MaxCount" => ("Amount", "InvalidParameter"),
+        "Size" => (name, "InvalidDiskSize.NotSupported"),
+        "DiskName" => (name, "InvalidDiskName.Malformed"),
+        "Device" => (name, "InvalidDevice.Malformed"),
         "VolumeSize" => ("SystemDisk.Size", "InvalidSystemDiskSize"),
         "KeyName" => ("KeyPairName", "InvalidKeyPairName.Malformed"),
         "PublicKeyMaterial" => ("PublicKeyBody", "InvalidPublicKeyBody.Malformed"),

@@ -3,7 +3,7 @@
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
-use crate::volume::CATEGORY;
+use crate::volume::{CATEGORY, DATA_CATEGORIES};
 use crate::{Cx, instance_type};
 
 /// `DescribeRegions`.
@@ -85,7 +85,7 @@ pub(crate) async fn zones(cx: &Cx<'_>, _: DescribeZones) -> Result<Zones, Fault>
         available_resources: vec![ResourcesInfo {
             io_optimized: true,
             system_disk_categories: vec![CATEGORY],
-            data_disk_categories: vec![],
+            data_disk_categories: DATA_CATEGORIES.to_vec(),
             network_types: vec!["vpc"],
             instance_type_families: instance_type::family_names(),
             instance_types: instance_type::names(),

@@ -1,18 +1,228 @@
-//! Disks.
+//! Disks: made, attached, grown, described, released.
 
-use control::{Field, Query, volume_word};
+use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Query};
 use jiff::Timestamp;
-use model::{Volume, VolumePhase};
+use model::{Attachment as Attached, Gib, Noun, Volume, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc, Json, JsonList};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
+use crate::filter::{self, Filters, TAGS_PER_CALL, TagArg, tags_of};
 use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
 use crate::tag::{TagReply, tag_replies};
 
-/// The category of every disk of this cloud.
+/// Categories of disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "snake_case")]
+pub(crate) enum Category {
+    Cloud,
+    CloudEfficiency,
+    CloudSsd,
+    CloudEssd,
+    CloudAuto,
+    CloudEssdEntry,
+}
+
+impl Category {
+    /// The kind of volume. The newest categories, which promise figures of their own, are served as `cloud_essd` is.
+    pub(crate) const fn kind(self) -> VolumeKind {
+        match self {
+            Category::Cloud => VolumeKind::Magnetic,
+            Category::CloudEfficiency => VolumeKind::Efficient,
+            Category::CloudSsd => VolumeKind::Balanced,
+            Category::CloudEssd | Category::CloudAuto | Category::CloudEssdEntry => VolumeKind::Fast,
+        }
+    }
+}
+
+/// ECS's word for a kind of volume.
+const fn category_word(kind: VolumeKind) -> &'static str {
+    match kind {
+        VolumeKind::Magnetic => "cloud",
+        VolumeKind::Efficient => "cloud_efficiency",
+        VolumeKind::Balanced => "cloud_ssd",
+        VolumeKind::Fast => "cloud_essd",
+    }
+}
+
+/// Classes of `cloud_essd`. The upper ones promise figures of their own.
+#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
+pub(crate) enum PerformanceLevel {
+    #[arg(name = "PL0")]
+    Zero,
+    #[arg(name = "PL1")]
+    One,
+    #[arg(name = "PL2")]
+    Two,
+    #[arg(name = "PL3")]
+    Three,
+}
+
+impl PerformanceLevel {
+    /// Refuses what the pool does not keep.
+    pub(crate) fn check(self) -> Result<(), Fault> {
+        match self {
+            PerformanceLevel::Zero | PerformanceLevel::One => Ok(()),
+            PerformanceLevel::Two | PerformanceLevel::Three => Err(Fault::unsupported_parameter("A performance level above PL1")),
+        }
+    }
+}
+
+/// `CreateDisk`.
+#[derive(FromArg)]
+pub(crate) struct CreateDisk {
+    zone_id: String,
+    size: u32,
+    disk_category: Option<Category>,
+    performance_level: Option<PerformanceLevel>,
+    disk_name: Option<String>,
+    description: Option<String>,
+    #[arg(default)]
+    encrypted: bool,
+    multi_attach: Option<MultiAttach>,
+    #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+/// Whether several instances may have a disk at once.
+#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
+enum MultiAttach {
+    Enabled,
+    Disabled,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Created {
+    disk_id: String,
+}
+
+/// Makes an empty disk.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fault> {
+    if asked.encrypted {
+        return Err(Fault::unsupported_parameter("The encryption of a disk"));
+    }
+    if asked.multi_attach == Some(MultiAttach::Enabled) {
+        return Err(Fault::unsupported_parameter("A disk of several instances"));
+    }
+    asked.performance_level.map_or(Ok(()), PerformanceLevel::check)?;
+    let command = CreateVolume {
+        zone: asked.zone_id,
+        size: Gib(asked.size),
+        kind: asked.disk_category.unwrap_or(Category::Cloud).kind(),
+        name: asked.disk_name.unwrap_or_default(),
+        description: asked.description.unwrap_or_default(),
+        tags: tags_of(asked.tags)?,
+    };
+    let volume = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(Created { disk_id: volume.id.to_string() })
+}
+
+/// `AttachDisk`.
+#[derive(FromArg)]
+pub(crate) struct AttachDisk {
+    disk_id: String,
+    instance_id: String,
+    device: Option<String>,
+    #[arg(default)]
+    delete_with_instance: bool,
+}
+
+/// Attaches a disk to an instance, running or stopped.
+pub(crate) async fn attach(cx: &Cx<'_>, asked: AttachDisk) -> Result<(), Fault> {
+    let command = AttachVolume {
+        volume: filter::id(Noun::Volume, &asked.disk_id)?,
+        instance: filter::id(Noun::Instance, &asked.instance_id)?,
+        device: asked.device.filter(|device| !device.is_empty()),
+        delete_on_termination: asked.delete_with_instance,
+    };
+    cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(())
+}
+
+/// `DetachDisk`.
+#[derive(FromArg)]
+pub(crate) struct DetachDisk {
+    disk_id: String,
+    instance_id: String,
+    #[expect(dead_code, reason = "a detached disk goes with no instance, whatever is said")]
+    delete_with_instance: Option<bool>,
+}
+
+/// Detaches a disk: the guest is asked to release it.
+pub(crate) async fn detach(cx: &Cx<'_>, asked: DetachDisk) -> Result<(), Fault> {
+    let command = DetachVolume {
+        volume: filter::id(Noun::Volume, &asked.disk_id)?,
+        instance: Some(filter::id(Noun::Instance, &asked.instance_id)?),
+        device: None,
+        force: false,
+    };
+    cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(())
+}
+
+/// `DeleteDisk`.
+#[derive(FromArg)]
+pub(crate) struct DeleteDisk {
+    disk_id: String,
+}
+
+/// Releases a disk that is not attached.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteDisk) -> Result<(), Fault> {
+    let command = DeleteVolume { volume: filter::id(Noun::Volume, &asked.disk_id)? };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
+}
+
+/// `ResizeDisk`.
+#[derive(FromArg)]
+pub(crate) struct ResizeDisk {
+    disk_id: String,
+    new_size: u32,
+    #[expect(dead_code, reason = "a guest sees the new size at once, whichever way was asked for")]
+    r#type: Option<ResizeType>,
+}
+
+/// When the guest of an attached disk sees its new size.
+#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "lowercase")]
+enum ResizeType {
+    Offline,
+    Online,
+}
+
+/// Grows a disk, attached or not.
+pub(crate) async fn resize(cx: &Cx<'_>, asked: ResizeDisk) -> Result<(), Fault> {
+    let command = GrowVolume { volume: filter::id(Noun::Volume, &asked.disk_id)?, size: Some(Gib(asked.new_size)), kind: None };
+    cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(())
+}
+
+/// `ModifyDiskAttribute`. What is absent stays.
+#[derive(FromArg)]
+pub(crate) struct ModifyDiskAttribute {
+    disk_id: Option<String>,
+    #[arg(max_items = DISKS_PER_CALL)]
+    disk_ids: Vec<String>,
+    disk_name: Option<String>,
+    description: Option<String>,
+    delete_with_instance: Option<bool>,
+}
+
+/// Changes what is said of disks.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyDiskAttribute) -> Result<(), Fault> {
+    let named = asked.disk_id.iter().filter(|id| !id.is_empty()).chain(&asked.disk_ids);
+    let ids = named.map(|id| filter::id(Noun::Volume, id)).collect::<Result<Vec<_>, _>>()?;
+    if ids.is_empty() {
+        return Err(Fault::missing("DiskId"));
+    }
+    let (name, description, delete_on_termination) = (asked.disk_name, asked.description, asked.delete_with_instance);
+    let command = ModifyVolumes { ids, name, description, delete_on_termination };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
+}
+
+/// The category that is recommended, and that system disks have when nothing is said.
 pub(crate) const CATEGORY: &str = "cloud_essd";
+/// Categories of data disks.
+pub(crate) const DATA_CATEGORIES: &[&str] = &["cloud", "cloud_efficiency", "cloud_ssd", CATEGORY];
 /// Most disks that one call names (ECS documents 100).
 const DISKS_PER_CALL: usize = 100;
 
@@ -25,8 +235,8 @@ pub(crate) struct DescribeDisks {
     zone_id: Option<String>,
     disk_name: Option<String>,
     status: Option<Status>,
-    category: Option<String>,
-    disk_type: Option<String>,
+    category: Option<AnyCategory>,
+    disk_type: Option<DiskType>,
     delete_with_instance: Option<bool>,
     portable: Option<bool>,
     encrypted: Option<bool>,
@@ -57,6 +267,32 @@ enum Status {
     All,
 }
 
+/// Categories to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "snake_case")]
+enum AnyCategory {
+    All,
+    Cloud,
+    CloudEfficiency,
+    CloudSsd,
+    CloudEssd,
+    CloudAuto,
+    CloudEssdEntry,
+    LocalSsdPro,
+    LocalHddPro,
+    Ephemeral,
+    EphemeralSsd,
+}
+
+/// Uses of disks to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "lowercase")]
+enum DiskType {
+    All,
+    System,
+    Data,
+}
+
 #[derive(IntoDoc)]
 pub(crate) struct Disks {
     #[reply(list = "Disk")]
@@ -69,7 +305,7 @@ pub(crate) struct Disks {
 struct DiskReply {
     disk_id: String,
     disk_name: String,
-    description: &'static str,
+    description: String,
     region_id: String,
     zone_id: String,
     #[reply(name = "Type")]
@@ -92,7 +328,7 @@ struct DiskReply {
     disk_charge_type: &'static str,
     creation_time: Timestamp,
     attached_time: Option<Timestamp>,
-    detached_time: &'static str,
+    detached_time: String,
     resource_group_id: &'static str,
     product_code: &'static str,
     #[reply(list = "OperationLock")]
@@ -126,47 +362,76 @@ impl DescribeDisks {
             .listed(Field::Id, self.disk_ids.as_ref().map(|Json(ids)| ids))
             .exact(Field::Instance, self.instance_id.as_ref())
             .exact(Field::Zone, self.zone_id.as_ref())
-            .wildcard(Field::Tag("Name".to_owned()), self.disk_name.as_ref())
-            .always(self.category.as_ref(), &["all", CATEGORY])
-            .always(self.disk_type.as_ref(), &["all", "system"])
-            .always(flag(self.portable).as_ref(), &["false"])
+            .wildcard(Field::Name, self.disk_name.as_ref())
+            .exact(Field::IsRoot, self.portable.map(|portable| !portable))
+            .exact(Field::IsDeletedWithInstance, self.delete_with_instance)
             .always(flag(self.encrypted).as_ref(), &["false"])
             .always(flag(self.enable_auto_snapshot).as_ref(), &["false"])
-            .always(flag(self.delete_with_instance).as_ref(), &["true", "false"])
             .always(self.snapshot_id.as_ref(), &[])
             .always(self.auto_snapshot_policy_id.as_ref(), &[])
             .always(self.lock_reason.as_ref(), &[])
             .always(self.resource_group_id.as_ref(), &[])
             .always(self.disk_charge_type.as_ref(), &["PostPaid"])
             .tags(&self.tags);
+        match self.category {
+            None | Some(AnyCategory::All) => {}
+            Some(AnyCategory::Cloud) => drop(filters.exact(Field::Kind, Some("magnetic"))),
+            Some(AnyCategory::CloudEfficiency) => drop(filters.exact(Field::Kind, Some("efficient"))),
+            Some(AnyCategory::CloudSsd) => drop(filters.exact(Field::Kind, Some("balanced"))),
+            Some(AnyCategory::CloudEssd) => drop(filters.exact(Field::Kind, Some("fast"))),
+            Some(
+                AnyCategory::CloudAuto
+                | AnyCategory::CloudEssdEntry
+                | AnyCategory::LocalSsdPro
+                | AnyCategory::LocalHddPro
+                | AnyCategory::Ephemeral
+                | AnyCategory::EphemeralSsd,
+            ) => drop(filters.nothing()),
+        }
+        match self.disk_type {
+            None | Some(DiskType::All) => {}
+            Some(DiskType::System) => drop(filters.exact(Field::IsRoot, Some(true))),
+            Some(DiskType::Data) => drop(filters.exact(Field::IsRoot, Some(false))),
+        }
+        let mut is = |field, words: &[&str]| {
+            filters.push(field, words.iter().map(|&word| word.to_owned()).collect());
+        };
         match self.status {
-            None | Some(Status::All) => {}
-            Some(Status::In_use) => drop(filters.push(Field::State, vec!["in-use".to_owned()])),
-            Some(Status::Available) => drop(filters.push(Field::State, vec!["available".to_owned()])),
-            Some(Status::Creating) => drop(filters.push(Field::State, vec!["creating".to_owned()])),
-            Some(Status::Detaching) => drop(filters.push(Field::State, vec!["deleting".to_owned()])),
-            Some(Status::Attaching | Status::ReIniting) => drop(filters.nothing()),
+            // A disk that is released is shown no more.
+            None | Some(Status::All) => is(Field::State, &["creating", "available", "in-use", "error"]),
+            Some(Status::In_use) => {
+                is(Field::State, &["in-use"]);
+                is(Field::Attachment, &["attached"]);
+            }
+            Some(Status::Available) => is(Field::State, &["available", "error"]),
+            Some(Status::Creating) => is(Field::State, &["creating"]),
+            Some(Status::Attaching) => {
+                is(Field::State, &["in-use"]);
+                is(Field::Attachment, &["attaching"]);
+            }
+            Some(Status::Detaching) => is(Field::Attachment, &["detaching", "busy"]),
+            Some(Status::ReIniting) => drop(filters.nothing()),
         }
         filters
     }
 }
 
 fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
-    let attached_time = volume.instance.map(|_| volume.created_at.timestamp());
-    let attachment = volume.instance.map(|id| Attachment {
+    let attached_time = volume.instance.map(|_| volume.attached_at.unwrap_or(volume.created_at).timestamp());
+    let attachment = volume.instance.zip(attached_time).map(|(id, attached_time)| Attachment {
         instance_id: id.to_string(),
         device: volume.device.clone(),
-        attached_time: volume.created_at.timestamp(),
+        attached_time,
     });
     DiskReply {
         disk_id: volume.id.to_string(),
-        disk_name: volume.tags.get("Name").cloned().unwrap_or_default(),
-        description: "",
+        disk_name: volume.shown_name().to_owned(),
+        description: volume.description.clone(),
         region_id: cx.region(),
         zone_id: volume.zone.clone(),
-        kind: "system",
-        category: CATEGORY,
-        performance_level: "PL1",
+        kind: if volume.is_root() { "system" } else { "data" },
+        category: category_word(volume.kind),
+        performance_level: if volume.kind == VolumeKind::Fast { "PL1" } else { "" },
         size: volume.size.0,
         status: status(volume),
         image_id: volume.image.map(|id| id.to_string()).unwrap_or_default(),
@@ -178,12 +443,12 @@ fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
         delete_auto_snapshot: true,
         enable_auto_snapshot: false,
         encrypted: false,
-        portable: false,
+        portable: !volume.is_root(),
         multi_attach: "Disabled",
         disk_charge_type: "PostPaid",
         creation_time: volume.created_at.timestamp(),
         attached_time,
-        detached_time: "",
+        detached_time: volume.detached_at.map_or(String::new(), |at| at.timestamp().to_string()),
         resource_group_id: "",
         product_code: "",
         operation_locks: vec![],
@@ -193,10 +458,12 @@ fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
 }
 
 fn status(volume: &Volume) -> &'static str {
-    match (volume.phase, volume_word(volume)) {
-        (VolumePhase::Creating, _) => "Creating",
-        (VolumePhase::Deleting, _) => "Detaching",
-        (VolumePhase::Present, "in-use") => "In_use",
-        (VolumePhase::Present, _) => "Available",
+    match (volume.phase, volume.instance, volume.attachment) {
+        (VolumePhase::Creating, _, _) => "Creating",
+        (VolumePhase::Deleting, _, _) => "Detaching",
+        (VolumePhase::Present | VolumePhase::Failed, None, _) => "Available",
+        (VolumePhase::Present | VolumePhase::Failed, Some(_), Attached::Attaching { .. }) => "Attaching",
+        (VolumePhase::Present | VolumePhase::Failed, Some(_), Attached::Attached) => "In_use",
+        (VolumePhase::Present | VolumePhase::Failed, Some(_), Attached::Detaching { .. } | Attached::Busy { .. }) => "Detaching",
     }
 }

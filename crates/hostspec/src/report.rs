@@ -67,6 +67,9 @@ pub struct VmReport {
     /// Whether the guest has used the network (DHCP, DNS or metadata) since the process started.
     #[serde(default)]
     pub guest_up: bool,
+    /// Volumes that the guest has, also those that it was asked to release and has not yet.
+    #[serde(default)]
+    pub disks: Vec<VolumeId>,
     /// Last thing that went wrong with it, cleared by success.
     pub fault: Option<Fault>,
 }

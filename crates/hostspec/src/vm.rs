@@ -22,8 +22,11 @@ pub struct VmSpec {
     pub memory: Mib,
     /// What the firmware tables tell the guest about its machine.
     pub firmware: Firmware,
-    /// Disks in order; the first is the one that the machine boots from.
+    /// Disks in order; the first is the one that the machine boots from. The others may come and go while it runs.
     pub disks: Vec<DiskSpec>,
+    /// Volumes that are not among the disks and are taken from a guest that has them without its leave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seized: Vec<VolumeId>,
     /// Network interfaces in order; their addresses are in [`crate::VpcSpec`].
     pub nics: Vec<VmNic>,
     /// What the metadata service tells this guest.

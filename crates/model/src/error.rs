@@ -181,6 +181,26 @@ pub enum Error {
         /// Counts per reason and the smallest change that would fit.
         reason: String,
     },
+    /// Two things that must be in one zone are not.
+    #[error("the {noun} '{id}' is in zone {zone}, not in {wanted}")]
+    ZoneMismatch {
+        /// Kind of thing.
+        noun: Noun,
+        /// Its id.
+        id: String,
+        /// Its zone.
+        zone: String,
+        /// The zone that it would have to be in.
+        wanted: String,
+    },
+    /// An instance has as many volumes as it can.
+    #[error("the instance '{id}' has {limit} volumes, which is the limit")]
+    TooManyVolumes {
+        /// The instance.
+        id: String,
+        /// Most volumes, its system disk included.
+        limit: usize,
+    },
     /// No address is left in the subnet or pool.
     #[error("no free address is left in the {noun} '{id}'")]
     NoFreeAddress {

@@ -272,6 +272,9 @@ pub struct Seen {
     pub boot: u64,
     /// Whether its guest has used the network since it started.
     pub guest_up: bool,
+    /// Volumes that its guest has, by id.
+    #[serde(default)]
+    pub disks: Vec<VolumeId>,
     /// Last fault.
     pub fault: Option<SeenFault>,
 }

@@ -18,11 +18,14 @@ pub enum QuotaName {
     Addresses,
     /// Security groups.
     SecurityGroups,
+    /// Volumes, system disks included.
+    Volumes,
 }
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 4] = [QuotaName::Instances, QuotaName::KeyPairs, QuotaName::Addresses, QuotaName::SecurityGroups];
+    pub const ALL: [QuotaName; 5] =
+        [QuotaName::Instances, QuotaName::KeyPairs, QuotaName::Addresses, QuotaName::SecurityGroups, QuotaName::Volumes];
 
     /// The name in texts and tables.
     pub const fn as_str(self) -> &'static str {
@@ -31,17 +34,20 @@ impl QuotaName {
             QuotaName::KeyPairs => "key-pairs",
             QuotaName::Addresses => "addresses",
             QuotaName::SecurityGroups => "security-groups",
+            QuotaName::Volumes => "volumes",
         }
     }
 
     /// The limit of an account that has none of its own. Five elastic addresses a region is what the three clouds give a new
-    /// account; the others are EC2's documented defaults, but for instances, which EC2 limits by processors.
+    /// account; the others are EC2's documented defaults, but for instances, which EC2 limits by processors, and volumes, which it
+    /// limits by size.
     pub const fn default_limit(self) -> u64 {
         match self {
             QuotaName::Instances => 1_000,
             QuotaName::KeyPairs => 5_000,
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
+            QuotaName::Volumes => 5_000,
         }
     }
 

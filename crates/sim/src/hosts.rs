@@ -3,7 +3,7 @@
 //! They let the whole API be tried, and measured, at sizes that no laptop runs. A machine runs as soon as the document says so;
 //! volumes exist and go at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use hostspec::{
     Accelerator, Capacity, HostReport, HostSpec, Power, VERSION, VmReport, VmSpec, VmState, VolumeGoal, VolumeReport, VolumeSpec,
     VolumeState,
 };
-use model::{Error, HostId, InstanceId, Mib};
+use model::{Error, HostId, InstanceId, Mib, VolumeId};
 use tokio::sync::watch;
 
 /// Time between two reports when nothing changes.
@@ -79,12 +79,24 @@ pub struct Simulated {
     sequence: u64,
     held: Arc<HostSpec>,
     shut_down: BTreeMap<InstanceId, u64>,
+    /// What each running machine has.
+    disks: BTreeMap<InstanceId, Vec<VolumeId>>,
+    /// Machines whose guests release no disk.
+    stubborn: BTreeSet<InstanceId>,
 }
 
 impl Simulated {
     /// Makes a host that holds nothing.
     pub fn new(id: HostId) -> Simulated {
-        Simulated { id, incarnation: 1, sequence: 0, held: Arc::new(HostSpec::empty(id)), shut_down: BTreeMap::new() }
+        Simulated {
+            id,
+            incarnation: 1,
+            sequence: 0,
+            held: Arc::new(HostSpec::empty(id)),
+            shut_down: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            stubborn: BTreeSet::new(),
+        }
     }
 
     /// Forgets what a process would, and numbers its reports anew.
@@ -100,6 +112,11 @@ impl Simulated {
         }
     }
 
+    /// Has the guest of a machine release no disk that it has.
+    pub fn guest_keeps_disks(&mut self, id: InstanceId) {
+        self.stubborn.insert(id);
+    }
+
     /// Takes a document, unless it is older than the one held, does what it says, and reports.
     pub fn obey(&mut self, spec: &Arc<HostSpec>) -> HostReport {
         if spec.host == self.id && spec.generation >= self.held.generation {
@@ -107,6 +124,7 @@ impl Simulated {
         }
         self.sequence += 1;
         let held = self.held.clone();
+        self.disks.retain(|id, _| held.vms.iter().any(|vm| vm.id == *id));
         self.shut_down.retain(|id, boot| held.vms.iter().any(|vm| vm.id == *id && vm.boot == *boot));
         HostReport {
             version: VERSION,
@@ -122,13 +140,24 @@ impl Simulated {
         }
     }
 
-    fn vm_report(&self, vm: &VmSpec) -> VmReport {
+    fn vm_report(&mut self, vm: &VmSpec) -> VmReport {
         let state = match vm.power {
             Power::On if self.shut_down.contains_key(&vm.id) => VmState::ShutDown,
             Power::On => VmState::Running,
             Power::Off { .. } => VmState::Stopped,
         };
-        VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: state == VmState::Running, fault: None }
+        let running = state == VmState::Running;
+        let disks = if running { self.disks_of(vm) } else { vec![] };
+        self.disks.insert(vm.id, disks.clone());
+        VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: running, disks, fault: None }
+    }
+
+    /// What a running machine has: what the document says, and what its guest does not release.
+    fn disks_of(&self, vm: &VmSpec) -> Vec<VolumeId> {
+        let releases = |volume: &VolumeId| !self.stubborn.contains(&vm.id) || vm.seized.contains(volume);
+        let kept = self.disks.get(&vm.id).into_iter().flatten().copied().filter(|volume| !releases(volume));
+        let all: BTreeSet<VolumeId> = vm.disks.iter().map(|disk| disk.volume).chain(kept).collect();
+        all.into_iter().collect()
     }
 }
 

@@ -29,6 +29,11 @@ impl Tx<'_> {
         self.list(By::is("account", account))
     }
 
+    /// How many volumes an account has, counted no further than `at_most`.
+    pub fn volume_count(&self, account: AccountId, at_most: u64) -> Result<u64, StoreError> {
+        self.count_up_to::<Volume>(By::is("account", account), at_most)
+    }
+
     /// Volumes whose bytes a host keeps, by id.
     pub fn volume_list_of_host(&self, host: HostId) -> Result<Vec<Volume>, StoreError> {
         self.list(By::is("host", host))

@@ -55,6 +55,7 @@ pub fn vm(id: u64, nics: &[&NicSpec]) -> VmSpec {
             product: "Pileus".to_owned(),
         },
         disks: vec![DiskSpec { volume: VolumeId::from_u64(id), serial: "vol0".to_owned() }],
+        seized: vec![],
         nics: nics.iter().map(|nic| VmNic { id: nic.id, mac: nic.mac, mtu: 1450 }).collect(),
         metadata: metadata(nics[0]),
     }

@@ -6,7 +6,9 @@
 
 use hostspec::{Accelerator, VmSpec};
 use model::InstanceId;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use super::disk;
 
 /// The lowest descriptor that is handed over; those below are QEMU's standard streams and room for the cage.
 pub const FIRST_DESCRIPTOR: usize = 10;
@@ -22,10 +24,6 @@ pub const IMAGE_SOCKET: &str = "server.sock";
 
 /// QEMU's name of the console's ring buffer.
 pub const CONSOLE: &str = "console";
-
-/// Seconds that requests of a guest wait for an image server that went away before they fail: the agent starts it again within a
-/// second, and an operator who broke something has this long before guests see read errors.
-const IMAGE_RECONNECT_SECONDS: u32 = 600;
 
 /// Bytes of translated code that the translator keeps (MiB): QEMU's own default is a fixed 1 GiB, more than most guests have memory.
 const TRANSLATION_CACHE_MIB: u32 = 256;
@@ -62,15 +60,11 @@ pub fn arguments(vm: &VmSpec, inputs: &Inputs) -> Vec<String> {
     let mut out = Arguments::default();
     out.machine(vm, inputs);
     out.monitor_and_console();
-    out.disks(vm, inputs);
+    out.first_disk(vm, inputs);
     out.nics(vm);
+    out.further_disks(vm, inputs);
     out.boot(inputs);
     out.0
-}
-
-/// Name of the node and device of a volume in QEMU.
-pub fn disk_node(volume: model::VolumeId) -> String {
-    volume.to_string()
 }
 
 /// The instance that arguments belong to; none when they are not of one of our machines.
@@ -133,23 +127,29 @@ impl Arguments {
         self.option("-device", format!("isa-serial,chardev={CONSOLE}"));
     }
 
-    fn disks(&mut self, vm: &VmSpec, inputs: &Inputs) {
-        let images = inputs.images.iter().map(Option::as_deref).chain(std::iter::repeat(None));
-        for (at, (disk, image)) in vm.disks.iter().zip(images).enumerate() {
+    /// The disk that the machine boots from.
+    fn first_disk(&mut self, vm: &VmSpec, inputs: &Inputs) {
+        self.disks(vm, inputs, 0..1, ",werror=stop,rerror=report,bootindex=1");
+    }
+
+    /// Further disks come and go, so they are put behind everything else: a guest names other devices by their place on the bus. They
+    /// stop the guest only when the host is full; it is told of other errors, as of a broken disk.
+    fn further_disks(&mut self, vm: &VmSpec, inputs: &Inputs) {
+        self.disks(vm, inputs, 1..vm.disks.len(), ",werror=enospc,rerror=report");
+    }
+
+    fn disks(&mut self, vm: &VmSpec, inputs: &Inputs, which: std::ops::Range<usize>, how: &str) {
+        for (at, disk) in vm.disks.iter().enumerate().filter(|(at, _)| which.contains(at)) {
             let (descriptor, set) = (FIRST_DESCRIPTOR + 1 + at, at + 1);
-            let node = disk_node(disk.volume);
-            let (file, under) = (format!("file-{node}"), format!("image-{node}"));
-            self.option("-add-fd", format!("fd={descriptor},set={set}"));
-            if let Some(digest) = image {
-                self.json("-blockdev", &image_node(&under, digest));
+            let volume = disk.volume;
+            // By this name the file is found again when the disk leaves the machine.
+            self.option("-add-fd", format!("fd={descriptor},set={set},opaque={volume}"));
+            let image = inputs.images.get(at).and_then(Option::as_deref);
+            for node in disk::nodes(volume, set as i64, image) {
+                self.json("-blockdev", &node);
             }
-            let filename = format!("/dev/fdset/{set}");
-            self.json("-blockdev", &json!({"driver": "file", "node-name": file, "filename": filename, "discard": "unmap"}));
-            let backing = image.map_or(Value::Null, |_| Value::from(under));
-            self.json("-blockdev", &json!({"driver": "qcow2", "node-name": node, "file": file, "backing": backing, "discard": "unmap"}));
-            let serial = escaped(&disk.serial);
-            let order = if at == 0 { ",bootindex=1" } else { "" };
-            self.option("-device", format!("virtio-blk-pci,id=disk-{node},drive={node},serial={serial},werror=stop,rerror=report{order}"));
+            let (device, node, serial) = (disk::device(volume), disk::node(volume), escaped(&disk.serial));
+            self.option("-device", format!("virtio-blk-pci,id={device},drive={node},serial={serial}{how}"));
         }
     }
 
@@ -171,15 +171,6 @@ impl Arguments {
         }
         self.option("-append", boot.cmdline.clone());
     }
-}
-
-/// A read-only node that fetches blocks of an image from the image server as they are needed.
-fn image_node(name: &str, digest: &str) -> Value {
-    json!({
-        "driver": "nbd", "node-name": name, "read-only": true, "export": digest,
-        "server": {"type": "unix", "path": format!("{IMAGES}/{IMAGE_SOCKET}")},
-        "reconnect-delay": IMAGE_RECONNECT_SECONDS,
-    })
 }
 
 /// Doubles commas, as QEMU's option lists want them, and drops control characters, which the firmware tables cannot hold.

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod canary;
+pub mod disk;
 pub mod process;
 pub mod qmp;
 pub mod serial;

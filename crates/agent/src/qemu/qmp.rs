@@ -10,15 +10,18 @@
 //! QEMU serves one client per monitor, so dropping the last clone of a [`Qmp`] closes the socket.
 
 use std::collections::HashMap;
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use qapi_qmp::QmpCommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
@@ -87,7 +90,7 @@ pub struct Qmp {
 
 #[derive(Debug)]
 struct Inner {
-    lines: mpsc::Sender<String>,
+    lines: mpsc::Sender<Line>,
     waiting: Arc<Waiting>,
     next: AtomicU64,
     tasks: [tokio::task::AbortHandle; 2],
@@ -100,6 +103,13 @@ impl Drop for Inner {
 }
 
 type Answer = Result<Value, QmpError>;
+
+/// A line for QEMU, with the descriptor that travels with it.
+#[derive(Debug)]
+struct Line {
+    text: String,
+    file: Option<OwnedFd>,
+}
 
 #[derive(Debug, Default)]
 struct Waiting(Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>);
@@ -163,18 +173,30 @@ impl Qmp {
     /// Executes a command and waits for its result at most so long. A command that timed out may still be carried out.
     pub async fn execute<C: QmpCommand>(&self, command: C, limit: Duration) -> Result<C::Ok, QmpError> {
         let arguments = serde_json::to_value(&command).map_err(|e| QmpError::Protocol(e.to_string()))?;
-        let value = timeout(limit, self.exchange(C::NAME, arguments)).await.map_err(|_| QmpError::Timeout(limit))??;
+        let value = self.call(C::NAME, arguments, limit).await?;
         serde_json::from_value(value).map_err(|e| QmpError::Protocol(format!("{}: {e}", C::NAME)))
     }
 
-    async fn exchange(&self, name: &str, arguments: Value) -> Answer {
+    /// Executes a command by its name, for those whose arguments are a tree of QEMU's own.
+    pub async fn call(&self, name: &str, arguments: Value, limit: Duration) -> Result<Value, QmpError> {
+        timeout(limit, self.exchange(name, arguments, None)).await.map_err(|_| QmpError::Timeout(limit))?
+    }
+
+    /// Hands over an open file; gives the number of the set under which QEMU finds it, as `/dev/fdset/NUMBER`. `name` is kept with it.
+    pub async fn add_fd(&self, file: OwnedFd, name: &str, limit: Duration) -> Result<i64, QmpError> {
+        let exchange = self.exchange("add-fd", json!({"opaque": name}), Some(file));
+        let added = timeout(limit, exchange).await.map_err(|_| QmpError::Timeout(limit))??;
+        added.get("fdset-id").and_then(Value::as_i64).ok_or_else(|| QmpError::Protocol("add-fd names no set".to_owned()))
+    }
+
+    async fn exchange(&self, name: &str, arguments: Value, file: Option<OwnedFd>) -> Answer {
         let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let answer = self.inner.waiting.enter(id).ok_or(QmpError::Closed)?;
         let _entry = Entry { waiting: &self.inner.waiting, id };
-        let mut line = json!({"execute": name, "arguments": arguments, "id": id}).to_string();
-        line.push('\n');
+        let mut text = json!({"execute": name, "arguments": arguments, "id": id}).to_string();
+        text.push('\n');
         // Lines are written whole by a task of their own: one torn by a caller that gives up would make QEMU misread the next.
-        self.inner.lines.try_send(line).map_err(|_| QmpError::Closed)?;
+        self.inner.lines.try_send(Line { text, file }).map_err(|_| QmpError::Closed)?;
         answer.await.map_err(|_| QmpError::Closed)?
     }
 }
@@ -199,12 +221,28 @@ struct Refusal {
     desc: String,
 }
 
-async fn write_lines(mut to: OwnedWriteHalf, mut lines: mpsc::Receiver<String>) {
-    while let Some(line) = lines.recv().await {
-        if to.write_all(line.as_bytes()).await.is_err() {
+async fn write_lines(mut to: OwnedWriteHalf, mut lines: mpsc::Receiver<Line>) {
+    while let Some(Line { text, file }) = lines.recv().await {
+        let bytes = text.as_bytes();
+        let sent = match &file {
+            None => Ok(0),
+            Some(file) => send_with(to.as_ref(), bytes, file).await,
+        };
+        let Ok(sent) = sent else { break };
+        if to.write_all(&bytes[sent..]).await.is_err() {
             break;
         }
     }
+}
+
+/// Sends the beginning of a line, to which the kernel ties the descriptor, and says how much of it went.
+async fn send_with(to: &UnixStream, bytes: &[u8], file: &OwnedFd) -> std::io::Result<usize> {
+    let raw = [file.as_raw_fd()];
+    let send = || {
+        let rights = [ControlMessage::ScmRights(&raw)];
+        Ok(sendmsg::<()>(to.as_raw_fd(), &[IoSlice::new(bytes)], &rights, MsgFlags::MSG_NOSIGNAL, None)?)
+    };
+    to.async_io(Interest::WRITABLE, send).await
 }
 
 async fn read_lines(mut from: BufReader<OwnedReadHalf>, waiting: Arc<Waiting>, events: mpsc::Sender<Event>, greeted: oneshot::Sender<()>) {

@@ -201,7 +201,8 @@ impl Kernel {
     }
 }
 
-fn readable(host: &Host, spec: &HostSpec, id: model::ImageId) -> Result<Readable, Trouble> {
+/// Makes an image of the document readable for a QEMU.
+pub fn readable(host: &Host, spec: &HostSpec, id: model::ImageId) -> Result<Readable, Trouble> {
     let missing = || Trouble::new(FaultKind::ImageCorrupt, format!("{id} is not in the document"));
     host.images.readable(spec.images.iter().find(|image| image.id == id).ok_or_else(missing)?)
 }

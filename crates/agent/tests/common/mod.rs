@@ -330,6 +330,7 @@ pub fn machine(number: u64, disks: Vec<DiskSpec>) -> VmSpec {
         memory: Mib(64),
         firmware,
         disks,
+        seized: vec![],
         nics: vec![],
         metadata: metadata(),
     }

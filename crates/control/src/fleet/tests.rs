@@ -117,7 +117,9 @@ impl World {
             hostnames: vec![],
             running: true,
             root_size: None,
+            root_kind: model::VolumeKind::default(),
             root_deleted: true,
+            volumes: vec![],
             attributes: Attributes::default(),
             tags: Tags::new(),
             volume_tags: Tags::new(),
@@ -211,6 +213,7 @@ fn report(spec: &HostSpec, sequence: u64) -> HostReport {
         boot: vm.boot,
         started_at_ms: 1,
         guest_up: true,
+        disks: vm.disks.iter().map(|disk| disk.volume).collect(),
         fault: None,
     };
     let bytes = |goal: &VolumeGoal| match goal {

@@ -30,6 +30,8 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::MissingParameter { .. }
         | Error::ClientTokenReused
         | Error::DryRun
+        | Error::ZoneMismatch { .. }
+        | Error::TooManyVolumes { .. }
         | Error::Unavailable => return None,
     })
 }

@@ -94,6 +94,69 @@ async fn an_instance_is_shown_in_each_state_of_its_life() {
 }
 
 #[tokio::test]
+async fn a_volume_is_shown_in_each_state_of_its_life() {
+    let world = World::new().await;
+    let instance = world.run("MinCount=1&MaxCount=1").await.remove(0);
+    let tags = "TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=data";
+    let create = format!("Action=CreateVolume&AvailabilityZone=test-1a&Size=5&VolumeType=gp2&ClientToken=v1&{tags}");
+    let made = world.golden("CreateVolume", &create).await;
+    assert_eq!(world.call(&create).await.body, made, "the token makes one volume");
+    let id = elements(&made, "volumeId").remove(0);
+    world.refused(&format!("Action=DeleteVolume&VolumeId={id}"), 400, "IncorrectState").await;
+    world.settle().await;
+    world.refused(&format!("Action=DetachVolume&VolumeId={id}"), 400, "IncorrectState").await;
+    let attach = format!("Action=AttachVolume&VolumeId={id}&InstanceId={instance}");
+    world.refused(&format!("{attach}&Device=/dev/xvda"), 400, "InvalidParameterValue").await;
+    world.refused(&format!("{attach}&Device=/dev/../x"), 400, "InvalidParameterValue").await;
+    world.golden("AttachVolume", &format!("{attach}&Device=sdf")).await;
+    world.settle().await;
+    world.golden("DescribeVolumes.attached", &format!("Action=DescribeVolumes&VolumeId.1={id}")).await;
+    world.refused(&format!("{attach}&Device=/dev/sdg"), 400, "VolumeInUse").await;
+    world.refused(&format!("Action=DeleteVolume&VolumeId={id}"), 400, "VolumeInUse").await;
+    world.golden("ModifyVolume", &format!("Action=ModifyVolume&VolumeId={id}&Size=8&VolumeType=gp3")).await;
+    world.refused(&format!("Action=ModifyVolume&VolumeId={id}&Size=9"), 400, "IncorrectModificationState").await;
+    world.settle().await;
+    world.golden("DescribeVolumesModifications", "Action=DescribeVolumesModifications").await;
+    let flag = "BlockDeviceMapping.1.DeviceName=/dev/sdf&BlockDeviceMapping.1.Ebs.DeleteOnTermination=true";
+    assert_eq!(world.call(&format!("Action=ModifyInstanceAttribute&InstanceId={instance}&{flag}")).await.status, 200);
+    let two = format!("Action=ModifyInstanceAttribute&InstanceId={instance}&{flag}&DisableApiStop.Value=true");
+    world.refused(&two, 400, "InvalidParameterCombination").await;
+    let going = "Action=DescribeVolumes&Filter.1.Name=attachment.delete-on-termination&Filter.1.Value.1=true\
+        &Filter.2.Name=attachment.device&Filter.2.Value.1=/dev/sdf&Filter.3.Name=volume-type&Filter.3.Value.1=gp3\
+        &Filter.4.Name=size&Filter.4.Value.1=8&Filter.5.Name=attachment.status&Filter.5.Value.1=attached";
+    assert_eq!(elements(&world.call(going).await.body, "volumeId"), [id.as_str(), id.as_str()]);
+    let detach = format!("Action=DetachVolume&VolumeId={id}");
+    world.refused(&format!("{detach}&Device=/dev/sdz"), 400, "InvalidAttachment.NotFound").await;
+    world.refused(&format!("{detach}&InstanceId=i-00000000000000001"), 400, "InvalidAttachment.NotFound").await;
+    world.golden("DetachVolume", &format!("{detach}&Device=/dev/sdf&InstanceId={instance}")).await;
+    world.refused(&detach, 400, "IncorrectState").await;
+    world.settle().await;
+    world.golden("DescribeVolumes.available", &format!("Action=DescribeVolumes&VolumeId.1={id}")).await;
+    world.golden("DeleteVolume", &format!("Action=DeleteVolume&VolumeId={id}")).await;
+    world.settle().await;
+    world.refused(&format!("Action=DeleteVolume&VolumeId={id}"), 400, "InvalidVolume.NotFound").await;
+    let root = elements(&world.call("Action=DescribeVolumes").await.body, "volumeId").remove(0);
+    world.refused(&format!("Action=DetachVolume&VolumeId={root}"), 400, "OperationNotPermitted").await;
+}
+
+#[tokio::test]
+async fn a_launch_brings_data_disks() {
+    let world = World::new().await;
+    let disks = "BlockDeviceMapping.1.DeviceName=/dev/sdf&BlockDeviceMapping.1.Ebs.VolumeSize=2&BlockDeviceMapping.2.DeviceName=/dev/sdg\
+        &BlockDeviceMapping.2.Ebs.VolumeSize=3&BlockDeviceMapping.2.Ebs.DeleteOnTermination=false";
+    let id = world.run(&format!("MinCount=1&MaxCount=1&{disks}")).await.remove(0);
+    world.settle().await;
+    let shown = world.call(&format!("Action=DescribeInstances&InstanceId.1={id}")).await.body;
+    let mut devices = elements(&shown, "deviceName");
+    devices.sort();
+    assert_eq!(devices, ["/dev/sdf", "/dev/sdg", "/dev/xvda"]);
+    world.call(&format!("Action=TerminateInstances&InstanceId.1={id}")).await;
+    world.settle().await;
+    let left = world.call("Action=DescribeVolumes").await.body;
+    assert_eq!((elements(&left, "size"), elements(&left, "status")), (vec!["3".to_owned()], vec!["available".to_owned()]));
+}
+
+#[tokio::test]
 async fn every_attribute_is_described() {
     let world = World::new().await;
     let id = world.run("MinCount=1&MaxCount=1&UserData=aGVsbG8").await.remove(0);

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::RunInstances as Launch;
-use model::{Attributes, Error, Gib, MetadataOptions, Noun, USER_DATA_MAX};
+use control::{NewVolume, RunInstances as Launch};
+use model::{Attributes, Error, Gib, MetadataOptions, Noun, USER_DATA_MAX, VolumeKind};
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
@@ -13,9 +13,12 @@ use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{self, TAGS_PER_CALL, TagArg, tags_of};
 use crate::instance::name::names;
+use crate::volume::{Category, PerformanceLevel};
 
 /// Most instances of one launch (ECS documents 100).
 const AMOUNT_MAX: u32 = 100;
+/// Most data disks of one instance (ECS documents 16).
+const DATA_DISKS_MAX: usize = 16;
 /// Largest bandwidth of an address in megabits per second (ECS documents 100).
 const BANDWIDTH_MAX: u32 = 100;
 
@@ -58,6 +61,8 @@ struct Machine {
     #[arg(flatten)]
     metadata: AskedMetadata,
     system_disk: Option<SystemDisk>,
+    #[arg(name = "DataDisk", max_items = DATA_DISKS_MAX)]
+    data_disks: Vec<DataDisk>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
 }
@@ -66,7 +71,6 @@ struct Machine {
 #[derive(FromArg, Default)]
 struct SystemDisk {
     size: Option<u32>,
-    #[expect(dead_code, reason = "the one kind of disk here keeps what each of them promises")]
     category: Option<Category>,
     performance_level: Option<PerformanceLevel>,
     #[arg(default)]
@@ -75,29 +79,21 @@ struct SystemDisk {
     bursting_enabled: bool,
 }
 
-/// Categories of disks that promise nothing more than this cloud's own.
-#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
-#[arg(rename = "snake_case")]
-enum Category {
-    Cloud,
-    CloudEfficiency,
-    CloudSsd,
-    CloudEssd,
-    CloudAuto,
-    CloudEssdEntry,
-}
-
-/// Classes of `cloud_essd`. The upper ones promise figures of their own.
-#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
-enum PerformanceLevel {
-    #[arg(name = "PL0")]
-    Zero,
-    #[arg(name = "PL1")]
-    One,
-    #[arg(name = "PL2")]
-    Two,
-    #[arg(name = "PL3")]
-    Three,
+/// What is said of a data disk.
+#[derive(FromArg)]
+struct DataDisk {
+    size: u32,
+    category: Option<Category>,
+    performance_level: Option<PerformanceLevel>,
+    disk_name: Option<String>,
+    description: Option<String>,
+    device: Option<String>,
+    #[arg(default = true)]
+    delete_with_instance: bool,
+    #[arg(default)]
+    encrypted: bool,
+    #[arg(default)]
+    bursting_enabled: bool,
 }
 
 /// What is said of the metadata service; what is not said stays.
@@ -201,7 +197,8 @@ impl Machine {
     fn launch(self) -> Result<Launch, Fault> {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let disk = self.system_disk.unwrap_or_default();
-        disk.check()?;
+        check_disk(disk.encrypted, disk.bursting_enabled, disk.performance_level)?;
+        let volumes = self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<Vec<_>, _>>()?;
         let tags = tags_of(self.tags)?;
         let standard = Attributes::default();
         let attributes =
@@ -224,7 +221,9 @@ impl Machine {
             description: self.description.unwrap_or_default(),
             hostnames: vec![],
             root_size: disk.size.map(Gib),
+            root_kind: disk.category.map_or(VolumeKind::default(), Category::kind),
             root_deleted: true,
+            volumes,
             running: true,
             attributes,
             volume_tags: tags.clone(),
@@ -234,20 +233,29 @@ impl Machine {
     }
 }
 
-impl SystemDisk {
-    /// Refuses what the pool cannot keep.
-    fn check(&self) -> Result<(), Fault> {
-        if self.encrypted {
-            return Err(Fault::unsupported_parameter("The encryption of a system disk"));
-        }
-        if self.bursting_enabled {
-            return Err(Fault::unsupported_parameter("The performance burst of a system disk"));
-        }
-        match self.performance_level {
-            None | Some(PerformanceLevel::Zero | PerformanceLevel::One) => Ok(()),
-            Some(PerformanceLevel::Two | PerformanceLevel::Three) => Err(Fault::unsupported_parameter("A performance level above PL1")),
-        }
+impl DataDisk {
+    fn volume(self) -> Result<NewVolume, Fault> {
+        check_disk(self.encrypted, self.bursting_enabled, self.performance_level)?;
+        Ok(NewVolume {
+            size: Gib(self.size),
+            kind: self.category.unwrap_or(Category::CloudEfficiency).kind(),
+            device: self.device.filter(|device| !device.is_empty()),
+            delete_on_termination: self.delete_with_instance,
+            name: self.disk_name.unwrap_or_default(),
+            description: self.description.unwrap_or_default(),
+        })
     }
+}
+
+/// Refuses what the pool cannot keep.
+fn check_disk(encrypted: bool, bursting: bool, level: Option<PerformanceLevel>) -> Result<(), Fault> {
+    if encrypted {
+        return Err(Fault::unsupported_parameter("The encryption of a disk"));
+    }
+    if bursting {
+        return Err(Fault::unsupported_parameter("The performance burst of a disk"));
+    }
+    level.map_or(Ok(()), PerformanceLevel::check)
 }
 
 fn conflict(reason: &str) -> Fault {

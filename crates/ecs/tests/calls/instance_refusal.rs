@@ -41,7 +41,7 @@ async fn bad_launches_are_refused_with_ecs_codes() {
         ("SystemDisk.PerformanceLevel=PL3", 400, "UnsupportedParameter"),
         ("SystemDisk.Encrypted=true", 400, "UnsupportedParameter"),
         ("SystemDisk.DiskName=x", 400, "UnsupportedParameter"),
-        ("DataDisk.1.Size=20", 400, "UnsupportedParameter"),
+        ("DataDisk.1.Size=20&DataDisk.1.Encrypted=true", 400, "UnsupportedParameter"),
         ("SpotStrategy=SpotAsPriceGo", 400, "UnsupportedParameter"),
         ("InstanceChargeType=PrePaid", 400, "UnsupportedParameter"),
         ("LaunchTemplateName=x", 400, "UnsupportedParameter"),

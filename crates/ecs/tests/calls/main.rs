@@ -7,4 +7,5 @@ mod instance_refusal;
 mod key_pair;
 mod network;
 mod region;
+mod volume;
 mod world;

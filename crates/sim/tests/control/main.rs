@@ -3,4 +3,5 @@
 mod commands;
 mod crashes;
 mod seeds;
+mod volumes;
 mod world;

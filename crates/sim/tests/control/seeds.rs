@@ -6,15 +6,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::world::{World, launch};
-use control::{Options, Query, RebootInstances, StartInstances, StopInstances, TerminateInstances};
+use control::{
+    AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, Options, Query, RebootInstances, StartInstances, StopInstances,
+    TerminateInstances,
+};
 use hostspec::{HostReport, HostSpec};
-use model::{Error, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS};
+use model::{Error, Gib, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume, VolumeId, VolumeKind};
 use pileus_sim::hosts::CAPACITY;
 
 /// Seeds that are tried; more with PILEUS_SEEDS.
 const SEEDS: u64 = 24;
 /// Steps of one seed.
-const STEPS: usize = 160;
+const STEPS: usize = 200;
 /// Instances that the account may have.
 const QUOTA: u64 = 12;
 
@@ -41,6 +44,7 @@ struct Run {
     reports: VecDeque<HostReport>,
     incarnation: u64,
     known: Vec<InstanceId>,
+    volumes: Vec<VolumeId>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,7 +55,7 @@ async fn every_seed_ends_with_nothing_lost_and_nothing_left() {
         world.cloud.quota_set(world.account, QuotaName::Instances, QUOTA).await.unwrap();
         let documents = vec![VecDeque::new(); world.hosts.len()];
         let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let mut run = Run { world, random, documents, reports: VecDeque::new(), incarnation: 1, known: vec![] };
+        let mut run = Run { world, random, documents, reports: VecDeque::new(), incarnation: 1, known: vec![], volumes: vec![] };
         for step in 0..STEPS {
             run.step().await;
             run.check(seed, step).await;
@@ -62,7 +66,8 @@ async fn every_seed_ends_with_nothing_lost_and_nothing_left() {
 
 impl Run {
     async fn step(&mut self) {
-        match self.random.below(16) {
+        match self.random.below(20) {
+            16..=19 => self.wish_for_disk().await,
             0..=2 => self.launch().await,
             3..=5 => self.wish().await,
             6..=8 => self.send_document().await,
@@ -106,6 +111,37 @@ impl Run {
         }
     }
 
+    async fn wish_for_disk(&mut self) {
+        let (cloud, root) = (self.world.cloud.clone(), self.world.root().await);
+        let options = Options::default();
+        if self.volumes.len() < 3 {
+            let zone = ["sim-1a", "sim-1b"][self.random.below(2)].to_owned();
+            let (name, description, tags) = (String::new(), String::new(), Tags::new());
+            let new = CreateVolume { zone, size: Gib(1), kind: VolumeKind::Fast, name, description, tags };
+            return self.volumes.push(cloud.run(&root, new, options).await.unwrap().id);
+        }
+        let (volume, force) = (self.volumes[self.random.below(3)], self.random.below(3) == 0);
+        let answer = match (self.random.below(10), self.known.is_empty()) {
+            (0..=4, false) => {
+                let instance = self.known[self.random.below(self.known.len())];
+                let delete_on_termination = self.random.below(4) == 0;
+                cloud.run(&root, AttachVolume { volume, instance, device: None, delete_on_termination }, options).await.map(drop)
+            }
+            (5..=7, _) => cloud.run(&root, DetachVolume { volume, instance: None, device: None, force }, options).await.map(drop),
+            (8, _) => {
+                let size = Some(Gib(1 + self.random.below(50) as u32));
+                cloud.run(&root, GrowVolume { volume, size, kind: None }, options).await.map(drop)
+            }
+            _ => cloud.run(&root, DeleteVolume { volume }, options).await,
+        };
+        match answer {
+            Ok(()) => {}
+            Err(Error::NotFound { .. }) => self.volumes.retain(|known| *known != volume),
+            Err(Error::IncorrectState { .. } | Error::InUse { .. } | Error::ZoneMismatch { .. } | Error::InvalidParameter { .. }) => {}
+            Err(other) => panic!("a wish for a disk was refused with {other:?}"),
+        }
+    }
+
     /// Renders a document; it may arrive late, out of order, twice or never.
     async fn send_document(&mut self) {
         let host = self.random.below(self.world.hosts.len());
@@ -127,6 +163,9 @@ impl Run {
         }
         if let Some(vm) = document.vms.first().filter(|_| self.random.below(8) == 0) {
             self.world.hosts[host].guest_shuts_down(vm.id);
+        }
+        if let Some(vm) = document.vms.last().filter(|_| self.random.below(8) == 0) {
+            self.world.hosts[host].guest_keeps_disks(vm.id);
         }
         let report = self.world.hosts[host].obey(&document);
         self.reports.push_back(report);
@@ -198,6 +237,11 @@ impl Run {
         if !ids.is_empty() {
             let all = TerminateInstances { ids, only_stopped: false };
             self.world.cloud.run(&root, all, Options::default()).await.unwrap();
+        }
+        self.world.settle().await;
+        for volume in self.world.cloud.list::<Volume>(&root, Query::default()).await.unwrap().rows {
+            assert!(matches!(volume.word(), "available" | "error"), "seed {seed}: {volume:?}");
+            self.world.cloud.run(&root, DeleteVolume { volume: volume.id }, Options::default()).await.unwrap();
         }
         self.world.settle().await;
         self.world.wait(TERMINATED_VISIBLE_MS + 1);

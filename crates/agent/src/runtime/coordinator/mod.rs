@@ -376,6 +376,8 @@ impl Coordinator {
             | Change::SettleVm { vm }
             | Change::PrepareVm { vm }
             | Change::GrowDisk { vm, .. }
+            | Change::AttachDisk { vm, .. }
+            | Change::DetachDisk { vm, .. }
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => self.wish(vm, change, spec),
             Change::ApplyNetwork => self.apply_network(spec.clone()),

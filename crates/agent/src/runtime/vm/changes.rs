@@ -14,7 +14,7 @@ use super::super::start::{self, Started};
 use super::{DRAIN_MIN, END, HEALTH, Intent, Live, PRESS, RESET, VmTask, Wish};
 use crate::cage::Cage;
 use crate::plan::{Change, Phase};
-use crate::qemu::args::disk_node;
+use crate::qemu::disk;
 use crate::trouble::Trouble;
 
 impl VmTask {
@@ -80,8 +80,8 @@ impl VmTask {
     pub(super) async fn hold(&mut self, started: Started) {
         let Started { process, inmate, monitor, events, claims } = started;
         self.shared.set_monitor(Some(monitor.clone())).await;
-        let (intent, since) = (Intent::None, Instant::now());
-        self.live = Some(Live { process, inmate, monitor: Some((monitor, events)), claims, intent, since, stalled: false });
+        let since = Instant::now();
+        self.live = Some(Live::new(process, inmate, Some((monitor, events)), claims));
         self.drain_every = DRAIN_MIN;
         self.drain_at = since + DRAIN_MIN;
         self.health_at = since + HEALTH;
@@ -124,7 +124,7 @@ impl VmTask {
     }
 
     pub(super) async fn grow(&mut self, volume: VolumeId, size_bytes: u64) {
-        let resize = qapi_qmp::block_resize { device: None, node_name: Some(disk_node(volume)), size: size_bytes as i64 };
+        let resize = qapi_qmp::block_resize { device: None, node_name: Some(disk::node(volume)), size: size_bytes as i64 };
         self.command(resize).await;
     }
 

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::super::start;
 use super::{COMMAND, DRAIN_MAX, DRAIN_MIN, END, HEALTH, Intent, PRESS, VmTask};
+use crate::qemu::disk;
 use crate::qemu::qmp::{Event, Qmp, QmpError};
 use crate::trouble::Trouble;
 
@@ -19,6 +20,11 @@ impl VmTask {
             "RESET" => self.was_reset(event.flag("guest")).await,
             "BLOCK_IO_ERROR" if event.text("action") == "stop" => self.stalled(&event),
             "RESUME" => self.resumed(),
+            "DEVICE_DELETED" => {
+                if let Some(volume) = disk::volume_of(event.text("device")) {
+                    self.released(volume).await;
+                }
+            }
             "GUEST_PANICKED" => {
                 tracing::warn!(instance = %self.id, "the guest's kernel panicked");
                 metrics::counter!("pileus_vm_guest_panics_total").increment(1);
@@ -161,6 +167,7 @@ impl VmTask {
             Ok((qmp, events)) => {
                 live.monitor = Some((qmp.clone(), events));
                 self.shared.set_monitor(Some(qmp)).await;
+                self.settle_disks().await;
                 Ok(())
             }
             Err(e) => {

@@ -1,7 +1,7 @@
 //! The task of one machine: it alone touches the machine's process, folder and record, one wish at a time, the newest wins.
 //!
 //! ```text
-//!   wish (start, stop, reset, grow, remove) ──┐
+//!   wish (start, stop, disk, reset, remove) ──┐
 //!   event of QEMU, end of the process ────────┼──▶ act ──▶ status ──▶ coordinator
 //!   deadline, health check, console drain ────┘
 //! ```
@@ -10,8 +10,10 @@
 //! A QEMU that does not answer is reported and left alone as long as its process lives, unless it is to be off.
 
 mod changes;
+mod disks;
 mod guest;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use self::disks::Leaving;
 use super::host::Host;
 use super::start;
 use super::status::{Shared, Status};
@@ -82,6 +85,16 @@ struct Live {
     since: Instant,
     /// Whether QEMU paused the guest because a write failed.
     stalled: bool,
+    /// Disks that the guest was asked to release.
+    leaving: BTreeMap<VolumeId, Leaving>,
+}
+
+impl Live {
+    /// A process of which nothing is known yet but that it runs.
+    fn new(process: Process, inmate: Inmate, monitor: Option<(Qmp, mpsc::Receiver<Event>)>, claims: Vec<(VolumeId, Claim)>) -> Live {
+        let (intent, since) = (Intent::None, Instant::now());
+        Live { process, inmate, monitor, claims, intent, since, stalled: false, leaving: BTreeMap::new() }
+    }
 }
 
 /// What the guest is waited for.
@@ -97,6 +110,7 @@ enum Wake {
     Event(Option<Event>),
     Exited,
     Deadline,
+    Release,
     Drain,
     Health,
     Steady,
@@ -169,6 +183,7 @@ impl VmTask {
                 Wake::Event(None) => self.lose_monitor().await,
                 Wake::Exited => self.died().await,
                 Wake::Deadline => self.on_deadline().await,
+                Wake::Release => self.ask_again().await,
                 Wake::Drain => self.drain().await,
                 Wake::Health => self.check_health().await,
                 Wake::Steady => self.fault = None,
@@ -185,6 +200,7 @@ impl VmTask {
             Intent::None => None,
             Intent::Stop { deadline, press, .. } | Intent::Reset { deadline, press, .. } => Some(deadline.min(press)),
         };
+        let release = live.leaving.values().map(|leaving| leaving.ask).min();
         let steady = (faulty && !live.stalled && live.monitor.is_some()).then(|| live.since + STEADY);
         tokio::select! {
             biased;
@@ -192,6 +208,7 @@ impl VmTask {
             event = next_event(&mut live.monitor) => Wake::Event(event),
             () = live.process.exited() => Wake::Exited,
             () = at(deadline) => Wake::Deadline,
+            () = at(release) => Wake::Release,
             () = sleep_until(drain_at) => Wake::Drain,
             () = sleep_until(health_at) => Wake::Health,
             () = at(steady) => Wake::Steady,
@@ -223,8 +240,7 @@ impl VmTask {
         metrics::counter!("pileus_vm_adoptions_total").increment(1);
         self.record.boot = self.record.boot.max(inmate.boot);
         let claims = self.claims_of_open_files(process.pid());
-        let (intent, since) = (Intent::None, Instant::now());
-        self.live = Some(Live { process, inmate, monitor: None, claims, intent, since, stalled: false });
+        self.live = Some(Live::new(process, inmate, None, claims));
         self.check_health().await;
     }
 
@@ -247,12 +263,14 @@ impl VmTask {
             (Change::StopVm { grace_seconds, .. }, _) => self.stop(grace_seconds).await,
             (Change::ResetVm { boot, how, .. }, _) => self.reset(boot, how).await,
             (Change::GrowDisk { volume, size_bytes, .. }, _) => self.grow(volume, size_bytes).await,
+            (Change::AttachDisk { volume, .. }, Some(vm)) => self.attach(&wish.spec, &vm, volume).await,
+            (Change::DetachDisk { volume, force, .. }, _) => self.detach(&wish.spec, volume, force).await,
             (Change::SettleVm { .. }, _) => {
                 self.record.down = false;
                 self.write_down(true);
             }
             (Change::RemoveVm { .. }, _) => self.remove().await,
-            (Change::PrepareVm { .. } | Change::StartVm { .. }, None) => {}
+            (Change::PrepareVm { .. } | Change::StartVm { .. } | Change::AttachDisk { .. }, None) => {}
             (Change::ApplyNetwork | Change::CreateVolume { .. } | Change::GrowVolume { .. } | Change::DeleteVolume { .. }, _) => {
                 tracing::error!(instance = %self.id, "a change of the host reached a machine")
             }
@@ -299,8 +317,9 @@ impl VmTask {
             },
         };
         let holds = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume)).collect();
+        let leaving = self.live.iter().flat_map(|live| live.leaving.iter().map(|(volume, leaving)| (*volume, leaving.force))).collect();
         let status = Status {
-            seen: SeenVm { phase, boot: self.record.boot, retry_at_ms: self.retry_at_ms, tried: self.tried, holds },
+            seen: SeenVm { phase, boot: self.record.boot, retry_at_ms: self.retry_at_ms, tried: self.tried, holds, leaving },
             started_at_ms: self.live.as_ref().map_or(0, |live| live.inmate.started_at_ms.max(0) as u64),
             fault: self.fault.as_ref().map(|(trouble, tries)| trouble.fault(*tries)),
             done: self.done,

@@ -1,0 +1,173 @@
+//! How a machine's task gives a running guest a disk, and gets one back.
+//!
+//! ```text
+//!   attach ─▶ claim, open, add ─▶ the guest has it
+//!   detach ─▶ leaving: asked every few seconds ─▶ DEVICE_DELETED ─▶ nodes and file closed, claim given back
+//!               └─ by force: taken from under the device first, which gives the claim back at once
+//! ```
+//!
+//! What the guest does not release stays leaving; that it takes too long is for the control plane to say.
+
+use std::time::Duration;
+
+use hostspec::{FaultKind, HostSpec, VmSpec, VolumeGoal};
+use model::VolumeId;
+use tokio::time::Instant;
+
+use super::super::start;
+use super::{COMMAND, VmTask};
+use crate::block::Claim;
+use crate::qemu::disk::{Asked, Disks, NewDisk};
+use crate::qemu::qmp::QmpError;
+use crate::trouble::Trouble;
+
+/// Time between two requests to release a disk: a guest that is still booting does not hear the first, and QEMU repeats one after
+/// five seconds at the earliest.
+const ASK: Duration = Duration::from_secs(6);
+/// Time after which the nodes of a disk that has gone are removed again when they were still in use.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// A disk that the guest was asked to release.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaving {
+    /// Whether it is taken without the guest's leave.
+    pub force: bool,
+    /// When the guest is asked again.
+    pub ask: Instant,
+}
+
+impl VmTask {
+    fn disks(&self) -> Option<Disks> {
+        let (qmp, _) = self.live.as_ref()?.monitor.as_ref()?;
+        Some(Disks::new(qmp.clone(), COMMAND))
+    }
+
+    /// Gives the guest a disk that it does not have yet.
+    pub(super) async fn attach(&mut self, spec: &HostSpec, vm: &VmSpec, volume: VolumeId) {
+        let has_it = self.live.as_ref().is_none_or(|live| live.claims.iter().any(|(held, _)| *held == volume));
+        if has_it {
+            return;
+        }
+        match self.try_attach(spec, vm, volume).await {
+            Ok(claim) => {
+                tracing::info!(instance = %self.id, %volume, "disk attached");
+                metrics::counter!("pileus_disks_attached_total").increment(1);
+                if let Some(live) = &mut self.live {
+                    live.claims.push((volume, claim));
+                }
+            }
+            Err(trouble) => self.fail(trouble),
+        }
+    }
+
+    async fn try_attach(&self, spec: &HostSpec, vm: &VmSpec, volume: VolumeId) -> Result<Claim, Trouble> {
+        let missing = || Trouble::new(FaultKind::Other, format!("{volume} is not in the document"));
+        let serial = vm.disks.iter().find(|disk| disk.volume == volume).map(|disk| disk.serial.clone()).ok_or_else(missing)?;
+        let of_document = spec.volumes.iter().find(|known| known.id == volume).ok_or_else(missing)?;
+        let VolumeGoal::Present { image, .. } = of_document.goal else { return Err(missing()) };
+        let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
+        let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("attaching {volume}: {e}"));
+        if disks.list().await.map_err(doing)?.contains(&volume) {
+            // It was taken by force, and the guest still has the empty device of that name.
+            disks.ask_for(volume).await.map_err(doing)?;
+            return Err(Trouble::new(FaultKind::Other, format!("the guest has not let go of {volume}, which was taken from it")));
+        }
+        let (host, spec, generation) = (self.host.clone(), spec.clone(), of_document.generation);
+        let opened = tokio::task::spawn_blocking(move || {
+            let claim = host.pool.claim(volume)?;
+            let file = host.pool.open_for_guest(volume, generation)?;
+            let image = image.map(|id| start::readable(&host, &spec, id)).transpose()?;
+            Ok((claim, file, image.map(|readable| readable.export)))
+        });
+        let (claim, file, image) = opened.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
+        disks.add(NewDisk { volume, file, image, serial }).await.map_err(doing)?;
+        Ok(claim)
+    }
+
+    /// Asks the guest to release a disk, and goes on asking; by force, its bytes are taken first.
+    pub(super) async fn detach(&mut self, spec: &HostSpec, volume: VolumeId, force: bool) {
+        let Some(live) = &mut self.live else { return };
+        live.leaving.insert(volume, Leaving { force, ask: Instant::now() + ASK });
+        if force {
+            let size_bytes = spec.volumes.iter().find(|known| known.id == volume).map_or(0, |known| match known.goal {
+                VolumeGoal::Present { size_bytes, .. } => size_bytes,
+                VolumeGoal::Deleted => 0,
+            });
+            self.seize(volume, size_bytes).await;
+        }
+        self.ask_for(volume).await;
+    }
+
+    async fn seize(&mut self, volume: VolumeId, size_bytes: u64) {
+        let Some(disks) = self.disks() else { return };
+        match disks.seize(volume, size_bytes).await {
+            Ok(()) => {
+                tracing::info!(instance = %self.id, %volume, "disk taken from its guest");
+                if let Some(live) = &mut self.live {
+                    live.claims.retain(|(held, _)| *held != volume);
+                }
+            }
+            Err(e) => self.complain(Trouble::new(FaultKind::Other, format!("taking {volume}: {e}"))),
+        }
+    }
+
+    async fn ask_for(&mut self, volume: VolumeId) {
+        let Some(disks) = self.disks() else { return };
+        match disks.ask_for(volume).await {
+            Ok(Asked::Waiting) => {}
+            Ok(Asked::Absent) => self.released(volume).await,
+            Err(QmpError::Closed) => {}
+            Err(e) => self.complain(Trouble::new(FaultKind::Other, format!("detaching {volume}: {e}"))),
+        }
+    }
+
+    /// Asks again for what was not released.
+    pub(super) async fn ask_again(&mut self) {
+        let now = Instant::now();
+        let due: Vec<VolumeId> = self
+            .live
+            .iter_mut()
+            .flat_map(|live| live.leaving.iter_mut())
+            .filter_map(|(volume, leaving)| {
+                (leaving.ask <= now).then(|| {
+                    leaving.ask = now + ASK;
+                    *volume
+                })
+            })
+            .collect();
+        for volume in due {
+            self.ask_for(volume).await;
+        }
+    }
+
+    /// The guest has released a disk: its nodes and its file are closed, and others may have the volume.
+    pub(super) async fn released(&mut self, volume: VolumeId) {
+        let Some(disks) = self.disks() else { return };
+        let forgotten = disks.forget(volume).await;
+        let Some(live) = &mut self.live else { return };
+        match forgotten {
+            Ok(()) => {
+                live.leaving.remove(&volume);
+                live.claims.retain(|(held, _)| *held != volume);
+                tracing::info!(instance = %self.id, %volume, "disk detached");
+                metrics::counter!("pileus_disks_detached_total").increment(1);
+            }
+            Err(e) => {
+                tracing::debug!(instance = %self.id, %volume, error = %e, "the nodes of a disk are still in use");
+                let force = live.leaving.get(&volume).is_some_and(|leaving| leaving.force);
+                live.leaving.insert(volume, Leaving { force, ask: Instant::now() + AGAIN });
+            }
+        }
+    }
+
+    /// After an agent went in the middle of a change, closes what a process has open and its guest has not.
+    pub(super) async fn settle_disks(&mut self) {
+        let Some(disks) = self.disks() else { return };
+        let Ok(devices) = disks.list().await else { return };
+        let open = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume));
+        let without_device: Vec<VolumeId> = open.filter(|volume| !devices.contains(volume)).collect();
+        for volume in without_device {
+            self.released(volume).await;
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What callers notice of volumes: states, refusals, quotas, deadlines. Simulated hosts, a real database.
+
+use control::{
+    AttachVolume, Caller, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, NewVolume, Options, Query, RunInstances,
+    StartInstances, StopInstances, TerminateInstances,
+};
+use model::{DETACH_DEADLINE_MS, Error, Gib, InstanceId, Noun, QuotaName, Tags, Volume, VolumeId, VolumeKind};
+
+use crate::world::{World, launch};
+
+fn create(zone: &str, gib: u32) -> CreateVolume {
+    let (name, description, tags) = (String::new(), String::new(), Tags::new());
+    CreateVolume { zone: zone.to_owned(), size: Gib(gib), kind: VolumeKind::Fast, name, description, tags }
+}
+
+fn attach(volume: VolumeId, instance: InstanceId) -> AttachVolume {
+    AttachVolume { volume, instance, device: None, delete_on_termination: false }
+}
+
+fn detach(volume: VolumeId, force: bool) -> DetachVolume {
+    DetachVolume { volume, instance: None, device: None, force }
+}
+
+/// A world with one running instance of the first zone.
+async fn world_with_instance(hosts: u32) -> (World, Caller, InstanceId) {
+    let mut world = World::new(hosts, 1).await;
+    let root = world.root().await;
+    let instance = run(&world, &root).await;
+    world.settle().await;
+    (world, root, instance)
+}
+
+async fn run(world: &World, root: &Caller) -> InstanceId {
+    let wanted = RunInstances { zone: Some("sim-1a".to_owned()), ..launch(world.image, 1, 1) };
+    world.cloud.run(root, wanted, Options::default()).await.unwrap().instances[0]
+}
+
+async fn new_volume(world: &mut World, root: &Caller) -> VolumeId {
+    let id = world.cloud.run(root, create("sim-1a", 10), Options::default()).await.unwrap().id;
+    world.settle().await;
+    id
+}
+
+async fn volume(world: &World, id: VolumeId) -> Volume {
+    let query = Query { ids: vec![id], ..Query::default() };
+    world.cloud.list::<Volume>(&world.root().await, query).await.unwrap().rows.remove(0)
+}
+
+async fn words(world: &World, id: VolumeId) -> (&'static str, Option<&'static str>) {
+    let volume = volume(world, id).await;
+    (volume.word(), volume.attachment_word())
+}
+
+async fn stop(world: &mut World, root: &Caller, instance: InstanceId) {
+    let stop = StopInstances { ids: vec![instance], force: false, keep_capacity: false };
+    world.cloud.run(root, stop, Options::default()).await.unwrap();
+    world.settle().await;
+}
+
+#[tokio::test]
+async fn a_volume_lives_from_nothing_through_an_instance_to_nothing() {
+    let (mut world, root, instance) = world_with_instance(1).await;
+    let id = world.cloud.run(&root, create("sim-1a", 10), Options::default()).await.unwrap().id;
+    assert_eq!(words(&world, id).await, ("creating", None));
+    world.settle().await;
+    assert_eq!(words(&world, id).await, ("available", None));
+    let attached = world.cloud.run(&root, attach(id, instance), Options::default()).await.unwrap();
+    assert_eq!((attached.device.as_str(), attached.attachment_word()), ("/dev/xvdb", Some("attaching")));
+    world.settle().await;
+    assert_eq!(words(&world, id).await, ("in-use", Some("attached")));
+    let document = world.document(0).await;
+    assert_eq!(document.vms[0].disks[1].volume, id);
+    assert_eq!(document.vms[0].disks[1].serial, id.to_string().replace('-', ""));
+    let refused = world.cloud.run(&root, DeleteVolume { volume: id }, Options::default()).await;
+    assert!(matches!(refused, Err(Error::InUse { noun: Noun::Volume, .. })), "{refused:?}");
+    world.cloud.run(&root, detach(id, false), Options::default()).await.unwrap();
+    assert_eq!(words(&world, id).await, ("in-use", Some("detaching")));
+    world.settle().await;
+    assert_eq!(words(&world, id).await, ("available", None));
+    world.cloud.run(&root, DeleteVolume { volume: id }, Options::default()).await.unwrap();
+    world.settle().await;
+    assert!(!world.document(0).await.volumes.iter().any(|volume| volume.id == id));
+    let gone = world.cloud.run(&root, DeleteVolume { volume: id }, Options::default()).await;
+    assert_eq!(gone, Err(Error::not_found(Noun::Volume, id)));
+}
+
+#[tokio::test]
+async fn a_stopped_instance_gets_and_gives_volumes_and_starts_with_them() {
+    let (mut world, root, instance) = world_with_instance(1).await;
+    let (first, second) = (new_volume(&mut world, &root).await, new_volume(&mut world, &root).await);
+    stop(&mut world, &root, instance).await;
+    for id in [first, second] {
+        world.cloud.run(&root, attach(id, instance), Options::default()).await.unwrap();
+    }
+    world.settle().await;
+    assert_eq!(words(&world, first).await, ("in-use", Some("attached")));
+    world.cloud.run(&root, detach(first, false), Options::default()).await.unwrap();
+    world.settle().await;
+    assert_eq!(words(&world, first).await, ("available", None));
+    world.cloud.run(&root, StartInstances { ids: vec![instance] }, Options::default()).await.unwrap();
+    world.settle().await;
+    let disks: Vec<VolumeId> = world.document(0).await.vms[0].disks.iter().map(|disk| disk.volume).collect();
+    assert_eq!(disks[1..], [second]);
+    assert_eq!(words(&world, second).await, ("in-use", Some("attached")));
+}
+
+#[tokio::test]
+async fn a_guest_that_keeps_a_volume_makes_it_busy_and_force_takes_it() {
+    let (mut world, root, instance) = world_with_instance(1).await;
+    let id = new_volume(&mut world, &root).await;
+    world.cloud.run(&root, attach(id, instance), Options::default()).await.unwrap();
+    world.settle().await;
+    world.hosts[0].guest_keeps_disks(instance);
+    world.cloud.run(&root, detach(id, false), Options::default()).await.unwrap();
+    world.settle().await;
+    assert_eq!(words(&world, id).await, ("in-use", Some("detaching")));
+    world.wait(DETACH_DEADLINE_MS + 1);
+    world.settle().await;
+    assert_eq!(words(&world, id).await, ("in-use", Some("busy")));
+    let again = world.cloud.run(&root, detach(id, false), Options::default()).await;
+    assert!(matches!(again, Err(Error::IncorrectState { state: "detaching", .. })), "{again:?}");
+    world.cloud.run(&root, detach(id, true), Options::default()).await.unwrap();
+    world.settle().await;
+    assert_eq!(words(&world, id).await, ("available", None));
+}
+
+#[tokio::test]
+async fn a_stop_frees_a_volume_that_the_guest_kept() {
+    let (mut world, root, instance) = world_with_instance(1).await;
+    let id = new_volume(&mut world, &root).await;
+    world.cloud.run(&root, attach(id, instance), Options::default()).await.unwrap();
+    world.settle().await;
+    world.hosts[0].guest_keeps_disks(instance);
+    world.cloud.run(&root, detach(id, false), Options::default()).await.unwrap();
+    world.settle().await;
+    stop(&mut world, &root, instance).await;
+    assert_eq!(words(&world, id).await, ("available", None));
+}
+
+#[tokio::test]
+async fn a_volume_grows_attached_or_not_and_tells_when_it_has() {
+    let (mut world, root, instance) = world_with_instance(1).await;
+    let id = new_volume(&mut world, &root).await;
+    world.cloud.run(&root, attach(id, instance), Options::default()).await.unwrap();
+    world.settle().await;
+    let root_volume = world.cloud.instance_view(&root, instance).await.unwrap().instance.root_volume;
+    for (volume_id, to) in [(id, 20), (root_volume, 30)] {
+        let grown = world.cloud.run(&root, GrowVolume { volume: volume_id, size: Some(Gib(to)), kind: None }, Options::default()).await;
+        assert!(grown.unwrap().is_growing());
+        world.settle().await;
+        let row = volume(&world, volume_id).await;
+        assert_eq!((row.size, row.is_growing()), (Gib(to), false));
+    }
+    let shrunk = world.cloud.run(&root, GrowVolume { volume: id, size: Some(Gib(5)), kind: None }, Options::default()).await;
+    assert!(matches!(shrunk, Err(Error::InvalidParameter { name: "Size", .. })), "{shrunk:?}");
+    let all = GrowVolume { volume: id, size: Some(Gib(16_000)), kind: None };
+    for _ in 0..5 {
+        let other = world.cloud.run(&root, create("sim-1a", 16_000), Options::default()).await;
+        assert!(other.is_ok() || matches!(other, Err(Error::NoCapacity { .. })), "{other:?}");
+    }
+    let full = world.cloud.run(&root, all, Options::default()).await;
+    assert!(matches!(full, Err(Error::NoCapacity { .. })), "{full:?}");
+}
+
+#[tokio::test]
+async fn volumes_go_with_their_instance_or_stay_as_is_said() {
+    let mut world = World::new(1, 1).await;
+    let root = world.root().await;
+    let volumes = |goes| NewVolume {
+        size: Gib(2),
+        kind: VolumeKind::Fast,
+        device: None,
+        delete_on_termination: goes,
+        name: String::new(),
+        description: String::new(),
+    };
+    let wanted = RunInstances { volumes: vec![volumes(true), volumes(false), volumes(true)], ..launch(world.image, 1, 1) };
+    let instance = world.cloud.run(&root, wanted, Options::default()).await.unwrap().instances[0];
+    world.settle().await;
+    let listed = world.cloud.list::<Volume>(&root, Query::default()).await.unwrap().rows;
+    let of = |device: &str| listed.iter().find(|volume| volume.device == device).unwrap().id;
+    assert_eq!(listed.iter().filter(|volume| volume.attachment_word() == Some("attached")).count(), 4);
+    let changed = ModifyVolumes { ids: vec![of("/dev/xvdd")], delete_on_termination: Some(false), ..ModifyVolumes::default() };
+    world.cloud.run(&root, changed, Options::default()).await.unwrap();
+    world.cloud.run(&root, TerminateInstances { ids: vec![instance], only_stopped: false }, Options::default()).await.unwrap();
+    world.settle().await;
+    let left = world.cloud.list::<Volume>(&root, Query::default()).await.unwrap().rows;
+    assert_eq!(
+        left.iter().map(|volume| (volume.id, volume.word())).collect::<Vec<_>>(),
+        [(of("/dev/xvdc"), "available"), (of("/dev/xvdd"), "available"),]
+    );
+}
+
+#[tokio::test]
+async fn places_on_a_machine_are_limited_and_names_given_once() {
+    let (mut world, root, instance) = world_with_instance(1).await;
+    for at in 1..model::VOLUMES_PER_INSTANCE_MAX {
+        let id = new_volume(&mut world, &root).await;
+        let wanted = AttachVolume { device: (at == 1).then(|| "/dev/sdf".to_owned()), ..attach(id, instance) };
+        world.cloud.run(&root, wanted.clone(), Options::default()).await.unwrap();
+        if at == 1 {
+            let other = new_volume(&mut world, &root).await;
+            let twice = world.cloud.run(&root, AttachVolume { volume: other, ..wanted }, Options::default()).await;
+            assert!(matches!(twice, Err(Error::InvalidParameter { name: "Device", .. })), "{twice:?}");
+        }
+    }
+    world.settle().await;
+    let one_more = new_volume(&mut world, &root).await;
+    let refused = world.cloud.run(&root, attach(one_more, instance), Options::default()).await;
+    assert!(matches!(refused, Err(Error::TooManyVolumes { .. })), "{refused:?}");
+    assert_eq!(world.document(0).await.vms[0].disks.len(), model::VOLUMES_PER_INSTANCE_MAX);
+}
+
+#[tokio::test]
+async fn a_volume_has_one_zone_and_one_owner_and_follows_a_simulated_instance() {
+    let (mut world, root, instance) = world_with_instance(4).await;
+    let elsewhere = world.cloud.run(&root, create("sim-1b", 1), Options::default()).await.unwrap().id;
+    world.settle().await;
+    let refused = world.cloud.run(&root, attach(elsewhere, instance), Options::default()).await;
+    assert!(matches!(refused, Err(Error::ZoneMismatch { .. })), "{refused:?}");
+    let nowhere = world.cloud.run(&root, create("mars", 1), Options::default()).await;
+    assert_eq!(nowhere.map(|volume| volume.id), Err(Error::not_found(Noun::Zone, "mars")));
+    let other = world.cloud.account_create("other").await.unwrap();
+    let stranger = world.caller(&other.id).await;
+    let mine = new_volume(&mut world, &root).await;
+    let absent = Error::not_found(Noun::Volume, mine);
+    assert_eq!(world.cloud.run(&stranger, DeleteVolume { volume: mine }, Options::default()).await, Err(absent.clone()));
+    assert_eq!(world.cloud.run(&stranger, attach(mine, instance), Options::default()).await, Err(absent));
+    assert_eq!(world.cloud.list::<Volume>(&stranger, Query::default()).await.unwrap().total, 0);
+    for _ in 0..6 {
+        let other = run(&world, &root).await;
+        world.settle().await;
+        world.cloud.run(&root, attach(mine, other), Options::default()).await.unwrap();
+        world.settle().await;
+        assert_eq!(words(&world, mine).await, ("in-use", Some("attached")));
+        world.cloud.run(&root, detach(mine, false), Options::default()).await.unwrap();
+        world.settle().await;
+    }
+}
+
+#[tokio::test]
+async fn a_quota_bounds_volumes_and_a_token_makes_one() {
+    let mut world = World::new(1, 1).await;
+    let root = world.root().await;
+    world.cloud.quota_set(world.account, QuotaName::Volumes, 2).await.unwrap();
+    let options = || Options { client_token: Some("once".to_owned()), dry_run: false };
+    let first = world.cloud.run(&root, create("sim-1a", 1), options()).await.unwrap().id;
+    let again = world.cloud.run(&root, create("sim-1a", 1), options()).await.unwrap().id;
+    assert_eq!(first, again);
+    let other = world.cloud.run(&root, create("sim-1a", 2), options()).await;
+    assert_eq!(other.map(|volume| volume.id), Err(Error::ClientTokenReused));
+    new_volume(&mut world, &root).await;
+    let third = world.cloud.run(&root, create("sim-1a", 1), Options::default()).await;
+    assert!(matches!(third, Err(Error::QuotaExceeded { quota: QuotaName::Volumes, .. })), "{third:?}");
+}
