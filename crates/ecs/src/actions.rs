@@ -8,7 +8,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, image, instance, instance_type, interface, key_pair, network, region, security_group,
+    Cx, account, address, availability, image, instance, instance_type, interface, key_pair, network, ram, region, security_group,
     security_group_rules, subnet, tag, volume,
 };
 
@@ -23,10 +23,12 @@ pub enum Product {
     Location,
     /// Security Token Service.
     Sts,
+    /// Resource Access Management.
+    Ram,
 }
 
 impl Product {
-    const ALL: [Product; 4] = [Product::Ecs, Product::Vpc, Product::Location, Product::Sts];
+    const ALL: [Product; 5] = [Product::Ecs, Product::Vpc, Product::Location, Product::Sts, Product::Ram];
 
     /// The version of its API, which is how requests name it.
     pub const fn version(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Product {
             Product::Vpc => "2016-04-28",
             Product::Location => "2015-06-12",
             Product::Sts => "2015-04-01",
+            Product::Ram => "2015-05-01",
         }
     }
 }
@@ -79,12 +82,20 @@ const ECS: &[Product] = &[Product::Ecs];
 /// Actions on networks that are in ECS for historical reasons and in VPC today.
 const BOTH: &[Product] = &[Product::Ecs, Product::Vpc];
 const VPC: &[Product] = &[Product::Vpc];
+const RAM: &[Product] = &[Product::Ram];
 
 macro_rules! works {
     ($name:literal, $products:expr, $handler:path, $args:ty) => {
+        access!("ecs:", $name, $products, $handler, $args)
+    };
+}
+
+/// A row of which the name in policies begins otherwise.
+macro_rules! access {
+    ($prefix:literal, $name:literal, $products:expr, $handler:path, $args:ty) => {
         Action {
             name: $name,
-            policy_name: concat!("ecs:", $name),
+            policy_name: concat!($prefix, $name),
             products: $products,
             state: State::Works(Works(|cx| {
                 Box::pin(async move {
@@ -144,6 +155,43 @@ static ACTIONS: &[Action] = &[
     works!("ListTagResources", BOTH, tag::list, tag::ListTagResources),
     works!("DescribeAccountAttributes", ECS, account::attributes, account::DescribeAccountAttributes),
     works!("GetCallerIdentity", &[Product::Sts], account::identity, account::Nothing),
+    access!("ram:", "CreateUser", RAM, ram::user::create, ram::user::One),
+    access!("ram:", "GetUser", RAM, ram::user::get, ram::user::One),
+    access!("ram:", "UpdateUser", RAM, ram::user::update, ram::user::UpdateUser),
+    access!("ram:", "DeleteUser", RAM, ram::user::delete, ram::user::One),
+    access!("ram:", "ListUsers", RAM, ram::user::list, ram::user::ListUsers),
+    access!("ram:", "CreateAccessKey", RAM, ram::user::create_key, ram::user::Owner),
+    access!("ram:", "ListAccessKeys", RAM, ram::user::list_keys, ram::user::Owner),
+    access!("ram:", "UpdateAccessKey", RAM, ram::user::update_key, ram::user::UpdateAccessKey),
+    access!("ram:", "DeleteAccessKey", RAM, ram::user::delete_key, ram::user::DeleteAccessKey),
+    access!("ram:", "CreateGroup", RAM, ram::group::create, ram::group::CreateGroup),
+    access!("ram:", "GetGroup", RAM, ram::group::get, ram::group::One),
+    access!("ram:", "DeleteGroup", RAM, ram::group::delete, ram::group::One),
+    access!("ram:", "ListGroups", RAM, ram::group::list, ram::group::ListGroups),
+    access!("ram:", "ListGroupsForUser", RAM, ram::group::list_of_user, ram::group::OfUser),
+    access!("ram:", "ListUsersForGroup", RAM, ram::group::members, ram::group::Members),
+    access!("ram:", "AddUserToGroup", RAM, ram::group::add, ram::group::Membership),
+    access!("ram:", "RemoveUserFromGroup", RAM, ram::group::remove, ram::group::Membership),
+    access!("ram:", "CreatePolicy", RAM, ram::policy::create, ram::policy::CreatePolicy),
+    access!("ram:", "GetPolicy", RAM, ram::policy::get, ram::policy::GetPolicy),
+    access!("ram:", "CreatePolicyVersion", RAM, ram::policy::create_version, ram::policy::CreatePolicyVersion),
+    access!("ram:", "DeletePolicy", RAM, ram::policy::delete, ram::policy::DeletePolicy),
+    access!("ram:", "ListPolicies", RAM, ram::policy::list, ram::policy::ListPolicies),
+    access!("ram:", "AttachPolicyToUser", RAM, ram::policy::of_user::attach, ram::policy::of_user::Change),
+    access!("ram:", "DetachPolicyFromUser", RAM, ram::policy::of_user::detach, ram::policy::of_user::Change),
+    access!("ram:", "ListPoliciesForUser", RAM, ram::policy::of_user::list, ram::policy::of_user::Of),
+    access!("ram:", "AttachPolicyToGroup", RAM, ram::policy::of_group::attach, ram::policy::of_group::Change),
+    access!("ram:", "DetachPolicyFromGroup", RAM, ram::policy::of_group::detach, ram::policy::of_group::Change),
+    access!("ram:", "ListPoliciesForGroup", RAM, ram::policy::of_group::list, ram::policy::of_group::Of),
+    access!("ram:", "AttachPolicyToRole", RAM, ram::policy::of_role::attach, ram::policy::of_role::Change),
+    access!("ram:", "DetachPolicyFromRole", RAM, ram::policy::of_role::detach, ram::policy::of_role::Change),
+    access!("ram:", "ListPoliciesForRole", RAM, ram::policy::of_role::list, ram::policy::of_role::Of),
+    access!("ram:", "CreateRole", RAM, ram::role::create, ram::role::CreateRole),
+    access!("ram:", "GetRole", RAM, ram::role::get, ram::role::One),
+    access!("ram:", "UpdateRole", RAM, ram::role::update, ram::role::UpdateRole),
+    access!("ram:", "DeleteRole", RAM, ram::role::delete, ram::role::One),
+    access!("ram:", "ListRoles", RAM, ram::role::list, ram::role::ListRoles),
+    access!("sts:", "AssumeRole", &[Product::Sts], ram::role::assume, ram::role::AssumeRole),
     works!("DescribeEndpoints", &[Product::Location], region::endpoints, region::DescribeEndpoints),
     works!("CreateInstance", ECS, instance::create, instance::CreateInstance),
     not_yet!("DescribePrice", ECS),

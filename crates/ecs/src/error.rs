@@ -380,7 +380,7 @@ fn part_name(part: &'static str) -> &'static str {
 }
 
 /// The model's words as a sentence.
-fn sentence(error: &Error) -> String {
+pub(crate) fn sentence(error: &Error) -> String {
     let words = error.to_string();
     let mut letters = words.chars();
     letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))

@@ -24,6 +24,7 @@ mod key_pair;
 mod network;
 mod page;
 mod parameter;
+mod ram;
 mod region;
 mod security_group;
 mod security_group_rules;

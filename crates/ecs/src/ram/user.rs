@@ -1,0 +1,189 @@
+//! Users and their access keys.
+
+use control::{CreateUser as Create, DeleteAccessKey as DeleteKey, DeleteUser as Delete, RenameUser, UpdateAccessKey as UpdateKey};
+use jiff::Timestamp;
+use model::User;
+use secrecy::ExposeSecret;
+use wire::{FromArg, IntoDoc};
+
+use super::{Done, Next, Paging, refusal};
+use crate::Cx;
+use crate::error::Fault;
+
+#[derive(IntoDoc)]
+pub(crate) struct UserItem {
+    user_id: String,
+    user_name: String,
+    display_name: String,
+    create_date: Timestamp,
+    update_date: Timestamp,
+}
+
+pub(super) fn item(user: &User) -> UserItem {
+    let at = user.created_at.timestamp();
+    let (user_id, user_name) = (user.id.as_u64().to_string(), user.name.clone());
+    UserItem { user_id, display_name: user_name.clone(), user_name, create_date: at, update_date: at }
+}
+
+/// The parameter of calls on one user.
+#[derive(FromArg)]
+pub(crate) struct One {
+    user_name: String,
+}
+
+/// A reply that shows one user.
+#[derive(IntoDoc)]
+pub(crate) struct Shown {
+    user: UserItem,
+}
+
+/// Makes a user.
+pub(crate) async fn create(cx: &Cx<'_>, asked: One) -> Result<Shown, Fault> {
+    let made = cx.cloud.run(&cx.caller, Create { name: asked.user_name }, cx.options()?).await.map_err(refusal)?;
+    Ok(Shown { user: item(&made) })
+}
+
+/// Shows a user.
+pub(crate) async fn get(cx: &Cx<'_>, asked: One) -> Result<Shown, Fault> {
+    let found = cx.cloud.user(&cx.caller, Some(asked.user_name)).await.map_err(refusal)?;
+    Ok(Shown { user: item(&found) })
+}
+
+/// The parameters of `UpdateUser`.
+#[derive(FromArg)]
+pub(crate) struct UpdateUser {
+    user_name: String,
+    new_user_name: Option<String>,
+}
+
+/// Gives a user another name.
+pub(crate) async fn update(cx: &Cx<'_>, asked: UpdateUser) -> Result<Shown, Fault> {
+    let new_name = asked.new_user_name.unwrap_or_else(|| asked.user_name.clone());
+    let made = cx.cloud.run(&cx.caller, RenameUser { name: asked.user_name, new_name }, cx.options()?).await.map_err(refusal)?;
+    Ok(Shown { user: item(&made) })
+}
+
+/// Deletes a user.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: One) -> Result<Done, Fault> {
+    cx.cloud.run(&cx.caller, Delete { name: asked.user_name }, cx.options()?).await.map_err(refusal)?;
+    Ok(Done {})
+}
+
+/// The parameters of `ListUsers`.
+#[derive(FromArg)]
+pub(crate) struct ListUsers {
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// The reply of the lists of users.
+#[derive(IntoDoc)]
+pub(crate) struct Users {
+    #[reply(list = "User")]
+    users: Vec<UserItem>,
+    #[reply(flatten)]
+    next: Next,
+}
+
+pub(super) fn users(found: Vec<User>, paging: &Paging) -> Users {
+    let (page, next) = paging.page(found, |user| &user.name);
+    Users { users: page.iter().map(item).collect(), next }
+}
+
+/// Lists users.
+pub(crate) async fn list(cx: &Cx<'_>, asked: ListUsers) -> Result<Users, Fault> {
+    Ok(users(cx.cloud.users(&cx.caller).await.map_err(refusal)?, &asked.paging))
+}
+
+/// Whether a key acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, IntoDoc)]
+pub(crate) enum Status {
+    Active,
+    Inactive,
+}
+
+/// The parameter of calls on the keys of a user, which is the caller when it is not named.
+#[derive(FromArg)]
+pub(crate) struct Owner {
+    user_name: Option<String>,
+}
+
+/// The reply of `CreateAccessKey`, which holds the only copy of the secret.
+#[derive(IntoDoc)]
+pub(crate) struct Made {
+    access_key: NewKey,
+}
+
+#[derive(IntoDoc)]
+struct NewKey {
+    access_key_id: String,
+    access_key_secret: String,
+    status: Status,
+    create_date: Timestamp,
+}
+
+/// Makes an access key.
+pub(crate) async fn create_key(cx: &Cx<'_>, asked: Owner) -> Result<Made, Fault> {
+    let (key, _, made) = cx.cloud.create_access_key(&cx.caller, asked.user_name).await.map_err(refusal)?;
+    let access_key = NewKey {
+        access_key_id: made.id,
+        access_key_secret: made.secret.expose_secret().to_owned(),
+        status: Status::Active,
+        create_date: key.created_at.timestamp(),
+    };
+    Ok(Made { access_key })
+}
+
+/// The reply of `ListAccessKeys`.
+#[derive(IntoDoc)]
+pub(crate) struct Keys {
+    #[reply(list = "AccessKey")]
+    access_keys: Vec<Key>,
+}
+
+#[derive(IntoDoc)]
+struct Key {
+    access_key_id: String,
+    status: Status,
+    create_date: Timestamp,
+}
+
+/// Lists access keys.
+pub(crate) async fn list_keys(cx: &Cx<'_>, asked: Owner) -> Result<Keys, Fault> {
+    let (keys, _) = cx.cloud.access_keys(&cx.caller, asked.user_name).await.map_err(refusal)?;
+    let shown = keys.into_iter().map(|key| Key {
+        access_key_id: key.id,
+        status: if key.active { Status::Active } else { Status::Inactive },
+        create_date: key.created_at.timestamp(),
+    });
+    Ok(Keys { access_keys: shown.collect() })
+}
+
+/// The parameters of `UpdateAccessKey`.
+#[derive(FromArg)]
+pub(crate) struct UpdateAccessKey {
+    user_name: Option<String>,
+    user_access_key_id: String,
+    status: Status,
+}
+
+/// Turns an access key on or off.
+pub(crate) async fn update_key(cx: &Cx<'_>, asked: UpdateAccessKey) -> Result<Done, Fault> {
+    let command = UpdateKey { user: asked.user_name, key: asked.user_access_key_id, active: asked.status == Status::Active };
+    cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?;
+    Ok(Done {})
+}
+
+/// The parameters of `DeleteAccessKey`.
+#[derive(FromArg)]
+pub(crate) struct DeleteAccessKey {
+    user_name: Option<String>,
+    user_access_key_id: String,
+}
+
+/// Deletes an access key.
+pub(crate) async fn delete_key(cx: &Cx<'_>, asked: DeleteAccessKey) -> Result<Done, Fault> {
+    let command = DeleteKey { user: asked.user_name, key: asked.user_access_key_id };
+    cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?;
+    Ok(Done {})
+}
