@@ -22,9 +22,9 @@ use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::fleet::Wanted;
 use crate::instance::check_description;
-use crate::network::{default_subnets, subnet_of};
 use crate::placement::Cost;
 use crate::run::{Command, Cx};
+use crate::subnet::{default_subnets, subnet_of};
 use crate::work::wake_instance;
 
 /// Most instances of one call (ECS and CVM document 100; EC2 leaves it to the quota).

@@ -228,8 +228,7 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::Duplicate { noun, .. } => say(duplicate_code(*noun), message),
         Error::IncorrectState { noun, id, state, wanted } => {
-            let code = if *noun == Noun::Instance { "IncorrectInstanceState" } else { "IncorrectState" };
-            say(code, format!("The {noun} '{id}' is {}; it must be {}", state_word(state), state_word(wanted)))
+            say(state_code(*noun, wanted), format!("The {noun} '{id}' is {}; it must be {}", state_word(state), state_word(wanted)))
         }
         Error::InUse { noun, .. } => say(in_use_code(*noun), message),
         Error::Protected { noun: Noun::SecurityGroup, .. } => say("CannotDelete", message),
@@ -268,6 +267,11 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::Address => "InvalidAllocationID.NotFound",
         Noun::SecurityGroup => "InvalidGroup.NotFound",
         Noun::SecurityGroupRule if id.starts_with(RuleId::PREFIX) => "InvalidSecurityGroupRuleId.NotFound",
+        Noun::Association => "InvalidAssociationID.NotFound",
+        Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
+        Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
+        Noun::RouteTable => "InvalidRouteTableID.NotFound",
+        Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::Host => "InvalidHostID.NotFound",
         Noun::User => "InvalidUserID.NotFound",
@@ -278,6 +282,36 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         }
     };
     say(code, format!("The {noun} '{id}' does not exist"))
+}
+
+/// The code for a thing in a state that does not allow the call.
+fn state_code(noun: Noun, wanted: &str) -> &'static str {
+    match noun {
+        Noun::Instance => "IncorrectInstanceState",
+        Noun::Address if wanted == "associated" => "InvalidAssociationID.NotFound",
+        Noun::Address => "InvalidIPAddress.InUse",
+        Noun::InternetGateway => "Gateway.NotAttached",
+        Noun::Account
+        | Noun::User
+        | Noun::AccessKey
+        | Noun::Region
+        | Noun::Zone
+        | Noun::Host
+        | Noun::InstanceType
+        | Noun::Image
+        | Noun::KeyPair
+        | Noun::Volume
+        | Noun::Snapshot
+        | Noun::Vpc
+        | Noun::Subnet
+        | Noun::Interface
+        | Noun::SecurityGroup
+        | Noun::SecurityGroupRule
+        | Noun::Association
+        | Noun::RouteTable
+        | Noun::Route
+        | Noun::RouteTableAssociation => "IncorrectState",
+    }
 }
 
 const fn malformed_code(noun: Noun) -> &'static str {
@@ -291,6 +325,9 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::Interface => "InvalidNetworkInterfaceId.Malformed",
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
+        Noun::RouteTable => "InvalidRouteTableId.Malformed",
+        Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
+        Noun::Association | Noun::RouteTableAssociation => "InvalidAssociationID.Malformed",
         Noun::KeyPair
         | Noun::Address
         | Noun::InstanceType
@@ -302,7 +339,8 @@ const fn malformed_code(noun: Noun) -> &'static str {
         | Noun::Policy
         | Noun::Region
         | Noun::Zone
-        | Noun::Host => "InvalidParameterValue",
+        | Noun::Host
+        | Noun::Route => "InvalidParameterValue",
     }
 }
 
@@ -312,6 +350,9 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::SecurityGroup => "InvalidGroup.Duplicate",
         Noun::SecurityGroupRule => "InvalidPermission.Duplicate",
         Noun::Image => "InvalidAMIName.Duplicate",
+        Noun::Association | Noun::InternetGateway | Noun::RouteTableAssociation => "Resource.AlreadyAssociated",
+        Noun::Route => "RouteAlreadyExists",
+        Noun::Subnet => "InvalidSubnet.Conflict",
         Noun::Account
         | Noun::User
         | Noun::AccessKey
@@ -326,8 +367,8 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Vpc
-        | Noun::Subnet
         | Noun::Interface
+        | Noun::RouteTable
         | Noun::Address => "InvalidParameterValue",
     }
 }
@@ -354,7 +395,12 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Vpc
         | Noun::Subnet
         | Noun::SecurityGroup
-        | Noun::SecurityGroupRule => "DependencyViolation",
+        | Noun::SecurityGroupRule
+        | Noun::Association
+        | Noun::InternetGateway
+        | Noun::RouteTable
+        | Noun::Route
+        | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }
 
@@ -364,6 +410,11 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::KeyPairs => "ResourceLimitExceeded",
         QuotaName::Addresses => "AddressLimitExceeded",
         QuotaName::SecurityGroups => "SecurityGroupLimitExceeded",
+        QuotaName::Vpcs => "VpcLimitExceeded",
+        QuotaName::Subnets => "SubnetLimitExceeded",
+        QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
+        QuotaName::RouteTables => "RouteTableLimitExceeded",
+        QuotaName::Routes => "RouteLimitExceeded",
     }
 }
 
@@ -373,6 +424,8 @@ fn invalid_code(parameter: &str) -> &'static str {
         "PublicKeyMaterial" => "InvalidKey.Format",
         "VolumeSize" => "InvalidBlockDeviceMapping",
         "Tag" => "TagLimitExceeded",
+        "VpcRange" => "InvalidVpc.Range",
+        "SubnetRange" => "InvalidSubnet.Range",
         _ => "InvalidParameterValue",
     }
 }

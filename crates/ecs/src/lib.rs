@@ -25,6 +25,8 @@ mod network;
 mod page;
 mod parameter;
 mod region;
+mod route;
+mod route_change;
 mod security_group;
 mod security_group_rules;
 mod subnet;

@@ -18,11 +18,31 @@ pub enum QuotaName {
     Addresses,
     /// Security groups.
     SecurityGroups,
+    /// VPCs.
+    Vpcs,
+    /// Subnets in one VPC.
+    Subnets,
+    /// Internet gateways.
+    InternetGateways,
+    /// Route tables in one VPC.
+    RouteTables,
+    /// Routes in one table, besides the local one.
+    Routes,
 }
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 4] = [QuotaName::Instances, QuotaName::KeyPairs, QuotaName::Addresses, QuotaName::SecurityGroups];
+    pub const ALL: [QuotaName; 9] = [
+        QuotaName::Instances,
+        QuotaName::KeyPairs,
+        QuotaName::Addresses,
+        QuotaName::SecurityGroups,
+        QuotaName::Vpcs,
+        QuotaName::Subnets,
+        QuotaName::InternetGateways,
+        QuotaName::RouteTables,
+        QuotaName::Routes,
+    ];
 
     /// The name in texts and tables.
     pub const fn as_str(self) -> &'static str {
@@ -31,17 +51,26 @@ impl QuotaName {
             QuotaName::KeyPairs => "key-pairs",
             QuotaName::Addresses => "addresses",
             QuotaName::SecurityGroups => "security-groups",
+            QuotaName::Vpcs => "vpcs",
+            QuotaName::Subnets => "subnets",
+            QuotaName::InternetGateways => "internet-gateways",
+            QuotaName::RouteTables => "route-tables",
+            QuotaName::Routes => "routes",
         }
     }
 
     /// The limit of an account that has none of its own. Five elastic addresses a region is what the three clouds give a new
-    /// account; the others are EC2's documented defaults, but for instances, which EC2 limits by processors.
+    /// account, ten VPCs what Alibaba Cloud does (EC2: five, each with a gateway); the others are EC2's documented defaults, but
+    /// for instances, which EC2 limits by processors.
     pub const fn default_limit(self) -> u64 {
         match self {
             QuotaName::Instances => 1_000,
             QuotaName::KeyPairs => 5_000,
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
+            QuotaName::Vpcs | QuotaName::InternetGateways => 10,
+            QuotaName::Subnets | QuotaName::RouteTables => 200,
+            QuotaName::Routes => 50,
         }
     }
 

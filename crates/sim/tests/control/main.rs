@@ -2,5 +2,6 @@
 
 mod commands;
 mod crashes;
+mod networks;
 mod seeds;
 mod world;
