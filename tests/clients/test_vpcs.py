@@ -183,6 +183,17 @@ def test_attributes_of_networks_are_kept(owner, twins, key, shell, until):
     assert ec2.describe_subnets(SubnetIds=[subnet["SubnetId"]])["Subnets"][0]["MapPublicIpOnLaunch"] is True
 
 
+def test_the_default_vpc_can_be_deleted_and_made_again(owner):
+    ec2, _ = owner
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    with pytest.raises(botocore.exceptions.ClientError, match="DefaultVpcAlreadyExists"):
+        ec2.create_default_vpc()
+    remove_vpc(ec2, vpc["VpcId"])
+    made = ec2.create_default_vpc()["Vpc"]
+    assert (made["IsDefault"], made["CidrBlock"]) == (True, vpc["CidrBlock"])
+    assert len(ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [made["VpcId"]]}])["Subnets"]) == 2
+
+
 def test_a_network_through_alibabas_sdk_carries_a_guest(owner, cloud, key, shell, until):
     """A VPC made so needs no gateway: an elastic address is enough, as in Alibaba Cloud."""
     ec2, tenant = owner

@@ -59,7 +59,7 @@ pub use instance::{
 };
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
-pub use network::{CreateVpc, DeleteVpc, ModifyVpc};
+pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
 pub use overview::Overview;
 pub use password::hash as hash_password;
 pub use permission::{

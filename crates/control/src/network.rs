@@ -38,6 +38,10 @@ pub struct CreateVpc {
     pub tags: Tags,
 }
 
+/// Makes the default VPC of an account that has deleted it, with all that the first one had.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateDefaultVpc {}
+
 /// Changes a VPC. What is `None` stays.
 #[derive(Debug, Clone, Serialize)]
 pub struct ModifyVpc {
@@ -84,6 +88,26 @@ impl Command for CreateVpc {
         add_tags(&mut vpc.tags, &self.tags)?;
         insert_vpc(tx, cx.cloud, &vpc)?;
         Ok(vpc)
+    }
+}
+
+impl Command for CreateDefaultVpc {
+    type Reply = Vpc;
+    const NAME: &'static str = "CreateDefaultVpc";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![Target { path: Some("vpc/*".to_owned()), tags: Tags::new(), request_tags: Tags::new() }])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vpc, Failure> {
+        let account = cx.caller.account();
+        if let Some(vpc) = tx.vpc_default(account)? {
+            return Err(Error::Duplicate { noun: Noun::Vpc, name: vpc.id.to_string() }.into());
+        }
+        let (vpcs, gateways) = (tx.quota_limit(account, QuotaName::Vpcs)?, tx.quota_limit(account, QuotaName::InternetGateways)?);
+        QuotaName::Vpcs.check(vpcs, tx.vpc_count(account, vpcs)?, 1)?;
+        QuotaName::InternetGateways.check(gateways, tx.internet_gateway_count(account, gateways)?, 1)?;
+        insert_default_network(tx, cx.cloud, account, cx.now)
     }
 }
 
@@ -145,8 +169,8 @@ impl Command for DeleteVpc {
     }
 }
 
-/// Makes the default network of an account.
-pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: AccountId, now: Millis) -> Result<(), Failure> {
+/// Makes the default network of an account and gives its VPC.
+pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: AccountId, now: Millis) -> Result<Vpc, Failure> {
     let region = cloud.region();
     let new_id = || cloud.ids().next(now);
     let vpc = Vpc {
@@ -176,7 +200,8 @@ pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: Ac
     tx.insert(&gateway)?;
     let target = RouteTarget::InternetGateway { gateway: gateway.id };
     table.routes.push(Route { destination: Ipv4Net::default(), target });
-    Ok(tx.update(&table)?)
+    tx.update(&table)?;
+    Ok(vpc)
 }
 
 fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: Millis) -> Result<Vpc, Failure> {

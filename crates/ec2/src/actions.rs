@@ -167,6 +167,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" RevokeSecurityGroupEgress => security_group_rules::revoke_egress, security_group_rules::Change,
         Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
     Ec2 "ec2:" CreateVpc => network::create, network::CreateVpc, Partly("IPv4 ranges only"), network::CREATE_ABSENT;
+    Ec2 "ec2:" CreateDefaultVpc => network::create_default, network::CreateDefaultVpc, Works, &[];
     Ec2 "ec2:" DeleteVpc => network::delete, network::DeleteVpc, Works, &[];
     Ec2 "ec2:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute,
         Partly("no public host names are made"), &["EnableNetworkAddressUsageMetrics"];

@@ -353,6 +353,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::Association | Noun::InternetGateway | Noun::RouteTableAssociation => "Resource.AlreadyAssociated",
         Noun::Route => "RouteAlreadyExists",
         Noun::Subnet => "InvalidSubnet.Conflict",
+        Noun::Vpc => "DefaultVpcAlreadyExists",
         Noun::Account
         | Noun::User
         | Noun::AccessKey
@@ -366,7 +367,6 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::InstanceType
         | Noun::Volume
         | Noun::Snapshot
-        | Noun::Vpc
         | Noun::Interface
         | Noun::RouteTable
         | Noun::Address => "InvalidParameterValue",

@@ -130,6 +130,15 @@ pub(crate) async fn create(cx: Cx, asked: CreateVpc) -> Result<Created, Refusal>
     Ok(Created { vpc: vpc_item(&cx.cloud.run(&cx.caller, command, cx.options(None)).await?) })
 }
 
+/// The parameters of `CreateDefaultVpc`: none.
+#[derive(FromArg)]
+pub(crate) struct CreateDefaultVpc {}
+
+/// Makes the default VPC of an account that has deleted it.
+pub(crate) async fn create_default(cx: Cx, _: CreateDefaultVpc) -> Result<Created, Refusal> {
+    Ok(Created { vpc: vpc_item(&cx.cloud.run(&cx.caller, control::CreateDefaultVpc {}, cx.options(None)).await?) })
+}
+
 /// The parameters of `DeleteVpc`.
 #[derive(FromArg)]
 pub(crate) struct DeleteVpc {

@@ -74,6 +74,28 @@ async fn a_network_is_made_and_taken_away() {
 }
 
 #[tokio::test]
+async fn a_deleted_default_vpc_is_made_again() {
+    let world = World::new().await;
+    world.refused("Action=CreateDefaultVpc", 400, "DefaultVpcAlreadyExists").await;
+    let shown = body(&world, "Action=DescribeSubnets").await;
+    let vpc = elements(&shown, "vpcId").remove(0);
+    for subnet in elements(&shown, "subnetId") {
+        body(&world, &format!("Action=DeleteSubnet&SubnetId={subnet}")).await;
+    }
+    let gateway = made(&world, "Action=DescribeInternetGateways", "internetGatewayId").await;
+    body(&world, &format!("Action=DetachInternetGateway&InternetGatewayId={gateway}&VpcId={vpc}")).await;
+    body(&world, &format!("Action=DeleteInternetGateway&InternetGatewayId={gateway}")).await;
+    body(&world, &format!("Action=DeleteVpc&VpcId={vpc}")).await;
+    let image = world.image("pileus-linux").await;
+    let run = format!("Action=RunInstances&ImageId={image}&InstanceType=t3.nano&MinCount=1&MaxCount=1");
+    world.refused(&run, 400, "MissingParameter").await;
+    body(&world, "Action=CreateDefaultVpc").await;
+    let instance = elements(&body(&world, &run).await, "instanceId").remove(0);
+    let shown = body(&world, &format!("Action=DescribeInstances&InstanceId.1={instance}")).await;
+    assert_eq!(elements(&shown, "ipAddress").len(), 1, "it has a public address and a way out");
+}
+
+#[tokio::test]
 async fn a_new_vpc_has_a_default_group_and_a_main_table_and_no_way_out() {
     let world = World::new().await;
     let id = vpc(&world, "10.0.0.0/16").await;
