@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+import uuid
 
 import botocore.exceptions
 import pytest
@@ -193,6 +194,22 @@ def test_the_same_through_alibabas_sdk(owner, guests, key, shell, until):
     until(lambda: not answers(ip), MOVES_WITHIN, "silence at the address that was untied")
     alibaba_vpc.call(tenant, "ReleaseEipAddress", AllocationId=eip)
     assert alibaba_vpc.call(tenant, "DescribeEipAddresses", AllocationId=eip)["TotalCount"] == 0
+
+
+def test_a_running_instance_gets_a_public_address_of_its_own(simulated):
+    tenant = Tenant(simulated, f"public-{uuid.uuid4().hex[:8]}")
+    (id,) = tenant.run()
+    tenant.wait([id], "Running")
+    try:
+        assert tenant.instance(id)["PublicIpAddress"]["IpAddress"] == []
+        ip = tenant.call("AllocatePublicIpAddress", InstanceId=id)["IpAddress"]
+        assert tenant.instance(id)["PublicIpAddress"]["IpAddress"] == [ip]
+        assert tenant.refused("AllocatePublicIpAddress", InstanceId=id) == "InvalidAssociation.Duplicated"
+        group = tenant.call("DescribeSecurityGroups", SecurityGroupName="default")["SecurityGroups"]["SecurityGroup"][0]["SecurityGroupId"]
+        tenant.call("ModifySecurityGroupAttribute", SecurityGroupId=group, Description="changed while in use")
+        assert tenant.call("DescribeSecurityGroupAttribute", SecurityGroupId=group)["Description"] == "changed while in use"
+    finally:
+        tenant.call("DeleteInstance", InstanceId=id, Force="true")
 
 
 def test_an_account_has_five_addresses(owner):

@@ -73,6 +73,13 @@ pub struct ReleaseAddress {
     pub address: AddressRef,
 }
 
+/// Gives a running instance that has no public address one of its own, as if it had been launched so.
+#[derive(Debug, Clone, Serialize)]
+pub struct GivePublicAddress {
+    /// The instance.
+    pub instance: InstanceId,
+}
+
 /// An elastic address by what a caller knows of it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub enum AddressRef {
@@ -237,6 +244,33 @@ impl Command for ReleaseAddress {
         }
         tx.delete::<Address>(address.id)?;
         Ok(())
+    }
+}
+
+impl Command for GivePublicAddress {
+    type Reply = Ipv4Addr;
+    const NAME: &'static str = "GivePublicAddress";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let row = tx.get::<Instance>(self.instance)?.filter(|row| row.account == cx.caller.account());
+        Ok(vec![Target::of("instance", self.instance, &row.map(|row| row.tags).unwrap_or_default())])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Ipv4Addr, Failure> {
+        let mut instance = instance_of(tx, cx.caller.account(), self.instance)?;
+        if instance.phase != Phase::Running {
+            let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
+            return Err(Error::IncorrectState { noun, id, state, wanted: "running" }.into());
+        }
+        check_gateway(tx, instance.vpc)?;
+        if let Some(there) = tx.address_of_interface(instance.interface)? {
+            return Err(taken(&there, instance.interface));
+        }
+        let address = free_address(tx, cx, AddressKind::Automatic, Some(instance.interface))?;
+        tx.insert(&address)?;
+        instance.automatic_address = true;
+        save(tx, &mut instance, cx.now)?;
+        Ok(address.ip)
     }
 }
 

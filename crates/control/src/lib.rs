@@ -40,7 +40,8 @@ mod work;
 
 pub use account::NewAccessKey;
 pub use address::{
-    AddressRef, AllocateAddress, AssociateAddress, AssociateTo, DisassociateAddress, GivesWay, ModifyAddress, ReleaseAddress,
+    AddressRef, AllocateAddress, AssociateAddress, AssociateTo, DisassociateAddress, GivePublicAddress, GivesWay, ModifyAddress,
+    ReleaseAddress,
 };
 pub use auth::{Caller, Principal, Target, Who};
 pub use clock::Clock;
@@ -73,7 +74,7 @@ pub use route::{
 pub use routes::RouteTableView;
 pub use run::{Command, Cx, Options};
 pub use seal::{MASTER_KEY_LEN, MasterKey, SealError};
-pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, SetSecurityGroups};
+pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, ModifySecurityGroup, SetSecurityGroups};
 pub use security_group_rules::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 pub use stray::Stray;
 pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};

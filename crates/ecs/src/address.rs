@@ -263,3 +263,21 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyEipAddressAttribute) -> Res
 fn by_id(text: &str) -> Result<AddressRef, Fault> {
     Ok(AddressRef::Id(id::<AddressId>(Noun::Address, text)?))
 }
+
+/// `AllocatePublicIpAddress`.
+#[derive(FromArg)]
+pub(crate) struct AllocatePublicIpAddress {
+    instance_id: String,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct PublicIp {
+    ip_address: String,
+}
+
+/// Gives a running instance without a public address one of its own.
+pub(crate) async fn give(cx: &Cx<'_>, asked: AllocatePublicIpAddress) -> Result<PublicIp, Fault> {
+    let instance = id(Noun::Instance, &asked.instance_id)?;
+    let ip = cx.cloud.run(&cx.caller, control::GivePublicAddress { instance }, cx.options()?).await?;
+    Ok(PublicIp { ip_address: ip.to_string() })
+}

@@ -28,7 +28,9 @@ async fn an_address_is_taken_tied_untied_and_given_back() {
     let body = world.golden("AllocateAddress", &format!("Action=AllocateAddress&{tags}")).await;
     let (id, ip) = (elements(&body, "allocationId").remove(0), elements(&body, "publicIp").remove(0));
     world.golden("AssociateAddress", &format!("Action=AssociateAddress&AllocationId={id}&InstanceId={instance}")).await;
-    world.golden("DescribeAddressesAttribute", &format!("Action=DescribeAddressesAttribute&AllocationId.1={id}&Attribute=domain-name")).await;
+    world
+        .golden("DescribeAddressesAttribute", &format!("Action=DescribeAddressesAttribute&AllocationId.1={id}&Attribute=domain-name"))
+        .await;
     world.golden("DescribeAddresses.tied", "Action=DescribeAddresses&Filter.1.Name=tag:a&Filter.1.Value.1=b").await;
     assert_eq!(public(&world, &instance).await, [ip.clone()], "it took the place of {automatic:?}");
     world.refused(&format!("Action=ReleaseAddress&AllocationId={id}"), 400, "InvalidIPAddress.InUse").await;

@@ -52,6 +52,19 @@ async fn an_address_is_taken_tied_untied_and_given_back() {
 }
 
 #[tokio::test]
+async fn a_running_instance_gets_a_public_address_of_its_own() {
+    let world = World::new().await;
+    let instance = world.run("").await.remove(0);
+    let give = format!("Action=AllocatePublicIpAddress&InstanceId={instance}");
+    world.refused(&give, 403, "IncorrectInstanceStatus").await;
+    world.settle().await;
+    let given = world.json(&give).await["IpAddress"].as_str().unwrap().to_owned();
+    world.refused(&give, 400, "InvalidAssociation.Duplicated").await;
+    let shown = world.json(&format!("Action=DescribeInstances&InstanceIds=[\"{instance}\"]")).await;
+    assert_eq!(shown["Instances"]["Instance"][0]["PublicIpAddress"]["IpAddress"][0], given.as_str());
+}
+
+#[tokio::test]
 async fn nothing_gives_way_to_an_address() {
     let world = World::new().await;
     let with_public_ip = world.run("InternetMaxBandwidthOut=5").await.remove(0);
