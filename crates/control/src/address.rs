@@ -116,7 +116,7 @@ impl Command for AllocateAddress {
     const NAME: &'static str = "AllocateAddress";
 
     fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![Target { path: Some("elastic-ip/*".to_owned()), tags: Tags::new(), request_tags: self.tags.clone() }])
+        Ok(vec![Target { path: Some("elastic-ip/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() }])
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Address, Failure> {

@@ -46,7 +46,7 @@ impl Command for CreateInternetGateway {
     const NAME: &'static str = "CreateInternetGateway";
 
     fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![Target { path: Some("internet-gateway/*".to_owned()), tags: Tags::new(), request_tags: self.tags.clone() }])
+        Ok(vec![Target { path: Some("internet-gateway/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() }])
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<InternetGateway, Failure> {

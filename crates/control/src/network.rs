@@ -69,7 +69,7 @@ impl Command for CreateVpc {
     const NAME: &'static str = "CreateVpc";
 
     fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![Target { path: Some("vpc/*".to_owned()), tags: Tags::new(), request_tags: self.tags.clone() }])
+        Ok(vec![Target { path: Some("vpc/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() }])
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vpc, Failure> {
@@ -96,7 +96,7 @@ impl Command for CreateDefaultVpc {
     const NAME: &'static str = "CreateDefaultVpc";
 
     fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![Target { path: Some("vpc/*".to_owned()), tags: Tags::new(), request_tags: Tags::new() }])
+        Ok(vec![Target { path: Some("vpc/*".to_owned()), ..Target::default() }])
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vpc, Failure> {

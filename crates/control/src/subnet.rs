@@ -56,7 +56,7 @@ impl Command for CreateSubnet {
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
         let mut targets = crate::network::target(tx, cx, self.vpc)?;
-        targets.push(Target { path: Some("subnet/*".to_owned()), tags: Tags::new(), request_tags: self.tags.clone() });
+        targets.push(Target { path: Some("subnet/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() });
         Ok(targets)
     }
 

@@ -10,8 +10,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type, interface,
-    key_pair, network, region, route, run_instances, security_group, security_group_rules, sts, subnet, tag, volume,
+    Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type,
+    interface, key_pair, network, region, route, run_instances, security_group, security_group_rules, sts, subnet, tag, volume,
 };
 
 /// A service of the vendor, as signatures name it.

@@ -292,6 +292,9 @@ fn state_code(noun: Noun, wanted: &str) -> &'static str {
         Noun::Address => "InvalidIPAddress.InUse",
         Noun::InternetGateway => "Gateway.NotAttached",
         Noun::Account
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
         | Noun::User
         | Noun::AccessKey
         | Noun::Region
