@@ -14,6 +14,8 @@ import botocore.session
 
 # Enumerations of the vendor that name what only the vendor sells; another cloud has names of its own.
 OPEN_ENUMERATIONS = {"InstanceType"}
+# Words that the vendor documents beside an enumeration that lacks them: the state of an internet gateway that is attached.
+DOCUMENTED = {("AttachmentStatus", "available")}
 SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -106,7 +108,7 @@ def scalar(path, shape, text, found):
         found.append(f"{path}: {text!r} is neither true nor false")
     elif kind == "timestamp" and not SECOND.fullmatch(text):
         found.append(f"{path}: {text!r} is no time")
-    elif allowed and shape.name not in OPEN_ENUMERATIONS and text not in allowed:
+    elif allowed and shape.name not in OPEN_ENUMERATIONS and text not in allowed and (shape.name, text) not in DOCUMENTED:
         found.append(f"{path}: {text!r} is none of {', '.join(allowed)}")
 
 

@@ -77,6 +77,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         groups: vec![],
         names: vec![],
         domain: String::new(),
+        resolver: true,
     };
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }
 }

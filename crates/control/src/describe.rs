@@ -84,6 +84,10 @@ pub enum Field {
     Fingerprint,
     /// A description.
     Description,
+    /// A tie: of an address, or of a route table.
+    Association,
+    /// Where a route leads.
+    Gateway,
     /// Whether an address is kept until it is released: `true` or `false`.
     IsElastic,
     /// How far a volume is attached ([`Volume::attachment_word`]).
@@ -189,6 +193,15 @@ pub struct InterfaceView {
     pub address: Option<Address>,
     /// Its security groups: id and name.
     pub groups: Vec<(SecurityGroupId, String)>,
+}
+
+/// A public address with the interface that it is translated to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressView {
+    /// The address.
+    pub address: Address,
+    /// The interface.
+    pub interface: Option<Interface>,
 }
 
 /// A noun that can be listed.
@@ -318,7 +331,7 @@ fn matches<T: Listing>(row: &T, filter: &Filter) -> bool {
     filter.values.iter().any(|pattern| found.iter().any(|value| matches_pattern(pattern, value)))
 }
 
-fn tag_values(tags: &Tags, field: &Field) -> Vec<String> {
+pub(crate) fn tag_values(tags: &Tags, field: &Field) -> Vec<String> {
     match field {
         Field::Tag(key) => tags.get(key).cloned().into_iter().collect(),
         Field::TagKey => tags.keys().cloned().collect(),
@@ -438,6 +451,41 @@ listing!(Address, model::AddressId, Address, |tx, account| Ok(tx.address_list(ac
     Field::IsElastic => flag(address.kind == AddressKind::Elastic),
     _ => tag_values(&address.tags, field),
 });
+
+impl Listing for AddressView {
+    type Id = model::AddressId;
+    const NOUN: model::Noun = model::Noun::Address;
+
+    fn id(&self) -> model::AddressId {
+        self.address.id
+    }
+
+    fn id_value(id: model::AddressId) -> (u64, String) {
+        Address::id_value(id)
+    }
+
+    fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<AddressView>, Failure> {
+        let addresses = tx.address_list(account)?;
+        let interfaces = tx.get_many::<Interface>(&distinct(addresses.iter().filter_map(|address| address.interface)))?;
+        let mut interfaces = by_id(interfaces, |nic| nic.id);
+        let view = |address: Address| {
+            let interface = address.interface.and_then(|id| interfaces.remove(&id));
+            AddressView { address, interface }
+        };
+        Ok(addresses.into_iter().map(view).collect())
+    }
+
+    fn values(&self, field: &Field) -> Vec<String> {
+        match field {
+            Field::Name => vec![self.address.name.clone()],
+            Field::Association => self.address.association.iter().map(ToString::to_string).collect(),
+            Field::Instance => self.interface.iter().filter_map(|nic| nic.instance).map(|id| id.to_string()).collect(),
+            Field::PrivateIp => self.interface.iter().map(|nic| nic.ip.to_string()).collect(),
+            Field::State => vec![if self.interface.is_some() { "associated" } else { "available" }.to_owned()],
+            _ => self.address.values(field),
+        }
+    }
+}
 
 fn available(mut images: Vec<Image>) -> Vec<Image> {
     images.retain(|image| image.phase == ImagePhase::Available);

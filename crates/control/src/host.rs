@@ -20,10 +20,11 @@ use hostspec::{
     DiskSpec, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SubnetSpec, VmNic,
     VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
+use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
 use model::{
     Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, MIB, Noun, Peer, SecurityGroup,
-    SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId,
+    SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId, ways_out,
 };
 use store::{FeedError, Tx};
 use tokio::sync::watch;
@@ -293,7 +294,8 @@ impl<'r> Before<'r> {
 
 struct Network {
     vpc: Vpc,
-    subnets: Vec<Subnet>,
+    /// Each with the public addresses that it may send to.
+    subnets: Vec<(Subnet, Vec<Ipv4Net>)>,
     groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
 }
@@ -434,12 +436,13 @@ impl Rendering {
             id: vpc.id,
             vni: vpc.vni,
             ranges: vec![vpc.range],
-            subnets: network.subnets.iter().map(|s| SubnetSpec { id: s.id, range: s.range, gateway: s.gateway() }).collect(),
+            subnets: network.subnets.iter().map(|(subnet, ways_out)| subnet_spec(subnet, ways_out)).collect(),
             names: nics.iter().map(record).collect(),
             nics,
             remote: vec![],
             groups: network.groups.values().map(|group| network.group(group)).collect(),
             domain: self.domain.clone(),
+            resolver: vpc.dns_support,
         }
     }
 }
@@ -466,7 +469,13 @@ impl Network {
                 }
             }
         }
-        Ok(Network { vpc, subnets: tx.subnet_list_of_vpc(id)?, groups, members })
+        let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, tx.internet_gateway_of_vpc(id)?);
+        let with_ways = |subnet: Subnet| {
+            let ways = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
+            (subnet, ways)
+        };
+        let subnets = tx.subnet_list_of_vpc(id)?.into_iter().map(with_ways).collect();
+        Ok(Network { vpc, subnets, groups, members })
     }
 
     fn group(&self, group: &SecurityGroup) -> GroupSpec {
@@ -488,6 +497,10 @@ fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
         Peer::Group { group } => Some(group),
         Peer::Range { .. } => None,
     }
+}
+
+fn subnet_spec(subnet: &Subnet, ways_out: &[Ipv4Net]) -> SubnetSpec {
+    SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out: ways_out.to_vec() }
 }
 
 fn nic_spec(instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> NicSpec {

@@ -79,6 +79,8 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Architecture
         | Field::IsDefault
         | Field::IsElastic
+        | Field::Association
+        | Field::Gateway
         | Field::IsPublic
         | Field::Range
         | Field::Attachment
@@ -225,6 +227,8 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Volume
         | Field::IsDefault
         | Field::IsElastic
+        | Field::Association
+        | Field::Gateway
         | Field::IsPublic
         | Field::Range
         | Field::Attachment

@@ -22,9 +22,9 @@ use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::fleet::Wanted;
 use crate::instance::check_description;
-use crate::network::{default_subnets, subnet_of};
 use crate::placement::Cost;
 use crate::run::{Command, Cx};
+use crate::subnet::{default_subnets, subnet_of};
 use crate::volume::{New, NewVolume, check_quota, device_for};
 use crate::work::wake_instance;
 

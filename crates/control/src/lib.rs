@@ -9,6 +9,7 @@ mod cloud;
 mod console;
 mod describe;
 mod fleet;
+mod gateway;
 mod host;
 mod ids;
 mod image;
@@ -23,12 +24,15 @@ mod permission;
 pub mod placement;
 mod report;
 mod role;
+mod route;
+mod routes;
 mod run;
 mod seal;
 mod security_group;
 mod security_group_rules;
 mod ssh_key;
 mod stray;
+mod subnet;
 mod tag;
 mod user;
 mod user_group;
@@ -36,13 +40,19 @@ mod volume;
 mod work;
 
 pub use account::NewAccessKey;
+pub use address::{
+    AddressRef, AllocateAddress, AssociateAddress, AssociateTo, DisassociateAddress, GivePublicAddress, GivesWay, ModifyAddress,
+    ReleaseAddress,
+};
 pub use auth::{Caller, Principal, Target, Who};
 pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};
 pub use describe::{
-    FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, InterfaceView, Listed, Listing, PAGE_MAX, Page, Query,
+    AddressView, FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, InterfaceView, Listed, Listing, PAGE_MAX, Page,
+    Query,
 };
+pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use host::NewHost;
 pub use ids::Ids;
 pub use image::NewImage;
@@ -51,17 +61,24 @@ pub use instance::{
 };
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
+pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
 pub use overview::Overview;
 pub use password::hash as hash_password;
 pub use permission::{
     AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, VersionChange,
 };
 pub use role::{AssumeRole, CreateRole, DeleteRole, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
+pub use route::{
+    AssociateRouteTable, ChangeRoute, CreateRouteTable, DeleteRouteTable, DisassociateRouteTable, ReplaceRouteTableAssociation,
+    RouteChange, RouteTie,
+};
+pub use routes::RouteTableView;
 pub use run::{Command, Cx, Options};
 pub use seal::{MASTER_KEY_LEN, MasterKey, SealError};
-pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, SetSecurityGroups};
+pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, ModifySecurityGroup, SetSecurityGroups};
 pub use security_group_rules::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 pub use stray::Stray;
+pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};

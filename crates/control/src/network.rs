@@ -1,34 +1,184 @@
-//! VPCs and their subnets. In this version every account has a default VPC with one subnet in each zone and a default
-//! security group, made with the account.
+//! VPCs. Every account has a default one, made with it: a subnet in each zone, and a gateway that its main route table leads to.
+
+use model::{
+    AccountId, DEFAULT_GROUP, Error, Host, HostId, Instance, InternetGateway, InternetGatewayId, Millis, Noun, QuotaName, Route,
+    RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget, RuleId, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Vpc,
+    VpcId, add_tags, check_name, check_vpc_range, default_rules,
+};
 
 use ipnet::Ipv4Net;
-use model::{
-    AccountId, DEFAULT_GROUP, Error, Millis, Noun, RuleId, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Vpc, VpcId,
-    default_rules,
-};
+use serde::Serialize;
+use std::collections::BTreeSet;
 use store::Tx;
 
+use crate::auth::Target;
+use crate::instance::check_description;
+use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 
 /// Smallest default subnet, as a prefix length: 16 to a VPC, as EC2's /20 in a /16.
 const SUBNET_BITS: u8 = 4;
+/// Most things that a refused deletion names.
+pub(crate) const DEPENDENTS_NAMED: usize = 10;
 
-/// Makes the default network of an account.
-pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: AccountId, now: Millis) -> Result<(), Failure> {
+/// Makes a VPC, with a default security group and a main route table.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateVpc {
+    /// Its range.
+    pub range: Ipv4Net,
+    /// Shortest prefix that the range may have.
+    pub prefix_shortest: u8,
+    /// Whether its machines reach public addresses without a gateway.
+    pub open: bool,
+    /// Display name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Makes the default VPC of an account that has deleted it, with all that the first one had.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateDefaultVpc {}
+
+/// Changes a VPC. What is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifyVpc {
+    /// Which one.
+    pub id: VpcId,
+    /// Display name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Whether questions for names are answered.
+    pub dns_support: Option<bool>,
+    /// Whether machines were to have public host names.
+    pub dns_hostnames: Option<bool>,
+}
+
+/// Deletes a VPC in which nothing is left but its default security group and its main route table.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeleteVpc {
+    /// Which one.
+    pub id: VpcId,
+}
+
+impl Command for CreateVpc {
+    type Reply = Vpc;
+    const NAME: &'static str = "CreateVpc";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![Target { path: Some("vpc/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() }])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vpc, Failure> {
+        let account = cx.caller.account();
+        let range = check_vpc_range(self.range, self.prefix_shortest)?;
+        check_name("VpcName", &self.name)?;
+        check_description(&self.description)?;
+        let limit = tx.quota_limit(account, QuotaName::Vpcs)?;
+        QuotaName::Vpcs.check(limit, tx.vpc_count(account, limit)?, 1)?;
+        let mut vpc = Vpc {
+            open: self.open,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            ..new_vpc(tx, cx.cloud, account, range, cx.now)?
+        };
+        add_tags(&mut vpc.tags, &self.tags)?;
+        insert_vpc(tx, cx.cloud, &vpc)?;
+        Ok(vpc)
+    }
+}
+
+impl Command for CreateDefaultVpc {
+    type Reply = Vpc;
+    const NAME: &'static str = "CreateDefaultVpc";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![Target { path: Some("vpc/*".to_owned()), ..Target::default() }])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vpc, Failure> {
+        let account = cx.caller.account();
+        if let Some(vpc) = tx.vpc_default(account)? {
+            return Err(Error::Duplicate { noun: Noun::Vpc, name: vpc.id.to_string() }.into());
+        }
+        let (vpcs, gateways) = (tx.quota_limit(account, QuotaName::Vpcs)?, tx.quota_limit(account, QuotaName::InternetGateways)?);
+        QuotaName::Vpcs.check(vpcs, tx.vpc_count(account, vpcs)?, 1)?;
+        QuotaName::InternetGateways.check(gateways, tx.internet_gateway_count(account, gateways)?, 1)?;
+        insert_default_network(tx, cx.cloud, account, cx.now)
+    }
+}
+
+impl Command for ModifyVpc {
+    type Reply = ();
+    const NAME: &'static str = "ModifyVpc";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.id)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut vpc = vpc_of(tx, cx.caller.account(), Some(self.id))?;
+        if let Some(name) = &self.name {
+            check_name("VpcName", name)?;
+            vpc.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            vpc.description.clone_from(description);
+        }
+        vpc.dns_support = self.dns_support.unwrap_or(vpc.dns_support);
+        vpc.dns_hostnames = self.dns_hostnames.unwrap_or(vpc.dns_hostnames);
+        tx.update(&vpc)?;
+        touch_vpc(tx, vpc.id)
+    }
+}
+
+impl Command for DeleteVpc {
+    type Reply = ();
+    const NAME: &'static str = "DeleteVpc";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.id)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let vpc = vpc_of(tx, cx.caller.account(), Some(self.id))?;
+        let groups = tx.security_group_list_of_vpc(vpc.id)?;
+        let tables = tx.route_table_list_of_vpc(vpc.id)?;
+        let subnets = tx.subnet_list_of_vpc(vpc.id)?;
+        let gateway = tx.internet_gateway_of_vpc(vpc.id)?;
+        let by = subnets.iter().map(|subnet| subnet.id.to_string());
+        let by = by.chain(gateway.iter().map(|gateway| gateway.id.to_string()));
+        let by = by.chain(groups.iter().filter(|group| group.name != DEFAULT_GROUP).map(|group| group.id.to_string()));
+        let by = by.chain(tables.iter().filter(|table| table.main.is_none()).map(|table| table.id.to_string()));
+        let by: Vec<String> = by.take(DEPENDENTS_NAMED).collect();
+        if !by.is_empty() {
+            return Err(Error::InUse { noun: Noun::Vpc, id: vpc.id.to_string(), by }.into());
+        }
+        for group in groups {
+            tx.delete::<SecurityGroup>(group.id)?;
+        }
+        for table in tables {
+            tx.delete::<RouteTable>(table.id)?;
+        }
+        tx.delete::<Vpc>(vpc.id)?;
+        Ok(())
+    }
+}
+
+/// Makes the default network of an account and gives its VPC.
+pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: AccountId, now: Millis) -> Result<Vpc, Failure> {
     let region = cloud.region();
     let new_id = || cloud.ids().next(now);
-    let vni = tx.vpc_last_by_vni()?.map_or(1, |last| last.vni + 1);
     let vpc = Vpc {
-        id: VpcId::from_u64(new_id()),
-        account,
-        vni,
-        range: region.default_vpc,
         is_default: true,
+        dns_hostnames: true,
         name: DEFAULT_GROUP.to_owned(),
-        created_at: now,
-        tags: Tags::new(),
+        ..new_vpc(tx, cloud, account, region.default_vpc, now)?
     };
-    tx.insert(&vpc)?;
     for (zone, range) in region.zones.iter().zip(subnet_ranges(vpc.range)) {
         tx.insert(&Subnet {
             id: SubnetId::from_u64(new_id()),
@@ -39,22 +189,68 @@ pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: Ac
             is_default: true,
             public_on_launch: region.public_on_launch,
             name: DEFAULT_GROUP.to_owned(),
+            description: String::new(),
             created_at: now,
             tags: Tags::new(),
         })?;
     }
-    let id = SecurityGroupId::from_u64(new_id());
-    tx.insert(&SecurityGroup {
-        id,
+    let mut table = insert_vpc(tx, cloud, &vpc)?;
+    let gateway =
+        InternetGateway { id: InternetGatewayId::from_u64(new_id()), account, vpc: Some(vpc.id), created_at: now, tags: Tags::new() };
+    tx.insert(&gateway)?;
+    let target = RouteTarget::InternetGateway { gateway: gateway.id };
+    table.routes.push(Route { destination: Ipv4Net::default(), target });
+    tx.update(&table)?;
+    Ok(vpc)
+}
+
+fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: Millis) -> Result<Vpc, Failure> {
+    let vni = tx.vpc_free_vni()?.ok_or(Error::Unavailable)?;
+    Ok(Vpc {
+        id: VpcId::from_u64(cloud.ids().next(now)),
         account,
+        vni,
+        range,
+        is_default: false,
+        open: false,
+        dns_support: true,
+        dns_hostnames: false,
+        name: String::new(),
+        description: String::new(),
+        created_at: now,
+        tags: Tags::new(),
+    })
+}
+
+/// Writes a new VPC and what every VPC has: a default security group, and a main route table, which it gives.
+fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, Failure> {
+    let new_id = || cloud.ids().next(vpc.created_at);
+    tx.insert(vpc)?;
+    let group = SecurityGroupId::from_u64(new_id());
+    tx.insert(&SecurityGroup {
+        id: group,
+        account: vpc.account,
         vpc: vpc.id,
         name: DEFAULT_GROUP.to_owned(),
         description: "default VPC security group".to_owned(),
-        rules: default_rules(id, [RuleId::from_u64(new_id()), RuleId::from_u64(new_id())]),
-        created_at: now,
+        rules: default_rules(group, [RuleId::from_u64(new_id()), RuleId::from_u64(new_id())]),
+        created_at: vpc.created_at,
         tags: Tags::new(),
     })?;
-    Ok(())
+    let table = RouteTable {
+        id: RouteTableId::from_u64(new_id()),
+        account: vpc.account,
+        vpc: vpc.id,
+        main: Some(RouteTableAssociationId::from_u64(new_id())),
+        subnets: vec![],
+        routes: vec![],
+        name: String::new(),
+        description: String::new(),
+        created_at: vpc.created_at,
+        tags: Tags::new(),
+    };
+    tx.insert(&table)?;
+    Ok(table)
 }
 
 fn subnet_ranges(vpc: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
@@ -68,16 +264,22 @@ pub(crate) fn vpc_of(tx: &Tx<'_>, account: AccountId, id: Option<VpcId>) -> Resu
     Ok(vpc.ok_or_else(|| Error::not_found(Noun::Vpc, id))?)
 }
 
-/// The subnet, if the account owns it.
-pub(crate) fn subnet_of(tx: &Tx<'_>, account: AccountId, id: SubnetId) -> Result<Subnet, Failure> {
-    let subnet = tx.get::<Subnet>(id)?.filter(|subnet| subnet.account == account);
-    Ok(subnet.ok_or_else(|| Error::not_found(Noun::Subnet, id))?)
+/// What policies are asked about for a call on a VPC.
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: VpcId) -> Result<Vec<Target>, Failure> {
+    let tags = tx.get::<Vpc>(id)?.filter(|vpc| vpc.account == cx.caller.account()).map(|vpc| vpc.tags);
+    Ok(vec![Target::of("vpc", id, &tags.unwrap_or_default())])
 }
 
-/// Where a launch that names no subnet goes: the account's default subnet in the zone, or in any zone.
-pub(crate) fn default_subnets(tx: &Tx<'_>, account: AccountId, zone: Option<&str>) -> Result<Vec<Subnet>, Failure> {
-    let vpc = tx.vpc_default(account)?.ok_or(Error::MissingParameter { name: "SubnetId" })?;
-    let mut subnets = tx.subnet_list_of_vpc(vpc.id)?;
-    subnets.retain(|subnet| subnet.is_default && zone.is_none_or(|zone| zone == subnet.zone));
-    if subnets.is_empty() { Err(Error::MissingParameter { name: "SubnetId" }.into()) } else { Ok(subnets) }
+/// Tells the hosts on which machines of the VPC are: networks are read each time that a document is made.
+pub(crate) fn touch_vpc(tx: &mut Tx<'_>, vpc: VpcId) -> Result<(), Failure> {
+    let mut hosts: BTreeSet<HostId> = BTreeSet::new();
+    for instance in tx.interface_list_of_vpc(vpc)?.into_iter().filter_map(|interface| interface.instance) {
+        hosts.extend(tx.get::<Instance>(instance)?.filter(Instance::is_on_host).map(|instance| instance.host));
+    }
+    for host in hosts {
+        if tx.get::<Host>(host)?.is_some() {
+            tx.host_touch(host)?;
+        }
+    }
+    Ok(())
 }

@@ -37,6 +37,17 @@ pub struct CreateSecurityGroup {
     pub tags: Tags,
 }
 
+/// Changes what is said of a security group. What is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifySecurityGroup {
+    /// The group.
+    pub group: SecurityGroupId,
+    /// Name, unique in the VPC; the default group keeps its own.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+}
+
 /// Deletes a security group that has no members and that no rule of another group names.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeleteSecurityGroup {
@@ -102,6 +113,32 @@ impl Command for CreateSecurityGroup {
         }
         tx.update(&group)?;
         Ok(group)
+    }
+}
+
+impl Command for ModifySecurityGroup {
+    type Reply = ();
+    const NAME: &'static str = "ModifySecurityGroup";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.group)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut group = group_of(tx, cx.caller.account(), self.group)?;
+        if let Some(name) = self.name.as_ref().filter(|name| **name != group.name) {
+            if group.name == DEFAULT_GROUP {
+                let (noun, id) = (Noun::SecurityGroup, group.id.to_string());
+                return Err(Error::Protected { noun, id, against: "another name, as the group that every VPC has" }.into());
+            }
+            check_group_name(name)?;
+            group.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            group.description.clone_from(description);
+        }
+        tx.update(&group).map_err(|error| taken(error, Noun::SecurityGroup, &group.name))
     }
 }
 

@@ -102,7 +102,7 @@ fn release_address(tx: &mut Tx<'_>, id: AddressId) -> Result<(), Failure> {
             Ok(())
         }
         AddressKind::Elastic => {
-            address.interface = None;
+            address.dissociate();
             Ok(tx.update(&address)?)
         }
     }

@@ -1,6 +1,9 @@
 //! Tagging things that exist.
 
-use model::{AccountId, Address, Error, Image, Instance, Interface, KeyPair, Noun, SecurityGroup, Subnet, Tags, Volume, Vpc, add_tags};
+use model::{
+    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, Noun, RouteTable, SecurityGroup, Subnet, Tags, Volume,
+    Vpc, add_tags,
+};
 use serde::Serialize;
 use store::{Row, Tx};
 
@@ -128,7 +131,7 @@ macro_rules! tagged {
     )*};
 }
 
-tagged!(Instance, Volume, Image, KeyPair, Vpc, Subnet, SecurityGroup, Interface, Address);
+tagged!(Instance, Volume, Image, KeyPair, Vpc, Subnet, SecurityGroup, Interface, Address, RouteTable, InternetGateway);
 
 /// Kinds of things that carry tags, told by the prefix of the id.
 #[derive(Clone, Copy)]
@@ -142,6 +145,8 @@ enum Kind {
     SecurityGroup,
     Interface,
     Address,
+    RouteTable,
+    InternetGateway,
 }
 
 impl Kind {
@@ -156,6 +161,8 @@ impl Kind {
             "sg" => Kind::SecurityGroup,
             "eni" => Kind::Interface,
             "eipalloc" => Kind::Address,
+            "rtb" => Kind::RouteTable,
+            "igw" => Kind::InternetGateway,
             _ => return None,
         })
     }
@@ -171,6 +178,8 @@ impl Kind {
             Kind::SecurityGroup => "security-group",
             Kind::Interface => "network-interface",
             Kind::Address => "elastic-ip",
+            Kind::RouteTable => "route-table",
+            Kind::InternetGateway => "internet-gateway",
         }
     }
 
@@ -185,6 +194,8 @@ impl Kind {
             Kind::SecurityGroup => tags_of::<SecurityGroup>(tx, account, id),
             Kind::Interface => tags_of::<Interface>(tx, account, id),
             Kind::Address => tags_of::<Address>(tx, account, id),
+            Kind::RouteTable => tags_of::<RouteTable>(tx, account, id),
+            Kind::InternetGateway => tags_of::<InternetGateway>(tx, account, id),
         }
     }
 
@@ -205,6 +216,8 @@ impl Kind {
             Kind::SecurityGroup => change_of::<SecurityGroup>(tx, account, id, with),
             Kind::Interface => change_of::<Interface>(tx, account, id, with),
             Kind::Address => change_of::<Address>(tx, account, id, with),
+            Kind::RouteTable => change_of::<RouteTable>(tx, account, id, with),
+            Kind::InternetGateway => change_of::<InternetGateway>(tx, account, id, with),
         }
     }
 }

@@ -201,7 +201,7 @@ fn release_attachments(tx: &mut Tx<'_>, row: &mut Instance, now: Millis) -> Resu
     for mut interface in tx.interface_list_of_instance(row.id)? {
         if interface.delete_on_termination {
             if let Some(mut address) = tx.address_of_interface(interface.id)? {
-                address.interface = None;
+                address.dissociate();
                 tx.update(&address)?;
             }
             tx.delete::<model::Interface>(interface.id)?;

@@ -10,8 +10,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type, interface,
-    key_pair, network, region, run_instances, security_group, security_group_rules, sts, subnet, tag, volume,
+    Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type,
+    interface, key_pair, network, region, route, run_instances, security_group, security_group_rules, sts, subnet, tag, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -176,11 +176,40 @@ const TABLE: &[Action] = rows! {
         Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
     Ec2 "ec2:" RevokeSecurityGroupEgress => security_group_rules::revoke_egress, security_group_rules::Change,
         Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+    Ec2 "ec2:" CreateVpc => network::create, network::CreateVpc, Partly("IPv4 ranges only"), network::CREATE_ABSENT;
+    Ec2 "ec2:" CreateDefaultVpc => network::create_default, network::CreateDefaultVpc, Works, &[];
+    Ec2 "ec2:" DeleteVpc => network::delete, network::DeleteVpc, Works, &[];
+    Ec2 "ec2:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute,
+        Partly("no public host names are made"), &["EnableNetworkAddressUsageMetrics"];
+    Ec2 "ec2:" CreateSubnet => subnet::create, subnet::CreateSubnet, Partly("IPv4 ranges only"), subnet::CREATE_ABSENT;
+    Ec2 "ec2:" DeleteSubnet => subnet::delete, subnet::DeleteSubnet, Works, &[];
+    Ec2 "ec2:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute,
+        Partly("public addresses on launch"), subnet::MODIFY_ABSENT;
+    Ec2 "ec2:" CreateInternetGateway => gateway::create, gateway::CreateInternetGateway, Works, &[];
+    Ec2 "ec2:" AttachInternetGateway => gateway::attach, gateway::Ends, Works, &[];
+    Ec2 "ec2:" DetachInternetGateway => gateway::detach, gateway::Ends, Works, &[];
+    Ec2 "ec2:" DeleteInternetGateway => gateway::delete, gateway::DeleteInternetGateway, Works, &[];
+    Ec2 "ec2:" DescribeInternetGateways => gateway::describe_gateways, gateway::DescribeInternetGateways, Works, &[];
+    Ec2 "ec2:" CreateRouteTable => route::create_table, route::CreateRouteTable, Works, &[];
+    Ec2 "ec2:" DeleteRouteTable => route::delete_table, route::DeleteRouteTable, Works, &[];
+    Ec2 "ec2:" DescribeRouteTables => route::describe_tables, route::DescribeRouteTables, Works, &[];
+    Ec2 "ec2:" CreateRoute => route::create_route, route::ToGateway, Partly("to internet gateways only"), route::ROUTE_ABSENT;
+    Ec2 "ec2:" ReplaceRoute => route::replace_route, route::ToGateway, Partly("to internet gateways only"), route::ROUTE_ABSENT;
+    Ec2 "ec2:" DeleteRoute => route::delete_route, route::DeleteRoute, Partly("IPv4 destinations only"),
+        &["DestinationPrefixListId", "DestinationIpv6CidrBlock"];
+    Ec2 "ec2:" AssociateRouteTable => route::associate, route::AssociateRouteTable, Partly("subnets only"), route::ASSOCIATE_ABSENT;
+    Ec2 "ec2:" DisassociateRouteTable => route::disassociate, route::DisassociateRouteTable, Works, &[];
+    Ec2 "ec2:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
     Ec2 "ec2:" DescribeVpcs => network::describe_vpcs, network::DescribeVpcs, Works, &[];
     Ec2 "ec2:" DescribeVpcAttribute => network::describe_vpc_attribute, network::DescribeVpcAttribute, Works, &[];
     Ec2 "ec2:" DescribeSubnets => subnet::describe_subnets, subnet::DescribeSubnets, Works, &[];
     Ec2 "ec2:" DescribeNetworkInterfaces => interface::describe_interfaces, interface::DescribeNetworkInterfaces, Works, &[];
     Ec2 "ec2:" DescribeAddresses => address::describe_addresses, address::DescribeAddresses, Works, &[];
+    Ec2 "ec2:" DescribeAddressesAttribute => address::describe_attributes, address::DescribeAddressesAttribute, Works, &[];
+    Ec2 "ec2:" AllocateAddress => address::allocate, address::AllocateAddress, Partly("of this cloud's pool only"), address::ALLOCATE_ABSENT;
+    Ec2 "ec2:" AssociateAddress => address::associate, address::AssociateAddress, Works, &[];
+    Ec2 "ec2:" DisassociateAddress => address::disassociate, address::DisassociateAddress, Works, &[];
+    Ec2 "ec2:" ReleaseAddress => address::release, address::ReleaseAddress, Works, &["NetworkBorderGroup"];
     Ec2 "ec2:" CreateTags => tag::create, tag::CreateTags, Works, &[];
     Ec2 "ec2:" DeleteTags => tag::delete, tag::DeleteTags, Works, &[];
     Ec2 "ec2:" DescribeTags => tag::describe_tags, tag::DescribeTags, Works, &[];

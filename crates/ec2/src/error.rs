@@ -228,12 +228,7 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::Duplicate { noun, .. } => say(duplicate_code(*noun), message),
         Error::IncorrectState { noun, id, state, wanted } => {
-            let code = match (noun, *state) {
-                (Noun::Instance, _) => "IncorrectInstanceState",
-                (Noun::Volume, "modifying") => "IncorrectModificationState",
-                _ => "IncorrectState",
-            };
-            say(code, format!("The {noun} '{id}' is {}; it must be {}", state_word(state), state_word(wanted)))
+            say(state_code(*noun, state, wanted), format!("The {noun} '{id}' is {}; it must be {}", state_word(state), state_word(wanted)))
         }
         Error::InUse { noun, .. } => say(in_use_code(*noun), message),
         Error::Protected { noun: Noun::SecurityGroup, .. } => say("CannotDelete", message),
@@ -276,6 +271,11 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::Address => "InvalidAllocationID.NotFound",
         Noun::SecurityGroup => "InvalidGroup.NotFound",
         Noun::SecurityGroupRule if id.starts_with(RuleId::PREFIX) => "InvalidSecurityGroupRuleId.NotFound",
+        Noun::Association => "InvalidAssociationID.NotFound",
+        Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
+        Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
+        Noun::RouteTable => "InvalidRouteTableID.NotFound",
+        Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::Host => "InvalidHostID.NotFound",
         Noun::User => "InvalidUserID.NotFound",
@@ -286,6 +286,40 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         }
     };
     say(code, format!("The {noun} '{id}' does not exist"))
+}
+
+/// The code for a thing in a state that does not allow the call.
+fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
+    match noun {
+        Noun::Instance => "IncorrectInstanceState",
+        Noun::Volume if state == "modifying" => "IncorrectModificationState",
+        Noun::Address if wanted == "associated" => "InvalidAssociationID.NotFound",
+        Noun::Address => "InvalidIPAddress.InUse",
+        Noun::InternetGateway => "Gateway.NotAttached",
+        Noun::Account
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
+        | Noun::User
+        | Noun::AccessKey
+        | Noun::Region
+        | Noun::Zone
+        | Noun::Host
+        | Noun::InstanceType
+        | Noun::Image
+        | Noun::KeyPair
+        | Noun::Volume
+        | Noun::Snapshot
+        | Noun::Vpc
+        | Noun::Subnet
+        | Noun::Interface
+        | Noun::SecurityGroup
+        | Noun::SecurityGroupRule
+        | Noun::Association
+        | Noun::RouteTable
+        | Noun::Route
+        | Noun::RouteTableAssociation => "IncorrectState",
+    }
 }
 
 const fn malformed_code(noun: Noun) -> &'static str {
@@ -299,6 +333,9 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::Interface => "InvalidNetworkInterfaceId.Malformed",
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
+        Noun::RouteTable => "InvalidRouteTableId.Malformed",
+        Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
+        Noun::Association | Noun::RouteTableAssociation => "InvalidAssociationID.Malformed",
         Noun::KeyPair
         | Noun::Address
         | Noun::InstanceType
@@ -310,7 +347,8 @@ const fn malformed_code(noun: Noun) -> &'static str {
         | Noun::Policy
         | Noun::Region
         | Noun::Zone
-        | Noun::Host => "InvalidParameterValue",
+        | Noun::Host
+        | Noun::Route => "InvalidParameterValue",
     }
 }
 
@@ -320,6 +358,10 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::SecurityGroup => "InvalidGroup.Duplicate",
         Noun::SecurityGroupRule => "InvalidPermission.Duplicate",
         Noun::Image => "InvalidAMIName.Duplicate",
+        Noun::Association | Noun::InternetGateway | Noun::RouteTableAssociation => "Resource.AlreadyAssociated",
+        Noun::Route => "RouteAlreadyExists",
+        Noun::Subnet => "InvalidSubnet.Conflict",
+        Noun::Vpc => "DefaultVpcAlreadyExists",
         Noun::Account
         | Noun::User
         | Noun::AccessKey
@@ -333,9 +375,8 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::InstanceType
         | Noun::Volume
         | Noun::Snapshot
-        | Noun::Vpc
-        | Noun::Subnet
         | Noun::Interface
+        | Noun::RouteTable
         | Noun::Address => "InvalidParameterValue",
     }
 }
@@ -362,7 +403,12 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Vpc
         | Noun::Subnet
         | Noun::SecurityGroup
-        | Noun::SecurityGroupRule => "DependencyViolation",
+        | Noun::SecurityGroupRule
+        | Noun::Association
+        | Noun::InternetGateway
+        | Noun::RouteTable
+        | Noun::Route
+        | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }
 
@@ -373,6 +419,11 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Addresses => "AddressLimitExceeded",
         QuotaName::SecurityGroups => "SecurityGroupLimitExceeded",
         QuotaName::Volumes => "VolumeLimitExceeded",
+        QuotaName::Vpcs => "VpcLimitExceeded",
+        QuotaName::Subnets => "SubnetLimitExceeded",
+        QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
+        QuotaName::RouteTables => "RouteTableLimitExceeded",
+        QuotaName::Routes => "RouteLimitExceeded",
     }
 }
 
@@ -383,6 +434,8 @@ fn invalid_code(parameter: &str) -> &'static str {
         "VolumeSize" => "InvalidBlockDeviceMapping",
         "Attachment" => "InvalidAttachment.NotFound",
         "Tag" => "TagLimitExceeded",
+        "VpcRange" => "InvalidVpc.Range",
+        "SubnetRange" => "InvalidSubnet.Range",
         _ => "InvalidParameterValue",
     }
 }

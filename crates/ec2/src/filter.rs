@@ -36,12 +36,14 @@ pub(crate) enum Means {
     HostName,
     /// Who offers an image: an alias instead of an account.
     OwnerAlias,
+    /// Every row has the name of the region.
+    Region,
 }
 
 /// The filters of a noun, tags aside.
 pub(crate) type Known = &'static [(&'static str, Means)];
 
-use Means::{Always, HostName, InstanceType, Is, OwnerAlias, Words};
+use Means::{Always, HostName, InstanceType, Is, OwnerAlias, Region, Words};
 
 /// Phases behind each state of an instance.
 const STATES: &[(&str, &[&str])] = &[
@@ -159,6 +161,25 @@ pub(crate) const VPC: Known = &[
     ("vpc-id", Is(Field::Id)),
 ];
 
+pub(crate) const INTERNET_GATEWAY: Known = &[
+    ("attachment.state", Is(Field::State)),
+    ("attachment.vpc-id", Is(Field::Vpc)),
+    ("internet-gateway-id", Is(Field::Id)),
+    ("owner-id", Is(Field::Owner)),
+];
+
+pub(crate) const ROUTE_TABLE: Known = &[
+    ("association.main", Is(Field::IsDefault)),
+    ("association.route-table-association-id", Is(Field::Association)),
+    ("association.route-table-id", Is(Field::Id)),
+    ("association.subnet-id", Is(Field::Subnet)),
+    ("owner-id", Is(Field::Owner)),
+    ("route-table-id", Is(Field::Id)),
+    ("route.destination-cidr-block", Is(Field::Range)),
+    ("route.gateway-id", Is(Field::Gateway)),
+    ("vpc-id", Is(Field::Vpc)),
+];
+
 pub(crate) const SUBNET: Known = &[
     ("availability-zone", Is(Field::Zone)),
     ("availabilityZone", Is(Field::Zone)),
@@ -201,9 +222,13 @@ pub(crate) const INTERFACE: Known = &[
 
 pub(crate) const ADDRESS: Known = &[
     ("allocation-id", Is(Field::Id)),
+    ("association-id", Is(Field::Association)),
     ("domain", Always("vpc")),
+    ("instance-id", Is(Field::Instance)),
+    ("network-border-group", Region),
     ("network-interface-id", Is(Field::Interface)),
     ("network-interface-owner-id", Is(Field::Owner)),
+    ("private-ip-address", Is(Field::PrivateIp)),
     ("public-ip", Is(Field::PublicIp)),
 ];
 
@@ -221,7 +246,8 @@ pub(crate) fn filters(cx: &Cx, known: Known, asked: &[AskedFilter]) -> Result<Ve
         let means = known.iter().find(|(known, _)| known == name).map(|(_, means)| means);
         match means.ok_or_else(|| Refusal::UnknownFilter { name: name.clone() })? {
             Always(value) if any_matches(values, value) => {}
-            Always(_) => filters.push(nothing()),
+            Region if any_matches(values, &cx.cloud.region().name) => {}
+            Always(_) | Region => filters.push(nothing()),
             Is(field) => filters.push(Filter { field: field.clone(), values: values.clone() }),
             Words(field, words) => filters.push(Filter { field: field.clone(), values: translated(words, values) }),
             InstanceType => filters.push(Filter { field: Field::InstanceType, values: kept_types(values) }),

@@ -95,11 +95,6 @@ pub(crate) fn attachment_id(interface: InterfaceId) -> String {
     format!("eni-attach-0{:016x}", interface.as_u64())
 }
 
-/// The id of the tie between a public address and its interface; it has the address's digits.
-pub(crate) fn association_id(address: &Address) -> String {
-    format!("eipassoc-0{:016x}", address.id.as_u64())
-}
-
 /// Lists network interfaces.
 pub(crate) async fn describe_interfaces(cx: Cx, asked: DescribeNetworkInterfaces) -> Result<Interfaces, Refusal> {
     asked.paging.not_with_ids(&asked.ids)?;
@@ -159,6 +154,6 @@ fn association(address: &Address) -> Association {
         public_dns_name: "",
         ip_owner_id: address.account.to_string(),
         allocation_id: is_elastic.then(|| address.id.to_string()),
-        association_id: is_elastic.then(|| association_id(address)),
+        association_id: address.association.map(|id| id.to_string()),
     }
 }

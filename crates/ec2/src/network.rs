@@ -1,14 +1,15 @@
 //! VPCs.
 
 use control::Query;
-use model::{Noun, Vpc, VpcId};
+use ipnet::Ipv4Net;
+use model::{Error, Noun, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::Refusal;
+use crate::error::{Refusal, combination, unsupported};
 use crate::filter::{self, AskedFilter};
 use crate::page::{Paging, USUAL};
-use crate::tag::{self, TagItem};
+use crate::tag::{self, TagItem, TagSpecification};
 
 /// The set of DHCP options that every VPC has: EC2's word for its own, which cannot be changed.
 pub(crate) const DHCP_OPTIONS: &str = "default";
@@ -70,6 +71,118 @@ pub(crate) async fn describe_vpcs(cx: Cx, asked: DescribeVpcs) -> Result<Vpcs, R
     Ok(Vpcs { vpc_set: listed.rows.iter().map(vpc_item).collect(), next_token: pages.after(listed.next) })
 }
 
+/// The kind of machine under the instances of a VPC.
+#[derive(Debug, Clone, Copy, FromArg)]
+#[arg(rename = "lowercase")]
+enum Tenancy {
+    Default,
+}
+
+/// The parameters of `CreateVpc`.
+#[derive(FromArg)]
+pub(crate) struct CreateVpc {
+    #[arg(with = wire::parse_text)]
+    cidr_block: Ipv4Net,
+    instance_tenancy: Option<Tenancy>,
+    amazon_provided_ipv6_cidr_block: Option<bool>,
+    #[arg(name = "TagSpecification")]
+    tags: Vec<TagSpecification>,
+}
+
+/// Parameters of `CreateVpc` that are not served.
+pub(crate) const CREATE_ABSENT: &[&str] = &[
+    "Ipv6Pool",
+    "Ipv6CidrBlock",
+    "Ipv4IpamPoolId",
+    "Ipv4NetmaskLength",
+    "Ipv6IpamPoolId",
+    "Ipv6NetmaskLength",
+    "Ipv6CidrBlockNetworkBorderGroup",
+    "VpcEncryptionControl",
+];
+
+/// The reply of `CreateVpc`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Created {
+    vpc: VpcItem,
+}
+
+/// Shortest prefix of a VPC's range (EC2 documents /16 to /28).
+const PREFIX_SHORTEST: u8 = 16;
+
+/// Makes a VPC that nothing leads out of.
+pub(crate) async fn create(cx: Cx, asked: CreateVpc) -> Result<Created, Refusal> {
+    match asked.instance_tenancy {
+        None | Some(Tenancy::Default) => {}
+    }
+    if asked.amazon_provided_ipv6_cidr_block == Some(true) {
+        return Err(unsupported("An IPv6 range"));
+    }
+    let command = control::CreateVpc {
+        range: asked.cidr_block,
+        prefix_shortest: PREFIX_SHORTEST,
+        open: false,
+        name: String::new(),
+        description: String::new(),
+        tags: tag::specified(&asked.tags, "vpc", &["vpc"])?,
+    };
+    Ok(Created { vpc: vpc_item(&cx.cloud.run(&cx.caller, command, cx.options(None)).await?) })
+}
+
+/// The parameters of `CreateDefaultVpc`: none.
+#[derive(FromArg)]
+pub(crate) struct CreateDefaultVpc {}
+
+/// Makes the default VPC of an account that has deleted it.
+pub(crate) async fn create_default(cx: Cx, _: CreateDefaultVpc) -> Result<Created, Refusal> {
+    Ok(Created { vpc: vpc_item(&cx.cloud.run(&cx.caller, control::CreateDefaultVpc {}, cx.options(None)).await?) })
+}
+
+/// The parameters of `DeleteVpc`.
+#[derive(FromArg)]
+pub(crate) struct DeleteVpc {
+    vpc_id: String,
+}
+
+/// Deletes a VPC in which nothing is left.
+pub(crate) async fn delete(cx: Cx, asked: DeleteVpc) -> Result<(), Refusal> {
+    let id = tag::id(Noun::Vpc, &asked.vpc_id)?;
+    Ok(cx.cloud.run(&cx.caller, control::DeleteVpc { id }, cx.options(None)).await?)
+}
+
+/// A yes or no in a structure of its own.
+#[derive(FromArg)]
+pub(crate) struct AskedFlag {
+    pub value: bool,
+}
+
+/// The parameters of `ModifyVpcAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifyVpcAttribute {
+    vpc_id: String,
+    enable_dns_support: Option<AskedFlag>,
+    enable_dns_hostnames: Option<AskedFlag>,
+}
+
+/// Changes one attribute of a VPC.
+pub(crate) async fn modify(cx: Cx, asked: ModifyVpcAttribute) -> Result<(), Refusal> {
+    let ModifyVpcAttribute { vpc_id, enable_dns_support, enable_dns_hostnames } = asked;
+    match (&enable_dns_support, &enable_dns_hostnames) {
+        (Some(_), Some(_)) => return Err(combination("only one attribute can be changed in one call")),
+        (None, None) => return Err(Error::MissingParameter { name: "EnableDnsSupport" }.into()),
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+    let command = control::ModifyVpc {
+        id: tag::id(Noun::Vpc, &vpc_id)?,
+        name: None,
+        description: None,
+        dns_support: enable_dns_support.map(|flag| flag.value),
+        dns_hostnames: enable_dns_hostnames.map(|flag| flag.value),
+    };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
+}
+
 fn vpc_item(vpc: &Vpc) -> VpcItem {
     VpcItem {
         vpc_id: vpc.id.to_string(),
@@ -121,14 +234,15 @@ struct Flag {
     value: bool,
 }
 
-/// Tells an attribute of a VPC. Names are served in every VPC, and nothing counts its addresses.
+/// Tells an attribute of a VPC. Nothing counts its addresses.
 pub(crate) async fn describe_vpc_attribute(cx: Cx, asked: DescribeVpcAttribute) -> Result<Described, Refusal> {
     let id: VpcId = tag::id(Noun::Vpc, &asked.vpc_id)?;
-    cx.cloud.list::<Vpc>(&cx.caller, Query { ids: vec![id], ..Query::default() }).await?;
+    let listed = cx.cloud.list::<Vpc>(&cx.caller, Query { ids: vec![id], ..Query::default() }).await?;
+    let vpc = listed.rows.first().ok_or_else(|| Error::not_found(Noun::Vpc, id))?;
     let mut reply = Described { vpc_id: asked.vpc_id, ..Described::default() };
     match asked.attribute {
-        Attribute::EnableDnsSupport => reply.enable_dns_support = Some(Flag { value: true }),
-        Attribute::EnableDnsHostnames => reply.enable_dns_hostnames = Some(Flag { value: true }),
+        Attribute::EnableDnsSupport => reply.enable_dns_support = Some(Flag { value: vpc.dns_support }),
+        Attribute::EnableDnsHostnames => reply.enable_dns_hostnames = Some(Flag { value: vpc.dns_hostnames }),
         Attribute::EnableNetworkAddressUsageMetrics => reply.enable_network_address_usage_metrics = Some(Flag { value: false }),
     }
     Ok(reply)

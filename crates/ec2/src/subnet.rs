@@ -1,15 +1,17 @@
 //! Subnets.
 
 use control::Query;
+use ipnet::Ipv4Net;
 use model::{Noun, Subnet};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::Refusal;
+use crate::error::{Refusal, combination, unsupported};
 use crate::filter::{self, AskedFilter};
+use crate::network::AskedFlag;
 use crate::page::{Paging, USUAL};
-use crate::region::zone_id;
-use crate::tag::{self, TagItem};
+use crate::region::{zone_id, zone_with_id};
+use crate::tag::{self, TagItem, TagSpecification};
 
 /// The parameters of `DescribeSubnets`.
 #[derive(FromArg)]
@@ -84,4 +86,97 @@ fn subnet_item(cx: &Cx, subnet: &Subnet, free: u64) -> SubnetItem {
         enable_dns64: false,
         tag_set: tag::items(&subnet.tags),
     }
+}
+
+/// The parameters of `CreateSubnet`.
+#[derive(FromArg)]
+pub(crate) struct CreateSubnet {
+    vpc_id: String,
+    #[arg(with = wire::parse_text)]
+    cidr_block: Ipv4Net,
+    availability_zone: Option<String>,
+    availability_zone_id: Option<String>,
+    #[arg(name = "TagSpecification")]
+    tags: Vec<TagSpecification>,
+}
+
+/// Parameters of `CreateSubnet` that are not served.
+pub(crate) const CREATE_ABSENT: &[&str] =
+    &["Ipv6CidrBlock", "OutpostArn", "Ipv6Native", "Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength"];
+
+/// Longest prefix of a subnet's range (EC2 documents /16 to /28).
+const PREFIX_LONGEST: u8 = 28;
+
+/// The reply of `CreateSubnet`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Created {
+    subnet: SubnetItem,
+}
+
+/// Makes a subnet.
+pub(crate) async fn create(cx: Cx, asked: CreateSubnet) -> Result<Created, Refusal> {
+    let zone = match (asked.availability_zone, asked.availability_zone_id) {
+        (Some(_), Some(_)) => return Err(combination("AvailabilityZone and AvailabilityZoneId exclude each other")),
+        (Some(zone), None) => Some(zone),
+        (None, Some(id)) => Some(zone_with_id(&cx, &id)?),
+        (None, None) => None,
+    };
+    let command = control::CreateSubnet {
+        vpc: tag::id(Noun::Vpc, &asked.vpc_id)?,
+        zone,
+        range: asked.cidr_block,
+        prefix_longest: PREFIX_LONGEST,
+        name: String::new(),
+        description: String::new(),
+        tags: tag::specified(&asked.tags, "subnet", &["subnet"])?,
+    };
+    let subnet: Subnet = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(Created { subnet: subnet_item(&cx, &subnet, subnet.capacity()) })
+}
+
+/// The parameters of `DeleteSubnet`.
+#[derive(FromArg)]
+pub(crate) struct DeleteSubnet {
+    subnet_id: String,
+}
+
+/// Deletes a subnet in which nothing is left.
+pub(crate) async fn delete(cx: Cx, asked: DeleteSubnet) -> Result<(), Refusal> {
+    let id = tag::id(Noun::Subnet, &asked.subnet_id)?;
+    Ok(cx.cloud.run(&cx.caller, control::DeleteSubnet { id }, cx.options(None)).await?)
+}
+
+/// The parameters of `ModifySubnetAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifySubnetAttribute {
+    subnet_id: String,
+    map_public_ip_on_launch: Option<AskedFlag>,
+    assign_ipv6_address_on_creation: Option<AskedFlag>,
+}
+
+/// Parameters of `ModifySubnetAttribute` that are not served.
+pub(crate) const MODIFY_ABSENT: &[&str] = &[
+    "MapCustomerOwnedIpOnLaunch",
+    "CustomerOwnedIpv4Pool",
+    "EnableDns64",
+    "PrivateDnsHostnameTypeOnLaunch",
+    "EnableResourceNameDnsARecordOnLaunch",
+    "EnableResourceNameDnsAAAARecordOnLaunch",
+    "EnableLniAtDeviceIndex",
+    "DisableLniAtDeviceIndex",
+];
+
+/// Changes one attribute of a subnet.
+pub(crate) async fn modify(cx: Cx, asked: ModifySubnetAttribute) -> Result<(), Refusal> {
+    if asked.assign_ipv6_address_on_creation.is_some_and(|flag| flag.value) {
+        return Err(unsupported("An IPv6 address"));
+    }
+    let command = control::ModifySubnet {
+        id: tag::id(Noun::Subnet, &asked.subnet_id)?,
+        name: None,
+        description: None,
+        public_on_launch: asked.map_public_ip_on_launch.map(|flag| flag.value),
+    };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }

@@ -1,7 +1,9 @@
 //! Tags of everything that carries tags.
 
-use control::{Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, Page, Query, WhichTags};
-use model::{Address, Error, Image, InstanceId, Interface, KeyPair, Noun, SecurityGroup, Subnet, Tags, Volume, Vpc};
+use control::{
+    Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, Page, Query, RouteTableView, WhichTags,
+};
+use model::{Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, Noun, SecurityGroup, Subnet, Tags, Volume, Vpc};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -132,6 +134,8 @@ enum Kind {
     Instance,
     KeyPair,
     Interface,
+    InternetGateway,
+    RouteTable,
     SecurityGroup,
     Subnet,
     Volume,
@@ -139,12 +143,14 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 9] = [
+    const ALL: [Kind; 11] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
         Kind::KeyPair,
         Kind::Interface,
+        Kind::InternetGateway,
+        Kind::RouteTable,
         Kind::SecurityGroup,
         Kind::Subnet,
         Kind::Volume,
@@ -158,6 +164,8 @@ impl Kind {
             Kind::Instance => "instance",
             Kind::KeyPair => "key-pair",
             Kind::Interface => "network-interface",
+            Kind::InternetGateway => "internet-gateway",
+            Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
             Kind::Subnet => "subnet",
             Kind::Volume => "volume",
@@ -288,6 +296,8 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::Address => of::<Address>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::KeyPair => of::<KeyPair>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Interface => of::<Interface>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::InternetGateway => of::<InternetGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::RouteTable => of::<RouteTableView>(&cx.cloud, cx, filters, page, |row| row.table.tags).await,
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Subnet => of::<Subnet>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Volume => of::<Volume>(&cx.cloud, cx, filters, page, |row| row.tags).await,

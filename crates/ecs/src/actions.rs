@@ -8,8 +8,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, image, instance, instance_type, interface, key_pair, network, ram, region, security_group,
-    security_group_rules, subnet, tag, volume,
+    Cx, account, address, availability, image, instance, instance_type, interface, key_pair, network, ram, region, route, route_change,
+    security_group, security_group_rules, subnet, tag, volume,
 };
 
 /// A service, told by the version of its API.
@@ -197,7 +197,7 @@ static ACTIONS: &[Action] = &[
     not_yet!("DescribePrice", ECS),
     not_yet!("ModifyInstanceSpec", ECS),
     not_yet!("DescribeInstanceVncUrl", ECS),
-    not_yet!("AllocatePublicIpAddress", ECS),
+    works!("AllocatePublicIpAddress", ECS, address::give, address::AllocatePublicIpAddress),
     not_yet!("CreateImage", ECS),
     not_yet!("DeleteImage", ECS),
     not_yet!("ModifyImageAttribute", ECS),
@@ -222,15 +222,27 @@ static ACTIONS: &[Action] = &[
     works!("DeleteSecurityGroup", ECS, security_group::delete, security_group::DeleteSecurityGroup),
     works!("JoinSecurityGroup", ECS, security_group::join, security_group::Member),
     works!("LeaveSecurityGroup", ECS, security_group::leave, security_group::Member),
-    not_yet!("ModifySecurityGroupAttribute", ECS),
-    not_yet!("CreateVpc", BOTH),
-    not_yet!("DeleteVpc", BOTH),
-    not_yet!("CreateVSwitch", BOTH),
-    not_yet!("DeleteVSwitch", BOTH),
-    not_yet!("AllocateEipAddress", BOTH),
-    not_yet!("AssociateEipAddress", BOTH),
-    not_yet!("UnassociateEipAddress", BOTH),
-    not_yet!("ReleaseEipAddress", BOTH),
+    works!("ModifySecurityGroupAttribute", ECS, security_group::modify, security_group::ModifySecurityGroupAttribute),
+    works!("CreateVpc", BOTH, network::create, network::CreateVpc),
+    works!("DeleteVpc", BOTH, network::delete, network::DeleteVpc),
+    works!("ModifyVpcAttribute", BOTH, network::modify, network::ModifyVpcAttribute),
+    works!("CreateVSwitch", BOTH, subnet::create, subnet::CreateVSwitch),
+    works!("DeleteVSwitch", BOTH, subnet::delete, subnet::DeleteVSwitch),
+    works!("ModifyVSwitchAttribute", BOTH, subnet::modify, subnet::ModifyVSwitchAttribute),
+    works!("CreateRouteTable", VPC, route_change::create_table, route_change::CreateRouteTable),
+    works!("DeleteRouteTable", VPC, route_change::delete_table, route_change::DeleteRouteTable),
+    works!("AssociateRouteTable", VPC, route_change::associate, route_change::Ends),
+    works!("UnassociateRouteTable", VPC, route_change::unassociate, route_change::Ends),
+    works!("CreateRouteEntry", BOTH, route_change::create_entry, route_change::CreateRouteEntry),
+    works!("DeleteRouteEntry", BOTH, route_change::delete_entry, route_change::DeleteRouteEntry),
+    works!("DescribeRouteTables", BOTH, route::tables, route::DescribeRouteTables),
+    works!("DescribeRouteTableList", VPC, route::table_list, route::DescribeRouteTableList),
+    works!("DescribeRouteEntryList", VPC, route::entry_list, route::DescribeRouteEntryList),
+    works!("AllocateEipAddress", BOTH, address::allocate, address::AllocateEipAddress),
+    works!("AssociateEipAddress", BOTH, address::associate, address::AssociateEipAddress),
+    works!("UnassociateEipAddress", BOTH, address::unassociate, address::UnassociateEipAddress),
+    works!("ReleaseEipAddress", BOTH, address::release, address::ReleaseEipAddress),
+    works!("ModifyEipAddressAttribute", BOTH, address::modify, address::ModifyEipAddressAttribute),
 ];
 
 /// The table, for documents and coverage.

@@ -1,30 +1,57 @@
 //! Elastic addresses. Those that instances get by themselves are shown with the instances.
 
-use std::collections::HashMap;
-
-use control::{Field, InterfaceView, Query};
+use control::{AddressRef, AddressView, AssociateTo, Field, GivesWay, Query};
 use jiff::Timestamp;
-use model::{Address, InterfaceId};
+use model::{Address, AddressId, Noun};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
 use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX};
 use crate::tag::{VpcTagReply, vpc_tag_replies};
+
+/// Megabits per second of an address that names none (VPC documents 5).
+const BANDWIDTH: u32 = 5;
 
 /// `DescribeEipAddresses`.
 #[derive(FromArg)]
 pub(crate) struct DescribeEipAddresses {
+    /// Ids with commas in between.
     allocation_id: Option<String>,
+    /// Addresses with commas in between.
     eip_address: Option<String>,
     eip_name: Option<String>,
+    status: Option<Status>,
+    associated_instance_type: Option<Holder>,
+    associated_instance_id: Option<String>,
     charge_type: Option<String>,
     resource_group_id: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     #[arg(flatten)]
     numbered: Numbered,
+}
+
+/// What becomes of an address. Here it is tied or free; it is never on the way, because a call that ties one has tied it.
+#[derive(Debug, Clone, Copy, FromArg)]
+enum Status {
+    Associating,
+    Unassociating,
+    InUse,
+    Available,
+    Releasing,
+}
+
+/// What an address can be tied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+enum Holder {
+    EcsInstance,
+    NetworkInterface,
+    SlbInstance,
+    Nat,
+    HaVip,
+    IpAddress,
 }
 
 #[derive(IntoDoc)]
@@ -40,12 +67,15 @@ struct EipReply {
     allocation_id: String,
     ip_address: String,
     name: String,
+    #[reply(name = "Descritpion")]
+    description: String,
     status: &'static str,
     region_id: String,
     instance_id: String,
     instance_type: &'static str,
+    instance_region_id: String,
     private_ip_address: String,
-    bandwidth: &'static str,
+    bandwidth: String,
     charge_type: &'static str,
     internet_charge_type: &'static str,
     allocation_time: Timestamp,
@@ -59,42 +89,195 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeEipAddresses) -> Result
     let mut filters = Filters::new();
     filters
         .exact(Field::IsElastic, Some("true"))
-        .exact(Field::Id, asked.allocation_id.as_ref())
-        .exact(Field::PublicIp, asked.eip_address.as_ref())
-        .wildcard(Field::Tag("Name".to_owned()), asked.eip_name.as_ref())
+        .one_of(Field::Id, &listed(asked.allocation_id.as_deref()))
+        .one_of(Field::PublicIp, &listed(asked.eip_address.as_deref()))
+        .wildcard(Field::Name, asked.eip_name.as_ref())
         .always(asked.charge_type.as_ref(), &["PostPaid"])
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);
-    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(PAGE_SIZE_MAX)? };
-    let listed = cx.cloud.list::<Address>(&cx.caller, query).await?;
-    let numbers = asked.numbered.numbers(&listed);
-    let tied: Vec<InterfaceId> = listed.rows.iter().filter_map(|address| address.interface).collect();
-    let interfaces: HashMap<InterfaceId, InterfaceView> = if tied.is_empty() {
-        HashMap::new()
-    } else {
-        let found = cx.cloud.list_interfaces(&cx.caller, Query { ids: tied, ..Query::default() }).await?;
-        found.rows.into_iter().map(|view| (view.interface.id, view)).collect()
+    match asked.status {
+        Some(Status::InUse) => filters.exact(Field::State, Some("associated")),
+        Some(Status::Available) => filters.exact(Field::State, Some("available")),
+        Some(Status::Associating | Status::Unassociating | Status::Releasing) => filters.nothing(),
+        None => &mut filters,
     };
-    let replies = listed.rows.iter().map(|address| reply(cx, address, address.interface.and_then(|id| interfaces.get(&id))));
-    Ok(EipAddresses { eip_addresses: replies.collect(), numbers })
+    match asked.associated_instance_type {
+        Some(Holder::EcsInstance) => {
+            filters.wildcard(Field::Instance, Some(&"*".to_owned())).exact(Field::Instance, asked.associated_instance_id)
+        }
+        Some(Holder::NetworkInterface) => filters.exact(Field::Interface, asked.associated_instance_id),
+        Some(Holder::SlbInstance | Holder::Nat | Holder::HaVip | Holder::IpAddress) => filters.nothing(),
+        None => filters.exact(Field::Instance, asked.associated_instance_id),
+    };
+    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(PAGE_SIZE_MAX)? };
+    let listed = cx.cloud.list::<AddressView>(&cx.caller, query).await?;
+    let numbers = asked.numbered.numbers(&listed);
+    Ok(EipAddresses { eip_addresses: listed.rows.iter().map(|row| reply(cx, row)).collect(), numbers })
 }
 
-fn reply(cx: &Cx<'_>, address: &Address, tied: Option<&InterfaceView>) -> EipReply {
-    let instance = tied.and_then(|view| view.interface.instance);
+/// The parts of a text with commas in between.
+fn listed(text: Option<&str>) -> Vec<String> {
+    text.unwrap_or("").split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+fn reply(cx: &Cx<'_>, row: &AddressView) -> EipReply {
+    let (address, tied) = (&row.address, row.interface.as_ref());
+    let instance = tied.and_then(|nic| nic.instance);
     EipReply {
         allocation_id: address.id.to_string(),
         ip_address: address.ip.to_string(),
-        name: address.tags.get("Name").cloned().unwrap_or_default(),
+        name: address.name.clone(),
+        description: address.description.clone(),
         status: if tied.is_some() { "InUse" } else { "Available" },
         region_id: cx.region(),
         instance_id: instance.map(|id| id.to_string()).unwrap_or_default(),
         instance_type: if instance.is_some() { "EcsInstance" } else { "" },
-        private_ip_address: tied.map(|view| view.interface.ip.to_string()).unwrap_or_default(),
-        bandwidth: "100",
+        instance_region_id: if instance.is_some() { cx.region() } else { String::new() },
+        private_ip_address: tied.map(|nic| nic.ip.to_string()).unwrap_or_default(),
+        bandwidth: address.bandwidth.to_string(),
         charge_type: "PostPaid",
         internet_charge_type: "PayByTraffic",
         allocation_time: address.created_at.timestamp(),
         resource_group_id: "",
         tags: vpc_tag_replies(&address.tags),
     }
+}
+
+/// `AllocateEipAddress`.
+#[derive(FromArg)]
+pub(crate) struct AllocateEipAddress {
+    #[arg(default = BANDWIDTH)]
+    bandwidth: u32,
+    name: Option<String>,
+    description: Option<String>,
+    #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Allocated {
+    allocation_id: String,
+    eip_address: String,
+    resource_group_id: &'static str,
+}
+
+/// Takes an address from the public pool.
+pub(crate) async fn allocate(cx: &Cx<'_>, asked: AllocateEipAddress) -> Result<Allocated, Fault> {
+    let command = control::AllocateAddress {
+        name: asked.name.unwrap_or_default(),
+        description: asked.description.unwrap_or_default(),
+        bandwidth: Some(asked.bandwidth),
+        tags: tags_of(asked.tags)?,
+    };
+    let address: Address = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(Allocated { allocation_id: address.id.to_string(), eip_address: address.ip.to_string(), resource_group_id: "" })
+}
+
+/// What an address is, or is to be, tied to.
+#[derive(FromArg)]
+struct Tied {
+    instance_id: String,
+    #[arg(default = Holder::EcsInstance)]
+    instance_type: Holder,
+}
+
+impl Tied {
+    fn read(&self) -> Result<AssociateTo, Fault> {
+        match self.instance_type {
+            Holder::EcsInstance => Ok(AssociateTo::Instance(id(Noun::Instance, &self.instance_id)?)),
+            Holder::NetworkInterface => Ok(AssociateTo::Interface(id(Noun::Interface, &self.instance_id)?)),
+            Holder::SlbInstance | Holder::Nat | Holder::HaVip | Holder::IpAddress => {
+                Err(Fault::unsupported_parameter("The InstanceType (only EcsInstance, NetworkInterface)"))
+            }
+        }
+    }
+}
+
+/// `AssociateEipAddress`.
+#[derive(FromArg)]
+pub(crate) struct AssociateEipAddress {
+    allocation_id: String,
+    #[arg(flatten)]
+    tied: Tied,
+    private_ip_address: Option<std::net::Ipv4Addr>,
+}
+
+/// Ties an address that is free to an instance that has none.
+pub(crate) async fn associate(cx: &Cx<'_>, asked: AssociateEipAddress) -> Result<(), Fault> {
+    let command = control::AssociateAddress {
+        address: by_id(&asked.allocation_id)?,
+        to: asked.tied.read()?,
+        private_ip: asked.private_ip_address,
+        gives_way: GivesWay::Nothing,
+    };
+    cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(())
+}
+
+/// `UnassociateEipAddress`.
+#[derive(FromArg)]
+pub(crate) struct UnassociateEipAddress {
+    allocation_id: String,
+    instance_id: Option<String>,
+    #[arg(default = Holder::EcsInstance)]
+    instance_type: Holder,
+    #[expect(dead_code, reason = "nothing here holds an address back that force would be needed for")]
+    force: Option<bool>,
+}
+
+/// Unties an address.
+pub(crate) async fn unassociate(cx: &Cx<'_>, asked: UnassociateEipAddress) -> Result<(), Fault> {
+    let instance = asked.instance_id.filter(|id| !id.is_empty());
+    let from = instance.map(|instance_id| Tied { instance_id, instance_type: asked.instance_type }.read()).transpose()?;
+    let command = control::DisassociateAddress { address: by_id(&asked.allocation_id)?, from };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
+}
+
+/// `ReleaseEipAddress`.
+#[derive(FromArg)]
+pub(crate) struct ReleaseEipAddress {
+    allocation_id: String,
+}
+
+/// Gives an address back.
+pub(crate) async fn release(cx: &Cx<'_>, asked: ReleaseEipAddress) -> Result<(), Fault> {
+    Ok(cx.cloud.run(&cx.caller, control::ReleaseAddress { address: by_id(&asked.allocation_id)? }, cx.options()?).await?)
+}
+
+/// `ModifyEipAddressAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifyEipAddressAttribute {
+    allocation_id: String,
+    bandwidth: Option<u32>,
+    name: Option<String>,
+    description: Option<String>,
+}
+
+/// Changes what is said of an address.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyEipAddressAttribute) -> Result<(), Fault> {
+    let ModifyEipAddressAttribute { allocation_id, bandwidth, name, description } = asked;
+    let command = control::ModifyAddress { address: by_id(&allocation_id)?, name, description, bandwidth };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
+}
+
+fn by_id(text: &str) -> Result<AddressRef, Fault> {
+    Ok(AddressRef::Id(id::<AddressId>(Noun::Address, text)?))
+}
+
+/// `AllocatePublicIpAddress`.
+#[derive(FromArg)]
+pub(crate) struct AllocatePublicIpAddress {
+    instance_id: String,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct PublicIp {
+    ip_address: String,
+}
+
+/// Gives a running instance without a public address one of its own.
+pub(crate) async fn give(cx: &Cx<'_>, asked: AllocatePublicIpAddress) -> Result<PublicIp, Fault> {
+    let instance = id(Noun::Instance, &asked.instance_id)?;
+    let ip = cx.cloud.run(&cx.caller, control::GivePublicAddress { instance }, cx.options()?).await?;
+    Ok(PublicIp { ip_address: ip.to_string() })
 }

@@ -37,6 +37,12 @@ impl Fault {
         Fault::new(400, "InvalidParameter", format!("The specified parameter \"{parameter}\" is not valid: {reason}."))
     }
 
+    /// A range of addresses that is none, or not allowed.
+    pub(crate) fn range(text: &str, reason: &str) -> Fault {
+        let message = format!("The specified CidrBlock '{}' is not valid: {reason}.", shown(text));
+        Fault::new(400, "InvalidCidrBlock", message)
+    }
+
     /// A parameter that is absent.
     pub(crate) fn missing(parameter: &str) -> Fault {
         let message = format!("The input parameter \"{parameter}\" that is mandatory for processing this request is not supplied.");
@@ -99,6 +105,11 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::Address => ("InvalidAllocationId.NotFound", "AllocationId"),
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "SecurityGroupId"),
         Noun::SecurityGroupRule => ("InvalidSecurityGroupRuleId.NotFound", "SecurityGroupRuleId"),
+        Noun::Association => ("InvalidAssociation.NotFound", "InstanceId"),
+        Noun::InternetGateway => ("InvalidGatewayId.NotFound", "Ipv4GatewayId"),
+        Noun::RouteTable => ("InvalidRouteTableId.NotFound", "RouteTableId"),
+        Noun::Route => ("InvalidRouteEntry.NotFound", "DestinationCidrBlock"),
+        Noun::RouteTableAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
         Noun::Zone => ("InvalidZoneId.NotFound", "ZoneId"),
         Noun::Host => ("InvalidDedicatedHostId.NotFound", "DedicatedHostId"),
@@ -166,6 +177,9 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         Noun::KeyPair => "KeyPair.AlreadyExist",
         Noun::SecurityGroup => "InvalidSecurityGroupName.Duplicate",
         Noun::Image => "InvalidImageName.Duplicated",
+        Noun::Association => "InvalidAssociation.Duplicated",
+        Noun::Route => "InvalidCidrBlock.Duplicate",
+        Noun::Subnet => "InvalidCidrBlock.Overlapped",
         Noun::Account
         | Noun::User
         | Noun::AccessKey
@@ -180,10 +194,12 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Vpc
-        | Noun::Subnet
         | Noun::Interface
         | Noun::Address
+        | Noun::InternetGateway
+        | Noun::RouteTable
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
+        Noun::RouteTableAssociation => "InvalidVSwitchId.AlreadyAssociated",
     };
     Fault::new(400, code, format!("The {noun} '{name}' already exists."))
 }
@@ -196,6 +212,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
     let code = match noun {
         Noun::Instance => "IncorrectInstanceStatus",
         Noun::Volume => "IncorrectDiskStatus",
+        Noun::Address => "IncorrectEipStatus",
         Noun::Account
         | Noun::User
         | Noun::AccessKey
@@ -212,9 +229,13 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::Vpc
         | Noun::Subnet
         | Noun::Interface
-        | Noun::Address
         | Noun::SecurityGroup
-        | Noun::SecurityGroupRule => "OperationDenied",
+        | Noun::SecurityGroupRule
+        | Noun::Association
+        | Noun::InternetGateway
+        | Noun::RouteTable
+        | Noun::Route
+        | Noun::RouteTableAssociation => "OperationDenied",
     };
     let message = format!("The current status of the resource does not support this operation: '{id}' is {state}; it must be {wanted}.");
     Fault::new(403, code, message)
@@ -238,6 +259,11 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Addresses => "QuotaExceeded.Eip",
         QuotaName::SecurityGroups => "QuotaExceed.SecurityGroup",
         QuotaName::Volumes => "QuotaExceed.PostPaidDisk",
+        QuotaName::Vpcs => "QuotaExceeded.Vpc",
+        QuotaName::Subnets => "QuotaExceeded.VSwitch",
+        QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
+        QuotaName::RouteTables => "QuotaExceeded.RouteTable",
+        QuotaName::Routes => "QuotaExceeded.RouteEntry",
     }
 }
 
@@ -255,6 +281,11 @@ fn parameter(name: &'static str) -> (&'static str, &'static str) {
         "Description" => (name, "InvalidDescription.Malformed"),
         "HostName" => (name, "InvalidHostName.Malformed"),
         "Password" => (name, "InvalidPassword.Malformed"),
+        "VpcRange" | "SubnetRange" => ("CidrBlock", "InvalidCidrBlock"),
+        "VpcName" => (name, "InvalidVpcName.Malformed"),
+        "SubnetName" => ("VSwitchName", "InvalidVSwitchName.Malformed"),
+        "Name" => (name, "InvalidName.Malformed"),
+        "Bandwidth" => (name, "InvalidBandwidth.ValueNotSupported"),
         "PrivateIpAddress" => (name, "InvalidPrivateIpAddress.Malformed"),
         "UserData" => (name, "InvalidUserData.SizeExceeded"),
         "Tag.Key" => ("Tag.N.Key", "InvalidTagKey.Malformed"),

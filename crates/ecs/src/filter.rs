@@ -50,6 +50,11 @@ impl Filters {
         if values.is_empty() { self } else { self.push(field, values.iter().map(|value| literal(value)).collect()) }
     }
 
+    /// The field has one of these values; an empty list selects nothing.
+    pub(crate) fn one_of_at_least(&mut self, field: Field, values: &[String]) -> &mut Filters {
+        self.push(field, values.iter().map(|value| literal(value)).collect())
+    }
+
     /// The field has one of the values of a JSON list, which selects nothing when it is there and empty.
     pub(crate) fn listed(&mut self, field: Field, values: Option<&Vec<String>>) -> &mut Filters {
         match values {

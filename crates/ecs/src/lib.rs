@@ -26,6 +26,8 @@ mod page;
 mod parameter;
 mod ram;
 mod region;
+mod route;
+mod route_change;
 mod security_group;
 mod security_group_rules;
 mod subnet;

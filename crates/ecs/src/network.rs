@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use control::{Field, Page, Query};
+use control::{Field, Page, Query, RouteTableView};
+use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use model::{Noun, Subnet, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id};
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
 use crate::page::{Numbered, Numbers, SHORT_PAGE_MAX};
 use crate::tag::{VpcTagReply, vpc_tag_replies};
 
@@ -43,7 +44,7 @@ pub(crate) struct Vpcs {
 struct VpcReply {
     vpc_id: String,
     vpc_name: String,
-    description: &'static str,
+    description: String,
     region_id: String,
     cidr_block: String,
     status: &'static str,
@@ -51,7 +52,9 @@ struct VpcReply {
     owner_id: u64,
     creation_time: Timestamp,
     resource_group_id: &'static str,
-    v_router_id: &'static str,
+    v_router_id: String,
+    #[reply(list = "RouterTableIds")]
+    router_table_ids: Vec<String>,
     #[reply(list = "VSwitchId")]
     v_switch_ids: Vec<String>,
     #[reply(list = "UserCidr")]
@@ -81,16 +84,28 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVpcs) -> Result<Vpcs, F
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };
     let listed = cx.cloud.list::<Vpc>(&cx.caller, query).await?;
     let numbers = asked.numbered.numbers(&listed);
-    let mut subnets = subnets_of(cx, &listed.rows).await?;
-    let vpcs = listed.rows.into_iter().map(|vpc| reply(cx, subnets.remove(&vpc.id).unwrap_or_default(), vpc)).collect();
+    let mut parts = parts_of(cx, &listed.rows).await?;
+    let vpcs = listed.rows.into_iter().map(|vpc| reply(cx, parts.remove(&vpc.id).unwrap_or_default(), vpc)).collect();
     Ok(Vpcs { vpcs, numbers })
 }
 
-fn reply(cx: &Cx<'_>, v_switch_ids: Vec<String>, vpc: Vpc) -> VpcReply {
+/// Ids of what a VPC consists of.
+#[derive(Default)]
+struct Parts {
+    subnets: Vec<String>,
+    tables: Vec<String>,
+}
+
+/// The id of the router of a VPC. It is nothing by itself here, so it has the VPC's digits.
+pub(crate) fn router_id(vpc: VpcId) -> String {
+    format!("vrt-0{:016x}", vpc.as_u64())
+}
+
+fn reply(cx: &Cx<'_>, parts: Parts, vpc: Vpc) -> VpcReply {
     VpcReply {
         vpc_id: vpc.id.to_string(),
         vpc_name: vpc.name,
-        description: "",
+        description: vpc.description,
         region_id: cx.region(),
         cidr_block: vpc.range.to_string(),
         status: "Available",
@@ -98,18 +113,19 @@ fn reply(cx: &Cx<'_>, v_switch_ids: Vec<String>, vpc: Vpc) -> VpcReply {
         owner_id: vpc.account.as_u64(),
         creation_time: vpc.created_at.timestamp(),
         resource_group_id: "",
-        v_router_id: "",
-        v_switch_ids,
+        v_router_id: router_id(vpc.id),
+        router_table_ids: parts.tables,
+        v_switch_ids: parts.subnets,
         user_cidrs: vec![],
         secondary_cidr_blocks: vec![],
         tags: vpc_tag_replies(&vpc.tags),
     }
 }
 
-/// Ids of the vSwitches of each VPC.
-async fn subnets_of(cx: &Cx<'_>, vpcs: &[Vpc]) -> Result<HashMap<VpcId, Vec<String>>, Fault> {
+/// Ids of the vSwitches and route tables of each VPC.
+async fn parts_of(cx: &Cx<'_>, vpcs: &[Vpc]) -> Result<HashMap<VpcId, Parts>, Fault> {
     let ids: Vec<String> = vpcs.iter().map(|vpc| vpc.id.to_string()).collect();
-    let mut found: HashMap<VpcId, Vec<String>> = HashMap::new();
+    let mut found: HashMap<VpcId, Parts> = HashMap::new();
     if ids.is_empty() {
         return Ok(found);
     }
@@ -120,7 +136,18 @@ async fn subnets_of(cx: &Cx<'_>, vpcs: &[Vpc]) -> Result<HashMap<VpcId, Vec<Stri
     loop {
         let listed = cx.cloud.list::<Subnet>(&cx.caller, Query { ids: vec![], filters: filters.clone(), page }).await?;
         for subnet in listed.rows {
-            found.entry(subnet.vpc).or_default().push(subnet.id.to_string());
+            found.entry(subnet.vpc).or_default().subnets.push(subnet.id.to_string());
+        }
+        match listed.next {
+            Some(last) => page = Page::After { last, size: control::PAGE_MAX },
+            None => break,
+        }
+    }
+    let mut page = Page::First(control::PAGE_MAX);
+    loop {
+        let listed = cx.cloud.list::<RouteTableView>(&cx.caller, Query { ids: vec![], filters: filters.clone(), page }).await?;
+        for view in listed.rows {
+            found.entry(view.vpc.id).or_default().tables.push(view.table.id.to_string());
         }
         match listed.next {
             Some(last) => page = Page::After { last, size: control::PAGE_MAX },
@@ -149,9 +176,87 @@ pub(crate) struct VpcAttribute {
 pub(crate) async fn attribute(cx: &Cx<'_>, asked: DescribeVpcAttribute) -> Result<VpcAttribute, Fault> {
     let wanted: VpcId = id(Noun::Vpc, &asked.vpc_id)?;
     let listed = cx.cloud.list::<Vpc>(&cx.caller, Query { ids: vec![wanted], ..Query::default() }).await?;
-    let mut subnets = subnets_of(cx, &listed.rows).await?;
+    let mut parts = parts_of(cx, &listed.rows).await?;
     let vpc = listed.rows.into_iter().find(|vpc| asked.is_default.is_none_or(|default| default == vpc.is_default));
     let vpc = vpc.ok_or_else(|| Fault::not_found(Noun::Vpc, &asked.vpc_id))?;
-    let vpc = reply(cx, subnets.remove(&wanted).unwrap_or_default(), vpc);
+    let vpc = reply(cx, parts.remove(&wanted).unwrap_or_default(), vpc);
     Ok(VpcAttribute { vpc, dhcp_options_set_id: "", ipv6_cidr_block: "", classic_link_enabled: false })
+}
+
+/// `CreateVpc`.
+#[derive(FromArg)]
+pub(crate) struct CreateVpc {
+    #[arg(default = RANGE.to_owned())]
+    cidr_block: String,
+    vpc_name: Option<String>,
+    description: Option<String>,
+    #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+/// The range of a VPC that names none, as VPC documents it.
+const RANGE: &str = "172.16.0.0/12";
+
+#[derive(IntoDoc)]
+pub(crate) struct Created {
+    vpc_id: String,
+    v_router_id: String,
+    route_table_id: String,
+    resource_group_id: &'static str,
+}
+
+/// Makes a VPC. Its instances reach public addresses without a gateway, as Alibaba Cloud's do.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVpc) -> Result<Created, Fault> {
+    let command = control::CreateVpc {
+        range: range(&asked.cidr_block)?,
+        prefix_shortest: model::VPC_PREFIX_SHORTEST,
+        open: true,
+        name: asked.vpc_name.unwrap_or_default(),
+        description: asked.description.unwrap_or_default(),
+        tags: tags_of(asked.tags)?,
+    };
+    let vpc = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    let route_table_id = parts_of(cx, std::slice::from_ref(&vpc)).await?.remove(&vpc.id).and_then(|mut parts| parts.tables.pop());
+    Ok(Created {
+        vpc_id: vpc.id.to_string(),
+        v_router_id: router_id(vpc.id),
+        route_table_id: route_table_id.unwrap_or_default(),
+        resource_group_id: "",
+    })
+}
+
+/// Reads a range.
+pub(crate) fn range(text: &str) -> Result<Ipv4Net, Fault> {
+    text.parse().map_err(|_| Fault::range(text, "it is no range of IPv4 addresses"))
+}
+
+/// `DeleteVpc`.
+#[derive(FromArg)]
+pub(crate) struct DeleteVpc {
+    vpc_id: String,
+}
+
+/// Deletes a VPC in which nothing is left.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteVpc) -> Result<(), Fault> {
+    Ok(cx.cloud.run(&cx.caller, control::DeleteVpc { id: id(Noun::Vpc, &asked.vpc_id)? }, cx.options()?).await?)
+}
+
+/// `ModifyVpcAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifyVpcAttribute {
+    vpc_id: String,
+    vpc_name: Option<String>,
+    description: Option<String>,
+}
+
+/// Changes what is said of a VPC.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVpcAttribute) -> Result<(), Fault> {
+    let command = control::ModifyVpc {
+        id: id(Noun::Vpc, &asked.vpc_id)?,
+        name: asked.vpc_name,
+        description: asked.description,
+        dns_support: None,
+        dns_hostnames: None,
+    };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }

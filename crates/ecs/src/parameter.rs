@@ -32,6 +32,7 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("DeleteAutoSnapshot", &["true"]),
     ("EnableIpv6", &["false"]),
     ("EnableShared", &["false"]),
+    ("ForceDelete", &["false"]),
     ("Hibernate", &["false"]),
     ("InitLocalDisk", &["*"]),
     ("InstanceChargeType", &["PostPaid"]),

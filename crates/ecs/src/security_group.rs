@@ -280,3 +280,21 @@ fn words(protocol: Protocol) -> (String, String) {
         Protocol::Number { number } => (number.to_string(), all()),
     }
 }
+
+/// `ModifySecurityGroupAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifySecurityGroupAttribute {
+    security_group_id: String,
+    security_group_name: Option<String>,
+    description: Option<String>,
+}
+
+/// Changes what is said of a group.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifySecurityGroupAttribute) -> Result<(), Fault> {
+    let command = control::ModifySecurityGroup {
+        group: id(Noun::SecurityGroup, &asked.security_group_id)?,
+        name: asked.security_group_name,
+        description: asked.description,
+    };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
+}

@@ -1,13 +1,14 @@
 //! vSwitches, which are subnets.
 
-use control::{Field, Query};
+use control::{Field, Listing, Page, Query, RouteTableView};
 use jiff::Timestamp;
-use model::{Noun, Subnet, SubnetId};
+use model::{Noun, RouteTable, RouteTableId, Subnet, SubnetId};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id};
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
+use crate::network::range;
 use crate::page::{Numbered, Numbers, SHORT_PAGE_MAX};
 use crate::tag::{VpcTagReply, vpc_tag_replies};
 
@@ -40,7 +41,7 @@ pub(crate) struct VSwitches {
 struct VSwitchReply {
     v_switch_id: String,
     v_switch_name: String,
-    description: &'static str,
+    description: String,
     vpc_id: String,
     zone_id: String,
     cidr_block: String,
@@ -51,8 +52,16 @@ struct VSwitchReply {
     owner_id: u64,
     creation_time: Timestamp,
     resource_group_id: &'static str,
+    route_table: Option<TableReply>,
     #[reply(list = "Tag")]
     tags: Vec<VpcTagReply>,
+}
+
+/// The route table that a vSwitch uses.
+#[derive(IntoDoc)]
+struct TableReply {
+    route_table_id: String,
+    route_table_type: &'static str,
 }
 
 /// Lists vSwitches.
@@ -66,19 +75,66 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVSwitches) -> Result<VS
         .exact(Field::IsDefault, asked.is_default.map(|default| default.to_string()))
         .exact(Field::Owner, asked.v_switch_owner_id.as_ref())
         .always(asked.resource_group_id.as_ref(), &[])
-        .always(asked.route_table_id.as_ref(), &[])
         .tags(&asked.tags);
+    let users = TableUsers::read(cx).await?;
+    if let Some(table) = asked.route_table_id.filter(|id| !id.is_empty()) {
+        let table: RouteTableId = id(Noun::RouteTable, &table)?;
+        filters.one_of_at_least(Field::Id, &users.of(table));
+    }
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };
     let listed = cx.cloud.list_subnets(&cx.caller, query).await?;
     let numbers = asked.numbered.numbers(&listed);
-    Ok(VSwitches { v_switches: listed.rows.iter().map(|(subnet, free)| reply(subnet, *free)).collect(), numbers })
+    Ok(VSwitches { v_switches: listed.rows.iter().map(|(subnet, free)| reply(subnet, *free, &users)).collect(), numbers })
 }
 
-fn reply(subnet: &Subnet, free: u64) -> VSwitchReply {
+/// Which vSwitches of the account use which route table: their own, or their VPC's main one.
+pub(crate) struct TableUsers {
+    tables: Vec<RouteTable>,
+    subnets: Vec<Subnet>,
+}
+
+impl TableUsers {
+    /// Reads all of the account.
+    pub(crate) async fn read(cx: &Cx<'_>) -> Result<TableUsers, Fault> {
+        let tables = every::<RouteTableView>(cx).await?.into_iter().map(|view| view.table).collect();
+        Ok(TableUsers { tables, subnets: every::<Subnet>(cx).await? })
+    }
+
+    /// The table that a vSwitch uses.
+    fn table_of(&self, subnet: &Subnet) -> Option<&RouteTable> {
+        let own = self.tables.iter().find(|table| table.has_subnet(subnet.id));
+        own.or_else(|| self.tables.iter().find(|table| table.vpc == subnet.vpc && table.main.is_some()))
+    }
+
+    /// Ids of the vSwitches that use a table.
+    pub(crate) fn of(&self, table: RouteTableId) -> Vec<String> {
+        let using = |subnet: &&Subnet| self.table_of(subnet).is_some_and(|used| used.id == table);
+        self.subnets.iter().filter(using).map(|subnet| subnet.id.to_string()).collect()
+    }
+}
+
+async fn every<T: Listing>(cx: &Cx<'_>) -> Result<Vec<T>, Fault> {
+    let mut rows = Vec::new();
+    let mut page = Page::First(control::PAGE_MAX);
+    loop {
+        let listed = cx.cloud.list::<T>(&cx.caller, Query { page, ..Query::default() }).await?;
+        rows.extend(listed.rows);
+        match listed.next {
+            Some(last) => page = Page::After { last, size: control::PAGE_MAX },
+            None => return Ok(rows),
+        }
+    }
+}
+
+fn reply(subnet: &Subnet, free: u64, users: &TableUsers) -> VSwitchReply {
+    let table = users.table_of(subnet).map(|table| TableReply {
+        route_table_id: table.id.to_string(),
+        route_table_type: if table.main.is_some() { "System" } else { "Custom" },
+    });
     VSwitchReply {
         v_switch_id: subnet.id.to_string(),
         v_switch_name: subnet.name.clone(),
-        description: "",
+        description: subnet.description.clone(),
         vpc_id: subnet.vpc.to_string(),
         zone_id: subnet.zone.clone(),
         cidr_block: subnet.range.to_string(),
@@ -89,6 +145,7 @@ fn reply(subnet: &Subnet, free: u64) -> VSwitchReply {
         owner_id: subnet.account.as_u64(),
         creation_time: subnet.created_at.timestamp(),
         resource_group_id: "",
+        route_table: table,
         tags: vpc_tag_replies(&subnet.tags),
     }
 }
@@ -111,5 +168,68 @@ pub(crate) async fn attributes(cx: &Cx<'_>, asked: DescribeVSwitchAttributes) ->
     let wanted: SubnetId = id(Noun::Subnet, &asked.v_switch_id)?;
     let listed = cx.cloud.list_subnets(&cx.caller, Query { ids: vec![wanted], ..Query::default() }).await?;
     let (subnet, free) = listed.rows.first().ok_or_else(|| Fault::not_found(Noun::Subnet, &asked.v_switch_id))?;
-    Ok(VSwitchAttributes { region_id: cx.region(), v_switch: reply(subnet, *free) })
+    Ok(VSwitchAttributes { region_id: cx.region(), v_switch: reply(subnet, *free, &TableUsers::read(cx).await?) })
+}
+
+/// `CreateVSwitch`.
+#[derive(FromArg)]
+pub(crate) struct CreateVSwitch {
+    vpc_id: String,
+    zone_id: String,
+    cidr_block: String,
+    v_switch_name: Option<String>,
+    description: Option<String>,
+    #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Created {
+    v_switch_id: String,
+}
+
+/// Makes a vSwitch.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVSwitch) -> Result<Created, Fault> {
+    let command = control::CreateSubnet {
+        vpc: id(Noun::Vpc, &asked.vpc_id)?,
+        zone: Some(asked.zone_id),
+        range: range(&asked.cidr_block)?,
+        prefix_longest: model::SUBNET_PREFIX_LONGEST,
+        name: asked.v_switch_name.unwrap_or_default(),
+        description: asked.description.unwrap_or_default(),
+        tags: tags_of(asked.tags)?,
+    };
+    let subnet = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(Created { v_switch_id: subnet.id.to_string() })
+}
+
+/// `DeleteVSwitch`.
+#[derive(FromArg)]
+pub(crate) struct DeleteVSwitch {
+    v_switch_id: String,
+}
+
+/// Deletes a vSwitch in which nothing is left.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteVSwitch) -> Result<(), Fault> {
+    let id = id(Noun::Subnet, &asked.v_switch_id)?;
+    Ok(cx.cloud.run(&cx.caller, control::DeleteSubnet { id }, cx.options()?).await?)
+}
+
+/// `ModifyVSwitchAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifyVSwitchAttribute {
+    v_switch_id: String,
+    v_switch_name: Option<String>,
+    description: Option<String>,
+}
+
+/// Changes what is said of a vSwitch.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVSwitchAttribute) -> Result<(), Fault> {
+    let command = control::ModifySubnet {
+        id: id(Noun::Subnet, &asked.v_switch_id)?,
+        name: asked.v_switch_name,
+        description: asked.description,
+        public_on_launch: None,
+    };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }

@@ -28,6 +28,9 @@ pub struct VpcSpec {
     pub names: Vec<NameRecord>,
     /// Domain that names without a dot are completed with.
     pub domain: String,
+    /// Whether the host answers questions for names inside the VPC.
+    #[serde(default = "yes")]
+    pub resolver: bool,
 }
 
 /// A subnet.
@@ -39,6 +42,20 @@ pub struct SubnetSpec {
     pub range: Ipv4Net,
     /// The address that the host answers as router, DHCP and DNS server: the first of the range after the network's own.
     pub gateway: Ipv4Addr,
+    /// The public addresses that machines of the subnet may send to. Without any, a public address of theirs is heard by them
+    /// and never answers.
+    #[serde(default = "everywhere")]
+    pub ways_out: Vec<Ipv4Net>,
+}
+
+/// What documents of earlier versions meant.
+fn yes() -> bool {
+    true
+}
+
+/// What documents of earlier versions meant.
+fn everywhere() -> Vec<Ipv4Net> {
+    vec![Ipv4Net::default()]
 }
 
 /// An interface of a machine on this host.

@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, AddressId, InterfaceId, Millis, Tags};
+use crate::{AccountId, AddressId, AssociationId, InterfaceId, Millis, Tags};
+
+/// Megabits per second that an address is said to have when nothing is asked for.
+pub const BANDWIDTH_USUAL: u32 = 100;
 
 /// A public address in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,10 +22,40 @@ pub struct Address {
     pub kind: AddressKind,
     /// The interface it is translated to.
     pub interface: Option<InterfaceId>,
+    /// The tie to that interface; an automatic address has none.
+    #[serde(default)]
+    pub association: Option<AssociationId>,
+    /// Display name.
+    #[serde(default)]
+    pub name: String,
+    /// Description.
+    #[serde(default)]
+    pub description: String,
+    /// Megabits per second that were asked for. Kept and shown; nothing limits an address to it.
+    #[serde(default = "bandwidth_usual")]
+    pub bandwidth: u32,
     /// When it was taken.
     pub created_at: Millis,
     /// Tags.
     pub tags: Tags,
+}
+
+fn bandwidth_usual() -> u32 {
+    BANDWIDTH_USUAL
+}
+
+impl Address {
+    /// Ties the address to an interface, in place of the one that it had.
+    pub fn associate(&mut self, interface: InterfaceId, association: AssociationId) {
+        self.interface = Some(interface);
+        self.association = Some(association);
+    }
+
+    /// Lets go of the interface.
+    pub fn dissociate(&mut self) {
+        self.interface = None;
+        self.association = None;
+    }
 }
 
 /// Whom a public address belongs to.

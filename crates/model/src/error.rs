@@ -55,6 +55,16 @@ pub enum Noun {
     SecurityGroup,
     /// Rule of a security group.
     SecurityGroupRule,
+    /// Tie between an elastic address and an interface.
+    Association,
+    /// Internet gateway.
+    InternetGateway,
+    /// Route table.
+    RouteTable,
+    /// Route of a table.
+    Route,
+    /// Tie between a route table and a subnet.
+    RouteTableAssociation,
 }
 
 impl Noun {
@@ -82,6 +92,11 @@ impl Noun {
             Noun::Address => "address",
             Noun::SecurityGroup => "security group",
             Noun::SecurityGroupRule => "security group rule",
+            Noun::Association => "address association",
+            Noun::InternetGateway => "internet gateway",
+            Noun::RouteTable => "route table",
+            Noun::Route => "route",
+            Noun::RouteTableAssociation => "route table association",
         }
     }
 }

@@ -50,7 +50,9 @@ const PREFIXES: &[&str] = &[
     "policy-",
     "evt-",
     "r-",
+    "eipassoc-",
     "rtb-",
+    "rtbassoc-",
     "igw-",
 ];
 
@@ -145,6 +147,10 @@ id!(/** A VPC. */ VpcId, "vpc-", "VPC");
 id!(/** A subnet (vSwitch). */ SubnetId, "subnet-", "subnet");
 id!(/** A network interface. */ InterfaceId, "eni-", "network interface");
 id!(/** An elastic or automatic public address. */ AddressId, "eipalloc-", "address");
+id!(/** A tie between an elastic address and an interface; a new one each time. */ AssociationId, "eipassoc-", "address association");
+id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
+id!(/** A route table. */ RouteTableId, "rtb-", "route table");
+id!(/** A tie between a route table and a subnet, or its VPC. */ RouteTableAssociationId, "rtbassoc-", "route table association");
 id!(/** A security group. */ SecurityGroupId, "sg-", "security group");
 id!(/** A rule of a security group. */ RuleId, "sgr-", "security group rule");
 id!(/** A physical or simulated host. */ HostId, "host-", "host");

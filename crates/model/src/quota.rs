@@ -20,12 +20,32 @@ pub enum QuotaName {
     SecurityGroups,
     /// Volumes, system disks included.
     Volumes,
+    /// VPCs.
+    Vpcs,
+    /// Subnets in one VPC.
+    Subnets,
+    /// Internet gateways.
+    InternetGateways,
+    /// Route tables in one VPC.
+    RouteTables,
+    /// Routes in one table, besides the local one.
+    Routes,
 }
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 5] =
-        [QuotaName::Instances, QuotaName::KeyPairs, QuotaName::Addresses, QuotaName::SecurityGroups, QuotaName::Volumes];
+    pub const ALL: [QuotaName; 10] = [
+        QuotaName::Instances,
+        QuotaName::KeyPairs,
+        QuotaName::Addresses,
+        QuotaName::SecurityGroups,
+        QuotaName::Volumes,
+        QuotaName::Vpcs,
+        QuotaName::Subnets,
+        QuotaName::InternetGateways,
+        QuotaName::RouteTables,
+        QuotaName::Routes,
+    ];
 
     /// The name in texts and tables.
     pub const fn as_str(self) -> &'static str {
@@ -35,12 +55,17 @@ impl QuotaName {
             QuotaName::Addresses => "addresses",
             QuotaName::SecurityGroups => "security-groups",
             QuotaName::Volumes => "volumes",
+            QuotaName::Vpcs => "vpcs",
+            QuotaName::Subnets => "subnets",
+            QuotaName::InternetGateways => "internet-gateways",
+            QuotaName::RouteTables => "route-tables",
+            QuotaName::Routes => "routes",
         }
     }
 
     /// The limit of an account that has none of its own. Five elastic addresses a region is what the three clouds give a new
-    /// account; the others are EC2's documented defaults, but for instances, which EC2 limits by processors, and volumes, which it
-    /// limits by size.
+    /// account, ten VPCs what Alibaba Cloud does (EC2: five, each with a gateway); the others are EC2's documented defaults, but
+    /// for instances, which EC2 limits by processors, and volumes, which it limits by size.
     pub const fn default_limit(self) -> u64 {
         match self {
             QuotaName::Instances => 1_000,
@@ -48,6 +73,9 @@ impl QuotaName {
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,
+            QuotaName::Vpcs | QuotaName::InternetGateways => 10,
+            QuotaName::Subnets | QuotaName::RouteTables => 200,
+            QuotaName::Routes => 50,
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Millis, SubnetId, Tags, VpcId};
+use crate::{AccountId, Error, Millis, Noun, SubnetId, Tags, Vpc, VpcId, overlap};
 
 /// Addresses at the start of a range that no interface gets: the network's own, the router and DNS server, and two that EC2
 /// reserves ("Subnet sizing" in the VPC user guide: the first four and the last address).
@@ -32,6 +32,9 @@ pub struct Subnet {
     pub public_on_launch: bool,
     /// Display name.
     pub name: String,
+    /// Description.
+    #[serde(default)]
+    pub description: String,
     /// When it was made.
     pub created_at: Millis,
     /// Tags.
@@ -62,6 +65,31 @@ impl Subnet {
     }
 }
 
+/// Longest prefix of a subnet's range: 8 addresses, of which three can be had (Alibaba Cloud's smallest; EC2's is /28).
+pub const SUBNET_PREFIX_LONGEST: u8 = 29;
+/// Shortest prefix of a subnet's range (both clouds).
+pub const SUBNET_PREFIX_SHORTEST: u8 = 16;
+
+/// Checks the range of a new subnet and gives it without host bits: a prefix from [`SUBNET_PREFIX_SHORTEST`] to `longest`, inside
+/// its VPC, and clear of the VPC's other subnets.
+pub fn check_subnet_range(vpc: &Vpc, others: &[Subnet], range: Ipv4Net, longest: u8) -> Result<Ipv4Net, Error> {
+    let longest = longest.min(SUBNET_PREFIX_LONGEST);
+    if !(SUBNET_PREFIX_SHORTEST..=longest).contains(&range.prefix_len()) {
+        let reason = format!("the prefix of {range} must be /{SUBNET_PREFIX_SHORTEST} to /{longest}");
+        return Err(Error::invalid("SubnetRange", reason));
+    }
+    let range = range.trunc();
+    if !vpc.range.contains(&range) {
+        return Err(Error::invalid("SubnetRange", format!("{range} is not in the range {} of {}", vpc.range, vpc.id)));
+    }
+    match others.iter().find(|other| overlap(&other.range, &range)) {
+        Some(other) => {
+            Err(Error::Duplicate { noun: Noun::Subnet, name: format!("{range}, which overlaps {} of {}", other.range, other.id) })
+        }
+        None => Ok(range),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +104,7 @@ mod tests {
             is_default: true,
             public_on_launch: true,
             name: String::new(),
+            description: String::new(),
             created_at: Millis(0),
             tags: Tags::new(),
         }
@@ -95,5 +124,32 @@ mod tests {
         assert_eq!(subnet("10.0.0.0/30").capacity(), 0);
         assert_eq!(subnet("255.255.255.255/32").usable(), None);
         assert_eq!(subnet("10.0.0.0/29").capacity(), 3);
+    }
+
+    #[test]
+    fn a_range_is_inside_its_vpc_and_clear_of_the_others() {
+        let vpc = Vpc {
+            id: VpcId::from_u64(1),
+            account: AccountId::from_u64(1).unwrap(),
+            vni: 1,
+            range: "10.0.0.0/16".parse().unwrap(),
+            is_default: false,
+            open: true,
+            dns_support: true,
+            dns_hostnames: false,
+            name: String::new(),
+            description: String::new(),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        };
+        let others = [subnet("10.0.1.0/24")];
+        let check = |range: &str, longest| check_subnet_range(&vpc, &others, range.parse().unwrap(), longest);
+        assert_eq!(check("10.0.2.7/24", 28).map(|range| range.to_string()), Ok("10.0.2.0/24".to_owned()));
+        for (range, longest) in [("10.1.0.0/24", 28), ("10.0.0.0/15", 28), ("10.0.2.0/29", 28), ("10.0.2.0/30", 29)] {
+            assert!(matches!(check(range, longest), Err(Error::InvalidParameter { name: "SubnetRange", .. })), "{range}");
+        }
+        for range in ["10.0.1.0/24", "10.0.1.128/28", "10.0.0.0/23", "10.0.0.0/16"] {
+            assert!(matches!(check(range, 28), Err(Error::Duplicate { noun: Noun::Subnet, .. })), "{range}");
+        }
     }
 }

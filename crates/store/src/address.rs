@@ -28,6 +28,16 @@ impl Tx<'_> {
         self.list(By::is("account", account))
     }
 
+    /// How many elastic addresses an account has, counted no further than `at_most`.
+    pub fn address_count_elastic(&self, account: AccountId, at_most: u64) -> Result<u64, StoreError> {
+        self.count_up_to::<Address>(By::is("account", account).and("elastic", true), at_most)
+    }
+
+    /// The row of an address.
+    pub fn address_with_ip(&self, ip: Ipv4Addr) -> Result<Option<Address>, StoreError> {
+        self.find(By::is("ip", ip.to_bits()))
+    }
+
     /// The address that is translated to an interface.
     pub fn address_of_interface(&self, interface: InterfaceId) -> Result<Option<Address>, StoreError> {
         self.find(By::is("interface", interface))

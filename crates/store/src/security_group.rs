@@ -21,6 +21,11 @@ impl Tx<'_> {
         self.list(By::is("account", account))
     }
 
+    /// Security groups of a VPC, by id.
+    pub fn security_group_list_of_vpc(&self, vpc: VpcId) -> Result<Vec<SecurityGroup>, StoreError> {
+        self.list(By::is("vpc", vpc))
+    }
+
     /// How many security groups an account has, counted no further than `at_most`.
     pub fn security_group_count(&self, account: AccountId, at_most: u64) -> Result<u64, StoreError> {
         self.count_up_to::<SecurityGroup>(By::is("account", account), at_most)

@@ -155,13 +155,17 @@ macro_rules! ids {
 
 ids!(
     AddressId,
+    AssociationId,
     EventId,
     HostId,
     ImageId,
     InstanceId,
     InterfaceId,
+    InternetGatewayId,
     KeyPairId,
     ReservationId,
+    RouteTableAssociationId,
+    RouteTableId,
     RuleId,
     SecurityGroupId,
     SnapshotId,

@@ -17,12 +17,18 @@ pub fn vpc(id: u64) -> VpcSpec {
         id: VpcId::from_u64(id),
         vni: id as u32,
         ranges: vec!["10.0.0.0/16".parse().unwrap()],
-        subnets: vec![SubnetSpec { id: SubnetId::from_u64(id), range: "10.0.0.0/24".parse().unwrap(), gateway: GATEWAY }],
+        subnets: vec![SubnetSpec {
+            id: SubnetId::from_u64(id),
+            range: "10.0.0.0/24".parse().unwrap(),
+            gateway: GATEWAY,
+            ways_out: vec![ipnet::Ipv4Net::default()],
+        }],
         nics: vec![],
         remote: vec![],
         groups: vec![],
         names: vec![NameRecord { name: "web.vpc.internal".to_owned(), ip: IP }],
         domain: "vpc.internal".to_owned(),
+        resolver: true,
     }
 }
 

@@ -461,5 +461,6 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         groups: Vec::new(),
         names: Vec::new(),
         domain: String::new(),
+        resolver: true,
     }
 }

@@ -110,6 +110,7 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     let pairs = public.iter().map(|(public, private)| Key::builder().ipv4(*public).ipv4(*private).key(&PAIR));
     let inward = public.iter().map(|(public, private)| (Key::ipv4(*public), Value::ipv4(*private)));
     let outward = public.iter().map(|(public, private)| (Key::ipv4(*private), Value::ipv4(*public)));
+    let ways = ways(spec);
     let translation = Shape::map(&ipv4, Data::Value(Field::Ipv4));
     let classes = policy.classes.iter().map(|(ip, class)| (Key::ipv4(*ip), Value::mark(*class)));
     let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
@@ -122,6 +123,7 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
         ("services", plain(Shape::set(&SERVICE), services(spec))),
         ("public", plain(Shape::set(&ipv4), public.iter().map(|(public, _)| Key::ipv4(*public)))),
         ("pairs", plain(Shape::set(&PAIR), pairs)),
+        ("ways", plain(Shape::ranges(&PAIR), ways)),
         ("inward", set(translation.clone(), inward)),
         ("outward", set(translation, outward)),
         ("epoch", plain(Shape::set(&[Field::Mark]), [Key::builder().mark(epoch).key(&[Field::Mark])])),
@@ -134,13 +136,25 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     .into()
 }
 
+/// Each public address with the ranges that its subnet's machines may send to. Ranges of one set must not overlap.
+fn ways(spec: &VpcSpec) -> Vec<Key> {
+    let mut out = Vec::new();
+    for nic in &spec.nics {
+        let subnet = spec.subnets.iter().find(|subnet| subnet.id == nic.subnet);
+        let (Some(public), Some(subnet)) = (nic.public_ip, subnet) else { continue };
+        let ways = Ipv4Net::aggregate(&subnet.ways_out.iter().map(Ipv4Net::trunc).collect());
+        out.extend(ways.iter().map(|net| Key::builder().ipv4(public).ipv4_range(net.network(), net.broadcast()).key(&PAIR)));
+    }
+    out
+}
+
 /// What the host itself answers inside the VPC.
 fn services(spec: &VpcSpec) -> Vec<Key> {
     let mut out = Vec::new();
     let mut open = |ip: Ipv4Addr, protocol: u8, port: u16| {
         out.push(Key::builder().ipv4(ip).protos(protocol, protocol).ports(port, port).key(&SERVICE));
     };
-    for resolver in spec.subnets.iter().map(|subnet| subnet.gateway).chain([RESOLVER_EC2]) {
+    for resolver in spec.subnets.iter().map(|subnet| subnet.gateway).chain([RESOLVER_EC2]).filter(|_| spec.resolver) {
         open(resolver, 17, 53);
         open(resolver, 6, 53);
     }
@@ -189,7 +203,7 @@ fn chains() -> BTreeMap<String, Chain> {
         Line::new().vmap(Load::CtReplySaddr, "ingress"),
         Line::new().set_ct_mark_from(Load::NfProto, "now").accept(),
     ];
-    let leave = vec![Line::new().oif(OUTSIDE).not_in_set(&[Load::IpSaddr], "public").drop()];
+    let leave = vec![Line::new().oif(OUTSIDE).not_in_set(&[Load::IpSaddr, Load::IpDaddr], "ways").drop()];
     let filter = BaseKind::Filter;
     [
         ("entry", Chain { base: base(filter, Hook::Prerouting, BEFORE_DEFRAG, true), lines: entry }),
@@ -273,8 +287,10 @@ fn with_service(key: super::ruleset::KeyBuilder, service: Service) -> super::rul
 /// Whether going from one ruleset to the other could take something away from a connection that is open: everything but more
 /// interfaces, more public addresses and more services.
 pub fn needs_epoch(seen: &Ruleset, want: &Ruleset) -> bool {
-    const ONLY_GROW: [&str; 12] =
-        ["bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "inward", "outward", "egress", "ingress"];
+    const ONLY_GROW: [&str; 13] = [
+        "bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "ways", "inward", "outward", "egress",
+        "ingress",
+    ];
     want.tables.iter().any(|(id, table)| {
         let Some(old) = seen.tables.get(id) else { return true };
         let set_takes = |name: &String, set: &Set| {

@@ -139,12 +139,13 @@ impl Cloud {
             id: VpcId::from_u64(id.as_u64()),
             vni: id.as_u64() as u32,
             ranges: vec![range],
-            subnets: vec![SubnetSpec { id: subnet, range, gateway: Ipv4Addr::new(10, 9, 0, 1) }],
+            subnets: vec![SubnetSpec { id: subnet, range, gateway: Ipv4Addr::new(10, 9, 0, 1), ways_out: vec![] }],
             nics: vec![known],
             remote: vec![],
             groups: vec![],
             names: vec![],
             domain: "test.internal".into(),
+            resolver: true,
         });
     }
 

@@ -1,6 +1,8 @@
 //! The dialect as its clients meet it: forms in, XML out, over a real database and a simulated host.
 
+mod addresses;
 mod lists;
+mod networks;
 mod refusals;
 mod replies;
 mod world;

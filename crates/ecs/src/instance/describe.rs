@@ -268,7 +268,7 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
     let elastic = of_kind(AddressKind::Elastic).map(|address| EipAddress {
         allocation_id: address.id.to_string(),
         ip_address: address.ip.to_string(),
-        bandwidth: Some(BANDWIDTH),
+        bandwidth: Some(address.bandwidth),
         internet_charge_type: "PayByTraffic",
         is_support_unassociate: Some(true),
     });

@@ -1,5 +1,6 @@
 //! The dialect as its clients meet it: parameters in, JSON or XML out, over a real database and a simulated host.
 
+mod address;
 mod hostile;
 mod instance;
 mod instance_list;
@@ -8,4 +9,5 @@ mod key_pair;
 mod network;
 mod region;
 mod volume;
+mod vpc;
 mod world;

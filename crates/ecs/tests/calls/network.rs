@@ -48,6 +48,20 @@ async fn a_group_with_rules_in_both_forms() {
 }
 
 #[tokio::test]
+async fn a_group_gets_another_name() {
+    let world = World::new().await;
+    let made = world.json("Action=CreateSecurityGroup&SecurityGroupName=web").await;
+    let modify = format!("Action=ModifySecurityGroupAttribute&SecurityGroupId={}", made["SecurityGroupId"].as_str().unwrap());
+    world.json(&format!("{modify}&SecurityGroupName=front&Description=Front")).await;
+    let shown = world.json("Action=DescribeSecurityGroups&SecurityGroupName=front").await;
+    assert_eq!(shown["SecurityGroups"]["SecurityGroup"][0]["Description"], "Front");
+    world.json("Action=CreateSecurityGroup&SecurityGroupName=back").await;
+    world.refused(&format!("{modify}&SecurityGroupName=back"), 400, "InvalidSecurityGroupName.Duplicate").await;
+    let default = format!("Action=ModifySecurityGroupAttribute&SecurityGroupId={}", default_group(&world).await);
+    world.refused(&format!("{default}&SecurityGroupName=mine"), 403, "OperationDenied").await;
+}
+
+#[tokio::test]
 async fn rules_are_refused_with_ecs_codes() {
     let world = World::new().await;
     let on = format!("Action=AuthorizeSecurityGroup&SecurityGroupId={}", default_group(&world).await);

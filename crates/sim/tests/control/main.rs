@@ -2,6 +2,7 @@
 
 mod commands;
 mod crashes;
+mod networks;
 mod seeds;
 mod volumes;
 mod world;

@@ -1,17 +1,20 @@
 //! The control plane under seeds: random wishes, lost, repeated and reordered documents and reports, crashes of the control
-//! plane and of agents, jumps of the clock. Whatever happens, nobody has more than the quota, no host more than it has, and
-//! once everything works again, everything that should go is gone.
+//! plane and of agents, jumps of the clock. Whatever happens, nobody has more than the quota, no host more than it has, no
+//! interface more than one public address, and once everything works again, everything that should go is gone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::world::{World, launch};
 use control::{
-    AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, Options, Query, RebootInstances, StartInstances, StopInstances,
+    AddressRef, AllocateAddress, AssociateAddress, AssociateTo, AttachVolume, CreateVolume, DeleteVolume, DetachVolume,
+    DisassociateAddress, GivesWay, GrowVolume, Options, Query, RebootInstances, ReleaseAddress, StartInstances, StopInstances,
     TerminateInstances,
 };
 use hostspec::{HostReport, HostSpec};
-use model::{Error, Gib, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume, VolumeId, VolumeKind};
+use model::{
+    AddressId, Error, Gib, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume, VolumeId, VolumeKind,
+};
 use pileus_sim::hosts::CAPACITY;
 
 /// Seeds that are tried; more with PILEUS_SEEDS.
@@ -20,6 +23,9 @@ const SEEDS: u64 = 24;
 const STEPS: usize = 200;
 /// Instances that the account may have.
 const QUOTA: u64 = 12;
+
+/// Elastic addresses of the account.
+const ADDRESSES: usize = 3;
 
 struct Random(u64);
 
@@ -45,6 +51,7 @@ struct Run {
     incarnation: u64,
     known: Vec<InstanceId>,
     volumes: Vec<VolumeId>,
+    addresses: Vec<AddressId>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,7 +62,12 @@ async fn every_seed_ends_with_nothing_lost_and_nothing_left() {
         world.cloud.quota_set(world.account, QuotaName::Instances, QUOTA).await.unwrap();
         let documents = vec![VecDeque::new(); world.hosts.len()];
         let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let mut run = Run { world, random, documents, reports: VecDeque::new(), incarnation: 1, known: vec![], volumes: vec![] };
+        let mut addresses = Vec::new();
+        for _ in 0..ADDRESSES {
+            let made = world.cloud.run(&world.root().await, AllocateAddress::default(), Options::default()).await.unwrap();
+            addresses.push(made.id);
+        }
+        let mut run = Run { world, random, documents, reports: VecDeque::new(), incarnation: 1, known: vec![], volumes: vec![], addresses };
         for step in 0..STEPS {
             run.step().await;
             run.check(seed, step).await;
@@ -68,7 +80,8 @@ impl Run {
     async fn step(&mut self) {
         match self.random.below(20) {
             16..=19 => self.wish_for_disk().await,
-            0..=2 => self.launch().await,
+            0 | 1 => self.launch().await,
+            2 => self.tie().await,
             3..=5 => self.wish().await,
             6..=8 => self.send_document().await,
             9 | 10 => self.obey(),
@@ -142,6 +155,26 @@ impl Run {
         }
     }
 
+    /// Ties an elastic address to an instance, wherever it was, or unties it.
+    async fn tie(&mut self) {
+        if self.known.is_empty() {
+            return;
+        }
+        let address = AddressRef::Id(self.addresses[self.random.below(ADDRESSES)]);
+        let (cloud, root) = (self.world.cloud.clone(), self.world.root().await);
+        let answer = if self.random.below(3) == 0 {
+            cloud.run(&root, DisassociateAddress { address, from: None }, Options::default()).await
+        } else {
+            let to = AssociateTo::Instance(self.known[self.random.below(self.known.len())]);
+            let command = AssociateAddress { address, to, private_ip: None, gives_way: GivesWay::Everything };
+            cloud.run(&root, command, Options::default()).await.map(drop)
+        };
+        match answer {
+            Ok(()) | Err(Error::IncorrectState { .. } | Error::NotFound { .. }) => {}
+            Err(other) => panic!("a tie was refused with {other:?}"),
+        }
+    }
+
     /// Renders a document; it may arrive late, out of order, twice or never.
     async fn send_document(&mut self) {
         let host = self.random.below(self.world.hosts.len());
@@ -204,16 +237,19 @@ impl Run {
     async fn check(&self, seed: u64, step: usize) {
         let (account, ids) = (self.world.account, self.world.ids.clone());
         let store = self.world.store.clone();
-        let (live, held): (Vec<Instance>, Vec<(HostId, u64, u64)>) = store
+        let (live, held, tied) = store
             .scan(move |tx| {
-                let live = tx.instance_list(account)?.into_iter().filter(Instance::is_live).collect();
-                let held =
-                    ids.iter().map(|id| tx.instance_held_on_host(*id).map(|h| (*id, h.vcpus, h.memory_mib))).collect::<Result<_, _>>()?;
-                Ok::<_, store::StoreError>((live, held))
+                let live: Vec<_> = tx.instance_list(account)?.into_iter().filter(Instance::is_live).collect();
+                let held = |id: &HostId| tx.instance_held_on_host(*id).map(|held| (*id, held.vcpus, held.memory_mib));
+                let held = ids.iter().map(held).collect::<Result<Vec<_>, _>>()?;
+                let tied: Vec<_> = tx.address_list(account)?.into_iter().filter_map(|address| address.interface).collect();
+                Ok::<_, store::StoreError>((live, held, tied))
             })
             .await
             .unwrap();
         assert!(live.len() as u64 <= QUOTA, "seed {seed} step {step}: {} instances", live.len());
+        let interfaces: BTreeSet<_> = tied.iter().collect();
+        assert_eq!(interfaces.len(), tied.len(), "seed {seed} step {step}: an interface has two public addresses");
         for (host, vcpus, memory) in held {
             assert!(vcpus <= u64::from(CAPACITY.vcpus) && memory <= CAPACITY.memory.0, "seed {seed} step {step}: {host} is overfull");
         }
@@ -247,6 +283,10 @@ impl Run {
         self.world.wait(TERMINATED_VISIBLE_MS + 1);
         self.world.settle().await;
         let cloud = &self.world.cloud;
+        for id in &self.addresses {
+            let release = ReleaseAddress { address: AddressRef::Id(*id) };
+            cloud.run(&root, release, Options::default()).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        }
         assert_eq!(cloud.list_instances(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
         assert_eq!(cloud.list::<model::Interface>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
         assert_eq!(cloud.list::<model::Volume>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");

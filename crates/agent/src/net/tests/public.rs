@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
+use ipnet::Ipv4Net;
+
 use super::super::netns;
 use super::lab::*;
 
@@ -54,6 +56,35 @@ fn a_guest_without_a_public_address_reaches_nothing_outside() {
     let mut buffer = [0; 10];
     let (len, from) = outside.recv_from(&mut buffer).unwrap();
     assert_eq!((&buffer[..len], from.ip()), (&b"fine"[..], IpAddr::V4(PUBLIC)));
+}
+
+#[test]
+fn a_subnet_sends_only_where_it_has_a_way_out() {
+    let lab = Lab::new();
+    let mut spec = with_public();
+    spec.subnets[0].ways_out = vec!["203.0.113.0/31".parse().unwrap(), "203.0.113.0/24".parse().unwrap()];
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let guest = lab.guest(&spec, 0);
+    let outside = in_machine(&lab, || std::net::UdpSocket::bind("0.0.0.0:8080")).unwrap();
+    let heard = guest.udp();
+    let mut buffer = [0; 10];
+    outside.send_to(b"one", (PUBLIC, 5000)).unwrap();
+    let (_, from) = heard.recv_from(&mut buffer).unwrap();
+    outside.set_read_timeout(Some(PATIENCE)).unwrap();
+    heard.send_to(b"answer", from).unwrap();
+    assert_eq!(outside.recv_from(&mut buffer).unwrap().0, 6);
+    // Without a way out what comes in is still heard, and neither the answer nor anything else leaves.
+    spec.subnets[0].ways_out = vec!["198.51.100.0/24".parse().unwrap()];
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    outside.send_to(b"two", (PUBLIC, 5000)).unwrap();
+    assert_eq!(heard.recv_from(&mut buffer).unwrap().0, 3);
+    heard.send_to(b"answer", from).unwrap();
+    heard.send_to(b"first", (MACHINE, 8080)).unwrap();
+    spec.subnets[0].ways_out = vec![Ipv4Net::default()];
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    heard.send_to(b"at last", (MACHINE, 8080)).unwrap();
+    let (len, _) = outside.recv_from(&mut buffer).unwrap();
+    assert_eq!(&buffer[..len], b"at last", "the ones before were dropped");
 }
 
 #[test]

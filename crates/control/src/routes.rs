@@ -1,0 +1,92 @@
+//! Lists of what leads out of a VPC: route tables and internet gateways.
+
+use std::collections::HashMap;
+
+use model::{AccountId, InternetGateway, InternetGatewayId, Noun, RouteTable, RouteTableId, RouteTarget, Vpc, VpcId};
+use store::Tx;
+
+use crate::Failure;
+use crate::describe::{Field, Listing, tag_values};
+
+/// A route table with what it refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteTableView {
+    /// The table.
+    pub table: RouteTable,
+    /// Its VPC.
+    pub vpc: Vpc,
+    /// The internet gateway of the VPC.
+    pub gateway: Option<InternetGateway>,
+}
+
+impl Listing for RouteTableView {
+    type Id = RouteTableId;
+    const NOUN: Noun = Noun::RouteTable;
+
+    fn id(&self) -> RouteTableId {
+        self.table.id
+    }
+
+    fn id_value(id: RouteTableId) -> (u64, String) {
+        (id.as_u64(), id.to_string())
+    }
+
+    fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<RouteTableView>, Failure> {
+        let vpcs: HashMap<VpcId, Vpc> = tx.vpc_list(account)?.into_iter().map(|vpc| (vpc.id, vpc)).collect();
+        let gateways = tx.internet_gateway_list(account)?.into_iter();
+        let gateways: HashMap<VpcId, InternetGateway> = gateways.filter_map(|gateway| Some((gateway.vpc?, gateway))).collect();
+        let view = |table: RouteTable| {
+            let vpc = vpcs.get(&table.vpc)?.clone();
+            Some(RouteTableView { gateway: gateways.get(&vpc.id).cloned(), vpc, table })
+        };
+        Ok(tx.route_table_list(account)?.into_iter().filter_map(view).collect())
+    }
+
+    fn values(&self, field: &Field) -> Vec<String> {
+        let table = &self.table;
+        let ties = table.main.iter().copied().chain(table.subnets.iter().map(|tie| tie.id));
+        let routes = table.routes.iter().map(|route| match route.target {
+            RouteTarget::InternetGateway { gateway } => gateway.to_string(),
+        });
+        let local = self.vpc.range.to_string();
+        match field {
+            Field::Id => vec![table.id.to_string()],
+            Field::Owner => vec![table.account.to_string()],
+            Field::Name => vec![table.name.clone()],
+            Field::Vpc => vec![table.vpc.to_string()],
+            Field::Subnet => table.subnets.iter().map(|tie| tie.subnet.to_string()).collect(),
+            Field::Association => ties.map(|tie| tie.to_string()).collect(),
+            Field::IsDefault => vec![table.main.is_some().to_string()],
+            Field::Range => table.routes.iter().map(|route| route.destination.to_string()).chain([local]).collect(),
+            Field::Gateway => routes.chain(["local".to_owned()]).collect(),
+            _ => tag_values(&table.tags, field),
+        }
+    }
+}
+
+impl Listing for InternetGateway {
+    type Id = InternetGatewayId;
+    const NOUN: Noun = Noun::InternetGateway;
+
+    fn id(&self) -> InternetGatewayId {
+        self.id
+    }
+
+    fn id_value(id: InternetGatewayId) -> (u64, String) {
+        (id.as_u64(), id.to_string())
+    }
+
+    fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<InternetGateway>, Failure> {
+        Ok(tx.internet_gateway_list(account)?)
+    }
+
+    fn values(&self, field: &Field) -> Vec<String> {
+        match field {
+            Field::Id => vec![self.id.to_string()],
+            Field::Owner => vec![self.account.to_string()],
+            Field::Vpc => self.vpc.iter().map(ToString::to_string).collect(),
+            Field::State => self.vpc.iter().map(|_| "available".to_owned()).collect(),
+            _ => tag_values(&self.tags, field),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Subnets: parts of a VPC's range, each in one zone.
+
+use ipnet::Ipv4Net;
+use model::{AccountId, Error, Noun, QuotaName, Subnet, SubnetId, Tags, VpcId, add_tags, check_name, check_subnet_range};
+use serde::Serialize;
+use store::Tx;
+
+use crate::Failure;
+use crate::auth::Target;
+use crate::instance::check_description;
+use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
+use crate::run::{Command, Cx};
+
+/// Makes a subnet.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateSubnet {
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Its zone; the region's first when none is said.
+    pub zone: Option<String>,
+    /// Its range.
+    pub range: Ipv4Net,
+    /// Longest prefix that the range may have.
+    pub prefix_longest: u8,
+    /// Display name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Changes a subnet. What is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifySubnet {
+    /// Which one.
+    pub id: SubnetId,
+    /// Display name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Whether an instance launched here gets a public address unless it says no.
+    pub public_on_launch: Option<bool>,
+}
+
+/// Deletes a subnet in which no interface is left.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeleteSubnet {
+    /// Which one.
+    pub id: SubnetId,
+}
+
+impl Command for CreateSubnet {
+    type Reply = Subnet;
+    const NAME: &'static str = "CreateSubnet";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let mut targets = crate::network::target(tx, cx, self.vpc)?;
+        targets.push(Target { path: Some("subnet/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() });
+        Ok(targets)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Subnet, Failure> {
+        let account = cx.caller.account();
+        let vpc = vpc_of(tx, account, Some(self.vpc))?;
+        let zones = &cx.cloud.region().zones;
+        let zone = match &self.zone {
+            Some(zone) => zones.iter().find(|known| *known == zone).ok_or_else(|| Error::not_found(Noun::Zone, zone))?,
+            None => zones.first().ok_or(Error::Internal)?,
+        };
+        check_name("SubnetName", &self.name)?;
+        check_description(&self.description)?;
+        let others = tx.subnet_list_of_vpc(vpc.id)?;
+        let range = check_subnet_range(&vpc, &others, self.range, self.prefix_longest)?;
+        QuotaName::Subnets.check(tx.quota_limit(account, QuotaName::Subnets)?, others.len() as u64, 1)?;
+        let mut subnet = Subnet {
+            id: SubnetId::from_u64(cx.new_id()),
+            account,
+            vpc: vpc.id,
+            zone: zone.clone(),
+            range,
+            is_default: false,
+            public_on_launch: false,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            created_at: cx.now,
+            tags: Tags::new(),
+        };
+        add_tags(&mut subnet.tags, &self.tags)?;
+        tx.insert(&subnet)?;
+        touch_vpc(tx, vpc.id)?;
+        Ok(subnet)
+    }
+}
+
+impl Command for ModifySubnet {
+    type Reply = ();
+    const NAME: &'static str = "ModifySubnet";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.id)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut subnet = subnet_of(tx, cx.caller.account(), self.id)?;
+        if let Some(name) = &self.name {
+            check_name("SubnetName", name)?;
+            subnet.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            subnet.description.clone_from(description);
+        }
+        subnet.public_on_launch = self.public_on_launch.unwrap_or(subnet.public_on_launch);
+        Ok(tx.update(&subnet)?)
+    }
+}
+
+impl Command for DeleteSubnet {
+    type Reply = ();
+    const NAME: &'static str = "DeleteSubnet";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.id)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let subnet = subnet_of(tx, cx.caller.account(), self.id)?;
+        let interfaces = tx.interface_list_of_vpc(subnet.vpc)?;
+        let inside = interfaces.iter().filter(|interface| interface.subnet == subnet.id);
+        let by: Vec<String> = inside.map(|interface| interface.id.to_string()).take(DEPENDENTS_NAMED).collect();
+        if !by.is_empty() {
+            return Err(Error::InUse { noun: Noun::Subnet, id: subnet.id.to_string(), by }.into());
+        }
+        for mut table in tx.route_table_list_of_vpc(subnet.vpc)?.into_iter().filter(|table| table.has_subnet(subnet.id)) {
+            table.subnets.retain(|tie| tie.subnet != subnet.id);
+            tx.update(&table)?;
+        }
+        tx.delete::<Subnet>(subnet.id)?;
+        touch_vpc(tx, subnet.vpc)
+    }
+}
+
+/// The subnet, if the account owns it.
+pub(crate) fn subnet_of(tx: &Tx<'_>, account: AccountId, id: SubnetId) -> Result<Subnet, Failure> {
+    let subnet = tx.get::<Subnet>(id)?.filter(|subnet| subnet.account == account);
+    Ok(subnet.ok_or_else(|| Error::not_found(Noun::Subnet, id))?)
+}
+
+/// Where a launch that names no subnet goes: the account's default subnet in the zone, or in any zone.
+pub(crate) fn default_subnets(tx: &Tx<'_>, account: AccountId, zone: Option<&str>) -> Result<Vec<Subnet>, Failure> {
+    let vpc = tx.vpc_default(account)?.ok_or(Error::MissingParameter { name: "SubnetId" })?;
+    let mut subnets = tx.subnet_list_of_vpc(vpc.id)?;
+    subnets.retain(|subnet| subnet.is_default && zone.is_none_or(|zone| zone == subnet.zone));
+    if subnets.is_empty() { Err(Error::MissingParameter { name: "SubnetId" }.into()) } else { Ok(subnets) }
+}
+
+fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SubnetId) -> Result<Vec<Target>, Failure> {
+    let tags = tx.get::<Subnet>(id)?.filter(|subnet| subnet.account == cx.caller.account()).map(|subnet| subnet.tags);
+    Ok(vec![Target::of("subnet", id, &tags.unwrap_or_default())])
+}

@@ -1,0 +1,298 @@
+//! Route tables, their routes, and the subnets that use them.
+
+use control::{Query, RouteChange, RouteTableView, RouteTie};
+use ipnet::Ipv4Net;
+use model::{Error, Noun, Route, RouteTarget};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::{Refusal, unsupported};
+use crate::filter::{self, AskedFilter};
+use crate::page::{Paging, USUAL};
+use crate::tag::{self, TagItem, TagSpecification};
+
+/// The parameters of `DescribeRouteTables`.
+#[derive(FromArg)]
+pub(crate) struct DescribeRouteTables {
+    #[arg(name = "RouteTableId")]
+    ids: Vec<String>,
+    #[arg(name = "Filter")]
+    filters: Vec<AskedFilter>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// The reply of `DescribeRouteTables`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Tables {
+    route_table_set: Vec<TableItem>,
+    next_token: Option<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct TableItem {
+    route_table_id: String,
+    vpc_id: String,
+    owner_id: String,
+    route_set: Vec<RouteItem>,
+    association_set: Vec<AssociationItem>,
+    propagating_vgw_set: Vec<String>,
+    tag_set: Vec<TagItem>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct RouteItem {
+    destination_cidr_block: String,
+    gateway_id: String,
+    state: &'static str,
+    origin: &'static str,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct AssociationItem {
+    route_table_association_id: String,
+    route_table_id: String,
+    subnet_id: Option<String>,
+    main: bool,
+    association_state: AssociationState,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct AssociationState {
+    state: &'static str,
+}
+
+const ASSOCIATED: AssociationState = AssociationState { state: "associated" };
+
+/// Lists route tables.
+pub(crate) async fn describe_tables(cx: Cx, asked: DescribeRouteTables) -> Result<Tables, Refusal> {
+    let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
+    let filters = filter::filters(&cx, filter::ROUTE_TABLE, &asked.filters)?;
+    let query = Query { ids: tag::ids(Noun::RouteTable, &asked.ids)?, filters, page: pages.of_ids()? };
+    let listed = cx.cloud.list::<RouteTableView>(&cx.caller, query).await?;
+    Ok(Tables { route_table_set: listed.rows.iter().map(table_item).collect(), next_token: pages.after(listed.next) })
+}
+
+fn table_item(view: &RouteTableView) -> TableItem {
+    let table = &view.table;
+    let local = RouteItem {
+        destination_cidr_block: view.vpc.range.to_string(),
+        gateway_id: "local".to_owned(),
+        state: "active",
+        origin: "CreateRouteTable",
+    };
+    let tie = |id: model::RouteTableAssociationId, subnet: Option<model::SubnetId>| AssociationItem {
+        route_table_association_id: id.to_string(),
+        route_table_id: table.id.to_string(),
+        main: subnet.is_none(),
+        subnet_id: subnet.map(|id| id.to_string()),
+        association_state: ASSOCIATED,
+    };
+    let main = table.main.into_iter().map(|id| tie(id, None));
+    TableItem {
+        route_table_id: table.id.to_string(),
+        vpc_id: table.vpc.to_string(),
+        owner_id: table.account.to_string(),
+        route_set: std::iter::once(local).chain(table.routes.iter().map(|route| route_item(view, route))).collect(),
+        association_set: main.chain(table.subnets.iter().map(|held| tie(held.id, Some(held.subnet)))).collect(),
+        propagating_vgw_set: vec![],
+        tag_set: tag::items(&table.tags),
+    }
+}
+
+fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
+    RouteItem {
+        destination_cidr_block: route.destination.to_string(),
+        gateway_id: match route.target {
+            RouteTarget::InternetGateway { gateway } => gateway.to_string(),
+        },
+        state: if route.is_active(view.gateway.as_ref()) { "active" } else { "blackhole" },
+        origin: "CreateRoute",
+    }
+}
+
+/// The parameters of `CreateRouteTable`.
+#[derive(FromArg)]
+pub(crate) struct CreateRouteTable {
+    vpc_id: String,
+    client_token: Option<String>,
+    #[arg(name = "TagSpecification")]
+    tags: Vec<TagSpecification>,
+}
+
+/// The reply of `CreateRouteTable`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Created {
+    route_table: TableItem,
+    client_token: Option<String>,
+}
+
+/// Makes a route table with the local route.
+pub(crate) async fn create_table(cx: Cx, asked: CreateRouteTable) -> Result<Created, Refusal> {
+    let command = control::CreateRouteTable {
+        vpc: tag::id(Noun::Vpc, &asked.vpc_id)?,
+        name: String::new(),
+        description: String::new(),
+        tags: tag::specified(&asked.tags, "route-table", &["route-table"])?,
+    };
+    let table = cx.cloud.run(&cx.caller, command, cx.options(asked.client_token.clone())).await?;
+    let mut listed = cx.cloud.list::<RouteTableView>(&cx.caller, Query { ids: vec![table.id], ..Query::default() }).await?;
+    let view = listed.rows.pop().ok_or_else(|| Error::not_found(Noun::RouteTable, table.id))?;
+    Ok(Created { route_table: table_item(&view), client_token: asked.client_token })
+}
+
+/// The parameters of `DeleteRouteTable`.
+#[derive(FromArg)]
+pub(crate) struct DeleteRouteTable {
+    route_table_id: String,
+}
+
+/// Deletes a route table that nothing uses.
+pub(crate) async fn delete_table(cx: Cx, asked: DeleteRouteTable) -> Result<(), Refusal> {
+    let table = tag::id(Noun::RouteTable, &asked.route_table_id)?;
+    Ok(cx.cloud.run(&cx.caller, control::DeleteRouteTable { table }, cx.options(None)).await?)
+}
+
+/// The parameters of `CreateRoute` and `ReplaceRoute`.
+#[derive(FromArg)]
+pub(crate) struct ToGateway {
+    route_table_id: String,
+    destination_cidr_block: Option<String>,
+    gateway_id: Option<String>,
+}
+
+/// Destinations and targets that are not served.
+pub(crate) const ROUTE_ABSENT: &[&str] = &[
+    "DestinationPrefixListId",
+    "DestinationIpv6CidrBlock",
+    "VpcEndpointId",
+    "TransitGatewayId",
+    "LocalGatewayId",
+    "LocalTarget",
+    "CarrierGatewayId",
+    "CoreNetworkArn",
+    "OdbNetworkArn",
+    "EgressOnlyInternetGatewayId",
+    "InstanceId",
+    "NetworkInterfaceId",
+    "VpcPeeringConnectionId",
+    "NatGatewayId",
+];
+
+/// The reply of `CreateRoute`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Done {
+    r#return: bool,
+}
+
+/// Makes a route.
+pub(crate) async fn create_route(cx: Cx, asked: ToGateway) -> Result<Done, Refusal> {
+    let target = target(asked.gateway_id.as_deref())?;
+    change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Create(target)).await?;
+    Ok(Done { r#return: true })
+}
+
+/// Has a route lead elsewhere.
+pub(crate) async fn replace_route(cx: Cx, asked: ToGateway) -> Result<(), Refusal> {
+    let target = target(asked.gateway_id.as_deref())?;
+    change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Replace(target)).await
+}
+
+/// The parameters of `DeleteRoute`.
+#[derive(FromArg)]
+pub(crate) struct DeleteRoute {
+    route_table_id: String,
+    destination_cidr_block: Option<String>,
+}
+
+/// Deletes a route.
+pub(crate) async fn delete_route(cx: Cx, asked: DeleteRoute) -> Result<(), Refusal> {
+    change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Delete).await
+}
+
+fn target(id: Option<&str>) -> Result<RouteTarget, Refusal> {
+    let id = id.ok_or(Error::MissingParameter { name: "GatewayId" })?;
+    if id == "local" || id.starts_with("vgw-") {
+        return Err(unsupported(format!("A route to '{id}'")));
+    }
+    Ok(RouteTarget::InternetGateway { gateway: tag::id(Noun::InternetGateway, id)? })
+}
+
+async fn change(cx: Cx, table: &str, destination: Option<String>, change: RouteChange) -> Result<(), Refusal> {
+    let text = destination.ok_or(Error::MissingParameter { name: "DestinationCidrBlock" })?;
+    let no_range = || Error::invalid("DestinationCidrBlock", "it is no range of IPv4 addresses");
+    let destination: Ipv4Net = text.parse().map_err(|_| no_range())?;
+    let table = tag::id(Noun::RouteTable, table)?;
+    Ok(cx.cloud.run(&cx.caller, control::ChangeRoute { table, destination, change }, cx.options(None)).await?)
+}
+
+/// The parameters of `AssociateRouteTable`.
+#[derive(FromArg)]
+pub(crate) struct AssociateRouteTable {
+    route_table_id: String,
+    subnet_id: String,
+}
+
+/// Ends of a tie that are not served.
+pub(crate) const ASSOCIATE_ABSENT: &[&str] = &["GatewayId", "PublicIpv4Pool"];
+
+/// The reply of `AssociateRouteTable`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Associated {
+    association_id: String,
+    association_state: AssociationState,
+}
+
+/// Has a subnet that uses the main table use another.
+pub(crate) async fn associate(cx: Cx, asked: AssociateRouteTable) -> Result<Associated, Refusal> {
+    let command = control::AssociateRouteTable {
+        table: tag::id(Noun::RouteTable, &asked.route_table_id)?,
+        subnet: tag::id(Noun::Subnet, &asked.subnet_id)?,
+        replaces: false,
+    };
+    let id = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(Associated { association_id: id.to_string(), association_state: ASSOCIATED })
+}
+
+/// The parameters of `DisassociateRouteTable`.
+#[derive(FromArg)]
+pub(crate) struct DisassociateRouteTable {
+    association_id: String,
+}
+
+/// Has a subnet use the main table again.
+pub(crate) async fn disassociate(cx: Cx, asked: DisassociateRouteTable) -> Result<(), Refusal> {
+    let tie = RouteTie::Id(tag::id(Noun::RouteTableAssociation, &asked.association_id)?);
+    Ok(cx.cloud.run(&cx.caller, control::DisassociateRouteTable { tie }, cx.options(None)).await?)
+}
+
+/// The parameters of `ReplaceRouteTableAssociation`.
+#[derive(FromArg)]
+pub(crate) struct ReplaceRouteTableAssociation {
+    association_id: String,
+    route_table_id: String,
+}
+
+/// The reply of `ReplaceRouteTableAssociation`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Replaced {
+    new_association_id: String,
+    association_state: AssociationState,
+}
+
+/// Has a subnet, or a VPC whose main table it is, use another table.
+pub(crate) async fn replace(cx: Cx, asked: ReplaceRouteTableAssociation) -> Result<Replaced, Refusal> {
+    let tie = tag::id(Noun::RouteTableAssociation, &asked.association_id)?;
+    let table = tag::id(Noun::RouteTable, &asked.route_table_id)?;
+    let id = cx.cloud.run(&cx.caller, control::ReplaceRouteTableAssociation { tie, table }, cx.options(None)).await?;
+    Ok(Replaced { new_association_id: id.to_string(), association_state: ASSOCIATED })
+}

@@ -1,0 +1,219 @@
+//! VPCs, subnets, gateways and routes: made, changed, tied, taken away.
+
+use crate::world::{World, elements};
+
+async fn body(world: &World, form: &str) -> String {
+    let reply = world.call(form).await;
+    assert_eq!(reply.status, 200, "{form}\n{}", reply.body);
+    reply.body
+}
+
+async fn made(world: &World, form: &str, id: &str) -> String {
+    elements(&body(world, form).await, id).remove(0)
+}
+
+async fn vpc(world: &World, range: &str) -> String {
+    made(world, &format!("Action=CreateVpc&CidrBlock={range}"), "vpcId").await
+}
+
+async fn subnet(world: &World, vpc: &str, range: &str) -> String {
+    let zone = "AvailabilityZone=test-1a";
+    made(world, &format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock={range}&{zone}"), "subnetId").await
+}
+
+async fn main_table(world: &World, vpc: &str) -> String {
+    let filters = format!("Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}&Filter.2.Name=association.main&Filter.2.Value.1=true");
+    made(world, &format!("Action=DescribeRouteTables&{filters}"), "routeTableId").await
+}
+
+#[tokio::test]
+async fn a_network_is_made_and_taken_away() {
+    let world = World::new().await;
+    let tags =
+        |kind: &str| format!("TagSpecification.1.ResourceType={kind}&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b");
+    let created = world.golden("CreateVpc", &format!("Action=CreateVpc&CidrBlock=10.5.0.9/16&{}", tags("vpc"))).await;
+    let vpc = elements(&created, "vpcId").remove(0);
+    let zone = "AvailabilityZoneId=test-1-az2";
+    let created =
+        world.golden("CreateSubnet", &format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.5.1.0/24&{zone}&{}", tags("subnet"))).await;
+    let subnet = elements(&created, "subnetId").remove(0);
+    let created = world.golden("CreateInternetGateway", &format!("Action=CreateInternetGateway&{}", tags("internet-gateway"))).await;
+    let gateway = elements(&created, "internetGatewayId").remove(0);
+    let ends = format!("InternetGatewayId={gateway}&VpcId={vpc}");
+    world.golden("AttachInternetGateway", &format!("Action=AttachInternetGateway&{ends}")).await;
+    let created = world.golden("CreateRouteTable", &format!("Action=CreateRouteTable&VpcId={vpc}&{}", tags("route-table"))).await;
+    let table = elements(&created, "routeTableId").remove(0);
+    let route = format!("RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0");
+    world.golden("CreateRoute", &format!("Action=CreateRoute&{route}&GatewayId={gateway}")).await;
+    world.refused(&format!("Action=CreateRoute&{route}&GatewayId={gateway}"), 400, "RouteAlreadyExists").await;
+    let tied = world.golden("AssociateRouteTable", &format!("Action=AssociateRouteTable&RouteTableId={table}&SubnetId={subnet}")).await;
+    let tie = elements(&tied, "associationId").remove(0);
+    let of_vpc = format!("Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}");
+    world.golden("DescribeRouteTables", &format!("Action=DescribeRouteTables&{of_vpc}")).await;
+    world.golden("DescribeInternetGateways", "Action=DescribeInternetGateways").await;
+    world.golden("ModifySubnetAttribute", &format!("Action=ModifySubnetAttribute&SubnetId={subnet}&MapPublicIpOnLaunch.Value=true")).await;
+    world.golden("ModifyVpcAttribute", &format!("Action=ModifyVpcAttribute&VpcId={vpc}&EnableDnsHostnames.Value=true")).await;
+    world.golden("DescribeVpcAttribute.custom", &format!("Action=DescribeVpcAttribute&VpcId={vpc}&Attribute=enableDnsHostnames")).await;
+    for (form, code) in [
+        (format!("Action=DeleteVpc&VpcId={vpc}"), "DependencyViolation"),
+        (format!("Action=DeleteRouteTable&RouteTableId={table}"), "DependencyViolation"),
+        (format!("Action=DeleteInternetGateway&InternetGatewayId={gateway}"), "DependencyViolation"),
+    ] {
+        world.refused(&form, 400, code).await;
+    }
+    world.golden("DisassociateRouteTable", &format!("Action=DisassociateRouteTable&AssociationId={tie}")).await;
+    world.golden("DeleteRoute", &format!("Action=DeleteRoute&{route}")).await;
+    world.golden("DeleteRouteTable", &format!("Action=DeleteRouteTable&RouteTableId={table}")).await;
+    world.golden("DetachInternetGateway", &format!("Action=DetachInternetGateway&{ends}")).await;
+    world.golden("DeleteInternetGateway", &format!("Action=DeleteInternetGateway&InternetGatewayId={gateway}")).await;
+    world.golden("DeleteSubnet", &format!("Action=DeleteSubnet&SubnetId={subnet}")).await;
+    world.golden("DeleteVpc", &format!("Action=DeleteVpc&VpcId={vpc}")).await;
+    world.refused(&format!("Action=DeleteVpc&VpcId={vpc}"), 400, "InvalidVpcID.NotFound").await;
+    let left = body(&world, &format!("Action=DescribeSecurityGroups&{of_vpc}")).await;
+    assert!(elements(&left, "groupId").is_empty(), "the default group went with its VPC");
+}
+
+#[tokio::test]
+async fn a_deleted_default_vpc_is_made_again() {
+    let world = World::new().await;
+    world.refused("Action=CreateDefaultVpc", 400, "DefaultVpcAlreadyExists").await;
+    let shown = body(&world, "Action=DescribeSubnets").await;
+    let vpc = elements(&shown, "vpcId").remove(0);
+    for subnet in elements(&shown, "subnetId") {
+        body(&world, &format!("Action=DeleteSubnet&SubnetId={subnet}")).await;
+    }
+    let gateway = made(&world, "Action=DescribeInternetGateways", "internetGatewayId").await;
+    body(&world, &format!("Action=DetachInternetGateway&InternetGatewayId={gateway}&VpcId={vpc}")).await;
+    body(&world, &format!("Action=DeleteInternetGateway&InternetGatewayId={gateway}")).await;
+    body(&world, &format!("Action=DeleteVpc&VpcId={vpc}")).await;
+    let image = world.image("pileus-linux").await;
+    let run = format!("Action=RunInstances&ImageId={image}&InstanceType=t3.nano&MinCount=1&MaxCount=1");
+    world.refused(&run, 400, "MissingParameter").await;
+    body(&world, "Action=CreateDefaultVpc").await;
+    let instance = elements(&body(&world, &run).await, "instanceId").remove(0);
+    let shown = body(&world, &format!("Action=DescribeInstances&InstanceId.1={instance}")).await;
+    assert_eq!(elements(&shown, "ipAddress").len(), 1, "it has a public address and a way out");
+}
+
+#[tokio::test]
+async fn a_new_vpc_has_a_default_group_and_a_main_table_and_no_way_out() {
+    let world = World::new().await;
+    let id = vpc(&world, "10.0.0.0/16").await;
+    let of_vpc = format!("Filter.1.Name=vpc-id&Filter.1.Value.1={id}");
+    assert_eq!(elements(&body(&world, &format!("Action=DescribeSecurityGroups&{of_vpc}")).await, "groupName"), ["default"]);
+    let tables = body(&world, &format!("Action=DescribeRouteTables&{of_vpc}")).await;
+    assert_eq!((elements(&tables, "gatewayId"), elements(&tables, "main")), (vec!["local".to_owned()], vec!["true".to_owned()]));
+    let inside = subnet(&world, &id, "10.0.0.0/24").await;
+    let instance = world.run(&format!("MinCount=1&MaxCount=1&SubnetId={inside}")).await.remove(0);
+    let address = made(&world, "Action=AllocateAddress", "allocationId").await;
+    let tie = format!("Action=AssociateAddress&AllocationId={address}&InstanceId={instance}");
+    world.refused(&tie, 400, "Gateway.NotAttached").await;
+    let gateway = made(&world, "Action=CreateInternetGateway", "internetGatewayId").await;
+    let ends = format!("InternetGatewayId={gateway}&VpcId={id}");
+    body(&world, &format!("Action=AttachInternetGateway&{ends}")).await;
+    body(&world, &tie).await;
+    world.refused(&format!("Action=DetachInternetGateway&{ends}"), 400, "DependencyViolation").await;
+    world.refused(&format!("Action=DeleteSubnet&SubnetId={inside}"), 400, "DependencyViolation").await;
+}
+
+#[tokio::test]
+async fn a_route_leads_nowhere_once_its_gateway_is_gone() {
+    let world = World::new().await;
+    let id = vpc(&world, "10.0.0.0/16").await;
+    let table = main_table(&world, &id).await;
+    let gateway = made(&world, "Action=CreateInternetGateway", "internetGatewayId").await;
+    let route = format!("RouteTableId={table}&DestinationCidrBlock=192.0.2.0/24&GatewayId={gateway}");
+    world.refused(&format!("Action=CreateRoute&{route}"), 400, "InvalidParameterValue").await;
+    let ends = format!("InternetGatewayId={gateway}&VpcId={id}");
+    body(&world, &format!("Action=AttachInternetGateway&{ends}")).await;
+    world.refused(&format!("Action=ReplaceRoute&{route}"), 400, "InvalidRoute.NotFound").await;
+    body(&world, &format!("Action=CreateRoute&{route}")).await;
+    body(&world, &format!("Action=ReplaceRoute&{route}")).await;
+    let states = async || {
+        let of_vpc = format!("Filter.1.Name=route.gateway-id&Filter.1.Value.1={gateway}");
+        let shown = body(&world, &format!("Action=DescribeRouteTables&{of_vpc}")).await;
+        let routes = shown.split("<routeSet>").nth(1).and_then(|rest| rest.split("</routeSet>").next()).unwrap_or("").to_owned();
+        elements(&routes, "state")
+    };
+    assert_eq!(states().await, ["active", "active"]);
+    body(&world, &format!("Action=DetachInternetGateway&{ends}")).await;
+    assert_eq!(states().await, ["active", "blackhole"]);
+    world.refused(&format!("Action=DetachInternetGateway&{ends}"), 400, "Gateway.NotAttached").await;
+}
+
+#[tokio::test]
+async fn the_main_table_is_replaced_and_a_subnet_moves_between_tables() {
+    let world = World::new().await;
+    let id = vpc(&world, "10.0.0.0/16").await;
+    let (inside, main) = (subnet(&world, &id, "10.0.0.0/24").await, main_table(&world, &id).await);
+    let create = format!("Action=CreateRouteTable&VpcId={id}");
+    let (first, second) = (made(&world, &create, "routeTableId").await, made(&world, &create, "routeTableId").await);
+    let tie_to = |table: &str| format!("Action=AssociateRouteTable&RouteTableId={table}&SubnetId={inside}");
+    let tie = made(&world, &tie_to(&first), "associationId").await;
+    assert_eq!(made(&world, &tie_to(&first), "associationId").await, tie, "the same again changes nothing");
+    world.refused(&tie_to(&second), 400, "Resource.AlreadyAssociated").await;
+    let replace = |tie: &str, table: &str| format!("Action=ReplaceRouteTableAssociation&AssociationId={tie}&RouteTableId={table}");
+    let moved = made(&world, &replace(&tie, &second), "newAssociationId").await;
+    world.refused(&replace(&tie, &second), 400, "InvalidAssociationID.NotFound").await;
+    let shown = body(&world, &format!("Action=DescribeRouteTables&RouteTableId.1={second}")).await;
+    assert_eq!((elements(&shown, "subnetId"), elements(&shown, "routeTableAssociationId")), (vec![inside], vec![moved]));
+    let shown = body(&world, &format!("Action=DescribeRouteTables&RouteTableId.1={main}")).await;
+    let main_tie = elements(&shown, "routeTableAssociationId").remove(0);
+    world.refused(&format!("Action=DisassociateRouteTable&AssociationId={main_tie}"), 400, "InvalidParameterValue").await;
+    world.golden("ReplaceRouteTableAssociation", &replace(&main_tie, &first)).await;
+    assert_eq!(main_table(&world, &id).await, first);
+    body(&world, &format!("Action=DeleteRouteTable&RouteTableId={main}")).await;
+    world.refused(&format!("Action=DeleteRouteTable&RouteTableId={first}"), 400, "DependencyViolation").await;
+}
+
+#[tokio::test]
+async fn networks_are_refused_with_ec2s_codes() {
+    let world = World::new().await;
+    let id = vpc(&world, "10.0.0.0/16").await;
+    let _ = vpc(&world, "10.0.0.0/16").await;
+    let inside = subnet(&world, &id, "10.0.1.0/24").await;
+    let in_vpc = |range: &str| format!("Action=CreateSubnet&VpcId={id}&CidrBlock={range}");
+    let gateway = made(&world, "Action=CreateInternetGateway", "internetGatewayId").await;
+    let second = made(&world, "Action=CreateInternetGateway", "internetGatewayId").await;
+    body(&world, &format!("Action=AttachInternetGateway&InternetGatewayId={gateway}&VpcId={id}")).await;
+    let table = main_table(&world, &id).await;
+    for (form, code) in [
+        ("Action=CreateVpc", "MissingParameter"),
+        ("Action=CreateVpc&CidrBlock=ten", "InvalidParameterValue"),
+        ("Action=CreateVpc&CidrBlock=10.0.0.0/15", "InvalidVpc.Range"),
+        ("Action=CreateVpc&CidrBlock=10.0.0.0/29", "InvalidVpc.Range"),
+        ("Action=CreateVpc&CidrBlock=127.0.0.0/16", "InvalidVpc.Range"),
+        ("Action=CreateVpc&CidrBlock=10.0.0.0/16&AmazonProvidedIpv6CidrBlock=true", "UnsupportedOperation"),
+        ("Action=CreateVpc&CidrBlock=10.0.0.0/16&Ipv4IpamPoolId=x", "UnsupportedOperation"),
+        ("Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=dedicated", "InvalidParameterValue"),
+        ("Action=DeleteVpc&VpcId=vpc-00000000000000001", "InvalidVpcID.NotFound"),
+        (&in_vpc("10.1.0.0/24"), "InvalidSubnet.Range"),
+        (&in_vpc("10.0.2.0/29"), "InvalidSubnet.Range"),
+        (&in_vpc("10.0.0.0/16"), "InvalidSubnet.Conflict"),
+        (&in_vpc("10.0.1.128/25"), "InvalidSubnet.Conflict"),
+        (&format!("{}&AvailabilityZone=mars", in_vpc("10.0.2.0/24")), "InvalidParameterValue"),
+        (&format!("Action=ModifyVpcAttribute&VpcId={id}"), "MissingParameter"),
+        (&format!("Action=AttachInternetGateway&InternetGatewayId={second}&VpcId={id}"), "Resource.AlreadyAssociated"),
+        ("Action=DeleteInternetGateway&InternetGatewayId=igw-00000000000000001", "InvalidInternetGatewayID.NotFound"),
+        ("Action=DescribeRouteTables&RouteTableId.1=rtb-00000000000000001", "InvalidRouteTableID.NotFound"),
+        (&format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=10.0.3.0/24&GatewayId={gateway}"), "InvalidParameterValue"),
+        (&format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&NatGatewayId=nat-1"), "UnsupportedOperation"),
+        (&format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&GatewayId={second}"), "InvalidParameterValue"),
+        (&format!("Action=DeleteRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0"), "InvalidRoute.NotFound"),
+    ] {
+        world.refused(form, 400, code).await;
+    }
+    for form in [
+        format!("Action=DeleteVpc&VpcId={id}"),
+        format!("Action=DeleteSubnet&SubnetId={inside}"),
+        format!("Action=DeleteRouteTable&RouteTableId={table}"),
+        format!("Action=DeleteInternetGateway&InternetGatewayId={gateway}"),
+    ] {
+        let anothers = world.call_as(&world.stranger, "ec2", &form).await;
+        assert!(elements(&anothers.body, "Code")[0].ends_with(".NotFound"), "{form}: {}", anothers.body);
+    }
+    for n in 4..=10 {
+        vpc(&world, &format!("10.{n}.0.0/16")).await;
+    }
+    world.refused("Action=CreateVpc&CidrBlock=10.0.0.0/16", 400, "VpcLimitExceeded").await;
+}

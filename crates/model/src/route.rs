@@ -1,0 +1,176 @@
+//! Route tables: where packets that leave a subnet go.
+//!
+//! Every table has one route that is not in its list and cannot be changed: the VPC's own range stays inside. A subnet uses the
+//! table that it is associated with, else the main table of its VPC.
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, InternetGateway, InternetGatewayId, Millis, RouteTableAssociationId, RouteTableId, SubnetId, Tags, Vpc, VpcId};
+
+/// A route table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTable {
+    /// Its id.
+    pub id: RouteTableId,
+    /// Owner.
+    pub account: AccountId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// The tie to the VPC itself, when this is its main table.
+    pub main: Option<RouteTableAssociationId>,
+    /// Ties to subnets; a subnet has one at most.
+    pub subnets: Vec<SubnetAssociation>,
+    /// Its routes besides the local one, no two with the same destination.
+    pub routes: Vec<Route>,
+    /// Display name.
+    #[serde(default)]
+    pub name: String,
+    /// Description.
+    #[serde(default)]
+    pub description: String,
+    /// When it was made.
+    pub created_at: Millis,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// The tie of a table to a subnet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubnetAssociation {
+    /// Its id.
+    pub id: RouteTableAssociationId,
+    /// The subnet.
+    pub subnet: SubnetId,
+}
+
+/// A route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Packets to these addresses.
+    pub destination: Ipv4Net,
+    /// Where they go.
+    pub target: RouteTarget,
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "to")]
+pub enum RouteTarget {
+    /// To public addresses, through a gateway. While it is not attached to the table's VPC, packets are lost.
+    InternetGateway {
+        /// The gateway.
+        gateway: InternetGatewayId,
+    },
+}
+
+impl Route {
+    /// Whether packets that follow it arrive somewhere, given the gateway that the VPC has.
+    pub fn is_active(&self, gateway: Option<&InternetGateway>) -> bool {
+        match self.target {
+            RouteTarget::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
+        }
+    }
+}
+
+impl RouteTable {
+    /// The route to this destination.
+    pub fn route_to(&self, destination: Ipv4Net) -> Option<&Route> {
+        self.routes.iter().find(|route| route.destination == destination)
+    }
+
+    /// Whether the subnet uses it by a tie of its own.
+    pub fn has_subnet(&self, subnet: SubnetId) -> bool {
+        self.subnets.iter().any(|tie| tie.subnet == subnet)
+    }
+}
+
+/// The public addresses that machines of a subnet may talk to, given all tables of its VPC and the VPC's gateway: everything
+/// where the VPC is open and has no gateway, else what the subnet's table sends to the gateway.
+pub fn ways_out(vpc: &Vpc, tables: &[RouteTable], gateway: Option<&InternetGateway>, subnet: SubnetId) -> Vec<Ipv4Net> {
+    if gateway.is_none() && vpc.open {
+        return vec![Ipv4Net::default()];
+    }
+    let own = tables.iter().find(|table| table.has_subnet(subnet));
+    let table = own.or_else(|| tables.iter().find(|table| table.main.is_some()));
+    let routes = table.into_iter().flat_map(|table| &table.routes);
+    let mut ways: Vec<Ipv4Net> = routes.filter(|route| route.is_active(gateway)).map(|route| route.destination).collect();
+    ways.sort();
+    ways
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vpc(open: bool) -> Vpc {
+        Vpc {
+            id: VpcId::from_u64(1),
+            account: AccountId::from_u64(1).unwrap(),
+            vni: 1,
+            range: "10.0.0.0/16".parse().unwrap(),
+            is_default: false,
+            open,
+            dns_support: true,
+            dns_hostnames: false,
+            name: String::new(),
+            description: String::new(),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        }
+    }
+
+    fn gateway(id: u64) -> InternetGateway {
+        InternetGateway {
+            id: InternetGatewayId::from_u64(id),
+            account: AccountId::from_u64(1).unwrap(),
+            vpc: Some(VpcId::from_u64(1)),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        }
+    }
+
+    /// A table with routes to these destinations by gateway 7, for these subnets, or the main one when there are none.
+    fn table(id: u64, destinations: &[&str], subnets: &[u64]) -> RouteTable {
+        let target = RouteTarget::InternetGateway { gateway: InternetGatewayId::from_u64(7) };
+        let tie = |subnet: &u64| SubnetAssociation { id: RouteTableAssociationId::from_u64(*subnet), subnet: SubnetId::from_u64(*subnet) };
+        RouteTable {
+            id: RouteTableId::from_u64(id),
+            account: AccountId::from_u64(1).unwrap(),
+            vpc: VpcId::from_u64(1),
+            main: subnets.is_empty().then(|| RouteTableAssociationId::from_u64(100 + id)),
+            subnets: subnets.iter().map(tie).collect(),
+            routes: destinations.iter().map(|text| Route { destination: text.parse().unwrap(), target }).collect(),
+            name: String::new(),
+            description: String::new(),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        }
+    }
+
+    fn ways(open: bool, gateway_id: Option<u64>, subnet: u64) -> Vec<String> {
+        let tables = [table(1, &["0.0.0.0/0"], &[]), table(2, &[], &[2]), table(3, &["203.0.113.0/24", "198.51.100.0/24"], &[3])];
+        let gateway = gateway_id.map(gateway);
+        let ways = ways_out(&vpc(open), &tables, gateway.as_ref(), SubnetId::from_u64(subnet));
+        ways.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_subnet_goes_out_by_its_own_table_or_the_main_one() {
+        assert_eq!(ways(false, Some(7), 1), ["0.0.0.0/0"]);
+        assert_eq!(ways(false, Some(7), 2), [""; 0]);
+        assert_eq!(ways(false, Some(7), 3), ["198.51.100.0/24", "203.0.113.0/24"]);
+    }
+
+    #[test]
+    fn a_route_to_a_gateway_that_is_not_the_vpcs_leads_nowhere() {
+        assert_eq!(ways(false, None, 1), [""; 0]);
+        assert_eq!(ways(false, Some(8), 1), [""; 0]);
+    }
+
+    #[test]
+    fn an_open_vpc_needs_no_gateway_until_it_has_one() {
+        assert_eq!(ways(true, None, 2), ["0.0.0.0/0"]);
+        assert_eq!(ways(true, Some(7), 2), [""; 0]);
+    }
+}

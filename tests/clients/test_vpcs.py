@@ -1,0 +1,247 @@
+"""Networks of one's own, with guests that run in them: what may meet meets, what may not does not."""
+
+import subprocess
+
+import botocore.exceptions
+import pytest
+
+import alibaba_vpc
+from test_ecs import Refused, Tenant
+
+SOON = {"Delay": 1, "MaxAttempts": 90}
+RANGE, SUBNET = "10.20.0.0/16", "10.20.1.0/24"
+WORLD = [{"CidrIp": "0.0.0.0/0"}]
+
+
+@pytest.fixture(scope="module")
+def owner(cloud):
+    """An account of its own, by both SDKs."""
+    key, secret, _ = cloud.account("vpcs")
+    return cloud.client("ec2", key=key, secret=secret), Tenant(cloud, "", key, secret)
+
+
+@pytest.fixture(scope="module")
+def key(owner, tmp_path_factory):
+    made = owner[0].create_key_pair(KeyName="vpcs", KeyType="ed25519")
+    path = tmp_path_factory.mktemp("keys") / "vpcs.pem"
+    path.write_text(made["KeyMaterial"])
+    path.chmod(0o600)
+    return path
+
+
+def let_in(ec2, vpc):
+    """Lets SSH and ping into the default group of a VPC."""
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    (group,) = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": WORLD}
+    ping = {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": WORLD}
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[ssh, ping])
+
+
+def main_table(ec2, vpc):
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
+    return ec2.describe_route_tables(Filters=filters)["RouteTables"][0]["RouteTableId"]
+
+
+def make_public(ec2, vpc):
+    """Gives a VPC an internet gateway and a route to it; the gateway's id."""
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ec2.create_route(RouteTableId=main_table(ec2, vpc), DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    return gateway
+
+
+def launch(cloud, ec2, subnet, ip, public):
+    nic = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": ip, "AssociatePublicIpAddress": public}
+    made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="vpcs", NetworkInterfaces=[nic])
+    return made["Instances"][0]["InstanceId"]
+
+
+def remove_vpc(ec2, vpc):
+    """Removes a VPC with everything in it, whatever a failed test has left."""
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    found = ec2.describe_instances(Filters=of_vpc)["Reservations"]
+    ids = [instance["InstanceId"] for reservation in found for instance in reservation["Instances"]]
+    if ids:
+        ec2.terminate_instances(InstanceIds=ids)
+        ec2.get_waiter("instance_terminated").wait(InstanceIds=ids, WaiterConfig=SOON)
+    for subnet in ec2.describe_subnets(Filters=of_vpc)["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    for gateway in ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])["InternetGateways"]:
+        ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc)
+        ec2.delete_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"])
+    for table in ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]:
+        if not any(tie["Main"] for tie in table["Associations"]):
+            ec2.delete_route_table(RouteTableId=table["RouteTableId"])
+    ec2.delete_vpc(VpcId=vpc)
+
+
+def public_ip(ec2, id):
+    return ec2.describe_instances(InstanceIds=[id])["Reservations"][0]["Instances"][0]["PublicIpAddress"]
+
+
+def answers(ip):
+    return subprocess.run(["ping", "-c", "1", "-W", "1", ip], capture_output=True).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def twins(owner, cloud, key):
+    """Two VPCs with the same range, each with a public guest at the same private address; the first has a second guest."""
+    ec2, _ = owner
+    vpcs, guests = [], []
+    try:
+        for _ in range(2):
+            vpc = ec2.create_vpc(CidrBlock=RANGE)["Vpc"]["VpcId"]
+            vpcs.append(vpc)
+            ec2.get_waiter("vpc_available").wait(VpcIds=[vpc])
+            subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=SUBNET)["Subnet"]["SubnetId"]
+            ec2.get_waiter("subnet_available").wait(SubnetIds=[subnet])
+            make_public(ec2, vpc)
+            let_in(ec2, vpc)
+            guests.append(launch(cloud, ec2, subnet, "10.20.1.10", True))
+            if len(vpcs) == 1:
+                guests.append(launch(cloud, ec2, subnet, "10.20.1.20", False))
+        ec2.get_waiter("instance_running").wait(InstanceIds=guests, WaiterConfig=SOON)
+        yield vpcs, guests
+    finally:
+        for vpc in vpcs:
+            remove_vpc(ec2, vpc)
+
+
+def test_two_vpcs_with_the_same_range_never_meet(owner, twins, key, shell, until):
+    ec2, _ = owner
+    _, (first, neighbour, second) = twins
+    who = "wget -q -O - http://169.254.169.254/latest/meta-data/instance-id"
+    for guest in (first, second):
+        assert shell(public_ip(ec2, guest), key, who).stdout == guest
+    # Once the neighbour answers in its own VPC, silence in the other one means something.
+    ping = "ping -c 1 -W 1 10.20.1.20"
+    until(lambda: shell(public_ip(ec2, first), key, ping).returncode == 0, 60, "an answer of the neighbour")
+    assert shell(public_ip(ec2, second), key, ping).returncode != 0
+    with pytest.raises(botocore.exceptions.ClientError, match="InvalidIPAddress.InUse"):
+        launch_at = {"DeviceIndex": 0, "PrivateIpAddress": "10.20.1.20"}
+        subnet = ec2.describe_instances(InstanceIds=[neighbour])["Reservations"][0]["Instances"][0]["SubnetId"]
+        image = ec2.describe_images(Filters=[{"Name": "name", "Values": ["pileus-linux"]}])["Images"][0]["ImageId"]
+        ec2.run_instances(
+            ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[{**launch_at, "SubnetId": subnet}]
+        )
+
+
+def test_routes_decide_who_is_reached(owner, twins, key, shell, until):
+    """Each change of a route, a tie or a table is heard by the next packet."""
+    ec2, tenant = owner
+    (vpc, other), (guest, _, elsewhere) = twins
+    ip = public_ip(ec2, guest)
+    table = main_table(ec2, vpc)
+    (gateway,) = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])["InternetGateways"]
+    to_world = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+    until(lambda: answers(ip), 60, "an answer by the first route")
+    ec2.delete_route(**to_world)
+    until(lambda: not answers(ip), 10, "silence without a route")
+    assert answers(public_ip(ec2, elsewhere)), "the other VPC has its own routes"
+    ec2.create_route(**to_world, GatewayId=gateway["InternetGatewayId"])
+    until(lambda: answers(ip), 10, "an answer by the route")
+    entry = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "NextHopId": gateway["InternetGatewayId"]}
+    alibaba_vpc.call(tenant, "DeleteRouteEntry", **entry)
+    until(lambda: not answers(ip), 10, "silence without a route")
+    alibaba_vpc.call(tenant, "CreateRouteEntry", NextHopType="Ipv4Gateway", **entry)
+    until(lambda: answers(ip), 10, "an answer by the route")
+    # A table of its own without a route cuts the subnet off; the main table brings it back.
+    private = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    (subnet,) = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    tie = ec2.associate_route_table(RouteTableId=private, SubnetId=subnet["SubnetId"])["AssociationId"]
+    until(lambda: not answers(ip), 10, "silence by the table without a route")
+    tie = ec2.replace_route_table_association(AssociationId=tie, RouteTableId=table)["NewAssociationId"]
+    until(lambda: answers(ip), 10, "an answer by the table with a route")
+    ec2.replace_route(**to_world, GatewayId=gateway["InternetGatewayId"])
+    ec2.disassociate_route_table(AssociationId=tie)
+    assert answers(ip)
+    with pytest.raises(botocore.exceptions.ClientError, match="DependencyViolation"):
+        ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc)
+    with pytest.raises(botocore.exceptions.ClientError, match="DependencyViolation.*subnet-"):
+        ec2.delete_vpc(VpcId=vpc)
+    with pytest.raises(botocore.exceptions.ClientError, match="DependencyViolation.*eni-"):
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    with pytest.raises(botocore.exceptions.ClientError, match="Resource.AlreadyAssociated"):
+        ec2.attach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=other)
+
+
+def test_attributes_of_networks_are_kept(owner, twins, key, shell, until):
+    ec2, _ = owner
+    (vpc, _), (guest, _, _) = twins
+    ask = "nslookup $(hostname) 2>&1"
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    assert ec2.describe_vpc_attribute(VpcId=vpc, Attribute="enableDnsHostnames")["EnableDnsHostnames"]["Value"] is True
+    until(lambda: shell(public_ip(ec2, guest), key, ask).returncode == 0, 20, "an answer of the resolver")
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": False})
+    until(lambda: shell(public_ip(ec2, guest), key, ask).returncode != 0, 60, "no answer of the resolver")
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": True})
+    until(lambda: shell(public_ip(ec2, guest), key, ask).returncode == 0, 20, "an answer of the resolver")
+    (subnet,) = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    assert subnet["MapPublicIpOnLaunch"] is False
+    ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
+    assert ec2.describe_subnets(SubnetIds=[subnet["SubnetId"]])["Subnets"][0]["MapPublicIpOnLaunch"] is True
+
+
+def test_the_default_vpc_can_be_deleted_and_made_again(owner):
+    ec2, _ = owner
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    with pytest.raises(botocore.exceptions.ClientError, match="DefaultVpcAlreadyExists"):
+        ec2.create_default_vpc()
+    remove_vpc(ec2, vpc["VpcId"])
+    made = ec2.create_default_vpc()["Vpc"]
+    assert (made["IsDefault"], made["CidrBlock"]) == (True, vpc["CidrBlock"])
+    assert len(ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [made["VpcId"]]}])["Subnets"]) == 2
+
+
+def test_a_network_through_alibabas_sdk_carries_a_guest(owner, cloud, key, shell, until):
+    """A VPC made so needs no gateway: an elastic address is enough, as in Alibaba Cloud."""
+    ec2, tenant = owner
+    made = alibaba_vpc.call(tenant, "CreateVpc", CidrBlock="192.168.0.0/16", VpcName="lab")
+    vpc, table = made["VpcId"], made["RouteTableId"]
+    try:
+        (shown,) = alibaba_vpc.call(tenant, "DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"]
+        assert (shown["Status"], shown["CidrBlock"], shown["VpcName"]) == ("Available", "192.168.0.0/16", "lab")
+        zone = tenant.call("DescribeZones")["Zones"]["Zone"][0]["ZoneId"]
+        create = {"VpcId": vpc, "ZoneId": zone, "VSwitchName": "one"}
+        subnet = alibaba_vpc.call(tenant, "CreateVSwitch", CidrBlock="192.168.7.0/24", **create)["VSwitchId"]
+        with pytest.raises(Refused, match="InvalidCidrBlock.Overlapped"):
+            alibaba_vpc.call(tenant, "CreateVSwitch", CidrBlock="192.168.7.128/25", **create)
+        (shown,) = alibaba_vpc.call(tenant, "DescribeVSwitches", VpcId=vpc, RouteTableId=table)["VSwitches"]["VSwitch"]
+        assert (shown["VSwitchId"], shown["Status"], shown["AvailableIpAddressCount"]) == (subnet, "Available", 251)
+        (listed,) = alibaba_vpc.call(tenant, "DescribeRouteTableList", VpcId=vpc)["RouterTableList"]["RouterTableListType"]
+        assert (listed["RouteTableId"], listed["VSwitchIds"]["VSwitchId"]) == (table, [subnet])
+        (route,) = alibaba_vpc.call(tenant, "DescribeRouteEntryList", RouteTableId=table)["RouteEntrys"]["RouteEntry"]
+        assert (route["DestinationCidrBlock"], route["Type"]) == ("192.168.0.0/16", "System")
+        (old,) = alibaba_vpc.call(tenant, "DescribeRouteTables", RouteTableId=table)["RouteTables"]["RouteTable"]
+        assert old["RouteEntrys"]["RouteEntry"][0]["NextHopType"] == "local"
+        own = alibaba_vpc.call(tenant, "CreateRouteTable", VpcId=vpc, RouteTableName="own")["RouteTableId"]
+        alibaba_vpc.call(tenant, "AssociateRouteTable", RouteTableId=own, VSwitchId=subnet)
+        with pytest.raises(Refused, match="DependencyViolation"):
+            alibaba_vpc.call(tenant, "DeleteRouteTable", RouteTableId=own)
+        alibaba_vpc.call(tenant, "UnassociateRouteTable", RouteTableId=own, VSwitchId=subnet)
+        alibaba_vpc.call(tenant, "DeleteRouteTable", RouteTableId=own)
+        alibaba_vpc.call(tenant, "ModifyVpcAttribute", VpcId=vpc, VpcName="renamed", Description="by a test")
+        alibaba_vpc.call(tenant, "ModifyVSwitchAttribute", VSwitchId=subnet, VSwitchName="two")
+        let_in(ec2, vpc)
+        (id,) = tenant.run(VSwitchId=subnet, KeyPairName="vpcs")
+        tenant.wait([id], "Running")
+        eip = alibaba_vpc.call(tenant, "AllocateEipAddress")
+        alibaba_vpc.call(tenant, "AssociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=id)
+        name = shell(eip["EipAddress"], key, "hostname").stdout.strip()
+        assert name == "ip-" + tenant.instance(id)["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0].replace(".", "-")
+        with pytest.raises(Refused, match="DependencyViolation"):
+            alibaba_vpc.call(tenant, "DeleteVSwitch", VSwitchId=subnet)
+        alibaba_vpc.call(tenant, "UnassociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=id)
+        alibaba_vpc.call(tenant, "ReleaseEipAddress", AllocationId=eip["AllocationId"])
+        tenant.call("DeleteInstance", InstanceId=id, Force="true")
+        until(lambda: not ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])["NetworkInterfaces"])
+        alibaba_vpc.call(tenant, "DeleteVSwitch", VSwitchId=subnet)
+    finally:
+        left = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+        if left:
+            remove_vpc(ec2, vpc)
+        else:
+            alibaba_vpc.call(tenant, "DeleteVpc", VpcId=vpc)
+    with pytest.raises(Refused, match="InvalidVpcId.NotFound"):
+        alibaba_vpc.call(tenant, "DeleteVpc", VpcId=vpc)
