@@ -57,7 +57,9 @@ def instance(cloud, ec2, key, open_group):
 
 
 def test_a_guest_is_what_its_launch_asked_for(instance, key, shell):
-    done = shell(instance["PublicIpAddress"], key[1], "hostname; cat /root/trace; cat /sys/class/net/eth0/address; df -m / | tail -1")
+    # The login may be there before the script of the user data has run.
+    written = "until [ -e /root/trace ]; do sleep 0.1; done"
+    done = shell(instance["PublicIpAddress"], key[1], f"{written}; hostname; cat /root/trace; cat /sys/class/net/eth0/address; df -m / | tail -1")
     hostname, trace, mac, disk = done.stdout.splitlines()
     assert hostname == "ip-" + instance["PrivateIpAddress"].replace(".", "-")
     assert trace == "from-user-data"

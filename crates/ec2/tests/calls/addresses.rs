@@ -32,7 +32,7 @@ async fn an_address_is_taken_tied_untied_and_given_back() {
         .golden("DescribeAddressesAttribute", &format!("Action=DescribeAddressesAttribute&AllocationId.1={id}&Attribute=domain-name"))
         .await;
     world.golden("DescribeAddresses.tied", "Action=DescribeAddresses&Filter.1.Name=tag:a&Filter.1.Value.1=b").await;
-    assert_eq!(public(&world, &instance).await, [ip.clone()], "it took the place of {automatic:?}");
+    assert_eq!(public(&world, &instance).await, std::slice::from_ref(&ip), "it took the place of {automatic:?}");
     world.refused(&format!("Action=ReleaseAddress&AllocationId={id}"), 400, "InvalidIPAddress.InUse").await;
     world.golden("DisassociateAddress", &format!("Action=DisassociateAddress&PublicIp={ip}")).await;
     let again = public(&world, &instance).await;
@@ -75,7 +75,7 @@ async fn an_address_stays_with_a_stopped_instance_and_outlives_a_terminated_one(
     for call in ["StopInstances", "StartInstances"] {
         assert_eq!(world.call(&format!("Action={call}&InstanceId.1={instance}")).await.status, 200);
         world.settle().await;
-        assert_eq!(public(&world, &instance).await, [ip.clone()], "after {call}");
+        assert_eq!(public(&world, &instance).await, std::slice::from_ref(&ip), "after {call}");
     }
     world.call(&format!("Action=TerminateInstances&InstanceId.1={instance}")).await;
     let to_gone = format!("Action=AssociateAddress&AllocationId={id}&InstanceId={instance}");
@@ -102,7 +102,7 @@ async fn addresses_are_found_by_what_they_are_tied_to() {
         ("allocation-id", id.as_str()),
     ] {
         let found = world.call(&format!("Action=DescribeAddresses&Filter.1.Name={name}&Filter.1.Value.1={value}")).await.body;
-        assert_eq!(elements(&found, "allocationId"), [id.clone()], "{name}={value}");
+        assert_eq!(elements(&found, "allocationId"), std::slice::from_ref(&id), "{name}={value}");
     }
     let in_region = world.call("Action=DescribeAddresses&Filter.1.Name=network-border-group&Filter.1.Value.1=test-1").await.body;
     assert_eq!(elements(&in_region, "allocationId"), [id, free]);
