@@ -72,4 +72,4 @@ def test_an_ecs_node_lives(ecs, until):
     until(lambda: one(ecs.list_nodes(), id=node.id).state == NodeState.STOPPED, 90, "the stop")
     assert ecs.destroy_node(node)
     until(lambda: not ecs.list_nodes(), 90, "the end")
-    assert ecs.ex_delete_security_group_by_id(group)
+    until(lambda: deleted(ecs, group), 30, "the group without members")

@@ -150,3 +150,18 @@ async fn a_cloud_without_an_agent_is_purged_too() {
     pileus_agent::Agent::purge_of(cloud.config.clone()).await.unwrap();
     assert_eq!(cloud.left(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_purge_that_meets_a_starting_image_server_leaves_none() {
+    for _ in 0..3 {
+        let mut cloud = Cloud::new().await;
+        cloud.launch(1, Guest::Stubborn).await;
+        cloud.agent.take().unwrap().shutdown().await;
+        // With its server gone, the agent that purges begins by starting another.
+        let server = processes_of(cloud.folder.path()).into_iter().find(|line| line.contains("image-server"));
+        let pid = server.as_deref().and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("a server runs");
+        signal(pid, "KILL");
+        pileus_agent::Agent::purge_of(cloud.config.clone()).await.unwrap();
+        assert_eq!(cloud.left(), Vec::<String>::new());
+    }
+}

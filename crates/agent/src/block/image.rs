@@ -152,14 +152,37 @@ impl Server {
         Ok(process)
     }
 
-    /// Kills the server, for good.
+    /// Kills the server, for good; one that is just starting too.
     pub async fn stop(&self) -> Result<(), Trouble> {
-        if let Some(process) = self.running()?
-            && !process.kill(SERVER_END).await
-        {
-            return Err(Trouble::new(FaultKind::Other, "the image server was killed and does not end"));
+        let mut processes = self.starting().map_err(|e| Trouble::io("looking for an image server that starts", &e))?;
+        processes.extend(self.running()?);
+        for process in processes {
+            if !process.kill(SERVER_END).await {
+                return Err(Trouble::new(FaultKind::Other, "the image server was killed and does not end"));
+            }
         }
         Ok(())
+    }
+
+    /// Servers of this folder, also one that does not answer on its socket yet: those that work in it (proc(5)).
+    fn starting(&self) -> io::Result<Vec<Process>> {
+        let folder = fs::canonicalize(&self.folder)?;
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let entry = entry?;
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            // A process may end while it is looked at; then there is nothing to be told of it.
+            let works_here = fs::read_link(entry.path().join("cwd")).is_ok_and(|at| at == folder);
+            let is_server =
+                || fs::read(entry.path().join("cmdline")).is_ok_and(|line| line.split(|b| *b == 0).nth(1) == Some(SUBCOMMAND.as_bytes()));
+            if works_here
+                && is_server()
+                && let Ok(identity) = Identity::of(pid)
+            {
+                found.extend(Process::find(&identity)?);
+            }
+        }
+        Ok(found)
     }
 
     /// The process that answers on the socket, as the kernel tells it: nothing about it needs to be written down.

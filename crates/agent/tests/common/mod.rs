@@ -278,7 +278,7 @@ pub fn pid_in(folder: &Path) -> Option<i32> {
 }
 
 /// Processes other than this one whose command line or environment names a folder, or whose cage is of the cloud in it.
-fn processes_of(folder: &Path) -> Vec<String> {
+pub fn processes_of(folder: &Path) -> Vec<String> {
     let cloud = pileus_agent::runtime::cloud_of(&folder.join("state"));
     let marks = [folder.display().to_string(), format!("PILEUS_CAGE={cloud}/")];
     let mut out = Vec::new();

@@ -208,6 +208,8 @@ impl Coordinator {
                 () = sleep_until(wake) => {}
             }
         }
+        // Whoever clears up after this must not be overtaken by a job that still starts something.
+        self.jobs.shutdown().await;
         self.wishes.clear();
         let last_steps = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(FAREWELL, last_steps).await.is_err() {
