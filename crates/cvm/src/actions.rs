@@ -141,19 +141,23 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" RunInstances => instance::run, instance::RunInstances,
         Partly("the system disk only, and one kind of disk; one key pair; no password is made up; a password has three kinds of characters"),
         instance::LAUNCH_ABSENT;
-    Cvm "cvm:" DescribeInstances => instance::describe, instance::DescribeInstances, Works, &[];
+    Cvm "cvm:" DescribeInstances => instance::describe, instance::DescribeInstances,
+        Partly("no filters by UUID and time of making"), &[];
     Cvm "cvm:" DescribeInstancesStatus => instance::describe_status, instance::DescribeInstancesStatus, Works, &[];
     Cvm "cvm:" StartInstances => instance::start, instance::StartInstances, Works, &[];
     Cvm "cvm:" StopInstances => instance::stop, instance::StopInstances,
         Partly("a guest that is asked softly is powered off after a minute"), &[];
     Cvm "cvm:" RebootInstances => instance::reboot, instance::RebootInstances, Works, &[];
     Cvm "cvm:" TerminateInstances => instance::terminate, instance::TerminateInstances, Works, &["ReleaseAddress"];
-    Cvm "cvm:" ModifyInstancesAttribute => instance::modify, instance::ModifyInstancesAttribute, Works,
+    Cvm "cvm:" ModifyInstancesAttribute => instance::modify, instance::ModifyInstancesAttribute,
+        Partly("several are changed one after another, so a refusal may leave some changed"),
         &["CamRoleName", "CamRoleType", "EnableJumboFrame"];
     Cvm "cvm:" ResetInstancesPassword => instance::reset_password, instance::ResetInstancesPassword,
-        Partly("the guest is restarted rather than stopped and started"), &[];
-    Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups, Works, &[];
-    Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups, Works, &[];
+        Partly("the guest is restarted rather than stopped and started; the image's own user only"), &[];
+    Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups,
+        Partly("several are changed one after another"), &[];
+    Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups,
+        Partly("several are changed one after another"), &[];
     Vpc "vpc:" DescribeVpcs => network::describe, network::DescribeVpcs, Works, &[];
     Vpc "vpc:" DescribeSubnets => subnet::describe, subnet::DescribeSubnets, Partly("pages by number only"),
         &["MaxResults", "NextToken"];
@@ -168,9 +172,12 @@ static SERVED: &[Action] = served! {
         Partly("policies that alternate between accept and drop have a hundred places"), security_group_policies::ABSENT;
     Vpc "vpc:" DeleteSecurityGroupPolicies => security_group_policies::delete, security_group_policies::Change, Works,
         security_group_policies::ABSENT;
-    Vpc "vpc:" DescribeAddresses => address::describe, address::DescribeAddresses, Works, &[];
-    Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces, Works, &[];
-    Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks, Partly("in the order of their making only"),
+    Vpc "vpc:" DescribeAddresses => address::describe, address::DescribeAddresses,
+        Partly("no filters by status, instance and private address"), &[];
+    Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces,
+        Partly("an address is looked for whole; no filter by public address"), &[];
+    Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,
+        Partly("in the order of their making only; no filters by the instance's name and address"),
         &["Order", "OrderField"];
     Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
     Tag "tag:" TagResources => tag_service::tag, tag_service::TagResources, Works, &["Tags.Category"];

@@ -76,6 +76,7 @@ fn filter(name: &str) -> Option<By> {
         "image-name" => By::Holds(Field::Name),
         "image-type" => By::Always(&["PUBLIC_IMAGE", "PRIVATE_IMAGE", "SHARED_IMAGE"]),
         "image-state" => By::Always(&["NORMAL"]),
+        "dedicated-cluster-id" | "cdc-cache-status" => By::Always(&[]),
         _ => return None,
     })
 }

@@ -93,6 +93,7 @@ fn filter(name: &str) -> Option<By> {
         "address-ip" => By::Is(Field::PrivateIp),
         "is-primary" => By::Always(&["true"]),
         "eni-type" => By::Always(&["1"]),
+        "address-ipv6" | "address-type" => By::Always(&[]),
         _ => return None,
     })
 }

@@ -63,6 +63,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSubnets) -> Result<Subn
             "zone" => By::Is(Field::Zone),
             "is-remote-vpc-snat" => By::Always(&["false"]),
             "is-cdc-subnet" => By::Always(&["0"]),
+            "cdc-id" | "ipv6-cidr-block" | "isp-type" | "address-type" => By::Always(&[]),
             _ => return None,
         })
     })?;

@@ -108,6 +108,7 @@ fn filter(name: &str) -> Option<By> {
         "disk-charge-type" => By::Always(&["POSTPAID_BY_HOUR"]),
         "portable" => By::Always(&["FALSE"]),
         "project-id" => By::Always(&["0"]),
+        "dedicated-cluster-id" => By::Always(&[]),
         "instance-id" => By::id::<InstanceId>(Field::Instance),
         "zone" => By::Is(Field::Zone),
         _ => return None,

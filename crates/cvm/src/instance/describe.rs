@@ -171,6 +171,7 @@ fn filter(name: &str) -> Option<By> {
         "instance-type" => By::Word(Field::InstanceType, instance_type::kept),
         "zone" => By::Is(Field::Zone),
         "project-id" => By::Always(&["0"]),
+        "host-id" | "dedicated-cluster-id" | "ipv6-address" => By::Always(&[]),
         "vpc-id" => By::id::<VpcId>(Field::Vpc),
         "subnet-id" => By::id::<SubnetId>(Field::Subnet),
         "security-group-id" => By::id::<SecurityGroupId>(Field::Group),
