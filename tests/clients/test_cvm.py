@@ -198,6 +198,36 @@ def test_a_request_counts_once_unchanged_and_in_time(tenant, monkeypatch):
             assert tenant.refused("DescribeZones", client=tenant.client("cvm", method)) == "AuthFailure.SignatureExpire"
 
 
+@pytest.mark.parametrize("method", ["TC3-HMAC-SHA256", "HmacSHA1"])
+def test_a_role_gives_keys_for_a_while(simulated, tenant, method):
+    iam = simulated.client("iam", key=tenant.key, secret=tenant.secret)
+    name = f"looker-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=name)
+    ann = iam.create_access_key(UserName=name)["AccessKey"]
+    ann = Tenant(simulated, "", ann["AccessKeyId"], ann["SecretAccessKey"])
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{tenant.account}:user/{name}"}, "Action": "sts:AssumeRole"}
+    look = {"Effect": "Allow", "Action": "cvm:Describe*", "Resource": "*"}
+    document = [json.dumps({"Version": "2012-10-17", "Statement": [statement]}) for statement in (trust, look)]
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document[0])
+    iam.put_role_policy(RoleName=name, PolicyName="look", PolicyDocument=document[1])
+    arn = f"qcs::cam::uin/{tenant.account}:roleName/{name}"
+    given = ann.call("AssumeRole", RoleArn=arn, RoleSessionName="session", DurationSeconds=900)
+    assert 0 < given["ExpiredTime"] - time.time() <= 901
+    key = given["Credentials"]
+    bearer = Tenant(simulated, "", key["TmpSecretId"], key["TmpSecretKey"])
+    client = bearer.client("cvm", method, token=key["Token"])
+    assert bearer.call("DescribeInstances", client=client)["TotalCount"] >= 0
+    assert bearer.refused("StopInstances", client=client, InstanceIds=[ABSENT]) == "UnauthorizedOperation"
+    who = bearer.call("GetCallerIdentity", client=bearer.client("sts", method, token=key["Token"]))
+    assert (who["Type"], who["AccountId"]) == ("CAMRole", tenant.account) and name in who["Arn"]
+    assert bearer.refused("DescribeInstances", client=bearer.client("cvm", method, token="made-up")) == "AuthFailure.TokenFailure"
+    assert ann.refused("AssumeRole", RoleArn=arn + "x", RoleSessionName="session") == "UnauthorizedOperation"
+    iam.delete_role_policy(RoleName=name, PolicyName="look")
+    iam.delete_role(RoleName=name)
+    iam.delete_access_key(UserName=name, AccessKeyId=ann.key)
+    iam.delete_user(UserName=name)
+
+
 def test_a_key_pair_is_made_imported_listed_and_deleted(tenant):
     made = tenant.call("CreateKeyPair", KeyName="made", ProjectId=0)["KeyPair"]
     assert made["PrivateKey"].startswith("-----BEGIN RSA PRIVATE KEY-----")
@@ -380,7 +410,7 @@ def test_anothers_instance_looks_like_none(simulated, tenant):
     tenant.call("TerminateInstances", InstanceIds=[id])
 
 
-def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, tmp_path):
+def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_path):
     """From a launch by the SDK to an SSH login and away, with what EC2 says of it."""
     tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
     key = tenant.call("CreateKeyPair", KeyName="cvm_life", ProjectId=0)["KeyPair"]
@@ -403,9 +433,13 @@ def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, tmp_path):
         )
         tenant.wait(ids, "RUNNING")
         shown = tenant.instance(ids[0])
-        ask = "hostname; cat /root/trace; wget -q -O - http://metadata.tencentyun.com/latest/meta-data/instance-id"
-        hostname, trace, told = shell(shown["PublicIpAddresses"][0], path, ask).stdout.split()
-        assert (hostname, trace, told) == ("cvm-guest", "from-user-data", ids[0])
+        address = shown["PublicIpAddresses"][0]
+        assert shell(address, path, "hostname").stdout.split() == ["cvm-guest"]
+        # The guest lets in before it has run what it was given.
+        trace = until(lambda: shell(address, path, "cat /root/trace").stdout.split(), 60, "the user data's trace")
+        assert trace == ["from-user-data"]
+        told = shell(address, path, "wget -q -O - http://metadata.tencentyun.com/latest/meta-data/instance-id")
+        assert (told.stdout, told.stderr) == (ids[0], "")
         seen = cloud.client().describe_instances(InstanceIds=["i-" + ids[0].removeprefix("ins-")])["Reservations"][0]["Instances"][0]
         assert (seen["State"]["Name"], seen["PublicIpAddress"]) == ("running", shown["PublicIpAddresses"][0])
         tenant.call("StopInstances", InstanceIds=ids, StopType="SOFT")

@@ -1,5 +1,6 @@
 //! Who calls.
 
+use control::Who;
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -24,7 +25,13 @@ pub(crate) struct Identity {
 pub(crate) async fn identity(cx: &Cx<'_>, _: Nothing) -> Result<Identity, Fault> {
     let principal = &cx.caller.principal;
     let account = principal.account.to_string();
-    let (user, kind) = if principal.is_root() { (account.clone(), "RootAccount") } else { (principal.user.to_string(), "CAMUser") };
-    let arn = format!("qcs::cam::uin/{account}:uin/{user}");
-    Ok(Identity { arn, account_id: account, user_id: user.clone(), principal_id: user, kind })
+    let (arn, id, kind) = match &principal.who {
+        Who::Root(_) => (format!("qcs::cam::uin/{account}:uin/{account}"), account.clone(), "RootAccount"),
+        Who::User { id, .. } => (format!("qcs::cam::uin/{account}:uin/{}", id.as_u64()), id.as_u64().to_string(), "CAMUser"),
+        Who::Session { role, role_name, session } => {
+            let arn = format!("qcs::sts::uin/{account}:assumed-role/{role_name}/{session}");
+            (arn, format!("{}:{session}", role.as_u64()), "CAMRole")
+        }
+    };
+    Ok(Identity { arn, account_id: account, user_id: id.clone(), principal_id: id, kind })
 }

@@ -12,7 +12,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, image, instance, instance_type, interface, key_pair, network, region, security_group, security_group_policies,
-    subnet, tag_service, volume,
+    sts, subnet, tag_service, volume,
 };
 
 /// A service of the vendor.
@@ -180,6 +180,8 @@ static SERVED: &[Action] = served! {
         Partly("in the order of their making only; no filters by the instance's name and address"),
         &["Order", "OrderField"];
     Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
+    Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole,
+        Partly("a role is named by its name, not its number; a key acts for an hour unless it is said"), sts::ABSENT;
     Tag "tag:" TagResources => tag_service::tag, tag_service::TagResources, Works, &["Tags.Category"];
     Tag "tag:" UnTagResources => tag_service::untag, tag_service::UnTagResources, Works, &[];
     Tag "tag:" DescribeResourceTagsByResourceIds => tag_service::describe, tag_service::DescribeTags, Works, &["Category"];
@@ -203,7 +205,6 @@ static NOT_YET: &[Action] = not_yet! {
         DescribeNatGateways DeleteNatGateway;
     Cbs "cbs:": CreateDisks AttachDisks DetachDisks TerminateDisks ResizeDisk ModifyDiskAttributes CreateSnapshot DescribeSnapshots
         DeleteSnapshots ApplySnapshot DescribeDiskConfigQuota;
-    Sts "sts:": AssumeRole;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };
 

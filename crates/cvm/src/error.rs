@@ -87,7 +87,8 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Zone => ("InvalidZone.MismatchRegion", "InvalidZone.MismatchRegion"),
         Noun::Host => ("InvalidHostId.NotFound", "InvalidHostId.Malformed"),
         Noun::Account => ("InvalidAccountId.NotFound", "InvalidAccountId.NotFound"),
-        Noun::User | Noun::AccessKey => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
+        Noun::Role => ("ResourceNotFound.RoleNotFound", "InvalidParameterValue.Malformed"),
+        Noun::User | Noun::AccessKey | Noun::UserGroup | Noun::Policy => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
     }
 }
 
@@ -103,6 +104,7 @@ impl From<Error> for Fault {
             Error::Protected { noun: Noun::Instance, .. } => Fault::new("UnsupportedOperation.InstancesProtected", sentence(&error)),
             Error::Protected { .. } => Fault::new("UnsupportedOperation", sentence(&error)),
             Error::QuotaExceeded { quota, .. } => Fault::new(quota_code(*quota), sentence(&error)),
+            Error::LimitReached { .. } => Fault::new("LimitExceeded", sentence(&error)),
             Error::NoCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
             Error::NoFreeAddress { noun: Noun::Subnet, .. } => {
                 Fault::new("FailedOperation.NoAvailableIpAddressCountInSubnet", sentence(&error))
@@ -137,6 +139,9 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
         | Noun::Region
         | Noun::Zone
         | Noun::Host
@@ -237,8 +242,10 @@ pub enum Refused<'a> {
     UnknownSecretId,
     /// The same signed request came before.
     Replayed,
-    /// It carries a session token; there are no temporary credentials yet.
+    /// It carries a session token that is none of this cloud's, or not that of its key.
     SessionToken,
+    /// It carries a session token whose time is over.
+    SessionExpired,
     /// Its parameters cannot be read.
     Args(&'a ArgsError),
     /// Something in the cloud failed.
@@ -255,7 +262,8 @@ impl From<Refused<'_>> for Fault {
             Refused::Replayed => {
                 Fault::new("AuthFailure.SignatureFailure", "The request came before: the same nonce, time and signature count once.")
             }
-            Refused::SessionToken => Fault::new("AuthFailure.TokenFailure", "The token is not valid: this cloud has given out none."),
+            Refused::SessionToken => Fault::new("AuthFailure.TokenFailure", "The token is not valid for this SecretId."),
+            Refused::SessionExpired => Fault::new("AuthFailure.TokenFailure", "The time of the token is over."),
             Refused::Args(error) => error.clone().into(),
             Refused::Error(error) => error.clone().into(),
         }

@@ -28,6 +28,7 @@ mod region;
 mod security_group;
 mod security_group_policies;
 mod security_group_rules;
+mod sts;
 mod subnet;
 mod tag;
 mod tag_service;

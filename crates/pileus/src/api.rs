@@ -127,6 +127,7 @@ fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &R
                 Refused::UnknownKey => cvm::Refused::UnknownSecretId,
                 Refused::Replayed => cvm::Refused::Replayed,
                 Refused::SessionToken => cvm::Refused::SessionToken,
+                Refused::SessionExpired => cvm::Refused::SessionExpired,
                 Refused::Arguments(error) => cvm::Refused::Args(error),
                 Refused::Failed(error) => cvm::Refused::Error(error),
             };

@@ -58,3 +58,25 @@ async fn each_service_goes_by_its_own_name() {
         assert_eq!(allowed(&world, user, statement).await, expected, "{statement}");
     }
 }
+
+#[tokio::test]
+async fn a_user_assumes_a_role_that_trusts_it() {
+    let world = World::new().await;
+    let account = world.owner.account;
+    let policy = r#"{"version": "2.0", "statement": [{"effect": "allow", "action": "sts:AssumeRole", "resource": "*"}]}"#;
+    let key = world.cloud.user_create(account, "ann", vec![policy.to_owned()]).await.unwrap();
+    let ann = world.cloud.principal(&key.id).await.unwrap().unwrap();
+    let trust =
+        format!(r#"{{"effect": "allow", "principal": {{"qcs": ["qcs::cam::uin/{account}:user/ann"]}}, "action": "sts:AssumeRole"}}"#);
+    let trust = format!(r#"{{"version": "2.0", "statement": [{trust}]}}"#);
+    let role = control::CreateRole { name: "looker".to_owned(), description: String::new(), trust, session_seconds: 3_600 };
+    world.cloud.run(&world.caller(), role, control::Options::default()).await.unwrap();
+    let assume = |name: &str| format!(r#"{{"RoleArn": "qcs::cam::uin/{account}:roleName/{name}", "RoleSessionName": "night"}}"#);
+    let given = world.golden_as(&ann, "AssumeRole.json", "AssumeRole", &assume("looker")).await;
+    let text = |member: &str| given["Credentials"][member].as_str().unwrap();
+    let bearer = world.cloud.bearer(text("TmpSecretId"), text("Token")).await.unwrap();
+    world.refused_as(&bearer, "DescribeInstances", "{}", "UnauthorizedOperation").await;
+    world.refused_as(&ann, "AssumeRole", &assume("absent"), "UnauthorizedOperation").await;
+    world.refused_as(&ann, "AssumeRole", r#"{"RoleArn": "looker", "RoleSessionName": "night"}"#, "InvalidParameterValue").await;
+    world.refused("AssumeRole", &assume("looker"), "UnauthorizedOperation").await;
+}
