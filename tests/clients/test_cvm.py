@@ -249,6 +249,7 @@ def test_everything_asked_at_launch_is_shown(tenant):
         "Placement": {"Zone": "local-1b", "ProjectId": 0},
         "LoginSettings": {"KeyIds": [key]},
         "SystemDisk": {"DiskSize": 30, "DiskType": "CLOUD_PREMIUM"},
+        "DataDisks": [{"DiskSize": 7, "DiskType": "CLOUD_SSD"}],
         "UserData": base64.b64encode(b"#!/bin/sh\n").decode(),
         "InternetAccessible": {"InternetMaxBandwidthOut": 5, "PublicIpAssigned": True},
         "DisableApiTermination": True,
@@ -263,7 +264,8 @@ def test_everything_asked_at_launch_is_shown(tenant):
         assert (one["Placement"]["Zone"], one["InstanceType"], one["LoginSettings"]["KeyIds"]) == ("local-1b", TYPE, [key])
         assert one["Tags"] == [{"Key": "role", "Value": "web"}] and len(one["PublicIpAddresses"]) == 1
         disks = tenant.call("DescribeDisks", Filters=[{"Name": "instance-id", "Values": [one["InstanceId"]]}])["DiskSet"]
-        assert [(disk["DiskSize"], disk["DiskUsage"]) for disk in disks] == [(30, "SYSTEM_DISK")]
+        found = sorted((disk["DiskSize"], disk["DiskUsage"], disk["DiskType"]) for disk in disks)
+        assert found == [(7, "DATA_DISK", "CLOUD_SSD"), (30, "SYSTEM_DISK", "CLOUD_PREMIUM")]
         nics = tenant.call("DescribeNetworkInterfaces", Filters=[{"Name": "attachment.instance-id", "Values": [one["InstanceId"]]}])
         assert nics["NetworkInterfaceSet"][0]["PrivateIpAddressSet"][0]["PrivateIpAddress"] == one["PrivateIpAddresses"][0]
     assert tenant.refused("TerminateInstances", InstanceIds=ids) == "UnsupportedOperation.InstancesProtected"
@@ -283,7 +285,7 @@ def test_a_client_token_launches_once_and_a_dry_run_not_at_all(tenant):
     request.from_json_string(json.dumps({**usual, "DryRun": True}))
     assert client.RunInstances(request).InstanceIdSet is None, "a dry run is answered with nothing"
     assert tenant.refused("RunInstances", **usual, DryRun=True, SystemDisk={"DiskSize": 99999}) == "InvalidParameterValue.Range"
-    assert tenant.refused("RunInstances", **usual, DataDisks=[{"DiskSize": 10}]) == "UnsupportedOperation"
+    assert tenant.refused("RunInstances", **usual, DataDisks=[{"DiskSize": 10, "SnapshotId": "snap-1"}]) == "UnsupportedOperation"
     assert tenant.call("DescribeInstances")["TotalCount"] == before
     tenant.call("TerminateInstances", InstanceIds=first)
 

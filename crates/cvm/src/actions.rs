@@ -139,7 +139,7 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DescribeKeyPairs => key_pair::describe, key_pair::DescribeKeyPairs, Works, &[];
     Cvm "cvm:" DeleteKeyPairs => key_pair::delete, key_pair::DeleteKeyPairs, Works, &[];
     Cvm "cvm:" RunInstances => instance::run, instance::RunInstances,
-        Partly("the system disk only, and one kind of disk; one key pair; no password is made up; a password has three kinds of characters"),
+        Partly("kinds of disks differ in name only; one key pair; no password is made up; a password has three kinds of characters"),
         instance::LAUNCH_ABSENT;
     Cvm "cvm:" DescribeInstances => instance::describe, instance::DescribeInstances,
         Partly("no filters by UUID and time of making"), &[];

@@ -104,6 +104,8 @@ impl From<Error> for Fault {
             Error::Protected { noun: Noun::Instance, .. } => Fault::new("UnsupportedOperation.InstancesProtected", sentence(&error)),
             Error::Protected { .. } => Fault::new("UnsupportedOperation", sentence(&error)),
             Error::QuotaExceeded { quota, .. } => Fault::new(quota_code(*quota), sentence(&error)),
+            Error::ZoneMismatch { .. } => Fault::new("ResourceUnavailable.ZoneNotMatch", sentence(&error)),
+            Error::TooManyVolumes { .. } => Fault::new("LimitExceeded.InstanceAttachedDisk", sentence(&error)),
             Error::LimitReached { .. } => Fault::new("LimitExceeded", sentence(&error)),
             Error::NoCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
             Error::NoFreeAddress { noun: Noun::Subnet, .. } => {
@@ -179,6 +181,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::KeyPairs => "InvalidKeyPair.LimitExceeded",
         QuotaName::Addresses => "AddressQuotaLimitExceeded",
         QuotaName::SecurityGroups => "LimitExceeded",
+        QuotaName::Volumes => "ResourceInsufficient.OverQuota",
     }
 }
 

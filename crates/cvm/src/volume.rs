@@ -1,7 +1,7 @@
 //! Disks.
 
-use control::{Field, Query, volume_word};
-use model::{InstanceId, Volume, VolumeId, VolumePhase};
+use control::{Field, Query};
+use model::{Attachment, InstanceId, Volume, VolumeId, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -10,8 +10,45 @@ use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::TagReply;
 use crate::{Cx, id, tag, time};
 
-/// The kind of every disk of this cloud.
-pub(crate) const DISK_TYPE: &str = "CLOUD_HSSD";
+/// Kinds of disks, of which none promises more than this cloud's own.
+#[derive(Clone, Copy, FromArg)]
+pub(crate) enum DiskType {
+    #[arg(name = "CLOUD_BASIC")]
+    Basic,
+    #[arg(name = "CLOUD_PREMIUM")]
+    Premium,
+    #[arg(name = "CLOUD_BSSD")]
+    BalancedSsd,
+    #[arg(name = "CLOUD_SSD")]
+    Ssd,
+    #[arg(name = "CLOUD_HSSD")]
+    EnhancedSsd,
+}
+
+impl DiskType {
+    /// What a disk of this kind is sold as.
+    pub(crate) const fn kind(self) -> VolumeKind {
+        match self {
+            DiskType::Basic => VolumeKind::Magnetic,
+            DiskType::Premium => VolumeKind::Efficient,
+            DiskType::BalancedSsd | DiskType::Ssd => VolumeKind::Balanced,
+            DiskType::EnhancedSsd => VolumeKind::Fast,
+        }
+    }
+}
+
+/// CBS's words for kinds of volumes.
+const KINDS: [(VolumeKind, &str); 4] = [
+    (VolumeKind::Magnetic, "CLOUD_BASIC"),
+    (VolumeKind::Efficient, "CLOUD_PREMIUM"),
+    (VolumeKind::Balanced, "CLOUD_SSD"),
+    (VolumeKind::Fast, "CLOUD_HSSD"),
+];
+
+/// CBS's word for what a disk is sold as.
+pub(crate) fn disk_type(volume: &Volume) -> &'static str {
+    KINDS.iter().find(|(kind, _)| *kind == volume.kind).map_or("", |(_, word)| word)
+}
 
 /// `DescribeDisks`.
 #[derive(FromArg)]
@@ -101,12 +138,12 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeDisks) -> Result<Disks,
 fn filter(name: &str) -> Option<By> {
     Some(match name {
         "disk-id" => By::id::<VolumeId>(Field::Id),
-        "disk-name" => By::Is(Field::Tag("Name".to_owned())),
+        "disk-name" => By::Is(Field::Name),
         "disk-state" => By::Word(Field::State, words),
-        "disk-usage" => By::Always(&["SYSTEM_DISK"]),
-        "disk-type" => By::Always(&[DISK_TYPE]),
+        "disk-usage" => By::Word(Field::IsRoot, is_root),
+        "disk-type" => By::Word(Field::Kind, kinds),
         "disk-charge-type" => By::Always(&["POSTPAID_BY_HOUR"]),
-        "portable" => By::Always(&["FALSE"]),
+        "portable" => By::Word(Field::IsRoot, is_fixed),
         "project-id" => By::Always(&["0"]),
         "dedicated-cluster-id" => By::Always(&[]),
         "instance-id" => By::id::<InstanceId>(Field::Instance),
@@ -127,13 +164,38 @@ fn words(state: &str) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// CBS's word for a state. A disk that is made comes with its instance, one that is deleted has left it.
+fn kinds(word: &str) -> Vec<String> {
+    let same = KINDS.iter().filter(|(_, known)| *known == word || *known == "CLOUD_SSD" && word == "CLOUD_BSSD");
+    same.map(|(kind, _)| kind.word().to_owned()).collect()
+}
+
+/// Whether a disk of a usage is the system disk of its instance, in the control plane's words.
+fn is_root(usage: &str) -> Vec<String> {
+    match usage {
+        "SYSTEM_DISK" => vec!["true".to_owned()],
+        "DATA_DISK" => vec!["false".to_owned()],
+        _ => vec![],
+    }
+}
+
+/// Whether a disk that can or cannot be detached is a system disk.
+fn is_fixed(portable: &str) -> Vec<String> {
+    match portable.to_ascii_uppercase().as_str() {
+        "TRUE" => vec!["false".to_owned()],
+        "FALSE" => vec!["true".to_owned()],
+        _ => vec![],
+    }
+}
+
+/// CBS's word for a state. A disk that is deleted has left its instance.
 fn state(volume: &Volume) -> &'static str {
-    match (volume.phase, volume_word(volume)) {
-        (VolumePhase::Creating, _) => "ATTACHING",
-        (VolumePhase::Deleting, _) => "DETACHING",
-        (VolumePhase::Present, "in-use") => "ATTACHED",
-        (VolumePhase::Present, _) => "UNATTACHED",
+    match (volume.phase, volume.instance, volume.attachment) {
+        (VolumePhase::Creating, _, _) => "ATTACHING",
+        (VolumePhase::Deleting, _, _) => "DETACHING",
+        (VolumePhase::Present | VolumePhase::Failed, None, _) => "UNATTACHED",
+        (VolumePhase::Present | VolumePhase::Failed, Some(_), Attachment::Attaching { .. }) => "ATTACHING",
+        (VolumePhase::Present | VolumePhase::Failed, Some(_), Attachment::Attached) => "ATTACHED",
+        (VolumePhase::Present | VolumePhase::Failed, Some(_), Attachment::Detaching { .. } | Attachment::Busy { .. }) => "DETACHING",
     }
 }
 
@@ -141,9 +203,9 @@ fn reply(volume: &Volume) -> DiskReply {
     let instance = id::shown_or_empty(volume.instance);
     DiskReply {
         disk_id: id::shown(volume.id),
-        disk_name: volume.tags.get("Name").cloned().unwrap_or_default(),
-        disk_usage: "SYSTEM_DISK",
-        disk_type: DISK_TYPE,
+        disk_name: volume.shown_name().to_owned(),
+        disk_usage: if volume.is_root() { "SYSTEM_DISK" } else { "DATA_DISK" },
+        disk_type: disk_type(volume),
         disk_size: volume.size.0,
         disk_state: state(volume),
         disk_charge_type: "POSTPAID_BY_HOUR",
@@ -164,7 +226,7 @@ fn reply(volume: &Volume) -> DiskReply {
         instance_id: instance,
         delete_with_instance: volume.delete_on_termination,
         delete_snapshot: 0,
-        portable: false,
+        portable: !volume.is_root(),
         shareable: false,
         is_returnable: false,
         return_fail_code: 0,

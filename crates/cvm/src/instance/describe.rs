@@ -12,7 +12,7 @@ use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::instance::{INSTANCES_PER_CALL, STATES, latest_operation, state, stop_charging_mode};
 use crate::page::Cut;
 use crate::tag::TagReply;
-use crate::volume::DISK_TYPE;
+use crate::volume::disk_type;
 use crate::{Cx, id, instance_type, key_pair, tag};
 
 /// Megabits per second that are shown for an address: what most types get. Nothing holds it to less.
@@ -266,10 +266,10 @@ fn system_disk(view: &InstanceView) -> SystemDisk {
     let root = view.instance.root_volume;
     let volume = view.volumes.iter().find(|volume| volume.id == root);
     SystemDisk {
-        disk_type: DISK_TYPE,
+        disk_type: volume.map_or("", disk_type),
         disk_id: id::shown(root),
         disk_size: volume.map_or(0, |volume| volume.size.0),
-        disk_name: volume.map_or_else(String::new, name_of),
+        disk_name: volume.map_or_else(String::new, |volume| volume.shown_name().to_owned()),
         encrypt: false,
         kms_key_id: "",
     }
@@ -277,18 +277,14 @@ fn system_disk(view: &InstanceView) -> SystemDisk {
 
 fn data_disk(volume: &Volume) -> DataDisk {
     DataDisk {
-        disk_type: DISK_TYPE,
+        disk_type: disk_type(volume),
         disk_id: id::shown(volume.id),
         disk_size: volume.size.0,
-        disk_name: name_of(volume),
+        disk_name: volume.shown_name().to_owned(),
         delete_with_instance: volume.delete_on_termination,
         encrypt: false,
         kms_key_id: "",
     }
-}
-
-fn name_of(volume: &Volume) -> String {
-    volume.tags.get("Name").cloned().unwrap_or_default()
 }
 
 /// `DescribeInstancesStatus`.

@@ -4,14 +4,15 @@ use std::net::Ipv4Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{Options, Query, RunInstances as Launch};
-use model::{Attributes, Error, Gib, Noun, Subnet, SubnetId, Tags, VpcId};
+use control::{NewVolume, Options, Query, RunInstances as Launch};
+use model::{Attributes, Error, Gib, Noun, Subnet, SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId};
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::instance::name::names;
 use crate::tag::{TAGS_PER_CALL, TagSpecification};
+use crate::volume::DiskType;
 use crate::{Cx, id, key_pair, tag};
 
 /// Most instances of one launch (CVM documents 100).
@@ -29,7 +30,11 @@ pub(crate) const ABSENT: &[&str] = &[
     "CamRoleName",
     "ChcIds",
     "CpuTopology",
-    "DataDisks",
+    "DataDisks.CdcId",
+    "DataDisks.DiskId",
+    "DataDisks.KmsKeyId",
+    "DataDisks.SnapshotId",
+    "DataDisks.ThroughputPerformance",
     "DedicatedClusterId",
     "DisasterRecoverGroupIds",
     "EnableJumboFrame",
@@ -68,6 +73,8 @@ pub(crate) struct RunInstances {
     instance_name: Option<String>,
     host_name: Option<String>,
     system_disk: Option<SystemDisk>,
+    #[arg(max_items = VOLUMES_PER_INSTANCE_MAX - 1)]
+    data_disks: Vec<DataDisk>,
     virtual_private_cloud: Option<VirtualPrivateCloud>,
     internet_accessible: Option<InternetAccessible>,
     #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
@@ -88,27 +95,40 @@ struct Placement {
     zone: String,
 }
 
-#[derive(FromArg)]
+#[derive(FromArg, Default)]
 struct SystemDisk {
-    #[expect(dead_code, reason = "the one kind of disk here keeps what each of them promises")]
     disk_type: Option<DiskType>,
     disk_size: Option<u32>,
     disk_name: Option<String>,
 }
 
-/// Disks of the network, of which none promises more than this cloud's own.
-#[derive(Clone, Copy, FromArg)]
-enum DiskType {
-    #[arg(name = "CLOUD_BASIC")]
-    Basic,
-    #[arg(name = "CLOUD_PREMIUM")]
-    Premium,
-    #[arg(name = "CLOUD_BSSD")]
-    BalancedSsd,
-    #[arg(name = "CLOUD_SSD")]
-    Ssd,
-    #[arg(name = "CLOUD_HSSD")]
-    EnhancedSsd,
+#[derive(FromArg)]
+struct DataDisk {
+    disk_size: u32,
+    disk_type: Option<DiskType>,
+    disk_name: Option<String>,
+    #[arg(default = true)]
+    delete_with_instance: bool,
+    #[arg(default)]
+    encrypt: bool,
+    #[arg(default)]
+    burst_performance: bool,
+}
+
+impl DataDisk {
+    fn volume(self) -> Result<NewVolume, Fault> {
+        if self.encrypt || self.burst_performance {
+            return Err(Fault::unsupported("The encryption and the performance burst of a disk"));
+        }
+        Ok(NewVolume {
+            size: Gib(self.disk_size),
+            kind: self.disk_type.map_or(VolumeKind::default(), DiskType::kind),
+            device: None,
+            delete_on_termination: self.delete_with_instance,
+            name: self.disk_name.unwrap_or_default(),
+            description: String::new(),
+        })
+    }
 }
 
 #[derive(FromArg)]
@@ -157,7 +177,8 @@ impl RunInstances {
         let tags = tag::specified(self.tag_specification, "instance")?;
         let place = Place::of(cx, self.virtual_private_cloud, count).await?;
         let login = Login::of(cx, self.login_settings).await?;
-        let disk = self.system_disk.unwrap_or(SystemDisk { disk_type: None, disk_size: None, disk_name: None });
+        let disk = self.system_disk.unwrap_or_default();
+        let volumes = self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<_, _>>()?;
         let disk_name = disk.disk_name.filter(|name| !name.is_empty()).map(|name| ("Name".to_owned(), name));
         let volume_tags: Tags = tags.clone().into_iter().chain(disk_name).collect();
         let numbered = |name: Option<String>| name.filter(|name| !name.is_empty()).map_or(vec![], |name| names(&name, count));
@@ -179,6 +200,8 @@ impl RunInstances {
             description: String::new(),
             hostnames: numbered(host_name(self.host_name)?),
             root_size: disk.disk_size.map(Gib),
+            root_kind: disk.disk_type.map_or(VolumeKind::default(), DiskType::kind),
+            volumes,
             root_deleted: true,
             running: true,
             attributes: Attributes { termination_protection: self.disable_api_termination, ..Attributes::default() },

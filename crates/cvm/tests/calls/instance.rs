@@ -7,6 +7,7 @@ use crate::world::World;
 /// What can be said of a launch, beside zone, image and type.
 const LAUNCH: &str = r#""InstanceCount": 1, "MinCount": 1, "InstanceName": "web", "HostName": "web-1", "ClientToken": "t1",
     "InstanceChargeType": "POSTPAID_BY_HOUR", "SystemDisk": {"DiskType": "CLOUD_PREMIUM", "DiskSize": 3, "DiskName": "root"},
+    "DataDisks": [{"DiskType": "CLOUD_SSD", "DiskSize": 5, "DiskName": "data", "DeleteWithInstance": false}],
     "InternetAccessible": {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5, "PublicIpAssigned": true},
     "LoginSettings": {"Password": "Correct-horse-7"}, "UserData": "aGVsbG8=",
     "TagSpecification": [{"ResourceType": "instance", "Tags": [{"Key": "role", "Value": "web"}]}],
