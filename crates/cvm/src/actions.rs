@@ -173,7 +173,7 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DeleteSecurityGroupPolicies => security_group_policies::delete, security_group_policies::Change, Works,
         security_group_policies::ABSENT;
     Vpc "vpc:" DescribeAddresses => address::describe, address::DescribeAddresses,
-        Partly("no filters by status, instance and private address"), &[];
+        Partly("no filters by the kind of what it is tied to"), &[];
     Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces,
         Partly("an address is looked for whole; no filter by public address"), &[];
     Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,

@@ -1,10 +1,8 @@
 //! Public addresses: those that are kept, and those that instances have by themselves.
 
-use std::collections::HashMap;
-
-use control::{Field, InterfaceView, Query};
+use control::{AddressView, Field, Query};
 use jiff::Timestamp;
-use model::{Address, AddressId, AddressKind, InterfaceId};
+use model::{AddressId, AddressKind, InstanceId, InterfaceId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -12,9 +10,6 @@ use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::TagReply;
 use crate::{Cx, id, tag};
-
-/// Megabits per second that are shown. Nothing holds an address to less.
-const BANDWIDTH: u32 = 100;
 
 /// `DescribeAddresses`.
 #[derive(FromArg)]
@@ -75,22 +70,17 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeAddresses) -> Result<Ad
         filters.push(By::Is(Field::IsElastic), &["true".to_owned()]);
     }
     let query = Query { ids: id::read_all(&asked.address_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
-    let listed = cx.cloud.list::<Address>(&cx.caller, query).await?;
-    let tied: Vec<InterfaceId> = listed.rows.iter().filter_map(|address| address.interface).collect();
-    let interfaces: HashMap<InterfaceId, InterfaceView> = if tied.is_empty() {
-        HashMap::new()
-    } else {
-        let found = cx.cloud.list_interfaces(&cx.caller, Query { ids: tied, ..Query::default() }).await?;
-        found.rows.into_iter().map(|view| (view.interface.id, view)).collect()
-    };
-    let replies = listed.rows.iter().map(|address| reply(address, address.interface.and_then(|id| interfaces.get(&id))));
-    Ok(Addresses { total_count: listed.total, address_set: replies.collect() })
+    let listed = cx.cloud.list::<AddressView>(&cx.caller, query).await?;
+    Ok(Addresses { total_count: listed.total, address_set: listed.rows.iter().map(reply).collect() })
 }
 
 fn filter(name: &str) -> Option<By> {
     Some(match name {
         "address-id" => By::id::<AddressId>(Field::Id),
-        "address-name" => By::Is(Field::Tag("Name".to_owned())),
+        "address-name" => By::Is(Field::Name),
+        "address-status" => By::Word(Field::State, words),
+        "instance-id" => By::id::<InstanceId>(Field::Instance),
+        "private-ip-address" => By::Is(Field::PrivateIp),
         "address-ip" => By::Is(Field::PublicIp),
         "address-type" => By::Word(Field::IsElastic, is_elastic),
         "address-isp" => By::Always(&["BGP"]),
@@ -109,12 +99,22 @@ fn is_elastic(kind: &str) -> Vec<String> {
     }
 }
 
-fn reply(address: &Address, tied: Option<&InterfaceView>) -> AddressReply {
-    let instance = tied.and_then(|view| view.interface.instance);
+/// The control plane's words for one of VPC's states.
+fn words(status: &str) -> Vec<String> {
+    match status {
+        "BIND" | "BIND_ENI" => vec!["associated".to_owned()],
+        "UNBIND" => vec!["available".to_owned()],
+        _ => vec![],
+    }
+}
+
+fn reply(view: &AddressView) -> AddressReply {
+    let AddressView { address, interface } = view;
+    let instance = interface.as_ref().and_then(|nic| nic.instance);
     AddressReply {
         address_id: id::shown(address.id),
-        address_name: address.tags.get("Name").cloned().unwrap_or_default(),
-        address_status: match (instance, tied) {
+        address_name: address.name.clone(),
+        address_status: match (instance, interface) {
             (Some(_), _) => "BIND",
             (None, Some(_)) => "BIND_ENI",
             (None, None) => "UNBIND",
@@ -127,8 +127,8 @@ fn reply(address: &Address, tied: Option<&InterfaceView>) -> AddressReply {
         instance_id: id::shown_or_empty(instance),
         instance_type: if instance.is_some() { "CVM" } else { "" },
         network_interface_id: id::shown_or_empty(address.interface),
-        private_address_ip: tied.map(|view| view.interface.ip.to_string()).unwrap_or_default(),
-        bandwidth: BANDWIDTH,
+        private_address_ip: interface.as_ref().map(|nic| nic.ip.to_string()).unwrap_or_default(),
+        bandwidth: address.bandwidth,
         internet_charge_type: "TRAFFIC_POSTPAID_BY_HOUR",
         internet_service_provider: "BGP",
         egress: "",

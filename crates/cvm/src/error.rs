@@ -82,7 +82,11 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Interface => ("InvalidNetworkInterfaceId.NotFound", "InvalidParameterValue.Malformed"),
         Noun::Address => ("InvalidAddressId.NotFound", "InvalidParameterValue.AddressIdMalformed"),
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "InvalidSecurityGroupID.Malformed"),
-        Noun::SecurityGroupRule => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
+        Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
+        Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
+        Noun::SecurityGroupRule | Noun::Association | Noun::InternetGateway | Noun::RouteTableAssociation => {
+            ("ResourceNotFound", "InvalidParameterValue.Malformed")
+        }
         Noun::Region => ("InvalidRegion.NotFound", "InvalidRegion.NotFound"),
         Noun::Zone => ("InvalidZone.MismatchRegion", "InvalidZone.MismatchRegion"),
         Noun::Host => ("InvalidHostId.NotFound", "InvalidHostId.Malformed"),
@@ -154,7 +158,12 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Vpc
         | Noun::Subnet
         | Noun::Interface
-        | Noun::Address => "InvalidParameterValue.Duplicate",
+        | Noun::Address
+        | Noun::Association
+        | Noun::InternetGateway
+        | Noun::RouteTable
+        | Noun::Route
+        | Noun::RouteTableAssociation => "InvalidParameterValue.Duplicate",
     }
 }
 
@@ -180,7 +189,12 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Instances => "LimitExceeded.InstanceQuota",
         QuotaName::KeyPairs => "InvalidKeyPair.LimitExceeded",
         QuotaName::Addresses => "AddressQuotaLimitExceeded",
-        QuotaName::SecurityGroups => "LimitExceeded",
+        QuotaName::SecurityGroups
+        | QuotaName::Vpcs
+        | QuotaName::Subnets
+        | QuotaName::InternetGateways
+        | QuotaName::RouteTables
+        | QuotaName::Routes => "LimitExceeded",
         QuotaName::Volumes => "ResourceInsufficient.OverQuota",
     }
 }
