@@ -309,7 +309,7 @@ const RENAMED: &[(&str, &str)] = &[
 /// An action and a resource as each of the clouds spells them.
 struct Spelled {
     actions: Vec<String>,
-    resources: [String; 3],
+    resources: Vec<String>,
 }
 
 impl Spelled {
@@ -322,12 +322,13 @@ impl Spelled {
         };
         // Things of access control belong to no region.
         let resources = if rights {
-            [format!("arn:aws:iam::{account}:{path}"), format!("acs:ram::{account}:{path}"), format!("qcs::cam::uin/{account}:{path}")]
+            vec![format!("arn:aws:iam::{account}:{path}"), format!("acs:ram::{account}:{path}"), format!("qcs::cam::uin/{account}:{path}")]
         } else {
-            [
+            vec![
                 format!("arn:aws:ec2:{region}:{account}:{path}"),
                 format!("acs:ecs:{region}:{account}:{path}"),
                 format!("qcs::cvm:{region}:uin/{account}:{path}"),
+                format!("qcs::cvm:{region}:uin/{account}:{}", in_tencents_spelling(path)),
             ]
         };
         let other = RENAMED.iter().find_map(|(one, other)| match name {
@@ -344,6 +345,13 @@ impl Spelled {
         }
         Spelled { actions, resources }
     }
+}
+
+/// A thing as Tencent's policies name it: with the prefixes that ids have in that dialect.
+fn in_tencents_spelling(path: &str) -> String {
+    let spellings = [("instance/i-", "instance/ins-"), ("image/ami-", "image/img-"), ("volume/vol-", "volume/disk-")];
+    let swapped = spellings.iter().find_map(|(ours, theirs)| Some(format!("{theirs}{}", path.strip_prefix(ours)?)));
+    swapped.unwrap_or_else(|| path.to_owned())
 }
 
 /// The documents that decide for a user; none for a root, which needs none.

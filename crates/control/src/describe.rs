@@ -139,6 +139,13 @@ pub enum Page {
         /// Size of the page.
         size: usize,
     },
+    /// So many rows after so many others.
+    From {
+        /// Rows that are passed over.
+        skip: usize,
+        /// Size of the page.
+        size: usize,
+    },
     /// The page with this number, from 1.
     Number {
         /// Number of the page.
@@ -299,10 +306,12 @@ pub(crate) fn check_query<I>(query: &Query<I>) -> Result<(), Error> {
         return Err(Error::invalid("Ids", format!("more than {IDS_MAX} in one call")));
     }
     match query.page {
-        Page::Number { number: 0, .. } | Page::Number { size: 0, .. } | Page::After { size: 0, .. } | Page::First(0) => {
-            Err(Error::invalid("Page", "numbers and sizes start at 1"))
-        }
-        Page::Number { .. } | Page::After { .. } | Page::First(_) => Ok(()),
+        Page::Number { number: 0, .. }
+        | Page::Number { size: 0, .. }
+        | Page::After { size: 0, .. }
+        | Page::From { size: 0, .. }
+        | Page::First(0) => Err(Error::invalid("Page", "numbers and sizes start at 1")),
+        Page::Number { .. } | Page::After { .. } | Page::From { .. } | Page::First(_) => Ok(()),
     }
 }
 
@@ -319,6 +328,7 @@ pub(crate) fn list<T: Listing>(mut rows: Vec<T>, query: &Query<T::Id>) -> Result
     let (start, size) = match query.page {
         Page::First(size) => (0, size),
         Page::After { last, size } => (rows.partition_point(|row| value(row) <= last), size),
+        Page::From { skip, size } => (skip.min(total), size),
         Page::Number { number, size } => ((number - 1).saturating_mul(size).min(total), size),
     };
     let end = start.saturating_add(size.min(PAGE_MAX)).min(total);

@@ -555,11 +555,19 @@ fn disk_serial(volume: VolumeId) -> String {
 /// with `ec2` and equals the serial number, its AliYun source a product name of its own; a guest that fits both takes the Ec2
 /// source, which needs no network (cloud-init 22.4). Which of them it meets follows from whose name its type was launched by.
 fn firmware(instance: &Instance) -> Firmware {
-    let is_ecs = Catalogue::standard().scheme_of(&instance.instance_type) == Some(Scheme::Ecs);
-    let (product, head) = if is_ecs { ("Alibaba Cloud ECS", "ecf") } else { ("Pileus", "ec2") };
+    let product = if is_ecs(instance) { "Alibaba Cloud ECS" } else { "Pileus" };
+    Firmware { uuid: system_uuid(instance), manufacturer: "Pileus".to_owned(), product: product.to_owned() }
+}
+
+fn is_ecs(instance: &Instance) -> bool {
+    Catalogue::standard().scheme_of(&instance.instance_type) == Some(Scheme::Ecs)
+}
+
+/// The UUID that an instance's firmware tells, which is its serial number too.
+pub fn system_uuid(instance: &Instance) -> String {
+    let head = if is_ecs(instance) { "ecf" } else { "ec2" };
     let digits = format!("{:016x}", instance.id.as_u64());
-    let uuid = format!("{head}{}-{}-4{}-8{}-{}", &digits[..5], &digits[5..9], &digits[9..12], &digits[12..15], &digits[4..]);
-    Firmware { uuid, manufacturer: "Pileus".to_owned(), product: product.to_owned() }
+    format!("{head}{}-{}-4{}-8{}-{}", &digits[..5], &digits[5..9], &digits[9..12], &digits[12..15], &digits[4..])
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ fn indexed(account: AccountId, query: &Query<InstanceId>) -> Option<store::Query
     Some(match query.page {
         Page::First(size) => out.first(size.min(PAGE_MAX)),
         Page::After { last, size } => out.after(InstanceId::from_u64(last)).first(size.min(PAGE_MAX)),
+        Page::From { skip, size } => out.skip(skip).first(size.min(PAGE_MAX)),
         Page::Number { number, size } => {
             let size = size.min(PAGE_MAX);
             out.skip((number - 1).saturating_mul(size)).first(size)
@@ -167,6 +168,7 @@ fn cut<T: HasId>(mut rows: Vec<T>, page: Page) -> (Vec<T>, Option<u64>, usize) {
     let (start, size) = match page {
         Page::First(size) => (0, size),
         Page::After { last, size } => (rows.partition_point(|row| row.id_value() <= last), size),
+        Page::From { skip, size } => (skip.min(total), size),
         Page::Number { number, size } => ((number - 1).saturating_mul(size).min(total), size),
     };
     let end = start.saturating_add(size.min(PAGE_MAX)).min(total);

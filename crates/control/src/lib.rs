@@ -53,7 +53,7 @@ pub use describe::{
     Query,
 };
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
-pub use host::NewHost;
+pub use host::{NewHost, system_uuid};
 pub use ids::Ids;
 pub use image::NewImage;
 pub use instance::{

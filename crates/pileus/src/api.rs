@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use control::{Cloud, Principal, TokenError};
 use model::Error;
-use wire::{Args, ArgsError, Claim, Nonces, Novelty, Reply, Request, SignatureError, SigningKeys, envelope, guess_cloud, identify};
+use wire::{Args, ArgsError, Claim, Nonces, Novelty, Reply, Request, SignatureError, SigningKeys, guess_cloud, identify};
 
 /// Nonces remembered: at Alibaba's 15 minutes of validity, more than a thousand calls a second.
 const NONCES: usize = 1_000_000;
@@ -88,7 +88,7 @@ impl Api {
                 ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host }).await
             }
             wire::Cloud::Alibaba => ecs::answer(&self.cloud, ecs::Call { args, claim, request, principal, source, request_id }).await,
-            wire::Cloud::Tencent => tencent_unsupported(request_id),
+            wire::Cloud::Tencent => cvm::answer(&self.cloud, cvm::Call { args, claim, request, principal, source, request_id }).await,
         }
     }
 }
@@ -121,12 +121,17 @@ fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &R
             };
             ecs::refuse(request, request_id, refused)
         }
-        wire::Cloud::Tencent => tencent_unsupported(request_id),
+        wire::Cloud::Tencent => {
+            let refused = match why {
+                Refused::Signature(error) => cvm::Refused::Signature(error),
+                Refused::UnknownKey => cvm::Refused::UnknownSecretId,
+                Refused::Replayed => cvm::Refused::Replayed,
+                Refused::SessionToken => cvm::Refused::SessionToken,
+                Refused::SessionExpired => cvm::Refused::SessionExpired,
+                Refused::Arguments(error) => cvm::Refused::Args(error),
+                Refused::Failed(error) => cvm::Refused::Error(error),
+            };
+            cvm::refuse(request_id, refused)
+        }
     }
-}
-
-/// The signatures of Tencent Cloud are known, its actions are not served.
-fn tencent_unsupported(request_id: &str) -> Reply {
-    let message = "The actions of Tencent Cloud are not served by this version.";
-    Reply::json(200, envelope::tencent_error_json(request_id, "UnsupportedOperation", message))
 }

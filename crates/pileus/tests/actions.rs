@@ -30,6 +30,7 @@ fn the_list_of_calls_is_what_the_tables_say() {
     let mut text = HEAD.to_owned();
     write_dialect(&mut text, "EC2 and STS of AWS", &aws());
     write_dialect(&mut text, "ECS, VPC, STS and location of Alibaba Cloud", &alibaba());
+    write_dialect(&mut text, "CVM, VPC, CBS, STS and tags of Tencent Cloud", &tencent());
     let path = root().join("docs/actions.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &text).expect("the document can be written");
@@ -41,7 +42,7 @@ fn the_list_of_calls_is_what_the_tables_say() {
 #[test]
 fn every_call_that_works_is_made_by_a_vendors_client() {
     let tests = client_tests();
-    let rows = [aws(), alibaba()].concat();
+    let rows = [aws(), alibaba(), tencent()].concat();
     let unproved: Vec<&str> = rows.iter().filter(|row| row.works && !is_made(row.name, &tests)).map(|row| row.name).collect();
     assert!(unproved.is_empty(), "no test of tests/clients calls {unproved:?}");
 }
@@ -67,6 +68,19 @@ fn alibaba() -> Vec<Row> {
         Row { name: action.name, state, understood: names(parameters(action.parameters).into_iter()), refused: String::new(), works }
     };
     ecs::actions().iter().map(row).collect()
+}
+
+fn tencent() -> Vec<Row> {
+    let row = |action: &'static cvm::Action| {
+        let (state, works) = match action.state {
+            cvm::State::Works => ("works".to_owned(), true),
+            cvm::State::Partly(differs) => (format!("partly: {differs}"), true),
+            cvm::State::NotYet => ("unsupported".to_owned(), false),
+        };
+        let (understood, refused) = (names(parameters(action.parameters).into_iter()), names(action.absent.iter().copied()));
+        Row { name: action.name, state, understood, refused, works }
+    };
+    cvm::actions().map(row).collect()
 }
 
 /// Names of parameters, those of structures that lie beside the rest included.

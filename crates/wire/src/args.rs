@@ -101,6 +101,16 @@ impl Args {
         node.value(&Path::ROOT).ok()
     }
 
+    /// The text of the parameter with this full name, such as `Placement.Zone` or `Tags.0.Key`; `None` when it is absent or no
+    /// single value.
+    pub fn text_at(&self, name: &str) -> Option<&str> {
+        let mut node = &self.root;
+        for step in name.split('.') {
+            node = node.branch(&Path::ROOT).ok()?.get(step)?;
+        }
+        node.value(&Path::ROOT).ok()
+    }
+
     /// The parameters that nothing has read so far, without those of the top level that
     /// `besides` names (in any case), such as a signature's.
     pub fn unknown(&self, besides: &[&str]) -> Vec<String> {

@@ -341,6 +341,21 @@ fn a_nonce_is_good_for_one_request_of_one_key() {
 }
 
 #[test]
+fn a_nonce_of_tencents_counts_with_its_signature() {
+    let captured = Captured::read("tencent_form_sha256_post");
+    let claim = captured.claim();
+    assert_eq!(captured.claim().nonce, claim.nonce);
+    let body = String::from_utf8(captured.body.clone()).unwrap();
+    let (before, after) = body.split_once("Signature=").unwrap();
+    let mut other = Captured { body: format!("{before}Signature=AAAA{}", &after[4..]).into_bytes(), ..captured };
+    let of_another_request = other.claim();
+    assert_ne!(of_another_request.nonce, claim.nonce, "the same number in another request is no replay");
+    // The same bytes, written in another way.
+    other.body = body.replace("%3D", "=").into_bytes();
+    assert_eq!(other.claim().nonce, claim.nonce);
+}
+
+#[test]
 fn an_absolute_target_and_an_odd_host_change_nothing() {
     let mut captured = Captured::read("alibaba_rpc_core_describe_instances");
     captured.target = format!("http://ecs-cn-hangzhou.aliyuncs.com{}", captured.target);

@@ -30,6 +30,7 @@ pub(super) fn identify(request: &Request) -> Result<Claim, SignatureError> {
         let part = "Nonce";
         return Err(SignatureError::Malformed { scheme, part });
     }
+    let signature = super::from_base64(&find("Signature")?);
     let time = super::tc3::epoch(&find("Timestamp")?);
     let time = time.ok_or(SignatureError::BadTimestamp { scheme })?;
     let (valid_from, valid_until) = window(time, TENCENT_SKEW);
@@ -39,13 +40,14 @@ pub(super) fn identify(request: &Request) -> Result<Claim, SignatureError> {
         scope: None,
         session_token: filled("Token").map(|token| token.into_owned()),
         time,
-        nonce: Some(nonce),
+        // The Node SDK draws its nonces from 65,536, so two requests may well have the same: what counts once is the whole request.
+        nonce: Some(format!("{nonce} {}", hex::encode(&signature))),
         proof: Proof {
             valid_from,
             valid_until,
             code: Code::Plain(hash),
             strings: strings_to_sign(request),
-            signature: super::from_base64(&find("Signature")?),
+            signature,
             body_is_as_signed: super::body_is_parameters(request),
         },
     })

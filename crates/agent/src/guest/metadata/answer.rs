@@ -244,6 +244,7 @@ mod tests {
         check(Cloud::Aliyun, "/latest/meta-data/instance/instance-type", "t1.small");
         check(Cloud::Aliyun, "/latest/meta-data/public-keys/0/openssh-key", "ssh-ed25519 AAAAC3Nz me");
         check(Cloud::Aliyun, "/latest/meta-data/dns-conf/nameservers", "10.0.0.1");
+        check(Cloud::Tencent, "/latest/meta-data/instance-id", "ins-00000000000000005");
         check(Cloud::Tencent, "/latest/meta-data/placement/zone", "cn-test-1a");
         check(Cloud::Tencent, "/latest/meta-data/instance-name", "front <end>");
         check(Cloud::Tencent, "/latest/meta-data/uuid", "ec2e1916-9099-7caf-fd21-012345abcdef");

@@ -1,5 +1,9 @@
 //! Tencent Cloud's tree, in the words of the CVM user guide ("Viewing Instance Metadata").
 
+use std::fmt::Display;
+
+use model::{ImageId, InstanceId};
+
 use super::super::directory::{Machine, Port};
 use super::tree::Node;
 
@@ -9,14 +13,14 @@ pub fn tree(port: &Port, machine: &Machine) -> Node {
     let nic = &port.nic;
     let groups: Vec<String> = nic.groups.iter().map(ToString::to_string).collect();
     let instance = Node::dir()
-        .with("image-id", Node::text(told.image))
+        .with("image-id", Node::text(told_as(told.image, ImageId::PREFIX, "img-")))
         .with("instance-type", Node::text(&told.instance_type))
         .with("security-group", Node::text(groups.join("\n")));
     let mut root = Node::dir()
         .with("app-id", Node::text(&told.account))
         .with("hostname", Node::text(&told.hostname))
         .with("instance", instance)
-        .with("instance-id", Node::text(machine.id))
+        .with("instance-id", Node::text(told_as(machine.id, InstanceId::PREFIX, "ins-")))
         .with("instance-name", Node::text(&told.name))
         .with("local-ipv4", Node::text(nic.ip))
         .with("mac", Node::text(nic.mac))
@@ -28,6 +32,12 @@ pub fn tree(port: &Port, machine: &Machine) -> Node {
         root = root.with("public-keys", super::ec2::keys(machine));
     }
     Node::dir().with("meta-data", root.with("uuid", Node::text(&machine.uuid)))
+}
+
+/// An id as Tencent's clients know it: their prefix before our digits. The other prefixes in this tree are the same.
+fn told_as(id: impl Display, ours: &str, theirs: &str) -> String {
+    let text = id.to_string();
+    text.strip_prefix(ours).map_or_else(|| text.clone(), |digits| format!("{theirs}{digits}"))
 }
 
 fn macs(machine: &Machine) -> Node {

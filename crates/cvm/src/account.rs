@@ -1,0 +1,37 @@
+//! Who calls.
+
+use control::Who;
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Fault;
+
+/// An action without parameters.
+#[derive(FromArg)]
+pub(crate) struct Nothing {}
+
+/// The reply of STS's `GetCallerIdentity`.
+#[derive(IntoDoc)]
+pub(crate) struct Identity {
+    arn: String,
+    account_id: String,
+    user_id: String,
+    principal_id: String,
+    #[reply(name = "Type")]
+    kind: &'static str,
+}
+
+/// Tells whose access key signed the call.
+pub(crate) async fn identity(cx: &Cx<'_>, _: Nothing) -> Result<Identity, Fault> {
+    let principal = &cx.caller.principal;
+    let account = principal.account.to_string();
+    let (arn, id, kind) = match &principal.who {
+        Who::Root(_) => (format!("qcs::cam::uin/{account}:uin/{account}"), account.clone(), "RootAccount"),
+        Who::User { id, .. } => (format!("qcs::cam::uin/{account}:uin/{}", id.as_u64()), id.as_u64().to_string(), "CAMUser"),
+        Who::Session { role, role_name, session } => {
+            let arn = format!("qcs::sts::uin/{account}:assumed-role/{role_name}/{session}");
+            (arn, format!("{}:{session}", role.as_u64()), "CAMRole")
+        }
+    };
+    Ok(Identity { arn, account_id: account, user_id: id.clone(), principal_id: id, kind })
+}

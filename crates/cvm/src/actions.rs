@@ -1,0 +1,260 @@
+//! The action table: what is answered, by which handler, with which parameters, and how much of the vendor's promise it keeps.
+//!
+//! Another action is one row here and one function in its noun's file; documents and coverage are made from the table. The
+//! actions of CVM, VPC and CBS have one version and no name in common, so name and version find an action; the service that a
+//! signature names is not asked, because clients that are given an address as endpoint put a part of that there.
+
+use std::pin::Pin;
+
+use model::Error;
+use wire::{Doc, FromArg, IntoDoc, Parameter};
+
+use crate::error::Fault;
+use crate::{
+    Cx, account, address, image, instance, instance_type, interface, key_pair, network, region, security_group, security_group_policies,
+    sts, subnet, tag_service, volume,
+};
+
+/// A service of the vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// Cloud Virtual Machine.
+    Cvm,
+    /// Virtual Private Cloud.
+    Vpc,
+    /// Cloud Block Storage.
+    Cbs,
+    /// Security Token Service.
+    Sts,
+    /// The tag service.
+    Tag,
+}
+
+impl Product {
+    /// The version of its API.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Product::Cvm | Product::Vpc | Product::Cbs => "2017-03-12",
+            Product::Sts | Product::Tag => "2018-08-13",
+        }
+    }
+
+    /// Its name in policies and in the vendor's own SDK.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Product::Cvm => "cvm",
+            Product::Vpc => "vpc",
+            Product::Cbs => "cbs",
+            Product::Sts => "sts",
+            Product::Tag => "tag",
+        }
+    }
+}
+
+/// How much of the vendor's promise an action keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// All of it, for what this cloud has.
+    Works,
+    /// Most of it; what differs, in words.
+    Partly(&'static str),
+    /// It is known, and refused as unsupported.
+    NotYet,
+}
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Doc, Fault>> + Send + 'a>>;
+
+/// One row of the table.
+pub struct Action {
+    /// Its service.
+    pub product: Product,
+    /// Its name.
+    pub name: &'static str,
+    /// Its name in policies.
+    pub policy_name: &'static str,
+    /// How far it is.
+    pub state: State,
+    /// The parameters that it understands.
+    pub parameters: &'static [Parameter],
+    /// Parameters of the vendor's that it refuses as unsupported, each with what lies below it.
+    pub absent: &'static [&'static str],
+    run: for<'a> fn(&'a Cx<'a>) -> Answer<'a>,
+}
+
+impl Action {
+    pub(crate) fn answer<'a>(&self, cx: &'a Cx<'a>) -> Answer<'a> {
+        (self.run)(cx)
+    }
+}
+
+macro_rules! served {
+    ($($product:ident $prefix:literal $name:ident => $handler:path, $asked:ty, $state:expr, $absent:expr;)*) => {
+        &[$(Action {
+            product: Product::$product,
+            name: stringify!($name),
+            policy_name: concat!($prefix, stringify!($name)),
+            state: $state,
+            parameters: <$asked as FromArg>::PARAMETERS,
+            absent: $absent,
+            run: |cx| {
+                Box::pin(async move {
+                    let asked: $asked = cx.decode()?;
+                    Ok($handler(cx, asked).await?.into_doc())
+                })
+            },
+        }),*]
+    };
+}
+
+macro_rules! not_yet {
+    ($($product:ident $prefix:literal: $($name:ident)*;)*) => {
+        &[$($(Action {
+            product: Product::$product,
+            name: stringify!($name),
+            policy_name: concat!($prefix, stringify!($name)),
+            state: State::NotYet,
+            parameters: &[],
+            absent: &[],
+            run: |cx| {
+                let what = format!("the action {}", cx.action.name);
+                Box::pin(async move { Err(Error::Unsupported { what }.into()) })
+            },
+        }),*),*]
+    };
+}
+
+use State::{Partly, Works};
+
+static SERVED: &[Action] = served! {
+    Cvm "cvm:" DescribeRegions => region::regions, account::Nothing, Works, &[];
+    Cvm "cvm:" DescribeZones => region::zones, account::Nothing, Works, &[];
+    Cvm "cvm:" DescribeInstanceFamilyConfigs => instance_type::families, account::Nothing, Works, &[];
+    Cvm "cvm:" DescribeInstanceTypeConfigs => instance_type::configs, instance_type::DescribeTypes, Works, &[];
+    Cvm "cvm:" DescribeZoneInstanceConfigInfos => instance_type::quotas, instance_type::DescribeTypes,
+        Partly("no prices; types are not sorted by `sort-keys`"), &[];
+    Cvm "cvm:" DescribeImages => image::describe, image::DescribeImages, Partly("no filters by platform"), &[];
+    Cvm "cvm:" DescribeImageQuota => image::quota, account::Nothing, Partly("no call makes images of one's own yet"), &[];
+    Cvm "cvm:" CreateKeyPair => key_pair::create, key_pair::CreateKeyPair, Works, &[];
+    Cvm "cvm:" ImportKeyPair => key_pair::import, key_pair::ImportKeyPair, Works, &[];
+    Cvm "cvm:" DescribeKeyPairs => key_pair::describe, key_pair::DescribeKeyPairs, Works, &[];
+    Cvm "cvm:" DeleteKeyPairs => key_pair::delete, key_pair::DeleteKeyPairs, Works, &[];
+    Cvm "cvm:" RunInstances => instance::run, instance::RunInstances,
+        Partly("kinds of disks differ in name only; one key pair; no password is made up; a password has three kinds of characters"),
+        instance::LAUNCH_ABSENT;
+    Cvm "cvm:" DescribeInstances => instance::describe, instance::DescribeInstances,
+        Partly("no filters by UUID and time of making"), &[];
+    Cvm "cvm:" DescribeInstancesStatus => instance::describe_status, instance::DescribeInstancesStatus, Works, &[];
+    Cvm "cvm:" StartInstances => instance::start, instance::StartInstances, Works, &[];
+    Cvm "cvm:" StopInstances => instance::stop, instance::StopInstances,
+        Partly("a guest that is asked softly is powered off after a minute"), &[];
+    Cvm "cvm:" RebootInstances => instance::reboot, instance::RebootInstances, Works, &[];
+    Cvm "cvm:" TerminateInstances => instance::terminate, instance::TerminateInstances, Works, &["ReleaseAddress"];
+    Cvm "cvm:" ModifyInstancesAttribute => instance::modify, instance::ModifyInstancesAttribute,
+        Partly("several are changed one after another, so a refusal may leave some changed"),
+        &["CamRoleName", "CamRoleType", "EnableJumboFrame"];
+    Cvm "cvm:" ResetInstancesPassword => instance::reset_password, instance::ResetInstancesPassword,
+        Partly("the guest is restarted rather than stopped and started; the image's own user only"), &[];
+    Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups,
+        Partly("several are changed one after another"), &[];
+    Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups,
+        Partly("several are changed one after another"), &[];
+    Vpc "vpc:" DescribeVpcs => network::describe, network::DescribeVpcs, Works, &[];
+    Vpc "vpc:" DescribeSubnets => subnet::describe, subnet::DescribeSubnets, Partly("pages by number only"),
+        &["MaxResults", "NextToken"];
+    Vpc "vpc:" DescribeSecurityGroups => security_group::describe, security_group::DescribeSecurityGroups,
+        Partly("in the order of their making only"), &["OrderField", "OrderDirection"];
+    Vpc "vpc:" CreateSecurityGroup => security_group::create, security_group::CreateSecurityGroup,
+        Partly("a group belongs to the default VPC, and its name is unique there"), &[];
+    Vpc "vpc:" DeleteSecurityGroup => security_group::delete, security_group::DeleteSecurityGroup, Works, &[];
+    Vpc "vpc:" DescribeSecurityGroupPolicies => security_group_policies::describe, security_group_policies::DescribePolicies,
+        Partly("no filters"), &["Filters"];
+    Vpc "vpc:" CreateSecurityGroupPolicies => security_group_policies::create, security_group_policies::Change,
+        Partly("policies that alternate between accept and drop have a hundred places"), security_group_policies::ABSENT;
+    Vpc "vpc:" DeleteSecurityGroupPolicies => security_group_policies::delete, security_group_policies::Change, Works,
+        security_group_policies::ABSENT;
+    Vpc "vpc:" DescribeAddresses => address::describe, address::DescribeAddresses,
+        Partly("no filters by the kind of what it is tied to"), &[];
+    Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces,
+        Partly("an address is looked for whole; no filter by public address"), &[];
+    Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,
+        Partly("in the order of their making only; no filters by the instance's name and address"),
+        &["Order", "OrderField"];
+    Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
+    Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole,
+        Partly("a role is named by its name, not its number; a key acts for an hour unless it is said"), sts::ABSENT;
+    Tag "tag:" TagResources => tag_service::tag, tag_service::TagResources, Works, &["Tags.Category"];
+    Tag "tag:" UnTagResources => tag_service::untag, tag_service::UnTagResources, Works, &[];
+    Tag "tag:" DescribeResourceTagsByResourceIds => tag_service::describe, tag_service::DescribeTags, Works, &["Category"];
+};
+
+static NOT_YET: &[Action] = not_yet! {
+    Cvm "cvm:": ResetInstance ResetInstancesType DescribeInstanceVncUrl CreateImage DeleteImages ModifyImageAttribute
+        AssociateInstancesKeyPairs DisassociateInstancesKeyPairs ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
+        ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
+        ResetInstancesInternetMaxBandwidth ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
+        ImportImage ExportImages SyncImages ModifyImageSharePermission DescribeImageSharePermission CreateDisasterRecoverGroup
+        DescribeDisasterRecoverGroups DeleteDisasterRecoverGroups ModifyInstancesDisasterRecoverGroup AllocateHosts DescribeHosts
+        CreateLaunchTemplate CreateLaunchTemplateVersion DescribeLaunchTemplates DescribeLaunchTemplateVersions
+        ModifyLaunchTemplateDefaultVersion DeleteLaunchTemplate DeleteLaunchTemplateVersions EnterRescueMode ExitRescueMode
+        DescribeAccountQuota DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
+    Vpc "vpc:": CreateVpc ModifyVpcAttribute DeleteVpc CreateSubnet ModifySubnetAttribute DeleteSubnet ModifySecurityGroupAttribute
+        ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies AllocateAddresses AssociateAddress DisassociateAddress ReleaseAddresses
+        ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateRouteTable DescribeRouteTables DeleteRouteTable
+        CreateRoutes DeleteRoutes ReplaceRouteTableAssociation CreateNetworkInterface AttachNetworkInterface DetachNetworkInterface
+        DeleteNetworkInterface ModifyNetworkInterfaceAttribute AssignPrivateIpAddresses UnassignPrivateIpAddresses CreateNatGateway
+        DescribeNatGateways DeleteNatGateway;
+    Cbs "cbs:": CreateDisks AttachDisks DetachDisks TerminateDisks ResizeDisk ModifyDiskAttributes CreateSnapshot DescribeSnapshots
+        DeleteSnapshots ApplySnapshot DescribeDiskConfigQuota;
+    Tag "tag:": GetResources GetTagKeys GetTagValues;
+};
+
+/// The table, for documents and coverage: what is served, then what is known and refused.
+pub fn actions() -> impl Iterator<Item = &'static Action> {
+    SERVED.iter().chain(NOT_YET)
+}
+
+/// The row of an action; refuses what is unknown.
+pub(crate) fn find(name: &str, version: &str) -> Result<&'static Action, Fault> {
+    if name.is_empty() {
+        return Err(Fault::missing("Action"));
+    }
+    if version.is_empty() {
+        return Err(Fault::missing("Version"));
+    }
+    let mut of_version = actions().filter(|action| action.product.version() == version).peekable();
+    if of_version.peek().is_none() {
+        return Err(Fault::new("NoSuchVersion", "No service of this cloud has an API of this version."));
+    }
+    let unknown = || Fault::new("InvalidAction", "The action does not exist, or is none of an API of this version.");
+    of_version.find(|action| action.name == name).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_name_and_a_version_find_one_action() {
+        let mut seen = HashSet::new();
+        for action in actions() {
+            assert!(seen.insert((action.name, action.product.version())), "{}", action.name);
+            assert!(action.policy_name.starts_with(action.product.as_str()), "{}", action.policy_name);
+            assert!(find(action.name, action.product.version()).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_is_told_from_what_is_not_said() {
+        for (name, version, code) in [
+            ("", "2017-03-12", "MissingParameter"),
+            ("RunInstances", "", "MissingParameter"),
+            ("RunInstances", "2014-05-26", "NoSuchVersion"),
+            ("RunInstances", "2018-08-13", "InvalidAction"),
+            ("DescribeAll", "2017-03-12", "InvalidAction"),
+        ] {
+            assert_eq!(find(name, version).err().map(|fault| fault.code), Some(code.into()), "{name} {version}");
+        }
+    }
+}

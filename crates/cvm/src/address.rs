@@ -1,0 +1,145 @@
+//! Public addresses: those that are kept, and those that instances have by themselves.
+
+use control::{AddressView, Field, Query};
+use jiff::Timestamp;
+use model::{AddressId, AddressKind, InstanceId, InterfaceId};
+use wire::{FromArg, IntoDoc};
+
+use crate::error::Fault;
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::page::{Cut, LIMIT_MAX};
+use crate::tag::TagReply;
+use crate::{Cx, id, tag};
+
+/// `DescribeAddresses`.
+#[derive(FromArg)]
+pub(crate) struct DescribeAddresses {
+    #[arg(max_items = LIMIT_MAX)]
+    address_ids: Vec<String>,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Addresses {
+    total_count: usize,
+    address_set: Vec<AddressReply>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct AddressReply {
+    address_id: String,
+    address_name: String,
+    address_status: &'static str,
+    address_ip: String,
+    address_type: &'static str,
+    instance_id: String,
+    instance_type: &'static str,
+    network_interface_id: String,
+    private_address_ip: String,
+    bandwidth: u32,
+    internet_charge_type: &'static str,
+    internet_service_provider: &'static str,
+    egress: &'static str,
+    local_bgp: bool,
+    is_arrears: bool,
+    is_blocked: bool,
+    is_eip_direct_connection: bool,
+    cascade_release: bool,
+    eip_alg_type: AlgType,
+    deadline_date: &'static str,
+    created_time: Timestamp,
+    tag_set: Vec<TagReply>,
+}
+
+#[derive(IntoDoc)]
+struct AlgType {
+    ftp: bool,
+    sip: bool,
+}
+
+/// Lists addresses: elastic ones, unless the type that instances have by themselves is asked for.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeAddresses) -> Result<Addresses, Fault> {
+    not_both("AddressIds", &asked.address_ids, &asked.filters)?;
+    let mut filters = Filters::read(&asked.filters, filter)?;
+    if asked.address_ids.is_empty() && !asked.filters.iter().any(|filter| filter.name == "address-type") {
+        filters.push(By::Is(Field::IsElastic), &["true".to_owned()]);
+    }
+    let query = Query { ids: id::read_all(&asked.address_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
+    let listed = cx.cloud.list::<AddressView>(&cx.caller, query).await?;
+    Ok(Addresses { total_count: listed.total, address_set: listed.rows.iter().map(reply).collect() })
+}
+
+fn filter(name: &str) -> Option<By> {
+    Some(match name {
+        "address-id" => By::id::<AddressId>(Field::Id),
+        "address-name" => By::Is(Field::Name),
+        "address-status" => By::Word(Field::State, words),
+        "instance-id" => By::id::<InstanceId>(Field::Instance),
+        "private-ip-address" => By::Is(Field::PrivateIp),
+        "address-ip" => By::Is(Field::PublicIp),
+        "address-type" => By::Word(Field::IsElastic, is_elastic),
+        "address-isp" => By::Always(&["BGP"]),
+        "network-interface-id" => By::id::<InterfaceId>(Field::Interface),
+        "is-arrears" => By::Always(&["FALSE"]),
+        _ => return None,
+    })
+}
+
+/// Whether an address of a type is kept until it is released, in the control plane's words.
+fn is_elastic(kind: &str) -> Vec<String> {
+    match kind {
+        "EIP" => vec!["true".to_owned()],
+        "WanIP" => vec!["false".to_owned()],
+        _ => vec![],
+    }
+}
+
+/// The control plane's words for one of VPC's states.
+fn words(status: &str) -> Vec<String> {
+    match status {
+        "BIND" | "BIND_ENI" => vec!["associated".to_owned()],
+        "UNBIND" => vec!["available".to_owned()],
+        _ => vec![],
+    }
+}
+
+fn reply(view: &AddressView) -> AddressReply {
+    let AddressView { address, interface } = view;
+    let instance = interface.as_ref().and_then(|nic| nic.instance);
+    AddressReply {
+        address_id: id::shown(address.id),
+        address_name: address.name.clone(),
+        address_status: match (instance, interface) {
+            (Some(_), _) => "BIND",
+            (None, Some(_)) => "BIND_ENI",
+            (None, None) => "UNBIND",
+        },
+        address_ip: address.ip.to_string(),
+        address_type: match address.kind {
+            AddressKind::Elastic => "EIP",
+            AddressKind::Automatic => "WanIP",
+        },
+        instance_id: id::shown_or_empty(instance),
+        instance_type: if instance.is_some() { "CVM" } else { "" },
+        network_interface_id: id::shown_or_empty(address.interface),
+        private_address_ip: interface.as_ref().map(|nic| nic.ip.to_string()).unwrap_or_default(),
+        bandwidth: address.bandwidth,
+        internet_charge_type: "TRAFFIC_POSTPAID_BY_HOUR",
+        internet_service_provider: "BGP",
+        egress: "",
+        local_bgp: false,
+        is_arrears: false,
+        is_blocked: false,
+        is_eip_direct_connection: false,
+        cascade_release: address.kind == AddressKind::Automatic,
+        eip_alg_type: AlgType { ftp: false, sip: false },
+        deadline_date: "",
+        created_time: address.created_at.timestamp(),
+        tag_set: tag::replies(&address.tags),
+    }
+}

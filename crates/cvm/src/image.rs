@@ -1,0 +1,141 @@
+//! Images.
+
+use control::{Field, Query};
+use jiff::Timestamp;
+use model::{AccountId, Image, ImageId, ImagePhase};
+use wire::{Doc, FromArg, IntoDoc};
+
+use crate::account::Nothing;
+use crate::error::Fault;
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::page::{Cut, LIMIT_MAX};
+use crate::tag::TagReply;
+use crate::{Cx, id, tag};
+
+/// Images of their own that CVM gives an account of (a new account's quota there).
+const QUOTA: u32 = 500;
+
+/// `DescribeImages`.
+#[derive(FromArg)]
+pub(crate) struct DescribeImages {
+    #[arg(max_items = LIMIT_MAX)]
+    image_ids: Vec<String>,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+    #[expect(dead_code, reason = "every image starts on every type of its architecture")]
+    instance_type: Option<String>,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Images {
+    total_count: usize,
+    image_set: Vec<ImageReply>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct ImageReply {
+    image_id: String,
+    image_name: String,
+    image_description: String,
+    image_type: &'static str,
+    image_source: &'static str,
+    image_creator: String,
+    image_size: u32,
+    image_state: &'static str,
+    os_name: String,
+    platform: String,
+    architecture: &'static str,
+    created_time: Timestamp,
+    sync_percent: u32,
+    is_support_cloudinit: bool,
+    license_type: &'static str,
+    image_deprecated: bool,
+    snapshot_set: Vec<Doc>,
+    tags: Vec<TagReply>,
+}
+
+/// Lists images: the caller's own and those that everybody may launch.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeImages) -> Result<Images, Fault> {
+    not_both("ImageIds", &asked.image_ids, &asked.filters)?;
+    let mut filters = Filters::read(&asked.filters, filter)?;
+    for types in asked.filters.iter().filter(|filter| filter.name == "image-type") {
+        of_types(cx, &types.values, &mut filters);
+    }
+    let query = Query { ids: id::read_all::<ImageId>(&asked.image_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
+    let listed = cx.cloud.list::<Image>(&cx.caller, query).await?;
+    Ok(Images { total_count: listed.total, image_set: listed.rows.iter().map(|image| reply(cx, image)).collect() })
+}
+
+fn filter(name: &str) -> Option<By> {
+    Some(match name {
+        "image-id" => By::id::<ImageId>(Field::Id),
+        "image-name" => By::Holds(Field::Name),
+        "image-type" => By::Always(&["PUBLIC_IMAGE", "PRIVATE_IMAGE", "SHARED_IMAGE"]),
+        "image-state" => By::Always(&["NORMAL"]),
+        "dedicated-cluster-id" | "cdc-cache-status" => By::Always(&[]),
+        _ => return None,
+    })
+}
+
+/// Only images of these types, of which each but the shared ones is told by its owner.
+fn of_types(cx: &Cx<'_>, types: &[String], filters: &mut Filters) {
+    let owners = types.iter().filter_map(|kind| match kind.as_str() {
+        "PUBLIC_IMAGE" => Some(cx.cloud.region().operator.to_string()),
+        "PRIVATE_IMAGE" => Some(cx.caller.account().to_string()),
+        _ => None,
+    });
+    let owners: Vec<String> = owners.collect();
+    filters.push(By::Is(Field::Owner), &owners);
+}
+
+fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
+    let (image_type, image_source) = kind(cx, image.account);
+    ImageReply {
+        image_id: id::shown(image.id),
+        image_name: image.name.clone(),
+        image_description: image.description.clone(),
+        image_type,
+        image_source,
+        image_creator: image.account.to_string(),
+        image_size: image.min_disk.0,
+        image_state: match image.phase {
+            ImagePhase::Available => "NORMAL",
+            ImagePhase::Deregistered => "DELETING",
+        },
+        os_name: image.platform.clone(),
+        platform: image.platform.clone(),
+        architecture: image.architecture.as_str(),
+        created_time: image.created_at.timestamp(),
+        sync_percent: 100,
+        is_support_cloudinit: true,
+        license_type: "TencentCloud",
+        image_deprecated: false,
+        snapshot_set: vec![],
+        tags: tag::replies(&image.tags),
+    }
+}
+
+fn kind(cx: &Cx<'_>, owner: AccountId) -> (&'static str, &'static str) {
+    if owner == cx.cloud.region().operator {
+        ("PUBLIC_IMAGE", "OFFICIAL")
+    } else if owner == cx.caller.account() {
+        ("PRIVATE_IMAGE", "CREATE_IMAGE")
+    } else {
+        ("SHARED_IMAGE", "CREATE_IMAGE")
+    }
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct ImageQuota {
+    image_num_quota: u32,
+}
+
+/// Tells how many images an account may have.
+pub(crate) async fn quota(cx: &Cx<'_>, _: Nothing) -> Result<ImageQuota, Fault> {
+    cx.allowed().await?;
+    Ok(ImageQuota { image_num_quota: QUOTA })
+}

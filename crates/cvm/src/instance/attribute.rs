@@ -1,0 +1,130 @@
+//! Changes of instances that exist.
+
+use control::{Membership, ModifyInstance, RebootInstances as Reboot, SetSecurityGroups};
+use model::{InstanceId, Phase, SecurityGroupId};
+use secrecy::SecretString;
+use wire::{Base64, FromArg};
+
+use crate::error::Fault;
+use crate::instance::launch::user_data;
+use crate::instance::{INSTANCES_PER_CALL, ids, views_of};
+use crate::{Cx, id};
+
+/// `ModifyInstancesAttribute`. What is absent stays.
+#[derive(FromArg)]
+pub(crate) struct ModifyInstancesAttribute {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+    instance_name: Option<String>,
+    user_data: Option<Base64>,
+    #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
+    security_groups: Vec<String>,
+    host_name: Option<String>,
+    disable_api_termination: Option<bool>,
+    #[arg(default = true)]
+    auto_reboot: bool,
+}
+
+/// Changes instances, one after another; those with a new host name restart unless the call says no.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyInstancesAttribute) -> Result<(), Fault> {
+    let wanted = ids(&asked.instance_ids)?;
+    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let groups: Vec<SecurityGroupId> = id::read_all(&asked.security_groups)?;
+    let change = ModifyInstance {
+        name: filled(asked.instance_name),
+        hostname: filled(asked.host_name),
+        user_data: asked.user_data.map(|data| user_data(&data)).transpose()?,
+        termination_protection: asked.disable_api_termination,
+        groups: Some(groups).filter(|groups| !groups.is_empty()),
+        ..ModifyInstance::default()
+    };
+    let nothing = change.name.is_none() && change.hostname.is_none() && change.user_data.is_none() && change.groups.is_none();
+    if nothing && change.termination_protection.is_none() {
+        return Err(Fault::new("MissingParameter.AtLeastOne", "The call changes nothing: give one attribute at least."));
+    }
+    let renamed = change.hostname.is_some();
+    change_each(cx, &wanted, &change).await?;
+    if renamed && asked.auto_reboot { restart_running(cx, wanted, false).await } else { Ok(()) }
+}
+
+/// `ResetInstancesPassword`.
+#[derive(FromArg)]
+pub(crate) struct ResetInstancesPassword {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+    password: SecretString,
+    user_name: Option<String>,
+    #[arg(default)]
+    force_stop: bool,
+}
+
+/// Gives instances a new password, which a guest sets when it boots; running ones are restarted for that.
+pub(crate) async fn reset_password(cx: &Cx<'_>, asked: ResetInstancesPassword) -> Result<(), Fault> {
+    let wanted = ids(&asked.instance_ids)?;
+    let views = views_of(cx, wanted.clone()).await?;
+    if let Some(user) = asked.user_name.filter(|user| !user.is_empty()) {
+        let is_default = |user: &str| views.iter().all(|view| view.image.as_ref().is_some_and(|image| image.default_user == user));
+        if !is_default(&user) {
+            return Err(Fault::unsupported("Setting the password of another user than the image's own"));
+        }
+    }
+    let password_hash = Some(control::hash_password(&asked.password)?);
+    change_each(cx, &wanted, &ModifyInstance { password_hash, ..ModifyInstance::default() }).await?;
+    restart_running(cx, wanted, asked.force_stop).await
+}
+
+/// `AssociateSecurityGroups` and `DisassociateSecurityGroups`.
+#[derive(FromArg)]
+pub(crate) struct AssociateSecurityGroups {
+    #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
+    security_group_ids: Vec<String>,
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+}
+
+/// Puts instances into groups too; one that is in already stays in.
+pub(crate) async fn associate_groups(cx: &Cx<'_>, asked: AssociateSecurityGroups) -> Result<(), Fault> {
+    change_membership(cx, &asked, |has, group| (!has).then_some(Membership::Join(group))).await
+}
+
+/// Takes instances from groups; one that is not in stays out.
+pub(crate) async fn disassociate_groups(cx: &Cx<'_>, asked: AssociateSecurityGroups) -> Result<(), Fault> {
+    change_membership(cx, &asked, |has, group| has.then_some(Membership::Leave(group))).await
+}
+
+async fn change_membership(
+    cx: &Cx<'_>,
+    asked: &AssociateSecurityGroups,
+    change: fn(bool, SecurityGroupId) -> Option<Membership>,
+) -> Result<(), Fault> {
+    let groups: Vec<SecurityGroupId> = id::read_all(&asked.security_group_ids)?;
+    if groups.is_empty() {
+        return Err(Fault::missing("SecurityGroupIds"));
+    }
+    for view in views_of(cx, ids(&asked.instance_ids)?).await? {
+        for group in &groups {
+            let has = view.groups.iter().any(|(known, _)| known == group);
+            let Some(change) = change(has, *group) else { continue };
+            cx.cloud.run(&cx.caller, SetSecurityGroups { instance: view.instance.id, change }, cx.options()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the same change to each of several instances, all of which must be there.
+async fn change_each(cx: &Cx<'_>, wanted: &[InstanceId], change: &ModifyInstance) -> Result<(), Fault> {
+    views_of(cx, wanted.to_vec()).await?;
+    for instance in wanted {
+        cx.cloud.run(&cx.caller, ModifyInstance { id: Some(*instance), ..change.clone() }, cx.options()).await?;
+    }
+    Ok(())
+}
+
+async fn restart_running(cx: &Cx<'_>, wanted: Vec<InstanceId>, force: bool) -> Result<(), Fault> {
+    let running = views_of(cx, wanted).await?.into_iter().filter(|view| view.instance.phase == Phase::Running);
+    let ids: Vec<InstanceId> = running.map(|view| view.instance.id).collect();
+    if !ids.is_empty() {
+        cx.cloud.run(&cx.caller, Reboot { ids, force }, cx.options()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,321 @@
+//! Lists of instances: whole, and their states alone.
+
+use std::collections::HashMap;
+
+use control::{Field, InstanceView, Query, system_uuid};
+use jiff::Timestamp;
+use model::{Instance, InstanceId, SecurityGroupId, SubnetId, Volume, VpcId};
+use wire::{Doc, FromArg, IntoDoc};
+
+use crate::error::Fault;
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::instance::{INSTANCES_PER_CALL, STATES, latest_operation, state, stop_charging_mode};
+use crate::page::Cut;
+use crate::tag::TagReply;
+use crate::volume::disk_type;
+use crate::{Cx, id, instance_type, key_pair, tag};
+
+/// Megabits per second that are shown for an address: what most types get. Nothing holds it to less.
+const BANDWIDTH: u32 = 100;
+/// The port of SSH.
+const SSH_PORT: u32 = 22;
+
+/// `DescribeInstances`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstances {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Instances {
+    total_count: usize,
+    instance_set: Vec<InstanceReply>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct InstanceReply {
+    placement: Placement,
+    instance_id: String,
+    instance_name: String,
+    instance_type: String,
+    #[reply(name = "CPU")]
+    cpu: u32,
+    memory: u64,
+    instance_state: &'static str,
+    restrict_state: &'static str,
+    stop_charging_mode: &'static str,
+    instance_charge_type: &'static str,
+    renew_flag: &'static str,
+    image_id: String,
+    os_name: String,
+    system_disk: SystemDisk,
+    data_disks: Vec<DataDisk>,
+    private_ip_addresses: Vec<String>,
+    public_ip_addresses: Vec<String>,
+    #[reply(name = "IPv6Addresses")]
+    ipv6_addresses: Vec<String>,
+    #[reply(name = "PublicIPv6Addresses")]
+    public_ipv6_addresses: Vec<String>,
+    internet_accessible: InternetAccessible,
+    virtual_private_cloud: VirtualPrivateCloud,
+    security_group_ids: Vec<String>,
+    login_settings: LoginSettings,
+    default_login_user: String,
+    default_login_port: u32,
+    host_name: String,
+    disable_api_termination: bool,
+    enable_jumbo_frame: bool,
+    created_time: Timestamp,
+    /// Nothing expires that is paid for as it is used.
+    expired_time: &'static str,
+    uuid: String,
+    latest_operation: &'static str,
+    latest_operation_state: &'static str,
+    latest_operation_request_id: &'static str,
+    latest_operation_error_msg: &'static str,
+    disaster_recover_group_id: &'static str,
+    disaster_recover_group_ids: Vec<String>,
+    cam_role_name: &'static str,
+    hpc_cluster_id: &'static str,
+    rdma_ip_addresses: Vec<String>,
+    dedicated_cluster_id: &'static str,
+    isolated_source: &'static str,
+    license_type: &'static str,
+    metadata: Metadata,
+    tags: Vec<TagReply>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct Placement {
+    zone: String,
+    project_id: u32,
+    host_ids: Vec<String>,
+    host_id: &'static str,
+}
+
+#[derive(IntoDoc)]
+struct SystemDisk {
+    disk_type: &'static str,
+    disk_id: String,
+    disk_size: u32,
+    disk_name: String,
+    encrypt: bool,
+    kms_key_id: &'static str,
+}
+
+#[derive(IntoDoc)]
+struct DataDisk {
+    disk_type: &'static str,
+    disk_id: String,
+    disk_size: u32,
+    disk_name: String,
+    delete_with_instance: bool,
+    encrypt: bool,
+    kms_key_id: &'static str,
+}
+
+#[derive(IntoDoc)]
+struct InternetAccessible {
+    internet_charge_type: &'static str,
+    internet_max_bandwidth_out: u32,
+    public_ip_assigned: bool,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct VirtualPrivateCloud {
+    vpc_id: String,
+    subnet_id: String,
+    as_vpc_gateway: bool,
+    private_ip_addresses: Vec<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct LoginSettings {
+    key_ids: Vec<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct Metadata {
+    items: Vec<Doc>,
+}
+
+/// Lists instances.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstances) -> Result<Instances, Fault> {
+    not_both("InstanceIds", &asked.instance_ids, &asked.filters)?;
+    let mut filters = Filters::read(&asked.filters, filter)?;
+    only_shown(&mut filters);
+    let query = Query { ids: id::read_all(&asked.instance_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
+    let listed = cx.cloud.list_instances(&cx.caller, query).await?;
+    let keys: Vec<String> = listed.rows.iter().filter_map(|view| view.instance.guest.key_name.clone()).collect();
+    let keys = key_pair::ids_by_name(cx, &keys).await?;
+    Ok(Instances { total_count: listed.total, instance_set: listed.rows.iter().map(|view| reply(view, &keys)).collect() })
+}
+
+fn filter(name: &str) -> Option<By> {
+    Some(match name {
+        "instance-id" => By::id::<InstanceId>(Field::Id),
+        "instance-name" => By::Is(Field::Name),
+        "instance-state" => By::Word(Field::State, words),
+        "instance-charge-type" => By::Always(&["POSTPAID_BY_HOUR"]),
+        "instance-type" => By::Word(Field::InstanceType, instance_type::kept),
+        "zone" => By::Is(Field::Zone),
+        "project-id" => By::Always(&["0"]),
+        "host-id" | "dedicated-cluster-id" | "ipv6-address" => By::Always(&[]),
+        "vpc-id" => By::id::<VpcId>(Field::Vpc),
+        "subnet-id" => By::id::<SubnetId>(Field::Subnet),
+        "security-group-id" => By::id::<SecurityGroupId>(Field::Group),
+        "private-ip-address" => By::Is(Field::PrivateIp),
+        "public-ip-address" => By::Is(Field::PublicIp),
+        "image-id" => By::id::<model::ImageId>(Field::Image),
+        _ => return None,
+    })
+}
+
+/// The control plane's words for one of CVM's states.
+fn words(state: &str) -> Vec<String> {
+    let same = STATES.iter().filter(|(_, cvm)| cvm.eq_ignore_ascii_case(state));
+    same.map(|(ours, _)| (*ours).to_owned()).collect()
+}
+
+/// Leaves out instances that are gone.
+fn only_shown(filters: &mut Filters) {
+    let states = STATES.map(|(ours, _)| ours.to_owned());
+    filters.push(By::Is(Field::State), &states);
+}
+
+fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
+    let instance = &view.instance;
+    let (latest_operation, latest_operation_state) = latest_operation(instance);
+    let key = instance.guest.key_name.as_ref().and_then(|name| keys.get(name));
+    InstanceReply {
+        placement: Placement { zone: instance.zone.clone(), project_id: 0, host_ids: vec![], host_id: "" },
+        instance_id: id::shown(instance.id),
+        instance_name: shown_name(instance),
+        instance_type: instance_type::shown(&instance.instance_type),
+        cpu: instance.vcpus,
+        memory: instance_type::gib(instance.memory),
+        instance_state: state(instance.phase),
+        restrict_state: "NORMAL",
+        stop_charging_mode: stop_charging_mode(instance),
+        instance_charge_type: "POSTPAID_BY_HOUR",
+        renew_flag: "",
+        image_id: id::shown(instance.image),
+        os_name: view.image.as_ref().map_or_else(String::new, |image| image.platform.clone()),
+        system_disk: system_disk(view),
+        data_disks: view.volumes.iter().filter(|volume| volume.id != instance.root_volume).map(data_disk).collect(),
+        private_ip_addresses: vec![instance.private_ip.to_string()],
+        public_ip_addresses: view.address.iter().map(|address| address.ip.to_string()).collect(),
+        ipv6_addresses: vec![],
+        public_ipv6_addresses: vec![],
+        internet_accessible: InternetAccessible {
+            internet_charge_type: "TRAFFIC_POSTPAID_BY_HOUR",
+            internet_max_bandwidth_out: if view.address.is_some() { BANDWIDTH } else { 0 },
+            public_ip_assigned: view.address.is_some(),
+        },
+        virtual_private_cloud: VirtualPrivateCloud {
+            vpc_id: id::shown(instance.vpc),
+            subnet_id: id::shown(instance.subnet),
+            as_vpc_gateway: false,
+            private_ip_addresses: vec![instance.private_ip.to_string()],
+        },
+        security_group_ids: view.groups.iter().map(|(group, _)| id::shown(*group)).collect(),
+        login_settings: LoginSettings { key_ids: key.cloned().into_iter().collect() },
+        default_login_user: view.image.as_ref().map_or_else(String::new, |image| image.default_user.clone()),
+        default_login_port: SSH_PORT,
+        host_name: instance.hostname.clone(),
+        disable_api_termination: instance.attributes.termination_protection,
+        enable_jumbo_frame: false,
+        created_time: instance.created_at.timestamp(),
+        expired_time: "",
+        uuid: system_uuid(instance),
+        latest_operation,
+        latest_operation_state,
+        latest_operation_request_id: "",
+        latest_operation_error_msg: "",
+        disaster_recover_group_id: "",
+        disaster_recover_group_ids: vec![],
+        cam_role_name: "",
+        hpc_cluster_id: "",
+        rdma_ip_addresses: vec![],
+        dedicated_cluster_id: "",
+        isolated_source: "NOTISOLATED",
+        license_type: "TencentCloud",
+        metadata: Metadata { items: vec![] },
+        tags: tag::replies(&instance.tags),
+    }
+}
+
+/// The name that is shown: CVM calls an instance so when it was given none.
+fn shown_name(instance: &Instance) -> String {
+    if instance.name.is_empty() { "Unnamed".to_owned() } else { instance.name.clone() }
+}
+
+/// The system disk; one that goes with its instance has no size any more.
+fn system_disk(view: &InstanceView) -> SystemDisk {
+    let root = view.instance.root_volume;
+    let volume = view.volumes.iter().find(|volume| volume.id == root);
+    SystemDisk {
+        disk_type: volume.map_or("", disk_type),
+        disk_id: id::shown(root),
+        disk_size: volume.map_or(0, |volume| volume.size.0),
+        disk_name: volume.map_or_else(String::new, |volume| volume.shown_name().to_owned()),
+        encrypt: false,
+        kms_key_id: "",
+    }
+}
+
+fn data_disk(volume: &Volume) -> DataDisk {
+    DataDisk {
+        disk_type: disk_type(volume),
+        disk_id: id::shown(volume.id),
+        disk_size: volume.size.0,
+        disk_name: volume.shown_name().to_owned(),
+        delete_with_instance: volume.delete_on_termination,
+        encrypt: false,
+        kms_key_id: "",
+    }
+}
+
+/// `DescribeInstancesStatus`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstancesStatus {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct InstanceStatuses {
+    total_count: usize,
+    instance_status_set: Vec<InstanceStatus>,
+}
+
+#[derive(IntoDoc)]
+struct InstanceStatus {
+    instance_id: String,
+    instance_state: &'static str,
+}
+
+/// Tells the states of instances.
+pub(crate) async fn describe_status(cx: &Cx<'_>, asked: DescribeInstancesStatus) -> Result<InstanceStatuses, Fault> {
+    let mut filters = Filters::default();
+    only_shown(&mut filters);
+    let query = Query { ids: id::read_all(&asked.instance_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
+    let listed = cx.cloud.list_instances(&cx.caller, query).await?;
+    let status =
+        |view: &InstanceView| InstanceStatus { instance_id: id::shown(view.instance.id), instance_state: state(view.instance.phase) };
+    Ok(InstanceStatuses { total_count: listed.total, instance_status_set: listed.rows.iter().map(status).collect() })
+}

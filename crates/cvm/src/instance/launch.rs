@@ -1,0 +1,300 @@
+//! RunInstances: from CVM's parameters to one launch.
+
+use std::net::Ipv4Addr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use control::{NewVolume, Options, Query, RunInstances as Launch};
+use model::{Attributes, Error, Gib, Noun, Subnet, SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId};
+use secrecy::{ExposeSecret, SecretString};
+use wire::{Base64, FromArg, IntoDoc};
+
+use crate::error::Fault;
+use crate::instance::name::names;
+use crate::tag::{TAGS_PER_CALL, TagSpecification};
+use crate::volume::DiskType;
+use crate::{Cx, id, key_pair, tag};
+
+/// Most instances of one launch (CVM documents 100).
+const COUNT_MAX: u32 = 100;
+/// Most user data in bytes, before base64 (CVM documents 16 KB).
+const USER_DATA_MAX: usize = 16 * 1024;
+/// Largest bandwidth of an address in megabits per second (CVM sells up to 1,000 and more by type; nothing is held to it).
+const BANDWIDTH_MAX: u32 = 2_000;
+/// VPC and subnet of an instance that may be in any default one.
+const DEFAULT: &str = "DEFAULT";
+
+/// Parameters that CVM has and this cloud has not.
+pub(crate) const ABSENT: &[&str] = &[
+    "ActionTimer",
+    "CamRoleName",
+    "ChcIds",
+    "CpuTopology",
+    "DataDisks.CdcId",
+    "DataDisks.DiskId",
+    "DataDisks.KmsKeyId",
+    "DataDisks.SnapshotId",
+    "DataDisks.ThroughputPerformance",
+    "DedicatedClusterId",
+    "DisasterRecoverGroupIds",
+    "EnableJumboFrame",
+    "HpcClusterId",
+    "InstanceChargePrepaid",
+    "InstanceChargeType",
+    "InstanceMarketOptions",
+    "InternetAccessible.AntiDDoSPackageId",
+    "InternetAccessible.BandwidthPackageId",
+    "InternetAccessible.IPv4AddressType",
+    "InternetAccessible.IPv6AddressType",
+    "LaunchTemplate",
+    "Metadata",
+    "NetworkInterfaces",
+    "PartitionNumber",
+    "Placement.DedicatedResourcePackIds",
+    "Placement.DedicatedResourcePackTenancy",
+    "Placement.HostId",
+    "Placement.HostIds",
+    "Placement.RackId",
+    "SystemDisk.CdcId",
+    "SystemDisk.DiskId",
+    "SystemDisk.KmsKeyId",
+];
+
+/// `RunInstances`.
+#[derive(FromArg)]
+pub(crate) struct RunInstances {
+    placement: Placement,
+    image_id: String,
+    instance_type: String,
+    #[arg(default = 1, range = 1..=COUNT_MAX)]
+    instance_count: u32,
+    #[arg(range = 1..=COUNT_MAX)]
+    min_count: Option<u32>,
+    instance_name: Option<String>,
+    host_name: Option<String>,
+    system_disk: Option<SystemDisk>,
+    #[arg(max_items = VOLUMES_PER_INSTANCE_MAX - 1)]
+    data_disks: Vec<DataDisk>,
+    virtual_private_cloud: Option<VirtualPrivateCloud>,
+    internet_accessible: Option<InternetAccessible>,
+    #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
+    security_group_ids: Vec<String>,
+    login_settings: Option<LoginSettings>,
+    user_data: Option<Base64>,
+    #[arg(max_items = TAGS_PER_CALL)]
+    tag_specification: Vec<TagSpecification>,
+    #[arg(default)]
+    disable_api_termination: bool,
+    client_token: Option<String>,
+    #[arg(default)]
+    dry_run: bool,
+}
+
+#[derive(FromArg)]
+struct Placement {
+    zone: String,
+}
+
+#[derive(FromArg, Default)]
+struct SystemDisk {
+    disk_type: Option<DiskType>,
+    disk_size: Option<u32>,
+    disk_name: Option<String>,
+}
+
+#[derive(FromArg)]
+struct DataDisk {
+    disk_size: u32,
+    disk_type: Option<DiskType>,
+    disk_name: Option<String>,
+    #[arg(default = true)]
+    delete_with_instance: bool,
+    #[arg(default)]
+    encrypt: bool,
+    #[arg(default)]
+    burst_performance: bool,
+}
+
+impl DataDisk {
+    fn volume(self) -> Result<NewVolume, Fault> {
+        if self.encrypt || self.burst_performance {
+            return Err(Fault::unsupported("The encryption and the performance burst of a disk"));
+        }
+        Ok(NewVolume {
+            size: Gib(self.disk_size),
+            kind: self.disk_type.map_or(VolumeKind::default(), DiskType::kind),
+            device: None,
+            delete_on_termination: self.delete_with_instance,
+            name: self.disk_name.unwrap_or_default(),
+            description: String::new(),
+        })
+    }
+}
+
+#[derive(FromArg)]
+struct VirtualPrivateCloud {
+    vpc_id: String,
+    subnet_id: String,
+    #[arg(max_items = COUNT_MAX as usize)]
+    private_ip_addresses: Vec<Ipv4Addr>,
+}
+
+#[derive(FromArg)]
+struct InternetAccessible {
+    #[arg(default, range = 0..=BANDWIDTH_MAX)]
+    internet_max_bandwidth_out: u32,
+    public_ip_assigned: Option<bool>,
+}
+
+#[derive(FromArg)]
+struct LoginSettings {
+    password: Option<SecretString>,
+    #[arg(max_items = 5)]
+    key_ids: Vec<String>,
+    keep_image_login: Option<bool>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct LaunchedIds {
+    instance_id_set: Vec<String>,
+}
+
+/// Launches instances. A dry run that finds nothing wrong is answered with nothing, as CVM does.
+pub(crate) async fn run(cx: &Cx<'_>, asked: RunInstances) -> Result<Option<LaunchedIds>, Fault> {
+    let options = Options { client_token: asked.client_token.clone().filter(|token| !token.is_empty()), dry_run: asked.dry_run };
+    let launch = asked.launch(cx).await?;
+    match cx.cloud.run(&cx.caller, launch, options).await {
+        Ok(launched) => Ok(Some(LaunchedIds { instance_id_set: launched.instances.into_iter().map(id::shown).collect() })),
+        Err(Error::DryRun) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl RunInstances {
+    async fn launch(self, cx: &Cx<'_>) -> Result<Launch, Fault> {
+        let count = self.instance_count;
+        let tags = tag::specified(self.tag_specification, "instance")?;
+        let place = Place::of(cx, self.virtual_private_cloud, count).await?;
+        let login = Login::of(cx, self.login_settings).await?;
+        let disk = self.system_disk.unwrap_or_default();
+        let volumes = self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<_, _>>()?;
+        let disk_name = disk.disk_name.filter(|name| !name.is_empty()).map(|name| ("Name".to_owned(), name));
+        let volume_tags: Tags = tags.clone().into_iter().chain(disk_name).collect();
+        let numbered = |name: Option<String>| name.filter(|name| !name.is_empty()).map_or(vec![], |name| names(&name, count));
+        Ok(Launch {
+            image: id::read(&self.image_id)?,
+            instance_type: self.instance_type,
+            min_count: self.min_count.unwrap_or(count),
+            max_count: count,
+            zone: Some(self.placement.zone),
+            subnet: place.subnet,
+            groups: id::read_all(&self.security_group_ids)?,
+            group_names: vec![],
+            private_ip: place.private_ip,
+            public_address: Some(self.internet_accessible.map_or(Ok(false), |internet| internet.wants_address())?),
+            key_name: login.key_name,
+            password_hash: login.password_hash,
+            user_data: self.user_data.map(|data| user_data(&data)).transpose()?.filter(|text| !text.is_empty()),
+            names: numbered(self.instance_name),
+            description: String::new(),
+            hostnames: numbered(host_name(self.host_name)?),
+            root_size: disk.disk_size.map(Gib),
+            root_kind: disk.disk_type.map_or(VolumeKind::default(), DiskType::kind),
+            volumes,
+            root_deleted: true,
+            running: true,
+            attributes: Attributes { termination_protection: self.disable_api_termination, ..Attributes::default() },
+            volume_tags,
+            interface_tags: Tags::new(),
+            tags,
+        })
+    }
+}
+
+/// A host name; the pattern for the address in it is not served.
+fn host_name(name: Option<String>) -> Result<Option<String>, Fault> {
+    match name {
+        Some(name) if name.contains("{IP}") => Err(Fault::unsupported("The pattern {IP} in a host name")),
+        other => Ok(other),
+    }
+}
+
+/// Where the instances are in the network.
+struct Place {
+    subnet: Option<SubnetId>,
+    private_ip: Option<Ipv4Addr>,
+}
+
+impl Place {
+    async fn of(cx: &Cx<'_>, asked: Option<VirtualPrivateCloud>, count: u32) -> Result<Place, Fault> {
+        let Some(VirtualPrivateCloud { vpc_id, subnet_id, private_ip_addresses }) = asked else {
+            return Ok(Place { subnet: None, private_ip: None });
+        };
+        let private_ip = match private_ip_addresses.as_slice() {
+            [] => None,
+            [one] if count == 1 => Some(*one),
+            several if several.len() == count as usize => {
+                return Err(Fault::unsupported("Choosing the private addresses of several instances in one call"));
+            }
+            _ => return Err(Fault::new("InvalidParameterValue.AmountNotEqual", "There must be one private address for each instance.")),
+        };
+        if vpc_id == DEFAULT && subnet_id == DEFAULT {
+            return Ok(Place { subnet: None, private_ip });
+        }
+        let (vpc, subnet): (VpcId, SubnetId) = (id::read(&vpc_id)?, id::read(&subnet_id)?);
+        let listed = cx.cloud.list::<Subnet>(&cx.caller, Query { ids: vec![subnet], ..Query::default() }).await?;
+        let found = listed.rows.first().ok_or_else(|| Fault::not_found(Noun::Subnet, &subnet_id))?;
+        if found.vpc != vpc {
+            let message = format!("The subnet `{}` is not in the VPC `{}`.", id::shown(subnet), id::shown(vpc));
+            return Err(Fault::new("InvalidParameterValue.VpcIdSubnetIdNotMatch", message));
+        }
+        Ok(Place { subnet: Some(subnet), private_ip })
+    }
+}
+
+impl InternetAccessible {
+    /// An address comes with bandwidth unless it is declined.
+    fn wants_address(&self) -> Result<bool, Fault> {
+        match (self.internet_max_bandwidth_out, self.public_ip_assigned) {
+            (0, Some(true)) => {
+                let message = "A public address needs a bandwidth: `InternetMaxBandwidthOut` must be more than 0.";
+                Err(Fault::new("InvalidParameterCombination", message))
+            }
+            (bandwidth, assigned) => Ok(bandwidth > 0 && assigned != Some(false)),
+        }
+    }
+}
+
+/// How one logs in: by a key pair, a password, or as the image says.
+struct Login {
+    key_name: Option<String>,
+    password_hash: Option<String>,
+}
+
+impl Login {
+    async fn of(cx: &Cx<'_>, asked: Option<LoginSettings>) -> Result<Login, Fault> {
+        let Some(LoginSettings { password, key_ids, keep_image_login }) = asked else {
+            return Ok(Login { key_name: None, password_hash: None });
+        };
+        let password = password.filter(|password| !password.expose_secret().is_empty());
+        let ways = usize::from(password.is_some()) + usize::from(!key_ids.is_empty()) + usize::from(keep_image_login == Some(true));
+        if ways > 1 {
+            return Err(Fault::conflict("`Password`, `KeyIds` and `KeepImageLogin` exclude each other"));
+        }
+        let key_name = match key_ids.as_slice() {
+            [] => None,
+            [one] => Some(key_pair::name_of(cx, one).await?),
+            _ => return Err(Fault::unsupported("More than one key pair for an instance")),
+        };
+        Ok(Login { key_name, password_hash: password.as_ref().map(control::hash_password).transpose()? })
+    }
+}
+
+/// User data as it is kept: base64. Refused when longer than CVM allows.
+pub(super) fn user_data(data: &Base64) -> Result<String, Fault> {
+    if data.0.len() > USER_DATA_MAX {
+        return Err(Error::invalid("UserData", format!("longer than {USER_DATA_MAX} bytes")).into());
+    }
+    Ok(STANDARD.encode(&data.0))
+}

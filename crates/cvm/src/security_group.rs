@@ -1,0 +1,120 @@
+//! Security groups. Their policies are in [`crate::security_group_policies`].
+
+use control::{CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, Query};
+use model::{DEFAULT_GROUP, Error, Noun, SecurityGroup, SecurityGroupId};
+use wire::{FromArg, IntoDoc};
+
+use crate::error::Fault;
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::page::{Cut, LIMIT_MAX};
+use crate::tag::{TAGS_PER_CALL, TagArg, TagReply};
+use crate::{Cx, id, tag, time};
+
+/// `DescribeSecurityGroups`.
+#[derive(FromArg)]
+pub(crate) struct DescribeSecurityGroups {
+    #[arg(max_items = LIMIT_MAX)]
+    security_group_ids: Vec<String>,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct SecurityGroups {
+    total_count: usize,
+    security_group_set: Vec<GroupReply>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct GroupReply {
+    security_group_id: String,
+    security_group_name: String,
+    security_group_desc: String,
+    project_id: &'static str,
+    is_default: bool,
+    created_time: String,
+    update_time: &'static str,
+    tag_set: Vec<TagReply>,
+}
+
+impl GroupReply {
+    fn of(group: SecurityGroup) -> GroupReply {
+        GroupReply {
+            security_group_id: id::shown(group.id),
+            is_default: group.name == DEFAULT_GROUP,
+            project_id: "0",
+            created_time: time::by_beijing(group.created_at.timestamp()),
+            update_time: "",
+            tag_set: tag::replies(&group.tags),
+            security_group_name: group.name,
+            security_group_desc: group.description,
+        }
+    }
+}
+
+/// Lists security groups.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSecurityGroups) -> Result<SecurityGroups, Fault> {
+    not_both("SecurityGroupIds", &asked.security_group_ids, &asked.filters)?;
+    let filters = Filters::read(&asked.filters, |name| {
+        Some(match name {
+            "security-group-id" => By::id::<SecurityGroupId>(Field::Id),
+            "security-group-name" => By::Holds(Field::Name),
+            "project-id" => By::Always(&["0"]),
+            _ => return None,
+        })
+    })?;
+    let query = Query { ids: id::read_all(&asked.security_group_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
+    let listed = cx.cloud.list::<SecurityGroup>(&cx.caller, query).await?;
+    Ok(SecurityGroups { total_count: listed.total, security_group_set: listed.rows.into_iter().map(GroupReply::of).collect() })
+}
+
+/// The group of an id.
+pub(crate) async fn one(cx: &Cx<'_>, text: &str) -> Result<SecurityGroup, Fault> {
+    let group: SecurityGroupId = id::read(text)?;
+    let mut listed = cx.cloud.list::<SecurityGroup>(&cx.caller, Query { ids: vec![group], ..Query::default() }).await?;
+    listed.rows.pop().ok_or_else(|| Error::not_found(Noun::SecurityGroup, text).into())
+}
+
+/// `CreateSecurityGroup`.
+#[derive(FromArg)]
+pub(crate) struct CreateSecurityGroup {
+    group_name: String,
+    group_description: String,
+    #[arg(max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Created {
+    security_group: GroupReply,
+}
+
+/// Makes a group in the default VPC. It lets nothing in and nothing out until it has policies, as in VPC.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSecurityGroup) -> Result<Created, Fault> {
+    let command = Create {
+        vpc: None,
+        name: asked.group_name,
+        description: asked.group_description,
+        rules: vec![],
+        members_meet: false,
+        tags: tag::tags_of(asked.tags)?,
+    };
+    let group = cx.cloud.run(&cx.caller, command, cx.options()).await?;
+    Ok(Created { security_group: GroupReply::of(group) })
+}
+
+/// `DeleteSecurityGroup`.
+#[derive(FromArg)]
+pub(crate) struct DeleteSecurityGroup {
+    security_group_id: String,
+}
+
+/// Deletes a group that nothing uses.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteSecurityGroup) -> Result<(), Fault> {
+    let group = id::read(&asked.security_group_id)?;
+    Ok(cx.cloud.run(&cx.caller, Delete { group }, cx.options()).await?)
+}

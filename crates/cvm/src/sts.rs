@@ -1,0 +1,89 @@
+//! Temporary keys of roles.
+
+use control::AssumeRole as Assume;
+use jiff::Timestamp;
+use model::{AccountId, SESSION_USUAL_SECONDS};
+use secrecy::ExposeSecret;
+use wire::{FromArg, IntoDoc, decode_bytes};
+
+use crate::Cx;
+use crate::error::Fault;
+
+/// Parameters that STS has and this cloud has not.
+pub(crate) const ABSENT: &[&str] = &["ExternalId", "SerialNumber", "SourceIdentity", "Tags", "TokenCode"];
+
+/// `AssumeRole`.
+#[derive(FromArg)]
+pub(crate) struct AssumeRole {
+    role_arn: String,
+    role_session_name: String,
+    #[arg(default = SESSION_USUAL_SECONDS)]
+    duration_seconds: u32,
+    policy: Option<String>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Assumed {
+    credentials: Credentials,
+    expired_time: i64,
+    expiration: Timestamp,
+}
+
+#[derive(IntoDoc)]
+struct Credentials {
+    token: String,
+    tmp_secret_id: String,
+    tmp_secret_key: String,
+}
+
+/// Gives a temporary key of a role.
+pub(crate) async fn assume_role(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assumed, Fault> {
+    let (account, role) =
+        role_of(&asked.role_arn).ok_or_else(|| Fault::invalid("RoleArn", "it is not written like qcs::cam::uin/ACCOUNT:roleName/NAME"))?;
+    let (session, seconds) = (asked.role_session_name, asked.duration_seconds);
+    let policy = asked.policy.filter(|policy| !policy.is_empty()).map(plain).transpose()?;
+    let (_, key) = cx.cloud.assume_role(&cx.caller, Assume { account, role, session, seconds, policy }).await?;
+    let expiration = key.expires_at.timestamp();
+    let credentials = Credentials {
+        token: key.token.expose_secret().to_owned(),
+        tmp_secret_id: key.id,
+        tmp_secret_key: key.secret.expose_secret().to_owned(),
+    };
+    Ok(Assumed { credentials, expired_time: expiration.as_second(), expiration })
+}
+
+/// Account and name of the role that is named so.
+fn role_of(name: &str) -> Option<(AccountId, String)> {
+    let (account, role) = name.strip_prefix("qcs::cam::uin/")?.split_once(":roleName/")?;
+    Some((account.parse().ok()?, role.to_owned()))
+}
+
+/// A policy's text, which STS wants percent-encoded once more than the rest of the call.
+fn plain(policy: String) -> Result<String, Fault> {
+    if policy.trim_start().starts_with('{') {
+        return Ok(policy);
+    }
+    String::from_utf8(decode_bytes(&policy).into_owned()).map_err(|_| Fault::invalid("Policy", "it is no text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_named_by_its_account_and_its_name() {
+        let account = "000000000042".parse().unwrap();
+        assert_eq!(role_of("qcs::cam::uin/000000000042:roleName/ops"), Some((account, "ops".to_owned())));
+        for wrong in ["", "ops", "qcs::cam::uin/42:roleName/ops", "qcs::cam::uin/000000000042:role/7", "arn:aws:iam::000000000042:role/ops"]
+        {
+            assert_eq!(role_of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_policy_may_be_encoded_once_more() {
+        assert_eq!(plain(r#"{"a": "b+c"}"#.to_owned()).as_deref(), Ok(r#"{"a": "b+c"}"#));
+        assert_eq!(plain("%7B%22a%22%3A+1%7D".to_owned()).as_deref(), Ok(r#"{"a": 1}"#));
+        assert!(plain("%FF".to_owned()).is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Subnets.
+
+use control::{Field, Query};
+use model::{Subnet, SubnetId, VpcId};
+use wire::{FromArg, IntoDoc};
+
+use crate::error::Fault;
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::page::{Cut, LIMIT_MAX};
+use crate::tag::TagReply;
+use crate::{Cx, id, tag, time};
+
+/// `DescribeSubnets`.
+#[derive(FromArg)]
+pub(crate) struct DescribeSubnets {
+    #[arg(max_items = LIMIT_MAX)]
+    subnet_ids: Vec<String>,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Subnets {
+    total_count: usize,
+    subnet_set: Vec<SubnetReply>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct SubnetReply {
+    subnet_id: String,
+    subnet_name: String,
+    vpc_id: String,
+    zone: String,
+    cidr_block: String,
+    ipv6_cidr_block: &'static str,
+    is_default: bool,
+    enable_broadcast: bool,
+    is_remote_vpc_snat: bool,
+    available_ip_address_count: u64,
+    total_ip_address_count: u64,
+    route_table_id: &'static str,
+    network_acl_id: &'static str,
+    created_time: String,
+    cdc_id: &'static str,
+    is_cdc_subnet: u32,
+    tag_set: Vec<TagReply>,
+}
+
+/// Lists subnets.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSubnets) -> Result<Subnets, Fault> {
+    not_both("SubnetIds", &asked.subnet_ids, &asked.filters)?;
+    let filters = Filters::read(&asked.filters, |name| {
+        Some(match name {
+            "subnet-id" => By::id::<SubnetId>(Field::Id),
+            "vpc-id" => By::id::<VpcId>(Field::Vpc),
+            "subnet-name" => By::Holds(Field::Name),
+            "is-default" => By::Is(Field::IsDefault),
+            "cidr-block" => By::Holds(Field::Range),
+            "zone" => By::Is(Field::Zone),
+            "is-remote-vpc-snat" => By::Always(&["false"]),
+            "is-cdc-subnet" => By::Always(&["0"]),
+            "cdc-id" | "ipv6-cidr-block" | "isp-type" | "address-type" => By::Always(&[]),
+            _ => return None,
+        })
+    })?;
+    let query = Query { ids: id::read_all(&asked.subnet_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
+    let listed = cx.cloud.list_subnets(&cx.caller, query).await?;
+    Ok(Subnets { total_count: listed.total, subnet_set: listed.rows.into_iter().map(|(subnet, free)| reply(subnet, free)).collect() })
+}
+
+fn reply(subnet: Subnet, free: u64) -> SubnetReply {
+    SubnetReply {
+        subnet_id: id::shown(subnet.id),
+        vpc_id: id::shown(subnet.vpc),
+        cidr_block: subnet.range.to_string(),
+        ipv6_cidr_block: "",
+        is_default: subnet.is_default,
+        enable_broadcast: false,
+        is_remote_vpc_snat: false,
+        available_ip_address_count: free,
+        total_ip_address_count: subnet.capacity(),
+        route_table_id: "",
+        network_acl_id: "",
+        created_time: time::by_beijing(subnet.created_at.timestamp()),
+        cdc_id: "",
+        is_cdc_subnet: 0,
+        tag_set: tag::replies(&subnet.tags),
+        subnet_name: subnet.name,
+        zone: subnet.zone,
+    }
+}

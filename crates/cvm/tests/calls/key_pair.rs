@@ -1,0 +1,44 @@
+//! Key pairs.
+
+use crate::world::World;
+
+const PUBLIC: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/7YmBHOmQ5FdRBt somebody";
+
+#[tokio::test]
+async fn key_pairs_are_made_imported_listed_and_deleted() {
+    let world = World::new().await;
+    let tags = r#""TagSpecification": [{"ResourceType": "keypair", "Tags": [{"Key": "a", "Value": "1"}]}]"#;
+    let made = world.golden("CreateKeyPair.json", "CreateKeyPair", &format!(r#"{{"KeyName": "made", "ProjectId": 0, {tags}}}"#)).await;
+    assert!(made["KeyPair"]["PrivateKey"].as_str().unwrap().starts_with("-----BEGIN RSA PRIVATE KEY-----"));
+    let import = format!(r#"{{"KeyName": "brought", "ProjectId": 0, "PublicKey": "{PUBLIC}"}}"#);
+    let brought = world.golden("ImportKeyPair.json", "ImportKeyPair", &import).await["KeyId"].as_str().unwrap().to_owned();
+    world.run(&format!(r#""LoginSettings": {{"KeyIds": ["{brought}"]}}"#)).await;
+    world.golden("DescribeKeyPairs.json", "DescribeKeyPairs", "{}").await;
+    let named = r#"{"Filters": [{"Name": "key-name", "Values": ["made"]}]}"#;
+    assert_eq!(world.json("DescribeKeyPairs", named).await["TotalCount"], 1);
+    let id = made["KeyPair"]["KeyId"].as_str().unwrap();
+    let both = format!(r#"{{"KeyIds": ["{id}", "{brought}"]}}"#);
+    world.refused("DeleteKeyPairs", &both, "InvalidParameterValue.KeyPairNotSupported").await;
+    world.golden("DeleteKeyPairs.json", "DeleteKeyPairs", &format!(r#"{{"KeyIds": ["{id}"]}}"#)).await;
+    world.refused("DescribeKeyPairs", &format!(r#"{{"KeyIds": ["{id}"]}}"#), "InvalidKeyPairId.NotFound").await;
+}
+
+#[tokio::test]
+async fn a_key_pair_that_cannot_be_is_refused() {
+    let world = World::new().await;
+    world.json("CreateKeyPair", r#"{"KeyName": "made", "ProjectId": 0}"#).await;
+    for (action, body, code) in [
+        ("CreateKeyPair", r#"{"KeyName": "made", "ProjectId": 0}"#, "InvalidKeyPairName.Duplicate"),
+        ("CreateKeyPair", r#"{"KeyName": "", "ProjectId": 0}"#, "InvalidKeyPairNameEmpty"),
+        ("CreateKeyPair", r#"{"KeyName": "a-b", "ProjectId": 0}"#, "InvalidKeyPairNameIncludeIllegalChar"),
+        ("CreateKeyPair", r#"{"KeyName": "abcdefghijklmnopqrstuvwxyz", "ProjectId": 0}"#, "InvalidKeyPairNameTooLong"),
+        ("CreateKeyPair", r#"{"ProjectId": 0}"#, "MissingParameter"),
+        ("CreateKeyPair", r#"{"KeyName": "b", "ProjectId": 7}"#, "UnsupportedOperation"),
+        ("ImportKeyPair", r#"{"KeyName": "b", "ProjectId": 0, "PublicKey": "ssh-rsa nothing"}"#, "InvalidParameterValue"),
+        ("DeleteKeyPairs", r#"{"KeyIds": []}"#, "MissingParameter"),
+        ("DeleteKeyPairs", r#"{"KeyIds": ["skey-00000000000000001"]}"#, "InvalidKeyPairId.NotFound"),
+        ("DeleteKeyPairs", r#"{"KeyIds": ["made"]}"#, "InvalidKeyPairId.Malformed"),
+    ] {
+        world.refused(action, body, code).await;
+    }
+}

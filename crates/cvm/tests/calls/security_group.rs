@@ -1,0 +1,96 @@
+//! Security groups and their policies, which stand in a line.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// A policy of a call.
+fn policy(action: &str, port: &str) -> Value {
+    json!({"Protocol": "TCP", "Port": port, "CidrBlock": "0.0.0.0/0", "Action": action, "PolicyDescription": port})
+}
+
+async fn group(world: &World) -> String {
+    let made = world.golden("CreateSecurityGroup.json", "CreateSecurityGroup", r#"{"GroupName": "web", "GroupDescription": "Web"}"#).await;
+    made["SecurityGroup"]["SecurityGroupId"].as_str().unwrap().to_owned()
+}
+
+/// The ports of the policies for the way in, in their order, each with what it does.
+async fn line(world: &World, group: &str) -> Vec<String> {
+    let set = world.json("DescribeSecurityGroupPolicies", &json!({"SecurityGroupId": group}).to_string()).await;
+    let ingress = set["SecurityGroupPolicySet"]["Ingress"].as_array().unwrap().iter();
+    ingress.map(|one| format!("{} {}", one["Action"].as_str().unwrap(), one["Port"].as_str().unwrap())).collect()
+}
+
+fn change(group: &str, policies: Value) -> String {
+    json!({"SecurityGroupId": group, "SecurityGroupPolicySet": {"Ingress": policies}}).to_string()
+}
+
+#[tokio::test]
+async fn a_group_comes_and_goes_with_its_policies() {
+    let world = World::new().await;
+    let group = group(&world).await;
+    world.golden("DescribeSecurityGroups.json", "DescribeSecurityGroups", "{}").await;
+    assert_eq!(line(&world, &group).await, Vec::<String>::new(), "a new group lets nothing in");
+    let many = json!([policy("ACCEPT", "22"), policy("ACCEPT", "80,443"), policy("DROP", "8000-8080")]);
+    world.golden("CreateSecurityGroupPolicies.json", "CreateSecurityGroupPolicies", &change(&group, many)).await;
+    let out = json!({"Protocol": "ALL", "Port": "all", "SecurityGroupId": group, "Action": "ACCEPT"});
+    let out = json!({"SecurityGroupId": group, "SecurityGroupPolicySet": {"Egress": [out]}});
+    world.json("CreateSecurityGroupPolicies", &out.to_string()).await;
+    let described = json!({"SecurityGroupId": group}).to_string();
+    let set = world.golden("DescribeSecurityGroupPolicies.json", "DescribeSecurityGroupPolicies", &described).await;
+    assert_eq!(line(&world, &group).await, ["ACCEPT 22", "ACCEPT 443", "ACCEPT 80", "DROP 8000-8080"]);
+    let version = set["SecurityGroupPolicySet"]["Version"].as_str().unwrap();
+    let first = json!({"SecurityGroupId": group, "SecurityGroupPolicySet": {"Version": version, "Ingress": [{"PolicyIndex": 0}]}});
+    world.json("DeleteSecurityGroupPolicies", &first.to_string()).await;
+    world.refused("DeleteSecurityGroupPolicies", &first.to_string(), "UnsupportedOperation.VersionMismatch").await;
+    world
+        .golden("DeleteSecurityGroupPolicies.json", "DeleteSecurityGroupPolicies", &change(&group, json!([policy("ACCEPT", "80,443")])))
+        .await;
+    assert_eq!(line(&world, &group).await, ["DROP 8000-8080"]);
+    world.golden("DeleteSecurityGroup.json", "DeleteSecurityGroup", &described).await;
+    world.refused("DescribeSecurityGroupPolicies", &described, "InvalidSecurityGroupId.NotFound").await;
+}
+
+#[tokio::test]
+async fn the_first_policy_that_fits_decides() {
+    let world = World::new().await;
+    let group = group(&world).await;
+    for (action, port) in [("DROP", "all"), ("ACCEPT", "22"), ("DROP", "22")] {
+        world.json("CreateSecurityGroupPolicies", &change(&group, json!([policy(action, port)]))).await;
+    }
+    assert_eq!(line(&world, &group).await, ["DROP 22", "ACCEPT 22", "DROP ALL"]);
+    let between = json!([{"PolicyIndex": 2, "Protocol": "UDP", "Port": "53", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]);
+    world.json("CreateSecurityGroupPolicies", &change(&group, between)).await;
+    let line = line(&world, &group).await;
+    assert_eq!(line.last().map(String::as_str), Some("DROP ALL"));
+    assert_eq!(line.iter().filter(|one| one.starts_with("ACCEPT")).count(), 2);
+}
+
+#[tokio::test]
+async fn policies_that_cannot_be_are_refused() {
+    let world = World::new().await;
+    let group = group(&world).await;
+    world.json("CreateSecurityGroupPolicies", &change(&group, json!([policy("ACCEPT", "22")]))).await;
+    for (policies, code) in [
+        (json!([policy("ACCEPT", "22")]), "UnsupportedOperation.DuplicatePolicy"),
+        (json!([policy("ACCEPT", "22/22")]), "InvalidParameterValue"),
+        (json!([policy("ACCEPT", "90-80")]), "InvalidParameterValue"),
+        (json!([policy("MAYBE", "22")]), "InvalidParameterValue"),
+        (json!([{"Protocol": "TCP", "Port": "1", "Action": "ACCEPT"}]), "MissingParameter"),
+        (json!([{"Protocol": "TCP", "Port": "1", "CidrBlock": "10.0.0.0/8"}]), "MissingParameter"),
+        (json!([{"Protocol": "TCP", "Port": "1", "CidrBlock": "10.0.0.1/8", "Action": "ACCEPT"}]), "InvalidParameterValue"),
+        (json!([{"Protocol": "ICMPv6", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]), "UnsupportedOperation"),
+        (json!([{"Protocol": "ALL", "Ipv6CidrBlock": "::/0", "Action": "ACCEPT"}]), "UnsupportedOperation"),
+        (json!([{"PolicyIndex": 9, "Protocol": "ALL", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]), "InvalidParameterValue"),
+        (json!([]), "MissingParameter"),
+    ] {
+        world.refused("CreateSecurityGroupPolicies", &change(&group, policies), code).await;
+    }
+    let both = json!({"SecurityGroupId": group, "SecurityGroupPolicySet": {"Ingress": [policy("ACCEPT", "1")], "Egress": [policy("ACCEPT", "1")]}});
+    world.refused("CreateSecurityGroupPolicies", &both.to_string(), "InvalidParameterConflict").await;
+    world.refused("DeleteSecurityGroupPolicies", &change(&group, json!([{"PolicyIndex": 4}])), "ResourceNotFound").await;
+    world.refused("DeleteSecurityGroupPolicies", &change(&group, json!([policy("ACCEPT", "23")])), "ResourceNotFound").await;
+    world.refused("CreateSecurityGroup", r#"{"GroupName": "web", "GroupDescription": "again"}"#, "InvalidParameterValue.Duplicate").await;
+    world.run(&format!(r#""SecurityGroupIds": ["{group}"]"#)).await;
+    world.refused("DeleteSecurityGroup", &json!({"SecurityGroupId": group}).to_string(), "ResourceInUse").await;
+}

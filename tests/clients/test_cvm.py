@@ -1,0 +1,458 @@
+"""The CVM dialect with the vendor's SDK and CLI: on simulated hosts, and once from a launch to an SSH login and away on a real guest.
+
+Every reply is checked strictly against the vendor's model: see strict_cvm.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+import warnings
+from pathlib import Path
+
+import pytest
+from tencentcloud.cbs.v20170312 import cbs_client, models as cbs
+from tencentcloud.common import credential
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+from tencentcloud.cvm.v20170312 import cvm_client, models as cvm
+from tencentcloud.sts.v20180813 import models as sts, sts_client
+from tencentcloud.tag.v20180813 import models as tags, tag_client
+from tencentcloud.vpc.v20170312 import models as vpc, vpc_client
+
+import strict_cvm
+
+TYPE = "B1.SMALL512M"
+ABSENT = "ins-00000000000000001"
+SERVICES = {
+    "cvm": (cvm_client.CvmClient, cvm),
+    "vpc": (vpc_client.VpcClient, vpc),
+    "cbs": (cbs_client.CbsClient, cbs),
+    "sts": (sts_client.StsClient, sts),
+    "tag": (tag_client.TagClient, tags),
+}
+
+
+class Tenant:
+    """An account of its own, and clients that speak for it."""
+
+    def __init__(self, cloud, name, key=None, secret=None):
+        self.cloud = cloud
+        if key:
+            self.key, self.secret = key, secret
+        else:
+            self.key, self.secret, self.account = cloud.account(name)
+
+    def client(self, service="cvm", method="TC3-HMAC-SHA256", verb="POST", region=None, token=None):
+        """A client that notes the text of its last reply."""
+        http = HttpProfile(protocol="http", endpoint=self.cloud.endpoint.removeprefix("http://"), reqMethod=verb, reqTimeout=60)
+        profile = ClientProfile(signMethod=method, httpProfile=http)
+        who = credential.Credential(self.key, self.secret, token)
+        client = SERVICES[service][0](who, region or self.cloud.region, profile)
+        call = client.call
+
+        def noted(*arguments, **options):
+            client.text = call(*arguments, **options)
+            return client.text
+
+        client.call = noted
+        return client
+
+    def call(self, action, *, client=None, **parameters):
+        """A call by the SDK, which reads the reply into its own classes; the reply as a dictionary."""
+        service = strict_cvm.service_of(action)
+        client = client or self.client(service)
+        request = getattr(SERVICES[service][1], f"{action}Request")()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            request.from_json_string(json.dumps(parameters))
+            getattr(client, action)(request)
+        reply = json.loads(client.text)["Response"]
+        assert strict_cvm.problems(action, reply) == []
+        return reply
+
+    def refused(self, action, **parameters):
+        """The code with which a call is refused."""
+        with pytest.raises(TencentCloudSDKException) as refused:
+            self.call(action, **parameters)
+        return refused.value.get_code()
+
+    def image(self):
+        found = self.call("DescribeImages", Filters=[{"Name": "image-name", "Values": ["pileus-linux"]}])
+        return found["ImageSet"][0]["ImageId"]
+
+    def run(self, **more):
+        """Launches small instances; the ids."""
+        usual = {"Placement": {"Zone": "local-1a"}, "ImageId": self.image(), "InstanceType": TYPE}
+        return self.call("RunInstances", **{**usual, **more})["InstanceIdSet"]
+
+    def instance(self, id):
+        (found,) = self.call("DescribeInstances", InstanceIds=[id])["InstanceSet"]
+        return found
+
+    def wait(self, ids, state, within=60):
+        """Waits until all of these are in a state; gone when it is none."""
+        deadline = time.monotonic() + within
+        while True:
+            found = self.call("DescribeInstances", InstanceIds=ids, Limit=100)["InstanceSet"]
+            if [one["InstanceState"] for one in found] == [state] * (0 if state is None else len(ids)):
+                return
+            assert time.monotonic() < deadline, [one["InstanceState"] for one in found]
+            time.sleep(0.1)
+
+    def tccli(self, *words):
+        """A call by the CLI; its output."""
+        environment = {**os.environ, "TENCENTCLOUD_SECRET_ID": self.key, "TENCENTCLOUD_SECRET_KEY": self.secret, "TENCENTCLOUD_REGION": self.cloud.region}
+        program = Path(sys.executable).parent / "tccli"
+        return subprocess.run([program, *words, "--endpoint", self.cloud.endpoint], env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def tenant(simulated):
+    tenant = Tenant(simulated, f"cvm-{uuid.uuid4().hex[:8]}")
+    yield tenant
+    left = [one["InstanceId"] for one in tenant.call("DescribeInstances", Limit=100)["InstanceSet"] if one["InstanceState"] != "TERMINATING"]
+    if left:
+        tenant.call("TerminateInstances", InstanceIds=left)
+
+
+def test_the_region_its_zones_types_and_images_are_listed(tenant):
+    assert [one["Region"] for one in tenant.call("DescribeRegions")["RegionSet"]] == [tenant.cloud.region]
+    assert [one["Zone"] for one in tenant.call("DescribeZones")["ZoneSet"]] == ["local-1a", "local-1b"]
+    wide = tenant.call("DescribeInstanceTypeConfigs", Filters=[{"Name": "instance-type", "Values": ["S6.MEDIUM4"]}])["InstanceTypeConfigSet"]
+    assert [(one["CPU"], one["Memory"], one["Zone"]) for one in wide] == [(2, 4, "local-1a"), (2, 4, "local-1b")]
+    families = [one["InstanceFamily"] for one in tenant.call("DescribeInstanceFamilyConfigs")["InstanceFamilyConfigSet"]]
+    assert {"S6", "SA2", "M6"} <= set(families)
+    offered = tenant.call("DescribeZoneInstanceConfigInfos", Filters=[{"Name": "zone", "Values": ["local-1a"]}])["InstanceTypeQuotaSet"]
+    assert {"Status": "SELL", "InstanceType": TYPE}.items() <= next(one for one in offered if one["InstanceType"] == TYPE).items()
+    names = [one["ImageName"] for one in tenant.call("DescribeImages", Filters=[{"Name": "image-type", "Values": ["PUBLIC_IMAGE"]}])["ImageSet"]]
+    assert {"pileus-linux", "debian-12"} <= set(names)
+    assert tenant.call("DescribeImageQuota")["ImageNumQuota"] > 0
+    assert tenant.call("GetCallerIdentity")["AccountId"] == tenant.account
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+@pytest.mark.parametrize("method", ["TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256"])
+def test_every_signature_is_good_by_either_verb(tenant, method, verb):
+    client = tenant.client("cvm", method, verb)
+    asked = {"Filters": [{"Name": "image-name", "Values": ["pileus-linux"]}], "Limit": 5}
+    for _ in range(3):
+        assert tenant.call("DescribeImages", client=client, **asked)["TotalCount"] == 1
+    groups = tenant.client("vpc", method, verb)
+    made = tenant.call("CreateSecurityGroup", client=groups, GroupName="odd a+b=c", GroupDescription="ü 云 a b+c*d~e/f=g&h?")
+    shown = made["SecurityGroup"]
+    assert (shown["SecurityGroupName"], shown["SecurityGroupDesc"]) == ("odd a+b=c", "ü 云 a b+c*d~e/f=g&h?")
+    tenant.call("DeleteSecurityGroup", client=groups, SecurityGroupId=shown["SecurityGroupId"])
+
+
+@pytest.mark.parametrize("method", ["TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256"])
+def test_wrong_keys_are_refused_in_the_vendors_words(simulated, tenant, method):
+    def code(key, secret, **options):
+        other = Tenant(simulated, "", key, secret)
+        return other.refused("DescribeRegions", client=other.client("cvm", method, **options))
+
+    assert code("AKIDabsentabsentabsent", "x") == "AuthFailure.SecretIdNotFound"
+    assert code(tenant.key, "wrong") == "AuthFailure.SignatureFailure"
+    assert code(tenant.key, tenant.secret, token="made-up") == "AuthFailure.TokenFailure"
+    assert code(tenant.key, tenant.secret, region="ap-elsewhere") == "InvalidRegion.NotFound"
+
+
+def test_a_request_counts_once_unchanged_and_in_time(tenant, monkeypatch):
+    """Replayed, tampered with and stale requests, signed as the SDK does."""
+
+    def code_of(request):
+        reply = urllib.request.urlopen(request)
+        assert (reply.status, reply.headers["Content-Type"]) == (200, "application/json")
+        return json.loads(reply.read())["Response"].get("Error", {}).get("Code")
+
+    sent = {}
+
+    def note(client):
+        send = client.request.conn.request
+
+        def noted(method, url, body=None, headers=None):
+            sent.update(method=method, url=url, data=body.encode() if isinstance(body, str) else body, headers=dict(headers))
+            return send(method, url, body, headers)
+
+        client.request.conn.request = noted
+        return client
+
+    def again(old=b"", new=b""):
+        return urllib.request.Request(**{**sent, "data": sent["data"].replace(old, new)})
+
+    tenant.call("DescribeZones", client=note(tenant.client("cvm", "HmacSHA256")))
+    assert code_of(again()) == "AuthFailure.SignatureFailure", "a request counts once"
+    assert code_of(again(b"DescribeZones", b"DescribeRegions")) == "AuthFailure.SignatureFailure"
+    tenant.call("DescribeInstances", client=note(tenant.client()), Limit=1)
+    assert code_of(again()) is None, "the newer signature has nothing that counts once"
+    assert code_of(again(b"1", b"2")) == "AuthFailure.SignatureFailure"
+    hour_ago = int(time.time()) - 3600
+    with monkeypatch.context() as earlier:
+        earlier.setattr(time, "time", lambda: hour_ago)
+        for method in ("TC3-HMAC-SHA256", "HmacSHA1"):
+            assert tenant.refused("DescribeZones", client=tenant.client("cvm", method)) == "AuthFailure.SignatureExpire"
+
+
+@pytest.mark.parametrize("method", ["TC3-HMAC-SHA256", "HmacSHA1"])
+def test_a_role_gives_keys_for_a_while(simulated, tenant, method):
+    iam = simulated.client("iam", key=tenant.key, secret=tenant.secret)
+    name = f"looker-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=name)
+    ann = iam.create_access_key(UserName=name)["AccessKey"]
+    ann = Tenant(simulated, "", ann["AccessKeyId"], ann["SecretAccessKey"])
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{tenant.account}:user/{name}"}, "Action": "sts:AssumeRole"}
+    look = {"Effect": "Allow", "Action": "cvm:Describe*", "Resource": "*"}
+    document = [json.dumps({"Version": "2012-10-17", "Statement": [statement]}) for statement in (trust, look)]
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document[0])
+    iam.put_role_policy(RoleName=name, PolicyName="look", PolicyDocument=document[1])
+    arn = f"qcs::cam::uin/{tenant.account}:roleName/{name}"
+    given = ann.call("AssumeRole", RoleArn=arn, RoleSessionName="session", DurationSeconds=900)
+    assert 0 < given["ExpiredTime"] - time.time() <= 901
+    key = given["Credentials"]
+    bearer = Tenant(simulated, "", key["TmpSecretId"], key["TmpSecretKey"])
+    client = bearer.client("cvm", method, token=key["Token"])
+    assert bearer.call("DescribeInstances", client=client)["TotalCount"] >= 0
+    assert bearer.refused("StopInstances", client=client, InstanceIds=[ABSENT]) == "UnauthorizedOperation"
+    who = bearer.call("GetCallerIdentity", client=bearer.client("sts", method, token=key["Token"]))
+    assert (who["Type"], who["AccountId"]) == ("CAMRole", tenant.account) and name in who["Arn"]
+    assert bearer.refused("DescribeInstances", client=bearer.client("cvm", method, token="made-up")) == "AuthFailure.TokenFailure"
+    assert ann.refused("AssumeRole", RoleArn=arn + "x", RoleSessionName="session") == "UnauthorizedOperation"
+    iam.delete_role_policy(RoleName=name, PolicyName="look")
+    iam.delete_role(RoleName=name)
+    iam.delete_access_key(UserName=name, AccessKeyId=ann.key)
+    iam.delete_user(UserName=name)
+
+
+def test_a_key_pair_is_made_imported_listed_and_deleted(tenant):
+    made = tenant.call("CreateKeyPair", KeyName="made", ProjectId=0)["KeyPair"]
+    assert made["PrivateKey"].startswith("-----BEGIN RSA PRIVATE KEY-----")
+    public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/7YmBHOmQ5FdRBt somebody"
+    brought = tenant.call("ImportKeyPair", KeyName="brought", ProjectId=0, PublicKey=public)["KeyId"]
+    listed = tenant.call("DescribeKeyPairs")["KeyPairSet"]
+    assert sorted(key["KeyName"] for key in listed) == ["brought", "made"]
+    assert tenant.refused("CreateKeyPair", KeyName="made", ProjectId=0) == "InvalidKeyPairName.Duplicate"
+    tenant.call("DeleteKeyPairs", KeyIds=[made["KeyId"], brought])
+    assert tenant.call("DescribeKeyPairs")["TotalCount"] == 0
+
+
+def test_everything_asked_at_launch_is_shown(tenant):
+    key = tenant.call("CreateKeyPair", KeyName="launch", ProjectId=0)["KeyPair"]["KeyId"]
+    asked = {
+        "InstanceCount": 2,
+        "InstanceName": "web-{R:1,F:3}",
+        "HostName": "host-{R:1}",
+        "Placement": {"Zone": "local-1b", "ProjectId": 0},
+        "LoginSettings": {"KeyIds": [key]},
+        "SystemDisk": {"DiskSize": 30, "DiskType": "CLOUD_PREMIUM"},
+        "DataDisks": [{"DiskSize": 7, "DiskType": "CLOUD_SSD"}],
+        "UserData": base64.b64encode(b"#!/bin/sh\n").decode(),
+        "InternetAccessible": {"InternetMaxBandwidthOut": 5, "PublicIpAssigned": True},
+        "DisableApiTermination": True,
+        "TagSpecification": [{"ResourceType": "instance", "Tags": [{"Key": "role", "Value": "web"}]}],
+    }
+    ids = tenant.run(**asked)
+    tenant.wait(ids, "RUNNING")
+    shown = [tenant.instance(id) for id in ids]
+    assert sorted(one["InstanceName"] for one in shown) == ["web-001", "web-002"]
+    assert sorted(one["HostName"] for one in shown) == ["host-1", "host-2"]
+    for one in shown:
+        assert (one["Placement"]["Zone"], one["InstanceType"], one["LoginSettings"]["KeyIds"]) == ("local-1b", TYPE, [key])
+        assert one["Tags"] == [{"Key": "role", "Value": "web"}] and len(one["PublicIpAddresses"]) == 1
+        disks = tenant.call("DescribeDisks", Filters=[{"Name": "instance-id", "Values": [one["InstanceId"]]}])["DiskSet"]
+        found = sorted((disk["DiskSize"], disk["DiskUsage"], disk["DiskType"]) for disk in disks)
+        assert found == [(7, "DATA_DISK", "CLOUD_SSD"), (30, "SYSTEM_DISK", "CLOUD_PREMIUM")]
+        nics = tenant.call("DescribeNetworkInterfaces", Filters=[{"Name": "attachment.instance-id", "Values": [one["InstanceId"]]}])
+        assert nics["NetworkInterfaceSet"][0]["PrivateIpAddressSet"][0]["PrivateIpAddress"] == one["PrivateIpAddresses"][0]
+    assert tenant.refused("TerminateInstances", InstanceIds=ids) == "UnsupportedOperation.InstancesProtected"
+    tenant.call("ModifyInstancesAttribute", InstanceIds=ids, DisableApiTermination=False)
+    tenant.call("TerminateInstances", InstanceIds=ids)
+    tenant.wait(ids, None)
+
+
+def test_a_client_token_launches_once_and_a_dry_run_not_at_all(tenant):
+    token = uuid.uuid4().hex
+    first = tenant.run(ClientToken=token)
+    assert tenant.run(ClientToken=token) == first
+    before = tenant.call("DescribeInstances")["TotalCount"]
+    usual = {"Placement": {"Zone": "local-1a"}, "ImageId": tenant.image(), "InstanceType": TYPE}
+    client = tenant.client()
+    request = cvm.RunInstancesRequest()
+    request.from_json_string(json.dumps({**usual, "DryRun": True}))
+    assert client.RunInstances(request).InstanceIdSet is None, "a dry run is answered with nothing"
+    assert tenant.refused("RunInstances", **usual, DryRun=True, SystemDisk={"DiskSize": 99999}) == "InvalidParameterValue.Range"
+    assert tenant.refused("RunInstances", **usual, DataDisks=[{"DiskSize": 10, "SnapshotId": "snap-1"}]) == "UnsupportedOperation"
+    assert tenant.call("DescribeInstances")["TotalCount"] == before
+    tenant.call("TerminateInstances", InstanceIds=first)
+
+
+def test_filters_and_pages_find_instances(tenant):
+    ids = sorted(tenant.run(InstanceCount=7, TagSpecification=[{"ResourceType": "instance", "Tags": [{"Key": "page", "Value": "yes"}]}]))
+    tenant.wait(ids, "RUNNING")
+    tagged = [{"Name": "tag:page", "Values": ["yes"]}, {"Name": "instance-state", "Values": ["RUNNING", "STOPPED"]}]
+    found = []
+    for offset in (0, 2, 4, 6):
+        page = tenant.call("DescribeInstances", Offset=offset, Limit=2, Filters=tagged)
+        assert page["TotalCount"] == 7
+        found += [one["InstanceId"] for one in page["InstanceSet"]]
+    assert sorted(found) == ids
+    states = tenant.call("DescribeInstancesStatus", InstanceIds=ids)["InstanceStatusSet"]
+    assert [one["InstanceState"] for one in states] == ["RUNNING"] * 7
+    assert tenant.refused("DescribeInstances", Filters=[{"Name": "colour", "Values": ["red"]}]) == "InvalidFilter"
+    tenant.call("TerminateInstances", InstanceIds=ids)
+
+
+@pytest.mark.parametrize("mode", ["KEEP_CHARGING", "STOP_CHARGING"])
+def test_an_instance_stops_both_ways_starts_reboots_and_goes(tenant, mode):
+    ids = tenant.run()
+    tenant.wait(ids, "RUNNING")
+    tenant.call("StopInstances", InstanceIds=ids, StopType="SOFT_FIRST", StoppedMode=mode)
+    tenant.wait(ids, "STOPPED")
+    assert tenant.instance(ids[0])["StopChargingMode"] == mode
+    assert tenant.refused("StopInstances", InstanceIds=ids) == "UnsupportedOperation.InstanceStateStopped"
+    tenant.call("ResetInstancesPassword", InstanceIds=ids, Password="Other-horse-8")
+    tenant.call("StartInstances", InstanceIds=ids)
+    tenant.wait(ids, "RUNNING")
+    tenant.call("RebootInstances", InstanceIds=ids, StopType="HARD")
+    tenant.wait(ids, "RUNNING")
+    tenant.call("TerminateInstances", InstanceIds=ids)
+    tenant.wait(ids, None)
+
+
+def test_groups_and_their_policies_come_and_go(tenant):
+    group = tenant.call("CreateSecurityGroup", GroupName="web", GroupDescription="Web servers")["SecurityGroup"]["SecurityGroupId"]
+
+    def policies(way, *said):
+        named = [dict(zip(("Protocol", "Port", "CidrBlock", "Action"), one)) for one in said]
+        return {"SecurityGroupId": group, "SecurityGroupPolicySet": {way: named}}
+
+    tenant.call("CreateSecurityGroupPolicies", **policies("Ingress", ("TCP", "22", "0.0.0.0/0", "ACCEPT"), ("TCP", "1-1024", "0.0.0.0/0", "DROP")))
+    tenant.call("CreateSecurityGroupPolicies", **policies("Egress", ("ALL", "all", "0.0.0.0/0", "ACCEPT")))
+    shown = tenant.call("DescribeSecurityGroupPolicies", SecurityGroupId=group)["SecurityGroupPolicySet"]
+    assert [(one["Port"], one["Action"]) for one in shown["Ingress"]] == [("22", "ACCEPT"), ("1-1024", "DROP")]
+    ids = tenant.run(SecurityGroupIds=[group])
+    assert tenant.refused("DeleteSecurityGroup", SecurityGroupId=group) == "ResourceInUse"
+    default = next(one for one in tenant.call("DescribeSecurityGroups", Limit="100")["SecurityGroupSet"] if one["IsDefault"])["SecurityGroupId"]
+    tenant.call("AssociateSecurityGroups", InstanceIds=ids, SecurityGroupIds=[default])
+    tenant.call("DisassociateSecurityGroups", InstanceIds=ids, SecurityGroupIds=[group])
+    assert tenant.instance(ids[0])["SecurityGroupIds"] == [default]
+    tenant.call("DeleteSecurityGroupPolicies", **policies("Ingress", ("TCP", "22", "0.0.0.0/0", "ACCEPT")))
+    tenant.call("DeleteSecurityGroup", SecurityGroupId=group)
+    tenant.call("TerminateInstances", InstanceIds=ids)
+
+
+def test_networks_and_tags(tenant):
+    (net,) = tenant.call("DescribeVpcs", Filters=[{"Name": "is-default", "Values": ["true"]}])["VpcSet"]
+    subnets = tenant.call("DescribeSubnets", Filters=[{"Name": "vpc-id", "Values": [net["VpcId"]]}])["SubnetSet"]
+    assert sorted(one["Zone"] for one in subnets) == ["local-1a", "local-1b"]
+    subnet = next(one for one in subnets if one["Zone"] == "local-1b")
+    place = {"VpcId": net["VpcId"], "SubnetId": subnet["SubnetId"]}
+    (id,) = tenant.run(Placement={"Zone": "local-1b"}, VirtualPrivateCloud=place)
+    assert tenant.instance(id)["VirtualPrivateCloud"]["SubnetId"] == subnet["SubnetId"]
+    assert tenant.call("DescribeAddresses")["TotalCount"] == 0
+    resource = f"qcs::cvm:{tenant.cloud.region}:uin/{tenant.account}:instance/{id}"
+    tenant.call("TagResources", ResourceList=[resource], Tags=[{"TagKey": "a", "TagValue": "1"}])
+    assert tenant.instance(id)["Tags"] == [{"Key": "a", "Value": "1"}]
+    where = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceRegion": tenant.cloud.region}
+    listed = tenant.call("DescribeResourceTagsByResourceIds", ResourceIds=[id], **where)["Tags"]
+    assert [(one["ResourceId"], one["TagKey"], one["TagValue"]) for one in listed] == [(id, "a", "1")]
+    tenant.call("UnTagResources", ResourceList=[resource], TagKeys=["a"])
+    assert tenant.instance(id)["Tags"] == []
+    tenant.call("TerminateInstances", InstanceIds=[id])
+
+
+def test_the_cli_launches_looks_and_ends(tenant):
+    place = json.dumps({"Zone": "local-1a"})
+    done = tenant.tccli("cvm", "RunInstances", "--Placement", place, "--ImageId", tenant.image(), "--InstanceType", TYPE, "--InstanceName", "by-cli")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ids = json.loads(done.stdout)["InstanceIdSet"]
+    tenant.wait(ids, "RUNNING")
+    listed = tenant.tccli("cvm", "DescribeInstances", "--InstanceIds", json.dumps(ids), "--filter", "InstanceSet[0].InstanceName")
+    assert json.loads(listed.stdout) == "by-cli"
+    groups = tenant.tccli("vpc", "DescribeSecurityGroups")
+    assert json.loads(groups.stdout)["TotalCount"] >= 1
+    refused = tenant.tccli("cvm", "DescribeInstances", "--InstanceIds", json.dumps([ABSENT]))
+    assert "InvalidInstanceId.NotFound" in refused.stdout + refused.stderr and refused.returncode != 0
+    assert tenant.tccli("cvm", "TerminateInstances", "--InstanceIds", json.dumps(ids)).returncode == 0
+
+
+def test_what_is_not_served_says_so(tenant):
+    usual = {"Placement": {"Zone": "local-1a"}, "ImageId": tenant.image(), "InstanceType": TYPE}
+    assert tenant.refused("InquiryPriceRunInstances", **usual) == "UnsupportedOperation"
+    place = {"VpcId": "vpc-00000000000000001", "SubnetId": "subnet-00000000000000001"}
+    assert tenant.refused("ModifyInstancesVpcAttribute", InstanceIds=[ABSENT], VirtualPrivateCloud=place) == "UnsupportedOperation"
+
+
+def test_one_instance_through_two_dialects(tenant):
+    ec2 = tenant.cloud.client("ec2", key=tenant.key, secret=tenant.secret)
+    (id,) = tenant.run(InstanceName="from-cvm", TagSpecification=[{"ResourceType": "instance", "Tags": [{"Key": "made", "Value": "by CVM"}]}])
+    tenant.wait([id], "RUNNING")
+    theirs = "i-" + id.removeprefix("ins-")
+    seen = ec2.describe_instances(InstanceIds=[theirs])["Reservations"][0]["Instances"][0]
+    assert (seen["Tags"], seen["InstanceType"]) == ([{"Key": "made", "Value": "by CVM"}], "t2.nano")
+    assert seen["PrivateIpAddress"] == tenant.instance(id)["PrivateIpAddresses"][0]
+    ec2.stop_instances(InstanceIds=[theirs])
+    tenant.wait([id], "STOPPED")
+    tenant.call("ModifyInstancesAttribute", InstanceIds=[id], DisableApiTermination=True)
+    assert ec2.describe_instance_attribute(InstanceId=theirs, Attribute="disableApiTermination")["DisableApiTermination"]["Value"] is True
+    tenant.call("ModifyInstancesAttribute", InstanceIds=[id], DisableApiTermination=False)
+    ec2.terminate_instances(InstanceIds=[theirs])
+    tenant.wait([id], None)
+
+
+def test_anothers_instance_looks_like_none(simulated, tenant):
+    (id,) = tenant.run()
+    stranger = Tenant(simulated, f"stranger-{uuid.uuid4().hex[:8]}")
+    assert stranger.refused("StopInstances", InstanceIds=[id]) == "InvalidInstanceId.NotFound"
+    assert stranger.call("DescribeInstances")["TotalCount"] == 0
+    tenant.call("TerminateInstances", InstanceIds=[id])
+
+
+def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_path):
+    """From a launch by the SDK to an SSH login and away, with what EC2 says of it."""
+    tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
+    key = tenant.call("CreateKeyPair", KeyName="cvm_life", ProjectId=0)["KeyPair"]
+    path = tmp_path / "key.pem"
+    path.write_text(key["PrivateKey"])
+    path.chmod(0o600)
+    group = tenant.call("CreateSecurityGroup", GroupName="cvm-ssh", GroupDescription="SSH")["SecurityGroup"]["SecurityGroupId"]
+    ids = []
+    try:
+        for way, protocol, port in (("Ingress", "TCP", "22"), ("Egress", "ALL", "all")):
+            said = {"Protocol": protocol, "Port": port, "CidrBlock": "0.0.0.0/0", "Action": "ACCEPT"}
+            tenant.call("CreateSecurityGroupPolicies", SecurityGroupId=group, SecurityGroupPolicySet={way: [said]})
+        script = "#!/bin/sh\necho from-user-data > /root/trace\n"
+        ids = tenant.run(
+            LoginSettings={"KeyIds": [key["KeyId"]]},
+            SecurityGroupIds=[group],
+            InternetAccessible={"InternetMaxBandwidthOut": 10},
+            HostName="cvm-guest",
+            UserData=base64.b64encode(script.encode()).decode(),
+        )
+        tenant.wait(ids, "RUNNING")
+        shown = tenant.instance(ids[0])
+        address = shown["PublicIpAddresses"][0]
+        assert shell(address, path, "hostname").stdout.split() == ["cvm-guest"]
+        # The guest lets in before it has run what it was given.
+        trace = until(lambda: shell(address, path, "cat /root/trace").stdout.split(), 60, "the user data's trace")
+        assert trace == ["from-user-data"]
+        told = shell(address, path, "wget -q -O - http://metadata.tencentyun.com/latest/meta-data/instance-id")
+        assert (told.stdout, told.stderr) == (ids[0], "")
+        seen = cloud.client().describe_instances(InstanceIds=["i-" + ids[0].removeprefix("ins-")])["Reservations"][0]["Instances"][0]
+        assert (seen["State"]["Name"], seen["PublicIpAddress"]) == ("running", shown["PublicIpAddresses"][0])
+        tenant.call("StopInstances", InstanceIds=ids, StopType="SOFT")
+        tenant.wait(ids, "STOPPED", within=90)
+        tenant.call("StartInstances", InstanceIds=ids)
+        tenant.wait(ids, "RUNNING")
+        again = tenant.instance(ids[0])["PublicIpAddresses"][0]
+        assert shell(again, path, "cat /root/trace").stdout.split() == ["from-user-data"], "the disk stays over a stop"
+    finally:
+        if ids:
+            tenant.call("TerminateInstances", InstanceIds=ids)
+            tenant.wait(ids, None)
+        tenant.call("DeleteSecurityGroup", SecurityGroupId=group)
+        tenant.call("DeleteKeyPairs", KeyIds=[key["KeyId"]])
