@@ -365,6 +365,45 @@ def test_networks_and_tags(tenant):
     tenant.call("TerminateInstances", InstanceIds=[id])
 
 
+def test_networks_addresses_and_disks_of_ones_own(tenant, until):
+    vpc = tenant.call("CreateVpc", VpcName="own", CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    subnet = tenant.call("CreateSubnet", VpcId=vpc, SubnetName="a", CidrBlock="10.1.1.0/24", Zone="local-1a")["Subnet"]["SubnetId"]
+    tenant.call("ModifyVpcAttribute", VpcId=vpc, VpcName="mine")
+    tenant.call("ModifySubnetAttribute", SubnetId=subnet, SubnetName="one")
+    (id,) = tenant.run(VirtualPrivateCloud={"VpcId": vpc, "SubnetId": subnet})
+    tenant.wait([id], "RUNNING")
+    assert tenant.instance(id)["PrivateIpAddresses"][0].startswith("10.1.1.")
+
+    (address,) = tenant.call("AllocateAddresses", AddressName="web")["AddressSet"]
+    tenant.call("AssociateAddress", AddressId=address, InstanceId=id)
+    (shown,) = tenant.call("DescribeAddresses", AddressIds=[address])["AddressSet"]
+    assert (shown["InstanceId"], shown["AddressStatus"]) == (id, "BIND")
+    assert tenant.instance(id)["PublicIpAddresses"] == [shown["AddressIp"]]
+    tenant.call("DisassociateAddress", AddressId=address)
+    tenant.call("ReleaseAddresses", AddressIds=[address])
+
+    def disk():
+        return tenant.call("DescribeDisks", DiskIds=[made])["DiskSet"][0]
+
+    (made,) = tenant.call("CreateDisks", Placement={"Zone": "local-1a"}, DiskType="CLOUD_HSSD", DiskSize=10)["DiskIdSet"]
+    until(lambda: disk()["DiskState"] == "UNATTACHED", 30, "the disk")
+    tenant.call("AttachDisks", InstanceId=id, DiskIds=[made])
+    until(lambda: disk()["DiskState"] == "ATTACHED", 30, "the attachment")
+    assert tenant.refused("TerminateDisks", DiskIds=[made]) == "InvalidDisk.Busy"
+    tenant.call("ResizeDisk", DiskId=made, DiskSize=20)
+    tenant.call("ModifyDiskAttributes", DiskIds=[made], DiskName="data")
+    assert (disk()["DiskSize"], disk()["DiskName"]) == (20, "data")
+    tenant.call("DetachDisks", DiskIds=[made], InstanceId=id)
+    until(lambda: disk()["DiskState"] == "UNATTACHED", 30, "the detachment")
+    tenant.call("TerminateDisks", DiskIds=[made])
+
+    tenant.call("TerminateInstances", InstanceIds=[id])
+    tenant.wait([id], None)
+    until(lambda: not tenant.call("DescribeNetworkInterfaces", Filters=[{"Name": "vpc-id", "Values": [vpc]}])["TotalCount"], 30, "the end")
+    tenant.call("DeleteSubnet", SubnetId=subnet)
+    tenant.call("DeleteVpc", VpcId=vpc)
+
+
 def test_the_cli_launches_looks_and_ends(tenant):
     place = json.dumps({"Zone": "local-1a"})
     done = tenant.tccli("cvm", "RunInstances", "--Placement", place, "--ImageId", tenant.image(), "--InstanceType", TYPE, "--InstanceName", "by-cli")

@@ -179,6 +179,31 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,
         Partly("in the order of their making only; no filters by the instance's name and address"),
         &["Order", "OrderField"];
+    Cbs "cbs:" CreateDisks => volume::create, volume::CreateDisks,
+        Partly("empty disks, charged by the hour; every type is served as one"),
+        volume::CREATE_ABSENT;
+    Cbs "cbs:" AttachDisks => volume::attach, volume::AttachDisks, Partly("one disk after the other"), &["AttachMode"];
+    Cbs "cbs:" DetachDisks => volume::detach, volume::DetachDisks, Partly("one disk after the other"), &[];
+    Cbs "cbs:" TerminateDisks => volume::terminate, volume::TerminateDisks, Partly("one disk after the other"), &["DeleteSnapshot"];
+    Cbs "cbs:" ResizeDisk => volume::resize, volume::ResizeDisk, Works, &[];
+    Cbs "cbs:" ModifyDiskAttributes => volume::modify, volume::ModifyDiskAttributes, Works,
+        &["BurstPerformanceOperation", "DiskType", "Portable"];
+    Vpc "vpc:" CreateVpc => network::create, network::CreateVpc, Works,
+        network::CREATE_ABSENT;
+    Vpc "vpc:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute, Partly("the name"),
+        &["DnsServers", "DomainName", "EnableCdcPublish", "EnableMulticast", "EnableRouteVpcPublish", "EnableRouteVpcPublishIpv6"];
+    Vpc "vpc:" DeleteVpc => network::delete, network::DeleteVpc, Works, &[];
+    Vpc "vpc:" CreateSubnet => subnet::create, subnet::CreateSubnet, Works,
+        &["CdcId", "Ipv6CidrBlock", "StackType"];
+    Vpc "vpc:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute, Partly("the name"), &["EnableBroadcast"];
+    Vpc "vpc:" DeleteSubnet => subnet::delete, subnet::DeleteSubnet, Works, &[];
+    Vpc "vpc:" AllocateAddresses => address::allocate, address::AllocateAddresses,
+        Partly("from one pool; the bandwidth is kept and shown, not enforced"),
+        address::ALLOCATE_ABSENT;
+    Vpc "vpc:" AssociateAddress => address::associate, address::AssociateAddressArgs, Works,
+        &["EipDirectConnection", "InstanceRegion"];
+    Vpc "vpc:" DisassociateAddress => address::disassociate, address::DisassociateAddressArgs, Works, &["ReallocateNormalPublicIp"];
+    Vpc "vpc:" ReleaseAddresses => address::release, address::ReleaseAddresses, Partly("one address after the other"), &[];
     Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
     Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole,
         Partly("a role is named by its name, not its number; a key acts for an hour unless it is said"), sts::ABSENT;
@@ -197,14 +222,12 @@ static NOT_YET: &[Action] = not_yet! {
         CreateLaunchTemplate CreateLaunchTemplateVersion DescribeLaunchTemplates DescribeLaunchTemplateVersions
         ModifyLaunchTemplateDefaultVersion DeleteLaunchTemplate DeleteLaunchTemplateVersions EnterRescueMode ExitRescueMode
         DescribeAccountQuota DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
-    Vpc "vpc:": CreateVpc ModifyVpcAttribute DeleteVpc CreateSubnet ModifySubnetAttribute DeleteSubnet ModifySecurityGroupAttribute
-        ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies AllocateAddresses AssociateAddress DisassociateAddress ReleaseAddresses
+    Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
         ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateRouteTable DescribeRouteTables DeleteRouteTable
         CreateRoutes DeleteRoutes ReplaceRouteTableAssociation CreateNetworkInterface AttachNetworkInterface DetachNetworkInterface
         DeleteNetworkInterface ModifyNetworkInterfaceAttribute AssignPrivateIpAddresses UnassignPrivateIpAddresses CreateNatGateway
         DescribeNatGateways DeleteNatGateway;
-    Cbs "cbs:": CreateDisks AttachDisks DetachDisks TerminateDisks ResizeDisk ModifyDiskAttributes CreateSnapshot DescribeSnapshots
-        DeleteSnapshots ApplySnapshot DescribeDiskConfigQuota;
+    Cbs "cbs:": CreateSnapshot DescribeSnapshots DeleteSnapshots ApplySnapshot DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };
 

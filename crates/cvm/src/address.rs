@@ -1,14 +1,17 @@
 //! Public addresses: those that are kept, and those that instances have by themselves.
 
-use control::{AddressView, Field, Query};
+use control::{
+    AddressRef, AddressView, AllocateAddress, AssociateAddress, AssociateTo, DisassociateAddress, Field, GivesWay, Options, Query,
+    ReleaseAddress,
+};
 use jiff::Timestamp;
-use model::{AddressId, AddressKind, InstanceId, InterfaceId};
+use model::{AddressId, AddressKind, Error, InstanceId, InterfaceId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
-use crate::tag::TagReply;
+use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, tag};
 
 /// `DescribeAddresses`.
@@ -142,4 +145,127 @@ fn reply(view: &AddressView) -> AddressReply {
         created_time: address.created_at.timestamp(),
         tag_set: tag::replies(&address.tags),
     }
+}
+
+/// `AllocateAddresses`.
+#[derive(FromArg)]
+pub(crate) struct AllocateAddresses {
+    #[arg(default = 1, range = 1..=ADDRESSES_PER_CALL)]
+    address_count: u32,
+    #[arg(default)]
+    address_name: String,
+    internet_max_bandwidth_out: Option<u32>,
+    client_token: Option<String>,
+    #[arg(max_items = tag::TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+/// Parameters of `AllocateAddresses` that are not served.
+pub(crate) const ALLOCATE_ABSENT: &[&str] = &[
+    "AddressChargePrepaid",
+    "AddressType",
+    "AntiDDoSPackageId",
+    "AnycastZone",
+    "ApplicableForCLB",
+    "BandwidthPackageId",
+    "DedicatedClusterId",
+    "Egress",
+    "IPChargeType",
+    "InternetChargeType",
+    "InternetServiceProvider",
+    "IsDedicatedAddressPool",
+    "VipCluster",
+];
+
+/// Most addresses of one call (VPC documents 20).
+const ADDRESSES_PER_CALL: u32 = 20;
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Allocated {
+    address_set: Vec<String>,
+    task_id: &'static str,
+}
+
+/// Takes addresses from the public pool. Those that were taken before one was refused are given back.
+pub(crate) async fn allocate(cx: &Cx<'_>, asked: AllocateAddresses) -> Result<Allocated, Fault> {
+    let tags = tag::tags_of(asked.tags)?;
+    let new = AllocateAddress { name: asked.address_name, bandwidth: asked.internet_max_bandwidth_out, tags, ..Default::default() };
+    let mut made: Vec<AddressId> = Vec::new();
+    for number in 0..asked.address_count {
+        // Each address is a command of its own, so a repeated call finds each by a token of its own.
+        let client_token = asked.client_token.as_ref().map(|token| format!("{token}-{number}"));
+        match cx.cloud.run(&cx.caller, new.clone(), Options { client_token, dry_run: false }).await {
+            Ok(address) => made.push(address.id),
+            Err(refused) => {
+                for id in made {
+                    // What cannot be given back stays visible to the caller, who is told of the refusal either way.
+                    let _ = cx.cloud.run(&cx.caller, ReleaseAddress { address: AddressRef::Id(id) }, cx.options()).await;
+                }
+                return Err(refused.into());
+            }
+        }
+    }
+    Ok(Allocated { address_set: made.into_iter().map(id::shown).collect(), task_id: DONE })
+}
+
+/// The task of a call that has ended when it is answered.
+const DONE: &str = "0";
+
+/// A reply that names a task.
+#[derive(IntoDoc)]
+pub(crate) struct Task {
+    task_id: &'static str,
+}
+
+/// `AssociateAddress`.
+#[derive(FromArg)]
+pub(crate) struct AssociateAddressArgs {
+    address_id: String,
+    instance_id: Option<String>,
+    network_interface_id: Option<String>,
+    private_ip_address: Option<std::net::Ipv4Addr>,
+}
+
+/// Ties an address to an instance or an interface; an automatic address of it gives way.
+pub(crate) async fn associate(cx: &Cx<'_>, asked: AssociateAddressArgs) -> Result<Task, Fault> {
+    let to = match (&asked.instance_id, &asked.network_interface_id) {
+        (Some(instance), None) => AssociateTo::Instance(id::read(instance)?),
+        (None, Some(interface)) => AssociateTo::Interface(id::read(interface)?),
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(Error::InvalidCombination { reason: "one of InstanceId and NetworkInterfaceId is needed".to_owned() }.into());
+        }
+    };
+    let address = AddressRef::Id(id::read(&asked.address_id)?);
+    let command = AssociateAddress { address, to, private_ip: asked.private_ip_address, gives_way: GivesWay::Automatic };
+    cx.cloud.run(&cx.caller, command, cx.options()).await?;
+    Ok(Task { task_id: DONE })
+}
+
+/// `DisassociateAddress`.
+#[derive(FromArg)]
+pub(crate) struct DisassociateAddressArgs {
+    address_id: String,
+}
+
+/// Unties an address, which stays the account's.
+pub(crate) async fn disassociate(cx: &Cx<'_>, asked: DisassociateAddressArgs) -> Result<Task, Fault> {
+    let address = AddressRef::Id(id::read(&asked.address_id)?);
+    cx.cloud.run(&cx.caller, DisassociateAddress { address, from: None }, cx.options()).await?;
+    Ok(Task { task_id: DONE })
+}
+
+/// `ReleaseAddresses`.
+#[derive(FromArg)]
+pub(crate) struct ReleaseAddresses {
+    #[arg(max_items = ADDRESSES_PER_CALL as usize)]
+    address_ids: Vec<String>,
+}
+
+/// Gives addresses back to the pool, one after the other.
+pub(crate) async fn release(cx: &Cx<'_>, asked: ReleaseAddresses) -> Result<Task, Fault> {
+    for address in id::read_all(&asked.address_ids)? {
+        cx.cloud.run(&cx.caller, ReleaseAddress { address: AddressRef::Id(address) }, cx.options()).await?;
+    }
+    Ok(Task { task_id: DONE })
 }

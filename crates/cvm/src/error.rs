@@ -104,6 +104,7 @@ impl From<Error> for Fault {
             Error::Duplicate { noun, .. } => Fault::new(duplicate(*noun), sentence(&error)),
             Error::IncorrectState { noun, state, .. } => Fault::new(incorrect_state(*noun, state), sentence(&error)),
             Error::InUse { noun: Noun::Address, .. } => Fault::new("VpcIpIsUsed", sentence(&error)),
+            Error::InUse { noun: Noun::Volume, .. } => Fault::new("InvalidDisk.Busy", sentence(&error)),
             Error::InUse { .. } => Fault::new("ResourceInUse", sentence(&error)),
             Error::Protected { noun: Noun::Instance, .. } => Fault::new("UnsupportedOperation.InstancesProtected", sentence(&error)),
             Error::Protected { .. } => Fault::new("UnsupportedOperation", sentence(&error)),

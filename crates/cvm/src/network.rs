@@ -1,13 +1,13 @@
 //! VPCs.
 
-use control::{Field, Query};
-use model::{Vpc, VpcId};
+use control::{CreateVpc as Create, DeleteVpc as Delete, Field, ModifyVpc, Query};
+use model::{Error, Vpc, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
-use crate::tag::TagReply;
+use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, tag, time};
 
 /// `DescribeVpcs`.
@@ -63,7 +63,11 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVpcs) -> Result<Vpcs, F
     })?;
     let query = Query { ids: id::read_all(&asked.vpc_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
     let listed = cx.cloud.list::<Vpc>(&cx.caller, query).await?;
-    let reply = |vpc: Vpc| VpcReply {
+    Ok(Vpcs { total_count: listed.total, vpc_set: listed.rows.into_iter().map(|vpc| reply(cx, vpc)).collect() })
+}
+
+fn reply(cx: &Cx<'_>, vpc: Vpc) -> VpcReply {
+    VpcReply {
         vpc_id: id::shown(vpc.id),
         vpc_name: vpc.name,
         cidr_block: vpc.range.to_string(),
@@ -79,6 +83,68 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVpcs) -> Result<Vpcs, F
         ipv6_cidr_block_set: vec![],
         assistant_cidr_set: vec![],
         tag_set: tag::replies(&vpc.tags),
-    };
-    Ok(Vpcs { total_count: listed.total, vpc_set: listed.rows.into_iter().map(reply).collect() })
+    }
+}
+
+/// Shortest prefix of a VPC's range (VPC documents 16 to 28 for the private ranges).
+const PREFIX_SHORTEST: u8 = 16;
+
+/// `CreateVpc`.
+#[derive(FromArg)]
+pub(crate) struct CreateVpc {
+    vpc_name: String,
+    cidr_block: String,
+    #[arg(max_items = tag::TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+/// Parameters of `CreateVpc` that are not served.
+pub(crate) const CREATE_ABSENT: &[&str] = &[
+    "AddressType",
+    "DnsServers",
+    "DomainName",
+    "EnableMulticast",
+    "EnableRouteVpcPublish",
+    "EnableRouteVpcPublishIpv6",
+    "Ipv6CidrBlock",
+    "StackType",
+];
+
+/// A reply that shows one VPC.
+#[derive(IntoDoc)]
+pub(crate) struct Made {
+    vpc: VpcReply,
+}
+
+/// Makes a VPC. Its instances with a public address need no gateway, as in Tencent's VPC.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVpc) -> Result<Made, Fault> {
+    let range = asked.cidr_block.parse().map_err(|_| Error::invalid("VpcRange", "is no IPv4 range"))?;
+    let (name, tags) = (asked.vpc_name, tag::tags_of(asked.tags)?);
+    let command = Create { range, prefix_shortest: PREFIX_SHORTEST, open: true, name, description: String::new(), tags };
+    Ok(Made { vpc: reply(cx, cx.cloud.run(&cx.caller, command, cx.options()).await?) })
+}
+
+/// `ModifyVpcAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifyVpcAttribute {
+    vpc_id: String,
+    vpc_name: Option<String>,
+}
+
+/// Gives a VPC another name.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVpcAttribute) -> Result<(), Fault> {
+    let (id, name) = (id::read(&asked.vpc_id)?, asked.vpc_name);
+    let command = ModifyVpc { id, name, description: None, dns_support: None, dns_hostnames: None };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
+}
+
+/// `DeleteVpc`.
+#[derive(FromArg)]
+pub(crate) struct DeleteVpc {
+    vpc_id: String,
+}
+
+/// Deletes a VPC in which nothing is left.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteVpc) -> Result<(), Fault> {
+    Ok(cx.cloud.run(&cx.caller, Delete { id: id::read(&asked.vpc_id)? }, cx.options()).await.map(drop)?)
 }

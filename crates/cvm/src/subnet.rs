@@ -1,13 +1,13 @@
 //! Subnets.
 
-use control::{Field, Query};
-use model::{Subnet, SubnetId, VpcId};
+use control::{CreateSubnet as Create, DeleteSubnet as Delete, Field, ModifySubnet, Query};
+use model::{Error, Subnet, SubnetId, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
-use crate::tag::TagReply;
+use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, tag, time};
 
 /// `DescribeSubnets`.
@@ -92,4 +92,66 @@ fn reply(subnet: Subnet, free: u64) -> SubnetReply {
         subnet_name: subnet.name,
         zone: subnet.zone,
     }
+}
+
+/// Longest prefix of a subnet's range (VPC documents 29).
+const PREFIX_LONGEST: u8 = 29;
+
+/// `CreateSubnet`.
+#[derive(FromArg)]
+pub(crate) struct CreateSubnet {
+    vpc_id: String,
+    subnet_name: String,
+    cidr_block: String,
+    zone: String,
+    #[arg(max_items = tag::TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+/// A reply that shows one subnet.
+#[derive(IntoDoc)]
+pub(crate) struct Made {
+    subnet: SubnetReply,
+}
+
+/// Makes a subnet.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSubnet) -> Result<Made, Fault> {
+    let range = asked.cidr_block.parse().map_err(|_| Error::invalid("SubnetRange", "is no IPv4 range"))?;
+    let command = Create {
+        vpc: id::read(&asked.vpc_id)?,
+        zone: Some(asked.zone),
+        range,
+        prefix_longest: PREFIX_LONGEST,
+        name: asked.subnet_name,
+        description: String::new(),
+        tags: tag::tags_of(asked.tags)?,
+    };
+    let subnet = cx.cloud.run(&cx.caller, command, cx.options()).await?;
+    let free = subnet.capacity();
+    Ok(Made { subnet: reply(subnet, free) })
+}
+
+/// `ModifySubnetAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifySubnetAttribute {
+    subnet_id: String,
+    subnet_name: Option<String>,
+}
+
+/// Gives a subnet another name.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifySubnetAttribute) -> Result<(), Fault> {
+    let (id, name) = (id::read(&asked.subnet_id)?, asked.subnet_name);
+    let command = ModifySubnet { id, name, description: None, public_on_launch: None };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
+}
+
+/// `DeleteSubnet`.
+#[derive(FromArg)]
+pub(crate) struct DeleteSubnet {
+    subnet_id: String,
+}
+
+/// Deletes a subnet in which nothing is left.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteSubnet) -> Result<(), Fault> {
+    Ok(cx.cloud.run(&cx.caller, Delete { id: id::read(&asked.subnet_id)? }, cx.options()).await.map(drop)?)
 }

@@ -1,13 +1,13 @@
 //! Disks.
 
-use control::{Field, Query};
-use model::{Attachment, InstanceId, Volume, VolumeId, VolumeKind, VolumePhase};
+use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Options, Query};
+use model::{Attachment, Gib, InstanceId, Volume, VolumeId, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
-use crate::tag::TagReply;
+use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, tag, time};
 
 /// Kinds of disks, of which none promises more than this cloud's own.
@@ -253,4 +253,169 @@ fn reply(volume: &Volume) -> DiskReply {
         create_time: time::by_beijing(volume.created_at.timestamp()),
         tags: tag::replies(&volume.tags),
     }
+}
+
+/// Where a new disk lies.
+#[derive(FromArg)]
+pub(crate) struct PlacementArg {
+    zone: String,
+}
+
+/// `CreateDisks`.
+#[derive(FromArg)]
+pub(crate) struct CreateDisks {
+    placement: PlacementArg,
+    disk_type: DiskType,
+    disk_size: u32,
+    #[arg(default)]
+    disk_name: String,
+    #[arg(default = 1, range = 1..=DISKS_PER_CALL)]
+    disk_count: u32,
+    disk_charge_type: Option<ChargeType>,
+    client_token: Option<String>,
+    #[arg(max_items = tag::TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+/// Parameters of `CreateDisks` that are not served.
+pub(crate) const CREATE_ABSENT: &[&str] = &[
+    "AutoMountConfiguration",
+    "BurstPerformance",
+    "DeleteSnapshot",
+    "DiskBackupQuota",
+    "DiskChargePrepaid",
+    "Encrypt",
+    "EncryptType",
+    "KmsKeyId",
+    "Shareable",
+    "SnapshotId",
+    "ThroughputPerformance",
+];
+
+/// Most disks of one call; a quota of CBS's that it documents with this value.
+const DISKS_PER_CALL: u32 = 50;
+
+/// How a disk is charged: by the hour, which is the only way here.
+#[derive(Clone, Copy, FromArg)]
+pub(crate) enum ChargeType {
+    #[arg(name = "POSTPAID_BY_HOUR")]
+    Hourly,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Created {
+    disk_id_set: Vec<String>,
+}
+
+/// Makes empty disks. Those that were made before one was refused are deleted again.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, Fault> {
+    match asked.disk_charge_type {
+        None | Some(ChargeType::Hourly) => {}
+    }
+    let new = CreateVolume {
+        zone: asked.placement.zone,
+        size: Gib(asked.disk_size),
+        kind: asked.disk_type.kind(),
+        name: asked.disk_name,
+        description: String::new(),
+        tags: tag::tags_of(asked.tags)?,
+    };
+    let mut made: Vec<VolumeId> = Vec::new();
+    for number in 0..asked.disk_count {
+        // Each disk is a command of its own, so a repeated call finds each by a token of its own.
+        let client_token = asked.client_token.as_ref().map(|token| format!("{token}-{number}"));
+        match cx.cloud.run(&cx.caller, new.clone(), Options { client_token, dry_run: false }).await {
+            Ok(volume) => made.push(volume.id),
+            Err(refused) => {
+                for volume in made {
+                    // What cannot be deleted stays visible to the caller, who is told of the refusal either way.
+                    let _ = cx.cloud.run(&cx.caller, DeleteVolume { volume }, cx.options()).await;
+                }
+                return Err(refused.into());
+            }
+        }
+    }
+    Ok(Created { disk_id_set: made.into_iter().map(id::shown).collect() })
+}
+
+/// `AttachDisks`.
+#[derive(FromArg)]
+pub(crate) struct AttachDisks {
+    instance_id: String,
+    #[arg(max_items = DISKS_PER_CALL as usize)]
+    disk_ids: Vec<String>,
+    #[arg(default)]
+    delete_with_instance: bool,
+}
+
+/// Attaches disks, one after the other.
+pub(crate) async fn attach(cx: &Cx<'_>, asked: AttachDisks) -> Result<(), Fault> {
+    let (instance, delete_on_termination) = (id::read(&asked.instance_id)?, asked.delete_with_instance);
+    for volume in id::read_all(&asked.disk_ids)? {
+        let command = AttachVolume { volume, instance, device: None, delete_on_termination };
+        cx.cloud.run(&cx.caller, command, cx.options()).await?;
+    }
+    Ok(())
+}
+
+/// `DetachDisks`.
+#[derive(FromArg)]
+pub(crate) struct DetachDisks {
+    #[arg(max_items = DISKS_PER_CALL as usize)]
+    disk_ids: Vec<String>,
+    instance_id: Option<String>,
+}
+
+/// Detaches disks, one after the other.
+pub(crate) async fn detach(cx: &Cx<'_>, asked: DetachDisks) -> Result<(), Fault> {
+    let instance = asked.instance_id.as_deref().map(id::read).transpose()?;
+    for volume in id::read_all(&asked.disk_ids)? {
+        cx.cloud.run(&cx.caller, DetachVolume { volume, instance, device: None, force: false }, cx.options()).await?;
+    }
+    Ok(())
+}
+
+/// `TerminateDisks`.
+#[derive(FromArg)]
+pub(crate) struct TerminateDisks {
+    #[arg(max_items = DISKS_PER_CALL as usize)]
+    disk_ids: Vec<String>,
+}
+
+/// Deletes disks, one after the other.
+pub(crate) async fn terminate(cx: &Cx<'_>, asked: TerminateDisks) -> Result<(), Fault> {
+    for volume in id::read_all(&asked.disk_ids)? {
+        cx.cloud.run(&cx.caller, DeleteVolume { volume }, cx.options()).await?;
+    }
+    Ok(())
+}
+
+/// `ResizeDisk`.
+#[derive(FromArg)]
+pub(crate) struct ResizeDisk {
+    disk_id: String,
+    disk_size: u32,
+}
+
+/// Grows a disk, whether or not it is attached.
+pub(crate) async fn resize(cx: &Cx<'_>, asked: ResizeDisk) -> Result<(), Fault> {
+    let command = GrowVolume { volume: id::read(&asked.disk_id)?, size: Some(Gib(asked.disk_size)), kind: None };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
+}
+
+/// `ModifyDiskAttributes`.
+#[derive(FromArg)]
+pub(crate) struct ModifyDiskAttributes {
+    #[arg(max_items = DISKS_PER_CALL as usize)]
+    disk_ids: Vec<String>,
+    disk_name: Option<String>,
+    delete_with_instance: Option<bool>,
+}
+
+/// Changes what is said of disks.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyDiskAttributes) -> Result<(), Fault> {
+    let (ids, name) = (id::read_all(&asked.disk_ids)?, asked.disk_name);
+    let command = ModifyVolumes { ids, name, description: None, delete_on_termination: asked.delete_with_instance };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }

@@ -8,4 +8,6 @@ mod network;
 mod policy;
 mod region;
 mod security_group;
+mod volume;
+mod vpc;
 mod world;

@@ -1,0 +1,32 @@
+//! Disks: made, attached, grown, detached and deleted.
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_disk_lives_from_its_making_to_its_end() {
+    let world = World::new().await;
+    let instance = world.run("").await.remove(0);
+    let new = r#"{"Placement": {"Zone": "test-1a"}, "DiskType": "CLOUD_SSD", "DiskSize": 10, "DiskName": "data", "ClientToken": "one"}"#;
+    let made = world.golden("CreateDisks.json", "CreateDisks", new).await;
+    let disk = made["DiskIdSet"][0].as_str().unwrap().to_owned();
+    assert_eq!(world.json("CreateDisks", new).await["DiskIdSet"][0], disk.as_str(), "the token makes it once");
+    world.settle().await;
+    let on = format!(r#"{{"InstanceId": "{instance}", "DiskIds": ["{disk}"]}}"#);
+    world.golden("AttachDisks.json", "AttachDisks", &on).await;
+    world.settle().await;
+    world.refused("TerminateDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#), "InvalidDisk.Busy").await;
+    world.golden("ResizeDisk.json", "ResizeDisk", &format!(r#"{{"DiskId": "{disk}", "DiskSize": 20}}"#)).await;
+    let changed = format!(r#"{{"DiskIds": ["{disk}"], "DiskName": "more", "DeleteWithInstance": true}}"#);
+    world.golden("ModifyDiskAttributes.json", "ModifyDiskAttributes", &changed).await;
+    world.settle().await;
+    let shown = world.json("DescribeDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await["DiskSet"][0].clone();
+    assert_eq!((&shown["DiskState"], &shown["DiskSize"], &shown["DiskName"]), (&"ATTACHED".into(), &20.into(), &"more".into()));
+    world.golden("DetachDisks.json", "DetachDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await;
+    world.settle().await;
+    world.golden("TerminateDisks.json", "TerminateDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await;
+    world.settle().await;
+    assert_eq!(
+        world.json("DescribeDisks", &format!(r#"{{"Filters": [{{"Name": "disk-id", "Values": ["{disk}"]}}]}}"#)).await["TotalCount"],
+        0
+    );
+}

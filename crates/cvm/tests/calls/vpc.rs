@@ -1,0 +1,45 @@
+//! Networks and addresses of one's own.
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_vpc_and_its_subnet_come_and_go() {
+    let world = World::new().await;
+    let made = world.golden("CreateVpc.json", "CreateVpc", r#"{"VpcName": "own", "CidrBlock": "10.1.0.0/16"}"#).await;
+    let vpc = made["Vpc"]["VpcId"].as_str().unwrap().to_owned();
+    let inside = |range: &str| format!(r#"{{"VpcId": "{vpc}", "SubnetName": "first", "CidrBlock": "{range}", "Zone": "test-1a"}}"#);
+    let made = world.golden("CreateSubnet.json", "CreateSubnet", &inside("10.1.1.0/24")).await;
+    let subnet = made["Subnet"]["SubnetId"].as_str().unwrap().to_owned();
+    let refusal = world.call("CreateSubnet", &inside("10.1.1.128/25")).await;
+    assert!(crate::world::code_of(&refusal).is_some(), "two subnets do not share addresses");
+    world.golden("ModifyVpcAttribute.json", "ModifyVpcAttribute", &format!(r#"{{"VpcId": "{vpc}", "VpcName": "mine"}}"#)).await;
+    let renamed = format!(r#"{{"SubnetId": "{subnet}", "SubnetName": "one"}}"#);
+    world.golden("ModifySubnetAttribute.json", "ModifySubnetAttribute", &renamed).await;
+    assert_eq!(world.json("DescribeVpcs", &format!(r#"{{"VpcIds": ["{vpc}"]}}"#)).await["VpcSet"][0]["VpcName"], "mine");
+    assert_eq!(world.json("DescribeSubnets", &format!(r#"{{"SubnetIds": ["{subnet}"]}}"#)).await["SubnetSet"][0]["SubnetName"], "one");
+    let refusal = world.call("DeleteVpc", &format!(r#"{{"VpcId": "{vpc}"}}"#)).await;
+    assert!(crate::world::code_of(&refusal).is_some(), "a subnet is in it");
+    world.golden("DeleteSubnet.json", "DeleteSubnet", &format!(r#"{{"SubnetId": "{subnet}"}}"#)).await;
+    world.golden("DeleteVpc.json", "DeleteVpc", &format!(r#"{{"VpcId": "{vpc}"}}"#)).await;
+}
+
+#[tokio::test]
+async fn an_address_is_taken_tied_untied_and_given_back() {
+    let world = World::new().await;
+    let instance = world.run("").await.remove(0);
+    let new = r#"{"AddressCount": 2, "AddressName": "web", "InternetMaxBandwidthOut": 5}"#;
+    let made = world.golden("AllocateAddresses.json", "AllocateAddresses", new).await;
+    let address = made["AddressSet"][0].as_str().unwrap().to_owned();
+    let tied = format!(r#"{{"AddressId": "{address}", "InstanceId": "{instance}"}}"#);
+    world.golden("AssociateAddress.json", "AssociateAddress", &tied).await;
+    let shown = world.json("DescribeAddresses", &format!(r#"{{"AddressIds": ["{address}"]}}"#)).await["AddressSet"][0].clone();
+    assert_eq!((&shown["AddressStatus"], &shown["InstanceId"]), (&"BIND".into(), &instance.as_str().into()));
+    let one = format!(r#"{{"AddressId": "{address}"}}"#);
+    world.golden("DisassociateAddress.json", "DisassociateAddress", &one).await;
+    let all = format!(r#"{{"AddressIds": {}}}"#, made["AddressSet"]);
+    world.golden("ReleaseAddresses.json", "ReleaseAddresses", &all).await;
+    // A call that asks for more than the quota leaves none of them behind.
+    let refusal = world.call("AllocateAddresses", r#"{"AddressCount": 6}"#).await;
+    assert!(crate::world::code_of(&refusal).is_some());
+    assert_eq!(world.json("DescribeAddresses", "{}").await["TotalCount"], 0);
+}
