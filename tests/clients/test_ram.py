@@ -136,3 +136,26 @@ def test_a_role_is_assumed_with_a_token_that_ends(simulated, root):
     assert session.refused("sts", "GetCallerIdentity") == "InvalidSecurityToken.Malformed", "with the role its sessions end"
     root.ram("DeleteAccessKey", UserName="wang", UserAccessKeyId=made["AccessKeyId"])
     root.ram("DeleteUser", UserName="wang")
+
+
+def test_what_is_denied_under_one_clouds_name_is_denied_under_anothers(simulated, root):
+    root.ram("CreateUser", UserName="zhao")
+    made = root.ram("CreateAccessKey", UserName="zhao")["AccessKey"]
+    zhao = Tenant(simulated, made["AccessKeyId"], made["AccessKeySecret"])
+    root.ram("AttachPolicyToUser", UserName="zhao", PolicyType="System", PolicyName="AliyunECSFullAccess")
+    image = zhao.call("ecs", "DescribeImages", ImageName="pileus-linux", RegionId=simulated.region)["Images"]["Image"][0]["ImageId"]
+    launch = {"ImageId": image, "InstanceType": "ecs.t5-lc2m1.nano", "RegionId": simulated.region}
+    (id,) = zhao.call("ecs", "RunInstances", **launch)["InstanceIdSets"]["InstanceIdSet"]
+    statement = {"Effect": "Deny", "Action": ["ec2:TerminateInstances", "ec2:CreateVolume"], "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    root.ram("CreatePolicy", PolicyName="keep", PolicyDocument=text)
+    root.ram("AttachPolicyToUser", UserName="zhao", PolicyType="Custom", PolicyName="keep")
+    assert zhao.refused("ecs", "DeleteInstance", InstanceId=id, Force="true", RegionId=simulated.region) == "Forbidden.RAM"
+    disk = {"ZoneId": "local-1a", "Size": "20", "RegionId": simulated.region}
+    assert zhao.refused("ecs", "CreateDisk", **disk) == "Forbidden.RAM"
+    root.call("ecs", "DeleteInstance", InstanceId=id, Force="true", RegionId=simulated.region)
+    for kind, name in [("System", "AliyunECSFullAccess"), ("Custom", "keep")]:
+        root.ram("DetachPolicyFromUser", UserName="zhao", PolicyType=kind, PolicyName=name)
+    root.ram("DeletePolicy", PolicyName="keep")
+    root.ram("DeleteAccessKey", UserName="zhao", UserAccessKeyId=made["AccessKeyId"])
+    root.ram("DeleteUser", UserName="zhao")

@@ -14,6 +14,7 @@ use model::{AccessKey, AccountId, Error, Millis, Rights, RoleId, User, UserId};
 use secrecy::SecretString;
 use store::{StoreError, Tx};
 
+use crate::action::names_of;
 use crate::permission::documents_of;
 use crate::{Cloud, Failure};
 
@@ -293,19 +294,6 @@ impl Cloud {
     }
 }
 
-/// Actions of access control that IAM and RAM call differently. A denial under either name must hold for both.
-const RENAMED: &[(&str, &str)] = &[
-    ("AttachUserPolicy", "AttachPolicyToUser"),
-    ("DetachUserPolicy", "DetachPolicyFromUser"),
-    ("ListAttachedUserPolicies", "ListPoliciesForUser"),
-    ("AttachGroupPolicy", "AttachPolicyToGroup"),
-    ("DetachGroupPolicy", "DetachPolicyFromGroup"),
-    ("ListAttachedGroupPolicies", "ListPoliciesForGroup"),
-    ("AttachRolePolicy", "AttachPolicyToRole"),
-    ("DetachRolePolicy", "DetachPolicyFromRole"),
-    ("ListAttachedRolePolicies", "ListPoliciesForRole"),
-];
-
 /// An action and a resource as each of the clouds spells them.
 struct Spelled {
     actions: Vec<String>,
@@ -331,14 +319,8 @@ impl Spelled {
                 format!("qcs::cvm:{region}:uin/{account}:{}", in_tencents_spelling(path)),
             ]
         };
-        let other = RENAMED.iter().find_map(|(one, other)| match name {
-            _ if name == *one => Some(*other),
-            _ if name == *other => Some(*one),
-            _ => None,
-        });
-        let names = [Some(name), other.filter(|_| rights)];
-        let mut actions: Vec<String> =
-            names.iter().flatten().flat_map(|name| services.map(|service| format!("{service}:{name}"))).collect();
+        let names = names_of(name).into_iter();
+        let mut actions: Vec<String> = names.flat_map(|name| services.map(|service| format!("{service}:{name}"))).collect();
         // An action of another service, such as `vpc:DescribeVpcs`, goes by that name too.
         if !actions.iter().any(|known| known == action) {
             actions.push(action.to_owned());

@@ -2,6 +2,7 @@
 //! nothing else; machines are touched only by agents, which it meets through host documents and reports.
 
 mod account;
+mod action;
 mod address;
 mod auth;
 mod clock;
