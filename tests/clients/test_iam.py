@@ -213,12 +213,15 @@ def test_a_role_is_assumed_from_another_account_when_both_agree(simulated, iam, 
     assert code_of(sts.assume_role, RoleArn=role.replace("guest", "absent"), RoleSessionName="visit") == "AccessDenied"
 
 
-def test_a_users_own_session_may_what_the_user_may(simulated, iam, ann):
+def test_a_users_own_session_may_what_the_user_may(simulated, iam, ann, account):
     iam.put_user_policy(UserName="ann", PolicyName="look", PolicyDocument=document(allow("ec2:Describe*")))
     sts = simulated.client("sts", ann["AccessKeyId"], ann["SecretAccessKey"])
     credentials = sts.get_session_token(DurationSeconds=900)["Credentials"]
     session(simulated, credentials).describe_instances()
     assert session(simulated, credentials, "sts").get_caller_identity()["Arn"].endswith(":user/ann")
+    root = simulated.client("sts", account["key"], account["secret"])
+    assert code_of(root.get_session_token, DurationSeconds=7200) == "ValidationError", "a root's session lives an hour"
+    session(simulated, root.get_session_token()["Credentials"]).describe_vpcs()
 
 
 def test_conditions_hold_on_address_tag_and_region(simulated, iam, ann, account):

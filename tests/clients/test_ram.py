@@ -127,6 +127,14 @@ def test_a_role_is_assumed_with_a_token_that_ends(simulated, root):
     assert Tenant(simulated, credential=forged).refused("sts", "GetCallerIdentity") == "InvalidSecurityToken.Malformed"
     assert root.refused("sts", "AssumeRole", RoleArn=role["Arn"], RoleSessionName="night") == "NoPermission"
 
+    # Who may change a role's description may not say who assumes it.
+    root.ram("CreatePolicy", PolicyName="words", PolicyDocument=document("Allow", "ram:UpdateRole"))
+    root.ram("AttachPolicyToUser", UserName="wang", PolicyType="Custom", PolicyName="words")
+    wang.ram("UpdateRole", RoleName="Watcher", NewDescription="still looks")
+    assert wang.refused("ram", "UpdateRole", RoleName="Watcher", NewAssumeRolePolicyDocument=trust) == "NoPermission"
+    root.ram("DetachPolicyFromUser", UserName="wang", PolicyType="Custom", PolicyName="words")
+    root.ram("DeletePolicy", PolicyName="words")
+    root.ram("UpdateRole", RoleName="Watcher", NewAssumeRolePolicyDocument=trust)
     assert root.ram("UpdateRole", RoleName="Watcher", NewMaxSessionDuration=7200)["Role"]["MaxSessionDuration"] == 7200
     assert root.ram("GetRole", RoleName="Watcher")["Role"]["MaxSessionDuration"] == 7200
     assert [role["RoleName"] for role in root.ram("ListRoles")["Roles"]["Role"]] == ["Watcher"]

@@ -1,10 +1,10 @@
 //! What the clouds call the same action. A right to it, and more so a denial, is one under every name: else whoever may not
 //! `ec2:TerminateInstances` would end an instance by `ecs:DeleteInstance`.
 //!
-//! Calls that have one name everywhere are not listed. A call that does what two of another cloud do stands with both of them, so
-//! that it is denied where either is.
+//! Some calls do a part of what another cloud's call does, or more than it. A denial of one holds for the other; a right to one is
+//! none to the other. Calls that have one name everywhere are not listed.
 
-/// Names of one action each.
+/// Names of one action each: rights and denials hold for all of them.
 const SAME: &[&[&str]] = &[
     &["RunInstances", "CreateInstance"],
     &["StartInstances", "StartInstance"],
@@ -12,9 +12,9 @@ const SAME: &[&[&str]] = &[
     &["RebootInstances", "RebootInstance"],
     &["TerminateInstances", "DeleteInstances", "DeleteInstance"],
     &["DescribeInstanceStatus", "DescribeInstancesStatus"],
-    &["ModifyInstanceAttribute", "ResetInstanceAttribute", "ModifyInstancesAttribute", "ResetInstancesPassword"],
-    &["ModifyInstanceAttribute", "JoinSecurityGroup", "LeaveSecurityGroup", "AssociateSecurityGroups", "DisassociateSecurityGroups"],
-    &["DescribeInstanceAttribute", "DescribeUserData"],
+    &["ModifyInstanceAttribute", "ModifyInstancesAttribute"],
+    &["JoinSecurityGroup", "AssociateSecurityGroups"],
+    &["LeaveSecurityGroup", "DisassociateSecurityGroups"],
     &["GetConsoleOutput", "GetInstanceConsoleOutput"],
     &["DeleteKeyPair", "DeleteKeyPairs"],
     &["DescribeVolumes", "DescribeDisks"],
@@ -22,12 +22,11 @@ const SAME: &[&[&str]] = &[
     &["AttachVolume", "AttachDisk", "AttachDisks"],
     &["DetachVolume", "DetachDisk", "DetachDisks"],
     &["DeleteVolume", "DeleteDisk", "TerminateDisks"],
-    &["ModifyVolume", "ResizeDisk", "ModifyDiskAttribute", "ModifyDiskAttributes"],
+    &["ModifyVolume", "ResizeDisk"],
+    &["ModifyDiskAttribute", "ModifyDiskAttributes"],
     &["DescribeSecurityGroupRules", "DescribeSecurityGroupAttribute", "DescribeSecurityGroupPolicies"],
-    &["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroup", "CreateSecurityGroupPolicies"],
-    &["AuthorizeSecurityGroupEgress", "CreateSecurityGroupPolicies"],
-    &["RevokeSecurityGroupIngress", "RevokeSecurityGroup", "DeleteSecurityGroupPolicies"],
-    &["RevokeSecurityGroupEgress", "DeleteSecurityGroupPolicies"],
+    &["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroup"],
+    &["RevokeSecurityGroupIngress", "RevokeSecurityGroup"],
     &["DescribeSubnets", "DescribeVSwitches", "DescribeVSwitchAttributes"],
     &["CreateSubnet", "CreateVSwitch"],
     &["ModifySubnetAttribute", "ModifyVSwitchAttribute"],
@@ -37,7 +36,7 @@ const SAME: &[&[&str]] = &[
     &["DeleteRoute", "DeleteRouteEntry"],
     &["DisassociateRouteTable", "UnassociateRouteTable"],
     &["DescribeAddresses", "DescribeEipAddresses"],
-    &["AllocateAddress", "AllocateEipAddress", "AllocateAddresses", "AllocatePublicIpAddress"],
+    &["AllocateAddress", "AllocateEipAddress", "AllocateAddresses"],
     &["AssociateAddress", "AssociateEipAddress"],
     &["DisassociateAddress", "UnassociateEipAddress"],
     &["ReleaseAddress", "ReleaseEipAddress", "ReleaseAddresses"],
@@ -53,15 +52,35 @@ const SAME: &[&[&str]] = &[
     &["AttachRolePolicy", "AttachPolicyToRole"],
     &["DetachRolePolicy", "DetachPolicyFromRole"],
     &["ListAttachedRolePolicies", "ListPoliciesForRole"],
-    &["UpdateRole", "UpdateAssumeRolePolicy"],
     &["GetGroup", "ListUsersForGroup"],
+];
+
+/// Calls of which one does a part of what the others do: a denial of any holds for each.
+const OVERLAPPING: &[&[&str]] = &[
+    &["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroup", "CreateSecurityGroupPolicies"],
+    &["AuthorizeSecurityGroupEgress", "CreateSecurityGroupPolicies"],
+    &["RevokeSecurityGroupIngress", "RevokeSecurityGroup", "DeleteSecurityGroupPolicies"],
+    &["RevokeSecurityGroupEgress", "DeleteSecurityGroupPolicies"],
+    &["ModifyInstanceAttribute", "ModifyInstancesAttribute", "JoinSecurityGroup", "AssociateSecurityGroups"],
+    &["ModifyInstanceAttribute", "ModifyInstancesAttribute", "LeaveSecurityGroup", "DisassociateSecurityGroups"],
+    &["ModifyInstanceAttribute", "ModifyInstancesAttribute", "ResetInstancesPassword"],
+    &["DescribeInstanceAttribute", "DescribeUserData"],
+    &["AllocateAddress", "AllocateEipAddress", "AllocateAddresses", "AllocatePublicIpAddress"],
 ];
 
 /// Every name of an action, the given one first.
 pub(crate) fn names_of(name: &str) -> Vec<&str> {
-    let same = SAME.iter().filter(|names| names.contains(&name)).flat_map(|names| names.iter().copied());
+    together(SAME, name)
+}
+
+/// Every name of an action and of those that do a part of what it does or more; the given one alone when there are none.
+pub(crate) fn overlapping(name: &str) -> Vec<&str> {
+    together(OVERLAPPING, name)
+}
+
+fn together<'n>(groups: &[&[&'n str]], name: &'n str) -> Vec<&'n str> {
     let mut names = vec![name];
-    for other in same {
+    for other in groups.iter().filter(|group| group.contains(&name)).flat_map(|group| group.iter().copied()) {
         if !names.contains(&other) {
             names.push(other);
         }
@@ -77,7 +96,13 @@ mod tests {
     fn an_action_has_its_own_name_first_and_then_those_of_others() {
         assert_eq!(names_of("DeleteInstance"), ["DeleteInstance", "TerminateInstances", "DeleteInstances"]);
         assert_eq!(names_of("DescribeVpcs"), ["DescribeVpcs"]);
-        let both = names_of("CreateSecurityGroupPolicies");
+    }
+
+    #[test]
+    fn what_overlaps_shares_denials_and_no_rights() {
+        let both = overlapping("CreateSecurityGroupPolicies");
         assert!(both.contains(&"AuthorizeSecurityGroupIngress") && both.contains(&"AuthorizeSecurityGroupEgress"));
+        assert_eq!(names_of("CreateSecurityGroupPolicies"), ["CreateSecurityGroupPolicies"]);
+        assert_eq!(names_of("ResetInstancesPassword"), ["ResetInstancesPassword"]);
     }
 }

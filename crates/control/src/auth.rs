@@ -14,7 +14,7 @@ use model::{AccessKey, AccountId, Error, Millis, Rights, RoleId, User, UserId};
 use secrecy::SecretString;
 use store::{StoreError, Tx};
 
-use crate::action::names_of;
+use crate::action::{names_of, overlapping};
 use crate::permission::documents_of;
 use crate::{Cloud, Failure};
 
@@ -234,13 +234,10 @@ impl Cloud {
         };
         let account = target.account.unwrap_or(caller.account());
         let spelled = Spelled::of(caller.action, &self.region().name, account, target.path.as_deref().unwrap_or("*"));
-        let actions: Vec<&str> = spelled.actions.iter().map(String::as_str).collect();
-        let resources: Vec<&str> = spelled.resources.iter().map(String::as_str).collect();
         let context = self.context(caller, target);
-        let request = AccessRequest { actions: &actions, resources: &resources, principals: &[], context: &context };
-        match within.as_ref().map(|within| evaluate([within], &request)) {
+        match within.as_ref().map(|within| spelled.decide([within], &context)) {
             Some(narrowed) if !narrowed.is_allowed() => narrowed,
-            Some(_) | None => evaluate(documents, &request),
+            Some(_) | None => spelled.decide(documents, &context),
         }
     }
 
@@ -297,6 +294,8 @@ impl Cloud {
 /// An action and a resource as each of the clouds spells them.
 struct Spelled {
     actions: Vec<String>,
+    /// These, and actions of which a denial holds for this one.
+    overlapping: Vec<String>,
     resources: Vec<String>,
 }
 
@@ -319,13 +318,30 @@ impl Spelled {
                 format!("qcs::cvm:{region}:uin/{account}:{}", in_tencents_spelling(path)),
             ]
         };
-        let names = names_of(name).into_iter();
-        let mut actions: Vec<String> = names.flat_map(|name| services.map(|service| format!("{service}:{name}"))).collect();
+        let everywhere = |names: Vec<&str>| -> Vec<String> {
+            names.into_iter().flat_map(|name| services.map(|service| format!("{service}:{name}"))).collect()
+        };
+        let mut actions = everywhere(names_of(name));
         // An action of another service, such as `vpc:DescribeVpcs`, goes by that name too.
         if !actions.iter().any(|known| known == action) {
             actions.push(action.to_owned());
         }
-        Spelled { actions, resources }
+        let overlapping = [actions.clone(), everywhere(overlapping(name))].concat();
+        Spelled { actions, overlapping, resources }
+    }
+
+    /// What documents say of it.
+    fn decide<'d>(&self, documents: impl IntoIterator<Item = &'d Document> + Clone, context: &Context) -> Decision {
+        let resources: Vec<&str> = self.resources.iter().map(String::as_str).collect();
+        let decide = |actions: &[String]| {
+            let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
+            let request = AccessRequest { actions: &actions, resources: &resources, principals: &[], context };
+            evaluate(documents.clone(), &request)
+        };
+        match (decide(&self.actions), decide(&self.overlapping)) {
+            (_, denied @ Decision::DenyExplicit { .. }) => denied,
+            (decision, Decision::Allow { .. } | Decision::DenyImplicit) => decision,
+        }
     }
 }
 
@@ -360,13 +376,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_action_of_access_control_is_no_action_of_machines() {
+    fn an_action_is_looked_up_under_its_own_service_and_every_name() {
         let account = AccountId::from_u64(7).unwrap();
         let spelled = Spelled::of("iam:CreateUser", "here-1", account, "user/ann");
         assert_eq!(spelled.actions, ["iam:CreateUser", "ram:CreateUser", "cam:CreateUser"]);
         assert_eq!(spelled.resources[0], "arn:aws:iam::000000000007:user/ann");
         let spelled = Spelled::of("ecs:DescribeVpcs", "here-1", account, "*");
         assert_eq!(spelled.actions[0], "ec2:DescribeVpcs");
+        let denied = |text: &str, action: &str| {
+            let document = Document::identity(text).unwrap();
+            matches!(Spelled::of(action, "here-1", account, "*").decide([&document], &Context::new()), Decision::DenyExplicit { .. })
+        };
+        let egress =
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ec2:AuthorizeSecurityGroupEgress","Resource":"*"}]}"#;
+        assert!(denied(egress, "vpc:CreateSecurityGroupPolicies"), "it could open the way out");
+        assert!(!denied(egress, "ec2:AuthorizeSecurityGroupIngress"));
         let spelled = Spelled::of("vpc:DescribeVpcs", "here-1", account, "*");
         assert_eq!(spelled.actions, ["ec2:DescribeVpcs", "ecs:DescribeVpcs", "cvm:DescribeVpcs", "vpc:DescribeVpcs"]);
         let spelled = Spelled::of("ram:AttachPolicyToUser", "here-1", account, "user/ann");

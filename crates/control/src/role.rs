@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 use model::policy::{AccessRequest, Decision, Document, evaluate};
 use model::{
-    AccountId, Error, Millis, Noun, Permissions, Role, RoleId, SESSION_MAX_SECONDS, SESSION_MIN_SECONDS, User, UserId, check_document,
-    check_session_name,
+    AccountId, Error, Millis, Noun, Permissions, Role, RoleId, SESSION_MIN_SECONDS, User, UserId, check_document, check_session_name,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -27,6 +26,9 @@ use crate::{Cloud, Failure};
 
 /// Most roles of an account (IAM and RAM: 1,000).
 const ROLES_MAX: usize = 1_000;
+/// Longest session of a user and of a root, in seconds (STS, "GetSessionToken": 36 hours and one).
+const USER_SESSION_MAX_SECONDS: u32 = 129_600;
+const ROOT_SESSION_MAX_SECONDS: u32 = 3_600;
 /// Prefix of the public name of a temporary key, which AWS's clients know it by.
 pub const TEMPORARY_PREFIX: &str = "ASIA";
 
@@ -102,6 +104,17 @@ impl Command for UpdateRole {
 
     fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
         Ok(target(&self.name))
+    }
+
+    /// Who may change a role's description may not say who assumes it: IAM has a call of its own for that, RAM and we have one
+    /// for both.
+    fn authorize(&self, _: &Tx<'_>, cx: &Cx<'_>, targets: &[Target]) -> Result<(), Failure> {
+        cx.cloud.authorize(cx.caller, targets)?;
+        if self.trust.is_some() {
+            let changes_trust = Caller { action: "iam:UpdateAssumeRolePolicy", ..cx.caller.clone() };
+            cx.cloud.authorize(&changes_trust, targets)?;
+        }
+        Ok(())
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Role, Failure> {
@@ -273,8 +286,9 @@ impl Cloud {
 
     /// A temporary key of the caller itself, which must be a user.
     pub async fn session_token(&self, caller: &Caller, seconds: u32) -> Result<TemporaryKey, Error> {
-        if !(SESSION_MIN_SECONDS..=SESSION_MAX_SECONDS * 3).contains(&seconds) {
-            return Err(Error::invalid("DurationSeconds", "must be 900 to 129600 seconds"));
+        let longest = if caller.principal.is_root() { ROOT_SESSION_MAX_SECONDS } else { USER_SESSION_MAX_SECONDS };
+        if !(SESSION_MIN_SECONDS..=longest).contains(&seconds) {
+            return Err(Error::invalid("DurationSeconds", format!("must be {SESSION_MIN_SECONDS} to {longest} seconds")));
         }
         match &caller.principal.who {
             Who::Root(id) | Who::User { id, .. } if caller.principal.expires_at.is_none() => {

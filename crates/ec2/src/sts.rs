@@ -21,8 +21,9 @@ pub(crate) const ABSENT: &[&str] =
 /// Parameters of `GetSessionToken` that are not served.
 pub(crate) const MFA: &[&str] = &["SerialNumber", "TokenCode"];
 
-/// How long a session of a user lives unless it asks otherwise, in seconds: 12 hours.
+/// How long a session of a user and of a root lives unless it asks otherwise, in seconds: 12 hours and one.
 const USER_SESSION_SECONDS: u32 = 43_200;
+const ROOT_SESSION_SECONDS: u32 = 3_600;
 
 /// The parameters of `GetCallerIdentity`: none.
 #[derive(FromArg)]
@@ -114,8 +115,7 @@ fn role_of(arn: &str) -> Option<(AccountId, String)> {
 /// The parameters of `GetSessionToken`.
 #[derive(FromArg)]
 pub(crate) struct GetSessionToken {
-    #[arg(default = USER_SESSION_SECONDS)]
-    duration_seconds: u32,
+    duration_seconds: Option<u32>,
 }
 
 /// The reply of `GetSessionToken`.
@@ -126,5 +126,7 @@ pub(crate) struct SessionToken {
 
 /// Gives a temporary key of the caller itself.
 pub(crate) async fn session_token(cx: Cx, asked: GetSessionToken) -> Result<SessionToken, Refusal> {
-    Ok(SessionToken { credentials: credentials(cx.cloud.session_token(&cx.caller, asked.duration_seconds).await?) })
+    let usual = if cx.caller.principal.is_root() { ROOT_SESSION_SECONDS } else { USER_SESSION_SECONDS };
+    let key = cx.cloud.session_token(&cx.caller, asked.duration_seconds.unwrap_or(usual)).await?;
+    Ok(SessionToken { credentials: credentials(key) })
 }

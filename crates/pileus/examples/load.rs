@@ -18,7 +18,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use client::{Fallible, Signer, closes, reply};
+use client::{Fallible, Signer, reply};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -159,4 +159,10 @@ async fn connected(run: &Run) -> Result<TcpStream, std::io::Error> {
     let stream = TcpStream::connect(&run.options.endpoint).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Whether the server closes the connection after a reply, of which this is the head.
+fn closes(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    head.lines().any(|line| line.strip_prefix("connection:").is_some_and(|value| value.trim() == "close"))
 }

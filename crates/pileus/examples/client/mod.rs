@@ -40,13 +40,6 @@ pub async fn reply(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(u16,
     Ok((status, start))
 }
 
-/// Whether the server closes the connection after a reply, of which this is the head.
-#[allow(dead_code, reason = "a launch makes one call")]
-pub fn closes(head: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    head.lines().any(|line| line.strip_prefix("connection:").is_some_and(|value| value.trim() == "close"))
-}
-
 /// Signs calls with Signature Version 4.
 pub struct Signer {
     host: String,
