@@ -18,6 +18,7 @@ mod instance;
 mod instances;
 mod key_pair;
 mod launch;
+mod many;
 mod network;
 mod overview;
 mod password;
@@ -62,6 +63,7 @@ pub use instance::{
 };
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
+pub use many::Many;
 pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
 pub use overview::Overview;
 pub use password::hash as hash_password;

@@ -182,9 +182,9 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" CreateDisks => volume::create, volume::CreateDisks,
         Partly("empty disks, charged by the hour; every type is served as one"),
         volume::CREATE_ABSENT;
-    Cbs "cbs:" AttachDisks => volume::attach, volume::AttachDisks, Partly("one disk after the other"), &["AttachMode"];
-    Cbs "cbs:" DetachDisks => volume::detach, volume::DetachDisks, Partly("one disk after the other"), &[];
-    Cbs "cbs:" TerminateDisks => volume::terminate, volume::TerminateDisks, Partly("one disk after the other"), &["DeleteSnapshot"];
+    Cbs "cbs:" AttachDisks => volume::attach, volume::AttachDisks, Works, &["AttachMode"];
+    Cbs "cbs:" DetachDisks => volume::detach, volume::DetachDisks, Works, &[];
+    Cbs "cbs:" TerminateDisks => volume::terminate, volume::TerminateDisks, Works, &["DeleteSnapshot"];
     Cbs "cbs:" ResizeDisk => volume::resize, volume::ResizeDisk, Works, &[];
     Cbs "cbs:" ModifyDiskAttributes => volume::modify, volume::ModifyDiskAttributes, Works,
         &["BurstPerformanceOperation", "DiskType", "Portable"];
@@ -203,7 +203,7 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" AssociateAddress => address::associate, address::AssociateAddressArgs, Works,
         &["EipDirectConnection", "InstanceRegion"];
     Vpc "vpc:" DisassociateAddress => address::disassociate, address::DisassociateAddressArgs, Works, &["ReallocateNormalPublicIp"];
-    Vpc "vpc:" ReleaseAddresses => address::release, address::ReleaseAddresses, Partly("one address after the other"), &[];
+    Vpc "vpc:" ReleaseAddresses => address::release, address::ReleaseAddresses, Works, &[];
     Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
     Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole,
         Partly("a role is named by its name, not its number; a key acts for an hour unless it is said"), sts::ABSENT;

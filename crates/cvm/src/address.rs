@@ -1,7 +1,7 @@
 //! Public addresses: those that are kept, and those that instances have by themselves.
 
 use control::{
-    AddressRef, AddressView, AllocateAddress, AssociateAddress, AssociateTo, DisassociateAddress, Field, GivesWay, Options, Query,
+    AddressRef, AddressView, AllocateAddress, AssociateAddress, AssociateTo, DisassociateAddress, Field, GivesWay, Many, Options, Query,
     ReleaseAddress,
 };
 use jiff::Timestamp;
@@ -187,26 +187,13 @@ pub(crate) struct Allocated {
     task_id: &'static str,
 }
 
-/// Takes addresses from the public pool. Those that were taken before one was refused are given back.
+/// Takes addresses from the public pool: all of them or none.
 pub(crate) async fn allocate(cx: &Cx<'_>, asked: AllocateAddresses) -> Result<Allocated, Fault> {
     let tags = tag::tags_of(asked.tags)?;
     let new = AllocateAddress { name: asked.address_name, bandwidth: asked.internet_max_bandwidth_out, tags, ..Default::default() };
-    let mut made: Vec<AddressId> = Vec::new();
-    for number in 0..asked.address_count {
-        // Each address is a command of its own, so a repeated call finds each by a token of its own.
-        let client_token = asked.client_token.as_ref().map(|token| format!("{token}-{number}"));
-        match cx.cloud.run(&cx.caller, new.clone(), Options { client_token, dry_run: false }).await {
-            Ok(address) => made.push(address.id),
-            Err(refused) => {
-                for id in made {
-                    // What cannot be given back stays visible to the caller, who is told of the refusal either way.
-                    let _ = cx.cloud.run(&cx.caller, ReleaseAddress { address: AddressRef::Id(id) }, cx.options()).await;
-                }
-                return Err(refused.into());
-            }
-        }
-    }
-    Ok(Allocated { address_set: made.into_iter().map(id::shown).collect(), task_id: DONE })
+    let options = Options { client_token: asked.client_token, dry_run: false };
+    let made = cx.cloud.run(&cx.caller, Many(vec![new; asked.address_count as usize]), options).await?;
+    Ok(Allocated { address_set: made.into_iter().map(|address| id::shown(address.id)).collect(), task_id: DONE })
 }
 
 /// The task of a call that has ended when it is answered.
@@ -262,10 +249,10 @@ pub(crate) struct ReleaseAddresses {
     address_ids: Vec<String>,
 }
 
-/// Gives addresses back to the pool, one after the other.
+/// Gives addresses back to the pool: all of them or none.
 pub(crate) async fn release(cx: &Cx<'_>, asked: ReleaseAddresses) -> Result<Task, Fault> {
-    for address in id::read_all(&asked.address_ids)? {
-        cx.cloud.run(&cx.caller, ReleaseAddress { address: AddressRef::Id(address) }, cx.options()).await?;
-    }
+    let release = |address| ReleaseAddress { address: AddressRef::Id(address) };
+    let commands = id::read_some("AddressIds", &asked.address_ids)?.into_iter().map(release).collect();
+    cx.cloud.run(&cx.caller, Many(commands), cx.options()).await?;
     Ok(Task { task_id: DONE })
 }

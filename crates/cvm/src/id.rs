@@ -71,6 +71,11 @@ pub(crate) fn read_all<I: Id>(texts: &[String]) -> Result<Vec<I>, Fault> {
     texts.iter().map(|text| read(text)).collect()
 }
 
+/// Reads the ids of a parameter that must have some.
+pub(crate) fn read_some<I: Id>(parameter: &'static str, texts: &[String]) -> Result<Vec<I>, Fault> {
+    if texts.is_empty() { Err(Fault::missing(parameter)) } else { read_all(texts) }
+}
+
 /// Rewrites every id of ours in a sentence of the control plane's. A digit string after any of our prefixes is an id.
 pub(crate) fn in_sentence(sentence: &str) -> String {
     let swaps = [

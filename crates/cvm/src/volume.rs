@@ -1,6 +1,6 @@
 //! Disks.
 
-use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Options, Query};
+use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, Many, ModifyVolumes, Options, Query};
 use model::{Attachment, Gib, InstanceId, Volume, VolumeId, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
@@ -308,7 +308,7 @@ pub(crate) struct Created {
     disk_id_set: Vec<String>,
 }
 
-/// Makes empty disks. Those that were made before one was refused are deleted again.
+/// Makes empty disks: all of them or none.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, Fault> {
     match asked.disk_charge_type {
         None | Some(ChargeType::Hourly) => {}
@@ -321,22 +321,9 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, F
         description: String::new(),
         tags: tag::tags_of(asked.tags)?,
     };
-    let mut made: Vec<VolumeId> = Vec::new();
-    for number in 0..asked.disk_count {
-        // Each disk is a command of its own, so a repeated call finds each by a token of its own.
-        let client_token = asked.client_token.as_ref().map(|token| format!("{token}-{number}"));
-        match cx.cloud.run(&cx.caller, new.clone(), Options { client_token, dry_run: false }).await {
-            Ok(volume) => made.push(volume.id),
-            Err(refused) => {
-                for volume in made {
-                    // What cannot be deleted stays visible to the caller, who is told of the refusal either way.
-                    let _ = cx.cloud.run(&cx.caller, DeleteVolume { volume }, cx.options()).await;
-                }
-                return Err(refused.into());
-            }
-        }
-    }
-    Ok(Created { disk_id_set: made.into_iter().map(id::shown).collect() })
+    let options = Options { client_token: asked.client_token, dry_run: false };
+    let made = cx.cloud.run(&cx.caller, Many(vec![new; asked.disk_count as usize]), options).await?;
+    Ok(Created { disk_id_set: made.into_iter().map(|volume| id::shown(volume.id)).collect() })
 }
 
 /// `AttachDisks`.
@@ -349,14 +336,12 @@ pub(crate) struct AttachDisks {
     delete_with_instance: bool,
 }
 
-/// Attaches disks, one after the other.
+/// Attaches disks: all of them or none.
 pub(crate) async fn attach(cx: &Cx<'_>, asked: AttachDisks) -> Result<(), Fault> {
     let (instance, delete_on_termination) = (id::read(&asked.instance_id)?, asked.delete_with_instance);
-    for volume in id::read_all(&asked.disk_ids)? {
-        let command = AttachVolume { volume, instance, device: None, delete_on_termination };
-        cx.cloud.run(&cx.caller, command, cx.options()).await?;
-    }
-    Ok(())
+    let attach = |volume| AttachVolume { volume, instance, device: None, delete_on_termination };
+    let commands = id::read_some("DiskIds", &asked.disk_ids)?.into_iter().map(attach).collect();
+    Ok(cx.cloud.run(&cx.caller, Many(commands), cx.options()).await.map(drop)?)
 }
 
 /// `DetachDisks`.
@@ -367,13 +352,12 @@ pub(crate) struct DetachDisks {
     instance_id: Option<String>,
 }
 
-/// Detaches disks, one after the other.
+/// Detaches disks: all of them or none.
 pub(crate) async fn detach(cx: &Cx<'_>, asked: DetachDisks) -> Result<(), Fault> {
     let instance = asked.instance_id.as_deref().map(id::read).transpose()?;
-    for volume in id::read_all(&asked.disk_ids)? {
-        cx.cloud.run(&cx.caller, DetachVolume { volume, instance, device: None, force: false }, cx.options()).await?;
-    }
-    Ok(())
+    let detach = |volume| DetachVolume { volume, instance, device: None, force: false };
+    let commands = id::read_some("DiskIds", &asked.disk_ids)?.into_iter().map(detach).collect();
+    Ok(cx.cloud.run(&cx.caller, Many(commands), cx.options()).await.map(drop)?)
 }
 
 /// `TerminateDisks`.
@@ -383,12 +367,10 @@ pub(crate) struct TerminateDisks {
     disk_ids: Vec<String>,
 }
 
-/// Deletes disks, one after the other.
+/// Deletes disks: all of them or none.
 pub(crate) async fn terminate(cx: &Cx<'_>, asked: TerminateDisks) -> Result<(), Fault> {
-    for volume in id::read_all(&asked.disk_ids)? {
-        cx.cloud.run(&cx.caller, DeleteVolume { volume }, cx.options()).await?;
-    }
-    Ok(())
+    let commands = id::read_some("DiskIds", &asked.disk_ids)?.into_iter().map(|volume| DeleteVolume { volume }).collect();
+    Ok(cx.cloud.run(&cx.caller, Many(commands), cx.options()).await.map(drop)?)
 }
 
 /// `ResizeDisk`.
@@ -415,7 +397,7 @@ pub(crate) struct ModifyDiskAttributes {
 
 /// Changes what is said of disks.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyDiskAttributes) -> Result<(), Fault> {
-    let (ids, name) = (id::read_all(&asked.disk_ids)?, asked.disk_name);
+    let (ids, name) = (id::read_some("DiskIds", &asked.disk_ids)?, asked.disk_name);
     let command = ModifyVolumes { ids, name, description: None, delete_on_termination: asked.delete_with_instance };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }

@@ -11,6 +11,12 @@ async fn a_disk_lives_from_its_making_to_its_end() {
     let disk = made["DiskIdSet"][0].as_str().unwrap().to_owned();
     assert_eq!(world.json("CreateDisks", new).await["DiskIdSet"][0], disk.as_str(), "the token makes it once");
     world.settle().await;
+    world.refused("TerminateDisks", r#"{"DiskIds": []}"#, "MissingParameter").await;
+    let absent = "disk-00000000000000001";
+    let some = format!(r#"{{"InstanceId": "{instance}", "DiskIds": ["{disk}", "{absent}"]}}"#);
+    world.refused("AttachDisks", &some, "InvalidDiskId.NotFound").await;
+    let all = world.json("DescribeDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await;
+    assert_eq!(all["DiskSet"][0]["DiskState"], "UNATTACHED", "all of them or none");
     let on = format!(r#"{{"InstanceId": "{instance}", "DiskIds": ["{disk}"]}}"#);
     world.golden("AttachDisks.json", "AttachDisks", &on).await;
     world.settle().await;
