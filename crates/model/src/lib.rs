@@ -19,6 +19,7 @@ mod network;
 mod permission;
 pub mod policy;
 mod quota;
+pub mod reachability;
 mod role;
 mod route;
 mod security_group;

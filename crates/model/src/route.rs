@@ -3,7 +3,10 @@
 //! Every table has one route that is not in its list and cannot be changed: the VPC's own range stays inside. A subnet uses the
 //! table that it is associated with, else the main table of its VPC.
 
-use ipnet::Ipv4Net;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ipnet::{Ipv4Net, Ipv4Subnets};
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, InternetGateway, InternetGatewayId, Millis, RouteTableAssociationId, RouteTableId, SubnetId, Tags, Vpc, VpcId};
@@ -91,12 +94,34 @@ pub fn ways_out(vpc: &Vpc, tables: &[RouteTable], gateway: Option<&InternetGatew
     if gateway.is_none() && vpc.open {
         return vec![Ipv4Net::default()];
     }
+    let active = |route: &Route| route.is_active(gateway);
+    table_of(tables, subnet).map_or_else(Vec::new, |table| where_longest(&table.routes, active))
+}
+
+/// The table of a subnet: the one that it is tied to, else the main table of its VPC.
+pub fn table_of(tables: &[RouteTable], subnet: SubnetId) -> Option<&RouteTable> {
     let own = tables.iter().find(|table| table.has_subnet(subnet));
-    let table = own.or_else(|| tables.iter().find(|table| table.main.is_some()));
-    let routes = table.into_iter().flat_map(|table| &table.routes);
-    let mut ways: Vec<Ipv4Net> = routes.filter(|route| route.is_active(gateway)).map(|route| route.destination).collect();
-    ways.sort();
-    ways
+    own.or_else(|| tables.iter().find(|table| table.main.is_some()))
+}
+
+/// The ranges whose route with the longest prefix is one of those wanted, without overlaps and in order.
+fn where_longest(routes: &[Route], wanted: impl Fn(&Route) -> bool) -> Vec<Ipv4Net> {
+    let ends = |route: &Route| {
+        let range = route.destination.trunc();
+        [u64::from(range.network().to_bits()), u64::from(range.broadcast().to_bits()) + 1]
+    };
+    let cuts: BTreeSet<u64> = routes.iter().flat_map(ends).collect();
+    let cuts: Vec<u64> = cuts.into_iter().collect();
+    let mut out = Vec::new();
+    for piece in cuts.windows(2) {
+        // Both fit: a cut is at most one more than the last address, and only the end of a piece can be that.
+        let (from, to) = (Ipv4Addr::from_bits(piece[0] as u32), Ipv4Addr::from_bits((piece[1] - 1) as u32));
+        let over = routes.iter().filter(|route| route.destination.contains(&from));
+        if over.max_by_key(|route| route.destination.prefix_len()).is_some_and(&wanted) {
+            out.extend(Ipv4Subnets::new(from, to, 0));
+        }
+    }
+    Ipv4Net::aggregate(&out)
 }
 
 #[cfg(test)]
@@ -160,6 +185,18 @@ mod tests {
         assert_eq!(ways(false, Some(7), 1), ["0.0.0.0/0"]);
         assert_eq!(ways(false, Some(7), 2), [""; 0]);
         assert_eq!(ways(false, Some(7), 3), ["198.51.100.0/24", "203.0.113.0/24"]);
+    }
+
+    #[test]
+    fn the_longest_prefix_decides_also_when_it_leads_nowhere() {
+        let mut table = table(1, &["0.0.0.0/0", "10.1.0.0/16", "10.1.128.0/17", "255.255.255.255/32"], &[]);
+        for lost in [1, 3] {
+            table.routes[lost].target = RouteTarget::InternetGateway { gateway: InternetGatewayId::from_u64(9) };
+        }
+        let ways = ways_out(&vpc(false), &[table], Some(&gateway(7)), SubnetId::from_u64(1));
+        let has = |ip: [u8; 4]| ways.iter().any(|range| range.contains(&Ipv4Addr::from(ip)));
+        assert!(has([0, 0, 0, 0]) && has([10, 0, 255, 255]) && has([10, 1, 128, 0]) && has([10, 2, 0, 0]) && has([255, 255, 255, 254]));
+        assert!(!has([10, 1, 0, 0]) && !has([10, 1, 127, 255]) && !has([255, 255, 255, 255]));
     }
 
     #[test]

@@ -118,3 +118,22 @@ pub fn parse_udp(frame: &[u8], port: u16) -> Option<(Ipv4Addr, Vec<u8>)> {
     let (from, protocol, payload) = parse_ipv4(frame)?;
     (protocol == 17 && payload.get(2..4)? == port.to_be_bytes()).then(|| (from, payload[8..].to_vec()))
 }
+
+/// A TCP segment with its checksum, without which connection tracking passes it over.
+pub fn tcp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), flags: u8) -> Vec<u8> {
+    const SEQUENCE: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 2];
+    let ports = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+    let mut out = [&ports[..], &SEQUENCE, &[0x50, flags, 0x10, 0, 0, 0, 0, 0]].concat();
+    let pseudo = [&from.0.octets()[..], &to.0.octets(), &[0, 6], &(out.len() as u16).to_be_bytes()].concat();
+    let sum = checksum(&[pseudo, out.clone()].concat());
+    out[16..18].copy_from_slice(&sum.to_be_bytes());
+    out
+}
+
+/// The answer to an echo request.
+pub fn echo_reply(id: u16) -> Vec<u8> {
+    let mut out = [&[0, 0, 0, 0][..], &id.to_be_bytes(), &[0, 1]].concat();
+    let sum = checksum(&out);
+    out[2..4].copy_from_slice(&sum.to_be_bytes());
+    out
+}

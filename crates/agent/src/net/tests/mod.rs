@@ -8,5 +8,7 @@ mod lab;
 mod life;
 mod policy;
 mod public;
+mod reachability;
 mod services;
 mod spoofing;
+mod topology;

@@ -1,0 +1,346 @@
+//! Random networks as rows of the model, and the documents that a host gets of them.
+//!
+//! Two VPCs with the same range, three and two machines in two subnets each. Groups, their rules, who is in them, public
+//! addresses, gateways, route tables and their routes are drawn; interfaces stay, so that their guests can.
+
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+
+use hostspec::{GroupSpec, RuleSpec, SubnetSpec, VpcSpec};
+use model::reachability::{Endpoint, Flow};
+use model::*;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+
+use crate::guest::fixture;
+
+/// Ports of the services that are spoken to.
+pub const PORTS: RangeInclusive<u16> = 1..=4;
+/// An echo request.
+pub const PING: Flow = Flow::Icmp { kind: 8, code: 0 };
+
+/// The machines: the VPC of each, and its private address.
+const MACHINES: [(u64, Ipv4Addr); 5] = [
+    (1, Ipv4Addr::new(10, 0, 0, 5)),
+    (1, Ipv4Addr::new(10, 0, 0, 6)),
+    (1, Ipv4Addr::new(10, 0, 1, 7)),
+    (2, Ipv4Addr::new(10, 0, 0, 5)),
+    (2, Ipv4Addr::new(10, 0, 1, 6)),
+];
+/// Addresses that nobody has: one of a VPC, one of the public pool.
+const NOBODYS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 1, 99), Ipv4Addr::new(203, 0, 113, 99)];
+/// Security groups of each VPC.
+const GROUPS: u64 = 3;
+
+/// A network that was drawn.
+#[derive(Debug, Clone)]
+pub struct Topology {
+    /// Groups of VPC 1 and of VPC 2, each with the rules of each group.
+    rules: Vec<Vec<Vec<Rule>>>,
+    /// Groups of each machine, by their place in its VPC.
+    member_of: Vec<Vec<u64>>,
+    has_public: Vec<bool>,
+    vpcs: Vec<Exits>,
+    questions: Vec<(usize, usize, Flow)>,
+}
+
+/// What leads out of a VPC.
+#[derive(Debug, Clone)]
+struct Exits {
+    open: bool,
+    has_gateway: bool,
+    /// Routes of the main table, and of the second subnet's own if it has one: destination, and whether the gateway is the VPC's.
+    main: Vec<(ipnet::Ipv4Net, bool)>,
+    own: Option<Vec<(ipnet::Ipv4Net, bool)>>,
+}
+
+/// The interface of a machine.
+pub fn interface(at: usize) -> InterfaceId {
+    InterfaceId::from_u64(at as u64 + 1)
+}
+
+fn public(at: usize) -> Ipv4Addr {
+    Ipv4Addr::new(203, 0, 113, 10 + at as u8)
+}
+
+/// Draws a network with so many questions about it.
+pub fn topology(questions: usize) -> impl Strategy<Value = Topology> {
+    let places: Vec<u64> = (0..GROUPS).collect();
+    let question = (0..=MACHINES.len(), 0..=MACHINES.len() * 2 + NOBODYS.len(), flow());
+    let rules = (1_u64..=2).map(|vpc| vec(rules(vpc), GROUPS as usize)).collect::<Vec<_>>();
+    (
+        rules,
+        vec(subsequence(places, 1..=2), MACHINES.len()),
+        vec(prop_oneof![3 => Just(true), 1 => Just(false)], MACHINES.len()),
+        vec(exits(), 2),
+        vec(question, questions),
+    )
+        .prop_map(|(rules, member_of, has_public, vpcs, questions)| Topology { rules, member_of, has_public, vpcs, questions })
+}
+
+fn flow() -> impl Strategy<Value = Flow> {
+    prop_oneof![PORTS.prop_map(|port| Flow::Tcp { port }), PORTS.prop_map(|port| Flow::Udp { port }), Just(PING)]
+}
+
+fn protocol() -> impl Strategy<Value = Protocol> {
+    let span = || (PORTS, PORTS).prop_map(|(a, b)| (a.min(b), a.max(b)));
+    prop_oneof![
+        Just(Protocol::All),
+        Just(Protocol::All),
+        span().prop_map(|(from, to)| Protocol::Tcp { from, to }),
+        span().prop_map(|(from, to)| Protocol::Udp { from, to }),
+        prop_oneof![Just(None), Just(Some(8)), Just(Some(13))].prop_map(|kind| Protocol::Icmp { kind, code: None }),
+        prop_oneof![Just(1), Just(6), Just(17)].prop_map(|number| Protocol::Number { number }),
+    ]
+}
+
+/// The rules of a group. Most let everything out and half let much in, else next to nothing would be reached.
+fn rules(vpc: u64) -> impl Strategy<Value = Vec<Rule>> {
+    let likely = |direction, weight: u32| {
+        let open = Rule {
+            id: RuleId::from_u64(2),
+            direction,
+            verdict: Verdict::Accept,
+            priority: 2,
+            protocol: Protocol::All,
+            peer: Peer::Range { range: ipnet::Ipv4Net::default() },
+            description: String::new(),
+        };
+        prop_oneof![weight => Just(vec![open]), 2 => Just(vec![])]
+    };
+    (likely(Direction::Egress, 8), likely(Direction::Ingress, 3), vec(rule(vpc), 0..6)).prop_map(|(out, into, more)| [out, into, more].concat())
+}
+
+fn rule(vpc: u64) -> impl Strategy<Value = Rule> {
+    const RANGES: [&str; 7] =
+        ["0.0.0.0/0", "0.0.0.0/0", "10.0.0.0/24", "10.0.1.0/24", "10.0.0.5/32", "203.0.113.0/24", "203.0.113.10/31"];
+    let peer = prop_oneof![
+        3 => proptest::sample::select(&RANGES[..]).prop_map(|range| Peer::Range { range: range.parse().expect("a range") }),
+        1 => (0..GROUPS).prop_map(move |at| Peer::Group { group: group_id(vpc, at) }),
+    ];
+    let direction = prop_oneof![Just(Direction::Ingress), Just(Direction::Egress)];
+    let verdict = prop_oneof![4 => Just(Verdict::Accept), 1 => Just(Verdict::Drop)];
+    (direction, verdict, 1_u16..4, protocol(), peer).prop_map(|(direction, verdict, priority, protocol, peer)| Rule {
+        id: RuleId::from_u64(1),
+        direction,
+        verdict,
+        priority,
+        protocol,
+        peer,
+        description: String::new(),
+    })
+}
+
+fn exits() -> impl Strategy<Value = Exits> {
+    const DESTINATIONS: [&str; 4] = ["0.0.0.0/0", "203.0.113.0/24", "203.0.113.10/31", "203.0.113.1/32"];
+    let route = |text: &'static str| prop_oneof![4 => Just(true), 1 => Just(false)].prop_map(move |good| (text.parse().expect("a range"), good));
+    let routes = move || subsequence(DESTINATIONS.to_vec(), 0..=4).prop_flat_map(move |some| some.into_iter().map(route).collect::<Vec<_>>());
+    let often = || prop_oneof![4 => Just(true), 1 => Just(false)];
+    (any::<bool>(), often(), routes(), proptest::option::of(routes())).prop_map(|(open, has_gateway, main, own)| Exits {
+        open,
+        has_gateway,
+        main,
+        own,
+    })
+}
+
+fn group_id(vpc: u64, at: u64) -> SecurityGroupId {
+    SecurityGroupId::from_u64(vpc * 10 + at)
+}
+
+fn account() -> AccountId {
+    AccountId::from_u64(1).expect("one digit is below twelve")
+}
+
+impl Topology {
+    /// The questions: who asks (none is the machine beyond), whom, and what.
+    pub fn questions(&self, beyond: Ipv4Addr) -> Vec<(Option<usize>, Ipv4Addr, Flow)> {
+        let target = |at: usize| match at.checked_sub(MACHINES.len()) {
+            None => MACHINES[at].1,
+            Some(at) if at < MACHINES.len() => public(at),
+            Some(at) => NOBODYS.get(at - MACHINES.len()).copied().unwrap_or(beyond),
+        };
+        let drawn = self.questions.iter().map(|(from, to, flow)| {
+            let from = Some(*from).filter(|from| *from < MACHINES.len());
+            let port = |flow: &Flow| if let Flow::Tcp { port } | Flow::Udp { port } = *flow { port } else { *PORTS.start() };
+            // The machine beyond has sockets for UDP only.
+            let flow = if from.is_none() || target(*to) == beyond { Flow::Udp { port: port(flow) } } else { *flow };
+            (from, target(*to), flow)
+        });
+        // To itself a machine sends nothing; the machine beyond knows public addresses only.
+        let sensible = |(from, to, _): &(Option<usize>, Ipv4Addr, Flow)| match from {
+            Some(from) => *to != MACHINES[*from].1 && *to != public(*from),
+            None => to.octets()[0] == 203 && *to != beyond,
+        };
+        drawn.filter(sensible).collect()
+    }
+
+    /// Who has an address, as one who asks sees it.
+    pub fn owner(&self, from: Option<usize>, to: Ipv4Addr) -> Option<usize> {
+        let vpc = from.map(|from| MACHINES[from].0);
+        let private = (0..MACHINES.len()).find(|at| Some(MACHINES[*at].0) == vpc && MACHINES[*at].1 == to);
+        private.or_else(|| (0..MACHINES.len()).find(|at| self.has_public[*at] && public(*at) == to))
+    }
+
+    /// A machine with all that decides about its packets.
+    pub fn endpoint(&self, at: usize) -> Endpoint {
+        let number = MACHINES[at].0;
+        let interface = self.interface(at);
+        let mut groups = self.groups(number);
+        groups.retain(|group| interface.groups.contains(&group.id));
+        let public = self.has_public[at].then(|| self.address(at));
+        let exits = self.exits(number);
+        Endpoint {
+            interface,
+            is_running: true,
+            public,
+            vpc: vpc(number, exits.open),
+            tables: tables(number, exits),
+            gateway: exits.has_gateway.then(|| gateway(number)),
+            groups,
+        }
+    }
+
+    /// What a host with all the machines is told.
+    pub fn specs(&self) -> Vec<VpcSpec> {
+        [1, 2].map(|number| self.spec(number)).into()
+    }
+
+    fn spec(&self, number: u64) -> VpcSpec {
+        let exits = self.exits(number);
+        let (row, tables) = (vpc(number, exits.open), tables(number, exits));
+        let gateway = exits.has_gateway.then(|| gateway(number));
+        let here = || (0..MACHINES.len()).filter(|at| MACHINES[*at].0 == number);
+        let mut spec = fixture::vpc(number);
+        spec.subnets = (0..=1_u8)
+            .map(|third| SubnetSpec {
+                id: subnet(number, third),
+                range: format!("10.0.{third}.0/24").parse().expect("a range"),
+                gateway: Ipv4Addr::new(10, 0, third, 1),
+                ways_out: ways_out(&row, &tables, gateway.as_ref(), subnet(number, third)),
+            })
+            .collect();
+        spec.nics = here()
+            .map(|at| {
+                let row = self.interface(at);
+                let nic = fixture::nic(number, at as u64 + 1, row.ip);
+                let public_ip = self.has_public[at].then(|| public(at));
+                hostspec::NicSpec { subnet: row.subnet, mac: row.mac, public_ip, groups: row.groups, ..nic }
+            })
+            .collect();
+        let members = |id| here().map(|at| self.interface(at)).filter(|row| row.groups.contains(&id)).map(|row| row.ip).collect();
+        let group = |row: SecurityGroup| GroupSpec { id: row.id, rules: row.rules.iter().map(rule_spec).collect(), members: members(row.id) };
+        spec.groups = self.groups(number).into_iter().map(group).collect();
+        spec
+    }
+
+    fn exits(&self, number: u64) -> &Exits {
+        &self.vpcs[number as usize - 1]
+    }
+
+    fn groups(&self, number: u64) -> Vec<SecurityGroup> {
+        let rules = self.rules[number as usize - 1].iter().cloned();
+        let group = |(at, rules)| SecurityGroup {
+            id: group_id(number, at),
+            account: account(),
+            vpc: VpcId::from_u64(number),
+            name: at.to_string(),
+            description: String::new(),
+            rules,
+            created_at: Millis(0),
+            tags: Tags::new(),
+        };
+        (0..).zip(rules).map(group).collect()
+    }
+
+    fn interface(&self, at: usize) -> Interface {
+        let (number, ip) = MACHINES[at];
+        Interface {
+            id: interface(at),
+            account: account(),
+            vpc: VpcId::from_u64(number),
+            subnet: subnet(number, ip.octets()[2]),
+            ip,
+            mac: MacAddr([2, 0, 0, 0, 0, at as u8 + 1]),
+            instance: Some(InstanceId::from_u64(at as u64 + 1)),
+            delete_on_termination: true,
+            groups: self.member_of[at].iter().map(|place| group_id(number, *place)).collect(),
+            description: String::new(),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        }
+    }
+
+    fn address(&self, at: usize) -> Address {
+        Address {
+            id: AddressId::from_u64(at as u64),
+            account: account(),
+            ip: public(at),
+            kind: AddressKind::Elastic,
+            interface: Some(interface(at)),
+            association: None,
+            name: String::new(),
+            description: String::new(),
+            bandwidth: BANDWIDTH_USUAL,
+            created_at: Millis(0),
+            tags: Tags::new(),
+        }
+    }
+}
+
+fn rule_spec(rule: &Rule) -> RuleSpec {
+    let Rule { direction, verdict, priority, protocol, peer, .. } = *rule;
+    RuleSpec { direction, verdict, priority, protocol, peer }
+}
+
+fn subnet(vpc: u64, third: u8) -> SubnetId {
+    SubnetId::from_u64(vpc * 10 + u64::from(third))
+}
+
+fn vpc(number: u64, open: bool) -> Vpc {
+    Vpc {
+        id: VpcId::from_u64(number),
+        account: account(),
+        vni: number as u32,
+        range: "10.0.0.0/16".parse().expect("a range"),
+        is_default: false,
+        open,
+        dns_support: true,
+        dns_hostnames: false,
+        name: String::new(),
+        description: String::new(),
+        created_at: Millis(0),
+        tags: Tags::new(),
+    }
+}
+
+fn gateway(number: u64) -> InternetGateway {
+    let vpc = Some(VpcId::from_u64(number));
+    InternetGateway { id: InternetGatewayId::from_u64(number), account: account(), vpc, created_at: Millis(0), tags: Tags::new() }
+}
+
+fn tables(number: u64, exits: &Exits) -> Vec<RouteTable> {
+    const ANOTHERS: u64 = 99;
+    let route = |(destination, good): &(ipnet::Ipv4Net, bool)| {
+        let gateway = InternetGatewayId::from_u64(if *good { number } else { ANOTHERS });
+        Route { destination: *destination, target: RouteTarget::InternetGateway { gateway } }
+    };
+    let table = |id: u64, routes: &[_], own: bool| {
+        let tie = RouteTableAssociationId::from_u64(id);
+        RouteTable {
+            id: RouteTableId::from_u64(id),
+            account: account(),
+            vpc: VpcId::from_u64(number),
+            main: (!own).then_some(tie),
+            subnets: own.then(|| SubnetAssociation { id: tie, subnet: subnet(number, 1) }).into_iter().collect(),
+            routes: routes.iter().map(route).collect(),
+            name: String::new(),
+            description: String::new(),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        }
+    };
+    let own = exits.own.as_deref().map(|routes| table(number * 10 + 1, routes, true));
+    std::iter::once(table(number * 10, &exits.main, false)).chain(own).collect()
+}

@@ -1,0 +1,358 @@
+//! Whether a connection comes about, judged from the rows by the rules that hosts enforce, and what decides.
+//!
+//! ```text
+//!   sender ─ its groups, outward ─ its route ─┬─ local ─────────────────────────────┬─ receiver's groups, inward ─ receiver
+//!                                             └─ gateway ─ public address ─ gateway ─┘
+//! ```
+//!
+//! Groups are stateful, so answers ask no rule; they do ask for a route back. The judgement is about addresses and rules: it
+//! does not know whether somebody listens, and beyond the cloud it only knows that packets left. The property test of the
+//! agent's network holds it against real packets.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, Peer, Protocol, Route,
+    RouteTable, RouteTableId, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict, Vpc, table_of,
+};
+
+/// The packet that opens a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "protocol")]
+pub enum Flow {
+    /// TCP.
+    Tcp {
+        /// Destination port.
+        port: u16,
+    },
+    /// UDP.
+    Udp {
+        /// Destination port.
+        port: u16,
+    },
+    /// ICMP.
+    Icmp {
+        /// Type.
+        kind: u8,
+        /// Code.
+        code: u8,
+    },
+    /// Another protocol by its IANA number.
+    Other {
+        /// The number.
+        number: u8,
+    },
+}
+
+impl Flow {
+    /// The protocol's IANA number.
+    pub fn number(self) -> u8 {
+        match self {
+            Flow::Tcp { port: _ } => 6,
+            Flow::Udp { port: _ } => 17,
+            Flow::Icmp { kind: _, code: _ } => 1,
+            Flow::Other { number } => number,
+        }
+    }
+
+    /// Whether a rule about this protocol is about the packet.
+    pub fn is_of(self, protocol: Protocol) -> bool {
+        match (protocol, self) {
+            (Protocol::All, _) => true,
+            (Protocol::Tcp { from, to }, Flow::Tcp { port }) | (Protocol::Udp { from, to }, Flow::Udp { port }) => {
+                (from..=to).contains(&port)
+            }
+            (Protocol::Icmp { kind: None, code: _ }, Flow::Icmp { kind: _, code: _ }) => true,
+            (Protocol::Icmp { kind: Some(wanted), code: any }, Flow::Icmp { kind, code }) => {
+                wanted == kind && any.is_none_or(|wanted| wanted == code)
+            }
+            (Protocol::Number { number }, flow) => number == flow.number(),
+            (Protocol::Tcp { from: _, to: _ } | Protocol::Udp { from: _, to: _ } | Protocol::Icmp { kind: _, code: _ }, _) => false,
+        }
+    }
+}
+
+/// An interface with all that decides about its packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The interface.
+    pub interface: Interface,
+    /// Whether the instance that it is plugged into runs.
+    pub is_running: bool,
+    /// The public address that is translated to it.
+    pub public: Option<Address>,
+    /// Its VPC.
+    pub vpc: Vpc,
+    /// Every route table of the VPC.
+    pub tables: Vec<RouteTable>,
+    /// The VPC's internet gateway.
+    pub gateway: Option<InternetGateway>,
+    /// Its security groups.
+    pub groups: Vec<SecurityGroup>,
+}
+
+/// Who opens the connection.
+#[derive(Debug, Clone, Copy)]
+pub enum Sender<'a> {
+    /// An interface of the cloud.
+    Interface(&'a Endpoint),
+    /// Somebody beyond the cloud.
+    Beyond(Ipv4Addr),
+}
+
+/// Who has the address that is spoken to.
+#[derive(Debug, Clone, Copy)]
+pub enum Receiver<'a> {
+    /// An interface of the cloud, by its private address in the sender's VPC or by its public address.
+    Interface(&'a Endpoint),
+    /// Somebody beyond the cloud.
+    Beyond,
+    /// Nobody: an address of the sender's VPC or of the public pool that is not in use.
+    Nobody,
+}
+
+/// What a connection passes, in order, and what ends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// What is passed, the sender first.
+    pub steps: Vec<Step>,
+    /// Why it does not come about; none when it does.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// Something that a connection passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+pub enum Step {
+    /// An interface, at the beginning or the end.
+    Interface {
+        /// It.
+        interface: InterfaceId,
+        /// The instance that it is plugged into.
+        instance: Option<InstanceId>,
+    },
+    /// A rule that accepts it.
+    Accepted {
+        /// The group.
+        group: SecurityGroupId,
+        /// The rule.
+        rule: RuleId,
+        /// Whose side it was judged on.
+        direction: Direction,
+    },
+    /// The route that every table has: inside the VPC.
+    Local {
+        /// The VPC's range.
+        destination: Ipv4Net,
+    },
+    /// A route that is followed out of the VPC.
+    Route {
+        /// Its table.
+        table: RouteTableId,
+        /// The route.
+        route: Route,
+    },
+    /// The way out of a VPC that is open without a gateway.
+    Open,
+    /// An internet gateway.
+    Gateway {
+        /// It.
+        gateway: InternetGatewayId,
+    },
+    /// A public address in place of a private one, or the other way round.
+    Translated {
+        /// It.
+        address: AddressId,
+        /// The public address.
+        public: Ipv4Addr,
+        /// The private address.
+        private: Ipv4Addr,
+    },
+    /// Somebody beyond the cloud.
+    Beyond {
+        /// The address.
+        ip: Ipv4Addr,
+    },
+}
+
+/// Why a connection does not come about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "obstacle")]
+pub enum Obstacle {
+    /// The interface is plugged into no instance, or into one that does not run.
+    NotRunning {
+        /// The interface.
+        interface: InterfaceId,
+        /// The instance.
+        instance: Option<InstanceId>,
+    },
+    /// Nobody has the address.
+    Nobody {
+        /// It.
+        ip: Ipv4Addr,
+    },
+    /// No route leads to the address; for the receiver this is about its answers.
+    NoRoute {
+        /// The interface whose packets have nowhere to go.
+        interface: InterfaceId,
+        /// The table of its subnet.
+        table: Option<RouteTableId>,
+        /// The address.
+        ip: Ipv4Addr,
+    },
+    /// The route to the address leads to something that is not there.
+    Blackhole {
+        /// The interface whose packets are lost.
+        interface: InterfaceId,
+        /// The table.
+        table: RouteTableId,
+        /// The route.
+        route: Route,
+    },
+    /// An interface has no public address to leave its VPC with, or to be reached by.
+    NoPublicAddress {
+        /// The interface.
+        interface: InterfaceId,
+    },
+    /// The groups of an interface drop it.
+    Dropped {
+        /// The interface.
+        interface: InterfaceId,
+        /// Whose side it was judged on.
+        direction: Direction,
+        /// The groups that were asked.
+        groups: Vec<SecurityGroupId>,
+        /// The rule that drops it; none when no rule accepts it.
+        rule: Option<(SecurityGroupId, RuleId)>,
+    },
+}
+
+/// Judges a connection that `sender` opens to the address `to`, which `receiver` has.
+pub fn reach(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow) -> Way {
+    let mut steps = Vec::new();
+    let obstacle = judge(sender, receiver, to, flow, &mut steps).err();
+    Way { steps, obstacle }
+}
+
+fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, steps: &mut Vec<Step>) -> Result<(), Obstacle> {
+    let from = match sender {
+        Sender::Beyond(ip) => {
+            steps.push(Step::Beyond { ip });
+            ip
+        }
+        Sender::Interface(from) => {
+            from.appear(steps)?;
+            if from.vpc.range.contains(&to) {
+                return inside(from, receiver, to, flow, steps);
+            }
+            from.accepts(Direction::Egress, flow, Other { ip: to, groups: &[] }, steps)?;
+            from.leave(to, steps)?
+        }
+    };
+    match receiver {
+        Receiver::Beyond => {
+            steps.push(Step::Beyond { ip: to });
+            Ok(())
+        }
+        Receiver::Nobody => Err(Obstacle::Nobody { ip: to }),
+        Receiver::Interface(end) => {
+            let answers = &mut Vec::new();
+            end.leave(from, answers)?;
+            // What answers pass on their way out is what the packet passes on its way in.
+            steps.extend(answers.iter().rev());
+            end.accepts(Direction::Ingress, flow, Other { ip: from, groups: &[] }, steps)?;
+            end.appear(steps)
+        }
+    }
+}
+
+/// The way inside a VPC.
+fn inside(from: &Endpoint, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, steps: &mut Vec<Step>) -> Result<(), Obstacle> {
+    let end = match receiver {
+        Receiver::Interface(end) => end,
+        Receiver::Beyond | Receiver::Nobody => return Err(Obstacle::Nobody { ip: to }),
+    };
+    from.accepts(Direction::Egress, flow, Other { ip: to, groups: &end.interface.groups }, steps)?;
+    steps.push(Step::Local { destination: from.vpc.range });
+    end.accepts(Direction::Ingress, flow, Other { ip: from.interface.ip, groups: &from.interface.groups }, steps)?;
+    end.appear(steps)
+}
+
+/// The other end, as the rules of a group see it. Groups are seen inside one VPC only.
+struct Other<'a> {
+    ip: Ipv4Addr,
+    groups: &'a [SecurityGroupId],
+}
+
+impl Other<'_> {
+    fn is(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Range { range } => range.contains(&self.ip),
+            Peer::Group { group } => self.groups.contains(&group),
+        }
+    }
+}
+
+impl Endpoint {
+    fn appear(&self, steps: &mut Vec<Step>) -> Result<(), Obstacle> {
+        let (interface, instance) = (self.interface.id, self.interface.instance);
+        if !self.is_running {
+            return Err(Obstacle::NotRunning { interface, instance });
+        }
+        steps.push(Step::Interface { interface, instance });
+        Ok(())
+    }
+
+    /// Asks the groups: the first rule by priority decides, within one priority a drop, and without any the packet is dropped.
+    fn accepts(&self, direction: Direction, flow: Flow, other: Other<'_>, steps: &mut Vec<Step>) -> Result<(), Obstacle> {
+        let about = |rule: &Rule| rule.direction == direction && flow.is_of(rule.protocol) && other.is(rule.peer);
+        let rules = self.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group.id, rule)));
+        let first = rules.filter(|(_, rule)| about(rule)).min_by_key(|(_, rule)| (rule.priority, rule.verdict == Verdict::Accept));
+        match first {
+            Some((group, rule)) if rule.verdict == Verdict::Accept => {
+                steps.push(Step::Accepted { group, rule: rule.id, direction });
+                Ok(())
+            }
+            dropping => Err(Obstacle::Dropped {
+                interface: self.interface.id,
+                direction,
+                groups: self.interface.groups.clone(),
+                rule: dropping.map(|(group, rule)| (group, rule.id)),
+            }),
+        }
+    }
+
+    /// The way out of the VPC to an address, and the address that the packets carry then.
+    fn leave(&self, to: Ipv4Addr, steps: &mut Vec<Step>) -> Result<Ipv4Addr, Obstacle> {
+        let interface = self.interface.id;
+        match (&self.gateway, self.vpc.open) {
+            (None, true) => steps.push(Step::Open),
+            (gateway, _) => {
+                let (table, route) = self.route(to)?;
+                if !route.is_active(gateway.as_ref()) {
+                    return Err(Obstacle::Blackhole { interface, table, route });
+                }
+                steps.push(Step::Route { table, route });
+                steps.extend(gateway.as_ref().map(|gateway| Step::Gateway { gateway: gateway.id }));
+            }
+        }
+        let address = self.public.as_ref().ok_or(Obstacle::NoPublicAddress { interface })?;
+        steps.push(Step::Translated { address: address.id, public: address.ip, private: self.interface.ip });
+        Ok(address.ip)
+    }
+
+    /// The route of the subnet's table with the longest prefix.
+    fn route(&self, to: Ipv4Addr) -> Result<(RouteTableId, Route), Obstacle> {
+        let table = table_of(&self.tables, self.interface.subnet);
+        let routes = table.into_iter().flat_map(|table| table.routes.iter().map(|route| (table.id, *route)));
+        let longest = routes.filter(|(_, route)| route.destination.contains(&to)).max_by_key(|(_, route)| route.destination.prefix_len());
+        longest.ok_or(Obstacle::NoRoute { interface: self.interface.id, table: table.map(|table| table.id), ip: to })
+    }
+}
+
+#[cfg(test)]
+#[path = "reachability_tests.rs"]
+mod tests;

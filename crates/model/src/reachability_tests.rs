@@ -1,0 +1,219 @@
+use super::*;
+use crate::{
+    AccountId, AddressKind, AssociationId, Millis, PRIORITY_FIRST, RouteTableAssociationId, RouteTarget, SubnetAssociation, SubnetId, Tags,
+    VpcId,
+};
+
+const PUBLIC_A: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
+const PUBLIC_B: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 6);
+const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+const HTTPS: Flow = Flow::Tcp { port: 443 };
+
+fn account() -> AccountId {
+    AccountId::from_u64(1).unwrap()
+}
+
+fn rule(id: u64, direction: Direction, verdict: Verdict, priority: u16, protocol: Protocol, peer: Peer) -> Rule {
+    Rule { id: RuleId::from_u64(id), direction, verdict, priority, protocol, peer, description: String::new() }
+}
+
+fn from(range: &str) -> Peer {
+    Peer::Range { range: range.parse().unwrap() }
+}
+
+/// A group of this number that lets everything out, and these rules.
+fn group(id: u64, rules: Vec<Rule>) -> SecurityGroup {
+    let everything = rule(id * 100, Direction::Egress, Verdict::Accept, PRIORITY_FIRST, Protocol::All, from("0.0.0.0/0"));
+    SecurityGroup {
+        id: SecurityGroupId::from_u64(id),
+        account: account(),
+        vpc: VpcId::from_u64(1),
+        name: String::new(),
+        description: String::new(),
+        rules: [vec![everything], rules].concat(),
+        created_at: Millis(0),
+        tags: Tags::new(),
+    }
+}
+
+/// An endpoint 10.0.0.N of subnet N with a main table that leads everything to gateway 7, which the VPC has.
+fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
+    let (id, vpc) = (u64::from(n), VpcId::from_u64(1));
+    let target = RouteTarget::InternetGateway { gateway: InternetGatewayId::from_u64(7) };
+    let table = RouteTable {
+        id: RouteTableId::from_u64(1),
+        account: account(),
+        vpc,
+        main: Some(RouteTableAssociationId::from_u64(1)),
+        subnets: vec![],
+        routes: vec![Route { destination: Ipv4Net::default(), target }],
+        name: String::new(),
+        description: String::new(),
+        created_at: Millis(0),
+        tags: Tags::new(),
+    };
+    Endpoint {
+        interface: Interface {
+            id: InterfaceId::from_u64(id),
+            account: account(),
+            vpc,
+            subnet: SubnetId::from_u64(id),
+            ip: Ipv4Addr::new(10, 0, 0, n),
+            mac: crate::MacAddr([2, 0, 0, 0, 0, n]),
+            instance: Some(InstanceId::from_u64(id)),
+            delete_on_termination: true,
+            groups: groups.iter().map(|group| group.id).collect(),
+            description: String::new(),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        },
+        is_running: true,
+        public: None,
+        vpc: Vpc {
+            id: vpc,
+            account: account(),
+            vni: 1,
+            range: "10.0.0.0/16".parse().unwrap(),
+            is_default: false,
+            open: false,
+            dns_support: true,
+            dns_hostnames: false,
+            name: String::new(),
+            description: String::new(),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        },
+        tables: vec![table],
+        gateway: Some(InternetGateway {
+            id: InternetGatewayId::from_u64(7),
+            account: account(),
+            vpc: Some(vpc),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        }),
+        groups,
+    }
+}
+
+fn with_public(mut endpoint: Endpoint, ip: Ipv4Addr) -> Endpoint {
+    endpoint.public = Some(Address {
+        id: AddressId::from_u64(u64::from(ip.octets()[3])),
+        account: account(),
+        ip,
+        kind: AddressKind::Elastic,
+        interface: Some(endpoint.interface.id),
+        association: Some(AssociationId::from_u64(1)),
+        name: String::new(),
+        description: String::new(),
+        bandwidth: 100,
+        created_at: Millis(0),
+        tags: Tags::new(),
+    });
+    endpoint
+}
+
+/// An endpoint in a group that accepts HTTPS from anywhere.
+fn server(n: u8) -> Endpoint {
+    let https = rule(9, Direction::Ingress, Verdict::Accept, PRIORITY_FIRST, Protocol::Tcp { from: 443, to: 443 }, from("0.0.0.0/0"));
+    endpoint(n, vec![group(u64::from(n), vec![https])])
+}
+
+fn client(n: u8) -> Endpoint {
+    endpoint(n, vec![group(u64::from(n), vec![])])
+}
+
+fn ask(a: &Endpoint, b: &Endpoint, to: Ipv4Addr, flow: Flow) -> Way {
+    reach(Sender::Interface(a), Receiver::Interface(b), to, flow)
+}
+
+#[test]
+fn inside_a_vpc_the_groups_of_both_ends_decide() {
+    let (a, b) = (client(5), server(6));
+    let way = ask(&a, &b, b.interface.ip, HTTPS);
+    assert_eq!(way.obstacle, None);
+    let accepted: Vec<RuleId> = way.steps.iter().filter_map(|step| if let Step::Accepted { rule, .. } = step { Some(*rule) } else { None }).collect();
+    assert_eq!(accepted, [RuleId::from_u64(500), RuleId::from_u64(9)]);
+    let refused = ask(&a, &b, b.interface.ip, Flow::Tcp { port: 80 });
+    let by = Obstacle::Dropped { interface: b.interface.id, direction: Direction::Ingress, groups: b.interface.groups.clone(), rule: None };
+    assert_eq!(refused.obstacle, Some(by));
+}
+
+#[test]
+fn the_rule_that_drops_is_named() {
+    let mut b = server(6);
+    b.groups[0].rules.push(rule(66, Direction::Ingress, Verdict::Drop, PRIORITY_FIRST, Protocol::All, from("10.0.0.5/32")));
+    let way = ask(&client(5), &b, b.interface.ip, HTTPS);
+    let rule = Some((SecurityGroupId::from_u64(6), RuleId::from_u64(66)));
+    assert!(matches!(way.obstacle, Some(Obstacle::Dropped { rule: by, direction: Direction::Ingress, .. }) if by == rule));
+    // A rule that comes earlier wins over it.
+    b.groups[0].rules.last_mut().unwrap().priority = 2;
+    assert_eq!(ask(&client(5), &b, b.interface.ip, HTTPS).obstacle, None);
+}
+
+#[test]
+fn a_group_is_a_peer_inside_the_vpc_and_not_by_public_addresses() {
+    let peer = Peer::Group { group: SecurityGroupId::from_u64(5) };
+    let members = rule(9, Direction::Ingress, Verdict::Accept, PRIORITY_FIRST, Protocol::All, peer);
+    let (a, b) = (with_public(client(5), PUBLIC_A), with_public(endpoint(6, vec![group(6, vec![members])]), PUBLIC_B));
+    assert_eq!(ask(&a, &b, b.interface.ip, HTTPS).obstacle, None);
+    assert!(matches!(ask(&a, &b, PUBLIC_B, HTTPS).obstacle, Some(Obstacle::Dropped { direction: Direction::Ingress, .. })));
+}
+
+#[test]
+fn public_addresses_and_routes_are_wanted_at_both_ends() {
+    let (a, b) = (with_public(client(5), PUBLIC_A), with_public(server(6), PUBLIC_B));
+    let way = ask(&a, &b, PUBLIC_B, HTTPS);
+    assert_eq!(way.obstacle, None);
+    let addresses: Vec<Ipv4Addr> =
+        way.steps.iter().filter_map(|step| if let Step::Translated { public, .. } = step { Some(*public) } else { None }).collect();
+    assert_eq!(addresses, [PUBLIC_A, PUBLIC_B]);
+    let private = client(5);
+    assert_eq!(ask(&private, &b, PUBLIC_B, HTTPS).obstacle, Some(Obstacle::NoPublicAddress { interface: private.interface.id }));
+    let mut mute = b.clone();
+    mute.tables[0].routes.clear();
+    let lost = Obstacle::NoRoute { interface: b.interface.id, table: Some(RouteTableId::from_u64(1)), ip: PUBLIC_A };
+    assert_eq!(ask(&a, &mute, PUBLIC_B, HTTPS).obstacle, Some(lost));
+}
+
+#[test]
+fn a_route_to_a_gateway_that_is_gone_is_named() {
+    let mut a = with_public(client(5), PUBLIC_A);
+    a.gateway = None;
+    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS);
+    let (table, route) = (RouteTableId::from_u64(1), a.tables[0].routes[0]);
+    assert_eq!(way.obstacle, Some(Obstacle::Blackhole { interface: a.interface.id, table, route }));
+    // A VPC that is open needs none.
+    a.vpc.open = true;
+    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS);
+    assert_eq!((way.obstacle, way.steps.last()), (None, Some(&Step::Beyond { ip: WORLD })));
+}
+
+#[test]
+fn a_subnet_with_its_own_table_does_not_use_the_main_one() {
+    let mut a = with_public(client(5), PUBLIC_A);
+    let tie = SubnetAssociation { id: RouteTableAssociationId::from_u64(2), subnet: a.interface.subnet };
+    let own = RouteTable { id: RouteTableId::from_u64(2), main: None, subnets: vec![tie], routes: vec![], ..a.tables[0].clone() };
+    a.tables.push(own);
+    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS);
+    assert!(matches!(way.obstacle, Some(Obstacle::NoRoute { table: Some(table), .. }) if table == RouteTableId::from_u64(2)));
+}
+
+#[test]
+fn the_world_reaches_a_public_address_whose_groups_accept_it() {
+    let b = with_public(server(6), PUBLIC_B);
+    let way = reach(Sender::Beyond(WORLD), Receiver::Interface(&b), PUBLIC_B, HTTPS);
+    assert_eq!((way.obstacle, way.steps.first()), (None, Some(&Step::Beyond { ip: WORLD })));
+    let way = reach(Sender::Beyond(WORLD), Receiver::Interface(&b), PUBLIC_B, Flow::Icmp { kind: 8, code: 0 });
+    assert!(matches!(way.obstacle, Some(Obstacle::Dropped { direction: Direction::Ingress, .. })));
+}
+
+#[test]
+fn nobody_and_what_does_not_run_is_not_reached() {
+    let (a, mut b) = (client(5), server(6));
+    let gone = Ipv4Addr::new(10, 0, 0, 99);
+    assert_eq!(reach(Sender::Interface(&a), Receiver::Nobody, gone, HTTPS).obstacle, Some(Obstacle::Nobody { ip: gone }));
+    b.is_running = false;
+    let stopped = Obstacle::NotRunning { interface: b.interface.id, instance: b.interface.instance };
+    assert_eq!(ask(&a, &b, b.interface.ip, HTTPS).obstacle, Some(stopped.clone()));
+    assert_eq!(ask(&b, &a, a.interface.ip, HTTPS).obstacle, Some(stopped));
+}
