@@ -57,14 +57,18 @@ def launch(cloud, ec2, subnet, ip, public):
     return made["Instances"][0]["InstanceId"]
 
 
-def remove_vpc(ec2, vpc):
-    """Removes a VPC with everything in it, whatever a failed test has left."""
-    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
-    found = ec2.describe_instances(Filters=of_vpc)["Reservations"]
+def remove_instances(ec2, vpc):
+    found = ec2.describe_instances(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Reservations"]
     ids = [instance["InstanceId"] for reservation in found for instance in reservation["Instances"]]
     if ids:
         ec2.terminate_instances(InstanceIds=ids)
         ec2.get_waiter("instance_terminated").wait(InstanceIds=ids, WaiterConfig=SOON)
+
+
+def remove_vpc(ec2, vpc):
+    """Removes a VPC with everything in it, whatever a failed test has left."""
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    remove_instances(ec2, vpc)
     for subnet in ec2.describe_subnets(Filters=of_vpc)["Subnets"]:
         ec2.delete_subnet(SubnetId=subnet["SubnetId"])
     for gateway in ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])["InternetGateways"]:

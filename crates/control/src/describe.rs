@@ -102,6 +102,16 @@ pub enum Field {
     IsRoot,
     /// Whether a volume goes with its instance: `true` or `false`.
     IsDeletedWithInstance,
+    /// Who opens a connection.
+    Source,
+    /// Whom it is to.
+    Destination,
+    /// A destination port.
+    Port,
+    /// The question that was answered.
+    Path,
+    /// Whether the answer was yes: `true` or `false`.
+    IsReached,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.

@@ -90,6 +90,11 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Size
         | Field::IsRoot
         | Field::IsDeletedWithInstance
+        | Field::Source
+        | Field::Destination
+        | Field::Port
+        | Field::Path
+        | Field::IsReached
         | Field::Fingerprint => None,
     }?;
     Some(store::Filter { field, any })
@@ -239,6 +244,11 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Size
         | Field::IsRoot
         | Field::IsDeletedWithInstance
+        | Field::Source
+        | Field::Destination
+        | Field::Port
+        | Field::Path
+        | Field::IsReached
         | Field::Fingerprint => vec![],
     }
 }

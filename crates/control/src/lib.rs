@@ -20,10 +20,12 @@ mod key_pair;
 mod launch;
 mod many;
 mod network;
+mod network_path;
 mod overview;
 mod password;
 mod permission;
 pub mod placement;
+mod reachability;
 mod report;
 mod role;
 mod route;
@@ -65,11 +67,13 @@ pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use many::Many;
 pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
+pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath, DeletePathAnalysis};
 pub use overview::Overview;
 pub use password::hash as hash_password;
 pub use permission::{
     AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, VersionChange,
 };
+pub use reachability::{Proposal, ProposedChange};
 pub use role::{AssumeRole, CreateRole, DeleteRole, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
 pub use route::{
     AssociateRouteTable, ChangeRoute, CreateRouteTable, DeleteRouteTable, DisassociateRouteTable, ReplaceRouteTableAssociation,

@@ -1,8 +1,8 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, Noun, RouteTable, SecurityGroup, Subnet, Tags, Volume,
-    Vpc, add_tags,
+    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, NetworkPath, Noun, PathAnalysis, RouteTable,
+    SecurityGroup, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -131,7 +131,21 @@ macro_rules! tagged {
     )*};
 }
 
-tagged!(Instance, Volume, Image, KeyPair, Vpc, Subnet, SecurityGroup, Interface, Address, RouteTable, InternetGateway);
+tagged!(
+    Instance,
+    Volume,
+    Image,
+    KeyPair,
+    Vpc,
+    Subnet,
+    SecurityGroup,
+    Interface,
+    Address,
+    RouteTable,
+    InternetGateway,
+    NetworkPath,
+    PathAnalysis
+);
 
 /// Kinds of things that carry tags, told by the prefix of the id.
 #[derive(Clone, Copy)]
@@ -147,6 +161,8 @@ enum Kind {
     Address,
     RouteTable,
     InternetGateway,
+    NetworkPath,
+    PathAnalysis,
 }
 
 impl Kind {
@@ -163,6 +179,8 @@ impl Kind {
             "eipalloc" => Kind::Address,
             "rtb" => Kind::RouteTable,
             "igw" => Kind::InternetGateway,
+            "nip" => Kind::NetworkPath,
+            "nia" => Kind::PathAnalysis,
             _ => return None,
         })
     }
@@ -180,6 +198,8 @@ impl Kind {
             Kind::Address => "elastic-ip",
             Kind::RouteTable => "route-table",
             Kind::InternetGateway => "internet-gateway",
+            Kind::NetworkPath => "network-insights-path",
+            Kind::PathAnalysis => "network-insights-analysis",
         }
     }
 
@@ -196,6 +216,8 @@ impl Kind {
             Kind::Address => tags_of::<Address>(tx, account, id),
             Kind::RouteTable => tags_of::<RouteTable>(tx, account, id),
             Kind::InternetGateway => tags_of::<InternetGateway>(tx, account, id),
+            Kind::NetworkPath => tags_of::<NetworkPath>(tx, account, id),
+            Kind::PathAnalysis => tags_of::<PathAnalysis>(tx, account, id),
         }
     }
 
@@ -218,6 +240,8 @@ impl Kind {
             Kind::Address => change_of::<Address>(tx, account, id, with),
             Kind::RouteTable => change_of::<RouteTable>(tx, account, id, with),
             Kind::InternetGateway => change_of::<InternetGateway>(tx, account, id, with),
+            Kind::NetworkPath => change_of::<NetworkPath>(tx, account, id, with),
+            Kind::PathAnalysis => change_of::<PathAnalysis>(tx, account, id, with),
         }
     }
 }

@@ -84,9 +84,12 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "InvalidSecurityGroupID.Malformed"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
-        Noun::SecurityGroupRule | Noun::Association | Noun::InternetGateway | Noun::RouteTableAssociation => {
-            ("ResourceNotFound", "InvalidParameterValue.Malformed")
-        }
+        Noun::SecurityGroupRule
+        | Noun::Association
+        | Noun::InternetGateway
+        | Noun::RouteTableAssociation
+        | Noun::NetworkPath
+        | Noun::PathAnalysis => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::Region => ("InvalidRegion.NotFound", "InvalidRegion.NotFound"),
         Noun::Zone => ("InvalidZone.MismatchRegion", "InvalidZone.MismatchRegion"),
         Noun::Host => ("InvalidHostId.NotFound", "InvalidHostId.Malformed"),
@@ -164,7 +167,9 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::InternetGateway
         | Noun::RouteTable
         | Noun::Route
-        | Noun::RouteTableAssociation => "InvalidParameterValue.Duplicate",
+        | Noun::RouteTableAssociation
+        | Noun::NetworkPath
+        | Noun::PathAnalysis => "InvalidParameterValue.Duplicate",
     }
 }
 
@@ -195,7 +200,9 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::Subnets
         | QuotaName::InternetGateways
         | QuotaName::RouteTables
-        | QuotaName::Routes => "LimitExceeded",
+        | QuotaName::Routes
+        | QuotaName::NetworkPaths
+        | QuotaName::PathAnalyses => "LimitExceeded",
         QuotaName::Volumes => "ResourceInsufficient.OverQuota",
     }
 }

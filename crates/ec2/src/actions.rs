@@ -11,7 +11,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type,
-    interface, key_pair, network, region, route, run_instances, security_group, security_group_rules, sts, subnet, tag, volume,
+    interface, key_pair, network, network_insights, region, route, run_instances, security_group, security_group_rules, sts, subnet, tag,
+    volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -210,6 +211,15 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" AssociateAddress => address::associate, address::AssociateAddress, Works, &[];
     Ec2 "ec2:" DisassociateAddress => address::disassociate, address::DisassociateAddress, Works, &[];
     Ec2 "ec2:" ReleaseAddress => address::release, address::ReleaseAddress, Works, &["NetworkBorderGroup"];
+    Ec2 "ec2:" CreateNetworkInsightsPath => network_insights::create_path, network_insights::CreatePath,
+        Partly("between instances, interfaces and internet gateways, without filters"), network_insights::PATH_ABSENT;
+    Ec2 "ec2:" DescribeNetworkInsightsPaths => network_insights::describe_paths, network_insights::DescribePaths, Works, &[];
+    Ec2 "ec2:" DeleteNetworkInsightsPath => network_insights::delete_path, network_insights::DeletePath, Works, &[];
+    Ec2 "ec2:" StartNetworkInsightsAnalysis => network_insights::start_analysis, network_insights::StartAnalysis,
+        Partly("what this cloud's paths may pass; the way back is judged with the way there"), network_insights::ANALYSIS_ABSENT;
+    Ec2 "ec2:" DescribeNetworkInsightsAnalyses => network_insights::describe_analyses, network_insights::DescribeAnalyses,
+        Works, &["AnalysisStartTime", "AnalysisEndTime"];
+    Ec2 "ec2:" DeleteNetworkInsightsAnalysis => network_insights::delete_analysis, network_insights::DeleteAnalysis, Works, &[];
     Ec2 "ec2:" CreateTags => tag::create, tag::CreateTags, Works, &[];
     Ec2 "ec2:" DeleteTags => tag::delete, tag::DeleteTags, Works, &[];
     Ec2 "ec2:" DescribeTags => tag::describe_tags, tag::DescribeTags, Works, &[];

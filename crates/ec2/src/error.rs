@@ -275,6 +275,8 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
+        Noun::NetworkPath => "InvalidNetworkInsightsPathId.NotFound",
+        Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.NotFound",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::Host => "InvalidHostID.NotFound",
@@ -318,6 +320,8 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::Association
         | Noun::RouteTable
         | Noun::Route
+        | Noun::NetworkPath
+        | Noun::PathAnalysis
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -334,6 +338,8 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
+        Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
+        Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.Malformed",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation => "InvalidAssociationID.Malformed",
         Noun::KeyPair
@@ -377,6 +383,8 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Snapshot
         | Noun::Interface
         | Noun::RouteTable
+        | Noun::NetworkPath
+        | Noun::PathAnalysis
         | Noun::Address => "InvalidParameterValue",
     }
 }
@@ -387,6 +395,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         Noun::Volume => "VolumeInUse",
         Noun::Snapshot => "InvalidSnapshot.InUse",
         Noun::Interface => "InvalidNetworkInterface.InUse",
+        Noun::NetworkPath => "AnalysisExistsForNetworkInsightsPath",
         Noun::Account
         | Noun::User
         | Noun::AccessKey
@@ -408,6 +417,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::InternetGateway
         | Noun::RouteTable
         | Noun::Route
+        | Noun::PathAnalysis
         | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }
@@ -424,6 +434,8 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
         QuotaName::RouteTables => "RouteTableLimitExceeded",
         QuotaName::Routes => "RouteLimitExceeded",
+        QuotaName::NetworkPaths => "NetworkInsightsPathLimitExceeded",
+        QuotaName::PathAnalyses => "NetworkInsightsAnalysisLimitExceeded",
     }
 }
 

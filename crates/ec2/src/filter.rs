@@ -168,6 +168,12 @@ pub(crate) const INTERNET_GATEWAY: Known = &[
     ("owner-id", Is(Field::Owner)),
 ];
 
+pub(crate) const NETWORK_PATH: Known =
+    &[("destination", Is(Field::Destination)), ("destination-port", Is(Field::Port)), ("source", Is(Field::Source))];
+
+pub(crate) const PATH_ANALYSIS: Known =
+    &[("network-insights-path-id", Is(Field::Path)), ("path-found", Is(Field::IsReached)), ("status", Always("succeeded"))];
+
 pub(crate) const ROUTE_TABLE: Known = &[
     ("association.main", Is(Field::IsDefault)),
     ("association.route-table-association-id", Is(Field::Association)),

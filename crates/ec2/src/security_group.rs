@@ -154,7 +154,7 @@ fn permission(protocol: Protocol) -> Permission {
 }
 
 /// EC2's name of a protocol, and its ports, or ICMP's type and code, where -1 stands for any.
-fn words(protocol: Protocol) -> (String, Option<(i32, i32)>) {
+pub(crate) fn words(protocol: Protocol) -> (String, Option<(i32, i32)>) {
     let any = |part: Option<u8>| part.map_or(-1, i32::from);
     match protocol {
         Protocol::All => ("-1".to_owned(), None),

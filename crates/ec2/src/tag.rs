@@ -3,7 +3,10 @@
 use control::{
     Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, Page, Query, RouteTableView, WhichTags,
 };
-use model::{Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, Noun, SecurityGroup, Subnet, Tags, Volume, Vpc};
+use model::{
+    Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, NetworkPath, Noun, PathAnalysis, SecurityGroup, Subnet, Tags,
+    Volume, Vpc,
+};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -135,6 +138,8 @@ enum Kind {
     KeyPair,
     Interface,
     InternetGateway,
+    NetworkPath,
+    PathAnalysis,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -143,13 +148,15 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 11] = [
+    const ALL: [Kind; 13] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
         Kind::KeyPair,
         Kind::Interface,
         Kind::InternetGateway,
+        Kind::NetworkPath,
+        Kind::PathAnalysis,
         Kind::RouteTable,
         Kind::SecurityGroup,
         Kind::Subnet,
@@ -165,6 +172,8 @@ impl Kind {
             Kind::KeyPair => "key-pair",
             Kind::Interface => "network-interface",
             Kind::InternetGateway => "internet-gateway",
+            Kind::NetworkPath => "network-insights-path",
+            Kind::PathAnalysis => "network-insights-analysis",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
             Kind::Subnet => "subnet",
@@ -297,6 +306,8 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::KeyPair => of::<KeyPair>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Interface => of::<Interface>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::InternetGateway => of::<InternetGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::NetworkPath => of::<NetworkPath>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::PathAnalysis => of::<PathAnalysis>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::RouteTable => of::<RouteTableView>(&cx.cloud, cx, filters, page, |row| row.table.tags).await,
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Subnet => of::<Subnet>(&cx.cloud, cx, filters, page, |row| row.tags).await,

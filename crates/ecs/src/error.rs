@@ -110,6 +110,8 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "RouteTableId"),
         Noun::Route => ("InvalidRouteEntry.NotFound", "DestinationCidrBlock"),
         Noun::RouteTableAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
+        Noun::NetworkPath => ("ResourceNotFound.NetworkPath", "NetworkPathId"),
+        Noun::PathAnalysis => ("ResourceNotFound.NetworkReachableAnalysis", "NetworkReachableAnalysisId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
         Noun::Zone => ("InvalidZoneId.NotFound", "ZoneId"),
         Noun::Host => ("InvalidDedicatedHostId.NotFound", "DedicatedHostId"),
@@ -198,6 +200,8 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Address
         | Noun::InternetGateway
         | Noun::RouteTable
+        | Noun::NetworkPath
+        | Noun::PathAnalysis
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
         Noun::RouteTableAssociation => "InvalidVSwitchId.AlreadyAssociated",
     };
@@ -235,7 +239,9 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::InternetGateway
         | Noun::RouteTable
         | Noun::Route
-        | Noun::RouteTableAssociation => "OperationDenied",
+        | Noun::RouteTableAssociation
+        | Noun::NetworkPath
+        | Noun::PathAnalysis => "OperationDenied",
     };
     let message = format!("The current status of the resource does not support this operation: '{id}' is {state}; it must be {wanted}.");
     Fault::new(403, code, message)
@@ -264,6 +270,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
         QuotaName::RouteTables => "QuotaExceeded.RouteTable",
         QuotaName::Routes => "QuotaExceeded.RouteEntry",
+        QuotaName::NetworkPaths | QuotaName::PathAnalyses => "QuotaExceeded",
     }
 }
 

@@ -65,6 +65,10 @@ pub enum Noun {
     Route,
     /// Tie between a route table and a subnet.
     RouteTableAssociation,
+    /// Question whether one thing reaches another.
+    NetworkPath,
+    /// Answer to such a question.
+    PathAnalysis,
 }
 
 impl Noun {
@@ -97,6 +101,8 @@ impl Noun {
             Noun::RouteTable => "route table",
             Noun::Route => "route",
             Noun::RouteTableAssociation => "route table association",
+            Noun::NetworkPath => "network insights path",
+            Noun::PathAnalysis => "network insights analysis",
         }
     }
 }

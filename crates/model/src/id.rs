@@ -54,6 +54,8 @@ const PREFIXES: &[&str] = &[
     "rtb-",
     "rtbassoc-",
     "igw-",
+    "nip-",
+    "nia-",
 ];
 
 fn parse(text: &str, prefix: &'static str, noun: &'static str) -> Result<u64, IdError> {
@@ -151,6 +153,8 @@ id!(/** A tie between an elastic address and an interface; a new one each time. 
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
 id!(/** A route table. */ RouteTableId, "rtb-", "route table");
 id!(/** A tie between a route table and a subnet, or its VPC. */ RouteTableAssociationId, "rtbassoc-", "route table association");
+id!(/** A question whether one thing reaches another. */ NetworkPathId, "nip-", "network insights path");
+id!(/** An answer to such a question. */ PathAnalysisId, "nia-", "network insights analysis");
 id!(/** A security group. */ SecurityGroupId, "sg-", "security group");
 id!(/** A rule of a security group. */ RuleId, "sgr-", "security group rule");
 id!(/** A physical or simulated host. */ HostId, "host-", "host");

@@ -30,11 +30,15 @@ pub enum QuotaName {
     RouteTables,
     /// Routes in one table, besides the local one.
     Routes,
+    /// Questions whether one thing reaches another.
+    NetworkPaths,
+    /// Answers to such questions.
+    PathAnalyses,
 }
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 10] = [
+    pub const ALL: [QuotaName; 12] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -45,6 +49,8 @@ impl QuotaName {
         QuotaName::InternetGateways,
         QuotaName::RouteTables,
         QuotaName::Routes,
+        QuotaName::NetworkPaths,
+        QuotaName::PathAnalyses,
     ];
 
     /// The name in texts and tables.
@@ -60,6 +66,8 @@ impl QuotaName {
             QuotaName::InternetGateways => "internet-gateways",
             QuotaName::RouteTables => "route-tables",
             QuotaName::Routes => "routes",
+            QuotaName::NetworkPaths => "network-paths",
+            QuotaName::PathAnalyses => "path-analyses",
         }
     }
 
@@ -68,7 +76,7 @@ impl QuotaName {
     /// for instances, which EC2 limits by processors, and volumes, which it limits by size.
     pub const fn default_limit(self) -> u64 {
         match self {
-            QuotaName::Instances => 1_000,
+            QuotaName::Instances | QuotaName::PathAnalyses => 1_000,
             QuotaName::KeyPairs => 5_000,
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
@@ -76,6 +84,7 @@ impl QuotaName {
             QuotaName::Vpcs | QuotaName::InternetGateways => 10,
             QuotaName::Subnets | QuotaName::RouteTables => 200,
             QuotaName::Routes => 50,
+            QuotaName::NetworkPaths => 100,
         }
     }
 

@@ -9,6 +9,7 @@
 //! does not know whether somebody listens, and beyond the cloud it only knows that packets left. The property test of the
 //! agent's network holds it against real packets.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, Peer, Protocol, Route,
-    RouteTable, RouteTableId, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict, Vpc, table_of,
+    RouteTable, RouteTableId, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId, table_of,
 };
 
 /// The packet that opens a connection.
@@ -136,15 +137,15 @@ pub enum Step {
     },
     /// A rule that accepts it.
     Accepted {
-        /// The group.
-        group: SecurityGroupId,
-        /// The rule.
-        rule: RuleId,
-        /// Whose side it was judged on.
-        direction: Direction,
+        /// It.
+        by: Decider,
     },
     /// The route that every table has: inside the VPC.
     Local {
+        /// The VPC.
+        vpc: VpcId,
+        /// The table of the sender's subnet.
+        table: Option<RouteTableId>,
         /// The VPC's range.
         destination: Ipv4Net,
     },
@@ -156,7 +157,10 @@ pub enum Step {
         route: Route,
     },
     /// The way out of a VPC that is open without a gateway.
-    Open,
+    Open {
+        /// The VPC.
+        vpc: VpcId,
+    },
     /// An internet gateway.
     Gateway {
         /// It.
@@ -176,6 +180,21 @@ pub enum Step {
         /// The address.
         ip: Ipv4Addr,
     },
+}
+
+/// A rule that decides about a connection, as it was then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decider {
+    /// The group.
+    pub group: SecurityGroupId,
+    /// The rule.
+    pub rule: RuleId,
+    /// Whose side it was judged on.
+    pub direction: Direction,
+    /// Its protocols and ports.
+    pub protocol: Protocol,
+    /// Its other end.
+    pub peer: Peer,
 }
 
 /// Why a connection does not come about.
@@ -226,8 +245,58 @@ pub enum Obstacle {
         /// The groups that were asked.
         groups: Vec<SecurityGroupId>,
         /// The rule that drops it; none when no rule accepts it.
-        rule: Option<(SecurityGroupId, RuleId)>,
+        by: Option<Decider>,
     },
+}
+
+impl fmt::Display for Decider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (direction, preposition) = match self.direction {
+            Direction::Ingress => ("inward", "from"),
+            Direction::Egress => ("outward", "to"),
+        };
+        write!(f, "{} of {}: {} {direction} {preposition} {}", self.rule, self.group, self.protocol, self.peer)
+    }
+}
+
+impl fmt::Display for Step {
+    /// In the words of an operator.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Interface { interface, instance: Some(instance) } => write!(f, "{interface} of {instance}"),
+            Step::Interface { interface, instance: None } => interface.fmt(f),
+            Step::Accepted { by } => write!(f, "accepted by {by}"),
+            Step::Local { vpc, table: _, destination } => write!(f, "inside {vpc} ({destination})"),
+            Step::Route { table, route } => write!(f, "the route to {} in {table}", route.destination),
+            Step::Open { vpc } => write!(f, "out of {vpc}, which is open without a gateway"),
+            Step::Gateway { gateway } => gateway.fmt(f),
+            Step::Translated { address, public, private } => write!(f, "{address}: {private} is {public} outside"),
+            Step::Beyond { ip } => write!(f, "{ip}, beyond the cloud"),
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    /// In the words of an operator.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::NotRunning { interface, instance: Some(instance) } => write!(f, "{instance}, which has {interface}, does not run"),
+            Obstacle::NotRunning { interface, instance: None } => write!(f, "{interface} is plugged into no instance"),
+            Obstacle::Nobody { ip } => write!(f, "nobody has the address {ip}"),
+            Obstacle::NoRoute { interface, table: Some(table), ip } => write!(f, "no route of {table} leads {interface} to {ip}"),
+            Obstacle::NoRoute { interface, table: None, ip } => write!(f, "{interface} has no route table that leads to {ip}"),
+            Obstacle::Blackhole { interface, table, route } => {
+                write!(f, "the route of {interface} to {} in {table} leads to something that is not there", route.destination)
+            }
+            Obstacle::NoPublicAddress { interface } => write!(f, "{interface} has no public address"),
+            Obstacle::Dropped { interface, direction: _, groups: _, by: Some(by) } => write!(f, "{interface} drops it by {by}"),
+            Obstacle::Dropped { interface, direction, groups, by: None } => {
+                let way = if *direction == Direction::Ingress { "inward" } else { "outward" };
+                let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+                write!(f, "no rule of {} accepts it {way} at {interface}", groups.join(", "))
+            }
+        }
+    }
 }
 
 /// Judges a connection that `sender` opens to the address `to`, which `receiver` has.
@@ -276,7 +345,8 @@ fn inside(from: &Endpoint, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, ste
         Receiver::Beyond | Receiver::Nobody => return Err(Obstacle::Nobody { ip: to }),
     };
     from.accepts(Direction::Egress, flow, Other { ip: to, groups: &end.interface.groups }, steps)?;
-    steps.push(Step::Local { destination: from.vpc.range });
+    let table = table_of(&from.tables, from.interface.subnet).map(|table| table.id);
+    steps.push(Step::Local { vpc: from.vpc.id, table, destination: from.vpc.range });
     end.accepts(Direction::Ingress, flow, Other { ip: from.interface.ip, groups: &from.interface.groups }, steps)?;
     end.appear(steps)
 }
@@ -311,17 +381,17 @@ impl Endpoint {
         let about = |rule: &Rule| rule.direction == direction && flow.is_of(rule.protocol) && other.is(rule.peer);
         let rules = self.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group.id, rule)));
         let first = rules.filter(|(_, rule)| about(rule)).min_by_key(|(_, rule)| (rule.priority, rule.verdict == Verdict::Accept));
-        match first {
-            Some((group, rule)) if rule.verdict == Verdict::Accept => {
-                steps.push(Step::Accepted { group, rule: rule.id, direction });
+        let by =
+            first.map(|(group, Rule { id, protocol, peer, .. })| Decider { group, rule: *id, direction, protocol: *protocol, peer: *peer });
+        match (first, by) {
+            (Some((_, rule)), Some(by)) if rule.verdict == Verdict::Accept => {
+                steps.push(Step::Accepted { by });
                 Ok(())
             }
-            dropping => Err(Obstacle::Dropped {
-                interface: self.interface.id,
-                direction,
-                groups: self.interface.groups.clone(),
-                rule: dropping.map(|(group, rule)| (group, rule.id)),
-            }),
+            (_, by) => {
+                let groups = self.interface.groups.clone();
+                Err(Obstacle::Dropped { interface: self.interface.id, direction, groups, by })
+            }
         }
     }
 
@@ -329,7 +399,7 @@ impl Endpoint {
     fn leave(&self, to: Ipv4Addr, steps: &mut Vec<Step>) -> Result<Ipv4Addr, Obstacle> {
         let interface = self.interface.id;
         match (&self.gateway, self.vpc.open) {
-            (None, true) => steps.push(Step::Open),
+            (None, true) => steps.push(Step::Open { vpc: self.vpc.id }),
             (gateway, _) => {
                 let (table, route) = self.route(to)?;
                 if !route.is_active(gateway.as_ref()) {

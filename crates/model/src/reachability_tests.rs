@@ -1,7 +1,6 @@
 use super::*;
 use crate::{
     AccountId, AddressKind, AssociationId, Millis, PRIORITY_FIRST, RouteTableAssociationId, RouteTarget, SubnetAssociation, SubnetId, Tags,
-    VpcId,
 };
 
 const PUBLIC_A: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
@@ -131,10 +130,11 @@ fn inside_a_vpc_the_groups_of_both_ends_decide() {
     let (a, b) = (client(5), server(6));
     let way = ask(&a, &b, b.interface.ip, HTTPS);
     assert_eq!(way.obstacle, None);
-    let accepted: Vec<RuleId> = way.steps.iter().filter_map(|step| if let Step::Accepted { rule, .. } = step { Some(*rule) } else { None }).collect();
+    let accepted: Vec<RuleId> =
+        way.steps.iter().filter_map(|step| if let Step::Accepted { by } = step { Some(by.rule) } else { None }).collect();
     assert_eq!(accepted, [RuleId::from_u64(500), RuleId::from_u64(9)]);
     let refused = ask(&a, &b, b.interface.ip, Flow::Tcp { port: 80 });
-    let by = Obstacle::Dropped { interface: b.interface.id, direction: Direction::Ingress, groups: b.interface.groups.clone(), rule: None };
+    let by = Obstacle::Dropped { interface: b.interface.id, direction: Direction::Ingress, groups: b.interface.groups.clone(), by: None };
     assert_eq!(refused.obstacle, Some(by));
 }
 
@@ -143,8 +143,8 @@ fn the_rule_that_drops_is_named() {
     let mut b = server(6);
     b.groups[0].rules.push(rule(66, Direction::Ingress, Verdict::Drop, PRIORITY_FIRST, Protocol::All, from("10.0.0.5/32")));
     let way = ask(&client(5), &b, b.interface.ip, HTTPS);
-    let rule = Some((SecurityGroupId::from_u64(6), RuleId::from_u64(66)));
-    assert!(matches!(way.obstacle, Some(Obstacle::Dropped { rule: by, direction: Direction::Ingress, .. }) if by == rule));
+    let named = |by: &Decider| (by.group, by.rule) == (SecurityGroupId::from_u64(6), RuleId::from_u64(66));
+    assert!(matches!(way.obstacle, Some(Obstacle::Dropped { by: Some(by), direction: Direction::Ingress, .. }) if named(&by)));
     // A rule that comes earlier wins over it.
     b.groups[0].rules.last_mut().unwrap().priority = 2;
     assert_eq!(ask(&client(5), &b, b.interface.ip, HTTPS).obstacle, None);

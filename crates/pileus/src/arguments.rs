@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::reach::Reach;
+
 /// An elastic compute cloud on your own machines.
 #[derive(Debug, clap::Parser)]
 #[command(name = "pileus", version, about)]
@@ -47,6 +49,8 @@ pub enum Subcommand {
     },
     /// Launch an instance with a new key pair, wait until it answers SSH, and print how to log in.
     Launch(Launch),
+    /// Tell whether one thing reaches another, and which rule, route or address decides.
+    Reach(Reach),
     /// Make accounts, users and access keys.
     Account(Account),
     /// Write a consistent copy of the database while the cloud runs.

@@ -18,6 +18,7 @@ mod images;
 mod listener;
 mod operator;
 mod operator_commands;
+mod reach;
 mod requirements;
 mod state;
 mod telemetry;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Subcommand::Doctor { state, repair } => doctor::command(&state, repair),
         Subcommand::Down { state, purge } => operator_commands::down(&state, purge),
         Subcommand::Launch(launch) => operator_commands::launch(&launch),
+        Subcommand::Reach(reach) => reach::command(&reach),
         Subcommand::Account(account) => operator_commands::account(&account),
         Subcommand::Backup { state, to } => operator_commands::backup(&state, &to),
     };

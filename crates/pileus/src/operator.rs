@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::reach;
 use crate::state::StateFolder;
 
 /// Largest body of an operator's request: a policy document is below 6 KiB.
@@ -126,6 +127,7 @@ impl Operator {
             "/status" => self.status().await,
             "/launch" => self.launch(arguments).await,
             "/instance" => self.instance(arguments).await,
+            "/reach" => self.reach(arguments).await,
             "/doctor" => self.doctor(arguments).await,
             "/backup" => self.backup(arguments).await,
             "/account" => self.account(arguments).await,
@@ -220,6 +222,12 @@ impl Operator {
             "public_ip": view.address.map(|address| address.ip),
             "private_ip": view.instance.private_ip,
         }))
+    }
+
+    async fn reach(&self, arguments: &Value) -> Result<Value> {
+        let account = self.account_id(arguments).await?;
+        let (question, proposals) = reach::asked(arguments)?;
+        Ok(serde_json::to_value(self.shared.cloud.reach(account, question, proposals).await?)?)
     }
 
     async fn doctor(&self, arguments: &Value) -> Result<Value> {

@@ -163,6 +163,8 @@ ids!(
     InterfaceId,
     InternetGatewayId,
     KeyPairId,
+    NetworkPathId,
+    PathAnalysisId,
     ReservationId,
     RouteTableAssociationId,
     RouteTableId,

@@ -1,6 +1,7 @@
 //! The dialect as its clients meet it: forms in, XML out, over a real database and a simulated host.
 
 mod addresses;
+mod insights;
 mod lists;
 mod networks;
 mod refusals;

@@ -60,7 +60,9 @@ impl Try {
         match &self.way.obstacle {
             None => true,
             Some(Obstacle::NoRoute { interface, .. } | Obstacle::Blackhole { interface, .. }) => lost(interface),
-            Some(Obstacle::NotRunning { .. } | Obstacle::Nobody { .. } | Obstacle::NoPublicAddress { .. } | Obstacle::Dropped { .. }) => false,
+            Some(Obstacle::NotRunning { .. } | Obstacle::Nobody { .. } | Obstacle::NoPublicAddress { .. } | Obstacle::Dropped { .. }) => {
+                false
+            }
         }
     }
 }

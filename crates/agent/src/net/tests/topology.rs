@@ -109,12 +109,12 @@ fn rules(vpc: u64) -> impl Strategy<Value = Vec<Rule>> {
         };
         prop_oneof![weight => Just(vec![open]), 2 => Just(vec![])]
     };
-    (likely(Direction::Egress, 8), likely(Direction::Ingress, 3), vec(rule(vpc), 0..6)).prop_map(|(out, into, more)| [out, into, more].concat())
+    (likely(Direction::Egress, 8), likely(Direction::Ingress, 3), vec(rule(vpc), 0..6))
+        .prop_map(|(out, into, more)| [out, into, more].concat())
 }
 
 fn rule(vpc: u64) -> impl Strategy<Value = Rule> {
-    const RANGES: [&str; 7] =
-        ["0.0.0.0/0", "0.0.0.0/0", "10.0.0.0/24", "10.0.1.0/24", "10.0.0.5/32", "203.0.113.0/24", "203.0.113.10/31"];
+    const RANGES: [&str; 7] = ["0.0.0.0/0", "0.0.0.0/0", "10.0.0.0/24", "10.0.1.0/24", "10.0.0.5/32", "203.0.113.0/24", "203.0.113.10/31"];
     let peer = prop_oneof![
         3 => proptest::sample::select(&RANGES[..]).prop_map(|range| Peer::Range { range: range.parse().expect("a range") }),
         1 => (0..GROUPS).prop_map(move |at| Peer::Group { group: group_id(vpc, at) }),
@@ -134,8 +134,10 @@ fn rule(vpc: u64) -> impl Strategy<Value = Rule> {
 
 fn exits() -> impl Strategy<Value = Exits> {
     const DESTINATIONS: [&str; 4] = ["0.0.0.0/0", "203.0.113.0/24", "203.0.113.10/31", "203.0.113.1/32"];
-    let route = |text: &'static str| prop_oneof![4 => Just(true), 1 => Just(false)].prop_map(move |good| (text.parse().expect("a range"), good));
-    let routes = move || subsequence(DESTINATIONS.to_vec(), 0..=4).prop_flat_map(move |some| some.into_iter().map(route).collect::<Vec<_>>());
+    let route =
+        |text: &'static str| prop_oneof![4 => Just(true), 1 => Just(false)].prop_map(move |good| (text.parse().expect("a range"), good));
+    let routes =
+        move || subsequence(DESTINATIONS.to_vec(), 0..=4).prop_flat_map(move |some| some.into_iter().map(route).collect::<Vec<_>>());
     let often = || prop_oneof![4 => Just(true), 1 => Just(false)];
     (any::<bool>(), often(), routes(), proptest::option::of(routes())).prop_map(|(open, has_gateway, main, own)| Exits {
         open,
@@ -230,7 +232,8 @@ impl Topology {
             })
             .collect();
         let members = |id| here().map(|at| self.interface(at)).filter(|row| row.groups.contains(&id)).map(|row| row.ip).collect();
-        let group = |row: SecurityGroup| GroupSpec { id: row.id, rules: row.rules.iter().map(rule_spec).collect(), members: members(row.id) };
+        let group =
+            |row: SecurityGroup| GroupSpec { id: row.id, rules: row.rules.iter().map(rule_spec).collect(), members: members(row.id) };
         spec.groups = self.groups(number).into_iter().map(group).collect();
         spec
     }

@@ -1,0 +1,147 @@
+"""Whether one thing reaches another, asked of the cloud and tried by packets: both say the same, and the cloud says why."""
+
+import socket
+
+import botocore.exceptions
+import pytest
+
+from test_vpcs import SOON, main_table, make_public, public_ip, remove_instances, remove_vpc
+
+RANGE, SUBNET = "10.30.0.0/16", "10.30.1.0/24"
+FRONT, BACK = "10.30.1.10", "10.30.1.20"
+
+
+@pytest.fixture(scope="module")
+def ec2(cloud):
+    key, secret, _ = cloud.account("reach")
+    return cloud.client("ec2", key=key, secret=secret)
+
+
+class Net:
+    """A VPC with a public guest in front and a private one behind it, each in a group of its own."""
+
+    def __init__(self, cloud, ec2, key, shell):
+        self.cloud, self.ec2, self.key, self.shell = cloud, ec2, key, shell
+        self.vpc = ec2.create_vpc(CidrBlock=RANGE)["Vpc"]["VpcId"]
+
+    def fill(self):
+        ec2 = self.ec2
+        subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock=SUBNET)["Subnet"]["SubnetId"]
+        self.gateway = make_public(ec2, self.vpc)
+        self.groups = {name: self.group(name) for name in ("front", "back")}
+        self.allow("front", 22, CidrIp="0.0.0.0/0")
+        self.front = self.launch(subnet, FRONT, "front", True)
+        self.back = self.launch(subnet, BACK, "back", False)
+        ec2.get_waiter("instance_running").wait(InstanceIds=[self.front, self.back], WaiterConfig=SOON)
+        self.public = public_ip(ec2, self.front)
+
+    def group(self, name):
+        return self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
+
+    def launch(self, subnet, ip, group, public):
+        nic = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": ip, "Groups": [self.groups[group]], "AssociatePublicIpAddress": public}
+        asked = dict(ImageId=self.cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="reach", NetworkInterfaces=[nic])
+        return self.ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
+
+    def allow(self, group, port, **peer):
+        self.ec2.authorize_security_group_ingress(GroupId=self.groups[group], IpProtocol="tcp", FromPort=port, ToPort=port, **peer)
+
+    def asked(self, source, destination, port):
+        """What the cloud says: nothing when there is a path, else the explanation."""
+        path = self.ec2.create_network_insights_path(Source=source, Destination=destination, Protocol="tcp", DestinationPort=port)
+        path = path["NetworkInsightsPath"]["NetworkInsightsPathId"]
+        started = self.ec2.start_network_insights_analysis(NetworkInsightsPathId=path)["NetworkInsightsAnalysis"]
+        id = started["NetworkInsightsAnalysisId"]
+        (found,) = self.ec2.describe_network_insights_analyses(NetworkInsightsAnalysisIds=[id])["NetworkInsightsAnalyses"]
+        assert (found["Status"], found["NetworkInsightsPathId"]) == ("succeeded", path)
+        self.ec2.delete_network_insights_analysis(NetworkInsightsAnalysisId=id)
+        self.ec2.delete_network_insights_path(NetworkInsightsPathId=path)
+        assert self.ec2.describe_network_insights_paths()["NetworkInsightsPaths"] == []
+        if found["NetworkPathFound"]:
+            self.components = [part["Component"]["Id"] for part in found["ForwardPathComponents"] if "Component" in part]
+            return None
+        (why,) = found["Explanations"]
+        return why
+
+    def reaches_back(self):
+        """Whether a connection from the front guest to SSH of the back one really comes about."""
+        return self.shell(self.public, self.key, f"nc -w 2 {BACK} 22 < /dev/null | head -c 4").stdout.startswith("SSH-")
+
+    def answers(self):
+        """Whether the machine reaches SSH of the front guest."""
+        try:
+            with socket.create_connection((self.public, 22), timeout=2) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def net(cloud, ec2, shell, tmp_path_factory):
+    made = ec2.create_key_pair(KeyName="reach", KeyType="ed25519")
+    key = tmp_path_factory.mktemp("keys") / "reach.pem"
+    key.write_text(made["KeyMaterial"])
+    key.chmod(0o600)
+    net = Net(cloud, ec2, key, shell)
+    try:
+        net.fill()
+        yield net
+    finally:
+        remove_instances(ec2, net.vpc)
+        for group in reversed(getattr(net, "groups", {}).values()):  # rules of the second name the first
+            ec2.delete_security_group(GroupId=group)
+        remove_vpc(ec2, net.vpc)
+
+
+def test_the_world_reaches_what_a_rule_and_a_route_open(net, until):
+    until(net.answers)
+    assert net.asked(net.gateway, net.front, 22) is None
+    assert net.gateway in net.components and net.groups["front"] in net.components
+    why = net.asked(net.gateway, net.front, 80)
+    assert (why["ExplanationCode"], why["Direction"]) == ("ENI_SG_RULES_MISMATCH", "ingress")
+    assert [group["Id"] for group in why["SecurityGroups"]] == [net.groups["front"]]
+    table = main_table(net.ec2, net.vpc)
+    net.ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
+    why = net.asked(net.gateway, net.front, 22)
+    assert (why["ExplanationCode"], why["RouteTable"]["Id"]) == ("NO_ROUTE_TO_DESTINATION", table)
+    until(lambda: not net.answers())
+    net.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=net.gateway)
+    until(net.answers)
+
+
+def test_inside_the_group_of_the_receiver_decides(net):
+    why = net.asked(net.front, net.back, 22)
+    assert (why["ExplanationCode"], why["SecurityGroups"][0]["Id"]) == ("ENI_SG_RULES_MISMATCH", net.groups["back"])
+    assert not net.reaches_back()
+    net.ec2.authorize_security_group_ingress(
+        GroupId=net.groups["back"],
+        IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{"GroupId": net.groups["front"]}]}],
+    )
+    assert net.asked(net.front, net.back, 22) is None
+    assert net.reaches_back()
+
+
+def test_a_guest_without_a_public_address_does_not_get_out(net):
+    assert net.asked(net.front, net.gateway, 443) is None
+    why = net.asked(net.back, net.gateway, 443)
+    assert why["ExplanationCode"] == "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS"
+
+
+def test_the_operator_asks_about_rules_that_are_not_there_yet(net, cloud):
+    def reach(*more):
+        return cloud.command("reach", net.gateway, net.front, "--account", "reach", "--tcp", "8080", *more, check=False)
+
+    now = reach()
+    assert now.returncode == 1 and f"no rule of {net.groups['front']} accepts it inward" in now.stderr, now
+    rule = f"{net.groups['front']},ingress,tcp:8080,0.0.0.0/0"
+    thought = reach("--with", rule)
+    assert thought.returncode == 0 and f"{net.gateway} reaches {net.front}." in thought.stdout, thought
+    assert reach().returncode == 1, "nothing was changed"
+
+
+def test_a_question_of_another_account_finds_nothing(net, cloud):
+    key, secret, _ = cloud.account("reach-stranger")
+    stranger = cloud.client("ec2", key=key, secret=secret)
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        stranger.create_network_insights_path(Source=net.front, Destination=net.back, Protocol="tcp")
+    assert refused.value.response["Error"]["Code"] == "InvalidInstanceID.NotFound"
