@@ -76,6 +76,17 @@ class Net:
             return False
 
 
+def remove_acls(ec2, vpc):
+    """Removes what a failed test has left."""
+    acls = ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["NetworkAcls"]
+    default = next(acl["NetworkAclId"] for acl in acls if acl["IsDefault"])
+    for acl in acls:
+        if not acl["IsDefault"]:
+            for tie in acl["Associations"]:
+                ec2.replace_network_acl_association(AssociationId=tie["NetworkAclAssociationId"], NetworkAclId=default)
+            ec2.delete_network_acl(NetworkAclId=acl["NetworkAclId"])
+
+
 @pytest.fixture(scope="module")
 def net(cloud, ec2, shell, tmp_path_factory):
     made = ec2.create_key_pair(KeyName="reach", KeyType="ed25519")
@@ -90,6 +101,7 @@ def net(cloud, ec2, shell, tmp_path_factory):
         remove_instances(ec2, net.vpc)
         for group in reversed(getattr(net, "groups", {}).values()):  # rules of the second name the first
             ec2.delete_security_group(GroupId=group)
+        remove_acls(ec2, net.vpc)
         remove_vpc(ec2, net.vpc)
 
 
@@ -106,6 +118,39 @@ def test_the_world_reaches_what_a_rule_and_a_route_open(net, until):
     assert (why["ExplanationCode"], why["RouteTable"]["Id"]) == ("NO_ROUTE_TO_DESTINATION", table)
     until(lambda: not net.answers())
     net.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=net.gateway)
+    until(net.answers)
+
+
+def test_a_network_acl_stops_answers_too(net, until):
+    ec2, of_vpc = net.ec2, [{"Name": "vpc-id", "Values": [net.vpc]}]
+    (default,) = ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"]
+    (tie,) = default["Associations"]
+    acl = ec2.create_network_acl(VpcId=net.vpc)["NetworkAcl"]["NetworkAclId"]
+    tie = ec2.replace_network_acl_association(AssociationId=tie["NetworkAclAssociationId"], NetworkAclId=acl)["NewAssociationId"]
+
+    def why():
+        found = net.asked(net.gateway, net.front, 22)
+        return found and (found["ExplanationCode"], found["Acl"]["Id"], found["Direction"], found.get("AclRule", {}).get("RuleNumber"))
+
+    def entry(number, egress, action, ports, change=ec2.create_network_acl_entry):
+        ports = {"From": ports[0], "To": ports[1]}
+        entry = {"RuleNumber": number, "Egress": egress, "RuleAction": action, "PortRange": ports}
+        change(NetworkAclId=acl, Protocol="6", CidrBlock="0.0.0.0/0", **entry)
+
+    assert why() == ("SUBNET_ACL_RESTRICTION", acl, "ingress", None)
+    until(lambda: not net.answers())
+    entry(100, False, "allow", (22, 22))
+    assert why() == ("SUBNET_ACL_RESTRICTION", acl, "egress", None)
+    assert not net.answers(), "the answer is stopped"
+    entry(100, True, "deny", (1024, 65535))
+    assert why() == ("SUBNET_ACL_RESTRICTION", acl, "egress", 100)
+    entry(100, True, "allow", (1024, 65535), change=ec2.replace_network_acl_entry)
+    assert why() is None
+    until(net.answers)
+    ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=100, Egress=True)
+    until(lambda: not net.answers())
+    ec2.replace_network_acl_association(AssociationId=tie, NetworkAclId=default["NetworkAclId"])
+    ec2.delete_network_acl(NetworkAclId=acl)
     until(net.answers)
 
 

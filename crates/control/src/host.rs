@@ -23,8 +23,8 @@ use hostspec::{
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
 use model::{
-    Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, MIB, Noun, Peer, SecurityGroup,
-    SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId, ways_out,
+    Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, MIB, NetworkAcl, Noun, Peer,
+    SecurityGroup, SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId, acl_of, ways_out,
 };
 use store::{FeedError, Tx};
 use tokio::sync::watch;
@@ -296,6 +296,7 @@ struct Network {
     vpc: Vpc,
     /// Each with the public addresses that it may send to.
     subnets: Vec<(Subnet, Vec<Ipv4Net>)>,
+    acls: Vec<NetworkAcl>,
     groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
 }
@@ -436,7 +437,7 @@ impl Rendering {
             id: vpc.id,
             vni: vpc.vni,
             ranges: vec![vpc.range],
-            subnets: network.subnets.iter().map(|(subnet, ways_out)| subnet_spec(subnet, ways_out)).collect(),
+            subnets: network.subnets.iter().map(|(subnet, ways_out)| network.subnet(subnet, ways_out)).collect(),
             names: nics.iter().map(record).collect(),
             nics,
             remote: vec![],
@@ -475,7 +476,13 @@ impl Network {
             (subnet, ways)
         };
         let subnets = tx.subnet_list_of_vpc(id)?.into_iter().map(with_ways).collect();
-        Ok(Network { vpc, subnets, groups, members })
+        let acls = tx.network_acl_list_of_vpc(id)?;
+        Ok(Network { vpc, subnets, acls, groups, members })
+    }
+
+    fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net]) -> SubnetSpec {
+        let acl = acl_of(&self.acls, subnet.id).filter(|acl| !acl.is_open()).map(|acl| acl.entries.clone());
+        SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out: ways_out.to_vec(), acl }
     }
 
     fn group(&self, group: &SecurityGroup) -> GroupSpec {
@@ -497,10 +504,6 @@ fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
         Peer::Group { group } => Some(group),
         Peer::Range { .. } => None,
     }
-}
-
-fn subnet_spec(subnet: &Subnet, ways_out: &[Ipv4Net]) -> SubnetSpec {
-    SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out: ways_out.to_vec() }
 }
 
 fn nic_spec(instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> NicSpec {

@@ -1,9 +1,9 @@
 //! VPCs. Every account has a default one, made with it: a subnet in each zone, and a gateway that its main route table leads to.
 
 use model::{
-    AccountId, DEFAULT_GROUP, Error, Host, HostId, Instance, InternetGateway, InternetGatewayId, Millis, Noun, QuotaName, Route,
-    RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget, RuleId, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Vpc,
-    VpcId, add_tags, check_name, check_vpc_range, default_rules,
+    AccountId, DEFAULT_GROUP, Error, Host, HostId, Instance, InternetGateway, InternetGatewayId, Millis, NetworkAcl, NetworkAclId, Noun,
+    QuotaName, Route, RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget, RuleId, SecurityGroup, SecurityGroupId, Subnet,
+    SubnetId, Tags, Vpc, VpcId, add_tags, check_name, check_vpc_range, default_rules, open_entries,
 };
 
 use ipnet::Ipv4Net;
@@ -154,6 +154,8 @@ impl Command for DeleteVpc {
         let by = by.chain(gateway.iter().map(|gateway| gateway.id.to_string()));
         let by = by.chain(groups.iter().filter(|group| group.name != DEFAULT_GROUP).map(|group| group.id.to_string()));
         let by = by.chain(tables.iter().filter(|table| table.main.is_none()).map(|table| table.id.to_string()));
+        let acls = tx.network_acl_list_of_vpc(vpc.id)?;
+        let by = by.chain(acls.iter().filter(|acl| !acl.is_default).map(|acl| acl.id.to_string()));
         let by: Vec<String> = by.take(DEPENDENTS_NAMED).collect();
         if !by.is_empty() {
             return Err(Error::InUse { noun: Noun::Vpc, id: vpc.id.to_string(), by }.into());
@@ -163,6 +165,9 @@ impl Command for DeleteVpc {
         }
         for table in tables {
             tx.delete::<RouteTable>(table.id)?;
+        }
+        for acl in acls {
+            tx.delete::<NetworkAcl>(acl.id)?;
         }
         tx.delete::<Vpc>(vpc.id)?;
         Ok(())
@@ -222,7 +227,7 @@ fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: 
     })
 }
 
-/// Writes a new VPC and what every VPC has: a default security group, and a main route table, which it gives.
+/// Writes a new VPC and what every VPC has: a default security group, a default network ACL, and a main route table, which it gives.
 fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, Failure> {
     let new_id = || cloud.ids().next(vpc.created_at);
     tx.insert(vpc)?;
@@ -250,6 +255,18 @@ fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, F
         tags: Tags::new(),
     };
     tx.insert(&table)?;
+    tx.insert(&NetworkAcl {
+        id: NetworkAclId::from_u64(new_id()),
+        account: vpc.account,
+        vpc: vpc.id,
+        is_default: true,
+        name: String::new(),
+        description: String::new(),
+        subnets: vec![],
+        entries: open_entries(),
+        created_at: vpc.created_at,
+        tags: Tags::new(),
+    })?;
     Ok(table)
 }
 

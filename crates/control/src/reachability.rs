@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use model::reachability::{Endpoint, Flow, Obstacle, Receiver, Sender, Way, reach};
 use model::{
     AccountId, Direction, Error, Instance, Interface, InterfaceId, Noun, PathEnd, Peer, Phase, Protocol, Question, Rule, RuleId,
-    SecurityGroup, SecurityGroupId, Transport, Vpc,
+    SecurityGroup, SecurityGroupId, Transport, Vpc, acl_of,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -25,6 +25,8 @@ use crate::{Cloud, Failure};
 const PORTS_MAX: usize = 64;
 /// Most addresses that an open question is asked for.
 const ADDRESSES_MAX: usize = 16;
+/// The port that a connection is taken to come from, which only network ACLs ask for: the first of the dynamic ones (RFC 6335).
+const ANSWERS_TO: u16 = 49_152;
 /// Somebody in the world of whom no rule speaks (RFC 5737, TEST-NET-2).
 const SOMEBODY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
@@ -153,7 +155,7 @@ impl Ask<'_> {
             (Whom::Nobody(_), _) | (Whom::Interface(_), None) => Receiver::Nobody,
             (Whom::Beyond(_), _) => Receiver::Beyond,
         };
-        reach(self.from.map_or(Sender::Beyond(sender), Sender::Interface), receiver, to, flow)
+        reach(self.from.map_or(Sender::Beyond(sender), Sender::Interface), receiver, to, flow, ANSWERS_TO)
     }
 
     fn rules(&self) -> impl Iterator<Item = &Rule> {
@@ -209,6 +211,7 @@ fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
         tables: tx.route_table_list_of_vpc(vpc.id)?,
         gateway: tx.internet_gateway_of_vpc(vpc.id)?,
         groups: tx.get_many::<SecurityGroup>(&interface.groups)?,
+        acl: acl_of(&tx.network_acl_list_of_vpc(vpc.id)?, interface.subnet).cloned(),
         vpc,
         interface,
     })

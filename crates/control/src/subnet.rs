@@ -136,6 +136,10 @@ impl Command for DeleteSubnet {
             table.subnets.retain(|tie| tie.subnet != subnet.id);
             tx.update(&table)?;
         }
+        for mut acl in tx.network_acl_list_of_vpc(subnet.vpc)?.into_iter().filter(|acl| acl.has_subnet(subnet.id)) {
+            acl.subnets.retain(|tie| tie.subnet != subnet.id);
+            tx.update(&acl)?;
+        }
         tx.delete::<Subnet>(subnet.id)?;
         touch_vpc(tx, subnet.vpc)
     }
@@ -155,7 +159,8 @@ pub(crate) fn default_subnets(tx: &Tx<'_>, account: AccountId, zone: Option<&str
     if subnets.is_empty() { Err(Error::MissingParameter { name: "SubnetId" }.into()) } else { Ok(subnets) }
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SubnetId) -> Result<Vec<Target>, Failure> {
+/// What policies are asked about for a call on a subnet.
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SubnetId) -> Result<Vec<Target>, Failure> {
     let tags = tx.get::<Subnet>(id)?.filter(|subnet| subnet.account == cx.caller.account()).map(|subnet| subnet.tags);
     Ok(vec![Target::of("subnet", id, &tags.unwrap_or_default())])
 }

@@ -1,8 +1,8 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, NetworkPath, Noun, PathAnalysis, RouteTable,
-    SecurityGroup, Subnet, Tags, Volume, Vpc, add_tags,
+    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, NetworkAcl, NetworkPath, Noun, PathAnalysis,
+    RouteTable, SecurityGroup, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -143,6 +143,7 @@ tagged!(
     Address,
     RouteTable,
     InternetGateway,
+    NetworkAcl,
     NetworkPath,
     PathAnalysis
 );
@@ -161,6 +162,7 @@ enum Kind {
     Address,
     RouteTable,
     InternetGateway,
+    NetworkAcl,
     NetworkPath,
     PathAnalysis,
 }
@@ -179,6 +181,7 @@ impl Kind {
             "eipalloc" => Kind::Address,
             "rtb" => Kind::RouteTable,
             "igw" => Kind::InternetGateway,
+            "acl" => Kind::NetworkAcl,
             "nip" => Kind::NetworkPath,
             "nia" => Kind::PathAnalysis,
             _ => return None,
@@ -198,6 +201,7 @@ impl Kind {
             Kind::Address => "elastic-ip",
             Kind::RouteTable => "route-table",
             Kind::InternetGateway => "internet-gateway",
+            Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
         }
@@ -216,6 +220,7 @@ impl Kind {
             Kind::Address => tags_of::<Address>(tx, account, id),
             Kind::RouteTable => tags_of::<RouteTable>(tx, account, id),
             Kind::InternetGateway => tags_of::<InternetGateway>(tx, account, id),
+            Kind::NetworkAcl => tags_of::<NetworkAcl>(tx, account, id),
             Kind::NetworkPath => tags_of::<NetworkPath>(tx, account, id),
             Kind::PathAnalysis => tags_of::<PathAnalysis>(tx, account, id),
         }
@@ -240,6 +245,7 @@ impl Kind {
             Kind::Address => change_of::<Address>(tx, account, id, with),
             Kind::RouteTable => change_of::<RouteTable>(tx, account, id, with),
             Kind::InternetGateway => change_of::<InternetGateway>(tx, account, id, with),
+            Kind::NetworkAcl => change_of::<NetworkAcl>(tx, account, id, with),
             Kind::NetworkPath => change_of::<NetworkPath>(tx, account, id, with),
             Kind::PathAnalysis => change_of::<PathAnalysis>(tx, account, id, with),
         }

@@ -88,6 +88,9 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::RouteTableAssociation
+        | Noun::NetworkAcl
+        | Noun::NetworkAclEntry
+        | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::Region => ("InvalidRegion.NotFound", "InvalidRegion.NotFound"),
@@ -168,6 +171,9 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
+        | Noun::NetworkAcl
+        | Noun::NetworkAclEntry
+        | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis => "InvalidParameterValue.Duplicate",
     }
@@ -201,6 +207,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::InternetGateways
         | QuotaName::RouteTables
         | QuotaName::Routes
+        | QuotaName::NetworkAcls
         | QuotaName::NetworkPaths
         | QuotaName::PathAnalyses => "LimitExceeded",
         QuotaName::Volumes => "ResourceInsufficient.OverQuota",

@@ -11,8 +11,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type,
-    interface, key_pair, network, network_insights, region, route, run_instances, security_group, security_group_rules, sts, subnet, tag,
-    volume,
+    interface, key_pair, network, network_acl, network_insights, region, route, run_instances, security_group, security_group_rules, sts,
+    subnet, tag, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -211,6 +211,14 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" AssociateAddress => address::associate, address::AssociateAddress, Works, &[];
     Ec2 "ec2:" DisassociateAddress => address::disassociate, address::DisassociateAddress, Works, &[];
     Ec2 "ec2:" ReleaseAddress => address::release, address::ReleaseAddress, Works, &["NetworkBorderGroup"];
+    Ec2 "ec2:" CreateNetworkAcl => network_acl::create, network_acl::CreateNetworkAcl, Works, &[];
+    Ec2 "ec2:" DeleteNetworkAcl => network_acl::delete, network_acl::DeleteNetworkAcl, Works, &[];
+    Ec2 "ec2:" DescribeNetworkAcls => network_acl::describe_acls, network_acl::DescribeNetworkAcls,
+        Partly("filters by protocol, ports and action are not served"), &[];
+    Ec2 "ec2:" CreateNetworkAclEntry => network_acl::create_entry, network_acl::Entry, Partly("IPv4 ranges only"), network_acl::ENTRY_ABSENT;
+    Ec2 "ec2:" ReplaceNetworkAclEntry => network_acl::replace_entry, network_acl::Entry, Partly("IPv4 ranges only"), network_acl::ENTRY_ABSENT;
+    Ec2 "ec2:" DeleteNetworkAclEntry => network_acl::delete_entry, network_acl::DeleteEntry, Works, &[];
+    Ec2 "ec2:" ReplaceNetworkAclAssociation => network_acl::replace_association, network_acl::ReplaceAssociation, Works, &[];
     Ec2 "ec2:" CreateNetworkInsightsPath => network_insights::create_path, network_insights::CreatePath,
         Partly("between instances, interfaces and internet gateways, without filters"), network_insights::PATH_ABSENT;
     Ec2 "ec2:" DescribeNetworkInsightsPaths => network_insights::describe_paths, network_insights::DescribePaths, Works, &[];

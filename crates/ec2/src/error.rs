@@ -239,6 +239,7 @@ fn cloud(error: &Error) -> Wording {
             say("OperationNotPermitted", format!("The instance '{id}' is protected against {against}. {advice}"))
         }
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
+        Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
         Error::LimitReached { .. } => say("ResourceLimitExceeded", message),
         Error::NoCapacity { .. } => say_with(500, "InsufficientInstanceCapacity", message),
         Error::ZoneMismatch { noun: Noun::Volume, .. } => say("InvalidVolume.ZoneMismatch", message),
@@ -275,6 +276,11 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
+        Noun::NetworkAcl => "InvalidNetworkAclID.NotFound",
+        Noun::NetworkAclEntry => {
+            return say("InvalidNetworkAclEntry.NotFound", format!("The network ACL has no entry {id} in this direction"));
+        }
+        Noun::NetworkAclAssociation => "InvalidAssociationID.NotFound",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.NotFound",
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.NotFound",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
@@ -320,6 +326,9 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::Association
         | Noun::RouteTable
         | Noun::Route
+        | Noun::NetworkAcl
+        | Noun::NetworkAclEntry
+        | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::RouteTableAssociation => "IncorrectState",
@@ -338,10 +347,11 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
+        Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.Malformed",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
-        Noun::Association | Noun::RouteTableAssociation => "InvalidAssociationID.Malformed",
+        Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation => "InvalidAssociationID.Malformed",
         Noun::KeyPair
         | Noun::Address
         | Noun::InstanceType
@@ -366,6 +376,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::Image => "InvalidAMIName.Duplicate",
         Noun::Association | Noun::InternetGateway | Noun::RouteTableAssociation => "Resource.AlreadyAssociated",
         Noun::Route => "RouteAlreadyExists",
+        Noun::NetworkAclEntry => "NetworkAclEntryAlreadyExists",
         Noun::Subnet => "InvalidSubnet.Conflict",
         Noun::Vpc => "DefaultVpcAlreadyExists",
         Noun::Account
@@ -383,6 +394,8 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Snapshot
         | Noun::Interface
         | Noun::RouteTable
+        | Noun::NetworkAcl
+        | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::Address => "InvalidParameterValue",
@@ -417,6 +430,9 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::InternetGateway
         | Noun::RouteTable
         | Noun::Route
+        | Noun::NetworkAcl
+        | Noun::NetworkAclEntry
+        | Noun::NetworkAclAssociation
         | Noun::PathAnalysis
         | Noun::RouteTableAssociation => "DependencyViolation",
     }
@@ -434,6 +450,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
         QuotaName::RouteTables => "RouteTableLimitExceeded",
         QuotaName::Routes => "RouteLimitExceeded",
+        QuotaName::NetworkAcls => "NetworkAclLimitExceeded",
         QuotaName::NetworkPaths => "NetworkInsightsPathLimitExceeded",
         QuotaName::PathAnalyses => "NetworkInsightsAnalysisLimitExceeded",
     }

@@ -168,6 +168,17 @@ pub(crate) const INTERNET_GATEWAY: Known = &[
     ("owner-id", Is(Field::Owner)),
 ];
 
+pub(crate) const NETWORK_ACL: Known = &[
+    ("association.association-id", Is(Field::Association)),
+    ("association.network-acl-id", Is(Field::Id)),
+    ("association.subnet-id", Is(Field::Subnet)),
+    ("default", Is(Field::IsDefault)),
+    ("entry.cidr", Is(Field::Range)),
+    ("network-acl-id", Is(Field::Id)),
+    ("owner-id", Is(Field::Owner)),
+    ("vpc-id", Is(Field::Vpc)),
+];
+
 pub(crate) const NETWORK_PATH: Known =
     &[("destination", Is(Field::Destination)), ("destination-port", Is(Field::Port)), ("source", Is(Field::Source))];
 

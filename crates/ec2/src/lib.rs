@@ -25,6 +25,7 @@ mod interface;
 mod key_pair;
 mod metadata_options;
 mod network;
+mod network_acl;
 mod network_insights;
 mod page;
 mod region;

@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use control::Query;
 use jiff::Timestamp;
 use model::reachability::{Decider, Obstacle, Step};
-use model::{Direction, Error, NetworkPath, Noun, PathAnalysis, PathEnd, Peer, Protocol, Question, RouteTarget, Transport};
+use model::{
+    AclEntry, Direction, Error, NetworkPath, Noun, PathAnalysis, PathEnd, Peer, Protocol, Question, RouteTarget, Transport, Verdict,
+};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -282,6 +284,7 @@ struct AnalysisItem {
 #[reply(rename = "camelCase")]
 struct ComponentItem {
     sequence_number: u64,
+    acl_rule: Option<AclRuleItem>,
     component: Option<Component>,
     attached_to: Option<Component>,
     vpc: Option<Component>,
@@ -317,6 +320,17 @@ struct RouteItem {
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
+struct AclRuleItem {
+    cidr: String,
+    egress: bool,
+    port_range: Option<PortRange>,
+    protocol: String,
+    rule_action: &'static str,
+    rule_number: u16,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
 struct RuleItem {
     cidr: Option<String>,
     direction: &'static str,
@@ -335,6 +349,8 @@ struct PortRange {
 #[derive(IntoDoc, Default)]
 #[reply(rename = "camelCase")]
 struct Explanation {
+    acl: Option<Component>,
+    acl_rule: Option<AclRuleItem>,
     explanation_code: &'static str,
     address: Option<String>,
     component: Option<Component>,
@@ -380,6 +396,9 @@ fn component_item(cx: &Cx, sequence_number: u64, step: &Step) -> ComponentItem {
         },
         Step::Accepted { by } => {
             ComponentItem { component: component(cx, "security-group", by.group), security_group_rule: Some(rule_item(by)), ..item }
+        }
+        Step::Crossed { acl, entry } => {
+            ComponentItem { component: component(cx, "network-acl", acl), acl_rule: Some(acl_rule_item(entry)), ..item }
         }
         Step::Local { vpc, table, destination } => ComponentItem {
             component: match table {
@@ -430,11 +449,29 @@ fn rule_item(by: &Decider) -> RuleItem {
         },
         direction: direction_word(by.direction),
         security_group_id: by.group.to_string(),
-        port_range: match by.protocol {
-            Protocol::Tcp { from, to } | Protocol::Udp { from, to } => Some(PortRange { from, to }),
-            Protocol::All | Protocol::Icmp { .. } | Protocol::Number { .. } => None,
-        },
+        port_range: port_range(by.protocol),
         protocol: words(by.protocol).0,
+    }
+}
+
+fn port_range(protocol: Protocol) -> Option<PortRange> {
+    match protocol {
+        Protocol::Tcp { from, to } | Protocol::Udp { from, to } => Some(PortRange { from, to }),
+        Protocol::All | Protocol::Icmp { .. } | Protocol::Number { .. } => None,
+    }
+}
+
+fn acl_rule_item(entry: &AclEntry) -> AclRuleItem {
+    AclRuleItem {
+        cidr: entry.range.to_string(),
+        egress: entry.direction == Direction::Egress,
+        port_range: port_range(entry.protocol),
+        protocol: words(entry.protocol).0,
+        rule_action: match entry.verdict {
+            Verdict::Accept => "allow",
+            Verdict::Drop => "deny",
+        },
+        rule_number: entry.number,
     }
 }
 
@@ -478,6 +515,14 @@ fn explanation(cx: &Cx, obstacle: &Obstacle) -> Explanation {
         },
         Obstacle::NoPublicAddress { interface: id } => Explanation {
             explanation_code: "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS",
+            network_interface: interface(id),
+            ..Explanation::default()
+        },
+        Obstacle::Stopped { interface: id, acl, entry, direction, is_answer: _ } => Explanation {
+            acl: component(cx, "network-acl", acl),
+            acl_rule: entry.as_ref().map(acl_rule_item),
+            explanation_code: "SUBNET_ACL_RESTRICTION",
+            direction: Some(direction_word(*direction)),
             network_interface: interface(id),
             ..Explanation::default()
         },

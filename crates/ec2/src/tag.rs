@@ -1,7 +1,8 @@
 //! Tags of everything that carries tags.
 
 use control::{
-    Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, Page, Query, RouteTableView, WhichTags,
+    Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, NetworkAclView, Page, Query,
+    RouteTableView, WhichTags,
 };
 use model::{
     Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, NetworkPath, Noun, PathAnalysis, SecurityGroup, Subnet, Tags,
@@ -138,6 +139,7 @@ enum Kind {
     KeyPair,
     Interface,
     InternetGateway,
+    NetworkAcl,
     NetworkPath,
     PathAnalysis,
     RouteTable,
@@ -148,13 +150,14 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 13] = [
+    const ALL: [Kind; 14] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
         Kind::KeyPair,
         Kind::Interface,
         Kind::InternetGateway,
+        Kind::NetworkAcl,
         Kind::NetworkPath,
         Kind::PathAnalysis,
         Kind::RouteTable,
@@ -172,6 +175,7 @@ impl Kind {
             Kind::KeyPair => "key-pair",
             Kind::Interface => "network-interface",
             Kind::InternetGateway => "internet-gateway",
+            Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
             Kind::RouteTable => "route-table",
@@ -306,6 +310,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::KeyPair => of::<KeyPair>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Interface => of::<Interface>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::InternetGateway => of::<InternetGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::NetworkAcl => of::<NetworkAclView>(&cx.cloud, cx, filters, page, |row| row.acl.tags).await,
         Kind::NetworkPath => of::<NetworkPath>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::PathAnalysis => of::<PathAnalysis>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::RouteTable => of::<RouteTableView>(&cx.cloud, cx, filters, page, |row| row.table.tags).await,

@@ -110,6 +110,8 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "RouteTableId"),
         Noun::Route => ("InvalidRouteEntry.NotFound", "DestinationCidrBlock"),
         Noun::RouteTableAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
+        Noun::NetworkAcl | Noun::NetworkAclEntry => ("InvalidNetworkAcl.NotFound", "NetworkAclId"),
+        Noun::NetworkAclAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
         Noun::NetworkPath => ("ResourceNotFound.NetworkPath", "NetworkPathId"),
         Noun::PathAnalysis => ("ResourceNotFound.NetworkReachableAnalysis", "NetworkReachableAnalysisId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
@@ -200,6 +202,9 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Address
         | Noun::InternetGateway
         | Noun::RouteTable
+        | Noun::NetworkAcl
+        | Noun::NetworkAclEntry
+        | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
@@ -240,6 +245,9 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
+        | Noun::NetworkAcl
+        | Noun::NetworkAclEntry
+        | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis => "OperationDenied",
     };
@@ -270,6 +278,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
         QuotaName::RouteTables => "QuotaExceeded.RouteTable",
         QuotaName::Routes => "QuotaExceeded.RouteEntry",
+        QuotaName::NetworkAcls => "QuotaExceeded.NetworkAcl",
         QuotaName::NetworkPaths | QuotaName::PathAnalyses => "QuotaExceeded",
     }
 }

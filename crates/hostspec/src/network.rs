@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-pub use model::{Direction, Peer, Protocol as ProtocolMatch, Verdict};
+pub use model::{AclEntry, Direction, Peer, Protocol as ProtocolMatch, Verdict};
 use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,9 @@ pub struct SubnetSpec {
     /// and never answers.
     #[serde(default = "everywhere")]
     pub ways_out: Vec<Ipv4Net>,
+    /// What may cross its border; none lets everything pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Vec<AclEntry>>,
 }
 
 /// What documents of earlier versions meant.

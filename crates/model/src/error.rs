@@ -65,6 +65,12 @@ pub enum Noun {
     Route,
     /// Tie between a route table and a subnet.
     RouteTableAssociation,
+    /// Network ACL.
+    NetworkAcl,
+    /// Entry of a network ACL.
+    NetworkAclEntry,
+    /// Tie between a network ACL and a subnet.
+    NetworkAclAssociation,
     /// Question whether one thing reaches another.
     NetworkPath,
     /// Answer to such a question.
@@ -101,6 +107,9 @@ impl Noun {
             Noun::RouteTable => "route table",
             Noun::Route => "route",
             Noun::RouteTableAssociation => "route table association",
+            Noun::NetworkAcl => "network ACL",
+            Noun::NetworkAclEntry => "network ACL entry",
+            Noun::NetworkAclAssociation => "network ACL association",
             Noun::NetworkPath => "network insights path",
             Noun::PathAnalysis => "network insights analysis",
         }

@@ -55,6 +55,8 @@ const PREFIXES: &[&str] = &[
     "rtbassoc-",
     "igw-",
     "nip-",
+    "acl-",
+    "aclassoc-",
     "nia-",
 ];
 
@@ -153,6 +155,8 @@ id!(/** A tie between an elastic address and an interface; a new one each time. 
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
 id!(/** A route table. */ RouteTableId, "rtb-", "route table");
 id!(/** A tie between a route table and a subnet, or its VPC. */ RouteTableAssociationId, "rtbassoc-", "route table association");
+id!(/** A network ACL. */ NetworkAclId, "acl-", "network ACL");
+id!(/** A tie between a network ACL and a subnet; a new one each time. */ NetworkAclAssociationId, "aclassoc-", "network ACL association");
 id!(/** A question whether one thing reaches another. */ NetworkPathId, "nip-", "network insights path");
 id!(/** An answer to such a question. */ PathAnalysisId, "nia-", "network insights analysis");
 id!(/** A security group. */ SecurityGroupId, "sg-", "security group");

@@ -30,6 +30,8 @@ pub enum QuotaName {
     RouteTables,
     /// Routes in one table, besides the local one.
     Routes,
+    /// Network ACLs in one VPC.
+    NetworkAcls,
     /// Questions whether one thing reaches another.
     NetworkPaths,
     /// Answers to such questions.
@@ -38,7 +40,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 12] = [
+    pub const ALL: [QuotaName; 13] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -49,6 +51,7 @@ impl QuotaName {
         QuotaName::InternetGateways,
         QuotaName::RouteTables,
         QuotaName::Routes,
+        QuotaName::NetworkAcls,
         QuotaName::NetworkPaths,
         QuotaName::PathAnalyses,
     ];
@@ -66,6 +69,7 @@ impl QuotaName {
             QuotaName::InternetGateways => "internet-gateways",
             QuotaName::RouteTables => "route-tables",
             QuotaName::Routes => "routes",
+            QuotaName::NetworkAcls => "network-acls",
             QuotaName::NetworkPaths => "network-paths",
             QuotaName::PathAnalyses => "path-analyses",
         }
@@ -82,7 +86,7 @@ impl QuotaName {
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,
             QuotaName::Vpcs | QuotaName::InternetGateways => 10,
-            QuotaName::Subnets | QuotaName::RouteTables => 200,
+            QuotaName::Subnets | QuotaName::RouteTables | QuotaName::NetworkAcls => 200,
             QuotaName::Routes => 50,
             QuotaName::NetworkPaths => 100,
         }

@@ -16,8 +16,9 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, Peer, Protocol, Route,
-    RouteTable, RouteTableId, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId, table_of,
+    AclEntry, Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NetworkAcl,
+    NetworkAclId, Peer, Protocol, Route, RouteTable, RouteTableId, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId,
+    table_of,
 };
 
 /// The packet that opens a connection.
@@ -59,6 +60,17 @@ impl Flow {
         }
     }
 
+    /// The answer, to this port of who asked.
+    fn answer(self, port: u16) -> Flow {
+        const ECHO_REQUEST: u8 = 8;
+        match self {
+            Flow::Tcp { port: _ } => Flow::Tcp { port },
+            Flow::Udp { port: _ } => Flow::Udp { port },
+            Flow::Icmp { kind: ECHO_REQUEST, code } => Flow::Icmp { kind: 0, code },
+            Flow::Icmp { kind: _, code: _ } | Flow::Other { number: _ } => self,
+        }
+    }
+
     /// Whether a rule about this protocol is about the packet.
     pub fn is_of(self, protocol: Protocol) -> bool {
         match (protocol, self) {
@@ -93,6 +105,8 @@ pub struct Endpoint {
     pub gateway: Option<InternetGateway>,
     /// Its security groups.
     pub groups: Vec<SecurityGroup>,
+    /// The network ACL of its subnet; none lets everything pass.
+    pub acl: Option<NetworkAcl>,
 }
 
 /// Who opens the connection.
@@ -139,6 +153,13 @@ pub enum Step {
     Accepted {
         /// It.
         by: Decider,
+    },
+    /// An entry of a subnet's network ACL that lets it cross the border.
+    Crossed {
+        /// The ACL.
+        acl: NetworkAclId,
+        /// The entry.
+        entry: AclEntry,
     },
     /// The route that every table has: inside the VPC.
     Local {
@@ -236,6 +257,19 @@ pub enum Obstacle {
         /// The interface.
         interface: InterfaceId,
     },
+    /// The network ACL of a subnet drops it, or its answer.
+    Stopped {
+        /// The interface whose subnet it is.
+        interface: InterfaceId,
+        /// The ACL.
+        acl: NetworkAclId,
+        /// The entry; none when no entry is about it.
+        entry: Option<AclEntry>,
+        /// Into the subnet or out of it.
+        direction: Direction,
+        /// Whether the answer is stopped, not the packet itself.
+        is_answer: bool,
+    },
     /// The groups of an interface drop it.
     Dropped {
         /// The interface.
@@ -266,6 +300,7 @@ impl fmt::Display for Step {
             Step::Interface { interface, instance: Some(instance) } => write!(f, "{interface} of {instance}"),
             Step::Interface { interface, instance: None } => interface.fmt(f),
             Step::Accepted { by } => write!(f, "accepted by {by}"),
+            Step::Crossed { acl, entry } => write!(f, "let pass by entry {} of {acl}", entry.number),
             Step::Local { vpc, table: _, destination } => write!(f, "inside {vpc} ({destination})"),
             Step::Route { table, route } => write!(f, "the route to {} in {table}", route.destination),
             Step::Open { vpc } => write!(f, "out of {vpc}, which is open without a gateway"),
@@ -289,6 +324,14 @@ impl fmt::Display for Obstacle {
                 write!(f, "the route of {interface} to {} in {table} leads to something that is not there", route.destination)
             }
             Obstacle::NoPublicAddress { interface } => write!(f, "{interface} has no public address"),
+            Obstacle::Stopped { interface, acl, entry, direction, is_answer } => {
+                let way = if *direction == Direction::Ingress { "into" } else { "out of" };
+                let what = if *is_answer { "its answer" } else { "it" };
+                match entry {
+                    Some(entry) => write!(f, "entry {} of {acl} drops {what} {way} the subnet of {interface}", entry.number),
+                    None => write!(f, "no entry of {acl} lets {what} {way} the subnet of {interface}"),
+                }
+            }
             Obstacle::Dropped { interface, direction: _, groups: _, by: Some(by) } => write!(f, "{interface} drops it by {by}"),
             Obstacle::Dropped { interface, direction, groups, by: None } => {
                 let way = if *direction == Direction::Ingress { "inward" } else { "outward" };
@@ -299,14 +342,37 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// Judges a connection that `sender` opens to the address `to`, which `receiver` has.
-pub fn reach(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow) -> Way {
+/// Judges a connection that `sender` opens to the address `to`, which `receiver` has. Answers go to the port `answers_to`, which
+/// only network ACLs ask for.
+pub fn reach(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, answers_to: u16) -> Way {
     let mut steps = Vec::new();
-    let obstacle = judge(sender, receiver, to, flow, &mut steps).err();
-    Way { steps, obstacle }
+    let obstacle = judge(sender, receiver, to, flow, &mut steps).and_then(|from| answered(sender, receiver, (from, to), flow, answers_to));
+    Way { steps, obstacle: obstacle.err() }
 }
 
-fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, steps: &mut Vec<Step>) -> Result<(), Obstacle> {
+/// Judges the answers at the borders of subnets, the last that can stop them.
+fn answered(sender: Sender<'_>, receiver: Receiver<'_>, ends: (Ipv4Addr, Ipv4Addr), flow: Flow, port: u16) -> Result<(), Obstacle> {
+    let answer = flow.answer(port);
+    let (from, to) = ends;
+    let here = |end: &Endpoint, direction, other| end.crosses(direction, answer, other, true).map(|_| ());
+    let asks = match sender {
+        Sender::Interface(asks) => Some(asks),
+        Sender::Beyond(_) => None,
+    };
+    match receiver {
+        Receiver::Interface(end)
+            if asks.is_some_and(|asks| asks.interface.subnet == end.interface.subnet && asks.vpc.range.contains(&to)) =>
+        {
+            return Ok(());
+        }
+        Receiver::Interface(end) => here(end, Direction::Egress, from)?,
+        Receiver::Beyond | Receiver::Nobody => {}
+    }
+    asks.map_or(Ok(()), |asks| here(asks, Direction::Ingress, to))
+}
+
+/// Judges the packet itself; gives the address that the receiver sees it come from.
+fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, steps: &mut Vec<Step>) -> Result<Ipv4Addr, Obstacle> {
     let from = match sender {
         Sender::Beyond(ip) => {
             steps.push(Step::Beyond { ip });
@@ -318,13 +384,14 @@ fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, s
                 return inside(from, receiver, to, flow, steps);
             }
             from.accepts(Direction::Egress, flow, Other { ip: to, groups: &[] }, steps)?;
+            steps.extend(from.crosses(Direction::Egress, flow, to, false)?);
             from.leave(to, steps)?
         }
     };
     match receiver {
         Receiver::Beyond => {
             steps.push(Step::Beyond { ip: to });
-            Ok(())
+            Ok(from)
         }
         Receiver::Nobody => Err(Obstacle::Nobody { ip: to }),
         Receiver::Interface(end) => {
@@ -332,23 +399,33 @@ fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, s
             end.leave(from, answers)?;
             // What answers pass on their way out is what the packet passes on its way in.
             steps.extend(answers.iter().rev());
+            steps.extend(end.crosses(Direction::Ingress, flow, from, false)?);
             end.accepts(Direction::Ingress, flow, Other { ip: from, groups: &[] }, steps)?;
-            end.appear(steps)
+            end.appear(steps)?;
+            Ok(from)
         }
     }
 }
 
 /// The way inside a VPC.
-fn inside(from: &Endpoint, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, steps: &mut Vec<Step>) -> Result<(), Obstacle> {
+fn inside(from: &Endpoint, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, steps: &mut Vec<Step>) -> Result<Ipv4Addr, Obstacle> {
     let end = match receiver {
         Receiver::Interface(end) => end,
         Receiver::Beyond | Receiver::Nobody => return Err(Obstacle::Nobody { ip: to }),
     };
+    let crosses = from.interface.subnet != end.interface.subnet;
     from.accepts(Direction::Egress, flow, Other { ip: to, groups: &end.interface.groups }, steps)?;
+    if crosses {
+        steps.extend(from.crosses(Direction::Egress, flow, to, false)?);
+    }
     let table = table_of(&from.tables, from.interface.subnet).map(|table| table.id);
     steps.push(Step::Local { vpc: from.vpc.id, table, destination: from.vpc.range });
+    if crosses {
+        steps.extend(end.crosses(Direction::Ingress, flow, from.interface.ip, false)?);
+    }
     end.accepts(Direction::Ingress, flow, Other { ip: from.interface.ip, groups: &from.interface.groups }, steps)?;
-    end.appear(steps)
+    end.appear(steps)?;
+    Ok(from.interface.ip)
 }
 
 /// The other end, as the rules of a group see it. Groups are seen inside one VPC only.
@@ -374,6 +451,15 @@ impl Endpoint {
         }
         steps.push(Step::Interface { interface, instance });
         Ok(())
+    }
+
+    /// Asks the subnet's network ACL about a packet that crosses its border.
+    fn crosses(&self, direction: Direction, flow: Flow, other: Ipv4Addr, is_answer: bool) -> Result<Option<Step>, Obstacle> {
+        let Some(acl) = &self.acl else { return Ok(None) };
+        match acl.judge(direction, flow, other) {
+            (Verdict::Accept, entry) => Ok(entry.map(|entry| Step::Crossed { acl: acl.id, entry })),
+            (Verdict::Drop, entry) => Err(Obstacle::Stopped { interface: self.interface.id, acl: acl.id, entry, direction, is_answer }),
+        }
     }
 
     /// Asks the groups: the first rule by priority decides, within one priority a drop, and without any the packet is dropped.

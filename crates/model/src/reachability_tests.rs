@@ -6,6 +6,7 @@ use crate::{
 const PUBLIC_A: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
 const PUBLIC_B: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 6);
 const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+const EPHEMERAL: u16 = 50_000;
 const HTTPS: Flow = Flow::Tcp { port: 443 };
 
 fn account() -> AccountId {
@@ -91,6 +92,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
             tags: Tags::new(),
         }),
         groups,
+        acl: None,
     }
 }
 
@@ -122,7 +124,7 @@ fn client(n: u8) -> Endpoint {
 }
 
 fn ask(a: &Endpoint, b: &Endpoint, to: Ipv4Addr, flow: Flow) -> Way {
-    reach(Sender::Interface(a), Receiver::Interface(b), to, flow)
+    reach(Sender::Interface(a), Receiver::Interface(b), to, flow, EPHEMERAL)
 }
 
 #[test]
@@ -179,12 +181,12 @@ fn public_addresses_and_routes_are_wanted_at_both_ends() {
 fn a_route_to_a_gateway_that_is_gone_is_named() {
     let mut a = with_public(client(5), PUBLIC_A);
     a.gateway = None;
-    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS);
+    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS, EPHEMERAL);
     let (table, route) = (RouteTableId::from_u64(1), a.tables[0].routes[0]);
     assert_eq!(way.obstacle, Some(Obstacle::Blackhole { interface: a.interface.id, table, route }));
     // A VPC that is open needs none.
     a.vpc.open = true;
-    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS);
+    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS, EPHEMERAL);
     assert_eq!((way.obstacle, way.steps.last()), (None, Some(&Step::Beyond { ip: WORLD })));
 }
 
@@ -194,16 +196,16 @@ fn a_subnet_with_its_own_table_does_not_use_the_main_one() {
     let tie = SubnetAssociation { id: RouteTableAssociationId::from_u64(2), subnet: a.interface.subnet };
     let own = RouteTable { id: RouteTableId::from_u64(2), main: None, subnets: vec![tie], routes: vec![], ..a.tables[0].clone() };
     a.tables.push(own);
-    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS);
+    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS, EPHEMERAL);
     assert!(matches!(way.obstacle, Some(Obstacle::NoRoute { table: Some(table), .. }) if table == RouteTableId::from_u64(2)));
 }
 
 #[test]
 fn the_world_reaches_a_public_address_whose_groups_accept_it() {
     let b = with_public(server(6), PUBLIC_B);
-    let way = reach(Sender::Beyond(WORLD), Receiver::Interface(&b), PUBLIC_B, HTTPS);
+    let way = reach(Sender::Beyond(WORLD), Receiver::Interface(&b), PUBLIC_B, HTTPS, EPHEMERAL);
     assert_eq!((way.obstacle, way.steps.first()), (None, Some(&Step::Beyond { ip: WORLD })));
-    let way = reach(Sender::Beyond(WORLD), Receiver::Interface(&b), PUBLIC_B, Flow::Icmp { kind: 8, code: 0 });
+    let way = reach(Sender::Beyond(WORLD), Receiver::Interface(&b), PUBLIC_B, Flow::Icmp { kind: 8, code: 0 }, EPHEMERAL);
     assert!(matches!(way.obstacle, Some(Obstacle::Dropped { direction: Direction::Ingress, .. })));
 }
 
@@ -211,9 +213,57 @@ fn the_world_reaches_a_public_address_whose_groups_accept_it() {
 fn nobody_and_what_does_not_run_is_not_reached() {
     let (a, mut b) = (client(5), server(6));
     let gone = Ipv4Addr::new(10, 0, 0, 99);
-    assert_eq!(reach(Sender::Interface(&a), Receiver::Nobody, gone, HTTPS).obstacle, Some(Obstacle::Nobody { ip: gone }));
+    assert_eq!(reach(Sender::Interface(&a), Receiver::Nobody, gone, HTTPS, EPHEMERAL).obstacle, Some(Obstacle::Nobody { ip: gone }));
     b.is_running = false;
     let stopped = Obstacle::NotRunning { interface: b.interface.id, instance: b.interface.instance };
     assert_eq!(ask(&a, &b, b.interface.ip, HTTPS).obstacle, Some(stopped.clone()));
     assert_eq!(ask(&b, &a, a.interface.ip, HTTPS).obstacle, Some(stopped));
+}
+
+fn acl(entries: Vec<(u16, Direction, Verdict, Protocol)>) -> NetworkAcl {
+    let entry = |(number, direction, verdict, protocol)| AclEntry { number, direction, verdict, protocol, range: Ipv4Net::default() };
+    NetworkAcl {
+        id: NetworkAclId::from_u64(1),
+        account: account(),
+        vpc: VpcId::from_u64(1),
+        is_default: false,
+        name: String::new(),
+        description: String::new(),
+        subnets: vec![],
+        entries: entries.into_iter().map(entry).collect(),
+        created_at: Millis(0),
+        tags: Tags::new(),
+    }
+}
+
+#[test]
+fn an_acl_asks_for_the_way_back_too() {
+    let (a, mut b) = (client(5), server(6));
+    let inward = (1, Direction::Ingress, Verdict::Accept, Protocol::Tcp { from: 443, to: 443 });
+    b.acl = Some(acl(vec![inward]));
+    let stopped = |way: Way| match way.obstacle {
+        Some(Obstacle::Stopped { direction, is_answer, entry, .. }) => Some((direction, is_answer, entry.map(|entry| entry.number))),
+        _ => None,
+    };
+    assert_eq!(stopped(ask(&a, &b, b.interface.ip, HTTPS)), Some((Direction::Egress, true, None)));
+    let outward = (7, Direction::Egress, Verdict::Accept, Protocol::Tcp { from: EPHEMERAL, to: EPHEMERAL });
+    b.acl = Some(acl(vec![inward, outward]));
+    assert_eq!(ask(&a, &b, b.interface.ip, HTTPS).obstacle, None);
+    b.acl = Some(acl(vec![inward, outward, (6, Direction::Egress, Verdict::Drop, Protocol::All)]));
+    assert_eq!(stopped(ask(&a, &b, b.interface.ip, HTTPS)), Some((Direction::Egress, true, Some(6))));
+}
+
+#[test]
+fn an_acl_says_nothing_inside_its_subnet() {
+    let (mut a, mut b) = (client(5), server(6));
+    (a.acl, b.acl) = (Some(acl(vec![])), Some(acl(vec![])));
+    assert!(matches!(
+        ask(&a, &b, b.interface.ip, HTTPS).obstacle,
+        Some(Obstacle::Stopped { direction: Direction::Egress, is_answer: false, .. })
+    ));
+    b.interface.subnet = a.interface.subnet;
+    assert_eq!(ask(&a, &b, b.interface.ip, HTTPS).obstacle, None);
+    // By its public address it is beyond the border, however near.
+    let (a, b) = (with_public(a, PUBLIC_A), with_public(b, PUBLIC_B));
+    assert!(matches!(ask(&a, &b, PUBLIC_B, HTTPS).obstacle, Some(Obstacle::Stopped { .. })));
 }

@@ -62,6 +62,7 @@ mod job;
 mod key_pair;
 mod migrate;
 mod network;
+mod network_acl;
 mod network_path;
 mod permission;
 mod postgres;

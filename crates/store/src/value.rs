@@ -163,6 +163,8 @@ ids!(
     InterfaceId,
     InternetGatewayId,
     KeyPairId,
+    NetworkAclId,
+    NetworkAclAssociationId,
     NetworkPathId,
     PathAnalysisId,
     ReservationId,

@@ -22,6 +22,7 @@ pub fn vpc(id: u64) -> VpcSpec {
             range: "10.0.0.0/24".parse().unwrap(),
             gateway: GATEWAY,
             ways_out: vec![ipnet::Ipv4Net::default()],
+            acl: None,
         }],
         nics: vec![],
         remote: vec![],

@@ -43,6 +43,8 @@ pub enum Load {
     L4Proto,
     /// Destination port.
     ThDport,
+    /// Type and code of an ICMP message.
+    IcmpTypeCode,
     /// Family of the packet.
     NfProto,
     /// Mark of the packet.
@@ -89,6 +91,7 @@ impl Load {
             Load::IpDaddr => "ip daddr",
             Load::L4Proto => "meta l4proto",
             Load::ThDport => "th dport",
+            Load::IcmpTypeCode => "icmp type . icmp code",
             Load::NfProto => "meta nfproto",
             Load::Mark => "meta mark",
             Load::CtMark => "ct mark",
@@ -122,6 +125,7 @@ impl Load {
             Load::IpDaddr => payload(PayloadBase::Network, 16, 4),
             Load::L4Proto => meta(MetaKey::L4Proto),
             Load::ThDport => payload(PayloadBase::Transport, 2, 2),
+            Load::IcmpTypeCode => payload(PayloadBase::Transport, 0, 2),
             Load::NfProto => meta(MetaKey::NfProto),
             Load::Mark => meta(MetaKey::Mark),
             Load::CtMark => Expr::Ct { dreg, key: CtKey::Mark },

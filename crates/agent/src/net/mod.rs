@@ -14,6 +14,7 @@
 //!
 //! Interfaces on other hosts (`VpcSpec::remote`) are not reached yet; packets to them are answered as unreachable.
 
+mod borders;
 mod line;
 mod link;
 mod names;

@@ -32,7 +32,8 @@ pub struct Service {
 const EVERYTHING: Service = Service { protocols: (0, u8::MAX), ports: (0, u16::MAX) };
 
 impl Service {
-    fn of(protocol: ProtocolMatch) -> Service {
+    /// The box of a protocol.
+    pub fn of(protocol: ProtocolMatch) -> Service {
         let one = |number, from, to| Service { protocols: (number, number), ports: (from, to) };
         match protocol {
             ProtocolMatch::All => EVERYTHING,

@@ -446,6 +446,11 @@ fn table_steps(id: &TableId, old: &Table, new: &Table, out: &mut Vec<Step>) {
     }
     let gone_chains: BTreeSet<_> = old.chains.keys().filter(|name| !new.chains.contains_key(*name)).collect();
     added.extend(gone_chains.iter().map(|name| (1, Step::FlushChain(id.clone(), (*name).clone()))));
+    // A chain cannot go while elements jump to it, not even those of a set that goes in the same transaction.
+    let maps = old.sets.iter().filter(|(name, set)| !new.sets.contains_key(*name) && set.shape.data == Data::Verdict);
+    for (name, set) in maps.filter(|(_, set)| !set.elements.is_empty()) {
+        added.push((0, Step::DropElements(id.clone(), name.clone(), set.shape.clone(), set.elements.keys().cloned().collect())));
+    }
     // Elements that jump to a chain go before it and come after it; a stable sort keeps the order within a rank.
     added.sort_by_key(|(rank, _)| *rank);
     out.extend(added.into_iter().map(|(_, step)| step));

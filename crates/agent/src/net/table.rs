@@ -4,6 +4,7 @@
 //!   frame from a tap ─▶ arp input: sender is the tap's own               (answers come from proxy ARP)
 //!                    ─▶ entry: interface, hardware and IP address belong together    (before defragmentation)
 //!                       ├─▶ input:   DHCP, DNS, metadata, ping of the gateway
+//!                       ├─▶ borders: network ACLs, where a subnet has one  (each packet, before any connection counts)
 //!                       └─▶ forward: judged under the rules of now? ─ yes ─▶ accept
 //!                                    └ no: translation still valid? ─▶ egress of who opened it ─▶ ingress of who answers
 //!                                      ─▶ connection marked with the epoch of the rules ─▶ accept
@@ -23,6 +24,7 @@ use std::net::Ipv4Addr;
 use hostspec::{Direction, Verdict, VpcSpec};
 use ipnet::Ipv4Net;
 
+use super::borders;
 use super::line::{Line, Load};
 use super::names::{FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, RESOLVER_EC2, tap};
 use super::policy::{self, Policy, Profile, Service};
@@ -43,6 +45,7 @@ const NOBODY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     let policy = policy::compile(&spec.groups, &spec.nics);
     let mut inet = Table { sets: sets(spec, &policy, epoch), chains: chains() };
+    borders::add(spec, &mut inet);
     for profile in &policy.profiles {
         profile_table(profile, &mut inet);
     }
@@ -75,18 +78,18 @@ pub fn ranges(spec: &VpcSpec) -> Vec<Ipv4Net> {
     Ipv4Net::aggregate(&spec.ranges.iter().map(Ipv4Net::trunc).collect())
 }
 
-fn set(shape: Shape, elements: impl IntoIterator<Item = (Key, Value)>) -> Set {
+pub(super) fn set(shape: Shape, elements: impl IntoIterator<Item = (Key, Value)>) -> Set {
     Set { shape, elements: elements.into_iter().collect() }
 }
 
-fn plain(shape: Shape, keys: impl IntoIterator<Item = Key>) -> Set {
+pub(super) fn plain(shape: Shape, keys: impl IntoIterator<Item = Key>) -> Set {
     set(shape, keys.into_iter().map(|key| (key, Value::None)))
 }
 
 const BINDING: [Field; 3] = [Field::IfName, Field::Ether, Field::Ipv4];
 const PORT: [Field; 2] = [Field::IfName, Field::Ether];
 const SERVICE: [Field; 3] = [Field::Ipv4, Field::Proto, Field::Port];
-const PAIR: [Field; 2] = [Field::Ipv4, Field::Ipv4];
+pub(super) const PAIR: [Field; 2] = [Field::Ipv4, Field::Ipv4];
 
 fn binding(spec: &VpcSpec, ip_of: impl Fn(&hostspec::NicSpec) -> Ipv4Addr) -> impl Iterator<Item = Key> {
     spec.nics.iter().map(move |nic| Key::builder().ifname(&tap(nic.id)).ether(nic.mac).ipv4(ip_of(nic)).key(&BINDING))
@@ -280,7 +283,7 @@ fn profile_table(profile: &Profile, table: &mut Table) {
     table.chains.insert(chain, Chain { base: None, lines });
 }
 
-fn with_service(key: super::ruleset::KeyBuilder, service: Service) -> super::ruleset::KeyBuilder {
+pub(super) fn with_service(key: super::ruleset::KeyBuilder, service: Service) -> super::ruleset::KeyBuilder {
     key.protos(service.protocols.0, service.protocols.1).ports(service.ports.0, service.ports.1)
 }
 

@@ -139,7 +139,7 @@ impl Cloud {
             id: VpcId::from_u64(id.as_u64()),
             vni: id.as_u64() as u32,
             ranges: vec![range],
-            subnets: vec![SubnetSpec { id: subnet, range, gateway: Ipv4Addr::new(10, 9, 0, 1), ways_out: vec![] }],
+            subnets: vec![SubnetSpec { id: subnet, range, gateway: Ipv4Addr::new(10, 9, 0, 1), ways_out: vec![], acl: None }],
             nics: vec![known],
             remote: vec![],
             groups: vec![],

@@ -1,5 +1,6 @@
 //! The dialect as its clients meet it: forms in, XML out, over a real database and a simulated host.
 
+mod acls;
 mod addresses;
 mod insights;
 mod lists;

@@ -60,6 +60,7 @@ impl Try {
         match &self.way.obstacle {
             None => true,
             Some(Obstacle::NoRoute { interface, .. } | Obstacle::Blackhole { interface, .. }) => lost(interface),
+            Some(Obstacle::Stopped { is_answer, .. }) => *is_answer,
             Some(Obstacle::NotRunning { .. } | Obstacle::Nobody { .. } | Obstacle::NoPublicAddress { .. } | Obstacle::Dropped { .. }) => {
                 false
             }
@@ -126,6 +127,7 @@ impl World {
                 },
                 to,
                 flow,
+                key,
             );
             self.tries.insert(key, Try { topology: number, from, to, at: owner, flow, way });
             keys.push(key);

@@ -53,6 +53,9 @@ struct Exits {
     /// Routes of the main table, and of the second subnet's own if it has one: destination, and whether the gateway is the VPC's.
     main: Vec<(ipnet::Ipv4Net, bool)>,
     own: Option<Vec<(ipnet::Ipv4Net, bool)>>,
+    /// Entries of the default network ACL, and of the second subnet's own if it has one.
+    default_acl: Vec<AclEntry>,
+    own_acl: Option<Vec<AclEntry>>,
 }
 
 /// The interface of a machine.
@@ -139,11 +142,34 @@ fn exits() -> impl Strategy<Value = Exits> {
     let routes =
         move || subsequence(DESTINATIONS.to_vec(), 0..=4).prop_flat_map(move |some| some.into_iter().map(route).collect::<Vec<_>>());
     let often = || prop_oneof![4 => Just(true), 1 => Just(false)];
-    (any::<bool>(), often(), routes(), proptest::option::of(routes())).prop_map(|(open, has_gateway, main, own)| Exits {
-        open,
-        has_gateway,
-        main,
-        own,
+    let default_acl = prop_oneof![3 => Just(open_entries()), 1 => acl_entries()];
+    (any::<bool>(), often(), routes(), proptest::option::of(routes()), default_acl, proptest::option::of(acl_entries()))
+        .prop_map(|(open, has_gateway, main, own, default_acl, own_acl)| Exits { open, has_gateway, main, own, default_acl, own_acl })
+}
+
+/// Entries of a network ACL that let much pass, else next to nothing would come back.
+fn acl_entries() -> impl Strategy<Value = Vec<AclEntry>> {
+    const RANGES: [&str; 5] = ["0.0.0.0/0", "10.0.0.0/24", "10.0.1.0/24", "10.0.0.5/32", "203.0.113.0/24"];
+    let protocol = prop_oneof![
+        protocol(),
+        (100_u16..40_000, 100_u16..40_000).prop_map(|(a, b)| Protocol::Tcp { from: a.min(b), to: a.max(b) }),
+        (100_u16..40_000, 100_u16..40_000).prop_map(|(a, b)| Protocol::Udp { from: a.min(b), to: a.max(b) }),
+        Just(Protocol::Icmp { kind: Some(0), code: Some(0) }),
+    ];
+    let direction = prop_oneof![Just(Direction::Ingress), Just(Direction::Egress)];
+    let verdict = prop_oneof![Just(Verdict::Accept), Just(Verdict::Drop)];
+    let range = proptest::sample::select(&RANGES[..]).prop_map(|range| range.parse().expect("a range"));
+    let entry =
+        (direction, verdict, protocol, range).prop_map(|(direction, verdict, protocol, range)| (direction, verdict, protocol, range));
+    (vec(entry, 0..6), any::<bool>()).prop_map(|(drawn, ends_open)| {
+        let numbered = (1..).zip(drawn);
+        let mut entries: Vec<AclEntry> = numbered
+            .map(|(number, (direction, verdict, protocol, range))| AclEntry { number, direction, verdict, protocol, range })
+            .collect();
+        if ends_open {
+            entries.extend(open_entries());
+        }
+        entries
     })
 }
 
@@ -201,6 +227,7 @@ impl Topology {
             tables: tables(number, exits),
             gateway: exits.has_gateway.then(|| gateway(number)),
             groups,
+            acl: acl_of(&acls(number, exits), subnet(number, MACHINES[at].1.octets()[2])).cloned(),
         }
     }
 
@@ -213,6 +240,7 @@ impl Topology {
         let exits = self.exits(number);
         let (row, tables) = (vpc(number, exits.open), tables(number, exits));
         let gateway = exits.has_gateway.then(|| gateway(number));
+        let acls = acls(number, exits);
         let here = || (0..MACHINES.len()).filter(|at| MACHINES[*at].0 == number);
         let mut spec = fixture::vpc(number);
         spec.subnets = (0..=1_u8)
@@ -221,6 +249,7 @@ impl Topology {
                 range: format!("10.0.{third}.0/24").parse().expect("a range"),
                 gateway: Ipv4Addr::new(10, 0, third, 1),
                 ways_out: ways_out(&row, &tables, gateway.as_ref(), subnet(number, third)),
+                acl: acl_of(&acls, subnet(number, third)).filter(|acl| !acl.is_open()).map(|acl| acl.entries.clone()),
             })
             .collect();
         spec.nics = here()
@@ -321,6 +350,26 @@ fn vpc(number: u64, open: bool) -> Vpc {
 fn gateway(number: u64) -> InternetGateway {
     let vpc = Some(VpcId::from_u64(number));
     InternetGateway { id: InternetGatewayId::from_u64(number), account: account(), vpc, created_at: Millis(0), tags: Tags::new() }
+}
+
+fn acls(number: u64, exits: &Exits) -> Vec<NetworkAcl> {
+    let acl = |id: u64, entries: &[AclEntry], is_default: bool| NetworkAcl {
+        id: NetworkAclId::from_u64(id),
+        account: account(),
+        vpc: VpcId::from_u64(number),
+        is_default,
+        name: String::new(),
+        description: String::new(),
+        subnets: (!is_default)
+            .then(|| AclTie { id: NetworkAclAssociationId::from_u64(id), subnet: subnet(number, 1) })
+            .into_iter()
+            .collect(),
+        entries: entries.to_vec(),
+        created_at: Millis(0),
+        tags: Tags::new(),
+    };
+    let own = exits.own_acl.as_deref().map(|entries| acl(number * 10 + 1, entries, false));
+    std::iter::once(acl(number * 10, &exits.default_acl, true)).chain(own).collect()
 }
 
 fn tables(number: u64, exits: &Exits) -> Vec<RouteTable> {

@@ -1,0 +1,167 @@
+//! Network ACLs: what may cross the border of a subnet, packet by packet.
+//!
+//! Unlike a security group an ACL knows no connections: answers need an entry of their own. Inside a subnet it says nothing. A
+//! subnet that is tied to none has the default one of its VPC.
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+use crate::reachability::Flow;
+use crate::{AccountId, Direction, Error, Millis, NetworkAclAssociationId, NetworkAclId, Protocol, SubnetId, Tags, Verdict, VpcId};
+
+/// Largest number of an entry that a tenant makes (EC2's; the next one stands for "else drop").
+pub const ACL_NUMBER_MAX: u16 = 32_766;
+/// Most entries of an ACL in one direction (what EC2 documents as its highest).
+pub const ACL_ENTRIES_MAX: usize = 40;
+
+/// A network ACL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkAcl {
+    /// Its id.
+    pub id: NetworkAclId,
+    /// Owner.
+    pub account: AccountId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Whether subnets that are tied to none have it.
+    pub is_default: bool,
+    /// Display name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Its ties to subnets; a subnet has one at most.
+    pub subnets: Vec<AclTie>,
+    /// Its entries, no two with the same direction and number.
+    pub entries: Vec<AclEntry>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// The tie of an ACL to a subnet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AclTie {
+    /// Its id.
+    pub id: NetworkAclAssociationId,
+    /// The subnet.
+    pub subnet: SubnetId,
+}
+
+/// One entry. The lowest number that is about a packet decides; without any the packet is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AclEntry {
+    /// 1 to [`ACL_NUMBER_MAX`].
+    pub number: u16,
+    /// Into the subnet or out of it.
+    pub direction: Direction,
+    /// What happens to the packet.
+    pub verdict: Verdict,
+    /// Protocols and destination ports.
+    pub protocol: Protocol,
+    /// The other end.
+    pub range: Ipv4Net,
+}
+
+impl AclEntry {
+    /// Checks a new entry.
+    pub fn check(&self) -> Result<(), Error> {
+        if !(1..=ACL_NUMBER_MAX).contains(&self.number) {
+            return Err(Error::invalid("RuleNumber", format!("must be 1 to {ACL_NUMBER_MAX}")));
+        }
+        self.protocol.check().map(|_| ())
+    }
+
+    /// Whether it is about a packet from or to this other end.
+    pub fn is_about(&self, direction: Direction, flow: Flow, other: Ipv4Addr) -> bool {
+        self.direction == direction && flow.is_of(self.protocol) && self.range.contains(&other)
+    }
+}
+
+impl NetworkAcl {
+    /// What it says of a packet, and the entry that decides.
+    pub fn judge(&self, direction: Direction, flow: Flow, other: Ipv4Addr) -> (Verdict, Option<AclEntry>) {
+        let about = self.entries.iter().filter(|entry| entry.is_about(direction, flow, other));
+        let first = about.min_by_key(|entry| entry.number).copied();
+        (first.map_or(Verdict::Drop, |entry| entry.verdict), first)
+    }
+
+    /// Whether it lets everything pass whatever the entries behind the first say.
+    pub fn is_open(&self) -> bool {
+        [Direction::Ingress, Direction::Egress].into_iter().all(|direction| {
+            let first = self.entries.iter().filter(|entry| entry.direction == direction).min_by_key(|entry| entry.number);
+            first.is_some_and(|first| first.verdict == Verdict::Accept && first.protocol == Protocol::All && first.range.prefix_len() == 0)
+        })
+    }
+
+    /// Whether the subnet is tied to it.
+    pub fn has_subnet(&self, subnet: SubnetId) -> bool {
+        self.subnets.iter().any(|tie| tie.subnet == subnet)
+    }
+}
+
+/// The ACL of a subnet among those of its VPC.
+pub fn acl_of(acls: &[NetworkAcl], subnet: SubnetId) -> Option<&NetworkAcl> {
+    acls.iter().find(|acl| acl.has_subnet(subnet)).or_else(|| acls.iter().find(|acl| acl.is_default))
+}
+
+/// The entries of a default ACL: everything passes (all three clouds).
+pub fn open_entries() -> Vec<AclEntry> {
+    let open =
+        |direction| AclEntry { number: 100, direction, verdict: Verdict::Accept, protocol: Protocol::All, range: Ipv4Net::default() };
+    vec![open(Direction::Ingress), open(Direction::Egress)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u16, verdict: Verdict, protocol: Protocol, range: &str) -> AclEntry {
+        AclEntry { number, direction: Direction::Ingress, verdict, protocol, range: range.parse().unwrap() }
+    }
+
+    fn acl(id: u64, is_default: bool, entries: Vec<AclEntry>, subnets: &[u64]) -> NetworkAcl {
+        let tie = |subnet: &u64| AclTie { id: NetworkAclAssociationId::from_u64(*subnet), subnet: SubnetId::from_u64(*subnet) };
+        NetworkAcl {
+            id: NetworkAclId::from_u64(id),
+            account: AccountId::from_u64(1).unwrap(),
+            vpc: VpcId::from_u64(1),
+            is_default,
+            name: String::new(),
+            description: String::new(),
+            subnets: subnets.iter().map(tie).collect(),
+            entries,
+            created_at: Millis(0),
+            tags: Tags::new(),
+        }
+    }
+
+    #[test]
+    fn the_lowest_number_decides_and_nothing_means_no() {
+        let tcp = Protocol::Tcp { from: 1, to: 99 };
+        let entries = vec![entry(200, Verdict::Accept, tcp, "0.0.0.0/0"), entry(100, Verdict::Drop, Protocol::All, "10.0.0.0/8")];
+        let acl = acl(1, false, entries, &[]);
+        let judge = |flow, ip: [u8; 4]| acl.judge(Direction::Ingress, flow, ip.into());
+        assert_eq!(judge(Flow::Tcp { port: 80 }, [9, 9, 9, 9]).1.map(|entry| entry.number), Some(200));
+        assert_eq!(judge(Flow::Tcp { port: 80 }, [10, 9, 9, 9]).0, Verdict::Drop);
+        assert_eq!(judge(Flow::Tcp { port: 100 }, [9, 9, 9, 9]), (Verdict::Drop, None));
+        assert_eq!(acl.judge(Direction::Egress, Flow::Tcp { port: 80 }, [9, 9, 9, 9].into()).0, Verdict::Drop);
+    }
+
+    #[test]
+    fn a_subnet_that_is_tied_to_none_has_the_default_one() {
+        let acls = [acl(1, true, open_entries(), &[]), acl(2, false, vec![], &[7])];
+        let of = |subnet| acl_of(&acls, SubnetId::from_u64(subnet)).map(|acl| acl.id.as_u64());
+        assert_eq!((of(7), of(8)), (Some(2), Some(1)));
+        assert!(acls[0].is_open() && !acls[1].is_open());
+    }
+
+    #[test]
+    fn numbers_and_ports_have_their_bounds() {
+        assert!(entry(1, Verdict::Drop, Protocol::All, "0.0.0.0/0").check().is_ok());
+        assert!(entry(0, Verdict::Drop, Protocol::All, "0.0.0.0/0").check().is_err());
+        assert!(entry(32_767, Verdict::Drop, Protocol::All, "0.0.0.0/0").check().is_err());
+        assert!(entry(1, Verdict::Drop, Protocol::Tcp { from: 2, to: 1 }, "0.0.0.0/0").check().is_err());
+    }
+}
