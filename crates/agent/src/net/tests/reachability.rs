@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::reachability::{Flow, Obstacle, Receiver, Sender, Way, reach};
 use nix::poll::{PollFd, PollFlags, poll};
@@ -25,6 +25,9 @@ use super::topology::{self, Topology, topology};
 const TOPOLOGIES: u16 = 1_000;
 /// Questions about each.
 const QUESTIONS: u16 = 24;
+/// Pause before a packet without an answer is sent again: a link that was just made loses some until a worker of the kernel has
+/// seen that it is up.
+const AGAIN: Duration = Duration::from_millis(250);
 /// Number of the first connection; ports below are the services'.
 const FIRST: u16 = 10_000;
 /// The machine, which stands for everything beyond the cloud.
@@ -131,18 +134,27 @@ impl World {
             );
             self.tries.insert(key, Try { topology: number, from, to, at: owner, flow, way });
             keys.push(key);
-            match from {
-                Some(from) => self.guests[from].open(to, flow, key),
-                None => self.machine_opens(to, flow, key),
-            }
+            self.open(key);
         }
         keys
     }
 
+    /// Sends the packet that opens a connection, once more if it was sent before.
+    fn open(&mut self, key: u16) {
+        let Try { from, to, flow, .. } = self.tries[&key];
+        match from {
+            Some(from) => self.guests[from].open(to, flow, key),
+            None => self.machine_opens(to, flow, key),
+        }
+    }
+
     fn machine_opens(&mut self, to: Ipv4Addr, flow: Flow, key: u16) {
         let Flow::Udp { port } = flow else { unreachable!("the machine speaks UDP only: {flow:?}") };
-        let bound = netns::inside(self.lab.machine.as_fd(), || UdpSocket::bind(("0.0.0.0", key))).unwrap();
-        bound.set_nonblocking(true).unwrap();
+        let bound = self.asking.remove(&key).unwrap_or_else(|| {
+            let bound = netns::inside(self.lab.machine.as_fd(), || UdpSocket::bind(("0.0.0.0", key))).unwrap();
+            bound.set_nonblocking(true).unwrap();
+            bound
+        });
         // Without a public address in use the machine has no route to any.
         let sent = bound.send_to(b"open", (to, port));
         assert!(sent.is_ok() || self.tries[&key].way.obstacle.is_some(), "{}: {sent:?}", self.tries[&key]);
@@ -152,12 +164,18 @@ impl World {
     /// Answers and notes what arrives until every connection that should come about has.
     fn settle(&mut self, keys: &[u16]) {
         let start = Instant::now();
+        let mut again = AGAIN;
         let wanted = |world: &World, key: &&u16| world.tries[key].way.obstacle.is_none() && !world.done.contains(key);
         loop {
             self.read_guests();
             self.read_machine();
-            let Some(key) = keys.iter().find(|key| wanted(self, key)) else { return };
+            let open: Vec<u16> = keys.iter().filter(|key| wanted(self, key)).copied().collect();
+            let Some(key) = open.first() else { return };
             assert!(start.elapsed() < PATIENCE, "{} was not reached", self.tries[key]);
+            if start.elapsed() > again {
+                open.iter().for_each(|key| self.open(*key));
+                again += AGAIN;
+            }
             self.wait();
         }
     }
