@@ -34,11 +34,13 @@ pub enum QuotaName {
     NetworkPaths,
     /// Answers to such questions.
     PathAnalyses,
+    /// Network interfaces.
+    Interfaces,
 }
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 12] = [
+    pub const ALL: [QuotaName; 13] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -51,6 +53,7 @@ impl QuotaName {
         QuotaName::Routes,
         QuotaName::NetworkPaths,
         QuotaName::PathAnalyses,
+        QuotaName::Interfaces,
     ];
 
     /// The name in texts and tables.
@@ -68,6 +71,7 @@ impl QuotaName {
             QuotaName::Routes => "routes",
             QuotaName::NetworkPaths => "network-paths",
             QuotaName::PathAnalyses => "path-analyses",
+            QuotaName::Interfaces => "interfaces",
         }
     }
 
@@ -77,7 +81,7 @@ impl QuotaName {
     pub const fn default_limit(self) -> u64 {
         match self {
             QuotaName::Instances | QuotaName::PathAnalyses => 1_000,
-            QuotaName::KeyPairs => 5_000,
+            QuotaName::KeyPairs | QuotaName::Interfaces => 5_000,
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,
