@@ -78,7 +78,7 @@ impl LaunchNics {
                 wanted.push(&new.secondary);
             }
         }
-        if wanted.iter().any(|wanted| 1 + wanted.len() > addresses) {
+        if wanted.iter().any(|wanted| 1 + wanted.total() > addresses) {
             let what = format!("private addresses on an interface of an instance of type {instance_type}");
             return Err(Error::LimitReached { name: "PrivateIpAddress", what, limit: addresses as u64 });
         }

@@ -31,7 +31,7 @@ impl Wanted {
     }
 
     /// How many are wanted.
-    pub fn len(&self) -> usize {
+    pub fn total(&self) -> usize {
         self.ips.len().saturating_add(self.count)
     }
 }
@@ -106,8 +106,8 @@ impl Command for UnassignPrivateAddresses {
 
 /// Adds the wanted addresses to an interface of this subnet, and says which they are.
 pub(crate) fn choose(tx: &Tx<'_>, interface: &mut Interface, subnet: &Subnet, wanted: &Wanted) -> Result<Vec<Ipv4Addr>, Failure> {
-    check_limit(tx, interface, 1 + interface.secondary.len() + wanted.len())?;
-    let mut added = Vec::with_capacity(wanted.len());
+    check_limit(tx, interface, 1 + interface.secondary.len() + wanted.total())?;
+    let mut added = Vec::with_capacity(wanted.total());
     for ip in &wanted.ips {
         if !subnet.allows(*ip) {
             return Err(Error::invalid("PrivateIpAddress", format!("{ip} is not a usable address of {}", subnet.range)).into());
