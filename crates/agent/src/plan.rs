@@ -51,6 +51,8 @@ pub struct SeenVm {
     pub holds: Vec<VolumeId>,
     /// Those of them that its guest was asked to release, and whether they are taken without its leave.
     pub leaving: Vec<(VolumeId, bool)>,
+    /// Interfaces whose tap its process has open.
+    pub nics: Vec<InterfaceId>,
 }
 
 /// What the process of a machine does.
@@ -167,6 +169,20 @@ pub enum Change {
         /// Whether it is taken without the guest's leave.
         force: bool,
     },
+    /// Gives a running machine a further interface.
+    PlugNic {
+        /// The machine.
+        vm: InstanceId,
+        /// The interface.
+        nic: InterfaceId,
+    },
+    /// Cuts the cable of an interface of a running machine, and asks its guest to release the card.
+    UnplugNic {
+        /// The machine.
+        vm: InstanceId,
+        /// The interface.
+        nic: InterfaceId,
+    },
     /// Starts a machine under this restart count.
     StartVm {
         /// The machine.
@@ -196,6 +212,8 @@ impl Change {
             | Change::GrowDisk { vm, .. }
             | Change::AttachDisk { vm, .. }
             | Change::DetachDisk { vm, .. }
+            | Change::PlugNic { vm, .. }
+            | Change::UnplugNic { vm, .. }
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => Some(*vm),
             Change::ApplyNetwork | Change::DeleteVolume { .. } | Change::CreateVolume { .. } | Change::GrowVolume { .. } => None,
@@ -274,7 +292,15 @@ fn frees_or_prepares(change: &Change) -> bool {
 }
 
 fn plan_vm(vm: &VmSpec, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
-    let absent = SeenVm { phase: Phase::Stopped { prepared: false }, boot: 0, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![] };
+    let absent = SeenVm {
+        phase: Phase::Stopped { prepared: false },
+        boot: 0,
+        retry_at_ms: 0,
+        tried: 0,
+        holds: vec![],
+        leaving: vec![],
+        nics: vec![],
+    };
     let state = seen.vms.get(&vm.id).unwrap_or(&absent);
     match vm.power {
         Power::Off { grace_seconds } => stop(vm.id, grace_seconds, state),
@@ -301,7 +327,7 @@ fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec
         }
         Phase::ShutDown if asked_again => start(vm, false, volumes, seen),
         Phase::Running if asked_again => Some(reset),
-        Phase::Running => change_disks(vm, state, volumes, seen),
+        Phase::Running => unplug(vm, state).or_else(|| change_disks(vm, state, volumes, seen)).or_else(|| plug(vm, state, seen)),
         Phase::Resetting { boot, how } => {
             let harder = how == Reset::Soft && vm.reset == Reset::Hard;
             (vm.boot > boot && harder).then_some(reset)
@@ -312,7 +338,8 @@ fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec
 
 fn start(vm: &VmSpec, prepared: bool, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
     let disks = vm.disks.iter().all(|disk| volumes.get(&disk.volume).is_none_or(|spec| volume_ready(spec, seen)));
-    if disks && vm.nics.iter().all(|nic| seen.ready.contains(&nic.id)) {
+    let is_free = |nic: &InterfaceId| !seen.vms.iter().any(|(id, other)| *id != vm.id && other.nics.contains(nic));
+    if disks && vm.nics.iter().all(|nic| seen.ready.contains(&nic.id) && is_free(&nic.id)) {
         return Some(Change::StartVm { vm: vm.id, boot: vm.boot });
     }
     (!prepared).then_some(Change::PrepareVm { vm: vm.id })
@@ -334,6 +361,19 @@ fn change_disks(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &Volum
     let is_ready = |volume: &VolumeId| volumes.get(volume).is_some_and(|spec| spec.goal != VolumeGoal::Deleted && volume_ready(spec, seen));
     let missing = vm.disks.iter().skip(1).map(|disk| disk.volume).find(|volume| is_free(volume) && is_ready(volume));
     missing.filter(|_| state.retry_at_ms <= seen.now_ms).map(|volume| Change::AttachDisk { vm: vm.id, volume })
+}
+
+/// An interface that goes is cut off at once, whatever else there is to do: another machine may wait for it.
+fn unplug(vm: &VmSpec, state: &SeenVm) -> Option<Change> {
+    let listed = |nic: &InterfaceId| vm.nics.iter().any(|wanted| wanted.id == *nic);
+    state.nics.iter().find(|nic| !listed(nic)).map(|nic| Change::UnplugNic { vm: vm.id, nic: *nic })
+}
+
+/// One interface at a time; one that another machine still has is waited for.
+fn plug(vm: &VmSpec, state: &SeenVm, seen: &Seen) -> Option<Change> {
+    let is_free = |nic: &InterfaceId| !seen.vms.values().any(|other| other.nics.contains(nic));
+    let missing = vm.nics.iter().map(|nic| nic.id).find(|nic| is_free(nic) && seen.ready.contains(nic));
+    missing.filter(|_| state.retry_at_ms <= seen.now_ms).map(|nic| Change::PlugNic { vm: vm.id, nic })
 }
 
 /// Whether the networks that were applied, and what guests are told in them, are those of the document.

@@ -27,7 +27,7 @@ pub(crate) fn vm(n: u64, power: Power, boot: u64) -> VmSpec {
         firmware: Firmware { uuid: String::new(), manufacturer: String::new(), product: String::new() },
         disks: vec![DiskSpec { volume: volume_id(n), serial: "vol".into() }],
         seized: vec![],
-        nics: vec![VmNic { id: InterfaceId::from_u64(n), mac: MacAddr::local(n), mtu: 1500 }],
+        nics: vec![VmNic { id: InterfaceId::from_u64(n), mac: MacAddr::local(n), mtu: 1500, index: 0, group_names: vec![] }],
         metadata: metadata(),
     }
 }
@@ -91,8 +91,13 @@ fn nic_of(vm: InstanceId, nic: &VmNic) -> NicSpec {
         ip: Ipv4Addr::UNSPECIFIED,
         hostname: String::new(),
         public_ip: None,
+        secondary: vec![],
         groups: vec![],
     }
+}
+
+fn nic_id(n: u64) -> InterfaceId {
+    InterfaceId::from_u64(n)
 }
 
 /// A document with one machine that should be on, on a host where its disk and network are ready.
@@ -101,7 +106,8 @@ fn one_vm(power: Power, boot: u64, phase: Phase, seen_boot: u64) -> (HostSpec, S
     let mut seen = Seen { now_ms: 1_000, ..Seen::default() };
     apply_network(&spec, &mut seen);
     seen.volumes.insert(volume_id(1), SeenVolume { generation: 1, size_bytes: 10 << 20 });
-    seen.vms.insert(vm_id(1), SeenVm { phase, boot: seen_boot, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![] });
+    let nics = if phase == Phase::Running { vec![nic_id(1)] } else { vec![] };
+    seen.vms.insert(vm_id(1), SeenVm { phase, boot: seen_boot, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![], nics });
     (spec, seen)
 }
 
@@ -216,7 +222,10 @@ fn a_volume_only_grows() {
     spec.volumes[0].goal = present(20);
     let (volume, size_bytes) = (volume_id(1), 20 << 20);
     assert_eq!(plan(&spec, &seen), [Change::GrowVolume { volume, generation: 1, size_bytes }]);
-    seen.vms.insert(vm_id(1), SeenVm { phase: Phase::Running, boot: 1, retry_at_ms: 0, tried: 0, holds: vec![volume], leaving: vec![] });
+    seen.vms.insert(
+        vm_id(1),
+        SeenVm { phase: Phase::Running, boot: 1, retry_at_ms: 0, tried: 0, holds: vec![volume], leaving: vec![], nics: vec![nic_id(1)] },
+    );
     spec.vms[0].power = Power::On;
     assert_eq!(plan(&spec, &seen), [Change::GrowDisk { vm: vm_id(1), volume, size_bytes }]);
     spec.vms[0].power = OFF;
@@ -299,6 +308,26 @@ fn bytes_of_a_newer_generation_are_never_touched_by_an_older_document() {
 }
 
 #[test]
+fn an_interface_leaves_one_machine_before_it_comes_to_the_other() {
+    let (mut spec, mut seen) = one_vm(Power::On, 1, Phase::Running, 1);
+    let further = VmNic { id: nic_id(7), mac: MacAddr::local(7), mtu: 1500, index: 1, group_names: vec![] };
+    let second = VmSpec { nics: vec![spec.vms[0].nics[0].clone(), further.clone()], ..spec.vms[0].clone() };
+    spec = document(vec![second], spec.volumes);
+    seen.vms.get_mut(&vm_id(1)).unwrap().holds = vec![volume_id(1)];
+    assert_eq!(plan(&spec, &seen), [Change::ApplyNetwork], "its tap comes first");
+    apply_network(&spec, &mut seen);
+    let other = SeenVm { nics: vec![nic_id(2), nic_id(7)], holds: vec![], ..seen.vms[&vm_id(1)].clone() };
+    seen.vms.insert(vm_id(2), other);
+    spec.vms.push(VmSpec { disks: vec![], ..vm(2, Power::On, 1) });
+    apply_network(&spec, &mut seen);
+    assert_eq!(plan(&spec, &seen), [Change::UnplugNic { vm: vm_id(2), nic: nic_id(7) }]);
+    seen.vms.get_mut(&vm_id(2)).unwrap().nics.pop();
+    assert_eq!(plan(&spec, &seen), [Change::PlugNic { vm: vm_id(1), nic: nic_id(7) }]);
+    seen.vms.get_mut(&vm_id(1)).unwrap().nics.push(nic_id(7));
+    assert_eq!(plan(&spec, &seen), []);
+}
+
+#[test]
 fn an_older_document_and_another_hosts_are_refused() {
     let held = HostSpec { generation: 5, ..HostSpec::empty(HostId::from_u64(1)) };
     let older = HostSpec { generation: 4, ..held.clone() };
@@ -328,21 +357,30 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
             seen.vms.get_mut(&vm).unwrap().holds.push(volume);
         }
         Change::DetachDisk { vm, volume, .. } => seen.vms.get_mut(&vm).unwrap().holds.retain(|held| *held != volume),
+        Change::PlugNic { vm, nic } => {
+            assert!(!seen.vms.values().any(|other| other.nics.contains(&nic)), "{nic} has two machines");
+            seen.vms.get_mut(&vm).unwrap().nics.push(nic);
+        }
+        Change::UnplugNic { vm, nic } => seen.vms.get_mut(&vm).unwrap().nics.retain(|held| *held != nic),
         Change::GrowDisk { volume, size_bytes, .. } => seen.volumes.get_mut(&volume).unwrap().size_bytes = size_bytes,
         Change::StartVm { vm, boot } => {
             let machine = spec.vms.iter().find(|m| m.id == vm).unwrap();
             set(seen, vm, Phase::Running, Some(boot), machine.disks.iter().map(|d| d.volume).collect());
+            let nics: Vec<InterfaceId> = machine.nics.iter().map(|nic| nic.id).collect();
+            assert!(!seen.vms.values().any(|other| nics.iter().any(|nic| other.nics.contains(nic))), "a tap has two machines");
+            seen.vms.get_mut(&vm).unwrap().nics = nics;
         }
         Change::ResetVm { vm, boot, .. } => {
-            let holds = seen.vms[&vm].holds.clone();
+            let SeenVm { holds, nics, .. } = seen.vms[&vm].clone();
             set(seen, vm, Phase::Running, Some(boot), holds);
+            seen.vms.get_mut(&vm).unwrap().nics = nics;
         }
     }
 }
 
 fn set(seen: &mut Seen, vm: InstanceId, phase: Phase, boot: Option<u64>, holds: Vec<VolumeId>) {
     let old = seen.vms.get(&vm).map_or(0, |v| v.boot);
-    seen.vms.insert(vm, SeenVm { phase, boot: boot.unwrap_or(old), retry_at_ms: 0, tried: 0, holds, leaving: vec![] });
+    seen.vms.insert(vm, SeenVm { phase, boot: boot.unwrap_or(old), retry_at_ms: 0, tried: 0, holds, leaving: vec![], nics: vec![] });
 }
 
 /// What has a dependency of three steps (network and disk, start, growth or reset) is quiet after so many rounds; a machine changes one
@@ -386,7 +424,7 @@ fn a_host() -> impl Strategy<Value = Seen> {
         let mut seen = Seen::default();
         for (n, (phase, boot)) in vms {
             let holds = if phase == Phase::Running { vec![volume_id(n)] } else { vec![] };
-            seen.vms.insert(vm_id(n), SeenVm { phase, boot, retry_at_ms: 0, tried: 0, holds, leaving: vec![] });
+            seen.vms.insert(vm_id(n), SeenVm { phase, boot, retry_at_ms: 0, tried: 0, holds, leaving: vec![], nics: vec![] });
         }
         for (n, whose) in held {
             if let Some(vm) = seen.vms.get_mut(&vm_id(whose)).filter(|vm| vm.phase == Phase::Running) {

@@ -165,6 +165,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         tags: Tags::from([("env".to_owned(), "prod".to_owned())]),
         volume_tags: Tags::new(),
         interface_tags: Tags::new(),
+        nics: pileus_control::LaunchNics::default(),
     }
 }
 
@@ -195,7 +196,7 @@ async fn obey(cloud: Cloud, id: HostId, mut documents: watch::Receiver<Arc<HostS
 }
 
 fn report(host: HostId, sequence: u64, spec: &HostSpec) -> HostReport {
-    let vm = |id, boot, state| VmReport { id, state, boot, started_at_ms: 1, guest_up: true, disks: vec![], fault: None };
+    let vm = |id, boot, state| VmReport { id, state, boot, started_at_ms: 1, guest_up: true, disks: vec![], nics: vec![], fault: None };
     let volume = |id, generation, state| VolumeReport { id, generation, state, fault: None };
     HostReport {
         version: VERSION,

@@ -1,6 +1,6 @@
 //! Public addresses: those that instances have by themselves while they run, and elastic ones, which their account keeps.
 //!
-//! An interface has one of either kind at most. An elastic address takes the place of an automatic one; when it goes, a running
+//! A private address of an interface has one of either kind at most. An elastic address takes the place of an automatic one; when it goes, a running
 //! instance that was to have an automatic one gets another, as EC2 documents it ("Elastic IP address basics").
 
 use std::net::Ipv4Addr;
@@ -16,6 +16,7 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::gateway::check_gateway;
 use crate::instance::{check_description, instance_of, save};
+use crate::interface::tell_host;
 use crate::run::{Command, Cx};
 
 /// Takes an elastic address from the public pool.
@@ -168,15 +169,16 @@ impl Command for AssociateAddress {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Address, Failure> {
         let mut address = elastic_of(tx, cx.caller.account(), self.address)?;
         let interface = interface_of(tx, cx.caller.account(), self.to)?;
-        if self.private_ip.is_some_and(|ip| ip != interface.ip) {
+        let private = self.private_ip.unwrap_or(interface.ip);
+        if !interface.has(private) {
             return Err(Error::invalid("PrivateIpAddress", format!("is none of the interface {}", interface.id)).into());
         }
-        if address.interface == Some(interface.id) && self.gives_way != GivesWay::Nothing {
+        if address.is_at(&interface, private) && self.gives_way != GivesWay::Nothing {
             return Ok(address);
         }
         check_gateway(tx, interface.vpc)?;
-        self.make_way(tx, cx, &address, &interface)?;
-        address.associate(interface.id, AssociationId::from_u64(cx.new_id()));
+        self.make_way(tx, cx, &address, &interface, private)?;
+        address.associate(&interface, private, AssociationId::from_u64(cx.new_id()));
         tx.update(&address)?;
         tell_host(tx, cx, &interface)?;
         Ok(address)
@@ -185,7 +187,7 @@ impl Command for AssociateAddress {
 
 impl AssociateAddress {
     /// Unties what is in the way, as far as it may be.
-    fn make_way(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, address: &Address, interface: &Interface) -> Result<(), Failure> {
+    fn make_way(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, address: &Address, interface: &Interface, private: Ipv4Addr) -> Result<(), Failure> {
         if let Some(earlier) = address.interface {
             match self.gives_way {
                 GivesWay::Everything => untie(tx, cx, &mut address.clone())?,
@@ -193,7 +195,8 @@ impl AssociateAddress {
                 GivesWay::Nothing => return Err(wrong_state(address, "associated", "not associated")),
             }
         }
-        let Some(mut there) = tx.address_of_interface(interface.id)? else { return Ok(()) };
+        let all = tx.address_list_of_interface(interface.id)?;
+        let Some(mut there) = all.into_iter().find(|other| other.is_at(interface, private)) else { return Ok(()) };
         match (there.kind, self.gives_way) {
             (AddressKind::Automatic, GivesWay::Everything | GivesWay::Automatic) => {
                 tx.delete::<Address>(there.id)?;
@@ -307,10 +310,12 @@ fn name(address: &mut Address, name: Option<&str>, description: Option<&str>, ba
 /// Unties an address; an instance that is to have one by itself gets another at once.
 fn untie(tx: &mut Tx<'_>, cx: &Cx<'_>, address: &mut Address) -> Result<(), Failure> {
     let Some(tied) = address.interface else { return Ok(()) };
+    let was_primary = address.private.is_none();
     address.dissociate();
     tx.update(address)?;
     let Some(interface) = tx.get::<Interface>(tied)? else { return Ok(()) };
-    if let Some(instance) = primary_of(tx, &interface)?
+    if was_primary
+        && let Some(instance) = primary_of(tx, &interface)?
         && instance.automatic_address
         && matches!(instance.phase, Phase::Launching { .. } | Phase::Starting { .. } | Phase::Running)
     {
@@ -321,14 +326,6 @@ fn untie(tx: &mut Tx<'_>, cx: &Cx<'_>, address: &mut Address) -> Result<(), Fail
         }
     }
     tell_host(tx, cx, &interface)
-}
-
-/// Has the host of an interface hear of its new address.
-fn tell_host(tx: &mut Tx<'_>, cx: &Cx<'_>, interface: &Interface) -> Result<(), Failure> {
-    match interface.instance.map(|id| tx.get::<Instance>(id)).transpose()?.flatten() {
-        Some(mut instance) if instance.is_on_host() => save(tx, &mut instance, cx.now),
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// The instance whose primary interface it is.
@@ -403,6 +400,7 @@ fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<I
         ip,
         kind,
         interface,
+        private: None,
         association: None,
         name: String::new(),
         description: String::new(),

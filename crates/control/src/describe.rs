@@ -4,6 +4,7 @@
 //! a page come with what they refer to ([`InstanceView`]), so that a dialect never asks twice.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::Ipv4Addr;
 
 use model::{
     AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, InterfaceId,
@@ -12,6 +13,7 @@ use model::{
 use store::Tx;
 
 use crate::auth::{Caller, Target};
+use crate::interface_view::{InterfaceView, interface_views};
 use crate::launch::Launched;
 use crate::{Cloud, Failure};
 
@@ -90,9 +92,9 @@ pub enum Field {
     Gateway,
     /// Whether an address is kept until it is released: `true` or `false`.
     IsElastic,
-    /// How far a volume is attached ([`Volume::attachment_word`]).
+    /// How far a volume ([`Volume::attachment_word`]) or an interface ([`Interface::plug_word`]) is attached.
     Attachment,
-    /// The device name of a volume.
+    /// The device name of a volume, the place of an interface.
     Device,
     /// What a volume is sold as ([`model::VolumeKind::word`]).
     Kind,
@@ -100,7 +102,7 @@ pub enum Field {
     Size,
     /// Whether a volume is a system disk: `true` or `false`.
     IsRoot,
-    /// Whether a volume goes with its instance: `true` or `false`.
+    /// Whether a volume or interface goes with its instance: `true` or `false`.
     IsDeletedWithInstance,
     /// Who opens a connection.
     Source,
@@ -112,6 +114,16 @@ pub enum Field {
     Path,
     /// Whether the answer was yes: `true` or `false`.
     IsReached,
+    /// A hardware address.
+    Mac,
+    /// The id of the tie between an interface and an instance.
+    PlugId,
+    /// The id of an elastic address.
+    Allocation,
+    /// Whether an interface is its instance's first: `true` or `false`.
+    IsPrimary,
+    /// Whether an interface sends and takes only packets of its own addresses: `true` or `false`.
+    IsChecked,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.
@@ -195,21 +207,10 @@ pub struct InstanceView {
     pub volumes: Vec<Volume>,
     /// Security groups of the interface: id and name.
     pub groups: Vec<(SecurityGroupId, String)>,
+    /// All its interfaces in the order of their places, the primary one too.
+    pub interfaces: Vec<InterfaceView>,
     /// The image, unless its row is gone.
     pub image: Option<Image>,
-}
-
-/// A network interface with what it refers to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InterfaceView {
-    /// The interface.
-    pub interface: Interface,
-    /// Its zone.
-    pub zone: String,
-    /// Its public address.
-    pub address: Option<Address>,
-    /// Its security groups: id and name.
-    pub groups: Vec<(SecurityGroupId, String)>,
 }
 
 /// A public address with the interface that it is translated to.
@@ -219,6 +220,13 @@ pub struct AddressView {
     pub address: Address,
     /// The interface.
     pub interface: Option<Interface>,
+}
+
+impl AddressView {
+    /// The private address that it is translated to.
+    pub fn private_ip(&self) -> Option<Ipv4Addr> {
+        self.interface.as_ref().map(|nic| self.address.private.unwrap_or(nic.ip))
+    }
 }
 
 /// A noun that can be listed.
@@ -268,11 +276,17 @@ impl Cloud {
     /// Lists network interfaces with what they refer to.
     pub async fn list_interfaces(&self, caller: &Caller, query: Query<InterfaceId>) -> Result<Listed<InterfaceView>, Error> {
         check_query(&query)?;
-        self.read(caller, vec![Target::any()], move |tx, cx| {
-            let Listed { rows, next, total } = list(Interface::all(tx, cx.caller.account())?, &query)?;
-            Ok(Listed { rows: interface_views(tx, rows)?, next, total })
-        })
-        .await
+        self.read(caller, vec![Target::any()], move |tx, cx| list(InterfaceView::all(tx, cx.caller.account())?, &query)).await
+    }
+
+    /// An interface that a command has just made: part of the command, so policies are not asked again.
+    pub async fn interface_made(&self, id: InterfaceId) -> Result<InterfaceView, Error> {
+        let found = self.store().read(move |tx| {
+            let row = tx.get::<Interface>(id)?.ok_or_else(|| Error::not_found(model::Noun::Interface, id))?;
+            interface_views(tx, vec![row])
+        });
+        let mut views = found.await.map_err(|failure| self.refusal("read an interface", failure))?;
+        views.pop().ok_or_else(|| Error::not_found(model::Noun::Interface, id))
     }
 
     /// Lists subnets, each with the number of its addresses that nobody has.
@@ -460,8 +474,17 @@ listing!(Interface, model::InterfaceId, Interface, |tx, account| Ok(tx.interface
     Field::Subnet => vec![nic.subnet.to_string()],
     Field::Instance => nic.instance.iter().map(ToString::to_string).collect(),
     Field::Group => nic.groups.iter().map(ToString::to_string).collect(),
-    Field::PrivateIp => vec![nic.ip.to_string()],
+    Field::PrivateIp => nic.addresses().map(|ip| ip.to_string()).collect(),
+    Field::Name => vec![nic.shown_name().to_owned()],
     Field::Description => vec![nic.description.clone()],
+    Field::Mac => vec![nic.mac.to_string()],
+    Field::State => vec![nic.word().to_owned()],
+    Field::Attachment => nic.plug_word().map(str::to_owned).into_iter().collect(),
+    Field::PlugId => nic.attachment().iter().map(ToString::to_string).collect(),
+    Field::Device => nic.instance.map(|_| nic.index.to_string()).into_iter().collect(),
+    Field::IsPrimary => flag(nic.is_primary()),
+    Field::IsChecked => flag(nic.checked),
+    Field::IsDeletedWithInstance => nic.instance.map(|_| nic.delete_on_termination.to_string()).into_iter().collect(),
     _ => tag_values(&nic.tags, field),
 });
 
@@ -487,9 +510,9 @@ impl Listing for AddressView {
     fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<AddressView>, Failure> {
         let addresses = tx.address_list(account)?;
         let interfaces = tx.get_many::<Interface>(&distinct(addresses.iter().filter_map(|address| address.interface)))?;
-        let mut interfaces = by_id(interfaces, |nic| nic.id);
+        let interfaces = by_id(interfaces, |nic| nic.id);
         let view = |address: Address| {
-            let interface = address.interface.and_then(|id| interfaces.remove(&id));
+            let interface = address.interface.and_then(|id| interfaces.get(&id).cloned());
             AddressView { address, interface }
         };
         Ok(addresses.into_iter().map(view).collect())
@@ -500,7 +523,7 @@ impl Listing for AddressView {
             Field::Name => vec![self.address.name.clone()],
             Field::Association => self.address.association.iter().map(ToString::to_string).collect(),
             Field::Instance => self.interface.iter().filter_map(|nic| nic.instance).map(|id| id.to_string()).collect(),
-            Field::PrivateIp => self.interface.iter().map(|nic| nic.ip.to_string()).collect(),
+            Field::PrivateIp => self.private_ip().map(|ip| ip.to_string()).into_iter().collect(),
             Field::State => vec![if self.interface.is_some() { "associated" } else { "available" }.to_owned()],
             _ => self.address.values(field),
         }
@@ -514,54 +537,39 @@ fn available(mut images: Vec<Image>) -> Vec<Image> {
 
 /// Puts instances together with what they refer to.
 pub(crate) fn views(tx: &Tx<'_>, instances: Vec<Instance>) -> Result<Vec<InstanceView>, Failure> {
-    let interfaces = by_id(tx.get_many::<Interface>(&instances.iter().map(|i| i.interface).collect::<Vec<_>>())?, |nic| nic.id);
-    let groups: Vec<SecurityGroupId> = distinct(interfaces.values().flat_map(|nic| nic.groups.iter().copied()));
-    let groups = by_id(tx.get_many::<SecurityGroup>(&groups)?, |group| group.id);
+    let live: Vec<InstanceId> = instances.iter().filter(|i| i.is_live()).map(|i| i.id).collect();
+    let mut interfaces: HashMap<InstanceId, Vec<InterfaceView>> = HashMap::new();
+    for view in interface_views(tx, tx.interface_list_of_instances(&live)?)? {
+        if let Some(instance) = view.interface.instance {
+            interfaces.entry(instance).or_default().push(view);
+        }
+    }
     let images = by_id(tx.get_many::<Image>(&distinct(instances.iter().map(|i| i.image)))?, |image| image.id);
-    let nics: Vec<_> = interfaces.keys().copied().collect();
-    let mut addresses = by_interface(tx.address_list_of_interfaces(&nics)?);
     let mut volumes: HashMap<InstanceId, Vec<Volume>> = HashMap::new();
-    for volume in tx.volume_list_of_instances(&instances.iter().filter(|i| i.is_live()).map(|i| i.id).collect::<Vec<_>>())? {
+    for volume in tx.volume_list_of_instances(&live)? {
         if let Some(instance) = volume.instance {
             volumes.entry(instance).or_default().push(volume);
         }
     }
     let view = |instance: Instance| {
-        let interface = interfaces.get(&instance.interface).cloned();
-        let names = interface.iter().flat_map(|nic| &nic.groups).filter_map(|id| Some((*id, groups.get(id)?.name.clone()))).collect();
-        let address = addresses.remove(&instance.interface);
+        let mut interfaces = interfaces.remove(&instance.id).unwrap_or_default();
+        interfaces.sort_by_key(|view| (view.interface.index, view.interface.id));
+        let primary = interfaces.iter().find(|view| view.interface.id == instance.interface);
+        let interface = primary.map(|view| view.interface.clone());
+        let address = primary.and_then(|view| view.address().cloned());
+        let groups = primary.map(|view| view.groups.clone()).unwrap_or_default();
         let volumes = volumes.remove(&instance.id).unwrap_or_default();
         let image = images.get(&instance.image).cloned();
-        InstanceView { instance, interface, address, volumes, groups: names, image }
+        InstanceView { instance, interface, address, volumes, groups, interfaces, image }
     };
     Ok(instances.into_iter().map(view).collect())
 }
 
-/// Puts interfaces together with what they refer to.
-fn interface_views(tx: &Tx<'_>, interfaces: Vec<Interface>) -> Result<Vec<InterfaceView>, Failure> {
-    let groups = distinct(interfaces.iter().flat_map(|nic| nic.groups.iter().copied()));
-    let groups = by_id(tx.get_many::<SecurityGroup>(&groups)?, |group| group.id);
-    let subnets = by_id(tx.get_many::<Subnet>(&distinct(interfaces.iter().map(|nic| nic.subnet)))?, |subnet| subnet.id);
-    let mut addresses = by_interface(tx.address_list_of_interfaces(&interfaces.iter().map(|nic| nic.id).collect::<Vec<_>>())?);
-    let view = |interface: Interface| {
-        let named = interface.groups.iter().filter_map(|id| Some((*id, groups.get(id)?.name.clone()))).collect();
-        let zone = subnets.get(&interface.subnet).map_or_else(String::new, |subnet| subnet.zone.clone());
-        let address = addresses.remove(&interface.id);
-        InterfaceView { interface, zone, address, groups: named }
-    };
-    Ok(interfaces.into_iter().map(view).collect())
-}
-
-/// Addresses by the interface that each is translated to.
-fn by_interface(addresses: Vec<Address>) -> HashMap<InterfaceId, Address> {
-    addresses.into_iter().filter_map(|address| Some((address.interface?, address))).collect()
-}
-
-fn by_id<T, I: std::hash::Hash + Eq>(rows: Vec<T>, id: impl Fn(&T) -> I) -> HashMap<I, T> {
+pub(crate) fn by_id<T, I: std::hash::Hash + Eq>(rows: Vec<T>, id: impl Fn(&T) -> I) -> HashMap<I, T> {
     rows.into_iter().map(|row| (id(&row), row)).collect()
 }
 
-fn distinct<I: Ord>(ids: impl Iterator<Item = I>) -> Vec<I> {
+pub(crate) fn distinct<I: Ord>(ids: impl Iterator<Item = I>) -> Vec<I> {
     let mut ids: Vec<I> = ids.collect();
     ids.sort();
     ids.dedup();

@@ -23,13 +23,14 @@ use hostspec::{
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
 use model::{
-    Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, MIB, NetworkAcl, Noun, Peer,
-    SecurityGroup, SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId, acl_of, ways_out,
+    Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, InterfaceId, MIB, NetworkAcl, Noun,
+    Peer, SecurityGroup, SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId, acl_of, ways_out,
 };
 use store::{FeedError, Tx};
 use tokio::sync::watch;
 
 use crate::account::taken;
+use crate::machine::Rows;
 use crate::{Cloud, Failure};
 
 /// Maximum transmission unit of guests: Ethernet's 1500 less 50 bytes of VXLAN between hosts.
@@ -235,45 +236,40 @@ struct Rendering {
 
 /// A machine of a document: taken over from the document before, or to be made from its rows.
 enum Machine {
-    Kept(Box<(VmSpec, Option<(VpcId, NicSpec)>)>),
-    New(Box<(Instance, Interface, Option<Ipv4Addr>, Vec<Volume>)>),
+    Kept(Box<(VmSpec, Vec<(VpcId, NicSpec)>)>),
+    New(Box<Rows>),
 }
 
 impl Machine {
     fn image(&self) -> ImageId {
         match self {
             Machine::Kept(kept) => kept.0.metadata.image,
-            Machine::New(rows) => rows.0.image,
+            Machine::New(rows) => rows.instance.image,
         }
     }
 
-    /// Its VPC and security groups, where the host carries its packets.
-    fn network(&self) -> Option<(VpcId, &[SecurityGroupId])> {
+    /// Its VPCs and security groups, where the host carries its packets.
+    fn networks(&self) -> Vec<(VpcId, &[SecurityGroupId])> {
         match self {
-            Machine::Kept(kept) => kept.1.as_ref().map(|(vpc, nic)| (*vpc, nic.groups.as_slice())),
-            Machine::New(rows) => Some((rows.0.vpc, rows.1.groups.as_slice())),
+            Machine::Kept(kept) => kept.1.iter().map(|(vpc, nic)| (*vpc, nic.groups.as_slice())).collect(),
+            Machine::New(rows) => rows.interfaces.iter().map(|nic| (nic.vpc, nic.groups.as_slice())).collect(),
         }
     }
 
     fn read(tx: &Tx<'_>, id: InstanceId) -> Result<Machine, Failure> {
-        let instance = tx.get::<Instance>(id)?.ok_or_else(|| Error::not_found(Noun::Instance, id))?;
-        let interface = tx.get::<Interface>(instance.interface)?;
-        let interface = interface.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
-        let address = tx.address_of_interface(interface.id)?.map(|address| address.ip);
-        let volumes = tx.volume_list_of_instance(id)?;
-        Ok(Machine::New(Box::new((instance, interface, address, volumes))))
+        Ok(Machine::New(Box::new(Rows::read(tx, id)?)))
     }
 }
 
 /// What a document is made from, by id.
 struct Before<'r> {
     rendered: &'r Rendered,
-    nics: HashMap<InstanceId, (VpcId, &'r NicSpec)>,
+    nics: HashMap<InterfaceId, (VpcId, &'r NicSpec)>,
 }
 
 impl<'r> Before<'r> {
     fn new(rendered: &'r Rendered) -> Before<'r> {
-        let of = |network: &'r VpcSpec| network.nics.iter().map(|nic| (nic.vm, (network.id, nic)));
+        let of = |network: &'r VpcSpec| network.nics.iter().map(|nic| (nic.id, (network.id, nic)));
         Before { rendered, nics: rendered.spec.networks.iter().flat_map(of).collect() }
     }
 
@@ -282,8 +278,9 @@ impl<'r> Before<'r> {
         if self.rendered.vms_asked[at] != asked {
             return None;
         }
-        let nic = self.nics.get(&id).map(|(vpc, nic)| (*vpc, (*nic).clone()));
-        Some(Machine::Kept(Box::new((self.rendered.spec.vms[at].clone(), nic))))
+        let vm = self.rendered.spec.vms[at].clone();
+        let nics = vm.nics.iter().filter_map(|nic| self.nics.get(&nic.id).map(|(vpc, nic)| (*vpc, (*nic).clone()))).collect();
+        Some(Machine::Kept(Box::new((vm, nics))))
     }
 
     fn volume(&self, id: VolumeId, asked: u64) -> Option<VolumeSpec> {
@@ -325,7 +322,7 @@ impl Rendering {
         let images = tx.get_many::<Image>(&images.into_iter().collect::<Vec<_>>())?;
         let mut groups: BTreeMap<VpcId, BTreeSet<SecurityGroupId>> = BTreeMap::new();
         // A simulated host moves no packets, so it is not told of networks with their many members.
-        for (vpc, local) in machines.iter().filter(|_| !is_simulated).filter_map(|(machine, _)| machine.network()) {
+        for (vpc, local) in machines.iter().filter(|_| !is_simulated).flat_map(|(machine, _)| machine.networks()) {
             groups.entry(vpc).or_default().extend(local);
         }
         let mut networks = BTreeMap::new();
@@ -350,17 +347,16 @@ impl Rendering {
         let mut vms_asked = Vec::with_capacity(self.machines.len());
         let mut nics: BTreeMap<VpcId, Vec<NicSpec>> = BTreeMap::new();
         for (machine, asked) in std::mem::take(&mut self.machines) {
-            let (vm, nic) = match machine {
+            let (vm, its) = match machine {
                 Machine::Kept(kept) => *kept,
                 Machine::New(rows) => {
-                    let (instance, interface, address, volumes) = *rows;
-                    let nic = (instance.vpc, nic_spec(&instance, &interface, address));
-                    (self.vm(&instance, &interface, address, volumes), Some(nic))
+                    let its = rows.interfaces.iter().map(|interface| (interface.vpc, rows.nic(interface))).collect();
+                    (self.vm(*rows), its)
                 }
             };
             vms.push(vm);
             vms_asked.push(asked);
-            if let Some((vpc, nic)) = nic {
+            for (vpc, nic) in its {
                 nics.entry(vpc).or_default().push(nic);
             }
         }
@@ -379,7 +375,10 @@ impl Rendering {
         Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked })
     }
 
-    fn vm(&self, instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>, volumes: Vec<Volume>) -> VmSpec {
+    fn vm(&self, rows: Rows) -> VmSpec {
+        let metadata = self.metadata(&rows);
+        let nics = rows.interfaces.iter().map(|interface| self.vm_nic(interface)).collect();
+        let Rows { instance, volumes, .. } = rows;
         let power = match instance.goal {
             Goal::Running => Power::On,
             Goal::Stopped { grace_seconds, .. } => Power::Off { grace_seconds },
@@ -392,17 +391,27 @@ impl Rendering {
             reset: if instance.hard_reset { Reset::Hard } else { Reset::Soft },
             vcpus: instance.vcpus,
             memory: instance.memory,
-            firmware: firmware(instance),
+            firmware: firmware(&instance),
             seized: volumes.iter().filter(|volume| volume.is_seized()).map(|volume| volume.id).collect(),
-            disks: disks(instance, volumes),
-            nics: vec![VmNic { id: interface.id, mac: interface.mac, mtu: GUEST_MTU }],
-            metadata: self.metadata(instance, interface, address),
+            disks: disks(&instance, volumes),
+            nics,
+            metadata,
         }
     }
 
-    fn metadata(&self, instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> GuestMetadata {
-        let groups = self.networks.get(&instance.vpc).map(|network| &network.groups);
+    fn vm_nic(&self, interface: &Interface) -> VmNic {
+        let group_names = self.group_names(interface);
+        VmNic { id: interface.id, mac: interface.mac, mtu: GUEST_MTU, index: interface.index, group_names }
+    }
+
+    fn group_names(&self, interface: &Interface) -> Vec<String> {
+        let groups = self.networks.get(&interface.vpc).map(|network| &network.groups);
         let name = |id: &SecurityGroupId| groups.and_then(|groups| groups.get(id)).map(|group| group.name.clone());
+        interface.groups.iter().filter_map(name).collect()
+    }
+
+    fn metadata(&self, rows: &Rows) -> GuestMetadata {
+        let (instance, interface) = (&rows.instance, &rows.interfaces[0]);
         let guest = &instance.guest;
         let key = guest.key_name.clone().zip(guest.public_key.clone());
         let options = &instance.attributes.metadata;
@@ -425,8 +434,8 @@ impl Rendering {
             hop_limit: options.hop_limit,
             enabled: options.enabled,
             private_ip: interface.ip,
-            public_ip: address,
-            security_groups: interface.groups.iter().filter_map(name).collect(),
+            public_ip: rows.public_ip(interface, interface.ip),
+            security_groups: self.group_names(interface),
         }
     }
 
@@ -466,7 +475,7 @@ impl Network {
         if !named.is_empty() {
             for interface in tx.interface_list_of_vpc(id)? {
                 for group in interface.groups.iter().filter(|group| named.contains(group)) {
-                    members.entry(*group).or_default().push(interface.ip);
+                    members.entry(*group).or_default().extend(interface.addresses());
                 }
             }
         }
@@ -503,19 +512,6 @@ fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
     match peer {
         Peer::Group { group } => Some(group),
         Peer::Range { .. } => None,
-    }
-}
-
-fn nic_spec(instance: &Instance, interface: &Interface, address: Option<Ipv4Addr>) -> NicSpec {
-    NicSpec {
-        id: interface.id,
-        vm: instance.id,
-        subnet: interface.subnet,
-        mac: interface.mac,
-        ip: interface.ip,
-        hostname: instance.hostname.clone(),
-        public_ip: address,
-        groups: interface.groups.clone(),
     }
 }
 

@@ -95,6 +95,11 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Port
         | Field::Path
         | Field::IsReached
+        | Field::Mac
+        | Field::PlugId
+        | Field::Allocation
+        | Field::IsPrimary
+        | Field::IsChecked
         | Field::Fingerprint => None,
     }?;
     Some(store::Filter { field, any })
@@ -249,6 +254,11 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Port
         | Field::Path
         | Field::IsReached
+        | Field::Mac
+        | Field::PlugId
+        | Field::Allocation
+        | Field::IsPrimary
+        | Field::IsChecked
         | Field::Fingerprint => vec![],
     }
 }

@@ -11,17 +11,19 @@ use std::net::Ipv4Addr;
 
 use model::{
     Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, InstanceType,
-    Interface, InterfaceId, MacAddr, Noun, Phase, ROOT_DEVICE, ReservationId, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet,
-    SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
+    Interface, Noun, Phase, ROOT_DEVICE, ReservationId, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags,
+    VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
-use store::{StoreError, Tx};
+use store::Tx;
 
 use crate::Failure;
 use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::fleet::Wanted;
 use crate::instance::check_description;
+use crate::interface::{NewInterface, interface_of};
+use crate::launch_nics::LaunchNics;
 use crate::placement::Cost;
 use crate::run::{Command, Cx};
 use crate::subnet::{default_subnets, subnet_of};
@@ -87,6 +89,8 @@ pub struct RunInstances {
     pub volume_tags: Tags,
     /// Tags of their network interfaces.
     pub interface_tags: Tags,
+    /// What else is said of their network interfaces.
+    pub nics: LaunchNics,
 }
 
 /// What a launch made.
@@ -157,10 +161,15 @@ impl RunInstances {
         if self.min_count == 0 || self.min_count > self.max_count || self.max_count > LAUNCH_MAX {
             return Err(Error::invalid("MaxCount", format!("counts must be 1 to {LAUNCH_MAX}, the least not above the most")));
         }
-        if self.private_ip.is_some() && self.max_count > 1 {
-            let reason = "a private address can be chosen only for one instance".to_owned();
+        if (self.private_ip.is_some() || self.nics.is_for_one()) && self.max_count > 1 {
+            let reason = "a private address or an interface can be chosen only for one instance".to_owned();
             return Err(Error::InvalidCombination { reason });
         }
+        if self.public_address == Some(true) && (!self.nics.further.is_empty() || self.nics.existing.is_some()) {
+            let reason = "a public address can be given by itself only to the one interface that is made".to_owned();
+            return Err(Error::InvalidCombination { reason });
+        }
+        self.nics.check(&self.instance_type)?;
         self.names.iter().try_for_each(|name| check_name("InstanceName", name))?;
         check_description(&self.description)?;
         self.check_volumes()?;
@@ -218,7 +227,10 @@ impl RunInstances {
         {
             return Err(Error::not_found(Noun::Zone, zone).into());
         }
-        let Some(id) = self.subnet else { return default_subnets(tx, cx.caller.account(), self.zone.as_deref()) };
+        let brought = self.nics.existing.map(|id| interface_of(tx, cx.caller.account(), id)).transpose()?;
+        let Some(id) = brought.map(|interface| interface.subnet).or(self.subnet) else {
+            return default_subnets(tx, cx.caller.account(), self.zone.as_deref());
+        };
         let subnet = subnet_of(tx, cx.caller.account(), id)?;
         if self.zone.as_ref().is_some_and(|zone| *zone != subnet.zone) {
             let reason = format!("the subnet {id} is in zone {}", subnet.zone);
@@ -276,7 +288,8 @@ impl RunInstances {
         cx.cloud.fleet().bind(host, asked, id, place.found, &plan.wanted(&subnet.zone));
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
         let volume = self.insert_volumes(tx, cx, plan, subnet, &Owner { instance: id, host, asked })?;
-        let automatic_address = self.public_address.unwrap_or(subnet.public_on_launch);
+        let by_itself = subnet.public_on_launch && self.nics.further.is_empty() && self.nics.existing.is_none();
+        let automatic_address = self.public_address.unwrap_or(by_itself);
         if automatic_address && self.running {
             give_automatic(tx, cx, interface.id)?;
         }
@@ -339,37 +352,17 @@ impl RunInstances {
         subnet: &Subnet,
         instance: InstanceId,
     ) -> Result<Interface, Failure> {
-        let exhausted = || Error::NoFreeAddress { noun: Noun::Subnet, id: subnet.id.to_string() };
-        let ip = match self.private_ip {
-            Some(ip) if !subnet.allows(ip) => {
-                return Err(Error::invalid("PrivateIpAddress", format!("{ip} is not a usable address of {}", subnet.range)).into());
-            }
-            Some(ip) => ip,
-            None => tx.interface_free_ip(subnet)?.ok_or_else(exhausted)?,
-        };
-        let id = InterfaceId::from_u64(cx.new_id());
-        let interface = Interface {
-            id,
-            account: cx.caller.account(),
-            vpc: subnet.vpc,
-            subnet: subnet.id,
-            ip,
-            // Ids of the last 12 days differ in these 40 bits; the unique pair of VPC and address guards what routing needs.
-            mac: MacAddr::local(id.as_u64()),
-            instance: Some(instance),
-            delete_on_termination: true,
+        let new = NewInterface {
+            ip: self.private_ip,
+            secondary: self.nics.secondary.clone(),
             groups: plan.groups.iter().map(|group| group.id).collect(),
-            description: "Primary network interface".to_owned(),
-            created_at: cx.now,
+            name: String::new(),
+            description: self.nics.description.clone().unwrap_or_else(|| "Primary network interface".to_owned()),
             tags: self.interface_tags.clone(),
         };
-        match tx.insert(&interface) {
-            Ok(()) => Ok(interface),
-            Err(StoreError::Duplicate { .. }) => {
-                Err(Error::InUse { noun: Noun::Address, id: ip.to_string(), by: vec![subnet.id.to_string()] }.into())
-            }
-            Err(error) => Err(error.into()),
-        }
+        let primary = self.nics.primary(tx, cx, &new, subnet, instance)?;
+        self.nics.insert_further(tx, cx, subnet, instance, &self.interface_tags)?;
+        Ok(primary)
     }
 
     /// The system disk and the further volumes of an instance. They are attached from the beginning: the machine is made with them.

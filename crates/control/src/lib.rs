@@ -16,8 +16,13 @@ mod ids;
 mod image;
 mod instance;
 mod instances;
+mod interface;
+mod interface_plug;
+mod interface_view;
 mod key_pair;
 mod launch;
+mod launch_nics;
+mod machine;
 mod many;
 mod network;
 mod network_acl;
@@ -26,6 +31,7 @@ mod overview;
 mod password;
 mod permission;
 pub mod placement;
+mod private_address;
 mod reachability;
 mod report;
 mod role;
@@ -54,8 +60,7 @@ pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};
 pub use describe::{
-    AddressView, FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, InterfaceView, Listed, Listing, PAGE_MAX, Page,
-    Query,
+    AddressView, FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query,
 };
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use host::{NewHost, system_uuid};
@@ -64,8 +69,12 @@ pub use image::NewImage;
 pub use instance::{
     ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
 };
+pub use interface::{CreateInterface, DeleteInterface, ModifyInterface, NewInterface};
+pub use interface_plug::{AttachInterface, DetachInterface, MoveInterface, Plugged};
+pub use interface_view::InterfaceView;
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
+pub use launch_nics::{FurtherNic, LaunchNics, WhichNic};
 pub use many::Many;
 pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
 pub use network_acl::{AclChange, AclSubnet, AssociateNetworkAcl, ChangeAclEntry, CreateNetworkAcl, DeleteNetworkAcl, NetworkAclView};
@@ -75,6 +84,7 @@ pub use password::hash as hash_password;
 pub use permission::{
     AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, VersionChange,
 };
+pub use private_address::{AssignPrivateAddresses, PRIVATE_ADDRESSES_MAX, UnassignPrivateAddresses, Wanted};
 pub use reachability::{Proposal, ProposedChange};
 pub use role::{AssumeRole, CreateRole, DeleteRole, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
 pub use route::{

@@ -255,7 +255,8 @@ impl Owner {
 
 fn owner(tx: &Tx<'_>, view: View, from: Option<&Endpoint>, ip: Ipv4Addr) -> Result<Owner, Failure> {
     if let Some(from) = from.filter(|from| from.vpc.range.contains(&ip)) {
-        return match tx.interface_at(from.vpc.id, ip)? {
+        let holder = tx.interface_with_ip(from.vpc.id, ip)?.map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
+        return match holder {
             Some(interface) => Ok(Owner::Interface(Box::new(endpoint(tx, interface)?))),
             None => Ok(Owner::Nobody),
         };
@@ -267,8 +268,8 @@ fn owner(tx: &Tx<'_>, view: View, from: Option<&Endpoint>, ip: Ipv4Addr) -> Resu
     if address.as_ref().is_some_and(|address| address.account != view.account) {
         return Ok(Owner::Beyond);
     }
-    match address.and_then(|address| address.interface).map(|id: InterfaceId| tx.get::<Interface>(id)).transpose()?.flatten() {
-        Some(interface) => Ok(Owner::Interface(Box::new(endpoint(tx, interface)?))),
+    match address.as_ref().and_then(|address| address.interface).map(|id: InterfaceId| tx.get::<Interface>(id)).transpose()?.flatten() {
+        Some(interface) => Ok(Owner::Interface(Box::new(Endpoint { public: address, ..endpoint(tx, interface)? }))),
         None => Ok(Owner::Nobody),
     }
 }

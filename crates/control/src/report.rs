@@ -16,10 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hostspec::{Accelerator, Fault, FaultKind, HostReport, VmReport, VmState, VolumeReport, VolumeState};
 use model::{
-    Host, HostCapacity, HostId, HostState, Instance, InstanceId, Millis, ReasonKind, Seen, SeenFault, SeenState, Volume, VolumeId,
+    Host, HostCapacity, HostId, HostState, Instance, InstanceId, InterfaceId, Millis, ReasonKind, Seen, SeenFault, SeenState, Volume,
+    VolumeId,
 };
 use store::{Tx, WriteError};
 
+use crate::interface::advance_interfaces_of;
 use crate::work::wake_instance;
 use crate::{Cloud, Failure};
 
@@ -260,6 +262,9 @@ impl Cloud {
                 if further_disks(before.as_ref()) != further_disks(instance.seen.as_ref()) {
                     self.advance_volumes_of(tx, instance.id, now)?;
                 }
+                if further_nics(before.as_ref()) != further_nics(instance.seen.as_ref()) {
+                    advance_interfaces_of(tx, instance.id)?;
+                }
             }
             let waits = !matches!(instance.phase, model::Phase::Running | model::Phase::Stopped | model::Phase::Terminated);
             if news || (waits && report.applied >= instance.asked) {
@@ -294,6 +299,11 @@ fn further_disks(seen: Option<&Seen>) -> &[VolumeId] {
     seen.map_or(&[][..], |seen| if seen.disks.len() > 1 { &seen.disks } else { &[] })
 }
 
+/// The interfaces of a machine when it has others than the one that it was made with.
+fn further_nics(seen: Option<&Seen>) -> &[InterfaceId] {
+    seen.map_or(&[][..], |seen| if seen.nics.len() > 1 { &seen.nics } else { &[] })
+}
+
 fn seen_of(vm: &VmReport) -> Seen {
     let state = match vm.state {
         VmState::Stopped => SeenState::Stopped,
@@ -303,7 +313,9 @@ fn seen_of(vm: &VmReport) -> Seen {
     };
     let mut disks = vm.disks.clone();
     disks.sort();
-    Seen { state, boot: vm.boot, guest_up: vm.guest_up, disks, fault: vm.fault.as_ref().map(fault_of) }
+    let mut nics = vm.nics.clone();
+    nics.sort();
+    Seen { state, boot: vm.boot, guest_up: vm.guest_up, disks, nics, fault: vm.fault.as_ref().map(fault_of) }
 }
 
 fn fault_of(fault: &Fault) -> SeenFault {

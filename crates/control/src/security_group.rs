@@ -202,7 +202,7 @@ pub(crate) fn change_groups(tx: &mut Tx<'_>, account: AccountId, id: InstanceId,
 
 impl Membership {
     /// The groups of an interface after the change, in order; refused when they would be none or too many.
-    fn of(&self, interface: &Interface) -> Result<Vec<SecurityGroupId>, Error> {
+    pub(crate) fn of(&self, interface: &Interface) -> Result<Vec<SecurityGroupId>, Error> {
         let mut groups: BTreeSet<SecurityGroupId> = interface.groups.iter().copied().collect();
         let interface = interface.id;
         match self {

@@ -77,16 +77,13 @@ fn repair(tx: &mut Tx<'_>, stray: Stray, now: Millis) -> Result<(), Failure> {
 }
 
 fn release_interface(tx: &mut Tx<'_>, id: InterfaceId) -> Result<(), Failure> {
-    let Some(mut interface) = tx.get::<Interface>(id)? else { return Ok(()) };
-    if !interface.delete_on_termination {
-        interface.instance = None;
-        return Ok(tx.update(&interface)?);
+    let Some(interface) = tx.get::<Interface>(id)? else { return Ok(()) };
+    if interface.delete_on_termination {
+        for address in tx.address_list_of_interface(id)? {
+            release_address(tx, address.id)?;
+        }
     }
-    if let Some(address) = tx.address_of_interface(id)? {
-        release_address(tx, address.id)?;
-    }
-    tx.delete::<Interface>(id)?;
-    Ok(())
+    crate::interface::release(tx, interface)
 }
 
 fn release_volume(tx: &mut Tx<'_>, id: VolumeId, now: Millis) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::{AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, Millis, Phase, Step, VolumeId, What};
 use store::{Lease, StoreError, Tx, WriteError};
 
+use crate::interface::{advance_interfaces_of, release as release_interface};
 use crate::volume::{VOLUME, release};
 use crate::{Cloud, Failure};
 
@@ -146,6 +147,9 @@ impl Cloud {
                     tx.update(&row)?;
                     // A machine that came to rest decides what becomes of disks on their way; a new one has only its system disk.
                     let further = row.seen.as_ref().is_some_and(|seen| seen.disks.len() > 1);
+                    if row.phase == Phase::Stopped {
+                        advance_interfaces_of(tx, id)?;
+                    }
                     if row.phase == Phase::Stopped || (row.phase == Phase::Running && further) {
                         self.advance_volumes_of(tx, id, now)?;
                         // A disk that was given up has changed the machine's list, and with it what the row asks for.
@@ -198,17 +202,8 @@ fn release_automatic_address(tx: &mut Tx<'_>, row: &mut Instance) -> Result<(), 
 
 /// Gives back what goes with a terminated instance and lets go of the rest.
 fn release_attachments(tx: &mut Tx<'_>, row: &mut Instance, now: Millis) -> Result<(), Failure> {
-    for mut interface in tx.interface_list_of_instance(row.id)? {
-        if interface.delete_on_termination {
-            if let Some(mut address) = tx.address_of_interface(interface.id)? {
-                address.dissociate();
-                tx.update(&address)?;
-            }
-            tx.delete::<model::Interface>(interface.id)?;
-        } else {
-            interface.instance = None;
-            tx.update(&interface)?;
-        }
+    for interface in tx.interface_list_of_instance(row.id)? {
+        release_interface(tx, interface)?;
     }
     for mut volume in tx.volume_list_of_instance(row.id)? {
         release(tx, &mut volume, now)?;

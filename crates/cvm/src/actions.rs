@@ -11,8 +11,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, image, instance, instance_type, interface, key_pair, network, region, security_group, security_group_policies,
-    sts, subnet, tag_service, volume,
+    Cx, account, address, image, instance, instance_type, interface, interface_change, key_pair, network, region, security_group,
+    security_group_policies, sts, subnet, tag_service, volume,
 };
 
 /// A service of the vendor.
@@ -176,6 +176,20 @@ static SERVED: &[Action] = served! {
         Partly("no filters by the kind of what it is tied to"), &[];
     Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces,
         Partly("an address is looked for whole; no filter by public address"), &[];
+    Vpc "vpc:" CreateNetworkInterface => interface_change::create, interface_change::CreateNetworkInterface,
+        Partly("IPv4 only"), interface_change::CREATE_ABSENT;
+    Vpc "vpc:" AttachNetworkInterface => interface_change::attach, interface_change::Ends, Works, &["AttachType"];
+    Vpc "vpc:" DetachNetworkInterface => interface_change::detach, interface_change::Ends, Works, &[];
+    Vpc "vpc:" MigrateNetworkInterface => interface_change::migrate, interface_change::MigrateNetworkInterface, Works, &["AttachType"];
+    Vpc "vpc:" DeleteNetworkInterface => interface_change::delete, interface_change::DeleteNetworkInterface, Works, &[];
+    Vpc "vpc:" ModifyNetworkInterfaceAttribute => interface_change::modify, interface_change::ModifyNetworkInterfaceAttribute, Works,
+        &["TrunkingFlag"];
+    Vpc "vpc:" AssociateNetworkInterfaceSecurityGroups => interface_change::join, interface_change::Groups, Works, &[];
+    Vpc "vpc:" DisassociateNetworkInterfaceSecurityGroups => interface_change::leave, interface_change::Groups, Works, &[];
+    Vpc "vpc:" AssignPrivateIpAddresses => interface_change::assign, interface_change::AssignPrivateIpAddresses, Works,
+        interface_change::ASSIGN_ABSENT;
+    Vpc "vpc:" UnassignPrivateIpAddresses => interface_change::unassign, interface_change::UnassignPrivateIpAddresses, Works,
+        interface_change::UNASSIGN_ABSENT;
     Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,
         Partly("in the order of their making only; no filters by the instance's name and address"),
         &["Order", "OrderField"];
@@ -224,9 +238,7 @@ static NOT_YET: &[Action] = not_yet! {
         DescribeAccountQuota DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
         ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateRouteTable DescribeRouteTables DeleteRouteTable
-        CreateRoutes DeleteRoutes ReplaceRouteTableAssociation CreateNetworkInterface AttachNetworkInterface DetachNetworkInterface
-        DeleteNetworkInterface ModifyNetworkInterfaceAttribute AssignPrivateIpAddresses UnassignPrivateIpAddresses CreateNatGateway
-        DescribeNatGateways DeleteNatGateway;
+        CreateRoutes DeleteRoutes ReplaceRouteTableAssociation CreateNatGateway DescribeNatGateways DeleteNatGateway;
     Cbs "cbs:": CreateSnapshot DescribeSnapshots DeleteSnapshots ApplySnapshot DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };

@@ -79,7 +79,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Snapshot => ("InvalidSnapshotId.NotFound", "InvalidParameterValue.SnapshotIdMalformed"),
         Noun::Vpc => ("InvalidVpcId.NotFound", "InvalidVpcId.Malformed"),
         Noun::Subnet => ("InvalidParameterValue.SubnetNotExist", "InvalidParameterValue.SubnetIdMalformed"),
-        Noun::Interface => ("InvalidNetworkInterfaceId.NotFound", "InvalidParameterValue.Malformed"),
+        Noun::Interface | Noun::Attachment => ("InvalidNetworkInterfaceId.NotFound", "InvalidParameterValue.Malformed"),
         Noun::Address => ("InvalidAddressId.NotFound", "InvalidParameterValue.AddressIdMalformed"),
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "InvalidSecurityGroupID.Malformed"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
@@ -165,6 +165,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Vpc
         | Noun::Subnet
         | Noun::Interface
+        | Noun::Attachment
         | Noun::Address
         | Noun::Association
         | Noun::InternetGateway
@@ -209,7 +210,8 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::Routes
         | QuotaName::NetworkAcls
         | QuotaName::NetworkPaths
-        | QuotaName::PathAnalyses => "LimitExceeded",
+        | QuotaName::PathAnalyses
+        | QuotaName::Interfaces => "LimitExceeded",
         QuotaName::Volumes => "ResourceInsufficient.OverQuota",
     }
 }

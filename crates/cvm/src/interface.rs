@@ -1,7 +1,9 @@
 //! Network interfaces.
 
+use std::net::Ipv4Addr;
+
 use control::{Field, InterfaceView, Query};
-use model::{AddressKind, InstanceId, InterfaceId, SecurityGroupId, SubnetId, VpcId};
+use model::{AddressKind, InstanceId, Interface, InterfaceId, Plug, SecurityGroupId, SubnetId, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -30,7 +32,7 @@ pub(crate) struct Interfaces {
 
 #[derive(IntoDoc)]
 #[reply(list = "")]
-struct InterfaceReply {
+pub(crate) struct InterfaceReply {
     network_interface_id: String,
     network_interface_name: String,
     network_interface_description: String,
@@ -54,7 +56,7 @@ struct InterfaceReply {
 }
 
 #[derive(IntoDoc)]
-struct PrivateAddress {
+pub(crate) struct PrivateAddress {
     private_ip_address: String,
     primary: bool,
     public_ip_address: String,
@@ -84,52 +86,60 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNetworkInterfaces) -> R
 fn filter(name: &str) -> Option<By> {
     Some(match name {
         "network-interface-id" => By::id::<InterfaceId>(Field::Id),
-        "network-interface-name" => By::Is(Field::Tag("Name".to_owned())),
+        "network-interface-name" => By::Is(Field::Name),
         "network-interface-description" => By::Is(Field::Description),
         "vpc-id" => By::id::<VpcId>(Field::Vpc),
         "subnet-id" => By::id::<SubnetId>(Field::Subnet),
         "attachment.instance-id" => By::id::<InstanceId>(Field::Instance),
         "groups.security-group-id" => By::id::<SecurityGroupId>(Field::Group),
         "address-ip" => By::Is(Field::PrivateIp),
-        "is-primary" => By::Always(&["true"]),
+        "is-primary" => By::Is(Field::IsPrimary),
         "eni-type" => By::Always(&["1"]),
         "address-ipv6" | "address-type" => By::Always(&[]),
         _ => return None,
     })
 }
 
-fn reply(view: &InterfaceView) -> InterfaceReply {
-    let nic = &view.interface;
-    let elastic = view.address.as_ref().filter(|address| address.kind == AddressKind::Elastic);
-    let created_time = time::by_beijing(nic.created_at.timestamp());
-    let address = PrivateAddress {
-        private_ip_address: nic.ip.to_string(),
-        primary: true,
-        public_ip_address: view.address.as_ref().map(|address| address.ip.to_string()).unwrap_or_default(),
-        address_id: id::shown_or_empty(elastic.map(|address| address.id)),
-        description: "",
-        is_wan_ip_blocked: false,
-        state: "AVAILABLE",
+/// Private addresses of an interface, each with its public one.
+pub(crate) fn private_addresses(view: &InterfaceView, ips: impl Iterator<Item = Ipv4Addr>) -> Vec<PrivateAddress> {
+    let one = |ip: Ipv4Addr| {
+        let public = view.address_of(ip);
+        let elastic = public.filter(|address| address.kind == AddressKind::Elastic);
+        PrivateAddress {
+            private_ip_address: ip.to_string(),
+            primary: ip == view.interface.ip,
+            public_ip_address: public.map(|address| address.ip.to_string()).unwrap_or_default(),
+            address_id: id::shown_or_empty(elastic.map(|address| address.id)),
+            description: "",
+            is_wan_ip_blocked: false,
+            state: "AVAILABLE",
+        }
     };
+    ips.map(one).collect()
+}
+
+pub(crate) fn reply(view: &InterfaceView) -> InterfaceReply {
+    let nic = &view.interface;
+    let created_time = time::by_beijing(nic.created_at.timestamp());
     InterfaceReply {
         network_interface_id: id::shown(nic.id),
-        network_interface_name: nic.tags.get("Name").cloned().unwrap_or_default(),
+        network_interface_name: nic.shown_name().to_owned(),
         network_interface_description: nic.description.clone(),
         vpc_id: id::shown(nic.vpc),
         subnet_id: id::shown(nic.subnet),
         zone: view.zone.clone(),
         group_set: view.groups.iter().map(|(group, _)| id::shown(*group)).collect(),
-        primary: true,
+        primary: nic.is_primary(),
         mac_address: nic.mac.to_string(),
-        state: "AVAILABLE",
+        state: state(nic),
         network_interface_state: if nic.instance.is_some() { "INUSE" } else { "AVAILABLE" },
-        private_ip_address_set: vec![address],
+        private_ip_address_set: private_addresses(view, nic.addresses()),
         ipv6_address_set: vec![],
         attachment: Attachment {
             instance_id: id::shown_or_empty(nic.instance),
-            device_index: 0,
+            device_index: nic.index,
             instance_account_id: nic.account.to_string(),
-            attach_time: created_time.clone(),
+            attach_time: time::by_beijing(nic.attached_at.unwrap_or(nic.created_at).timestamp()),
         },
         eni_type: 1,
         attach_type: 0,
@@ -137,5 +147,13 @@ fn reply(view: &InterfaceView) -> InterfaceReply {
         cdc_id: "",
         created_time,
         tag_set: tag::replies(&nic.tags),
+    }
+}
+
+const fn state(nic: &Interface) -> &'static str {
+    match (nic.instance, nic.plug) {
+        (None, _) | (Some(_), Plug::Plugged) => "AVAILABLE",
+        (Some(_), Plug::Plugging) => "ATTACHING",
+        (Some(_), Plug::Unplugging) => "DETACHING",
     }
 }

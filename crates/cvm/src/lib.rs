@@ -20,6 +20,7 @@ mod image;
 mod instance;
 mod instance_type;
 mod interface;
+mod interface_change;
 mod key_pair;
 mod network;
 mod page;

@@ -11,8 +11,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type,
-    interface, key_pair, network, network_acl, network_insights, region, route, run_instances, security_group, security_group_rules, sts,
-    subnet, tag, volume,
+    interface, interface_plug, key_pair, network, network_acl, network_insights, region, route, run_instances, security_group,
+    security_group_rules, sts, subnet, tag, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -204,6 +204,21 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeVpcs => network::describe_vpcs, network::DescribeVpcs, Works, &[];
     Ec2 "ec2:" DescribeVpcAttribute => network::describe_vpc_attribute, network::DescribeVpcAttribute, Works, &[];
     Ec2 "ec2:" DescribeSubnets => subnet::describe_subnets, subnet::DescribeSubnets, Works, &[];
+    Ec2 "ec2:" CreateNetworkInterface => interface::create, interface::CreateNetworkInterface, Partly("IPv4 only, no prefixes"),
+        interface::CREATE_ABSENT;
+    Ec2 "ec2:" DeleteNetworkInterface => interface::delete, interface::DeleteNetworkInterface, Works, &[];
+    Ec2 "ec2:" ModifyNetworkInterfaceAttribute => interface::modify, interface::ModifyNetworkInterfaceAttribute, Works,
+        interface::MODIFY_ABSENT;
+    Ec2 "ec2:" ResetNetworkInterfaceAttribute => interface::reset, interface::ResetNetworkInterfaceAttribute, Works, &[];
+    Ec2 "ec2:" DescribeNetworkInterfaceAttribute => interface::describe_attribute, interface::DescribeNetworkInterfaceAttribute,
+        Works, &[];
+    Ec2 "ec2:" AttachNetworkInterface => interface_plug::attach, interface_plug::AttachNetworkInterface, Works,
+        interface_plug::ATTACH_ABSENT;
+    Ec2 "ec2:" DetachNetworkInterface => interface_plug::detach, interface_plug::DetachNetworkInterface, Works, &[];
+    Ec2 "ec2:" AssignPrivateIpAddresses => interface_plug::assign, interface_plug::AssignPrivateIpAddresses,
+        Partly("no prefixes"), interface_plug::PREFIXES;
+    Ec2 "ec2:" UnassignPrivateIpAddresses => interface_plug::unassign, interface_plug::UnassignPrivateIpAddresses,
+        Partly("no prefixes"), interface_plug::PREFIXES;
     Ec2 "ec2:" DescribeNetworkInterfaces => interface::describe_interfaces, interface::DescribeNetworkInterfaces, Works, &[];
     Ec2 "ec2:" DescribeAddresses => address::describe_addresses, address::DescribeAddresses, Works, &[];
     Ec2 "ec2:" DescribeAddressesAttribute => address::describe_attributes, address::DescribeAddressesAttribute, Works, &[];

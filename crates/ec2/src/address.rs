@@ -76,7 +76,7 @@ fn address_item(cx: &Cx, row: &AddressView) -> AddressItem {
         association_id: address.association.map(|id| id.to_string()),
         network_interface_id: tied.map(|nic| nic.id.to_string()),
         network_interface_owner_id: tied.map(|nic| nic.account.to_string()),
-        private_ip_address: tied.map(|nic| nic.ip.to_string()),
+        private_ip_address: row.private_ip().map(|ip| ip.to_string()),
         network_border_group: cx.cloud.region().name.clone(),
         public_ipv4_pool: POOL,
         tag_set: tag::items(&address.tags),

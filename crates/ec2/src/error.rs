@@ -232,7 +232,7 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::InUse { noun, .. } => say(in_use_code(*noun), message),
         Error::Protected { noun: Noun::SecurityGroup, .. } => say("CannotDelete", message),
-        Error::Protected { noun: Noun::Volume, .. } => say("OperationNotPermitted", message),
+        Error::Protected { noun: Noun::Volume | Noun::Interface, .. } => say("OperationNotPermitted", message),
         Error::Protected { id, against, .. } => {
             let attribute = if *against == "stopping" { "disableApiStop" } else { "disableApiTermination" };
             let advice = format!("Change its '{attribute}' instance attribute and try again");
@@ -240,6 +240,8 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
         Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
+        Error::LimitReached { name: "NetworkInterface", .. } => say("AttachmentLimitExceeded", message),
+        Error::LimitReached { name: "PrivateIpAddress", .. } => say("PrivateIpAddressLimitExceeded", message),
         Error::LimitReached { .. } => say("ResourceLimitExceeded", message),
         Error::NoCapacity { .. } => say_with(500, "InsufficientInstanceCapacity", message),
         Error::ZoneMismatch { noun: Noun::Volume, .. } => say("InvalidVolume.ZoneMismatch", message),
@@ -269,6 +271,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::Vpc => "InvalidVpcID.NotFound",
         Noun::Subnet => "InvalidSubnetID.NotFound",
         Noun::Interface => "InvalidNetworkInterfaceID.NotFound",
+        Noun::Attachment => "InvalidAttachmentID.NotFound",
         Noun::Address => "InvalidAllocationID.NotFound",
         Noun::SecurityGroup => "InvalidGroup.NotFound",
         Noun::SecurityGroupRule if id.starts_with(RuleId::PREFIX) => "InvalidSecurityGroupRuleId.NotFound",
@@ -321,6 +324,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::Vpc
         | Noun::Subnet
         | Noun::Interface
+        | Noun::Attachment
         | Noun::SecurityGroup
         | Noun::SecurityGroupRule
         | Noun::Association
@@ -344,6 +348,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::Vpc => "InvalidVpcID.Malformed",
         Noun::Subnet => "InvalidSubnetID.Malformed",
         Noun::Interface => "InvalidNetworkInterfaceId.Malformed",
+        Noun::Attachment => "InvalidNetworkInterfaceAttachmentId.Malformed",
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
@@ -393,6 +398,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Interface
+        | Noun::Attachment
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclAssociation
@@ -425,6 +431,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Vpc
         | Noun::Subnet
         | Noun::SecurityGroup
+        | Noun::Attachment
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::InternetGateway
@@ -453,6 +460,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::NetworkAcls => "NetworkAclLimitExceeded",
         QuotaName::NetworkPaths => "NetworkInsightsPathLimitExceeded",
         QuotaName::PathAnalyses => "NetworkInsightsAnalysisLimitExceeded",
+        QuotaName::Interfaces => "NetworkInterfaceLimitExceeded",
     }
 }
 

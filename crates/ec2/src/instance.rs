@@ -1,20 +1,20 @@
 //! Instances as EC2 shows them: reservations, states, and what belongs to an instance.
 
-use control::{InstanceView, Query};
+use std::net::Ipv4Addr;
+
+use control::{InstanceView, InterfaceView, Query, default_hostname};
 use jiff::Timestamp;
 use model::{Instance, InstanceId, Noun, Phase, Reason, ReasonKind, SecurityGroupId, Volume, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
-use crate::Cx;
 use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
-use crate::instance_type;
-use crate::interface::attachment_id;
 use crate::metadata_options::MetadataItem;
 use crate::page::{Paging, USUAL};
 use crate::region::zone_id;
 use crate::tag::{self, TagItem};
 use crate::volume::{ROOT_DEVICE, attached_at, attachment_word};
+use crate::{Cx, instance_type, interface};
 
 /// The parameters of `DescribeInstances`.
 #[derive(FromArg)]
@@ -314,7 +314,7 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         vpc_id: plugged.map(|nic| nic.vpc.to_string()),
         private_ip_address: plugged.map(|nic| nic.ip.to_string()),
         ip_address: view.address.as_ref().map(|address| address.ip.to_string()),
-        source_dest_check: plugged.map(|_| true),
+        source_dest_check: plugged.map(|nic| nic.checked),
         group_set: groups(&view.groups),
         state_reason: state_reason(instance),
         architecture: view.image.as_ref().map(|image| image.architecture.to_string()),
@@ -324,7 +324,7 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         virtualization_type: "hvm",
         hypervisor: "xen",
         tag_set: tag::items(&instance.tags),
-        network_interface_set: network_interface(cx, view).into_iter().collect(),
+        network_interface_set: view.interfaces.iter().filter_map(|nic| network_interface(cx, instance, nic)).collect(),
         ebs_optimized: false,
         ena_support: false,
         cpu_options: CpuOptions { core_count: instance.vcpus, threads_per_core: 1 },
@@ -335,11 +335,18 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
     }
 }
 
-fn network_interface(cx: &Cx, view: &InstanceView) -> Option<NetworkInterface> {
-    let nic = view.interface.as_ref()?;
-    let association = || {
-        let public = view.address.as_ref()?;
+fn network_interface(cx: &Cx, instance: &Instance, view: &InterfaceView) -> Option<NetworkInterface> {
+    let nic = &view.interface;
+    let name_of = |ip| if ip == nic.ip && nic.index == 0 { private_name(cx, instance) } else { name_at(cx, ip) };
+    let association = |ip| {
+        let public = view.address_of(ip)?;
         Some(Association { public_ip: public.ip.to_string(), public_dns_name: "", ip_owner_id: public.account.to_string() })
+    };
+    let private = |ip| PrivateAddress {
+        private_ip_address: Ipv4Addr::to_string(&ip),
+        private_dns_name: name_of(ip),
+        primary: ip == nic.ip,
+        association: association(ip),
     };
     Some(NetworkInterface {
         network_interface_id: nic.id.to_string(),
@@ -347,29 +354,29 @@ fn network_interface(cx: &Cx, view: &InstanceView) -> Option<NetworkInterface> {
         vpc_id: nic.vpc.to_string(),
         description: nic.description.clone(),
         owner_id: nic.account.to_string(),
-        status: "in-use",
+        status: nic.word(),
         mac_address: nic.mac.to_string(),
         private_ip_address: nic.ip.to_string(),
-        private_dns_name: private_name(cx, &view.instance),
-        source_dest_check: true,
+        private_dns_name: name_of(nic.ip),
+        source_dest_check: nic.checked,
         group_set: groups(&view.groups),
         attachment: Attachment {
-            attachment_id: attachment_id(nic.id),
-            device_index: 0,
-            status: "attached",
-            attach_time: nic.created_at.timestamp(),
+            attachment_id: nic.attachment()?.to_string(),
+            device_index: nic.index,
+            status: nic.plug_word()?,
+            attach_time: interface::attached_at(nic),
             delete_on_termination: nic.delete_on_termination,
             network_card_index: 0,
         },
-        association: association(),
-        private_ip_addresses_set: vec![PrivateAddress {
-            private_ip_address: nic.ip.to_string(),
-            private_dns_name: private_name(cx, &view.instance),
-            primary: true,
-            association: association(),
-        }],
+        association: association(nic.ip),
+        private_ip_addresses_set: nic.addresses().map(private).collect(),
         interface_type: "interface",
     })
+}
+
+/// The name that an address has without being told another.
+fn name_at(cx: &Cx, ip: Ipv4Addr) -> String {
+    format!("{}.{}", default_hostname(ip), cx.cloud.region().domain)
 }
 
 fn private_name(cx: &Cx, instance: &Instance) -> String {

@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn a_guest_that_says_nothing_in_time_is_impaired() {
-        let silent = Seen { state: SeenState::Running, boot: 0, guest_up: false, disks: Default::default(), fault: None };
+        let silent =
+            Seen { state: SeenState::Running, boot: 0, guest_up: false, disks: Default::default(), nics: Default::default(), fault: None };
         let speaking = Seen { guest_up: true, ..silent.clone() };
         let guest = |seen, started_ms| {
             let [_, guest] = checks(Phase::Running, Some(seen), true, started_ms);

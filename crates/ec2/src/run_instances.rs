@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{NewVolume, RunInstances as Launch};
-use model::{Attributes, Error, Gib, NAME_MAX, Noun, OnShutdown, SecurityGroupId, SubnetId, Tags, VolumeKind};
+use model::{Attributes, Error, Gib, NAME_MAX, Noun, OnShutdown, Tags, VolumeKind};
 use wire::{Base64, FromArg};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
 use crate::instance::{Reservation, empty_reservation, reservations};
 use crate::instance_attribute::Behavior;
+use crate::launch_nics::{self, Beside, NetworkInterface, Nics};
 use crate::metadata_options::AskedMetadata;
 use crate::region::zone_with_id;
 use crate::tag::{self, TagSpecification};
@@ -89,7 +90,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "Monitoring.MetricCategoryId",
     "NetworkInterface.AssociateCarrierIpAddress",
     "NetworkInterface.ConnectionTrackingSpecification",
-    "NetworkInterface.Description",
     "NetworkInterface.EnaQueueCount",
     "NetworkInterface.EnaSrdSpecification",
     "NetworkInterface.Ipv4Prefix",
@@ -98,9 +98,7 @@ pub(crate) const ABSENT: &[&str] = &[
     "NetworkInterface.Ipv6Addresses",
     "NetworkInterface.Ipv6Prefix",
     "NetworkInterface.Ipv6PrefixCount",
-    "NetworkInterface.NetworkInterfaceId",
     "NetworkInterface.PrimaryIpv6",
-    "NetworkInterface.SecondaryPrivateIpAddressCount",
     "NetworkPerformanceOptions",
     "Operator",
     "Placement.Affinity",
@@ -135,29 +133,6 @@ struct Configured {
 }
 
 #[derive(FromArg)]
-struct NetworkInterface {
-    #[arg(default)]
-    device_index: u32,
-    network_card_index: Option<u32>,
-    subnet_id: Option<String>,
-    #[arg(name = "SecurityGroupId")]
-    group_ids: Vec<String>,
-    associate_public_ip_address: Option<bool>,
-    private_ip_address: Option<Ipv4Addr>,
-    #[arg(name = "PrivateIpAddresses")]
-    private_ips: Vec<PrivateIp>,
-    delete_on_termination: Option<bool>,
-    interface_type: Option<String>,
-}
-
-#[derive(FromArg)]
-struct PrivateIp {
-    private_ip_address: Ipv4Addr,
-    #[arg(default)]
-    primary: bool,
-}
-
-#[derive(FromArg)]
 struct BlockDevice {
     device_name: String,
     ebs: Option<Ebs>,
@@ -185,16 +160,16 @@ pub(crate) async fn run_instances(cx: Cx, asked: RunInstances) -> Result<Reserva
 fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
     refuse_what_is_not_here(&asked)?;
     let tags = tag::specified(&asked.tags, "instance", TAGGED)?;
-    let nic = nic(&asked)?;
+    let Nics { subnet, groups, ip, public, rest: nics } = launch_nics::read(&Beside::of(&asked), &asked.interfaces)?;
     let (root, volumes) = disks(&asked.devices)?;
     Ok(Launch {
         image: tag::id(Noun::Image, &asked.image_id)?,
         zone: zone(cx, asked.placement.as_ref())?,
-        subnet: nic.subnet,
-        groups: nic.groups,
+        subnet,
+        groups,
         group_names: asked.group_names,
-        private_ip: nic.ip,
-        public_address: nic.public,
+        private_ip: ip,
+        public_address: public,
         key_name: asked.key_name,
         password_hash: None,
         user_data: asked.user_data.map_or(Ok(None), |data| user_data(&data.0))?,
@@ -216,6 +191,7 @@ fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
                 ..Attributes::default()
             },
         )?,
+        nics,
         volume_tags: tag::specified(&asked.tags, "volume", TAGGED)?,
         interface_tags: tag::specified(&asked.tags, "network-interface", TAGGED)?,
         instance_type: asked.instance_type,
@@ -223,6 +199,17 @@ fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
         max_count: asked.max_count,
         tags,
     })
+}
+
+impl Beside {
+    fn of(asked: &RunInstances) -> Beside {
+        Beside {
+            subnet: asked.subnet_id.clone(),
+            groups: asked.group_ids.clone(),
+            has_names: !asked.group_names.is_empty(),
+            ip: asked.private_ip_address,
+        }
+    }
 }
 
 /// Refuses values that ask for what this cloud does not have, of parameters whose other values change nothing.
@@ -245,54 +232,6 @@ fn zone(cx: &Cx, placement: Option<&Placement>) -> Result<Option<String>, Refusa
     match (placement.availability_zone.clone().filter(|zone| !zone.is_empty()), by_id) {
         (Some(name), Some(other)) if name != other => Err(combination(format!("The zone {name} does not have the id given"))),
         (name, by_id) => Ok(name.or(by_id)),
-    }
-}
-
-/// Where the one interface of an instance is.
-struct Nic {
-    subnet: Option<SubnetId>,
-    groups: Vec<SecurityGroupId>,
-    ip: Option<Ipv4Addr>,
-    public: Option<bool>,
-}
-
-fn nic(asked: &RunInstances) -> Result<Nic, Refusal> {
-    let subnet = |id: &Option<String>| id.as_deref().map(|id| tag::id(Noun::Subnet, id)).transpose();
-    let Some(interface) = asked.interfaces.first() else {
-        return Ok(Nic {
-            subnet: subnet(&asked.subnet_id)?,
-            groups: tag::ids(Noun::SecurityGroup, &asked.group_ids)?,
-            ip: asked.private_ip_address,
-            public: None,
-        });
-    };
-    let beside = asked.subnet_id.is_some() || !asked.group_ids.is_empty() || !asked.group_names.is_empty();
-    if beside || asked.private_ip_address.is_some() {
-        return Err(combination("Network interfaces and an instance-level subnet, address or security groups exclude each other"));
-    }
-    if asked.interfaces.len() > 1 || interface.device_index != 0 || interface.network_card_index.unwrap_or(0) != 0 {
-        return Err(unsupported("A second network interface at launch"));
-    }
-    if interface.delete_on_termination == Some(false) {
-        return Err(unsupported("A network interface that outlives its instance"));
-    }
-    if let Some(kind) = interface.interface_type.as_deref().filter(|kind| !matches!(*kind, "interface" | "")) {
-        return Err(unsupported(format!("The interface type '{kind}'")));
-    }
-    Ok(Nic {
-        subnet: subnet(&interface.subnet_id)?,
-        groups: tag::ids(Noun::SecurityGroup, &interface.group_ids)?,
-        ip: primary_ip(interface)?,
-        public: interface.associate_public_ip_address,
-    })
-}
-
-fn primary_ip(interface: &NetworkInterface) -> Result<Option<Ipv4Addr>, Refusal> {
-    match (interface.private_ip_address, interface.private_ips.as_slice()) {
-        (single, []) => Ok(single),
-        (None, [one]) if one.primary => Ok(Some(one.private_ip_address)),
-        (Some(_), _) => Err(combination("PrivateIpAddress and PrivateIpAddresses exclude each other")),
-        (None, _) => Err(unsupported("A secondary private address")),
     }
 }
 

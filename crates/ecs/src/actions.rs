@@ -8,8 +8,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, image, instance, instance_type, interface, key_pair, network, ram, region, route, route_change,
-    security_group, security_group_rules, subnet, tag, volume,
+    Cx, account, address, availability, image, instance, instance_type, interface, interface_change, key_pair, network, ram, region, route,
+    route_change, security_group, security_group_rules, subnet, tag, volume,
 };
 
 /// A service, told by the version of its API.
@@ -149,6 +149,13 @@ static ACTIONS: &[Action] = &[
     works!("DescribeVSwitches", BOTH, subnet::describe, subnet::DescribeVSwitches),
     works!("DescribeVSwitchAttributes", VPC, subnet::attributes, subnet::DescribeVSwitchAttributes),
     works!("DescribeNetworkInterfaces", ECS, interface::describe, interface::DescribeNetworkInterfaces),
+    works!("CreateNetworkInterface", ECS, interface_change::create, interface_change::CreateNetworkInterface),
+    works!("AttachNetworkInterface", ECS, interface_change::attach, interface_change::Ends),
+    works!("DetachNetworkInterface", ECS, interface_change::detach, interface_change::Ends),
+    works!("DeleteNetworkInterface", ECS, interface_change::delete, interface_change::DeleteNetworkInterface),
+    works!("ModifyNetworkInterfaceAttribute", ECS, interface_change::modify, interface_change::ModifyNetworkInterfaceAttribute),
+    works!("AssignPrivateIpAddresses", ECS, interface_change::assign, interface_change::AssignPrivateIpAddresses),
+    works!("UnassignPrivateIpAddresses", ECS, interface_change::unassign, interface_change::UnassignPrivateIpAddresses),
     works!("DescribeEipAddresses", BOTH, address::describe, address::DescribeEipAddresses),
     works!("TagResources", BOTH, tag::tag, tag::TagResources),
     works!("UntagResources", BOTH, tag::untag, tag::UntagResources),

@@ -101,7 +101,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::Snapshot => ("InvalidSnapshotId.NotFound", "SnapshotId"),
         Noun::Vpc => ("InvalidVpcId.NotFound", "VpcId"),
         Noun::Subnet => ("InvalidVSwitchId.NotFound", "VSwitchId"),
-        Noun::Interface => ("InvalidEniId.NotFound", "NetworkInterfaceId"),
+        Noun::Interface | Noun::Attachment => ("InvalidEniId.NotFound", "NetworkInterfaceId"),
         Noun::Address => ("InvalidAllocationId.NotFound", "AllocationId"),
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "SecurityGroupId"),
         Noun::SecurityGroupRule => ("InvalidSecurityGroupRuleId.NotFound", "SecurityGroupRuleId"),
@@ -139,10 +139,13 @@ impl From<Error> for Fault {
                 format!("The operation is not allowed: the instance '{id}' is protected against deletion."),
             ),
             Error::Protected { noun: Noun::Volume, .. } => Fault::new(403, "DiskNotPortable", sentence(&error)),
+            Error::Protected { noun: Noun::Interface, .. } => Fault::new(403, "InvalidOperation.InvalidEniType", sentence(&error)),
             Error::Protected { .. } => Fault::new(403, "OperationDenied", sentence(&error)),
             Error::ZoneMismatch { .. } => Fault::new(403, "ResourcesNotInSameZone", sentence(&error)),
             Error::TooManyVolumes { .. } => Fault::new(403, "InstanceDiskLimitExceeded", sentence(&error)),
             Error::QuotaExceeded { quota, .. } => Fault::new(403, quota_code(*quota), sentence(&error)),
+            Error::LimitReached { name: "NetworkInterface", .. } => Fault::new(403, "EniPerInstanceLimitExceeded", sentence(&error)),
+            Error::LimitReached { name: "PrivateIpAddress", .. } => Fault::new(403, "InvalidOperation.Ipv4CountExceeded", sentence(&error)),
             Error::LimitReached { .. } => Fault::new(409, "LimitExceeded", sentence(&error)),
             Error::NoCapacity { wanted, reason } => {
                 Fault::new(403, "OperationDenied.NoStock", format!("The requested resource is sold out: no room for {wanted}; {reason}."))
@@ -199,6 +202,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Snapshot
         | Noun::Vpc
         | Noun::Interface
+        | Noun::Attachment
         | Noun::Address
         | Noun::InternetGateway
         | Noun::RouteTable
@@ -222,6 +226,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         Noun::Instance => "IncorrectInstanceStatus",
         Noun::Volume => "IncorrectDiskStatus",
         Noun::Address => "IncorrectEipStatus",
+        Noun::Interface => "InvalidOperation.InvalidEniState",
         Noun::Account
         | Noun::User
         | Noun::AccessKey
@@ -237,7 +242,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::Snapshot
         | Noun::Vpc
         | Noun::Subnet
-        | Noun::Interface
+        | Noun::Attachment
         | Noun::SecurityGroup
         | Noun::SecurityGroupRule
         | Noun::Association
@@ -262,6 +267,10 @@ fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
             let message = format!("The current disk status does not support this operation: '{id}' is attached to {}.", by.join(", "));
             Fault::new(403, "IncorrectDiskStatus", message)
         }
+        Noun::Interface => {
+            let message = format!("The network interface '{id}' is attached to {}.", by.join(", "));
+            Fault::new(403, "InvalidOperation.InvalidEniState", message)
+        }
         other => Fault::new(403, "DependencyViolation", format!("The {other} '{id}' is used by {}.", by.join(", "))),
     }
 }
@@ -280,6 +289,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Routes => "QuotaExceeded.RouteEntry",
         QuotaName::NetworkAcls => "QuotaExceeded.NetworkAcl",
         QuotaName::NetworkPaths | QuotaName::PathAnalyses => "QuotaExceeded",
+        QuotaName::Interfaces => "MaxEniCountExceeded",
     }
 }
 

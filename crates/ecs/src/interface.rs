@@ -1,8 +1,10 @@
 //! Network interfaces.
 
+use std::net::Ipv4Addr;
+
 use control::{Field, InterfaceView, Query};
 use jiff::Timestamp;
-use model::{Address, AddressKind};
+use model::{Address, AddressKind, Interface, Plug};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -27,8 +29,8 @@ pub(crate) struct DescribeNetworkInterfaces {
     #[arg(name = "PrivateIpAddress", max_items = NAMED_PER_CALL)]
     private_ip_addresses: Vec<String>,
     #[arg(name = "Type")]
-    kind: Option<String>,
-    status: Option<String>,
+    kind: Option<Kind>,
+    status: Option<Status>,
     network_interface_name: Option<String>,
     service_managed: Option<bool>,
     resource_group_id: Option<String>,
@@ -36,6 +38,22 @@ pub(crate) struct DescribeNetworkInterfaces {
     tags: Vec<TagArg>,
     #[arg(flatten)]
     paged: Paged,
+}
+
+/// Whether an interface came with its instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+enum Kind {
+    Primary,
+    Secondary,
+}
+
+/// States of interfaces to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+enum Status {
+    Available,
+    Attaching,
+    InUse,
+    Detaching,
 }
 
 #[derive(IntoDoc)]
@@ -102,12 +120,18 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNetworkInterfaces) -> R
         .exact(Field::Group, asked.security_group_id.as_ref())
         .exact(Field::PrivateIp, asked.primary_ip_address.as_ref())
         .one_of(Field::PrivateIp, &asked.private_ip_addresses)
-        .wildcard(Field::Tag("Name".to_owned()), asked.network_interface_name.as_ref())
-        .always(asked.kind.as_ref(), &["Primary"])
-        .always(asked.status.as_ref(), &["InUse"])
+        .wildcard(Field::Name, asked.network_interface_name.as_ref())
+        .exact(Field::IsPrimary, asked.kind.map(|kind| kind == Kind::Primary))
         .always(asked.service_managed.map(|managed| managed.to_string()).as_ref(), &["false"])
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);
+    match asked.status {
+        None => &mut filters,
+        Some(Status::Available) => filters.exact(Field::State, Some("available")),
+        Some(Status::InUse) => filters.exact(Field::Attachment, Some("attached")),
+        Some(Status::Attaching) => filters.exact(Field::Attachment, Some("attaching")),
+        Some(Status::Detaching) => filters.exact(Field::Attachment, Some("detaching")),
+    };
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
     let listed = cx.cloud.list_interfaces(&cx.caller, query).await?;
     let paging = asked.paged.paging(&listed);
@@ -116,14 +140,17 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNetworkInterfaces) -> R
 
 fn reply(view: &InterfaceView) -> InterfaceReply {
     let nic = &view.interface;
-    let primary =
-        PrivateIp { private_ip_address: nic.ip.to_string(), primary: true, associated_public_ip: public_ip(view.address.as_ref()) };
+    let private = |ip| PrivateIp {
+        private_ip_address: Ipv4Addr::to_string(&ip),
+        primary: ip == nic.ip,
+        associated_public_ip: public_ip(view.address_of(ip)),
+    };
     InterfaceReply {
         network_interface_id: nic.id.to_string(),
-        network_interface_name: nic.tags.get("Name").cloned().unwrap_or_default(),
+        network_interface_name: nic.shown_name().to_owned(),
         description: nic.description.clone(),
-        kind: "Primary",
-        status: if nic.instance.is_some() { "InUse" } else { "Available" },
+        kind: if nic.is_primary() { "Primary" } else { "Secondary" },
+        status: status(nic),
         mac_address: nic.mac.to_string(),
         private_ip_address: nic.ip.to_string(),
         vpc_id: nic.vpc.to_string(),
@@ -136,11 +163,20 @@ fn reply(view: &InterfaceView) -> InterfaceReply {
         queue_number: 1,
         creation_time: nic.created_at.timestamp(),
         resource_group_id: "",
-        associated_public_ip: public_ip(view.address.as_ref()),
+        associated_public_ip: public_ip(view.address()),
         security_group_ids: view.groups.iter().map(|(id, _)| id.to_string()).collect(),
-        private_ip_sets: vec![primary],
+        private_ip_sets: nic.addresses().map(private).collect(),
         ipv6_sets: vec![],
         tags: tag_replies(&nic.tags),
+    }
+}
+
+const fn status(nic: &Interface) -> &'static str {
+    match (nic.instance, nic.plug) {
+        (None, _) => "Available",
+        (Some(_), Plug::Plugged) => "InUse",
+        (Some(_), Plug::Plugging) => "Attaching",
+        (Some(_), Plug::Unplugging) => "Detaching",
     }
 }
 

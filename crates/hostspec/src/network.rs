@@ -78,8 +78,32 @@ pub struct NicSpec {
     pub hostname: String,
     /// Public address translated one to one, when there is one.
     pub public_ip: Option<Ipv4Addr>,
+    /// Further private addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secondary: Vec<SecondaryAddress>,
     /// Security groups it is in, 1 to 5.
     pub groups: Vec<SecurityGroupId>,
+}
+
+/// A further private address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondaryAddress {
+    /// The address.
+    pub ip: Ipv4Addr,
+    /// Public address translated one to one to it, when there is one.
+    pub public_ip: Option<Ipv4Addr>,
+}
+
+impl NicSpec {
+    /// Its private addresses, the primary one first, each with its public address.
+    pub fn addresses(&self) -> impl Iterator<Item = (Ipv4Addr, Option<Ipv4Addr>)> {
+        std::iter::once((self.ip, self.public_ip)).chain(self.secondary.iter().map(|further| (further.ip, further.public_ip)))
+    }
+
+    /// Whether a public address is translated to one of its own.
+    pub fn is_public(&self) -> bool {
+        self.addresses().any(|(_, public)| public.is_some())
+    }
 }
 
 /// An interface of the same VPC on another host.

@@ -1,6 +1,6 @@
 //! What a host saw. A report is data: it changes nothing by itself, the control plane writes it down and wakes who cares.
 
-use model::{HostId, InstanceId, Mib, VolumeId};
+use model::{HostId, InstanceId, InterfaceId, Mib, VolumeId};
 use serde::{Deserialize, Serialize};
 
 /// What a host saw. Reports are whole, so a lost, repeated or late one does no harm: `sequence` orders them.
@@ -70,6 +70,9 @@ pub struct VmReport {
     /// Volumes that the guest has, also those that it was asked to release and has not yet.
     #[serde(default)]
     pub disks: Vec<VolumeId>,
+    /// Interfaces whose cable is in the machine.
+    #[serde(default)]
+    pub nics: Vec<InterfaceId>,
     /// Last thing that went wrong with it, cleared by success.
     pub fault: Option<Fault>,
 }

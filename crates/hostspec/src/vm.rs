@@ -27,7 +27,7 @@ pub struct VmSpec {
     /// Volumes that are not among the disks and are taken from a guest that has them without its leave.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seized: Vec<VolumeId>,
-    /// Network interfaces in order; their addresses are in [`crate::VpcSpec`].
+    /// Network interfaces in order; their addresses are in [`crate::VpcSpec`]. All but the first may come and go while it runs.
     pub nics: Vec<VmNic>,
     /// What the metadata service tells this guest.
     pub metadata: GuestMetadata,
@@ -89,6 +89,12 @@ pub struct VmNic {
     pub mac: MacAddr,
     /// Its maximum transmission unit in bytes.
     pub mtu: u16,
+    /// Its place in the machine, from 0.
+    #[serde(default)]
+    pub index: u32,
+    /// Names of its security groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_names: Vec<String>,
 }
 
 /// A volume whose bytes are, or were, on this host.

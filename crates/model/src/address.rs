@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, AddressId, AssociationId, InterfaceId, Millis, Tags};
+use crate::{AccountId, AddressId, AssociationId, Interface, InterfaceId, Millis, Tags};
 
 /// Megabits per second that an address is said to have when nothing is asked for.
 pub const BANDWIDTH_USUAL: u32 = 100;
@@ -22,6 +22,9 @@ pub struct Address {
     pub kind: AddressKind,
     /// The interface it is translated to.
     pub interface: Option<InterfaceId>,
+    /// Which of the interface's private addresses; none means its primary one.
+    #[serde(default)]
+    pub private: Option<Ipv4Addr>,
     /// The tie to that interface; an automatic address has none.
     #[serde(default)]
     pub association: Option<AssociationId>,
@@ -45,15 +48,22 @@ fn bandwidth_usual() -> u32 {
 }
 
 impl Address {
-    /// Ties the address to an interface, in place of the one that it had.
-    pub fn associate(&mut self, interface: InterfaceId, association: AssociationId) {
-        self.interface = Some(interface);
+    /// Ties the address to a private address of an interface, in place of the one that it had.
+    pub fn associate(&mut self, interface: &Interface, private: Ipv4Addr, association: AssociationId) {
+        self.interface = Some(interface.id);
+        self.private = Some(private).filter(|private| *private != interface.ip);
         self.association = Some(association);
+    }
+
+    /// Whether it is translated to this private address of its interface.
+    pub fn is_at(&self, interface: &Interface, private: Ipv4Addr) -> bool {
+        self.interface == Some(interface.id) && self.private.unwrap_or(interface.ip) == private
     }
 
     /// Lets go of the interface.
     pub fn dissociate(&mut self) {
         self.interface = None;
+        self.private = None;
         self.association = None;
     }
 }

@@ -49,6 +49,8 @@ pub enum Noun {
     Subnet,
     /// Network interface.
     Interface,
+    /// Tie between an interface and an instance.
+    Attachment,
     /// Public address.
     Address,
     /// Security group.
@@ -99,6 +101,7 @@ impl Noun {
             Noun::Vpc => "VPC",
             Noun::Subnet => "subnet",
             Noun::Interface => "network interface",
+            Noun::Attachment => "network interface attachment",
             Noun::Address => "address",
             Noun::SecurityGroup => "security group",
             Noun::SecurityGroupRule => "security group rule",

@@ -58,6 +58,8 @@ const PREFIXES: &[&str] = &[
     "acl-",
     "aclassoc-",
     "nia-",
+    "eni-attach-",
+    "nat-",
 ];
 
 fn parse(text: &str, prefix: &'static str, noun: &'static str) -> Result<u64, IdError> {
@@ -152,6 +154,7 @@ id!(/** A subnet (vSwitch). */ SubnetId, "subnet-", "subnet");
 id!(/** A network interface. */ InterfaceId, "eni-", "network interface");
 id!(/** An elastic or automatic public address. */ AddressId, "eipalloc-", "address");
 id!(/** A tie between an elastic address and an interface; a new one each time. */ AssociationId, "eipassoc-", "address association");
+id!(/** A tie between an interface and an instance; a new one each time. */ AttachmentId, "eni-attach-", "network interface attachment");
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
 id!(/** A route table. */ RouteTableId, "rtb-", "route table");
 id!(/** A tie between a route table and a subnet, or its VPC. */ RouteTableAssociationId, "rtbassoc-", "route table association");

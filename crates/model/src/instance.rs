@@ -275,6 +275,9 @@ pub struct Seen {
     /// Volumes that its guest has, by id.
     #[serde(default)]
     pub disks: Vec<VolumeId>,
+    /// Interfaces that its machine has, by id.
+    #[serde(default)]
+    pub nics: Vec<InterfaceId>,
     /// Last fault.
     pub fault: Option<SeenFault>,
 }

@@ -46,7 +46,7 @@ fn launched() -> Instance {
 }
 
 fn seen(state: SeenState, boot: u64) -> Option<Seen> {
-    Some(Seen { state, boot, guest_up: true, disks: vec![], fault: None })
+    Some(Seen { state, boot, guest_up: true, disks: vec![], nics: vec![], fault: None })
 }
 
 const APPLIED: Facts = Facts { applied: true, host_exists: true };
@@ -83,7 +83,7 @@ fn a_launch_that_cannot_start_is_removed_with_its_reason() {
         (SeenFault { kind: ReasonKind::InternalFault, retryable: true, tries: LAUNCH_TRIES }, ReasonKind::InternalFault),
     ] {
         let mut row = launched();
-        row.seen = Some(Seen { state: SeenState::Stopped, boot: 0, guest_up: false, disks: vec![], fault: Some(fault) });
+        row.seen = Some(Seen { state: SeenState::Stopped, boot: 0, guest_up: false, disks: vec![], nics: vec![], fault: Some(fault) });
         let (next, effects) = changed(row.advance(APPLIED, Millis(2)));
         assert_eq!((next.goal, next.reason.map(|r| r.kind)), (Goal::Gone, Some(kind)));
         assert!(effects.contains(&Effect::TouchHost));
@@ -181,6 +181,7 @@ fn neighbours(row: &Instance, now: Millis) -> Vec<Instance> {
             boot: 0,
             guest_up: false,
             disks: vec![],
+            nics: vec![],
             fault: Some(SeenFault { kind: ReasonKind::InternalFault, retryable: true, tries: LAUNCH_TRIES }),
         });
         true

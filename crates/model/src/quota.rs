@@ -36,11 +36,13 @@ pub enum QuotaName {
     NetworkPaths,
     /// Answers to such questions.
     PathAnalyses,
+    /// Network interfaces.
+    Interfaces,
 }
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 13] = [
+    pub const ALL: [QuotaName; 14] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -54,6 +56,7 @@ impl QuotaName {
         QuotaName::NetworkAcls,
         QuotaName::NetworkPaths,
         QuotaName::PathAnalyses,
+        QuotaName::Interfaces,
     ];
 
     /// The name in texts and tables.
@@ -72,6 +75,7 @@ impl QuotaName {
             QuotaName::NetworkAcls => "network-acls",
             QuotaName::NetworkPaths => "network-paths",
             QuotaName::PathAnalyses => "path-analyses",
+            QuotaName::Interfaces => "interfaces",
         }
     }
 
@@ -81,7 +85,7 @@ impl QuotaName {
     pub const fn default_limit(self) -> u64 {
         match self {
             QuotaName::Instances | QuotaName::PathAnalyses => 1_000,
-            QuotaName::KeyPairs => 5_000,
+            QuotaName::KeyPairs | QuotaName::Interfaces => 5_000,
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,

@@ -496,7 +496,7 @@ impl Endpoint {
             }
         }
         let address = self.public.as_ref().ok_or(Obstacle::NoPublicAddress { interface })?;
-        steps.push(Step::Translated { address: address.id, public: address.ip, private: self.interface.ip });
+        steps.push(Step::Translated { address: address.id, public: address.ip, private: address.private.unwrap_or(self.interface.ip) });
         Ok(address.ip)
     }
 

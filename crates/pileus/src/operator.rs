@@ -201,6 +201,7 @@ impl Operator {
             tags: Tags::from([("Name".to_owned(), name.to_owned())]),
             volume_tags: Tags::new(),
             interface_tags: Tags::new(),
+            nics: control::LaunchNics::default(),
         };
         self.open_ssh(&caller).await?;
         let launched = cloud.run(&caller, command, Options::default()).await?;

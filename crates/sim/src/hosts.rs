@@ -149,7 +149,8 @@ impl Simulated {
         let running = state == VmState::Running;
         let disks = if running { self.disks_of(vm) } else { vec![] };
         self.disks.insert(vm.id, disks.clone());
-        VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: running, disks, fault: None }
+        let nics = vm.nics.iter().filter(|_| running).map(|nic| nic.id).collect();
+        VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: running, disks, nics, fault: None }
     }
 
     /// What a running machine has: what the document says, and what its guest does not release.

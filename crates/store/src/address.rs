@@ -38,9 +38,14 @@ impl Tx<'_> {
         self.find(By::is("ip", ip.to_bits()))
     }
 
-    /// The address that is translated to an interface.
+    /// The address that is translated to the primary private address of an interface.
     pub fn address_of_interface(&self, interface: InterfaceId) -> Result<Option<Address>, StoreError> {
-        self.find(By::is("interface", interface))
+        Ok(self.address_list_of_interface(interface)?.into_iter().find(|address| address.private.is_none()))
+    }
+
+    /// The addresses that are translated to any private address of an interface.
+    pub fn address_list_of_interface(&self, interface: InterfaceId) -> Result<Vec<Address>, StoreError> {
+        self.list(By::is("interface", interface))
     }
 
     /// The addresses that are translated to any of these interfaces.

@@ -1,10 +1,11 @@
-//! Network interfaces. `(vpc, ip)` is unique, so no address is given out twice.
+//! Network interfaces. Their addresses, further ones too, are records of their own of which `(vpc, ip)` is unique, so none is given
+//! out twice.
 
 use std::net::Ipv4Addr;
 
 use model::{AccountId, InstanceId, Interface, InterfaceId, Subnet, VpcId};
 
-use crate::{By, Column, Row, StoreError, Tx};
+use crate::{By, Column, Key, Row, StoreError, Tx};
 
 impl Row for Interface {
     type Id = InterfaceId;
@@ -22,9 +23,48 @@ impl Row for Interface {
 }
 
 impl Tx<'_> {
+    /// Adds an interface with all its addresses. [`StoreError::Duplicate`] when one of them is taken.
+    pub fn interface_insert(&mut self, interface: &Interface) -> Result<(), StoreError> {
+        self.insert(interface)?;
+        for ip in interface.addresses() {
+            self.interface_take_ip(interface, ip)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces an interface whose addresses have changed. [`StoreError::Duplicate`] when a new one is taken.
+    pub fn interface_update_addresses(&mut self, interface: &Interface) -> Result<(), StoreError> {
+        self.execute("DELETE FROM interface_address WHERE interface = $1", &[interface.id.to_value()])?;
+        for ip in interface.addresses() {
+            self.interface_take_ip(interface, ip)?;
+        }
+        self.update(interface)
+    }
+
+    /// Removes an interface; its addresses are free.
+    pub fn interface_delete(&mut self, id: InterfaceId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM interface_address WHERE interface = $1", &[id.to_value()])?;
+        self.delete::<Interface>(id).map(drop)
+    }
+
+    fn interface_take_ip(&mut self, interface: &Interface, ip: Ipv4Addr) -> Result<(), StoreError> {
+        let values = [interface.vpc.to_value(), i64::from(ip.to_bits()).into(), interface.id.to_value()];
+        let taken =
+            self.execute("INSERT INTO interface_address (vpc, ip, interface) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", &values)?;
+        if taken == 0 {
+            return Err(StoreError::Duplicate { table: Interface::TABLE, constraint: "ip".to_owned() });
+        }
+        Ok(())
+    }
+
     /// Interfaces plugged into an instance, by id.
     pub fn interface_list_of_instance(&self, instance: InstanceId) -> Result<Vec<Interface>, StoreError> {
         self.list(By::is("instance", instance))
+    }
+
+    /// Interfaces plugged into any of these instances.
+    pub fn interface_list_of_instances(&self, instances: &[InstanceId]) -> Result<Vec<Interface>, StoreError> {
+        self.list_any("instance", &instances.iter().map(Key::to_value).collect::<Vec<_>>())
     }
 
     /// Interfaces in a VPC, by address.
@@ -37,16 +77,26 @@ impl Tx<'_> {
         self.list(By::is("account", account))
     }
 
+    /// How many interfaces an account has, counted no further than `at_most`.
+    pub fn interface_count(&self, account: AccountId, at_most: u64) -> Result<u64, StoreError> {
+        self.count_up_to::<Interface>(By::is("account", account), at_most)
+    }
+
     /// The interface that has an address in a VPC.
-    pub fn interface_at(&self, vpc: VpcId, ip: Ipv4Addr) -> Result<Option<Interface>, StoreError> {
-        self.find(By::is("vpc", vpc).and("ip", ip.to_bits()))
+    pub fn interface_with_ip(&self, vpc: VpcId, ip: Ipv4Addr) -> Result<Option<InterfaceId>, StoreError> {
+        let sql = "SELECT interface FROM interface_address WHERE vpc = $1 AND ip = $2";
+        let found =
+            self.query(sql, &[vpc.into(), i64::from(ip.to_bits()).into()], |record| Ok(InterfaceId::from_value(&record.value(0)?)))?;
+        Ok(found.into_iter().flatten().next())
     }
 
     /// How many addresses of a subnet are taken.
     pub fn interface_count_in(&self, subnet: &Subnet) -> Result<u64, StoreError> {
         let Some((first, last)) = subnet.usable() else { return Ok(0) };
-        let (first, last) = (i64::from(first.to_bits()), i64::from(last.to_bits()));
-        self.count::<Interface>(By::is("vpc", subnet.vpc).above("ip", first - 1).at_most("ip", last))
+        let values = [subnet.vpc.into(), i64::from(first.to_bits()).into(), i64::from(last.to_bits()).into()];
+        let sql = "SELECT COUNT(*) FROM interface_address WHERE vpc = $1 AND ip >= $2 AND ip <= $3";
+        let counts = self.query(sql, &values, |record| record.int(0))?;
+        Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
     }
 
     /// A free address of a subnet: the one after the highest in use, and when that end is reached the lowest gap. Freed
@@ -55,7 +105,7 @@ impl Tx<'_> {
         let Some((first, last)) = subnet.usable() else { return Ok(None) };
         let (first, last) = (i64::from(first.to_bits()), i64::from(last.to_bits()));
         let highest = self.query(
-            "SELECT ip FROM interface WHERE vpc = $1 AND ip >= $2 AND ip <= $3 ORDER BY ip DESC LIMIT 1",
+            "SELECT ip FROM interface_address WHERE vpc = $1 AND ip >= $2 AND ip <= $3 ORDER BY ip DESC LIMIT 1",
             &[subnet.vpc.into(), first.into(), last.into()],
             |record| record.int(0),
         )?;
@@ -68,12 +118,12 @@ impl Tx<'_> {
     }
 
     fn interface_lowest_gap(&self, vpc: VpcId, first: i64, last: i64) -> Result<Option<i64>, StoreError> {
-        if self.find::<Interface>(By::is("vpc", vpc).and("ip", first))?.is_none() {
+        if self.interface_with_ip(vpc, Ipv4Addr::from_bits(first as u32))?.is_none() {
             return Ok(Some(first));
         }
         let rows = self.query(
-            "SELECT a.ip + 1 FROM interface a WHERE a.vpc = $1 AND a.ip >= $2 AND a.ip < $3
-             AND NOT EXISTS (SELECT 1 FROM interface b WHERE b.vpc = a.vpc AND b.ip = a.ip + 1) ORDER BY a.ip LIMIT 1",
+            "SELECT a.ip + 1 FROM interface_address a WHERE a.vpc = $1 AND a.ip >= $2 AND a.ip < $3
+             AND NOT EXISTS (SELECT 1 FROM interface_address b WHERE b.vpc = a.vpc AND b.ip = a.ip + 1) ORDER BY a.ip LIMIT 1",
             &[vpc.into(), first.into(), last.into()],
             |record| record.int(0),
         )?;

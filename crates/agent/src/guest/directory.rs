@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use hostspec::{GuestMetadata, HostSpec, NicSpec, SubnetSpec, VpcSpec};
+use hostspec::{GuestMetadata, HostSpec, NicSpec, SubnetSpec, VmNic, VpcSpec};
 use ipnet::Ipv4Net;
 use model::{InstanceId, InterfaceId, MacAddr, VpcId};
 
@@ -37,6 +37,10 @@ pub struct Port {
     pub nic: NicSpec,
     /// Its largest packet in bytes.
     pub mtu: u16,
+    /// Its place in the machine.
+    pub index: u32,
+    /// Names of its security groups.
+    pub group_names: Vec<String>,
     /// Its subnet.
     pub subnet: SubnetSpec,
     /// The VPC.
@@ -75,7 +79,11 @@ impl Index {
         let ports: HashMap<InterfaceId, Port> = spec.networks.iter().flat_map(ports).collect();
         let mut machines = HashMap::new();
         for vm in &spec.vms {
-            let its = vm.nics.iter().filter_map(|nic| Some(Port { mtu: nic.mtu, ..ports.get(&nic.id)?.clone() })).collect();
+            let port = |nic: &VmNic| {
+                let group_names = nic.group_names.clone();
+                Some(Port { mtu: nic.mtu, index: nic.index, group_names, ..ports.get(&nic.id)?.clone() })
+            };
+            let its = vm.nics.iter().filter_map(port).collect();
             let machine = Arc::new(Machine { id: vm.id, uuid: vm.firmware.uuid.clone(), metadata: vm.metadata.clone(), ports: its });
             machines.extend(vm.nics.iter().map(|nic| (nic.id, machine.clone())));
         }
@@ -84,12 +92,21 @@ impl Index {
 }
 
 fn ports(vpc: &VpcSpec) -> impl Iterator<Item = (InterfaceId, Port)> {
-    vpc.nics.iter().filter_map(|nic| Some((nic.id, port(vpc, nic, DEFAULT_MTU)?)))
+    vpc.nics.iter().filter_map(|nic| Some((nic.id, port(vpc, nic)?)))
 }
 
-fn port(vpc: &VpcSpec, nic: &NicSpec, mtu: u16) -> Option<Port> {
+fn port(vpc: &VpcSpec, nic: &NicSpec) -> Option<Port> {
     let subnet = vpc.subnets.iter().find(|subnet| subnet.id == nic.subnet)?.clone();
-    Some(Port { nic: nic.clone(), mtu, subnet, vpc: vpc.id, ranges: vpc.ranges.clone(), domain: vpc.domain.clone() })
+    Some(Port {
+        nic: nic.clone(),
+        mtu: DEFAULT_MTU,
+        index: 0,
+        group_names: vec![],
+        subnet,
+        vpc: vpc.id,
+        ranges: vpc.ranges.clone(),
+        domain: vpc.domain.clone(),
+    })
 }
 
 impl Directory {
@@ -98,10 +115,11 @@ impl Directory {
         let mut out = Directory { domain: vpc.domain.to_lowercase(), ranges: vpc.ranges.clone(), ..Directory::default() };
         for nic in &vpc.nics {
             let machine = index.machines.get(&nic.id).cloned();
-            let mtu = machine.as_ref().and_then(|m| m.ports.iter().find(|p| p.nic.id == nic.id)).map_or(DEFAULT_MTU, |p| p.mtu);
-            let Some(port) = port(vpc, nic, mtu) else { continue };
+            let known = machine.as_ref().and_then(|m| m.ports.iter().find(|p| p.nic.id == nic.id)).cloned();
+            let Some(port) = known.or_else(|| port(vpc, nic)) else { continue };
             out.by_mac.insert(nic.mac, nic.ip);
-            out.guests.insert(nic.ip, Arc::new(Guest { port, machine }));
+            let guest = Arc::new(Guest { port, machine });
+            out.guests.extend(nic.addresses().map(|(ip, _)| (ip, guest.clone())));
         }
         for record in &vpc.names {
             let name = record.name.trim_end_matches('.').to_lowercase();

@@ -43,6 +43,7 @@ pub fn nic(vpc: u64, id: u64, ip: Ipv4Addr) -> NicSpec {
         ip,
         hostname: "web".to_owned(),
         public_ip: None,
+        secondary: vec![],
         groups: vec![SecurityGroupId::from_u64(vpc)],
     }
 }
@@ -63,7 +64,7 @@ pub fn vm(id: u64, nics: &[&NicSpec]) -> VmSpec {
         },
         disks: vec![DiskSpec { volume: VolumeId::from_u64(id), serial: "vol0".to_owned() }],
         seized: vec![],
-        nics: nics.iter().map(|nic| VmNic { id: nic.id, mac: nic.mac, mtu: 1450 }).collect(),
+        nics: nics.iter().map(|nic| VmNic { id: nic.id, mac: nic.mac, mtu: 1450, index: 0, group_names: vec![] }).collect(),
         metadata: metadata(nics[0]),
     }
 }

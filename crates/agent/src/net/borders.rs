@@ -33,7 +33,8 @@ pub fn add(spec: &VpcSpec, table: &mut Table) {
     table.sets.insert("acl_inside".to_owned(), plain(Shape::ranges(&PAIR), inside));
     for (name, direction) in [("acl_out", Direction::Egress), ("acl_in", Direction::Ingress)] {
         let nics = guarded.iter().flat_map(|(subnet, _)| spec.nics.iter().filter(|nic| nic.subnet == subnet.id).map(|nic| (*subnet, nic)));
-        let jumps = nics.map(|(subnet, nic): (&SubnetSpec, &NicSpec)| (Key::ipv4(nic.ip), Value::Jump(chain_name(subnet, direction))));
+        let ips = nics.flat_map(|(subnet, nic): (&SubnetSpec, &NicSpec)| nic.addresses().map(move |(ip, _)| (subnet, ip)));
+        let jumps = ips.map(|(subnet, ip)| (Key::ipv4(ip), Value::Jump(chain_name(subnet, direction))));
         table.sets.insert(name.to_owned(), set(Shape::map(&[Field::Ipv4], Data::Verdict), jumps));
         for (subnet, entries) in &guarded {
             add_entries(&chain_name(subnet, direction), direction, entries, table);

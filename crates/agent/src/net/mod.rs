@@ -51,7 +51,7 @@ use self::vpc::Vpc;
 use crate::guest::{Directory, Guests, Index};
 
 pub(crate) use self::line::fnv as digest;
-pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, tap as tap_name};
+pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, nic_of, tap as tap_name};
 pub(crate) use self::netns::inside;
 
 /// How long a namespace that nobody asked to change is trusted before it is looked at again.
@@ -442,7 +442,7 @@ fn machine_address(pool: Ipv4Net) -> Ipv4Addr {
 
 /// The part of a VPC that the machine's side depends on.
 fn outward_only(vpc: &VpcSpec) -> VpcSpec {
-    let nics = vpc.nics.iter().filter(|nic| nic.public_ip.is_some()).cloned().collect();
+    let nics = vpc.nics.iter().filter(|nic| nic.is_public()).cloned().collect();
     VpcSpec { nics, ..nobody_with(vpc.id, vpc.vni) }
 }
 

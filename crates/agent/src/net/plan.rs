@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use hostspec::VpcSpec;
+use hostspec::{NicSpec, VpcSpec};
 use ipnet::Ipv4Net;
 use model::{InterfaceId, MacAddr};
 
@@ -126,8 +126,10 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>) -> Side {
         let name = tap(nic.id);
         let mtu = u32::from(mtus.get(&nic.id).copied().unwrap_or(DEFAULT_MTU));
         side.links.insert(name.clone(), Link { kind: LinkKind::Tap, mac: ROUTER_MAC, mtu, up: true });
-        side.routes.insert(Ipv4Net::from(nic.ip), Route::Link(name.clone()));
-        side.neighbours.insert((name, nic.ip), nic.mac);
+        for (ip, _) in nic.addresses() {
+            side.routes.insert(Ipv4Net::from(ip), Route::Link(name.clone()));
+            side.neighbours.insert((name.clone(), ip), nic.mac);
+        }
     }
     if reaches_out(spec) {
         let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
@@ -141,7 +143,7 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>) -> Side {
 
 /// Whether a VPC has a public address here, and so a way to the machine.
 pub fn reaches_out(spec: &VpcSpec) -> bool {
-    spec.nics.iter().any(|nic| nic.public_ip.is_some())
+    spec.nics.iter().any(NicSpec::is_public)
 }
 
 /// What the machine's own namespace should have for these VPCs; `source` is the machine's address towards them.
@@ -154,7 +156,7 @@ pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, 
         side.links.insert(veth.clone(), link);
         side.addresses.insert((veth.clone(), source));
         side.neighbours.insert((veth.clone(), VPC_HOP), vpc_mac);
-        for public in spec.nics.iter().filter_map(|nic| nic.public_ip) {
+        for public in spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(_, public)| public) {
             let hop = Route::Hop { link: veth.clone(), hop: VPC_HOP, source: Some(source) };
             side.routes.insert(Ipv4Net::from(public), hop);
         }

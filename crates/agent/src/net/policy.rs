@@ -121,7 +121,7 @@ pub fn compile(groups: &[GroupSpec], nics: &[NicSpec]) -> Policy {
     for nic in nics {
         let set: BTreeSet<_> = nic.groups.iter().copied().collect();
         let name = sets.entry(set.clone()).or_insert_with(|| profile_name(&set)).clone();
-        policy.of.insert(nic.ip, name);
+        policy.of.extend(nic.addresses().map(|(ip, _)| (ip, name.clone())));
     }
     let rules_of = |set: &BTreeSet<SecurityGroupId>| -> Vec<RuleSpec> {
         set.iter().filter_map(|id| by_id.get(id)).flat_map(|g| g.rules.iter().cloned()).collect()

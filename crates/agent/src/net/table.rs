@@ -21,7 +21,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use hostspec::{Direction, Verdict, VpcSpec};
+use hostspec::{Direction, NicSpec, Verdict, VpcSpec};
 use ipnet::Ipv4Net;
 
 use super::borders;
@@ -91,18 +91,23 @@ const PORT: [Field; 2] = [Field::IfName, Field::Ether];
 const SERVICE: [Field; 3] = [Field::Ipv4, Field::Proto, Field::Port];
 pub(super) const PAIR: [Field; 2] = [Field::Ipv4, Field::Ipv4];
 
-fn binding(spec: &VpcSpec, ip_of: impl Fn(&hostspec::NicSpec) -> Ipv4Addr) -> impl Iterator<Item = Key> {
-    spec.nics.iter().map(move |nic| Key::builder().ifname(&tap(nic.id)).ether(nic.mac).ipv4(ip_of(nic)).key(&BINDING))
+fn binding(nic: &NicSpec, ip: Ipv4Addr) -> Key {
+    Key::builder().ifname(&tap(nic.id)).ether(nic.mac).ipv4(ip).key(&BINDING)
+}
+
+/// Each interface's own addresses, at its own tap, with its own hardware address.
+fn bindings(spec: &VpcSpec) -> impl Iterator<Item = Key> {
+    spec.nics.iter().flat_map(|nic| nic.addresses().map(|(ip, _)| binding(nic, ip)))
 }
 
 /// An address of one's own, or none while looking whether another has it (RFC 5227).
 fn senders(spec: &VpcSpec) -> Set {
-    plain(Shape::set(&BINDING), binding(spec, |nic| nic.ip).chain(binding(spec, |_| NOBODY)))
+    plain(Shape::set(&BINDING), bindings(spec).chain(spec.nics.iter().map(|nic| binding(nic, NOBODY))))
 }
 
 fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     let ipv4 = [Field::Ipv4];
-    let public: Vec<(Ipv4Addr, Ipv4Addr)> = spec.nics.iter().filter_map(|nic| Some((nic.public_ip?, nic.ip))).collect();
+    let public: Vec<(Ipv4Addr, Ipv4Addr)> = public(spec).map(|(_, public, private)| (public, private)).collect();
     let judged_by = |direction: Direction| {
         let jumps = policy.of.iter().map(move |(ip, profile)| (Key::ipv4(*ip), Value::Jump(chain_name(direction, profile))));
         set(Shape::map(&ipv4, Data::Verdict), jumps)
@@ -119,7 +124,7 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
     let gateways = spec.subnets.iter().map(|subnet| Key::ipv4(subnet.gateway));
     [
-        ("bindings", plain(Shape::set(&BINDING), binding(spec, |nic| nic.ip))),
+        ("bindings", plain(Shape::set(&BINDING), bindings(spec))),
         ("ports", plain(Shape::set(&PORT), ports)),
         ("ranges", plain(Shape::ranges(&ipv4), ranges)),
         ("gateways", plain(Shape::set(&ipv4), gateways)),
@@ -139,12 +144,16 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     .into()
 }
 
+/// Each public address with its interface and the private address that it stands for.
+fn public(spec: &VpcSpec) -> impl Iterator<Item = (&NicSpec, Ipv4Addr, Ipv4Addr)> {
+    spec.nics.iter().flat_map(|nic| nic.addresses().filter_map(move |(private, public)| Some((nic, public?, private))))
+}
+
 /// Each public address with the ranges that its subnet's machines may send to. Ranges of one set must not overlap.
 fn ways(spec: &VpcSpec) -> Vec<Key> {
     let mut out = Vec::new();
-    for nic in &spec.nics {
-        let subnet = spec.subnets.iter().find(|subnet| subnet.id == nic.subnet);
-        let (Some(public), Some(subnet)) = (nic.public_ip, subnet) else { continue };
+    for (nic, public, _) in public(spec) {
+        let Some(subnet) = spec.subnets.iter().find(|subnet| subnet.id == nic.subnet) else { continue };
         let ways = Ipv4Net::aggregate(&subnet.ways_out.iter().map(Ipv4Net::trunc).collect());
         out.extend(ways.iter().map(|net| Key::builder().ipv4(public).ipv4_range(net.network(), net.broadcast()).key(&PAIR)));
     }

@@ -156,10 +156,10 @@ impl Arguments {
     fn nics(&mut self, vm: &VmSpec) {
         for (at, nic) in vm.nics.iter().enumerate() {
             let descriptor = FIRST_DESCRIPTOR + 1 + vm.disks.len() + at;
-            let id = nic.id;
+            let (id, device) = (nic.id, super::nic::device(nic.id));
             self.option("-netdev", format!("tap,id={id},fd={descriptor}"));
             // No option ROM: a guest boots from its disk, and the firmware would spend time on it.
-            self.option("-device", format!("virtio-net-pci,id=nic-{id},netdev={id},mac={},host_mtu={},romfile=", nic.mac, nic.mtu));
+            self.option("-device", format!("virtio-net-pci,id={device},netdev={id},mac={},host_mtu={},romfile=", nic.mac, nic.mtu));
         }
     }
 
@@ -193,7 +193,7 @@ mod tests {
         vm.firmware.manufacturer = "Pileus, Ltd".into();
         vm.firmware.product = "Alibaba Cloud ECS".into();
         vm.disks = (1..=2).map(|n| DiskSpec { volume: VolumeId::from_u64(n), serial: format!("vol{n}") }).collect();
-        vm.nics = vec![VmNic { id: InterfaceId::from_u64(9), mac: MacAddr::local(9), mtu: 1450 }];
+        vm.nics = vec![VmNic { id: InterfaceId::from_u64(9), mac: MacAddr::local(9), mtu: 1450, index: 0, group_names: vec![] }];
         vm
     }
 

@@ -28,7 +28,7 @@ const IMAGE_RECONNECT_SECONDS: u32 = 600;
 const LOST_ERRNO: i32 = 5;
 
 /// Folder of QEMU's object tree with the devices that have a name.
-const DEVICES: &str = "/machine/peripheral";
+pub(super) const DEVICES: &str = "/machine/peripheral";
 
 /// Name of the node of a volume in QEMU.
 pub fn node(volume: VolumeId) -> String {

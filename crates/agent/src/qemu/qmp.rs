@@ -189,6 +189,12 @@ impl Qmp {
         added.get("fdset-id").and_then(Value::as_i64).ok_or_else(|| QmpError::Protocol("add-fd names no set".to_owned()))
     }
 
+    /// Hands over an open file under a name, by which the next command takes it.
+    pub async fn get_fd(&self, file: OwnedFd, name: &str, limit: Duration) -> Result<(), QmpError> {
+        let exchange = self.exchange("getfd", json!({"fdname": name}), Some(file));
+        timeout(limit, exchange).await.map_err(|_| QmpError::Timeout(limit))?.map(drop)
+    }
+
     async fn exchange(&self, name: &str, arguments: Value, file: Option<OwnedFd>) -> Answer {
         let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let answer = self.inner.waiting.enter(id).ok_or(QmpError::Closed)?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostspec::{Accelerator, FaultKind, HostSpec, VmSpec, VolumeGoal};
-use model::VolumeId;
+use model::{InterfaceId, VolumeId};
 use tokio::sync::mpsc;
 
 use super::host::Host;
@@ -210,10 +210,15 @@ pub fn readable(host: &Host, spec: &HostSpec, id: model::ImageId) -> Result<Read
 async fn open_taps(host: &Host, spec: &HostSpec, vm: &VmSpec) -> Result<Vec<OwnedFd>, Trouble> {
     let mut out = Vec::new();
     for nic in &vm.nics {
-        let found = spec.networks.iter().find_map(|vpc| Some((vpc, vpc.nics.iter().find(|known| known.id == nic.id)?)));
-        let (vpc, known) = found.ok_or_else(|| Trouble::new(FaultKind::Network, format!("{} is in no network of the document", nic.id)))?;
-        let tap = host.network.open_tap(vpc, known).await;
-        out.push(tap.map_err(|e| Trouble::new(FaultKind::Network, format!("the tap of {}: {e}", nic.id)))?);
+        out.push(open_tap(host, spec, nic.id).await?);
     }
     Ok(out)
+}
+
+/// Opens the tap of an interface of the document.
+pub async fn open_tap(host: &Host, spec: &HostSpec, nic: InterfaceId) -> Result<OwnedFd, Trouble> {
+    let found = spec.networks.iter().find_map(|vpc| Some((vpc, vpc.nics.iter().find(|known| known.id == nic)?)));
+    let (vpc, known) = found.ok_or_else(|| Trouble::new(FaultKind::Network, format!("{nic} is in no network of the document")))?;
+    let tap = host.network.open_tap(vpc, known).await;
+    tap.map_err(|e| Trouble::new(FaultKind::Network, format!("the tap of {nic}: {e}")))
 }

@@ -31,7 +31,7 @@ pub struct Status {
 impl Status {
     /// The status of a machine whose task has not looked yet: nothing is decided about it.
     pub fn unknown() -> Status {
-        let seen = SeenVm { phase: Phase::Starting, boot: 0, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![] };
+        let seen = SeenVm { phase: Phase::Starting, boot: 0, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![], nics: vec![] };
         Status { seen, started_at_ms: 0, fault: None, done: 0, gone: false }
     }
 
@@ -46,7 +46,9 @@ impl Status {
         let (boot, started_at_ms, fault) = (self.seen.boot, self.started_at_ms, self.fault.clone());
         let mut disks = if self.alive() { self.seen.holds.clone() } else { vec![] };
         disks.sort();
-        VmReport { id, state, boot, started_at_ms, guest_up: false, disks, fault }
+        let mut nics = if self.alive() { self.seen.nics.clone() } else { vec![] };
+        nics.sort();
+        VmReport { id, state, boot, started_at_ms, guest_up: false, disks, nics, fault }
     }
 
     /// Whether a process runs or is being made.

@@ -131,10 +131,11 @@ impl Cloud {
     /// Plugs a machine into a VPC of its own.
     pub fn plug(&mut self, id: InstanceId) {
         let (nic, subnet, mac) = (InterfaceId::from_u64(id.as_u64()), SubnetId::from_u64(1), MacAddr::local(id.as_u64()));
-        self.vm(id).nics = vec![VmNic { id: nic, mac, mtu: 1500 }];
+        self.vm(id).nics = vec![VmNic { id: nic, mac, mtu: 1500, index: 0, group_names: vec![] }];
         let range = "10.9.0.0/24".parse().unwrap();
         let ip = Ipv4Addr::new(10, 9, 0, 10);
-        let known = NicSpec { id: nic, vm: id, subnet, mac, ip, hostname: "guest".into(), public_ip: None, groups: vec![] };
+        let known =
+            NicSpec { id: nic, vm: id, subnet, mac, ip, hostname: "guest".into(), public_ip: None, secondary: vec![], groups: vec![] };
         self.spec.networks.push(VpcSpec {
             id: VpcId::from_u64(id.as_u64()),
             vni: id.as_u64() as u32,

@@ -124,6 +124,7 @@ impl World {
             tags: Tags::new(),
             volume_tags: Tags::new(),
             interface_tags: Tags::new(),
+            nics: crate::LaunchNics::default(),
         };
         let options = Options { dry_run: self.below(4) == 0, ..Options::default() };
         match self.cloud.run(&self.caller, command, options).await {
@@ -214,6 +215,7 @@ fn report(spec: &HostSpec, sequence: u64) -> HostReport {
         started_at_ms: 1,
         guest_up: true,
         disks: vm.disks.iter().map(|disk| disk.volume).collect(),
+        nics: vm.nics.iter().map(|nic| nic.id).collect(),
         fault: None,
     };
     let bytes = |goal: &VolumeGoal| match goal {

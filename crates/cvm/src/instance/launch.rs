@@ -207,6 +207,7 @@ impl RunInstances {
             attributes: Attributes { termination_protection: self.disable_api_termination, ..Attributes::default() },
             volume_tags,
             interface_tags: Tags::new(),
+            nics: control::LaunchNics::default(),
             tags,
         })
     }

@@ -3,6 +3,7 @@
 mod hostile;
 mod instance;
 mod instance_refusal;
+mod interface;
 mod key_pair;
 mod network;
 mod policy;

@@ -98,7 +98,7 @@ async fn bad_input_is_refused_with_ec2s_codes() {
         (&format!("{run}&BlockDeviceMapping.1.DeviceName=/dev/xvda&BlockDeviceMapping.1.Ebs.VolumeType=io2"), 400, "UnsupportedOperation"),
         (&format!("{run}&LaunchTemplate.LaunchTemplateName=x"), 400, "UnsupportedOperation"),
         (&format!("{run}&NetworkInterface.1.DeviceIndex=0&SubnetId=subnet-00000000000000001"), 400, "InvalidParameterCombination"),
-        (&format!("{run}&NetworkInterface.1.DeviceIndex=1"), 400, "UnsupportedOperation"),
+        (&format!("{run}&NetworkInterface.1.DeviceIndex=1"), 400, "InvalidParameterValue"),
         (&format!("{run}&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.Ipv6AddressCount=1"), 400, "UnsupportedOperation"),
         (&format!("{run}&TagSpecification.1.ResourceType=vpc"), 400, "UnsupportedOperation"),
         (&format!("{run}&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=aws:x"), 400, "InvalidParameterValue"),

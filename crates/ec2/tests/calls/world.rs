@@ -159,7 +159,8 @@ fn report_of(spec: &HostSpec, sequence: u64) -> HostReport {
         let on = vm.power == Power::On;
         let state = if on { VmState::Running } else { VmState::Stopped };
         let disks = if on { vm.disks.iter().map(|disk| disk.volume).collect() } else { vec![] };
-        VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: on, disks, fault: None }
+        let nics = vm.nics.iter().filter(|_| on).map(|nic| nic.id).collect();
+        VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: on, disks, nics, fault: None }
     };
     let volume = |volume: &hostspec::VolumeSpec| {
         let state = match volume.goal {

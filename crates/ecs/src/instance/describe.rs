@@ -1,6 +1,6 @@
 //! Lists of instances: whole, and their states alone.
 
-use control::{Field, Filter, InstanceView, Query};
+use control::{Field, Filter, InstanceView, InterfaceView, Query};
 use model::{AddressKind, Instance, MetadataOptions};
 use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
 
@@ -254,7 +254,7 @@ fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
         resource_group_id: "",
         security_group_ids: view.groups.iter().map(|(id, _)| id.to_string()).collect(),
         addresses: addresses(view),
-        network_interfaces: network_interface(view).into_iter().collect(),
+        network_interfaces: view.interfaces.iter().map(network_interface).collect(),
         metadata_options: metadata(&instance.attributes.metadata),
         operation_locks: vec![],
         tags: tag_replies(&instance.tags),
@@ -289,16 +289,16 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
     }
 }
 
-fn network_interface(view: &InstanceView) -> Option<NetworkInterface> {
-    let nic = view.interface.as_ref()?;
-    Some(NetworkInterface {
+fn network_interface(view: &InterfaceView) -> NetworkInterface {
+    let nic = &view.interface;
+    NetworkInterface {
         network_interface_id: nic.id.to_string(),
-        kind: "Primary",
+        kind: if nic.is_primary() { "Primary" } else { "Secondary" },
         mac_address: nic.mac.to_string(),
         primary_ip_address: nic.ip.to_string(),
-        private_ip_sets: vec![PrivateIp { private_ip_address: nic.ip.to_string(), primary: true }],
+        private_ip_sets: nic.addresses().map(|ip| PrivateIp { private_ip_address: ip.to_string(), primary: ip == nic.ip }).collect(),
         ipv6_sets: vec![],
-    })
+    }
 }
 
 fn metadata(options: &MetadataOptions) -> MetadataReply {

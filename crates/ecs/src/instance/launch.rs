@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{NewVolume, RunInstances as Launch};
+use control::{FurtherNic, LaunchNics, NewInterface, NewVolume, RunInstances as Launch, Wanted, WhichNic};
 use model::{Attributes, Error, Gib, MetadataOptions, Noun, USER_DATA_MAX, VolumeKind};
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
@@ -13,6 +13,7 @@ use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{self, TAGS_PER_CALL, TagArg, tags_of};
 use crate::instance::name::names;
+use crate::interface_change::one_or_several;
 use crate::volume::{Category, PerformanceLevel};
 
 /// Most instances of one launch (ECS documents 100).
@@ -63,8 +64,57 @@ struct Machine {
     system_disk: Option<SystemDisk>,
     #[arg(name = "DataDisk", max_items = DATA_DISKS_MAX)]
     data_disks: Vec<DataDisk>,
+    #[arg(name = "NetworkInterface", max_items = model::INTERFACES_PER_INSTANCE_MAX)]
+    interfaces: Vec<FurtherInterface>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
+}
+
+/// What is said of an interface beside the primary one.
+#[derive(FromArg)]
+struct FurtherInterface {
+    v_switch_id: Option<String>,
+    security_group_id: Option<String>,
+    #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
+    security_group_ids: Vec<String>,
+    network_interface_name: Option<String>,
+    description: Option<String>,
+    primary_ip_address: Option<Ipv4Addr>,
+    network_interface_id: Option<String>,
+    instance_type: Option<InterfaceKind>,
+    #[arg(default = true)]
+    delete_on_release: bool,
+}
+
+/// The primary interface is described by the parameters of the instance.
+#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
+enum InterfaceKind {
+    Primary,
+    Secondary,
+}
+
+impl FurtherInterface {
+    fn nic(self, at: usize) -> Result<FurtherNic, Fault> {
+        if self.instance_type == Some(InterfaceKind::Primary) {
+            return Err(Fault::unsupported_parameter("NetworkInterface.N.InstanceType=Primary"));
+        }
+        let which = match filter::optional_id(Noun::Interface, self.network_interface_id.as_ref())? {
+            Some(id) => WhichNic::Existing(id),
+            None => {
+                let groups = one_or_several(self.security_group_id, self.security_group_ids)?;
+                let new = NewInterface {
+                    ip: self.primary_ip_address,
+                    secondary: Wanted::default(),
+                    groups: groups.iter().map(|id| filter::id(Noun::SecurityGroup, id)).collect::<Result<_, _>>()?,
+                    name: self.network_interface_name.unwrap_or_default(),
+                    description: self.description.unwrap_or_default(),
+                    tags: model::Tags::new(),
+                };
+                WhichNic::New(filter::optional_id(Noun::Subnet, self.v_switch_id.as_ref())?, new)
+            }
+        };
+        Ok(FurtherNic { index: at as u32 + 1, which, delete_on_termination: self.delete_on_release })
+    }
 }
 
 /// What is said of the system disk.
@@ -228,6 +278,10 @@ impl Machine {
             attributes,
             volume_tags: tags.clone(),
             interface_tags: tags.clone(),
+            nics: LaunchNics {
+                further: self.interfaces.into_iter().enumerate().map(|(at, nic)| nic.nic(at)).collect::<Result<_, _>>()?,
+                ..LaunchNics::default()
+            },
             tags,
         })
     }

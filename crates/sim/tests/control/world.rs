@@ -151,5 +151,6 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         tags: Tags::new(),
         volume_tags: Tags::new(),
         interface_tags: Tags::new(),
+        nics: control::LaunchNics::default(),
     }
 }

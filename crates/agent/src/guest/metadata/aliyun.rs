@@ -52,7 +52,7 @@ fn macs(machine: &Machine) -> Node {
             .with("netmask", Node::text(port.subnet.range.netmask()))
             .with("network-interface-id", Node::text(nic.id))
             .with("primary-ip-address", Node::text(nic.ip))
-            .with("private-ipv4s", Node::text(format!("[\"{}\"]", nic.ip)))
+            .with("private-ipv4s", Node::text(json!(nic.addresses().map(|(ip, _)| ip).collect::<Vec<_>>())))
             .with_some("vpc-cidr-block", port.ranges.first())
             .with("vpc-id", Node::text(port.vpc))
             .with("vswitch-cidr-block", Node::text(port.subnet.range))

@@ -1,5 +1,7 @@
 //! EC2's tree, in the words of its user guide ("Instance metadata categories").
 
+use std::net::Ipv4Addr;
+
 use serde_json::json;
 
 use super::super::directory::{Machine, Port};
@@ -62,23 +64,31 @@ pub fn keys(machine: &Machine) -> Node {
     })
 }
 
+/// One a line.
+fn lines(addresses: impl Iterator<Item = Ipv4Addr>) -> String {
+    addresses.map(|ip| ip.to_string()).collect::<Vec<_>>().join("\n")
+}
+
 fn macs(machine: &Machine) -> Node {
-    machine.ports.iter().enumerate().fold(Node::dir(), |dir, (number, port)| {
+    machine.ports.iter().fold(Node::dir(), |dir, port| {
         let nic = &port.nic;
         let blocks: Vec<String> = port.ranges.iter().map(ToString::to_string).collect();
         let groups: Vec<String> = nic.groups.iter().map(ToString::to_string).collect();
-        let mut one = Node::dir().with("device-number", Node::text(number)).with("interface-id", Node::text(nic.id));
-        if let Some(public) = nic.public_ip {
-            one = one.with("ipv4-associations", Node::dir().with(public, Node::text(nic.ip)));
+        let names = if port.group_names.is_empty() { &machine.metadata.security_groups } else { &port.group_names };
+        let mut one = Node::dir().with("device-number", Node::text(port.index)).with("interface-id", Node::text(nic.id));
+        let ties: Vec<(Ipv4Addr, Ipv4Addr)> = nic.addresses().filter_map(|(private, public)| Some((public?, private))).collect();
+        if !ties.is_empty() {
+            let dir = ties.iter().fold(Node::dir(), |dir, (public, private)| dir.with(public, Node::text(private)));
+            one = one.with("ipv4-associations", dir);
         }
         one = one
             .with("local-hostname", Node::text(full_name(port, machine)))
-            .with("local-ipv4s", Node::text(nic.ip))
+            .with("local-ipv4s", Node::text(lines(nic.addresses().map(|(ip, _)| ip))))
             .with("mac", Node::text(nic.mac))
             .with("owner-id", Node::text(&machine.metadata.account))
-            .with_some("public-ipv4s", nic.public_ip)
+            .with_some("public-ipv4s", Some(lines(ties.iter().map(|(public, _)| *public))).filter(|text| !text.is_empty()))
             .with("security-group-ids", Node::text(groups.join("\n")))
-            .with("security-groups", Node::text(machine.metadata.security_groups.join("\n")))
+            .with("security-groups", Node::text(names.join("\n")))
             .with("subnet-id", Node::text(nic.subnet))
             .with("subnet-ipv4-cidr-block", Node::text(port.subnet.range))
             .with("vpc-id", Node::text(port.vpc))

@@ -1,6 +1,7 @@
 //! Tencent Cloud's tree, in the words of the CVM user guide ("Viewing Instance Metadata").
 
 use std::fmt::Display;
+use std::net::Ipv4Addr;
 
 use model::{ImageId, InstanceId};
 
@@ -43,14 +44,16 @@ fn told_as(id: impl Display, ours: &str, theirs: &str) -> String {
 fn macs(machine: &Machine) -> Node {
     machine.ports.iter().fold(Node::dir(), |dir, port| {
         let nic = &port.nic;
-        let address = Node::dir()
-            .with("gateway", Node::text(port.subnet.gateway))
-            .with("local-ipv4", Node::text(nic.ip))
-            .with_some("public-ipv4", nic.public_ip)
-            .with("public-ipv4-mode", Node::text("NAT"))
-            .with("subnet-mask", Node::text(port.subnet.range.netmask()));
+        let address = |(ip, public)| {
+            Node::dir()
+                .with("gateway", Node::text(port.subnet.gateway))
+                .with("local-ipv4", Node::text(ip))
+                .with_some("public-ipv4", public)
+                .with("public-ipv4-mode", Node::text("NAT"))
+                .with("subnet-mask", Node::text(port.subnet.range.netmask()))
+        };
         let one = Node::dir()
-            .with("local-ipv4s", Node::dir().with(nic.ip, address))
+            .with("local-ipv4s", nic.addresses().fold(Node::dir(), |dir, one: (Ipv4Addr, Option<Ipv4Addr>)| dir.with(one.0, address(one))))
             .with("mac", Node::text(nic.mac))
             .with("primary-local-ipv4", Node::text(nic.ip))
             .with_some("public-ipv4s", nic.public_ip)

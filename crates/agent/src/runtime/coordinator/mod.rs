@@ -380,6 +380,8 @@ impl Coordinator {
             | Change::GrowDisk { vm, .. }
             | Change::AttachDisk { vm, .. }
             | Change::DetachDisk { vm, .. }
+            | Change::PlugNic { vm, .. }
+            | Change::UnplugNic { vm, .. }
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => self.wish(vm, change, spec),
             Change::ApplyNetwork => self.apply_network(spec.clone()),

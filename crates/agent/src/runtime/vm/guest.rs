@@ -5,8 +5,8 @@ use tokio::time::Instant;
 
 use super::super::start;
 use super::{COMMAND, DRAIN_MAX, DRAIN_MIN, END, HEALTH, Intent, PRESS, VmTask};
-use crate::qemu::disk;
 use crate::qemu::qmp::{Event, Qmp, QmpError};
+use crate::qemu::{disk, nic};
 use crate::trouble::Trouble;
 
 /// Bytes of QEMU's log at which it is begun again.
@@ -23,6 +23,9 @@ impl VmTask {
             "DEVICE_DELETED" => {
                 if let Some(volume) = disk::volume_of(event.text("device")) {
                     self.released(volume).await;
+                }
+                if let Some(nic) = nic::interface_of(event.text("device")) {
+                    self.card_released(nic);
                 }
             }
             "GUEST_PANICKED" => {
@@ -168,6 +171,7 @@ impl VmTask {
                 live.monitor = Some((qmp.clone(), events));
                 self.shared.set_monitor(Some(qmp)).await;
                 self.settle_disks().await;
+                self.settle_cards().await;
                 Ok(())
             }
             Err(e) => {

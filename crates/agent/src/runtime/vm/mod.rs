@@ -12,13 +12,14 @@
 mod changes;
 mod disks;
 mod guest;
+mod nics;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostspec::{FaultKind, HostSpec, Reset};
-use model::{InstanceId, VolumeId};
+use model::{InstanceId, InterfaceId, VolumeId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -81,19 +82,24 @@ struct Live {
     inmate: Inmate,
     monitor: Option<(Qmp, mpsc::Receiver<Event>)>,
     claims: Vec<(VolumeId, Claim)>,
+    /// Interfaces whose tap it has open.
+    nics: Vec<InterfaceId>,
     intent: Intent,
     since: Instant,
     /// Whether QEMU paused the guest because a write failed.
     stalled: bool,
     /// Disks that the guest was asked to release.
     leaving: BTreeMap<VolumeId, Leaving>,
+    /// Cards without a cable that the guest was asked to release, with the time at which it is asked again.
+    unplugged: BTreeMap<InterfaceId, Instant>,
 }
 
 impl Live {
     /// A process of which nothing is known yet but that it runs.
     fn new(process: Process, inmate: Inmate, monitor: Option<(Qmp, mpsc::Receiver<Event>)>, claims: Vec<(VolumeId, Claim)>) -> Live {
         let (intent, since) = (Intent::None, Instant::now());
-        Live { process, inmate, monitor, claims, intent, since, stalled: false, leaving: BTreeMap::new() }
+        let nics = nics::of_process(process.pid());
+        Live { process, inmate, monitor, claims, nics, intent, since, stalled: false, leaving: BTreeMap::new(), unplugged: BTreeMap::new() }
     }
 }
 
@@ -183,7 +189,10 @@ impl VmTask {
                 Wake::Event(None) => self.lose_monitor().await,
                 Wake::Exited => self.died().await,
                 Wake::Deadline => self.on_deadline().await,
-                Wake::Release => self.ask_again().await,
+                Wake::Release => {
+                    self.ask_again().await;
+                    self.ask_for_cards().await;
+                }
                 Wake::Drain => self.drain().await,
                 Wake::Health => self.check_health().await,
                 Wake::Steady => self.fault = None,
@@ -200,7 +209,7 @@ impl VmTask {
             Intent::None => None,
             Intent::Stop { deadline, press, .. } | Intent::Reset { deadline, press, .. } => Some(deadline.min(press)),
         };
-        let release = live.leaving.values().map(|leaving| leaving.ask).min();
+        let release = live.leaving.values().map(|leaving| leaving.ask).chain(live.unplugged.values().copied()).min();
         let steady = (faulty && !live.stalled && live.monitor.is_some()).then(|| live.since + STEADY);
         tokio::select! {
             biased;
@@ -265,12 +274,14 @@ impl VmTask {
             (Change::GrowDisk { volume, size_bytes, .. }, _) => self.grow(volume, size_bytes).await,
             (Change::AttachDisk { volume, .. }, Some(vm)) => self.attach(&wish.spec, &vm, volume).await,
             (Change::DetachDisk { volume, force, .. }, _) => self.detach(&wish.spec, volume, force).await,
+            (Change::PlugNic { nic, .. }, Some(_)) => self.plug(&wish.spec, nic).await,
+            (Change::UnplugNic { nic, .. }, _) => self.unplug(nic).await,
             (Change::SettleVm { .. }, _) => {
                 self.record.down = false;
                 self.write_down(true);
             }
             (Change::RemoveVm { .. }, _) => self.remove().await,
-            (Change::PrepareVm { .. } | Change::StartVm { .. } | Change::AttachDisk { .. }, None) => {}
+            (Change::PrepareVm { .. } | Change::StartVm { .. } | Change::AttachDisk { .. } | Change::PlugNic { .. }, None) => {}
             (Change::ApplyNetwork | Change::CreateVolume { .. } | Change::GrowVolume { .. } | Change::DeleteVolume { .. }, _) => {
                 tracing::error!(instance = %self.id, "a change of the host reached a machine")
             }
@@ -317,9 +328,10 @@ impl VmTask {
             },
         };
         let holds = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume)).collect();
+        let nics = self.live.iter().flat_map(|live| live.nics.iter().copied()).collect();
         let leaving = self.live.iter().flat_map(|live| live.leaving.iter().map(|(volume, leaving)| (*volume, leaving.force))).collect();
         let status = Status {
-            seen: SeenVm { phase, boot: self.record.boot, retry_at_ms: self.retry_at_ms, tried: self.tried, holds, leaving },
+            seen: SeenVm { phase, boot: self.record.boot, retry_at_ms: self.retry_at_ms, tried: self.tried, holds, leaving, nics },
             started_at_ms: self.live.as_ref().map_or(0, |live| live.inmate.started_at_ms.max(0) as u64),
             fault: self.fault.as_ref().map(|(trouble, tries)| trouble.fault(*tries)),
             done: self.done,

@@ -1,0 +1,58 @@
+//! The rows that one machine of a host's document is made of.
+
+use std::net::Ipv4Addr;
+
+use hostspec::{NicSpec, SecondaryAddress};
+use model::{Address, Error, Instance, InstanceId, Interface, Noun, Volume};
+use store::Tx;
+
+use crate::Failure;
+use crate::launch::default_hostname;
+
+/// The rows of a machine.
+pub(crate) struct Rows {
+    pub instance: Instance,
+    /// Those that it should have, the primary one first.
+    pub interfaces: Vec<Interface>,
+    pub addresses: Vec<Address>,
+    pub volumes: Vec<Volume>,
+}
+
+impl Rows {
+    /// Reads an instance with what belongs to it.
+    pub fn read(tx: &Tx<'_>, id: InstanceId) -> Result<Rows, Failure> {
+        let instance = tx.get::<Instance>(id)?.ok_or_else(|| Error::not_found(Noun::Instance, id))?;
+        let mut interfaces = tx.interface_list_of_instance(id)?;
+        interfaces.retain(Interface::is_wanted_by_machine);
+        interfaces.sort_by_key(|interface| (interface.index, interface.id));
+        if interfaces.first().is_none_or(|first| first.id != instance.interface) {
+            return Err(Error::not_found(Noun::Interface, instance.interface).into());
+        }
+        let addresses = tx.address_list_of_interfaces(&interfaces.iter().map(|interface| interface.id).collect::<Vec<_>>())?;
+        let volumes = tx.volume_list_of_instance(id)?;
+        Ok(Rows { instance, interfaces, addresses, volumes })
+    }
+
+    /// The public address of a private one.
+    pub fn public_ip(&self, interface: &Interface, private: Ipv4Addr) -> Option<Ipv4Addr> {
+        self.addresses.iter().find(|address| address.is_at(interface, private)).map(|address| address.ip)
+    }
+
+    /// An interface as a network of the document has it.
+    pub fn nic(&self, interface: &Interface) -> NicSpec {
+        let instance = &self.instance;
+        let further = |ip: &Ipv4Addr| SecondaryAddress { ip: *ip, public_ip: self.public_ip(interface, *ip) };
+        let hostname = if interface.index == 0 { instance.hostname.clone() } else { default_hostname(interface.ip) };
+        NicSpec {
+            id: interface.id,
+            vm: instance.id,
+            subnet: interface.subnet,
+            mac: interface.mac,
+            ip: interface.ip,
+            hostname,
+            public_ip: self.public_ip(interface, interface.ip),
+            secondary: interface.secondary.iter().map(further).collect(),
+            groups: interface.groups.clone(),
+        }
+    }
+}
