@@ -51,6 +51,11 @@ class Cloud:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"pileus is not ready: {done.stderr}\n{self.log_text()[-4000:]}")
             time.sleep(0.1)
+        return self.read_environment()
+
+    def read_environment(self):
+        """Takes what `pileus env` prints."""
+        done = self.command("env")
         lines = [line.removeprefix("export ").split("=", 1) for line in done.stdout.splitlines()]
         self.environment = {name: shlex.split(value)[0] for name, value in lines}
         self.endpoint = self.environment["AWS_ENDPOINT_URL"]

@@ -4,6 +4,7 @@
 //! command lines, so that a broken crate cannot stop them from being built.
 
 mod bench;
+mod hosts;
 mod image;
 mod packages;
 mod run;
@@ -28,6 +29,8 @@ enum Command {
     Image(image::Options),
     /// From a fresh clone to a cloud with a first instance; Ctrl-C ends it
     Up(up::Options),
+    /// A cloud on several hosts, each a network namespace of this machine; Ctrl-C ends and removes it
+    Hosts(hosts::Options),
     /// Every check, in order, with a table at the end
     Test(test::Options),
     /// Measure, each figure beside a peer taken in the same run
@@ -39,6 +42,7 @@ fn main() {
         Command::Packages => packages::install(&packages::all()),
         Command::Image(options) => image::build(&options),
         Command::Up(options) => up::up(&options),
+        Command::Hosts(options) => hosts::hosts(&options),
         Command::Test(options) => test::test(&options),
         Command::Bench(options) => bench::bench(&options),
     };

@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("repository", &["model"]),
     ("control", &["model", "store", "hostspec"]),
     ("agent", &["hostspec", "model", "repository"]),
+    ("link", &["hostspec", "model"]),
     ("wire-derive", &[]),
     ("wire", &["wire-derive"]),
     ("ec2", &["control", "model", "wire"]),
@@ -22,7 +23,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cli", &["model", "wire"]),
     // Nothing may use these two; they may use everything below them.
     ("sim", &["model", "store", "control", "hostspec", "repository", "agent", "wire", "ec2", "ecs", "cvm"]),
-    ("pileus", &["model", "store", "control", "hostspec", "repository", "agent", "wire", "ec2", "ecs", "cvm", "console", "cli", "sim"]),
+    (
+        "pileus",
+        &["model", "store", "control", "hostspec", "repository", "agent", "wire", "ec2", "ecs", "cvm", "console", "cli", "sim", "link"],
+    ),
     // It starts programs and uses none of them.
     ("xtask", &[]),
 ];

@@ -24,5 +24,6 @@ mod cgroup;
 mod files;
 mod trouble;
 
-pub use runtime::{Agent, AgentConfig, AgentError, AgentHandle, ConsoleOutput, kept_host};
+pub use block::image::ImageSource;
+pub use runtime::{Agent, AgentConfig, AgentError, AgentHandle, ConsoleOutput, kept_document};
 pub use trouble::Trouble;

@@ -230,7 +230,7 @@ fn row(host: Host, disk_overcommit: u32) -> HostRow {
     HostRow {
         id: host.id,
         zones: host.zones,
-        rack: None,
+        rack: host.rack,
         switch: None,
         state: match (host.state, capacity) {
             (HostState::Up, Some(_)) => placement::HostState::Up,

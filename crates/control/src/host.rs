@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hostspec::{
-    DiskSpec, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SubnetSpec, VmNic,
-    VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SubnetSpec,
+    VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
@@ -31,6 +31,7 @@ use tokio::sync::watch;
 
 use crate::account::taken;
 use crate::machine::Rows;
+use crate::neighbours::{Elsewhere, Neighbours, Places};
 use crate::{Cloud, Failure};
 
 /// Maximum transmission unit of guests: Ethernet's 1500 less 50 bytes of VXLAN between hosts.
@@ -49,6 +50,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct HostLinks {
     links: Mutex<HashMap<HostId, watch::Sender<Arc<HostSpec>>>>,
     rendered: Mutex<HashMap<HostId, Arc<Rendered>>>,
+    pub(crate) places: Mutex<Places>,
 }
 
 /// The last document of a host, and what its rows asked for then.
@@ -141,6 +143,7 @@ impl Cloud {
                     for host in commit.changes.iter().filter_map(|change| change.row::<Host>()) {
                         self.note_host(&host);
                     }
+                    self.note_neighbours(&commit.changes);
                 }
                 Err(FeedError::Missed(count)) => {
                     tracing::warn!(count, "commits were missed; every host is rendered anew");
@@ -217,9 +220,28 @@ fn join(tx: &mut Tx<'_>, cloud: &Cloud, new: &NewHost) -> Result<HostId, Failure
         incarnation: 0,
         sequence: 0,
         seen_at: now,
+        rack: None,
+        number: 0,
+        invitation: None,
+        certificate: None,
+        build: None,
     };
     tx.insert(&host).map_err(|error| taken(error, Noun::Host, &new.name))?;
     Ok(host.id)
+}
+
+impl HostLinks {
+    /// The newest document of each host that has neighbours.
+    pub(crate) fn with_neighbours(&self) -> Vec<Arc<HostSpec>> {
+        let all = self.rendered();
+        all.values().filter(|rendered| rendered.spec.fabric.is_some()).map(|rendered| rendered.spec.clone()).collect()
+    }
+
+    /// Forgets a host that was removed; whoever follows its document sees the end.
+    pub(crate) fn forget(&self, host: HostId) {
+        self.lock().remove(&host);
+        self.rendered().remove(&host);
+    }
 }
 
 /// Everything that a document is made of.
@@ -232,6 +254,7 @@ struct Rendering {
     volumes: Vec<(VolumeSpec, u64)>,
     images: BTreeMap<ImageId, Image>,
     networks: BTreeMap<VpcId, Network>,
+    fabric: Option<Fabric>,
 }
 
 /// A machine of a document: taken over from the document before, or to be made from its rows.
@@ -296,6 +319,7 @@ struct Network {
     acls: Vec<NetworkAcl>,
     groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
+    elsewhere: Elsewhere,
 }
 
 impl Rendering {
@@ -325,9 +349,10 @@ impl Rendering {
         for (vpc, local) in machines.iter().filter(|_| !is_simulated).flat_map(|(machine, _)| machine.networks()) {
             groups.entry(vpc).or_default().extend(local);
         }
+        let neighbours = if is_simulated { Neighbours::default() } else { Neighbours::read(tx, &host)? };
         let mut networks = BTreeMap::new();
         for (vpc, local) in groups {
-            networks.insert(vpc, Network::read(tx, vpc, local)?);
+            networks.insert(vpc, Network::read(tx, vpc, local, &neighbours)?);
         }
         let region = cloud.region();
         Ok(Rendering {
@@ -339,6 +364,7 @@ impl Rendering {
             volumes,
             images: images.into_iter().map(|image| (image.id, image)).collect(),
             networks,
+            fabric: neighbours.fabric,
         })
     }
 
@@ -371,6 +397,7 @@ impl Rendering {
             volumes,
             networks,
             images: self.images.values().map(image_spec).collect(),
+            fabric: self.fabric,
         };
         Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked })
     }
@@ -441,15 +468,17 @@ impl Rendering {
 
     fn network(&self, network: &Network, nics: Vec<NicSpec>) -> VpcSpec {
         let vpc = &network.vpc;
-        let record = |nic: &NicSpec| NameRecord { name: format!("{}.{}", nic.hostname, self.domain).to_lowercase(), ip: nic.ip };
+        let record = |hostname: &str, ip| NameRecord { name: format!("{hostname}.{}", self.domain).to_lowercase(), ip };
+        let here = nics.iter().map(|nic| record(&nic.hostname, nic.ip));
+        let elsewhere = network.elsewhere.names.iter().map(|(hostname, ip)| record(hostname, *ip));
         VpcSpec {
             id: vpc.id,
             vni: vpc.vni,
             ranges: vec![vpc.range],
             subnets: network.subnets.iter().map(|(subnet, ways_out)| network.subnet(subnet, ways_out)).collect(),
-            names: nics.iter().map(record).collect(),
+            names: here.chain(elsewhere).collect(),
             nics,
-            remote: vec![],
+            remote: network.elsewhere.nics.clone(),
             groups: network.groups.values().map(|group| network.group(group)).collect(),
             domain: self.domain.clone(),
             resolver: vpc.dns_support,
@@ -460,7 +489,7 @@ impl Rendering {
 impl Network {
     /// Reads a VPC as far as a host with these groups on it needs it: the groups, those that their rules name, and the
     /// members of the latter.
-    fn read(tx: &Tx<'_>, id: VpcId, local: BTreeSet<SecurityGroupId>) -> Result<Network, Failure> {
+    fn read(tx: &Tx<'_>, id: VpcId, local: BTreeSet<SecurityGroupId>, neighbours: &Neighbours) -> Result<Network, Failure> {
         let vpc = tx.get::<Vpc>(id)?.ok_or_else(|| Error::not_found(Noun::Vpc, id))?;
         let mut groups: BTreeMap<_, _> = BTreeMap::new();
         for group in tx.get_many::<SecurityGroup>(&local.into_iter().collect::<Vec<_>>())? {
@@ -486,7 +515,8 @@ impl Network {
         };
         let subnets = tx.subnet_list_of_vpc(id)?.into_iter().map(with_ways).collect();
         let acls = tx.network_acl_list_of_vpc(id)?;
-        Ok(Network { vpc, subnets, acls, groups, members })
+        let elsewhere = neighbours.elsewhere(tx, id)?;
+        Ok(Network { vpc, subnets, acls, groups, members, elsewhere })
     }
 
     fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net]) -> SubnetSpec {

@@ -12,6 +12,7 @@ mod describe;
 mod fleet;
 mod gateway;
 mod host;
+mod hosts;
 mod ids;
 mod image;
 mod instance;
@@ -24,6 +25,7 @@ mod launch;
 mod launch_nics;
 mod machine;
 mod many;
+mod neighbours;
 mod network;
 mod network_acl;
 mod network_path;
@@ -64,6 +66,7 @@ pub use describe::{
 };
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use host::{NewHost, system_uuid};
+pub use hosts::{InviteHost, Invited, JoinRefusal};
 pub use ids::Ids;
 pub use image::NewImage;
 pub use instance::{

@@ -43,12 +43,15 @@ pub struct HostSpec {
     pub networks: Vec<VpcSpec>,
     /// Images that VMs or volumes of this document read.
     pub images: Vec<ImageSpec>,
+    /// The other hosts; none where no packets go between hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fabric: Option<Fabric>,
 }
 
 impl HostSpec {
     /// The document of a host that should hold nothing.
     pub fn empty(host: HostId) -> HostSpec {
-        HostSpec { version: VERSION, host, generation: 0, vms: vec![], volumes: vec![], networks: vec![], images: vec![] }
+        HostSpec { version: VERSION, host, generation: 0, vms: vec![], volumes: vec![], networks: vec![], images: vec![], fabric: None }
     }
 }
 

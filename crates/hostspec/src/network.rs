@@ -115,6 +115,28 @@ pub struct RemoteNic {
     pub host: Ipv4Addr,
 }
 
+/// The other hosts of the cloud, and what the machine's own namespace must know to reach what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fabric {
+    /// This host's address for traffic between hosts.
+    pub underlay: Ipv4Addr,
+    /// The address by which guests on other hosts know this machine.
+    pub machine: Ipv4Addr,
+    /// The other hosts; packets from anybody else are not taken.
+    pub hosts: Vec<Neighbour>,
+    /// Public addresses of machines on other hosts.
+    pub public: Vec<RemoteNic>,
+}
+
+/// Another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its address for traffic between hosts.
+    pub underlay: Ipv4Addr,
+    /// The address by which guests here know its machine.
+    pub machine: Ipv4Addr,
+}
+
 /// A private name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameRecord {

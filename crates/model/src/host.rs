@@ -31,6 +31,53 @@ pub struct Host {
     pub sequence: u64,
     /// When the newest report came.
     pub seen_at: Millis,
+    /// Name of the rack that it stands in, where the operator said so.
+    #[serde(default)]
+    pub rack: Option<String>,
+    /// Its number in the installation, from 0, never given twice while it exists; addresses between hosts follow from it.
+    #[serde(default)]
+    pub number: u32,
+    /// How a machine becomes this host, while the operator's token for that is unused.
+    #[serde(default)]
+    pub invitation: Option<Invitation>,
+    /// Digest of the certificate by which it is known on the network. None for the server's own machine and for simulated hosts,
+    /// and until a machine has joined.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    /// Version of the program that its agent last said it is.
+    #[serde(default)]
+    pub build: Option<String>,
+}
+
+/// How a machine becomes a host: by showing a secret that was given to the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Digest of the secret, which itself is kept nowhere.
+    pub digest: String,
+    /// Until when it may be used.
+    pub until: Millis,
+}
+
+/// Most hosts of an installation whose instances speak to each other: their addresses between hosts come from a range of this
+/// size, see [`Host::machine_address`].
+pub const NUMBERED_HOSTS_MAX: u32 = 16_384;
+
+/// Milliseconds for which a token for a new host may be used: a working hour for whoever carries it there.
+pub const INVITED_FOR_MS: i64 = 3_600_000;
+
+impl Host {
+    /// Whether instances on it exchange packets with those on other hosts: neither a simulated host nor one without an address
+    /// between hosts does.
+    pub fn is_networked(&self) -> bool {
+        let simulated = self.capacity.as_ref().is_some_and(|capacity| capacity.accelerator == "simulated");
+        !simulated && !self.underlay.is_loopback() && !self.underlay.is_unspecified()
+    }
+
+    /// The address by which guests on other hosts know this machine: in the last part of the range that providers share
+    /// (RFC 6598, 100.64.0.0/10), which Alibaba Cloud uses for its own services too.
+    pub fn machine_address(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(Ipv4Addr::new(100, 127, 0, 1).to_bits() + self.number % NUMBERED_HOSTS_MAX)
+    }
 }
 
 /// What a host can give to instances, overcommit included.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -21,6 +21,12 @@ pub struct Arguments {
 pub enum Subcommand {
     /// Run a whole cloud on this machine until Ctrl-C; instances go on after it.
     Up(Up),
+    /// Run a cloud's server without making this machine a host; needs --hosts-listen and no root.
+    Server(Up),
+    /// Make this machine a host of a cloud whose server is elsewhere, until Ctrl-C; instances go on after it.
+    Agent(AgentArguments),
+    /// Add, list and remove hosts.
+    Host(HostCommand),
     /// Print what SDKs read from the environment, as shell exports. Fails until the cloud is ready.
     Env {
         #[command(flatten)]
@@ -111,12 +117,65 @@ pub struct Up {
     /// Public addresses; a free /24 of 198.18.0.0/15 when absent. Fixed when the state folder is made.
     #[arg(long, value_name = "CIDR")]
     pub public_pool: Option<ipnet::Ipv4Net>,
+    /// Let other machines join as hosts at this address, which is also this machine's for traffic between hosts.
+    #[arg(long, env = "PILEUS_HOSTS_LISTEN", value_name = "ADDR:PORT", conflicts_with = "simulate")]
+    pub hosts_listen: Option<SocketAddrV4>,
     /// Virtual processors given out per processor of this machine.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub cpu_overcommit: u32,
     /// Bytes of volumes promised per byte of this machine's disk.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub disk_overcommit: u32,
+}
+
+/// `pileus agent`.
+#[derive(Debug, Clone, Args)]
+pub struct AgentArguments {
+    #[command(flatten)]
+    pub state: State,
+    /// File with the token of `pileus host add`, or - for standard input. Only needed the first time.
+    #[arg(long, value_name = "FILE")]
+    pub token: Option<PathBuf>,
+    /// Address of a Prometheus endpoint; none when absent.
+    #[arg(long, env = "PILEUS_METRICS", value_name = "ADDR:PORT")]
+    pub metrics: Option<SocketAddr>,
+}
+
+/// `pileus host`.
+#[derive(Debug, Clone, Args)]
+pub struct HostCommand {
+    #[command(flatten)]
+    pub state: State,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: HostAction,
+}
+
+/// What to do with hosts.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum HostAction {
+    /// Print a token with which one machine can become this host within an hour; for a host that is there, another machine in its
+    /// place.
+    Add {
+        /// Name of the host.
+        name: String,
+        /// The zone that it is in.
+        #[arg(long)]
+        zone: String,
+        /// The rack that it stands in.
+        #[arg(long)]
+        rack: Option<String>,
+        /// Its address for traffic between hosts; the one from which it joins when absent.
+        #[arg(long, value_name = "ADDR")]
+        underlay: Option<Ipv4Addr>,
+    },
+    /// List hosts.
+    List,
+    /// Remove a host on which nothing is; its agent is refused from then on.
+    Remove {
+        /// Name of the host.
+        name: String,
+    },
 }
 
 /// `pileus launch`.
@@ -197,11 +256,18 @@ pub struct ImageServer {
     /// Socket to serve on.
     #[arg(long)]
     socket: PathBuf,
+    /// Identity of the host whose server has what the repository lacks.
+    #[arg(long)]
+    identity: Option<PathBuf>,
 }
 
 impl ImageServer {
     /// The server's configuration.
-    pub fn config(&self) -> repository::server::ServerConfig {
-        repository::server::ServerConfig::new(&self.repository, &self.socket)
+    pub fn config(&self) -> anyhow::Result<repository::server::ServerConfig> {
+        let mut config = repository::server::ServerConfig::new(&self.repository, &self.socket);
+        if let Some(path) = &self.identity {
+            config.source = Some(crate::objects::source(link::Identity::from_bytes(&std::fs::read(path)?)?));
+        }
+        Ok(config)
     }
 }

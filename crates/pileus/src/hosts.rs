@@ -1,4 +1,4 @@
-//! The hosts of `pileus up`: this machine through the agent, or simulated ones.
+//! This machine as a host of `pileus up`, and what is the same for every host.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -6,38 +6,49 @@ use std::time::Duration;
 
 use agent::{Agent, AgentConfig, AgentHandle};
 use anyhow::{Context, Result};
-use control::{Cloud, ConsoleOutput, NewHost};
+use control::{Cloud, NewHost};
 use hostspec::HostReport;
-use model::{HostId, Millis};
+use ipnet::Ipv4Net;
+use model::HostId;
 use tokio::sync::mpsc;
 
+use crate::questions::Hosts;
 use crate::state::{Fixed, StateFolder};
 
 /// Name of the one host of `pileus up`.
 const LOCAL_HOST: &str = "local";
 /// Reports that may wait for the database; the agent waits when it is slower.
-const REPORTS_WAITING: usize = 16;
+pub const REPORTS_WAITING: usize = 16;
 /// Pause before a report that the database did not take is given to it again.
 const REPORT_AGAIN: Duration = Duration::from_millis(500);
 
 /// Starts this machine's agent and connects it to the control plane.
-pub async fn start_local(cloud: &Cloud, state: &StateFolder, fixed: &Fixed) -> Result<Arc<AgentHandle>> {
-    let new = NewHost { name: LOCAL_HOST.to_owned(), zones: fixed.zones.clone(), underlay: Ipv4Addr::LOCALHOST };
+/// `underlay` is its address for traffic between hosts, where there are others.
+pub async fn start_local(
+    cloud: &Cloud,
+    hosts: &Hosts,
+    state: &StateFolder,
+    fixed: &Fixed,
+    underlay: Option<Ipv4Addr>,
+) -> Result<Arc<AgentHandle>> {
+    let underlay = underlay.unwrap_or(Ipv4Addr::LOCALHOST);
+    let new = NewHost { name: LOCAL_HOST.to_owned(), zones: fixed.zones.clone(), underlay };
     let ids = cloud.hosts_join(vec![new]).await?;
     let host = *ids.first().context("the host was not added")?;
     let documents = cloud.host_connect(host).await?;
     let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-    let handle = Agent::start(agent_config(host, state, fixed), documents, reports).await?;
+    let handle = Agent::start(agent_config(host, state, fixed.public_pool), documents, reports).await?;
     let handle = Arc::new(handle);
     tokio::spawn(take_reports(cloud.clone(), incoming));
-    lend_consoles(cloud, host, &handle);
+    hosts.here(host, handle.clone());
+    hosts.lend_consoles(cloud, host);
     Ok(handle)
 }
 
 /// The agent's configuration on this state folder.
-pub fn agent_config(host: HostId, state: &StateFolder, fixed: &Fixed) -> AgentConfig {
+pub fn agent_config(host: HostId, state: &StateFolder, public_pool: Ipv4Net) -> AgentConfig {
     let mut config = AgentConfig::new(host, state.host(), state.repository());
-    config.network.public_pool = fixed.public_pool;
+    config.network.public_pool = public_pool;
     config.network.resolvers = resolvers();
     config
 }
@@ -49,7 +60,8 @@ fn resolvers() -> Vec<SocketAddr> {
     text.lines().filter_map(address).collect()
 }
 
-async fn take_reports(cloud: Cloud, mut incoming: mpsc::Receiver<HostReport>) {
+/// Gives reports to the control plane until there are no more.
+pub async fn take_reports(cloud: Cloud, mut incoming: mpsc::Receiver<HostReport>) {
     while let Some(mut report) = incoming.recv().await {
         // Reports are whole: only the newest of those that wait matters.
         while let Ok(newer) = incoming.try_recv() {
@@ -63,17 +75,4 @@ async fn take_reports(cloud: Cloud, mut incoming: mpsc::Receiver<HostReport>) {
             }
         }
     }
-}
-
-fn lend_consoles(cloud: &Cloud, host: HostId, handle: &Arc<AgentHandle>) {
-    let handle = Arc::downgrade(handle);
-    let read = move |id| {
-        let handle = handle.clone();
-        let read = async move {
-            let output = handle.upgrade()?.console_output(id).await?;
-            Some(ConsoleOutput { bytes: output.bytes, at: Millis(output.at_ms) })
-        };
-        Box::pin(read) as std::pin::Pin<Box<dyn Future<Output = Option<ConsoleOutput>> + Send>>
-    };
-    cloud.console_lend(host, Arc::new(read));
 }

@@ -9,15 +9,20 @@
 //!
 //! This file knows the subcommands and nothing else; each has a file of its own.
 
+mod agent_command;
 mod api;
 mod arguments;
 mod client;
 mod doctor;
+mod host_commands;
+mod host_listener;
 mod hosts;
 mod images;
 mod listener;
+mod objects;
 mod operator;
 mod operator_commands;
+mod questions;
 mod reach;
 mod requirements;
 mod state;
@@ -34,6 +39,9 @@ use crate::arguments::{Arguments, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The version of this program, as it tells it to others.
+const BUILD: &str = env!("CARGO_PKG_VERSION");
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
@@ -41,12 +49,21 @@ fn main() -> ExitCode {
         Subcommand::Cage { place } => agent::cage::main(&place),
         Subcommand::ImageServer(server) => {
             telemetry::start();
-            repository::server::main(server.config()).map_err(anyhow::Error::from)
+            server.config().and_then(|config| Ok(repository::server::main(config)?))
         }
         Subcommand::Up(up) => {
             telemetry::start();
-            up::run(up)
+            up::run(up, up::Machine::IsHost)
         }
+        Subcommand::Server(up) => {
+            telemetry::start();
+            up::run(up, up::Machine::IsNoHost)
+        }
+        Subcommand::Agent(arguments) => {
+            telemetry::start();
+            agent_command::run(&arguments)
+        }
+        Subcommand::Host(host) => host_commands::host(&host),
         Subcommand::Env { state } => operator_commands::env(&state),
         Subcommand::Status { state } => operator_commands::status(&state),
         Subcommand::Doctor { state, repair } => doctor::command(&state, repair),

@@ -4,10 +4,9 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use agent::AgentHandle;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use control::{Caller, Cloud, Field, Filter, Options, Query, RunInstances, Stray};
@@ -15,12 +14,15 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use link::{Answer, Question};
 use model::{Attributes, Catalogue, Error, Image, InstanceId, KeyKind, QuotaName, Tags};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::host_listener::Gate;
+use crate::questions::Hosts;
 use crate::reach;
 use crate::state::StateFolder;
 
@@ -35,7 +37,8 @@ pub struct Operator {
 
 struct Shared {
     cloud: Cloud,
-    agent: Mutex<Option<Arc<AgentHandle>>>,
+    hosts: Hosts,
+    gate: Option<Gate>,
     address: SocketAddr,
     first_key: String,
     ready: AtomicBool,
@@ -48,7 +51,8 @@ impl Operator {
     pub fn start(
         state: &StateFolder,
         cloud: Cloud,
-        agent: Option<Arc<AgentHandle>>,
+        hosts: Hosts,
+        gate: Option<Gate>,
         address: SocketAddr,
         stop: CancellationToken,
     ) -> Result<Operator> {
@@ -59,7 +63,8 @@ impl Operator {
         let key: Value = serde_json::from_slice(&std::fs::read(state.path().join("first-key.json"))?)?;
         let shared = Shared {
             cloud,
-            agent: Mutex::new(agent),
+            hosts,
+            gate,
             address,
             first_key: key["id"].as_str().unwrap_or_default().to_owned(),
             ready: AtomicBool::new(false),
@@ -83,11 +88,7 @@ impl Operator {
 
     /// Lets go of the agent, which is about to end.
     pub fn release_agent(&self) {
-        self.shared.agent.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
-    fn agent(&self) -> Option<Arc<AgentHandle>> {
-        self.shared.agent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.hosts.release_agent();
     }
 
     async fn serve(self, listener: UnixListener) {
@@ -134,6 +135,11 @@ impl Operator {
             "/user" => self.user(arguments).await,
             "/quota" => self.quota(arguments).await,
             "/key" => self.key(arguments).await,
+            "/host/add" => self.host_add(arguments).await,
+            "/host/remove" => {
+                self.shared.cloud.host_remove(word(arguments, "name")?.to_owned()).await?;
+                Ok(Value::Null)
+            }
             "/down" => {
                 self.shared.stops_instances.store(true, Ordering::SeqCst);
                 self.shared.stop.cancel();
@@ -145,6 +151,7 @@ impl Operator {
 
     async fn status(&self) -> Result<Value> {
         let overview = self.shared.cloud.overview().await?;
+        let (reached, now) = (self.shared.hosts.reached(), self.shared.cloud.clock().now());
         Ok(json!({
             "pid": std::process::id(),
             "endpoint": format!("http://{}", self.shared.address),
@@ -152,7 +159,9 @@ impl Operator {
             "zones": self.shared.cloud.region().zones,
             "hosts": overview.hosts.iter().map(|host| json!({
                 "name": host.name, "zones": host.zones, "state": host.state, "capacity": host.capacity,
-                "generation": host.generation, "applied": host.applied,
+                "generation": host.generation, "applied": host.applied, "underlay": host.underlay, "rack": host.rack, "build": host.build,
+                "connected": reached.contains(&host.id), "seen_ms_ago": now.since(host.seen_at), "reported": host.incarnation != 0,
+                "invited": host.invitation.as_ref().is_some_and(|invitation| invitation.until >= now),
             })).collect::<Vec<_>>(),
             "instances": overview.instances_by_state,
         }))
@@ -240,14 +249,31 @@ impl Operator {
         if repair {
             self.shared.cloud.repair_strays(&strays).await?;
         }
-        if let Some(agent) = self.agent() {
-            let orphans = agent.orphans().await?;
-            findings.extend(orphans.iter().map(|orphan| format!("machine: {orphan}")));
-            if repair {
-                left.extend(agent.remove_orphans(orphans).await?.iter().map(|orphan| format!("machine: {orphan}")));
+        for host in self.shared.cloud.overview().await?.hosts {
+            let name = &host.name;
+            let of = |sentences: Vec<String>| sentences.into_iter().map(|words| format!("machine {name}: {words}")).collect::<Vec<_>>();
+            match self.shared.hosts.ask(host.id, Question::Doctor { repair }).await {
+                Some(Answer::Doctor { findings: more, left: stay }) => {
+                    findings.extend(of(more));
+                    left.extend(of(stay));
+                }
+                // A host that was never there has nothing, and simulated ones are not asked.
+                Some(Answer::Console { .. } | Answer::None) | None if host.certificate.is_none() => {}
+                Some(Answer::Console { .. } | Answer::None) | None => {
+                    let away = format!("machine {name}: it cannot be asked, since its agent is away");
+                    findings.push(away.clone());
+                    left.push(away);
+                }
             }
         }
         Ok(json!({ "findings": findings, "left": if repair { left } else { findings.clone() } }))
+    }
+
+    async fn host_add(&self, arguments: &Value) -> Result<Value> {
+        let gate = self.shared.gate.as_ref().context("this cloud listens for no hosts; start it with --hosts-listen ADDR:PORT")?;
+        let underlay = arguments["underlay"].as_str().map(str::parse).transpose().context("the underlay address")?;
+        let token = gate.invite(word(arguments, "name")?, word(arguments, "zone")?, arguments["rack"].as_str(), underlay).await?;
+        Ok(json!({ "token": token.expose_secret() }))
     }
 
     async fn backup(&self, arguments: &Value) -> Result<Value> {

@@ -74,6 +74,10 @@ fn words(list: &Value) -> String {
 /// `pileus down`.
 pub fn down(state: &State, purge: bool) -> Result<()> {
     let folder = StateFolder::at(&state.folder)?;
+    if let Some(identity) = folder.kept_identity()? {
+        let config = |folder: &StateFolder| crate::agent_command::config(&identity, folder);
+        return end_machine(&folder, purge, config).map(|()| println!("Nothing runs on this host now."));
+    }
     if !folder.exists() {
         println!("There is no cloud on {}.", folder.path().display());
         return Ok(());
@@ -81,11 +85,20 @@ pub fn down(state: &State, purge: bool) -> Result<()> {
     if let Ok(answer) = block_on(ask(&folder, "/down", &Value::Null)) {
         println!("Stopping the cloud (pid {}) and its instances...", answer["pid"]);
     }
-    let lock = wait_for_lock(&folder)?;
     let fixed = folder.fixed()?.context("cloud.json is gone")?;
+    end_machine(&folder, purge, |folder| hosts::agent_config(kept_host(folder), folder, fixed.public_pool))?;
+    if !purge {
+        println!("The cloud is down. `pileus up` starts again what should run.");
+    }
+    Ok(())
+}
+
+/// Ends what runs on this machine once nobody holds the state folder; with `purge`, removes everything, the folder included.
+fn end_machine(folder: &StateFolder, purge: bool, config: impl FnOnce(&StateFolder) -> agent::AgentConfig) -> Result<()> {
+    let lock = wait_for_lock(folder)?;
     if nix::unistd::geteuid().is_root() && folder.host().exists() {
         block_on(async {
-            let config = hosts::agent_config(kept_host(&folder), &folder, &fixed);
+            let config = config(folder);
             if purge {
                 Agent::purge_of(config).await?;
             } else {
@@ -98,8 +111,6 @@ pub fn down(state: &State, purge: bool) -> Result<()> {
     if purge {
         fs::remove_dir_all(folder.path()).with_context(|| format!("{} cannot be removed", folder.path().display()))?;
         println!("Nothing of the cloud is left.");
-    } else {
-        println!("The cloud is down. `pileus up` starts again what should run.");
     }
     drop(lock);
     Ok(())
@@ -107,7 +118,7 @@ pub fn down(state: &State, purge: bool) -> Result<()> {
 
 /// The host whose documents the state folder keeps; any id when it never got one.
 fn kept_host(folder: &StateFolder) -> HostId {
-    agent::kept_host(&folder.host()).unwrap_or(HostId::from_u64(0))
+    agent::kept_document(&folder.host()).map_or(HostId::from_u64(0), |spec| spec.host)
 }
 
 fn wait_for_lock(folder: &StateFolder) -> Result<nix::fcntl::Flock<fs::File>> {

@@ -5,6 +5,7 @@
 //!   master.key      seals secrets (0600)                            repository/  images
 //!   environment     endpoint and first access key (0600)            host/        the agent's
 //!   operator.sock   the operator's socket (0600)                    lock         held while `up` runs
+//!   authority.json  certifies hosts (0600)                          identity.json  of a host whose server is elsewhere (0600)
 //! ```
 //!
 //! Only its owner may enter it.
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use control::{MASTER_KEY_LEN, MasterKey};
 use ipnet::Ipv4Net;
+use link::{Authority, Identity};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -88,6 +90,35 @@ impl StateFolder {
     /// The operator's socket.
     pub fn socket(&self) -> PathBuf {
         self.path.join("operator.sock")
+    }
+
+    /// Who this host is, where the server is elsewhere.
+    pub fn identity(&self) -> PathBuf {
+        self.path.join("identity.json")
+    }
+
+    /// Who this host is; none where no machine has joined.
+    pub fn kept_identity(&self) -> Result<Option<Identity>> {
+        let path = self.identity();
+        match fs::read(&path).map(zeroize::Zeroizing::new) {
+            Ok(bytes) => Ok(Some(Identity::from_bytes(&bytes).with_context(|| format!("{} is damaged", path.display()))?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        }
+    }
+
+    /// What certifies hosts, made at the first time.
+    pub fn authority(&self) -> Result<Authority> {
+        let path = self.path.join("authority.json");
+        match fs::read(&path).map(zeroize::Zeroizing::new) {
+            Ok(bytes) => Authority::from_bytes(&bytes).with_context(|| format!("{} is damaged", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let authority = Authority::generate()?;
+                write_private(&path, &authority.to_bytes())?;
+                Ok(authority)
+            }
+            Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        }
     }
 
     /// The environment file.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::AgentHandle;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use control::{Clock, Cloud, Ids, Region};
 use model::AccountId;
 use secrecy::ExposeSecret;
@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::arguments::Up;
+use crate::host_listener::Gate;
 use crate::operator::Operator;
+use crate::questions::Hosts;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
 use crate::{hosts, images, listener, requirements, telemetry};
 
@@ -26,22 +28,37 @@ const SIMULATED_QUOTA: u64 = 10_000_000;
 /// How long the workers may take to end.
 const FAREWELL: Duration = Duration::from_secs(15);
 
+/// Whether the machine of the server is a host itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// `pileus up`.
+    IsHost,
+    /// `pileus server`.
+    IsNoHost,
+}
+
 /// Runs a cloud.
-pub fn run(up: Up) -> Result<()> {
+pub fn run(up: Up, machine: Machine) -> Result<()> {
     let state = StateFolder::at(&up.state.folder)?;
-    if up.simulate.is_none() {
+    if state.kept_identity()?.is_some() {
+        bail!("{} is a host's of another cloud; take another state folder", state.path().display());
+    }
+    if machine == Machine::IsNoHost && up.hosts_listen.is_none() && up.simulate.is_none() {
+        bail!("a server that is no host itself needs other machines: say where they reach it with --hosts-listen");
+    }
+    if up.simulate.is_none() && machine == Machine::IsHost {
         requirements::check()?;
     }
     let _lock = state.take()?;
     let fixed = state.fix(&up)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("threads cannot be started")?;
-    let result = runtime.block_on(serve(&up, &state, &fixed));
+    let result = runtime.block_on(serve(&up, machine, &state, &fixed));
     runtime.shutdown_timeout(FAREWELL);
     let _ = std::fs::remove_file(state.socket());
     result
 }
 
-async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
+async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) -> Result<()> {
     let listener = listener::bind(up.listen).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     if let Some(address) = metrics_address(up, address) {
@@ -55,16 +72,21 @@ async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
     let cloud = Cloud::new(store.clone(), Clock::System, Ids::random().context("no randomness")?, master, region);
     first_account(&cloud, up, state, address).await?;
     images::offer(&cloud, importing).await?;
-    let agent = match up.simulate {
-        Some(count) => {
+    let hosts = Hosts::default();
+    let agent = match (up.simulate, machine) {
+        (Some(count), _) => {
             sim::hosts::start(&cloud, count).await?;
             None
         }
-        None => Some(hosts::start_local(&cloud, state, fixed).await?),
+        (None, Machine::IsHost) => {
+            Some(hosts::start_local(&cloud, &hosts, state, fixed, up.hosts_listen.map(|address| *address.ip())).await?)
+        }
+        (None, Machine::IsNoHost) => None,
     };
     let workers = start_workers(&cloud);
     let stop = CancellationToken::new();
-    let operator = Operator::start(state, cloud.clone(), agent.clone(), address, stop.clone())?;
+    let gate = open_gate(up, state, &cloud, &hosts, &stop).await?;
+    let operator = Operator::start(state, cloud.clone(), hosts, gate, address, stop.clone())?;
     let api = tokio::spawn(listener::serve(listener, Api::new(cloud.clone()), stop.clone()));
     operator.ready();
     announce(address, state, fixed);
@@ -76,6 +98,25 @@ async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
     end_agent(agent, &operator).await;
     drop(store);
     Ok(())
+}
+
+/// Listens for hosts, where that is wanted.
+async fn open_gate(up: &Up, state: &StateFolder, cloud: &Cloud, hosts: &Hosts, stop: &CancellationToken) -> Result<Option<Gate>> {
+    let Some(address) = up.hosts_listen else { return Ok(None) };
+    if address.ip().is_unspecified() || address.ip().is_loopback() {
+        bail!("--hosts-listen needs the address by which hosts reach this machine, not {address}");
+    }
+    let listener = listener::bind(address.into()).await?;
+    let address = listener.local_addr().context("the listener for hosts has no address")?;
+    let repository = repository::Repository::open(state.repository()).context("the image repository cannot be opened")?;
+    let gate = Gate::new(cloud.clone(), hosts.clone(), repository, state.authority()?, address);
+    let (serving, stop) = (gate.clone(), stop.clone());
+    tokio::spawn(async move {
+        if let Err(error) = serving.serve(listener, stop).await {
+            tracing::error!(error = format!("{error:#}"), alarm = true, "hosts are not listened for any more");
+        }
+    });
+    Ok(Some(gate))
 }
 
 fn region(up: &Up, fixed: &Fixed) -> Region {

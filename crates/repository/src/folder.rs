@@ -13,6 +13,7 @@
 //!
 //! All locks are `flock`: the kernel releases them with the process, however it ends.
 
+use crate::fetch::Source;
 use crate::{Digest, Object, RepositoryError};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -43,12 +44,14 @@ const FILE_MODE: u32 = 0o400;
 #[derive(Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
+    /// Where objects come from that are not here.
+    pub(crate) source: Option<Source>,
 }
 
 impl Folder {
     /// Opens the folder, and lays it out if it is new.
     pub(crate) fn open(root: &Path) -> Result<Folder, RepositoryError> {
-        let folder = Folder { root: root.to_owned() };
+        let folder = Folder { root: root.to_owned(), source: None };
         let format = folder.root.join("format");
         match fs::read_to_string(&format) {
             Ok(text) if text == FORMAT => Ok(folder),
@@ -108,13 +111,15 @@ impl Folder {
         (0..=u8::MAX).map(|byte| self.chunks(&format!("{byte:02x}")))
     }
 
-    /// Opens an object's file.
+    /// Opens an object's file, which is fetched first where there is a source and it is not here.
     pub(crate) fn open_object(&self, object: Object) -> Result<File, RepositoryError> {
         let path = self.path(object);
-        File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => RepositoryError::Missing { object },
-            _ => RepositoryError::Io { path, source: error },
-        })
+        match (File::open(&path), &self.source) {
+            (Ok(file), _) => Ok(file),
+            (Err(error), Some(source)) if error.kind() == io::ErrorKind::NotFound => self.fetch(source, object),
+            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Err(RepositoryError::Missing { object }),
+            (Err(error), _) => Err(RepositoryError::Io { path, source: error }),
+        }
     }
 
     /// Opens a manifest's file and holds it, so that it is not removed while the file is open.
@@ -340,7 +345,7 @@ impl Drop for Staging<'_> {
     }
 }
 
-fn mode_of(object: Object) -> u32 {
+pub(crate) fn mode_of(object: Object) -> u32 {
     match object {
         Object::Blob(_) => BLOB_MODE,
         Object::Chunk(_) | Object::Manifest(_) => FILE_MODE,

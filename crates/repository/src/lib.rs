@@ -20,6 +20,7 @@
 mod cache;
 mod digest;
 mod error;
+mod fetch;
 mod folder;
 mod import;
 mod manifest;
@@ -35,6 +36,7 @@ pub mod server;
 
 pub use digest::Digest;
 pub use error::{Object, RepositoryError};
+pub use fetch::Source;
 pub use import::BootFiles;
 pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};
 pub use reader::{Extent, ImageReader, Piece};

@@ -154,7 +154,7 @@ pub(crate) fn load_chunk(folder: &Folder, digest: &Digest, length: usize) -> Res
     }
 }
 
-fn unpack(packed: &[u8], capacity: usize) -> std::io::Result<Vec<u8>> {
+pub(crate) fn unpack(packed: &[u8], capacity: usize) -> std::io::Result<Vec<u8>> {
     DECOMPRESSOR.with_borrow_mut(|slot| match slot {
         Some(decompressor) => decompressor.decompress(packed, capacity),
         None => slot.insert(Decompressor::new()?).decompress(packed, capacity),

@@ -2,6 +2,7 @@
 
 use crate::cache::Cache;
 use crate::digest::Hasher;
+use crate::fetch::Source;
 use crate::folder::Folder;
 use crate::manifest::{CHUNK_BYTES, Manifest};
 use crate::{Digest, ImageReader, Object, RepositoryError};
@@ -83,6 +84,14 @@ impl Repository {
             cache: Arc::new(Cache::new(cache_bytes)),
             checked: Arc::default(),
         })
+    }
+
+    /// Opens a repository that is the cache of another one: objects that are not here come from `source`, are checked, and stay.
+    pub fn open_cache(path: impl AsRef<Path>, settings: Settings, source: Source) -> Result<Repository, RepositoryError> {
+        let plain = Repository::open_with(&path, settings)?;
+        let mut folder = Folder::open(path.as_ref())?;
+        folder.source = Some(source);
+        Ok(Repository { folder: Arc::new(folder), ..plain })
     }
 
     /// Reads an image's manifest. Missing, Corrupt or Malformed if that is what it is.

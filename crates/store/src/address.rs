@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use model::{AccountId, Address, AddressId, AddressKind, InterfaceId};
+use model::{AccountId, Address, AddressId, AddressKind, HostId, InterfaceId};
 
 use crate::{By, Column, Key, Row, StoreError, Tx};
 
@@ -51,6 +51,18 @@ impl Tx<'_> {
     /// The addresses that are translated to any of these interfaces.
     pub fn address_list_of_interfaces(&self, interfaces: &[InterfaceId]) -> Result<Vec<Address>, StoreError> {
         self.list_any("interface", &interfaces.iter().map(Key::to_value).collect::<Vec<_>>())
+    }
+
+    /// Public addresses of machines that are on other hosts than this one, by address.
+    pub fn address_list_elsewhere(&self, here: HostId) -> Result<Vec<(Ipv4Addr, HostId)>, StoreError> {
+        let sql = "SELECT address.ip, instance.host FROM address JOIN interface ON interface.id = address.interface \
+                   JOIN instance ON instance.id = interface.instance \
+                   WHERE instance.host <> $1 AND instance.live = 1 AND instance.on_host = 1 ORDER BY address.ip";
+        let rows = self.query(sql, &[here.into()], |record| {
+            let ip = u32::try_from(record.int(0)?).ok().map(Ipv4Addr::from_bits);
+            Ok(ip.zip(HostId::from_value(&record.value(1)?)))
+        })?;
+        Ok(rows.into_iter().flatten().collect())
     }
 
     /// A free address of the pool: the one after the highest in use, else the lowest gap. The first after the network's own

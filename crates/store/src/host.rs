@@ -25,6 +25,17 @@ impl Tx<'_> {
         self.find(By::is("name", name))
     }
 
+    /// The host whose certificate has this digest; reads every host.
+    pub fn host_of_certificate(&self, digest: &str) -> Result<Option<Host>, StoreError> {
+        Ok(self.host_list()?.into_iter().find(|host| host.certificate.as_deref() == Some(digest)))
+    }
+
+    /// Whether any instance that is not terminated, or any volume, is on a host.
+    pub fn host_is_used(&self, host: HostId) -> Result<bool, StoreError> {
+        let instances = self.count_up_to::<model::Instance>(By::is("host", host).and("live", 1), 1)?;
+        Ok(instances > 0 || self.count_up_to::<model::Volume>(By::is("host", host), 1)? > 0)
+    }
+
     /// Gives the document of a host its next generation, and says which that is.
     pub fn host_touch(&mut self, host: HostId) -> Result<u64, StoreError> {
         let row = self.get::<Host>(host)?.ok_or(StoreError::Missing { table: Host::TABLE })?;

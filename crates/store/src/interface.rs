@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{AccountId, InstanceId, Interface, InterfaceId, Subnet, VpcId};
+use model::{AccountId, HostId, InstanceId, Interface, InterfaceId, Subnet, VpcId};
 
 use crate::{By, Column, Key, Row, StoreError, Tx};
 
@@ -70,6 +70,19 @@ impl Tx<'_> {
     /// Interfaces in a VPC, by address.
     pub fn interface_list_of_vpc(&self, vpc: VpcId) -> Result<Vec<Interface>, StoreError> {
         self.list(By::is("vpc", vpc).ordered_by("ip"))
+    }
+
+    /// Addresses in a VPC of interfaces whose machines are on other hosts than this one, by address. Reads columns only: a VPC may
+    /// have a million.
+    pub fn interface_list_elsewhere(&self, vpc: VpcId, here: HostId) -> Result<Vec<(Ipv4Addr, HostId, InstanceId)>, StoreError> {
+        let sql = "SELECT a.ip, instance.host, instance.id FROM interface_address a JOIN interface ON interface.id = a.interface \
+                   JOIN instance ON instance.id = interface.instance \
+                   WHERE a.vpc = $1 AND instance.host <> $2 AND instance.live = 1 AND instance.on_host = 1 ORDER BY a.ip";
+        let rows = self.query(sql, &[vpc.into(), here.into()], |record| {
+            let ip = u32::try_from(record.int(0)?).ok().map(Ipv4Addr::from_bits);
+            Ok(ip.zip(HostId::from_value(&record.value(1)?)).zip(InstanceId::from_value(&record.value(2)?)))
+        })?;
+        Ok(rows.into_iter().flatten().map(|((ip, host), instance)| (ip, host, instance)).collect())
     }
 
     /// Interfaces of an account, by id.

@@ -9,6 +9,8 @@
 //! QEMU reconnects by itself. Every byte is checked against the manifest by the server, kernels and RAM disks before they are used.
 //! This module knows no machine and no volume.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,11 +18,12 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostspec::{FaultKind, ImageSpec};
 use nix::sys::socket::sockopt::PeerCredentials;
-use repository::{Digest, Repository, RepositoryError};
+use repository::{Digest, Repository, RepositoryError, Settings, Source};
 
 use crate::qemu::args::IMAGE_SOCKET;
 use crate::qemu::process::{Identity, Process};
@@ -43,6 +46,17 @@ const LOG_BYTES: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Images {
     repository: Repository,
+    /// Images of a cache that are here whole, or on their way.
+    completed: Arc<Mutex<HashSet<Digest>>>,
+}
+
+/// Where the images of a host come from that has no repository of its own.
+#[derive(Debug, Clone)]
+pub struct ImageSource {
+    /// Reads objects.
+    pub source: Source,
+    /// What tells the image server, on its command line, to read from there too.
+    pub arguments: Vec<OsString>,
 }
 
 /// What a machine's start needs of an image.
@@ -66,9 +80,30 @@ pub struct BootFiles {
 }
 
 impl Images {
-    /// Opens the repository in a folder.
-    pub fn open(folder: &Path) -> Result<Images, Trouble> {
-        Repository::open(folder).map(|repository| Images { repository }).map_err(|e| trouble(&e))
+    /// Opens the repository in a folder, which is a cache where there is a source.
+    pub fn open(folder: &Path, from: Option<&ImageSource>) -> Result<Images, Trouble> {
+        let opened = match from {
+            Some(from) => Repository::open_cache(folder, Settings::default(), from.source.clone()),
+            None => Repository::open(folder),
+        };
+        opened.map(|repository| Images { repository, completed: Arc::default() }).map_err(|e| trouble(&e))
+    }
+
+    /// Fetches in the background what is missing of an image, so that its guests come to need nobody; once for each image. One
+    /// that could not be fetched is tried again at its next use.
+    fn complete(&self, image: Digest) {
+        let lock = |images: &Images| images.completed.lock().unwrap_or_else(PoisonError::into_inner).insert(image);
+        if !lock(self) {
+            return;
+        }
+        let images = self.clone();
+        tokio::task::spawn_blocking(move || match images.repository.complete(&image) {
+            Ok(()) => tracing::debug!(%image, "every byte of an image is here"),
+            Err(error) => {
+                tracing::warn!(%image, %error, "an image could not be fetched whole");
+                images.completed.lock().unwrap_or_else(PoisonError::into_inner).remove(&image);
+            }
+        });
     }
 
     /// Checks that an image can be read and opens the files of a direct start. Reads whole kernels the first time; blocks.
@@ -85,6 +120,7 @@ impl Images {
                 Some(BootFiles { kernel: self.blob(&boot.kernel)?, initrd, cmdline: boot.cmdline })
             }
         };
+        self.complete(digest);
         Ok(Readable { export: image.manifest.clone(), boot })
     }
 
@@ -112,16 +148,18 @@ pub struct Server {
     program: PathBuf,
     repository: PathBuf,
     folder: PathBuf,
+    further: Vec<OsString>,
 }
 
 impl Server {
     /// The server that keeps its socket and its notes in `folder`, made if absent.
-    pub fn new(program: &Path, repository: &Path, folder: &Path) -> io::Result<Server> {
+    pub fn new(program: &Path, repository: &Path, folder: &Path, from: Option<&ImageSource>) -> io::Result<Server> {
         fs::create_dir_all(folder)?;
         // The cages see this folder under other uids; the state folder above it keeps the host's users out.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
         let repository = fs::canonicalize(repository)?;
-        Ok(Server { program: program.to_owned(), repository, folder: folder.to_owned() })
+        let further = from.map(|from| from.arguments.clone()).unwrap_or_default();
+        Ok(Server { program: program.to_owned(), repository, folder: folder.to_owned(), further })
     }
 
     /// Folder of the socket.
@@ -202,6 +240,7 @@ impl Server {
         Command::new(&self.program)
             .arg(SUBCOMMAND)
             .args([Path::new("--repository"), &self.repository, Path::new("--socket"), Path::new(IMAGE_SOCKET)])
+            .args(&self.further)
             .current_dir(&self.folder) // A socket's path is short only when it is relative.
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -12,14 +12,15 @@ use ipnet::Ipv4Net;
 use model::MacAddr;
 use nlink::Connection;
 use nlink::netlink::addr::Ipv4Address;
-use nlink::netlink::link::VethLink;
+use nlink::netlink::fdb::FdbEntryBuilder;
+use nlink::netlink::link::{LinkCreateExt, VethLink, VxlanLink};
 use nlink::netlink::messages::{LinkMessage, RouteMessage};
 use nlink::netlink::neigh::Neighbor;
 use nlink::netlink::route::Ipv4Route;
 use nlink::netlink::types::neigh::NeighborState;
 use nlink::netlink::types::route::{RouteProtocol, RouteScope, RouteType};
 
-use super::names::{OUTSIDE, nic_of};
+use super::names::{OUTSIDE, OVERLAY, OVERLAY_PORT, nic_of};
 use super::netns;
 use super::plan::{Change, Link, LinkKind, Route, Side};
 use super::tap;
@@ -46,7 +47,8 @@ pub enum Whose {
     Machine(String),
 }
 
-/// The other end of a veth pair to be made: the namespace that it goes to, and its hardware address.
+/// The other end of a veth pair to be made: the namespace that it goes to, and its hardware address. Of an overlay, the namespace
+/// in which its packets travel.
 pub struct Peer<'a> {
     /// The namespace.
     pub namespace: BorrowedFd<'a>,
@@ -95,15 +97,27 @@ impl Links {
                 side.neighbours.insert(((*name).clone(), *ip), MacAddr(mac));
             }
         }
+        for (name, link) in &side.links {
+            if !matches!(link.kind, LinkKind::Overlay { .. }) {
+                continue;
+            }
+            for entry in self.connection.get_fdb_by_index(numbers[name]).await? {
+                if let Some(IpAddr::V4(host)) = entry.dst() {
+                    side.hosts.insert((name.clone(), MacAddr(entry.mac())), host);
+                }
+            }
+        }
         Ok((side, numbers))
     }
 
     fn kind(&self, message: &LinkMessage) -> Option<(String, LinkKind)> {
         let name = message.name()?;
         let kind = match &self.whose {
-            Whose::Machine(prefix) => {
-                name.starts_with(prefix).then_some(LinkKind::VethOfMachine).filter(|_| message.kind() == Some("veth"))?
-            }
+            Whose::Machine(prefix) if !name.starts_with(prefix) => return None,
+            Whose::Machine(_) if message.kind() == Some("veth") => LinkKind::VethOfMachine,
+            Whose::Machine(_) if message.kind() == Some("vxlan") => overlay(message)?,
+            Whose::Machine(_) => return None,
+            Whose::Vpc if name == OVERLAY && message.kind() == Some("vxlan") => overlay(message)?,
             Whose::Vpc if name == "lo" => LinkKind::Loopback,
             Whose::Vpc if name == OUTSIDE => LinkKind::VethOfVpc,
             Whose::Vpc if nic_of(name).is_some() && message.kind() == Some("tun") => LinkKind::Tap,
@@ -182,6 +196,14 @@ impl Links {
             Change::DropNeighbour(name, ip) => {
                 gone(self.connection.del_neighbor(Neighbor::with_index_v4(number(name)?, *ip)).await)?;
             }
+            Change::SetHost(name, mac, host) => {
+                let entry = FdbEntryBuilder::new(mac.0).ifindex(number(name)?).dst(IpAddr::V4(*host)).self_();
+                self.connection.replace_fdb(entry).await.map_err(io::Error::other)?;
+            }
+            Change::DropHost(name, mac) => {
+                let entry = FdbEntryBuilder::new(mac.0).ifindex(number(name)?).self_();
+                gone(self.connection.del_fdb_entry(entry).await)?;
+            }
         }
         Ok(())
     }
@@ -196,6 +218,18 @@ impl Links {
                 self.connection.add_link(pair).await.map_err(io::Error::other)
             }
             LinkKind::VethOfVpc => Err(io::Error::other("the pair to the machine is missing")),
+            LinkKind::Overlay { vni, underlay } => {
+                let device = VxlanLink::new(name, vni).local(underlay).port(OVERLAY_PORT).learning(false);
+                let device = device.mtu(link.mtu).address(link.mac.0);
+                match peers.get(name) {
+                    // Made where its packets travel, in the namespace where it is.
+                    Some(peer) => {
+                        let machine = Connection::<nlink::Route>::new_in(peer.namespace).map_err(io::Error::other)?.timeout(ANSWER_TIME);
+                        machine.add_link(device.netns(self.namespace.as_fd())).await.map_err(io::Error::other)
+                    }
+                    None => self.connection.add_link(device).await.map_err(io::Error::other),
+                }
+            }
             LinkKind::Loopback => Err(io::Error::other("a namespace without its loopback")),
         }
     }
@@ -222,6 +256,15 @@ impl Links {
                 ("net/ipv6/conf/NAME/disable_ipv6", "1"),
             ],
             LinkKind::VethOfVpc => &[("net/ipv4/conf/NAME/rp_filter", "0"), ("net/ipv6/conf/NAME/disable_ipv6", "1")],
+            // Hosts are known by permanent entries; nothing that comes in says where anything is.
+            LinkKind::Overlay { .. } => &[
+                ("net/ipv4/conf/NAME/forwarding", "1"),
+                ("net/ipv4/conf/NAME/rp_filter", "0"),
+                ("net/ipv4/conf/NAME/send_redirects", "0"),
+                ("net/ipv4/conf/NAME/accept_redirects", "0"),
+                ("net/ipv4/conf/NAME/accept_source_route", "0"),
+                ("net/ipv6/conf/NAME/disable_ipv6", "1"),
+            ],
             LinkKind::Loopback => &[],
         };
         if !settings.is_empty() {
@@ -238,6 +281,23 @@ impl Links {
     pub async fn drop_link(&self, name: &str) -> io::Result<()> {
         gone(self.connection.del_link(name).await)
     }
+}
+
+/// The kind of a VXLAN device: its attributes `IFLA_VXLAN_ID` and `IFLA_VXLAN_LOCAL` (linux/if_link.h).
+fn overlay(message: &LinkMessage) -> Option<LinkKind> {
+    let mut rest = message.link_info()?.data()?;
+    let (mut vni, mut underlay) = (None, Ipv4Addr::UNSPECIFIED);
+    while let [low, high, kind, _, ..] = *rest {
+        let length = usize::from(u16::from_ne_bytes([low, high]));
+        let value = rest.get(4..length)?;
+        match (kind, <[u8; 4]>::try_from(value)) {
+            (1, Ok(bytes)) => vni = Some(u32::from_ne_bytes(bytes)),
+            (4, Ok(bytes)) => underlay = bytes.into(),
+            _ => {}
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Some(LinkKind::Overlay { vni: vni?, underlay })
 }
 
 fn write_route(to: Ipv4Net, route: &Route, number: impl Fn(&str) -> io::Result<u32>) -> io::Result<Ipv4Route> {

@@ -12,7 +12,8 @@
 //! called again after every change, every restart and now and then; drift is repaired by it. All state is in the kernel:
 //! guests go on while the agent is away. Nothing here knows QEMU, the control plane, or a database.
 //!
-//! Interfaces on other hosts (`VpcSpec::remote`) are not reached yet; packets to them are answered as unreachable.
+//! Interfaces on other hosts are reached over one VXLAN device in each VPC's namespace, which knows each host by permanent entries
+//! and learns nothing; public addresses there over one in the machine's own.
 
 mod borders;
 mod line;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hostspec::{HostSpec, NicSpec, VpcSpec};
+use hostspec::{Fabric, HostSpec, NicSpec, VpcSpec};
 use ipnet::Ipv4Net;
 use model::{InterfaceId, VpcId};
 use tokio::sync::Mutex;
@@ -47,7 +48,7 @@ use tokio::sync::Mutex;
 use self::link::{Links, Peer, Whose};
 pub use self::names::{BadName, Names};
 use self::nft::Rules;
-use self::vpc::Vpc;
+use self::vpc::{Around, Vpc};
 use crate::guest::{Directory, Guests, Index};
 
 pub(crate) use self::line::fnv as digest;
@@ -152,7 +153,9 @@ impl std::fmt::Debug for Network {
 struct State {
     machine: Links,
     machine_rules: Rules,
-    machine_verified: Option<(Vec<VpcSpec>, Instant)>,
+    machine_verified: Option<(Vec<VpcSpec>, Option<Fabric>, Instant)>,
+    fabric: Option<Fabric>,
+    neighbours: Option<Arc<plan::Neighbourhood>>,
     vpcs: BTreeMap<VpcId, Vpc>,
     adopted: bool,
     swept: Option<Instant>,
@@ -178,6 +181,8 @@ impl Network {
             machine: links,
             machine_rules,
             machine_verified: None,
+            fabric: None,
+            neighbours: None,
             vpcs: BTreeMap::new(),
             adopted: false,
             swept: None,
@@ -206,6 +211,8 @@ impl Network {
             state.vpcs.values_mut().for_each(Vpc::doubt);
         }
         let mut report = NetReport::default();
+        state.fabric.clone_from(&spec.fabric);
+        state.neighbours = plan::Neighbourhood::of(spec.fabric.as_ref()).map(Arc::new);
         state.mtus = spec.vms.iter().flat_map(|vm| &vm.nics).map(|nic| (nic.id, nic.mtu)).collect();
         self.open_all(state, &spec.networks, &mut report).await;
         let index = Index::new(spec);
@@ -274,19 +281,21 @@ impl Network {
     /// Rules, pairs, addresses and routes in the machine's own namespace.
     async fn apply_machine(&self, state: &mut State, wanted: &[&VpcSpec]) -> io::Result<()> {
         let reaching: Vec<VpcSpec> = wanted.iter().filter(|vpc| plan::reaches_out(vpc)).map(|vpc| outward_only(vpc)).collect();
-        if let Some((applied, when)) = &state.machine_verified
+        if let Some((applied, fabric, when)) = &state.machine_verified
             && *applied == reaching
+            && *fabric == state.fabric
             && when.elapsed() < self.config.verify_after
         {
             return Ok(());
         }
         state.machine_verified = None;
-        let rules = if reaching.is_empty() { ruleset::Ruleset::default() } else { table::machine(&self.names) };
+        let alone = reaching.is_empty() && state.neighbours.is_none();
+        let rules = if alone { ruleset::Ruleset::default() } else { table::machine(&self.names, state.neighbours.as_deref()) };
         let seen = state.machine_rules.read().await.map_err(io::Error::other)?.clone();
         let steps = ruleset::steps(&seen, &rules);
         state.machine_rules.change(&steps, &rules).await.map_err(io::Error::other)?;
         let (mut seen, mut numbers) = state.machine.read().await.map_err(io::Error::other)?;
-        let want = plan::machine(&self.names, &reaching, self.machine_address());
+        let want = plan::machine(&self.names, &reaching, self.machine_address(), state.fabric.as_ref());
         let mut peers = BTreeMap::new();
         for vpc in &reaching {
             let Some(open) = state.vpcs.get(&vpc.id) else { continue };
@@ -299,15 +308,16 @@ impl Network {
             peers.insert(veth, Peer { namespace: open.namespace(), mac: names::veth_macs(vpc.vni).1 });
         }
         state.machine.change(&plan::plan(&seen, &want), &mut numbers, &peers).await?;
-        state.machine_verified = Some((reaching, Instant::now()));
+        state.machine_verified = Some((reaching, state.fabric.clone(), Instant::now()));
         Ok(())
     }
 
     async fn apply_vpc(&self, state: &mut State, vpc: &VpcSpec) -> io::Result<()> {
         let mtus = vpc.nics.iter().filter_map(|nic| Some((nic.id, *state.mtus.get(&nic.id)?))).collect();
+        let around = Around { mtus, neighbours: state.neighbours.clone().filter(|_| !vpc.remote.is_empty()) };
         let open = state.vpcs.get_mut(&vpc.id).ok_or_else(|| io::Error::other("its namespace was not opened"))?;
-        if !open.is(vpc, &mtus, self.config.verify_after) {
-            open.apply(&self.names, vpc, &mtus).await?;
+        if !open.is(vpc, &around, self.config.verify_after) {
+            open.apply(&self.names, vpc, &around, self.machine.as_fd()).await?;
         }
         open.serve(&self.guests)
     }
@@ -382,7 +392,7 @@ impl Network {
                 failed.push(format!("{name}: {e}"));
             }
         }
-        state.machine_verified = None;
+        (state.machine_verified, state.fabric, state.neighbours) = (None, None, None);
         if let Err(e) = self.apply_machine(state, &[]).await {
             failed.push(format!("the machine's side: {e}"));
         }
@@ -412,7 +422,7 @@ impl Network {
             let strays = taps.into_iter().filter(|tap| !ours.contains(tap));
             out.extend(strays.map(|tap| Orphan::Tap { namespace: namespace.clone(), tap }));
         }
-        let machine = plan::machine(&self.names, &spec.networks, self.machine_address());
+        let machine = plan::machine(&self.names, &spec.networks, self.machine_address(), spec.fabric.as_ref());
         let seen = state.machine.read().await.map_err(io::Error::other)?.0;
         out.extend(seen.links.into_keys().filter(|link| !machine.links.contains_key(link)).map(Orphan::Link));
         if machine.links.is_empty() {

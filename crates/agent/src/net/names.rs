@@ -23,6 +23,28 @@ pub const MACHINE_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 /// Next hop from the machine to a VPC, made the same way.
 pub const VPC_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
 
+/// The link between hosts inside a VPC's namespace.
+pub const OVERLAY: &str = "overlay";
+/// UDP port of packets between hosts, as IANA assigns it to VXLAN (RFC 7348).
+pub const OVERLAY_PORT: u16 = 4789;
+/// Largest packet between hosts: Ethernet's 1500 less the 50 bytes of VXLAN, outer headers included.
+pub const OVERLAY_MTU: u32 = 1450;
+/// Number on the wire of what machines carry for each other, public addresses: the last one, which is given to no VPC.
+pub const FABRIC_VNI: u32 = 0xff_ffff;
+
+/// The hardware address of a host in every overlay: its address between hosts, behind a prefix of our own.
+pub fn host_mac(underlay: Ipv4Addr) -> MacAddr {
+    let [a, b, c, d] = underlay.octets();
+    MacAddr([0x02, 0xfd, a, b, c, d])
+}
+
+/// Next hop to a host in every overlay, made of the address that its machine has for guests: link-local, apart from every
+/// address that a namespace has itself, whatever ranges tenants choose.
+pub fn host_hop(machine: Ipv4Addr) -> Ipv4Addr {
+    const NUMBER: u32 = (1 << 14) - 1;
+    Ipv4Addr::from_bits(Ipv4Addr::new(169, 254, 64, 0).to_bits() | (machine.to_bits() & NUMBER))
+}
+
 /// EC2's metadata address.
 pub const METADATA_EC2: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// EC2's address of the resolver, beside each subnet's gateway.
@@ -74,6 +96,11 @@ impl Names {
     /// The machine's end of the veth pair to a VPC.
     pub fn veth(&self, vni: u32) -> String {
         format!("{}-{:06x}", self.cloud, vni & 0xff_ffff)
+    }
+
+    /// The machine's end of what machines carry for each other.
+    pub fn fabric(&self) -> String {
+        format!("{}-fabric", self.cloud)
     }
 
     /// The nftables table of a VPC, in its namespace.
@@ -131,9 +158,17 @@ mod tests {
     }
 
     #[test]
+    fn hops_to_hosts_are_apart_from_each_other_and_from_what_a_namespace_has() {
+        let first = Ipv4Addr::new(100, 127, 0, 1).to_bits();
+        let hops: std::collections::BTreeSet<Ipv4Addr> = (0..1 << 14).map(|n| host_hop(Ipv4Addr::from_bits(first + n))).collect();
+        assert_eq!(hops.len(), 1 << 14);
+        assert!(FIXED.iter().chain([&MACHINE_HOP, &VPC_HOP]).all(|own| !hops.contains(own)));
+    }
+
+    #[test]
     fn a_cloud_name_is_short_and_plain() {
         for good in ["p", "pileus01"] {
-            assert_eq!(Names::new(good).map(|n| n.veth(0xff_ffff).len() <= 15), Ok(true));
+            assert_eq!(Names::new(good).map(|n| n.veth(0xff_ffff).len() <= 15 && n.fabric().len() <= 15), Ok(true));
         }
         for bad in ["", "1a", "a-b", "A", "ninechars"] {
             assert_eq!(Names::new(bad), Err(BadName(bad.to_owned())));

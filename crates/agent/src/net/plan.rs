@@ -13,11 +13,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use hostspec::{NicSpec, VpcSpec};
+use hostspec::{Fabric, NicSpec, VpcSpec};
 use ipnet::Ipv4Net;
 use model::{InterfaceId, MacAddr};
 
-use super::names::{self, MACHINE_HOP, Names, OUTSIDE, ROUTER_MAC, VPC_HOP, tap};
+use super::names::{self, MACHINE_HOP, Names, OUTSIDE, OVERLAY, OVERLAY_MTU, ROUTER_MAC, VPC_HOP, tap};
 use super::table;
 
 /// Bytes of a packet on a link of which the spec says nothing: Ethernet's.
@@ -34,6 +34,40 @@ pub struct Side {
     pub routes: BTreeMap<Ipv4Net, Route>,
     /// Permanent neighbours by link and address.
     pub neighbours: BTreeMap<(String, Ipv4Addr), MacAddr>,
+    /// Where an overlay finds a host, by link and hardware address.
+    pub hosts: BTreeMap<(String, MacAddr), Ipv4Addr>,
+}
+
+/// The other hosts, as far as packets between them need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbourhood {
+    /// This host's address between hosts.
+    pub underlay: Ipv4Addr,
+    /// The addresses of the other hosts between hosts, and those of their machines for guests.
+    pub machines: BTreeMap<Ipv4Addr, Ipv4Addr>,
+}
+
+impl Neighbourhood {
+    /// What a fabric says of hosts; none where there are no others.
+    pub fn of(fabric: Option<&Fabric>) -> Option<Neighbourhood> {
+        let fabric = fabric.filter(|fabric| !fabric.hosts.is_empty())?;
+        let machines = fabric.hosts.iter().map(|host| (host.underlay, host.machine)).collect();
+        Some(Neighbourhood { underlay: fabric.underlay, machines })
+    }
+
+    fn link(&self, vni: u32) -> Link {
+        let kind = LinkKind::Overlay { vni, underlay: self.underlay };
+        Link { kind, mac: names::host_mac(self.underlay), mtu: OVERLAY_MTU, up: true }
+    }
+
+    /// The way to a host over a link, which the link is told of.
+    fn hop(&self, side: &mut Side, link: &str, host: Ipv4Addr) -> Option<Ipv4Addr> {
+        let hop = names::host_hop(*self.machines.get(&host)?);
+        let mac = names::host_mac(host);
+        side.neighbours.insert((link.to_owned(), hop), mac);
+        side.hosts.insert((link.to_owned(), mac), host);
+        Some(hop)
+    }
 }
 
 /// A link.
@@ -58,6 +92,13 @@ pub enum LinkKind {
     VethOfMachine,
     /// The VPC's end of that pair.
     VethOfVpc,
+    /// A VXLAN device whose packets travel in the machine's own namespace.
+    Overlay {
+        /// Its number on the wire.
+        vni: u32,
+        /// The address that its packets come from.
+        underlay: Ipv4Addr,
+    },
     /// The namespace's own loopback.
     Loopback,
 }
@@ -110,10 +151,14 @@ pub enum Change {
     SetNeighbour(String, Ipv4Addr, MacAddr),
     /// Removes a permanent neighbour.
     DropNeighbour(String, Ipv4Addr),
+    /// Tells an overlay where a host is.
+    SetHost(String, MacAddr, Ipv4Addr),
+    /// Has an overlay forget a host.
+    DropHost(String, MacAddr),
 }
 
 /// What the namespace of a VPC should have.
-pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>) -> Side {
+pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option<&Neighbourhood>) -> Side {
     let mut side = Side::default();
     let loopback = Link { kind: LinkKind::Loopback, mac: MacAddr([0; 6]), mtu: 65536, up: true };
     side.links.insert("lo".to_owned(), loopback);
@@ -129,6 +174,14 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>) -> Side {
         for (ip, _) in nic.addresses() {
             side.routes.insert(Ipv4Net::from(ip), Route::Link(name.clone()));
             side.neighbours.insert((name.clone(), ip), nic.mac);
+        }
+    }
+    if let Some(neighbours) = neighbours.filter(|_| !spec.remote.is_empty()) {
+        side.links.insert(OVERLAY.to_owned(), neighbours.link(spec.vni));
+        for nic in &spec.remote {
+            if let Some(hop) = neighbours.hop(&mut side, OVERLAY, nic.host) {
+                side.routes.insert(Ipv4Net::from(nic.ip), Route::Hop { link: OVERLAY.to_owned(), hop, source: None });
+            }
         }
     }
     if reaches_out(spec) {
@@ -147,8 +200,8 @@ pub fn reaches_out(spec: &VpcSpec) -> bool {
 }
 
 /// What the machine's own namespace should have for these VPCs; `source` is the machine's address towards them.
-pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, source: Ipv4Addr) -> Side {
-    let mut side = Side::default();
+pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, source: Ipv4Addr, fabric: Option<&Fabric>) -> Side {
+    let mut side = fabric_side(names, fabric).unwrap_or_default();
     for spec in specs.into_iter().filter(|spec| reaches_out(spec)) {
         let veth = names.veth(spec.vni);
         let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
@@ -162,6 +215,23 @@ pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, 
         }
     }
     side
+}
+
+/// The way to the other machines, to guests' public addresses there and to the machines themselves.
+fn fabric_side(names: &Names, fabric: Option<&Fabric>) -> Option<Side> {
+    let neighbours = Neighbourhood::of(fabric)?;
+    let fabric = fabric?;
+    let mut side = Side::default();
+    let link = names.fabric();
+    side.links.insert(link.clone(), neighbours.link(names::FABRIC_VNI));
+    side.addresses.insert((link.clone(), fabric.machine));
+    let machines = fabric.hosts.iter().map(|host| (host.machine, host.underlay));
+    for (ip, host) in machines.chain(fabric.public.iter().map(|nic| (nic.ip, nic.host))) {
+        if let Some(hop) = neighbours.hop(&mut side, &link, host) {
+            side.routes.insert(Ipv4Net::from(ip), Route::Hop { link: link.clone(), hop, source: Some(fabric.machine) });
+        }
+    }
+    Some(side)
 }
 
 /// The changes from what is there to what should be, in an order that works.
@@ -213,6 +283,16 @@ pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
             out.push(Change::DropNeighbour(link.clone(), *ip));
         }
     }
+    for ((link, mac), host) in &want.hosts {
+        if lost.contains(link.as_str()) || seen.hosts.get(&(link.clone(), *mac)) != Some(host) {
+            out.push(Change::SetHost(link.clone(), *mac, *host));
+        }
+    }
+    for (link, mac) in seen.hosts.keys() {
+        if stays(link) && !want.hosts.contains_key(&(link.clone(), *mac)) {
+            out.push(Change::DropHost(link.clone(), *mac));
+        }
+    }
     for (to, route) in &want.routes {
         let uncertain = route.link().is_some_and(|link| lost.contains(link));
         if uncertain || seen.routes.get(to) != Some(route) {
@@ -236,7 +316,7 @@ mod tests {
         let mut spec = fixture::vpc(1);
         spec.nics = vec![fixture::nic(1, 5, fixture::IP), fixture::nic(1, 6, Ipv4Addr::new(10, 0, 0, 6))];
         spec.nics[0].public_ip = Some(Ipv4Addr::new(203, 0, 113, 9));
-        vpc(&spec, &BTreeMap::new())
+        vpc(&spec, &BTreeMap::new(), None)
     }
 
     #[test]

@@ -26,7 +26,10 @@ use ipnet::Ipv4Net;
 
 use super::borders;
 use super::line::{Line, Load};
-use super::names::{FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, RESOLVER_EC2, tap};
+use super::names::{
+    FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, OVERLAY, OVERLAY_PORT, RESOLVER_EC2, host_mac, tap,
+};
+use super::plan::Neighbourhood;
 use super::policy::{self, Policy, Profile, Service};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Table, TableId, Value};
 
@@ -64,12 +67,23 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
 
 /// The table of the machine's own namespace: public addresses of a cloud are reached by the machine and by each other, and
 /// nothing else passes between a VPC and whatever the machine is connected to, also when it forwards packets for others.
-pub fn machine(names: &Names) -> Ruleset {
+/// Packets of the overlays are taken from known hosts only.
+pub fn machine(names: &Names, neighbours: Option<&Neighbourhood>) -> Ruleset {
     let ours = format!("{}*", names.prefix());
     let lines = vec![Line::new().iif(&ours).oif_not(&ours).drop(), Line::new().oif(&ours).iif_not(&ours).drop()];
     let base = Base { kind: BaseKind::Filter, hook: Hook::Forward, priority: -10, policy_drop: false };
     let chain = Chain { base: Some(base), lines };
-    let table = Table { sets: BTreeMap::new(), chains: BTreeMap::from([("forward".to_owned(), chain)]) };
+    let mut table = Table { sets: BTreeMap::new(), chains: BTreeMap::from([("forward".to_owned(), chain)]) };
+    if let Some(neighbours) = neighbours {
+        let hosts = neighbours.machines.keys().map(|host| Key::ipv4(*host));
+        let overlay = Key::builder().protos(17, 17).ports(OVERLAY_PORT, OVERLAY_PORT).key(&OVERLAY_SERVICE);
+        table.sets.insert("hosts".to_owned(), plain(Shape::set(&[Field::Ipv4]), hosts));
+        table.sets.insert("overlay".to_owned(), plain(Shape::set(&OVERLAY_SERVICE), [overlay]));
+        let stranger = Line::new().in_set(&[Load::L4Proto, Load::ThDport], "overlay").not_in_set(&[Load::IpSaddr], "hosts").drop();
+        // Before what the operator may have: nothing of theirs is loosened by it, only ours refused.
+        let base = Base { kind: BaseKind::Filter, hook: Hook::Input, priority: -10, policy_drop: false };
+        table.chains.insert("input".to_owned(), Chain { base: Some(base), lines: vec![stranger] });
+    }
     Ruleset { tables: BTreeMap::from([(TableId { family: Family::Inet, name: names.machine_table() }, table)]) }
 }
 
@@ -89,6 +103,7 @@ pub(super) fn plain(shape: Shape, keys: impl IntoIterator<Item = Key>) -> Set {
 const BINDING: [Field; 3] = [Field::IfName, Field::Ether, Field::Ipv4];
 const PORT: [Field; 2] = [Field::IfName, Field::Ether];
 const SERVICE: [Field; 3] = [Field::Ipv4, Field::Proto, Field::Port];
+const OVERLAY_SERVICE: [Field; 2] = [Field::Proto, Field::Port];
 pub(super) const PAIR: [Field; 2] = [Field::Ipv4, Field::Ipv4];
 
 fn binding(nic: &NicSpec, ip: Ipv4Addr) -> Key {
@@ -119,12 +134,14 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     let inward = public.iter().map(|(public, private)| (Key::ipv4(*public), Value::ipv4(*private)));
     let outward = public.iter().map(|(public, private)| (Key::ipv4(*private), Value::ipv4(*public)));
     let ways = ways(spec);
+    // What comes from another host is what is there, as its hardware address says.
+    let elsewhere = spec.remote.iter().map(|nic| Key::builder().ifname(OVERLAY).ether(host_mac(nic.host)).ipv4(nic.ip).key(&BINDING));
     let translation = Shape::map(&ipv4, Data::Value(Field::Ipv4));
     let classes = policy.classes.iter().map(|(ip, class)| (Key::ipv4(*ip), Value::mark(*class)));
     let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
     let gateways = spec.subnets.iter().map(|subnet| Key::ipv4(subnet.gateway));
     [
-        ("bindings", plain(Shape::set(&BINDING), bindings(spec))),
+        ("bindings", plain(Shape::set(&BINDING), bindings(spec).chain(elsewhere))),
         ("ports", plain(Shape::set(&PORT), ports)),
         ("ranges", plain(Shape::ranges(&ipv4), ranges)),
         ("gateways", plain(Shape::set(&ipv4), gateways)),
@@ -203,10 +220,13 @@ fn chains() -> BTreeMap<String, Chain> {
     ];
     let input = vec![
         Line::new().iif("lo").accept(),
+        Line::new().iif(OVERLAY).drop(),
         Line::new().in_set(&[Load::IpDaddr, Load::L4Proto, Load::ThDport], "services").accept(),
         Line::new().icmp_echo_request().in_set(&[Load::IpDaddr], "gateways").accept(),
     ];
     let forward = vec![
+        // Two hosts that each believe an address to be with the other must not play ball with its packets.
+        Line::new().iif(OVERLAY).oif(OVERLAY).drop(),
         Line::new().in_set(&[Load::CtMark], "epoch").accept(),
         Line::new().ct_invalid().drop(),
         Line::new().ct_dnat().not_in_set(&[Load::CtOriginalDaddr, Load::CtReplySaddr], "pairs").drop(),

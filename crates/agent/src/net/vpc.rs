@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hostspec::VpcSpec;
-use model::InterfaceId;
+use model::{InterfaceId, MacAddr};
 use nlink::Connection;
 use nlink::netlink::netfilter::ConntrackFilter;
 use tokio::sync::watch;
 
-use super::link::{ANSWER_TIME, Links, Whose};
-use super::names::{Names, OUTSIDE};
+use super::link::{ANSWER_TIME, Links, Peer, Whose};
+use super::names::{Names, OUTSIDE, OVERLAY};
 use super::nft::Rules;
 use super::{netns, plan, ruleset, table};
 use crate::guest::{Directory, Guests, Services};
@@ -47,8 +47,17 @@ pub struct Vpc {
     rules: Rules,
     services: Option<Services>,
     directory: watch::Sender<Arc<Directory>>,
-    applied: Option<(VpcSpec, BTreeMap<InterfaceId, u16>)>,
+    applied: Option<(VpcSpec, Around)>,
     verified: Option<Instant>,
+}
+
+/// What a VPC's namespace depends on beside its spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Around {
+    /// The largest packet of each interface.
+    pub mtus: BTreeMap<InterfaceId, u16>,
+    /// The other hosts.
+    pub neighbours: Option<Arc<plan::Neighbourhood>>,
 }
 
 impl Vpc {
@@ -97,8 +106,8 @@ impl Vpc {
     }
 
     /// Whether the VPC was brought to this state, not longer ago than `fresh`.
-    pub fn is(&self, spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, fresh: std::time::Duration) -> bool {
-        self.applied.as_ref().is_some_and(|(s, m)| s == spec && m == mtus) && self.verified.is_some_and(|at| at.elapsed() < fresh)
+    pub fn is(&self, spec: &VpcSpec, around: &Around, fresh: std::time::Duration) -> bool {
+        self.applied.as_ref().is_some_and(|(s, a)| s == spec && a == around) && self.verified.is_some_and(|at| at.elapsed() < fresh)
     }
 
     /// Has the next comparison find the VPC not fresh.
@@ -125,7 +134,7 @@ impl Vpc {
     }
 
     /// Brings the namespace to what the spec says: its name, the rules in one transaction, then links and routes.
-    pub async fn apply(&mut self, names: &Names, spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>) -> io::Result<()> {
+    pub async fn apply(&mut self, names: &Names, spec: &VpcSpec, around: &Around, machine: BorrowedFd<'_>) -> io::Result<()> {
         self.applied = None;
         if !netns::is_named(self.namespace.as_fd(), &self.name)? {
             netns::remove(&self.name)?;
@@ -133,12 +142,13 @@ impl Vpc {
         }
         self.apply_rules(names, spec).await?;
         let (seen, mut numbers) = self.links.read().await.map_err(io::Error::other)?;
-        let changes = plan::plan(&seen, &plan::vpc(spec, mtus));
+        let changes = plan::plan(&seen, &plan::vpc(spec, &around.mtus, around.neighbours.as_deref()));
         if !changes.is_empty() {
             tracing::debug!(namespace = self.name, changes = changes.len(), "changing links");
         }
-        self.links.change(&changes, &mut numbers, &BTreeMap::new()).await?;
-        self.applied = Some((spec.clone(), mtus.clone()));
+        let travels = Peer { namespace: machine, mac: MacAddr([0; 6]) };
+        self.links.change(&changes, &mut numbers, &BTreeMap::from([(OVERLAY.to_owned(), travels)])).await?;
+        self.applied = Some((spec.clone(), around.clone()));
         self.verified = Some(Instant::now());
         Ok(())
     }
@@ -196,6 +206,7 @@ impl Vpc {
             self.links.drop_link(&tap).await?;
         }
         self.links.drop_link(OUTSIDE).await?;
+        self.links.drop_link(OVERLAY).await?;
         if let Some(services) = self.services {
             services.stop().await;
         }

@@ -89,8 +89,9 @@ impl Host {
         let cloud = cloud_of(&config.state);
         fs::create_dir_all(config.state.join("vms")).map_err(doing)?;
         let pool = Pool::open(&config.state.join("volumes")).map_err(doing)?;
-        let images = Images::open(&config.repository).map_err(AgentError::Images)?;
-        let server = Server::new(&config.program, &config.repository, &config.state.join("images")).map_err(doing)?;
+        let images = Images::open(&config.repository, config.images.as_ref()).map_err(AgentError::Images)?;
+        let server =
+            Server::new(&config.program, &config.repository, &config.state.join("images"), config.images.as_ref()).map_err(doing)?;
         let groups = Groups::open(&cloud).inspect_err(|e| tracing::warn!(error = %e, "machines are not bounded by control groups")).ok();
         let (changed, inspect, slots) = (Notify::new(), Notify::new(), Mutex::default());
         Ok(Arc::new(Host { config, cloud, pool, images, server, groups, network, accelerator, changed, inspect, slots }))

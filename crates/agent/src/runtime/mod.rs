@@ -24,6 +24,7 @@ use model::{HostId, InstanceId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::block::image::ImageSource;
 use crate::doctor::Orphan;
 use crate::net::{NetConfig, NetError, Network, VERIFY_AFTER};
 use crate::trouble::Trouble;
@@ -51,8 +52,10 @@ pub struct AgentConfig {
     pub host: HostId,
     /// Its folder, made if absent; only root may enter it.
     pub state: PathBuf,
-    /// Folder of the image repository.
+    /// Folder of the image repository, or of the cache of one.
     pub repository: PathBuf,
+    /// Where images come from that are not there; none where the repository is the cloud's own.
+    pub images: Option<ImageSource>,
     /// Program that dispatches the subcommands `cage` (to [`crate::cage::main`]) and `image-server`; `/proc/self/exe` when it is the
     /// program that runs, also when its file was replaced by a newer one.
     pub program: PathBuf,
@@ -79,6 +82,7 @@ impl AgentConfig {
             },
             state,
             repository: repository.into(),
+            images: None,
             program: "/proc/self/exe".into(),
             qemu: "/usr/bin/qemu-system-x86_64".into(),
             accelerator: None,
@@ -134,9 +138,9 @@ pub struct ConsoleOutput {
     pub at_ms: i64,
 }
 
-/// The host whose documents a state folder keeps; none when it never got one.
-pub fn kept_host(state: &Path) -> Option<HostId> {
-    crate::files::load::<HostSpec>(&state.join("spec.json")).ok().flatten().map(|spec| spec.host)
+/// The newest document that a state folder keeps; none when it never got one.
+pub fn kept_document(state: &Path) -> Option<HostSpec> {
+    crate::files::load::<HostSpec>(&state.join("spec.json")).ok().flatten()
 }
 
 /// The host agent.

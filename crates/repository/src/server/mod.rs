@@ -20,7 +20,7 @@ mod transmission;
 
 pub use socket::is_serving;
 
-use crate::{Repository, RepositoryError, Settings};
+use crate::{Repository, RepositoryError, Settings, Source};
 use exports::Exports;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket::SocketPlace;
@@ -37,8 +37,10 @@ use tokio::task::JoinSet;
 /// Connections at once; a host of a thousand guests has one each.
 const MAX_CONNECTIONS: usize = 2048;
 
-/// Threads that wait for the disk and decompress. More than cores, because some of them wait.
+/// Threads that wait for the disk and decompress. More than cores, because some of them wait; many more where chunks come from
+/// elsewhere, so that those which wait for a source that is away do not hold up what is here.
 const BLOCKING_THREADS: usize = 8;
+const BLOCKING_THREADS_OF_CACHE: usize = 128;
 
 /// Pause after `accept` has failed, which it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -47,7 +49,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// What the server is told when it starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// The folder of the repository.
     pub repository: PathBuf,
@@ -57,13 +59,15 @@ pub struct ServerConfig {
     pub socket_mode: u32,
     /// Plain chunks kept in memory, in bytes.
     pub cache_bytes: usize,
+    /// Where objects come from that the repository does not have.
+    pub source: Option<Source>,
 }
 
 impl ServerConfig {
     /// The configuration of a server whose socket everybody may use that reaches its folder, with a cache of 64 MiB.
     pub fn new(repository: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> ServerConfig {
         let cache_bytes = Settings::default().cache_bytes;
-        ServerConfig { repository: repository.into(), socket: socket.into(), socket_mode: 0o666, cache_bytes }
+        ServerConfig { repository: repository.into(), socket: socket.into(), socket_mode: 0o666, cache_bytes, source: None }
     }
 }
 
@@ -105,7 +109,8 @@ impl ServerError {
 pub fn main(config: ServerConfig) -> Result<(), ServerError> {
     allow_descriptors();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(2).max_blocking_threads(BLOCKING_THREADS).thread_name("image-server").enable_all();
+    let threads = if config.source.is_some() { BLOCKING_THREADS_OF_CACHE } else { BLOCKING_THREADS };
+    builder.worker_threads(2).max_blocking_threads(threads).thread_name("image-server").enable_all();
     let runtime = builder.build().map_err(ServerError::io("starting threads"))?;
     let result = runtime.block_on(async {
         let catch = |kind| signal(kind).map_err(ServerError::io("catching signals"));
@@ -125,7 +130,11 @@ pub fn main(config: ServerConfig) -> Result<(), ServerError> {
 /// Serves until `stop` is ready, then removes the socket. Connections end with it.
 pub async fn serve(config: ServerConfig, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
     let settings = Settings { cache_bytes: config.cache_bytes, ..Settings::default() };
-    let exports = Arc::new(Exports::new(Repository::open_with(&config.repository, settings)?));
+    let repository = match config.source {
+        Some(source) => Repository::open_cache(&config.repository, settings, source)?,
+        None => Repository::open_with(&config.repository, settings)?,
+    };
+    let exports = Arc::new(Exports::new(repository));
     let place = SocketPlace::take(&config.socket).await?;
     let listener = place.listen(config.socket_mode)?;
     tracing::info!(socket = %config.socket.display(), repository = %config.repository.display(), "serving images");

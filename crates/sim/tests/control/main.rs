@@ -2,6 +2,7 @@
 
 mod commands;
 mod crashes;
+mod hosts;
 mod networks;
 mod seeds;
 mod volumes;

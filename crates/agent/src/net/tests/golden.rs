@@ -5,6 +5,7 @@ use std::path::Path;
 use hostspec::*;
 use model::SecurityGroupId;
 
+use super::super::plan::Neighbourhood;
 use super::super::{Names, table};
 use super::lab::*;
 
@@ -51,14 +52,19 @@ pub fn rich() -> VpcSpec {
     ];
     spec.nics[1].groups = vec![web, ops];
     spec.nics[0].public_ip = Some("203.0.113.9".parse().unwrap());
+    spec.remote = vec![hostspec::RemoteNic { ip: "10.0.3.3".parse().unwrap(), host: OTHER }];
     spec
 }
+
+const OTHER: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 2);
 
 #[test]
 fn the_ruleset_of_a_vpc_reads_as_written() {
     let names = Names::new("gold").unwrap();
+    let machines = [(OTHER, "100.127.0.2".parse().unwrap())].into();
+    let neighbours = Neighbourhood { underlay: "192.0.2.1".parse().unwrap(), machines };
     check("vpc.nft", &table::vpc(&names, &rich(), 1000).to_string());
-    check("machine.nft", &table::machine(&names).to_string());
+    check("machine.nft", &table::machine(&names, Some(&neighbours)).to_string());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod frames;
 mod golden;
 mod groups;
+mod hosts;
 mod lab;
 mod life;
 mod policy;
