@@ -1,6 +1,7 @@
 """Packets between hosts: guests by address and by name, groups, equal ranges, public addresses, and what goes on when things break."""
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import threading
@@ -200,6 +201,33 @@ def test_an_elastic_address_moves_between_guests_on_two_hosts(ec2, red_and_blue)
 def between(one, two, count=5):
     """A ping inside a VPC's namespace on the host of the first guest would be the host's own, so the guest itself pings."""
     return one.shell(f"ping -c {count} -W 2 {two.private} > /dev/null").returncode == 0
+
+
+def test_what_somebody_changes_by_hand_is_put_right_within_ten_seconds_and_told_of(cloud, red_and_blue):
+    networks, _, (one, two) = red_and_blue
+    far = two.host
+    prefix = "p" + hashlib.sha256(os.fsencode(far.state / "host")).hexdigest()[:7]
+    namespace = f"{prefix}-{networks[1].vpc}"
+    damages = [
+        f"nft delete table inet {prefix}-vpc",
+        f"nft flush chain inet {prefix}-vpc entry",
+        "ip link delete overlay",
+        f"ip route delete {one.private}",
+        "ip route flush table main",
+    ]
+    for damage in damages:
+        subprocess.run(["ip", "netns", "exec", namespace, *damage.split()], check=True)
+        began = time.monotonic()
+        answered = lambda: subprocess.run(["ping", "-c", "1", "-W", "1", two.public], capture_output=True).returncode == 0
+        intact = lambda: answered() and f"{prefix}-vpc" in in_namespace(namespace, "nft", "list", "chain", "inet", f"{prefix}-vpc", "entry")
+        conftest.wait_until(lambda: intact() and one.private in in_namespace(namespace, "ip", "route"), 12, f"the repair of {damage}")
+        assert time.monotonic() - began < 11, damage
+        assert between(one, two, 1), damage
+    conftest.wait_until(lambda: "put right" in cloud.command("status").stdout, 15, "word of it")
+
+
+def in_namespace(namespace, *line):
+    return subprocess.run(["ip", "netns", "exec", namespace, *line], capture_output=True, text=True).stdout
 
 
 def test_packets_go_on_while_server_and_agents_are_away(cloud, red_and_blue):

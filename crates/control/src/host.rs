@@ -224,6 +224,7 @@ fn join(tx: &mut Tx<'_>, cloud: &Cloud, new: &NewHost) -> Result<HostId, Failure
         number: 0,
         invitation: None,
         certificate: None,
+        faults: vec![],
         build: None,
     };
     tx.insert(&host).map_err(|error| taken(error, Noun::Host, &new.name))?;

@@ -148,6 +148,7 @@ fn invited(tx: &mut Tx<'_>, cloud: &Cloud, invite: &InviteHost) -> Result<Invite
         number: free_number(tx)?,
         invitation,
         certificate: None,
+        faults: vec![],
         build: None,
     };
     tx.insert(&host).map_err(|error| taken(error, Noun::Host, &invite.name))?;

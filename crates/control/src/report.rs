@@ -114,6 +114,7 @@ impl Cloud {
         let mut next = host.clone();
         next.capacity = Some(capacity);
         next.applied = report.applied;
+        next.faults = report.faults.iter().take(model::HOST_FAULTS_MAX).cloned().collect();
         next.state = if host.state == HostState::Silent { HostState::Up } else { host.state };
         let news =
             next != *host || !changed.is_empty() || report.incarnation != host.incarnation || now.since(host.seen_at) >= SEEN_EVERY_MS;

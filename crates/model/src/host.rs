@@ -44,10 +44,16 @@ pub struct Host {
     /// and until a machine has joined.
     #[serde(default)]
     pub certificate: Option<String>,
+    /// What its agent last said is wrong and concerns no single machine, in words for the operator; at most [`HOST_FAULTS_MAX`].
+    #[serde(default)]
+    pub faults: Vec<String>,
     /// Version of the program that its agent last said it is.
     #[serde(default)]
     pub build: Option<String>,
 }
+
+/// Most faults of a host that are kept.
+pub const HOST_FAULTS_MAX: usize = 32;
 
 /// How a machine becomes a host: by showing a secret that was given to the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,8 +17,8 @@ use anyhow::{Context, Result, bail};
 use control::{Cloud, InviteHost, JoinRefusal};
 use hostspec::{HostReport, HostSpec};
 use link::{
-    ALIVE_EVERY, Answer, Asking, Authority, Incoming, Knock, Line, LinkError, ObjectName, Outgoing, PART_MAX, Purpose, Refusal, Settings, ToHost,
-    ToServer, Token,
+    ALIVE_EVERY, Answer, Asking, Authority, Incoming, Knock, Line, LinkError, ObjectName, Outgoing, PART_MAX, Purpose, Refusal, Settings,
+    ToHost, ToServer, Token,
 };
 use model::{Host, HostId};
 use repository::{Object, Repository};

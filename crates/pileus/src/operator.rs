@@ -160,7 +160,7 @@ impl Operator {
             "hosts": overview.hosts.iter().map(|host| json!({
                 "name": host.name, "zones": host.zones, "state": host.state, "capacity": host.capacity,
                 "generation": host.generation, "applied": host.applied, "underlay": host.underlay, "rack": host.rack, "build": host.build,
-                "connected": reached.contains(&host.id), "seen_ms_ago": now.since(host.seen_at), "reported": host.incarnation != 0,
+                "connected": reached.contains(&host.id), "seen_ms_ago": now.since(host.seen_at), "reported": host.incarnation != 0, "faults": host.faults,
                 "invited": host.invitation.as_ref().is_some_and(|invitation| invitation.until >= now),
             })).collect::<Vec<_>>(),
             "instances": overview.instances_by_state,

@@ -48,7 +48,7 @@ pub fn status(state: &State) -> Result<()> {
         println!(
             "host      {}: {}, {} vCPUs, {} MiB, {} GiB disk, {}, document {} of {}",
             host["name"].as_str().unwrap_or_default(),
-            host["state"].as_str().unwrap_or_default(),
+            crate::host_commands::state_of(host),
             capacity["vcpus"],
             capacity["memory"],
             capacity["disk_gib"],
@@ -56,6 +56,7 @@ pub fn status(state: &State) -> Result<()> {
             host["applied"],
             host["generation"],
         );
+        words_of(&host["faults"]).iter().for_each(|fault| println!("          {fault}"));
     }
     if hosts.len() > 20 {
         println!("          and {} more hosts", hosts.len() - 20);
@@ -67,8 +68,11 @@ pub fn status(state: &State) -> Result<()> {
 }
 
 fn words(list: &Value) -> String {
-    let words: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    words.join(",")
+    words_of(list).join(",")
+}
+
+fn words_of(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// `pileus down`.

@@ -48,7 +48,7 @@ use tokio::sync::Mutex;
 use self::link::{Links, Peer, Whose};
 pub use self::names::{BadName, Names};
 use self::nft::Rules;
-use self::vpc::{Around, Vpc};
+use self::vpc::{Around, Drift, Vpc};
 use crate::guest::{Directory, Guests, Index};
 
 pub(crate) use self::line::fnv as digest;
@@ -94,6 +94,8 @@ pub struct NetReport {
     pub ready: BTreeSet<InterfaceId>,
     /// What went wrong; it is tried again by the next call.
     pub faults: Vec<NetFault>,
+    /// What somebody else had changed and was put right, in words for the operator.
+    pub repaired: Vec<String>,
 }
 
 /// Something that could not be made or removed.
@@ -207,7 +209,10 @@ impl Network {
         let mut state = self.state.lock().await;
         let state = &mut *state;
         if self.doubted.swap(false, Ordering::SeqCst) {
-            (state.machine_verified, state.swept) = (None, None);
+            state.swept = None;
+            if let Some((_, _, when)) = &mut state.machine_verified {
+                *when = when.checked_sub(self.config.verify_after).unwrap_or(*when);
+            }
             state.vpcs.values_mut().for_each(Vpc::doubt);
         }
         let mut report = NetReport::default();
@@ -222,12 +227,16 @@ impl Network {
             }
         }
         let wanted: Vec<&VpcSpec> = spec.networks.iter().filter(|vpc| state.vpcs.contains_key(&vpc.id)).collect();
-        if let Err(e) = self.apply_machine(state, &wanted).await {
-            report.fault(None, format!("the machine's side: {e}"));
+        match self.apply_machine(state, &wanted).await {
+            Ok(drift) => report.repaired(drift.words("the machine's side of the networks")),
+            Err(e) => report.fault(None, format!("the machine's side: {e}")),
         }
         for vpc in wanted {
             match self.apply_vpc(state, vpc).await {
-                Ok(()) => report.ready.extend(vpc.nics.iter().map(|nic| nic.id)),
+                Ok(drift) => {
+                    report.repaired(drift.words(&format!("the network of {}", vpc.id)));
+                    report.ready.extend(vpc.nics.iter().map(|nic| nic.id));
+                }
                 Err(e) => report.fault(Some(vpc.id), e.to_string()),
             }
         }
@@ -279,16 +288,16 @@ impl Network {
     }
 
     /// Rules, pairs, addresses and routes in the machine's own namespace.
-    async fn apply_machine(&self, state: &mut State, wanted: &[&VpcSpec]) -> io::Result<()> {
+    async fn apply_machine(&self, state: &mut State, wanted: &[&VpcSpec]) -> io::Result<Drift> {
         let reaching: Vec<VpcSpec> = wanted.iter().filter(|vpc| plan::reaches_out(vpc)).map(|vpc| outward_only(vpc)).collect();
         if let Some((applied, fabric, when)) = &state.machine_verified
             && *applied == reaching
             && *fabric == state.fabric
             && when.elapsed() < self.config.verify_after
         {
-            return Ok(());
+            return Ok(Drift::default());
         }
-        state.machine_verified = None;
+        let same = state.machine_verified.take().is_some_and(|(applied, fabric, _)| applied == reaching && fabric == state.fabric);
         let alone = reaching.is_empty() && state.neighbours.is_none();
         let rules = if alone { ruleset::Ruleset::default() } else { table::machine(&self.names, state.neighbours.as_deref()) };
         let seen = state.machine_rules.read().await.map_err(io::Error::other)?.clone();
@@ -307,19 +316,20 @@ impl Network {
             }
             peers.insert(veth, Peer { namespace: open.namespace(), mac: names::veth_macs(vpc.vni).1 });
         }
-        state.machine.change(&plan::plan(&seen, &want), &mut numbers, &peers).await?;
+        let changes = plan::plan(&seen, &want);
+        state.machine.change(&changes, &mut numbers, &peers).await?;
         state.machine_verified = Some((reaching, state.fabric.clone(), Instant::now()));
-        Ok(())
+        Ok(if same { Drift { rules: steps.len(), links: changes.len() } } else { Drift::default() })
     }
 
-    async fn apply_vpc(&self, state: &mut State, vpc: &VpcSpec) -> io::Result<()> {
+    async fn apply_vpc(&self, state: &mut State, vpc: &VpcSpec) -> io::Result<Drift> {
         let mtus = vpc.nics.iter().filter_map(|nic| Some((nic.id, *state.mtus.get(&nic.id)?))).collect();
         let around = Around { mtus, neighbours: state.neighbours.clone().filter(|_| !vpc.remote.is_empty()) };
         let open = state.vpcs.get_mut(&vpc.id).ok_or_else(|| io::Error::other("its namespace was not opened"))?;
-        if !open.is(vpc, &around, self.config.verify_after) {
-            open.apply(&self.names, vpc, &around, self.machine.as_fd()).await?;
-        }
-        open.serve(&self.guests)
+        let fresh = open.is(vpc, &around, self.config.verify_after);
+        let drift = if fresh { Drift::default() } else { open.apply(&self.names, vpc, &around, self.machine.as_fd()).await? };
+        open.serve(&self.guests)?;
+        Ok(drift)
     }
 
     /// Removes VPCs that the document does not have. Looks for those that an earlier agent left only now and then.
@@ -440,6 +450,13 @@ impl Network {
 }
 
 impl NetReport {
+    fn repaired(&mut self, words: Option<String>) {
+        let Some(words) = words else { return };
+        tracing::warn!(detail = words, alarm = true, "network put right");
+        metrics::counter!("pileus_network_repairs_total").increment(1);
+        self.repaired.push(words);
+    }
+
     fn fault(&mut self, vpc: Option<VpcId>, detail: String) {
         tracing::warn!(?vpc, detail, "network fault");
         self.faults.push(NetFault { vpc, detail });

@@ -60,6 +60,24 @@ pub struct Around {
     pub neighbours: Option<Arc<plan::Neighbourhood>>,
 }
 
+/// What somebody else had changed, and was put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drift {
+    /// Steps that the packet filter took.
+    pub rules: usize,
+    /// Changes of links, addresses, routes and neighbours.
+    pub links: usize,
+}
+
+impl Drift {
+    /// The same in words; none where nothing was wrong.
+    pub fn words(self, whose: &str) -> Option<String> {
+        let Drift { rules, links } = self;
+        (rules + links > 0)
+            .then(|| format!("{whose} was changed by somebody else and put right: {links} of links and routes, {rules} of rules"))
+    }
+}
+
 impl Vpc {
     /// Takes up the namespace of a VPC, or makes it.
     pub fn open(names: &Names, spec: &VpcSpec, found: Option<OwnedFd>) -> io::Result<Vpc> {
@@ -133,14 +151,15 @@ impl Vpc {
         Ok(self.links.read().await.map_err(io::Error::other)?.0.links.contains_key(OUTSIDE))
     }
 
-    /// Brings the namespace to what the spec says: its name, the rules in one transaction, then links and routes.
-    pub async fn apply(&mut self, names: &Names, spec: &VpcSpec, around: &Around, machine: BorrowedFd<'_>) -> io::Result<()> {
-        self.applied = None;
+    /// Brings the namespace to what the spec says: its name, the rules in one transaction, then links and routes. Gives what
+    /// somebody else had changed since it was last brought to the same.
+    pub async fn apply(&mut self, names: &Names, spec: &VpcSpec, around: &Around, machine: BorrowedFd<'_>) -> io::Result<Drift> {
+        let same = self.applied.take().is_some_and(|(s, a)| s == *spec && a == *around);
         if !netns::is_named(self.namespace.as_fd(), &self.name)? {
             netns::remove(&self.name)?;
             netns::name_again(self.namespace.as_fd(), &self.name)?;
         }
-        self.apply_rules(names, spec).await?;
+        let rules = self.apply_rules(names, spec).await?;
         let (seen, mut numbers) = self.links.read().await.map_err(io::Error::other)?;
         let changes = plan::plan(&seen, &plan::vpc(spec, &around.mtus, around.neighbours.as_deref()));
         if !changes.is_empty() {
@@ -150,10 +169,11 @@ impl Vpc {
         self.links.change(&changes, &mut numbers, &BTreeMap::from([(OVERLAY.to_owned(), travels)])).await?;
         self.applied = Some((spec.clone(), around.clone()));
         self.verified = Some(Instant::now());
-        Ok(())
+        Ok(if same { Drift { rules, links: changes.len() } } else { Drift::default() })
     }
 
-    async fn apply_rules(&mut self, names: &Names, spec: &VpcSpec) -> io::Result<()> {
+    /// Gives the number of steps that it took.
+    async fn apply_rules(&mut self, names: &Names, spec: &VpcSpec) -> io::Result<usize> {
         let mut tries = 0;
         loop {
             let seen = self.rules.read().await.map_err(io::Error::other)?.clone();
@@ -163,11 +183,15 @@ impl Vpc {
                 // Never one that was used before, also when the table was lost and connections still carry its epochs.
                 want = table::vpc(names, spec, current.wrapping_add(1).max(now_epoch()).max(1));
             }
-            match self.rules.change(&ruleset::steps(&seen, &want), &want).await {
+            let steps = ruleset::steps(&seen, &want);
+            match self.rules.change(&steps, &want).await {
                 // Somebody else changed the rules between our reading and writing.
                 Err(e) if e.is_restart() && tries < MOST_RESTARTS => tries += 1,
                 Err(e) => return Err(io::Error::other(e)),
-                Ok(()) => return self.forget(&table::pairs_gone(&seen, &want)).await,
+                Ok(()) => {
+                    self.forget(&table::pairs_gone(&seen, &want)).await?;
+                    return Ok(steps.len());
+                }
             }
         }
     }

@@ -168,6 +168,25 @@ fn a_public_address_is_reached_from_the_other_host_and_its_guests_and_moves_ther
 }
 
 #[test]
+fn what_somebody_removed_between_hosts_is_made_again_and_told_of() {
+    let labs = two();
+    let [one, two] = split(1);
+    both(&labs, &one, &two);
+    let (a, _b) = (labs[0].guest(&one, 0), labs[1].guest(&two, 0));
+    let fdb = "bridge fdb del 02:fd:c0:00:02:02 dev overlay dst 192.0.2.2";
+    for damage in ["ip link del overlay", "ip route del 10.0.0.6", fdb, "ip neigh flush all nud permanent", "ip link set overlay down"] {
+        labs[0].in_vpc(&one, damage);
+        let report = labs[0].apply(&document(0, from_ref(&one), &[]));
+        assert_eq!((report.faults, report.repaired.len()), (vec![], 1), "after {damage}");
+        assert!(a.pings("10.0.0.6"), "after {damage}");
+    }
+    let link = labs[0].in_machine("ip -o link | grep -o '[a-z0-9]*-fabric'");
+    labs[0].in_machine(&format!("ip link del {link}"));
+    assert_eq!(labs[0].apply(&document(0, from_ref(&one), &[])).repaired.len(), 1);
+    assert!(labs[0].in_machine("ip -br link").contains("fabric"));
+}
+
+#[test]
 fn nothing_between_hosts_is_left_after_the_last_document() {
     let labs = two();
     let [one, two] = split(1);

@@ -60,9 +60,12 @@ fn what_somebody_removed_is_made_again() {
         "ip link del outside".to_owned(),
         "ip neigh flush all nud permanent".to_owned(),
     ];
+    assert_eq!(lab.apply(&document).repaired, Vec::<String>::new(), "nothing was changed by anybody");
     for damage in damages {
         lab.in_vpc(&spec, &damage);
-        lab.applied(&document);
+        let report = lab.apply(&document);
+        assert_eq!(report.faults, vec![]);
+        assert!(report.repaired.iter().any(|words| words.contains("put right")), "after {damage}: {report:?}");
         let (a, b) = (lab.guest(&spec, 0), lab.guest(&spec, 1));
         assert!(a.pings("10.0.0.6") && b.pings("10.0.0.5") && a.pings("10.0.0.1"), "after {damage}");
         assert!(a.pings("203.0.113.1"), "after {damage}");

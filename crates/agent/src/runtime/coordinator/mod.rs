@@ -5,7 +5,7 @@
 
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,16 @@ const COALESCE: Duration = Duration::from_millis(3);
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// Time between two looks at everything, in case that something was not pushed.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// A look that is due while another is under way is asked for again after so long.
+const LOOK_SOONEST: Duration = Duration::from_millis(100);
+/// Time between two looks at the networks, which others may have changed by hand, and how much longer than a look itself it is
+/// at least: very large networks take no more than a tenth of a processor for it.
+const NETWORK_LOOK_EVERY: Duration = Duration::from_secs(5);
+const NETWORK_LOOK_REST: u32 = 10;
+/// How long it is told that a network was put right.
+const REPAIR_TOLD_FOR: Duration = Duration::from_secs(600);
+/// Repairs that are told of at once; older ones give way.
+const REPAIRS_TOLD: usize = 16;
 /// Time that machines have to finish the step that they are in when the agent ends.
 const FAREWELL: Duration = Duration::from_secs(30);
 
@@ -118,6 +128,9 @@ pub struct Coordinator {
     network: Option<Arc<HostSpec>>,
     network_ready: BTreeSet<InterfaceId>,
     network_looked: Instant,
+    network_began: Instant,
+    network_took: Duration,
+    repairs: VecDeque<(Instant, String)>,
     network_faults: Vec<String>,
     network_tries: u32,
     network_retry_at_ms: i64,
@@ -168,6 +181,9 @@ impl Coordinator {
             network: None,
             network_ready: BTreeSet::new(),
             network_looked: Instant::now(),
+            network_began: Instant::now(),
+            network_took: Duration::ZERO,
+            repairs: VecDeque::new(),
             network_faults: vec![],
             network_tries: 0,
             network_retry_at_ms: 0,
@@ -229,7 +245,7 @@ impl Coordinator {
         for change in changes {
             self.hand_out(change, &spec);
         }
-        if self.network_looked.elapsed() >= LOOK_EVERY && self.network.is_some() {
+        if self.network_looked.elapsed() >= self.network_pause() && self.network.is_some() {
             // Somebody else's `nft flush` or `ip link del` is repaired although no document changed.
             self.apply_network(spec);
         }
@@ -237,6 +253,10 @@ impl Coordinator {
         if self.report_at.is_some_and(|at| at <= Instant::now()) || self.last_report.elapsed() >= REPORT_EVERY {
             self.report();
         }
+    }
+
+    fn network_pause(&self) -> Duration {
+        NETWORK_LOOK_EVERY.max(self.network_took * NETWORK_LOOK_REST)
     }
 
     fn inspect_network(&mut self) {
@@ -297,7 +317,8 @@ impl Coordinator {
             now + Duration::from_millis(wait as u64)
         });
         let report = self.report_at.unwrap_or(self.last_report + REPORT_EVERY);
-        retry.into_iter().chain([report, now + LOOK_EVERY]).min().unwrap_or(now + LOOK_EVERY)
+        let network = (self.network_looked + self.network_pause()).max(now + LOOK_SOONEST);
+        retry.into_iter().chain([report, network, now + LOOK_EVERY]).min().unwrap_or(now + LOOK_EVERY)
     }
 
     fn take_document(&mut self) {
@@ -473,6 +494,7 @@ impl Coordinator {
             return;
         }
         self.busy.insert(Subject::Network, ());
+        self.network_began = Instant::now();
         let host = self.host.clone();
         self.jobs.spawn(async move {
             let report = host.network.apply(&spec).await;
@@ -538,6 +560,9 @@ impl Coordinator {
 
     fn finish_network(&mut self, spec: Arc<HostSpec>, report: NetReport) {
         self.network_looked = Instant::now();
+        self.network_took = self.network_began.elapsed();
+        self.repairs.extend(report.repaired.into_iter().map(|words| (self.network_looked, words)));
+        self.repairs.drain(..self.repairs.len().saturating_sub(REPAIRS_TOLD));
         self.network_ready = report.ready;
         self.network_faults = report.faults.into_iter().map(|fault| fault.detail).collect();
         if self.network_faults.is_empty() {

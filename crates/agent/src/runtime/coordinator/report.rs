@@ -5,7 +5,7 @@ use model::InstanceId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Coordinator, REPORT_EVERY, Subject, VolumeTrouble};
+use super::{Coordinator, REPAIR_TOLD_FOR, REPORT_EVERY, Subject, VolumeTrouble};
 
 impl Coordinator {
     /// Sends a report; one that finds its reader behind is followed by another soon.
@@ -84,6 +84,8 @@ impl Coordinator {
 
     fn host_faults(&self) -> Vec<String> {
         let mut out = self.network_faults.clone();
+        let told = self.repairs.iter().filter(|(at, _)| at.elapsed() < REPAIR_TOLD_FOR);
+        out.extend(told.map(|(at, words)| format!("{} minutes ago {words}", at.elapsed().as_secs() / 60)));
         out.extend(self.server_fault.iter().map(|t| format!("image server: {t}")));
         out.extend(self.image_faults.iter().map(|(id, t)| format!("{id}: {t}")));
         let absent = self.troubles.iter().filter(|(id, _)| !self.volumes.contains_key(id));
