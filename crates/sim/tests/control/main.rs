@@ -1,8 +1,10 @@
 //! The real control plane and a real database over simulated hosts.
 
+mod audit;
 mod commands;
 mod crashes;
 mod networks;
+mod roles;
 mod seeds;
 mod volumes;
 mod world;
