@@ -4,6 +4,8 @@
 //! chain. A row that is edited, deleted, added or moved changes the digest of its run. What is not sealed yet, and seals cut off
 //! at the end, show only by comparison with a head that was noted elsewhere; [`Cloud::verify_audit`] tells the head.
 
+use std::time::Duration;
+
 use model::{Error, Event, EventId, Millis, SEALED_AFTER_MS, Seal, What};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -14,7 +16,11 @@ use crate::auth::{Caller, Target};
 use crate::{Cloud, Failure};
 
 /// Events of one seal at most: small enough that a transaction with them holds nobody up.
-const RUN_MAX: u32 = 1_000;
+const RUN_MAX: u32 = 250;
+/// Pause between two looks for events that are old enough.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Pause between two runs, so that calls have the writer for themselves meanwhile: 20 runs a second keep up with 5,000 calls.
+const BETWEEN_RUNS: Duration = Duration::from_millis(50);
 /// Events that one look-up reads at most; a page that found less goes on from there.
 const READ_MAX: usize = 10_000;
 /// Events read at a time.
@@ -118,6 +124,20 @@ impl Cloud {
         self.read(caller, vec![Target::any()], move |tx, cx| lookup(tx, cx.caller.account(), &asked)).await
     }
 
+    /// Seals the trail until the task is dropped. Another control plane may be at it too, and then one of the two tries in vain.
+    pub async fn seal_trail(&self) {
+        loop {
+            match self.seal_audit().await {
+                Ok(0) => tokio::time::sleep(LOOK_EVERY).await,
+                Ok(_) => tokio::time::sleep(BETWEEN_RUNS).await,
+                Err(error) => {
+                    tracing::warn!(%error, "the audit trail could not be sealed; it is tried again");
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            }
+        }
+    }
+
     /// Seals the next run of events that are old enough, and says how many they are.
     pub async fn seal_audit(&self) -> Result<u64, Error> {
         let cloud = self.clone();
@@ -171,7 +191,8 @@ impl Cloud {
         let Ok(kept) = self.opened_digest(&seal) else {
             return Ok(Checked::Broken(format!("seal {number} is not this installation's, or was changed")));
         };
-        let events = tx.event_run(after, Some(seal.last), RUN_MAX + 1)?;
+        // One more than there should be: whatever else lies between shows.
+        let events = tx.event_run(after, Some(seal.last), u32::try_from(seal.events).unwrap_or(u32::MAX - 1).saturating_add(1))?;
         let digest = self.digest_of(before, &events)?;
         if digest == kept && events.len() as u64 == seal.events {
             return Ok(Checked::Good { last: seal.last, events: seal.events, digest });

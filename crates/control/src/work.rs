@@ -31,8 +31,6 @@ const RETRY_MS: (i64, i64) = (1_000, 60_000);
 const TOKEN_KEPT_MS: i64 = 24 * 3_600_000;
 /// How often old client tokens are looked for.
 const TOKEN_SWEEP: Duration = Duration::from_secs(60);
-/// Runs of the audit trail that are sealed at a time: 100,000 events a minute keep up with 1,600 calls a second.
-const SEALS_AT_ONCE: usize = 100;
 /// Client tokens forgotten in one transaction.
 const TOKEN_BATCH: u32 = 1_000;
 
@@ -57,7 +55,6 @@ impl Cloud {
             if swept.elapsed() >= TOKEN_SWEEP {
                 swept = tokio::time::Instant::now();
                 self.forget_tokens().await;
-                self.seal_all_audit().await;
             }
         }
     }
@@ -191,20 +188,6 @@ impl Cloud {
             }
         }
         Ok(())
-    }
-
-    /// Seals what is old enough of the audit trail. Another control plane may be at it too, and then one of the two tries in vain.
-    async fn seal_all_audit(&self) {
-        for _ in 0..SEALS_AT_ONCE {
-            match self.seal_audit().await {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "the audit trail could not be sealed");
-                    return;
-                }
-            }
-        }
     }
 
     async fn forget_tokens(&self) {

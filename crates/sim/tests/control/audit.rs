@@ -38,14 +38,13 @@ async fn seals_hold_over_what_was_written_and_follow_each_other() {
 async fn a_row_that_is_edited_deleted_or_added_is_found() {
     for change in ["edited", "deleted", "added"] {
         let (world, events) = sealed().await;
-        let mut victim = events[2].clone();
+        let victim = events[2].clone();
+        let mut edited = victim.clone();
+        if let What::Call { user, .. } = &mut edited.what {
+            *user = "somebody-else".to_owned();
+        }
         let done = world.store.write(move |tx| match change {
-            "edited" => {
-                if let What::Call { user, .. } = &mut victim.what {
-                    *user = "somebody-else".to_owned();
-                }
-                tx.update(&victim)
-            }
+            "edited" => tx.update(&edited),
             "deleted" => tx.delete::<Event>(victim.id).map(|_| ()),
             _ => tx.insert(&Event { id: EventId::from_u64(victim.id.as_u64() + 1), ..victim.clone() }),
         });
