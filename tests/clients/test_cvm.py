@@ -21,6 +21,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.cvm.v20170312 import cvm_client, models as cvm
+from tencentcloud.cloudaudit.v20190319 import cloudaudit_client, models as cloudaudit
 from tencentcloud.sts.v20180813 import models as sts, sts_client
 from tencentcloud.tag.v20180813 import models as tags, tag_client
 from tencentcloud.vpc.v20170312 import models as vpc, vpc_client
@@ -35,6 +36,7 @@ SERVICES = {
     "cbs": (cbs_client.CbsClient, cbs),
     "sts": (sts_client.StsClient, sts),
     "tag": (tag_client.TagClient, tags),
+    "cloudaudit": (cloudaudit_client.CloudauditClient, cloudaudit),
 }
 
 

@@ -54,6 +54,7 @@ fn metadata() -> GuestMetadata {
         private_ip: Ipv4Addr::UNSPECIFIED,
         public_ip: None,
         security_groups: vec![],
+        role: None,
     }
 }
 

@@ -140,6 +140,8 @@ fn image() -> NewImage {
 
 fn launch(image: model::ImageId) -> RunInstances {
     RunInstances {
+        template: None,
+        role: None,
         image,
         instance_type: "t3.nano".to_owned(),
         min_count: 1,

@@ -7,12 +7,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 use model::{
-    AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, Interface, InterfaceId,
-    KeyPair, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
+    AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, InstanceRole, Interface,
+    InterfaceId, KeyPair, LaunchTemplate, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc,
+    matches_pattern,
 };
 use store::Tx;
 
 use crate::auth::{Caller, Target};
+use crate::instance_role::InstanceRoleView;
 use crate::interface_view::{InterfaceView, interface_views};
 use crate::launch::Launched;
 use crate::{Cloud, Failure};
@@ -211,6 +213,8 @@ pub struct InstanceView {
     pub interfaces: Vec<InterfaceView>,
     /// The image, unless its row is gone.
     pub image: Option<Image>,
+    /// Its role.
+    pub role: Option<InstanceRoleView>,
 }
 
 /// A public address with the interface that it is translated to.
@@ -415,6 +419,13 @@ listing!(KeyPair, model::KeyPairId, KeyPair, |tx, account| Ok(tx.key_pair_list(a
     _ => tag_values(&key.tags, field),
 });
 
+listing!(LaunchTemplate, model::LaunchTemplateId, LaunchTemplate, |tx, account| Ok(tx.launch_template_list(account)?), |row, field| {
+    match field {
+        Field::Name => vec![row.name.clone()],
+        _ => tag_values(&row.tags, field),
+    }
+});
+
 listing!(Image, ImageId, Image, |tx, account| Ok(available(tx.image_list_visible(account)?)), |image, field| match field {
     Field::Name => vec![image.name.clone()],
     Field::Description => vec![image.description.clone()],
@@ -551,6 +562,10 @@ pub(crate) fn views(tx: &Tx<'_>, instances: Vec<Instance>) -> Result<Vec<Instanc
             volumes.entry(instance).or_default().push(volume);
         }
     }
+    let mut roles = HashMap::new();
+    for held in tx.get_many::<InstanceRole>(&instances.iter().filter_map(|i| i.guest.role).collect::<Vec<_>>())? {
+        roles.insert(held.instance, crate::instance_role::view(tx, held)?);
+    }
     let view = |instance: Instance| {
         let mut interfaces = interfaces.remove(&instance.id).unwrap_or_default();
         interfaces.sort_by_key(|view| (view.interface.index, view.interface.id));
@@ -560,7 +575,8 @@ pub(crate) fn views(tx: &Tx<'_>, instances: Vec<Instance>) -> Result<Vec<Instanc
         let groups = primary.map(|view| view.groups.clone()).unwrap_or_default();
         let volumes = volumes.remove(&instance.id).unwrap_or_default();
         let image = images.get(&instance.image).cloned();
-        InstanceView { instance, interface, address, volumes, groups, interfaces, image }
+        let role = roles.remove(&instance.id);
+        InstanceView { instance, interface, address, volumes, groups, interfaces, image, role }
     };
     Ok(instances.into_iter().map(view).collect())
 }

@@ -17,14 +17,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hostspec::{
-    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SubnetSpec,
-    VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestRole, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec,
+    SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
 use model::{
-    Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, Interface, InterfaceId, MIB, NetworkAcl, Noun,
-    Peer, SecurityGroup, SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase, Vpc, VpcId, acl_of, ways_out,
+    Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, InstanceProfile, InstanceRole, InstanceRoleId,
+    Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, SecurityGroup, SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase,
+    Vpc, VpcId, acl_of, ways_out,
 };
 use store::{FeedError, Tx};
 use tokio::sync::watch;
@@ -261,14 +262,14 @@ struct Rendering {
 /// A machine of a document: taken over from the document before, or to be made from its rows.
 enum Machine {
     Kept(Box<(VmSpec, Vec<(VpcId, NicSpec)>)>),
-    New(Box<Rows>),
+    New(Box<(Rows, Option<GuestRole>)>),
 }
 
 impl Machine {
     fn image(&self) -> ImageId {
         match self {
             Machine::Kept(kept) => kept.0.metadata.image,
-            Machine::New(rows) => rows.instance.image,
+            Machine::New(rows) => rows.0.instance.image,
         }
     }
 
@@ -276,12 +277,14 @@ impl Machine {
     fn networks(&self) -> Vec<(VpcId, &[SecurityGroupId])> {
         match self {
             Machine::Kept(kept) => kept.1.iter().map(|(vpc, nic)| (*vpc, nic.groups.as_slice())).collect(),
-            Machine::New(rows) => rows.interfaces.iter().map(|nic| (nic.vpc, nic.groups.as_slice())).collect(),
+            Machine::New(rows) => rows.0.interfaces.iter().map(|nic| (nic.vpc, nic.groups.as_slice())).collect(),
         }
     }
 
-    fn read(tx: &Tx<'_>, id: InstanceId) -> Result<Machine, Failure> {
-        Ok(Machine::New(Box::new(Rows::read(tx, id)?)))
+    fn read(tx: &Tx<'_>, cloud: &Cloud, id: InstanceId) -> Result<Machine, Failure> {
+        let rows = Rows::read(tx, id)?;
+        let role = rows.instance.guest.role.map(|role| guest_role(tx, cloud, role)).transpose()?.flatten();
+        Ok(Machine::New(Box::new((rows, role))))
     }
 }
 
@@ -331,7 +334,7 @@ impl Rendering {
         let mut machines = Vec::new();
         for (id, asked) in tx.instance_asked_on_host(id)? {
             let kept = before.as_ref().and_then(|before| before.machine(id, asked));
-            machines.push((kept.map_or_else(|| Machine::read(tx, id), Ok)?, asked));
+            machines.push((kept.map_or_else(|| Machine::read(tx, cloud, id), Ok)?, asked));
         }
         let mut volumes = Vec::new();
         for (id, asked) in tx.volume_asked_of_host(id)? {
@@ -377,8 +380,11 @@ impl Rendering {
             let (vm, its) = match machine {
                 Machine::Kept(kept) => *kept,
                 Machine::New(rows) => {
+                    let (rows, role) = *rows;
                     let its = rows.interfaces.iter().map(|interface| (interface.vpc, rows.nic(interface))).collect();
-                    (self.vm(*rows), its)
+                    let mut vm = self.vm(rows);
+                    vm.metadata.role = role;
+                    (vm, its)
                 }
             };
             vms.push(vm);
@@ -464,6 +470,7 @@ impl Rendering {
             private_ip: interface.ip,
             public_ip: rows.public_ip(interface, interface.ip),
             security_groups: self.group_names(interface),
+            role: None,
         }
     }
 
@@ -537,6 +544,26 @@ impl Network {
         rules.sort_by_key(|rule| rule.priority);
         GroupSpec { id: group.id, rules, members: self.members.get(&group.id).cloned().unwrap_or_default() }
     }
+}
+
+/// The role of an instance with its key open, as the guest reads it; none when there is no such role any more.
+fn guest_role(tx: &Tx<'_>, cloud: &Cloud, id: InstanceRoleId) -> Result<Option<GuestRole>, Failure> {
+    let Some(held) = tx.get::<InstanceRole>(id)? else { return Ok(None) };
+    let Some(key) = held.key else { return Ok(None) };
+    let profile = match held.source {
+        RoleSource::Profile(id) => tx.get::<InstanceProfile>(id)?.map(|profile| (profile.name, profile.id.to_string())),
+        RoleSource::Role(_) => None,
+    };
+    Ok(Some(GuestRole {
+        secret: cloud.role_secret(&key)?,
+        name: key.role_name,
+        profile,
+        key: key.id,
+        token: key.token,
+        made_at: key.made_at.timestamp().to_string(),
+        expires_at: key.expires_at.timestamp().to_string(),
+        expires_unix: key.expires_at.0 / 1_000,
+    }))
 }
 
 fn peer_group(peer: Peer) -> Option<SecurityGroupId> {

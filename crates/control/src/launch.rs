@@ -11,8 +11,9 @@ use std::net::Ipv4Addr;
 
 use model::{
     Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, InstanceType,
-    Interface, Noun, Phase, ROOT_DEVICE, ReservationId, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags,
-    VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
+    Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS,
+    SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags,
+    check_hostname, check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -22,12 +23,13 @@ use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::fleet::Wanted;
 use crate::instance::check_description;
+use crate::instance_role::{associate, check_pass, chosen};
 use crate::interface::{NewInterface, interface_of};
 use crate::launch_nics::LaunchNics;
 use crate::placement::Cost;
 use crate::run::{Command, Cx};
 use crate::subnet::{default_subnets, subnet_of};
-use crate::volume::{New, NewVolume, check_quota, device_for};
+use crate::volume::{New, check_quota, device_for};
 use crate::work::wake_instance;
 
 /// Most instances of one call (ECS and CVM document 100; EC2 leaves it to the quota).
@@ -38,6 +40,8 @@ const PROPOSALS_MAX: usize = 64;
 /// Launches instances.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunInstances {
+    /// The launch template that said a part of this, and the number of its version.
+    pub template: Option<(LaunchTemplateId, u64)>,
     /// The image.
     pub image: ImageId,
     /// Name of the instance type in any scheme; it is shown by this name where the scheme has it.
@@ -79,6 +83,8 @@ pub struct RunInstances {
     pub root_deleted: bool,
     /// Further volumes of each instance.
     pub volumes: Vec<NewVolume>,
+    /// Role whose keys their guests are given.
+    pub role: Option<RoleChoice>,
     /// Whether they start at once; otherwise they are made stopped, with their capacity reserved and no public address.
     pub running: bool,
     /// Attributes.
@@ -127,7 +133,16 @@ impl Command for RunInstances {
         targets.extend(self.subnet.map(|id| named(format!("subnet/{id}"))));
         targets.extend(self.groups.iter().map(|id| named(format!("security-group/{id}"))));
         targets.extend(self.key_name.iter().map(|name| named(format!("key-pair/{name}"))));
+        targets.extend(self.template.iter().map(|(id, _)| named(format!("launch-template/{id}"))));
         Ok(targets)
+    }
+
+    fn authorize(&self, tx: &Tx<'_>, cx: &Cx<'_>, targets: &[Target]) -> Result<(), Failure> {
+        cx.cloud.authorize(cx.caller, targets)?;
+        match &self.role {
+            Some(choice) => chosen(tx, cx.caller.account(), choice)?.1.map_or(Ok(()), |role| check_pass(cx, &role)),
+            None => Ok(()),
+        }
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Launched, Failure> {
@@ -157,6 +172,43 @@ impl Plan {
 }
 
 impl RunInstances {
+    /// A launch of so many instances of which these things are said.
+    ///
+    /// # Errors
+    /// Refuses settings without an image or an instance type.
+    pub fn of(settings: LaunchSettings, min_count: u32, max_count: u32) -> Result<RunInstances, Error> {
+        Ok(RunInstances {
+            template: None,
+            image: settings.image.ok_or(Error::MissingParameter { name: "ImageId" })?,
+            instance_type: settings.instance_type.ok_or(Error::MissingParameter { name: "InstanceType" })?,
+            min_count,
+            max_count,
+            zone: settings.zone,
+            subnet: settings.subnet,
+            groups: settings.groups,
+            group_names: settings.group_names,
+            private_ip: settings.private_ip,
+            public_address: settings.public_address,
+            key_name: settings.key_name,
+            password_hash: settings.password_hash,
+            user_data: settings.user_data,
+            names: settings.name.into_iter().collect(),
+            description: settings.description.unwrap_or_default(),
+            hostnames: settings.hostname.into_iter().collect(),
+            root_size: settings.root.size,
+            root_kind: settings.root.kind.unwrap_or_default(),
+            root_deleted: settings.root.deleted.unwrap_or(true),
+            volumes: settings.volumes,
+            role: settings.role,
+            nics: LaunchNics::default(),
+            running: true,
+            attributes: settings.attributes.attributes(),
+            tags: settings.tags,
+            volume_tags: settings.volume_tags,
+            interface_tags: settings.interface_tags,
+        })
+    }
+
     fn check(&self) -> Result<(), Error> {
         if self.min_count == 0 || self.min_count > self.max_count || self.max_count > LAUNCH_MAX {
             return Err(Error::invalid("MaxCount", format!("counts must be 1 to {LAUNCH_MAX}, the least not above the most")));
@@ -215,6 +267,7 @@ impl RunInstances {
             public_key: key.map(|key| key.public_key),
             password_hash: self.password_hash.clone(),
             user_data: self.user_data.clone(),
+            role: None,
         };
         let root_size = self.root_size(&image)?;
         let disk = Gib(self.volumes.iter().fold(root_size.0, |sum, volume| sum.saturating_add(volume.size.0)));
@@ -293,6 +346,8 @@ impl RunInstances {
         if automatic_address && self.running {
             give_automatic(tx, cx, interface.id)?;
         }
+        let mut guest = plan.guest.clone();
+        guest.role = self.role.as_ref().map(|choice| associate(tx, cx, id, choice)).transpose()?.map(|held| held.id);
         let instance = Instance {
             id,
             account: cx.caller.account(),
@@ -312,7 +367,7 @@ impl RunInstances {
             name: of_index(&self.names, index).cloned().unwrap_or_default(),
             description: self.description.clone(),
             hostname: of_index(&self.hostnames, index).cloned().unwrap_or_else(|| default_hostname(interface.ip)),
-            guest: plan.guest.clone(),
+            guest,
             attributes: self.attributes.clone(),
             goal: if self.running { Goal::Running } else { Goal::Stopped { keep_capacity: true, grace_seconds: 0 } },
             phase: if self.running { Phase::Launching { until: cx.now.after(START_DEADLINE_MS) } } else { Phase::Stopped },

@@ -4,6 +4,7 @@
 mod account;
 mod action;
 mod address;
+mod audit;
 mod auth;
 mod clock;
 mod cloud;
@@ -16,6 +17,8 @@ mod hosts;
 mod ids;
 mod image;
 mod instance;
+mod instance_profile;
+mod instance_role;
 mod instances;
 mod interface;
 mod interface_plug;
@@ -23,6 +26,7 @@ mod interface_view;
 mod key_pair;
 mod launch;
 mod launch_nics;
+mod launch_template;
 mod machine;
 mod many;
 mod neighbours;
@@ -57,6 +61,7 @@ pub use address::{
     AddressRef, AllocateAddress, AssociateAddress, AssociateTo, DisassociateAddress, GivePublicAddress, GivesWay, ModifyAddress,
     ReleaseAddress,
 };
+pub use audit::{Attribute, AuditState, Lookup, Trail, is_read_only};
 pub use auth::{Caller, Principal, Target, Who};
 pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
@@ -72,13 +77,20 @@ pub use image::NewImage;
 pub use instance::{
     ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
 };
+pub use instance_profile::{AddRoleToProfile, CreateInstanceProfile, DeleteInstanceProfile, RemoveRoleFromProfile};
+pub use instance_role::{InstanceRoleView, RoleBefore, SetInstanceRole};
 pub use interface::{CreateInterface, DeleteInterface, ModifyInterface, NewInterface};
 pub use interface_plug::{AttachInterface, DetachInterface, MoveInterface, Plugged};
 pub use interface_view::InterfaceView;
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use launch_nics::{FurtherNic, LaunchNics, WhichNic};
+pub use launch_template::{
+    CreateLaunchTemplate, CreateLaunchTemplateVersion, DeleteLaunchTemplate, DeleteLaunchTemplateVersion, ModifyLaunchTemplate,
+    TemplateRef, VersionView,
+};
 pub use many::Many;
+pub use model::NewVolume;
 pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
 pub use network_acl::{AclChange, AclSubnet, AssociateNetworkAcl, ChangeAclEntry, CreateNetworkAcl, DeleteNetworkAcl, NetworkAclView};
 pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath, DeletePathAnalysis};
@@ -104,4 +116,4 @@ pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};
-pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, NewVolume};
+pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes};

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use model::policy::{AccessRequest, Decision, Document, evaluate};
 use model::{
-    AccountId, Error, Millis, Noun, Permissions, Role, RoleId, SESSION_MIN_SECONDS, User, UserId, check_document, check_session_name,
+    AccountId, Error, InstanceId, InstanceRole, InstanceRoleId, Millis, Noun, Permissions, ROLE_KEY_SECONDS, Role, RoleId, RoleKey,
+    SESSION_MIN_SECONDS, User, UserId, check_document, check_session_name,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use store::{StoreError, Tx};
 
 use crate::account::taken;
 use crate::auth::{Caller, Principal, Target, Who, documents_of_user, who_is};
+use crate::instance_role::role_of;
 use crate::permission::{documents_of, role};
 use crate::run::{Command, Cx, Options};
 use crate::{Cloud, Failure};
@@ -144,6 +146,11 @@ impl Command for DeleteRole {
             let by = own.chain(row.permissions.attached.iter().map(ToString::to_string)).take(10).collect();
             return Err(Error::InUse { noun: Noun::Role, id: self.name.clone(), by }.into());
         }
+        let profiles = tx.instance_profile_list(row.account)?.into_iter().filter(|profile| profile.role == Some(row.id));
+        let by: Vec<String> = profiles.map(|profile| profile.name).take(10).collect();
+        if !by.is_empty() {
+            return Err(Error::InUse { noun: Noun::Role, id: self.name.clone(), by }.into());
+        }
         tx.delete::<Role>(row.id)?;
         Ok(())
     }
@@ -260,8 +267,24 @@ struct Token {
 /// Whom a token acts for.
 #[derive(Serialize, Deserialize)]
 enum Actor {
-    Role { role: RoleId, session: String },
+    Role {
+        role: RoleId,
+        session: String,
+    },
     User(UserId),
+    /// The guest of an instance, as long as this association means this role.
+    Instance {
+        held: InstanceRoleId,
+        role: RoleId,
+        instance: InstanceId,
+    },
+}
+
+/// Whether a bearer is remembered. That of an instance is looked up each time: its key ends with what many commands end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    UntilRightsChange,
+    No,
 }
 
 /// Why a token does not let its bearer in.
@@ -298,6 +321,20 @@ impl Cloud {
         }
     }
 
+    /// A new key of a role for the guest of an instance.
+    pub(crate) fn role_key(&self, role: &Role, held: InstanceRoleId, instance: InstanceId, now: Millis) -> Result<RoleKey, Error> {
+        let key = self.temporary_key(Actor::Instance { held, role: role.id, instance }, ROLE_KEY_SECONDS, None)?;
+        let token = key.token.expose_secret().to_owned();
+        Ok(RoleKey { id: key.id, token, role_name: role.name.clone(), made_at: now, expires_at: key.expires_at })
+    }
+
+    /// The secret of a key of an instance, which its token holds.
+    pub(crate) fn role_secret(&self, key: &RoleKey) -> Result<String, Error> {
+        let text = self.master().open(&key.id, &key.token).map_err(|error| self.internal("open the key of an instance", &error))?;
+        let token: Token = serde_json::from_str(text.expose_secret()).map_err(|error| self.internal("read a token", &error))?;
+        Ok(token.secret)
+    }
+
     fn temporary_key(&self, actor: Actor, seconds: u32, policy: Option<String>) -> Result<TemporaryKey, Error> {
         let (id, secret, _) = self.new_key()?;
         let id = id.replacen("AKIA", TEMPORARY_PREFIX, 1);
@@ -319,8 +356,11 @@ impl Cloud {
         let principal = match principal {
             Some(principal) => principal,
             None => {
-                let opened = Arc::new(self.opened(access_key, token).await?);
-                self.principals().put(name, opened.clone(), epoch);
+                let (opened, kept) = self.opened(access_key, token).await?;
+                let opened = Arc::new(opened);
+                if kept == Kept::UntilRightsChange {
+                    self.principals().put(name, opened.clone(), epoch);
+                }
                 opened
             }
         };
@@ -330,10 +370,14 @@ impl Cloud {
         }
     }
 
-    async fn opened(&self, access_key: &str, token: &str) -> Result<Principal, TokenError> {
+    async fn opened(&self, access_key: &str, token: &str) -> Result<(Principal, Kept), TokenError> {
         let text = self.master().open(access_key, token).map_err(|_| TokenError::Invalid)?;
         let token: Token = serde_json::from_str(text.expose_secret()).map_err(|_| TokenError::Invalid)?;
         let Token { secret, actor, expires_at, policy } = token;
+        let kept = match actor {
+            Actor::Role { .. } | Actor::User(_) => Kept::UntilRightsChange,
+            Actor::Instance { .. } => Kept::No,
+        };
         let found = self.store().read(move |tx| match &actor {
             Actor::Role { role, session } => {
                 let Some(row) = tx.get::<Role>(*role)? else { return Ok(None) };
@@ -346,12 +390,19 @@ impl Cloud {
                 let documents = documents_of_user(tx, &user)?;
                 Ok(Some((user.account, who_is(user), documents)))
             }
+            Actor::Instance { held, role, instance } => {
+                let Some(held) = tx.get::<InstanceRole>(*held)? else { return Ok(None) };
+                let Some(row) = role_of(tx, held.source)?.filter(|row| row.id == *role) else { return Ok(None) };
+                let documents = documents_of(tx, &row.permissions)?;
+                let who = Who::Session { role: row.id, role_name: row.name, session: instance.to_string() };
+                Ok(Some((row.account, who, Some(documents))))
+            }
         });
         let failed = |error: StoreError| TokenError::Failed(self.internal("read whom a token acts for", &error));
         let (account, who, documents) = found.await.map_err(failed)?.ok_or(TokenError::Invalid)?;
         let rights = self.grant(documents, policy.as_deref()).map_err(TokenError::Failed)?;
         let (access_key, secret) = (access_key.to_owned(), SecretString::from(secret));
-        Ok(Principal { account, who, access_key, expires_at: Some(expires_at), secret, rights })
+        Ok((Principal { account, who, access_key, expires_at: Some(expires_at), secret, rights }, kept))
     }
 
     /// A role of the caller's account.

@@ -1,8 +1,8 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, NetworkAcl, NetworkPath, Noun, PathAnalysis,
-    RouteTable, SecurityGroup, Subnet, Tags, Volume, Vpc, add_tags,
+    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkAcl, NetworkPath, Noun,
+    PathAnalysis, RouteTable, SecurityGroup, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -145,7 +145,8 @@ tagged!(
     InternetGateway,
     NetworkAcl,
     NetworkPath,
-    PathAnalysis
+    PathAnalysis,
+    LaunchTemplate
 );
 
 /// Kinds of things that carry tags, told by the prefix of the id.
@@ -165,6 +166,7 @@ enum Kind {
     NetworkAcl,
     NetworkPath,
     PathAnalysis,
+    LaunchTemplate,
 }
 
 impl Kind {
@@ -184,6 +186,7 @@ impl Kind {
             "acl" => Kind::NetworkAcl,
             "nip" => Kind::NetworkPath,
             "nia" => Kind::PathAnalysis,
+            "lt" => Kind::LaunchTemplate,
             _ => return None,
         })
     }
@@ -204,6 +207,7 @@ impl Kind {
             Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
+            Kind::LaunchTemplate => "launch-template",
         }
     }
 
@@ -223,6 +227,7 @@ impl Kind {
             Kind::NetworkAcl => tags_of::<NetworkAcl>(tx, account, id),
             Kind::NetworkPath => tags_of::<NetworkPath>(tx, account, id),
             Kind::PathAnalysis => tags_of::<PathAnalysis>(tx, account, id),
+            Kind::LaunchTemplate => tags_of::<LaunchTemplate>(tx, account, id),
         }
     }
 
@@ -248,6 +253,7 @@ impl Kind {
             Kind::NetworkAcl => change_of::<NetworkAcl>(tx, account, id, with),
             Kind::NetworkPath => change_of::<NetworkPath>(tx, account, id, with),
             Kind::PathAnalysis => change_of::<PathAnalysis>(tx, account, id, with),
+            Kind::LaunchTemplate => change_of::<LaunchTemplate>(tx, account, id, with),
         }
     }
 }

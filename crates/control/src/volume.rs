@@ -13,7 +13,7 @@ use model::{
     InstanceId, Machine, Millis, Noun, Phase, QuotaName, SeenState, Tags, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeEffect, VolumeFacts,
     VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags, check_device, check_name, check_size, free_device,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::{StoreError, Tx};
 
 use crate::auth::Target;
@@ -99,23 +99,6 @@ pub struct ModifyVolumes {
 pub struct DeleteVolume {
     /// The volume.
     pub volume: VolumeId,
-}
-
-/// A volume that a launch makes with each instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewVolume {
-    /// Its size.
-    pub size: Gib,
-    /// What it is sold as.
-    pub kind: VolumeKind,
-    /// Device name; the first free one when none is given.
-    pub device: Option<String>,
-    /// Whether it goes with the instance.
-    pub delete_on_termination: bool,
-    /// Display name.
-    pub name: String,
-    /// Description.
-    pub description: String,
 }
 
 impl Command for CreateVolume {

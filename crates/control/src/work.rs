@@ -6,9 +6,13 @@
 
 use std::time::Duration;
 
-use model::{AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, Millis, Phase, Step, VolumeId, What};
+use model::{
+    AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, InstanceRole, InstanceRoleId, Millis, Phase, Step, VolumeId,
+    What,
+};
 use store::{Lease, StoreError, Tx, WriteError};
 
+use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
 use crate::volume::{VOLUME, release};
 use crate::{Cloud, Failure};
@@ -115,6 +119,13 @@ impl Cloud {
                     None
                 }
             },
+            INSTANCE_ROLE => match lease.id.parse::<InstanceRoleId>() {
+                Ok(id) => self.renew_instance_role(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no role of an instance");
+                    None
+                }
+            },
             other => {
                 tracing::error!(kind = other, "a wake of an unknown kind");
                 None
@@ -202,6 +213,9 @@ fn release_automatic_address(tx: &mut Tx<'_>, row: &mut Instance) -> Result<(), 
 
 /// Gives back what goes with a terminated instance and lets go of the rest.
 fn release_attachments(tx: &mut Tx<'_>, row: &mut Instance, now: Millis) -> Result<(), Failure> {
+    if let Some(role) = row.guest.role.take() {
+        tx.delete::<InstanceRole>(role)?;
+    }
     for interface in tx.interface_list_of_instance(row.id)? {
         release_interface(tx, interface)?;
     }

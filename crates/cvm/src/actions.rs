@@ -11,8 +11,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, image, instance, instance_type, interface, interface_change, key_pair, network, region, security_group,
-    security_group_policies, sts, subnet, tag_service, volume,
+    Cx, account, address, image, instance, instance_type, interface, interface_change, key_pair, launch_template, network, region,
+    security_group, security_group_policies, sts, subnet, tag_service, trail, volume,
 };
 
 /// A service of the vendor.
@@ -28,6 +28,8 @@ pub enum Product {
     Sts,
     /// The tag service.
     Tag,
+    /// The audit trail.
+    CloudAudit,
 }
 
 impl Product {
@@ -36,6 +38,7 @@ impl Product {
         match self {
             Product::Cvm | Product::Vpc | Product::Cbs => "2017-03-12",
             Product::Sts | Product::Tag => "2018-08-13",
+            Product::CloudAudit => "2019-03-19",
         }
     }
 
@@ -47,6 +50,7 @@ impl Product {
             Product::Cbs => "cbs",
             Product::Sts => "sts",
             Product::Tag => "tag",
+            Product::CloudAudit => "cloudaudit",
         }
     }
 }
@@ -141,6 +145,14 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" RunInstances => instance::run, instance::RunInstances,
         Partly("kinds of disks differ in name only; one key pair; no password is made up; a password has three kinds of characters"),
         instance::LAUNCH_ABSENT;
+    Cvm "cvm:" CreateLaunchTemplate => launch_template::create, launch_template::CreateLaunchTemplate, Works, launch_template::ABSENT;
+    Cvm "cvm:" CreateLaunchTemplateVersion => launch_template::create_version, launch_template::CreateLaunchTemplateVersion, Works,
+        launch_template::ABSENT;
+    Cvm "cvm:" ModifyLaunchTemplateDefaultVersion => launch_template::modify, launch_template::ModifyDefault, Works, &[];
+    Cvm "cvm:" DeleteLaunchTemplate => launch_template::delete, launch_template::DeleteLaunchTemplate, Works, &[];
+    Cvm "cvm:" DeleteLaunchTemplateVersions => launch_template::delete_versions, launch_template::DeleteVersions, Works, &[];
+    Cvm "cvm:" DescribeLaunchTemplates => launch_template::describe, launch_template::DescribeLaunchTemplates, Works, &[];
+    Cvm "cvm:" DescribeLaunchTemplateVersions => launch_template::describe_versions, launch_template::DescribeVersions, Works, &[];
     Cvm "cvm:" DescribeInstances => instance::describe, instance::DescribeInstances,
         Partly("no filters by UUID and time of making"), &[];
     Cvm "cvm:" DescribeInstancesStatus => instance::describe_status, instance::DescribeInstancesStatus, Works, &[];
@@ -150,14 +162,11 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" RebootInstances => instance::reboot, instance::RebootInstances, Works, &[];
     Cvm "cvm:" TerminateInstances => instance::terminate, instance::TerminateInstances, Works, &["ReleaseAddress"];
     Cvm "cvm:" ModifyInstancesAttribute => instance::modify, instance::ModifyInstancesAttribute,
-        Partly("several are changed one after another, so a refusal may leave some changed"),
-        &["CamRoleName", "CamRoleType", "EnableJumboFrame"];
+        Partly("a change of the role is by itself, before the others"), &["CamRoleType", "EnableJumboFrame"];
     Cvm "cvm:" ResetInstancesPassword => instance::reset_password, instance::ResetInstancesPassword,
         Partly("the guest is restarted rather than stopped and started; the image's own user only"), &[];
-    Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups,
-        Partly("several are changed one after another"), &[];
-    Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups,
-        Partly("several are changed one after another"), &[];
+    Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups, Works, &[];
+    Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups, Works, &[];
     Vpc "vpc:" DescribeVpcs => network::describe, network::DescribeVpcs, Works, &[];
     Vpc "vpc:" DescribeSubnets => subnet::describe, subnet::DescribeSubnets, Partly("pages by number only"),
         &["MaxResults", "NextToken"];
@@ -221,6 +230,8 @@ static SERVED: &[Action] = served! {
     Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
     Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole,
         Partly("a role is named by its name, not its number; a key acts for an hour unless it is said"), sts::ABSENT;
+    CloudAudit "cloudaudit:" DescribeEvents => trail::describe, trail::DescribeEvents,
+        Partly("calls that change something and refusals by policy; `TotalCount` counts the page"), &["IsReturnLocation"];
     Tag "tag:" TagResources => tag_service::tag, tag_service::TagResources, Works, &["Tags.Category"];
     Tag "tag:" UnTagResources => tag_service::untag, tag_service::UnTagResources, Works, &[];
     Tag "tag:" DescribeResourceTagsByResourceIds => tag_service::describe, tag_service::DescribeTags, Works, &["Category"];
@@ -233,8 +244,7 @@ static NOT_YET: &[Action] = not_yet! {
         ResetInstancesInternetMaxBandwidth ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
         ImportImage ExportImages SyncImages ModifyImageSharePermission DescribeImageSharePermission CreateDisasterRecoverGroup
         DescribeDisasterRecoverGroups DeleteDisasterRecoverGroups ModifyInstancesDisasterRecoverGroup AllocateHosts DescribeHosts
-        CreateLaunchTemplate CreateLaunchTemplateVersion DescribeLaunchTemplates DescribeLaunchTemplateVersions
-        ModifyLaunchTemplateDefaultVersion DeleteLaunchTemplate DeleteLaunchTemplateVersions EnterRescueMode ExitRescueMode
+        EnterRescueMode ExitRescueMode
         DescribeAccountQuota DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
         ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateRouteTable DescribeRouteTables DeleteRouteTable

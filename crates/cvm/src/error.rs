@@ -75,6 +75,10 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::InstanceType => ("InvalidParameterValue.InstanceTypeNotFound", "InvalidInstanceType.Malformed"),
         Noun::Image => ("InvalidImageId.NotFound", "InvalidImageId.Malformed"),
         Noun::KeyPair => ("InvalidKeyPairId.NotFound", "InvalidKeyPairId.Malformed"),
+        Noun::LaunchTemplate => ("InvalidParameterValue.LaunchTemplateIdNotExisted", "InvalidParameterValue.LaunchTemplateIdMalformed"),
+        Noun::LaunchTemplateVersion => {
+            ("InvalidParameterValue.LaunchTemplateIdVerNotExisted", "InvalidParameterValue.LaunchTemplateVersion")
+        }
         Noun::Volume => ("InvalidDiskId.NotFound", "InvalidDiskId.NotFound"),
         Noun::Snapshot => ("InvalidSnapshotId.NotFound", "InvalidParameterValue.SnapshotIdMalformed"),
         Noun::Vpc => ("InvalidVpcId.NotFound", "InvalidVpcId.Malformed"),
@@ -97,6 +101,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Zone => ("InvalidZone.MismatchRegion", "InvalidZone.MismatchRegion"),
         Noun::Host => ("InvalidHostId.NotFound", "InvalidHostId.Malformed"),
         Noun::Account => ("InvalidAccountId.NotFound", "InvalidAccountId.NotFound"),
+        Noun::InstanceProfile | Noun::InstanceRole => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::Role => ("ResourceNotFound.RoleNotFound", "InvalidParameterValue.Malformed"),
         Noun::User | Noun::AccessKey | Noun::UserGroup | Noun::Policy => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
     }
@@ -113,6 +118,9 @@ impl From<Error> for Fault {
             Error::InUse { noun: Noun::Volume, .. } => Fault::new("InvalidDisk.Busy", sentence(&error)),
             Error::InUse { .. } => Fault::new("ResourceInUse", sentence(&error)),
             Error::Protected { noun: Noun::Instance, .. } => Fault::new("UnsupportedOperation.InstancesProtected", sentence(&error)),
+            Error::Protected { noun: Noun::LaunchTemplateVersion, .. } => {
+                Fault::new("InvalidParameterValue.LaunchTemplateDefaultVersion", sentence(&error))
+            }
             Error::Protected { .. } => Fault::new("UnsupportedOperation", sentence(&error)),
             Error::QuotaExceeded { quota, .. } => Fault::new(quota_code(*quota), sentence(&error)),
             Error::ZoneMismatch { .. } => Fault::new("ResourceUnavailable.ZoneNotMatch", sentence(&error)),
@@ -147,6 +155,7 @@ const fn duplicate(noun: Noun) -> &'static str {
     match noun {
         Noun::KeyPair => "InvalidKeyPairName.Duplicate",
         Noun::Image => "InvalidImageName.Duplicate",
+        Noun::LaunchTemplate => "InvalidParameterValue.InvalidLaunchTemplateName",
         Noun::SecurityGroupRule => "UnsupportedOperation.DuplicatePolicy",
         Noun::SecurityGroup
         | Noun::Account
@@ -160,6 +169,9 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Host
         | Noun::Instance
         | Noun::InstanceType
+        | Noun::InstanceProfile
+        | Noun::InstanceRole
+        | Noun::LaunchTemplateVersion
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Vpc
@@ -201,6 +213,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
     match quota {
         QuotaName::Instances => "LimitExceeded.InstanceQuota",
         QuotaName::KeyPairs => "InvalidKeyPair.LimitExceeded",
+        QuotaName::LaunchTemplates => "LimitExceeded.LaunchTemplateQuota",
         QuotaName::Addresses => "AddressQuotaLimitExceeded",
         QuotaName::SecurityGroups
         | QuotaName::Vpcs
@@ -223,6 +236,7 @@ fn parameter(name: &'static str) -> (&'static str, &'static str) {
         "VolumeSize" => ("SystemDisk.DiskSize", "InvalidParameterValue.Range"),
         "PublicKeyMaterial" => ("PublicKey", "InvalidParameterValue"),
         "InstanceName" => (name, "InvalidInstanceName.TooLong"),
+        "LaunchTemplateName" => (name, "InvalidParameterValue.InvalidLaunchTemplateName"),
         "HostName" => (name, "InvalidParameterValue.IllegalHostName"),
         "Password" => (name, "InvalidPassword"),
         "PrivateIpAddress" => ("VirtualPrivateCloud.PrivateIpAddresses", "VpcAddrNotInSubNet"),

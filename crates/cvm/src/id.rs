@@ -5,7 +5,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use model::{AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, Noun, SecurityGroupId, SubnetId, VolumeId, VpcId};
+use model::{AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, Noun, SecurityGroupId, SubnetId, VolumeId, VpcId};
 
 use crate::error::Fault;
 
@@ -33,6 +33,7 @@ ids! {
     InstanceId, Instance, "ins-";
     ImageId, Image, "img-";
     KeyPairId, KeyPair, "skey-";
+    LaunchTemplateId, LaunchTemplate, "lt-";
     VolumeId, Volume, "disk-";
     VpcId, Vpc, "vpc-";
     SubnetId, Subnet, "subnet-";

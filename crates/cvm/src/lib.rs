@@ -22,6 +22,7 @@ mod instance_type;
 mod interface;
 mod interface_change;
 mod key_pair;
+mod launch_template;
 mod network;
 mod page;
 mod parameter;
@@ -34,6 +35,7 @@ mod subnet;
 mod tag;
 mod tag_service;
 mod time;
+mod trail;
 mod volume;
 
 use std::net::IpAddr;

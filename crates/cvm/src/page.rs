@@ -21,4 +21,12 @@ impl Cut {
     pub(crate) fn page(self) -> Page {
         Page::From { skip: self.offset, size: self.limit }
     }
+
+    /// Cuts the part out of a whole list; how many rows that has, and the part.
+    pub(crate) fn of<T>(self, mut rows: Vec<T>) -> (usize, Vec<T>) {
+        let total = rows.len();
+        rows.drain(..self.offset.min(total));
+        rows.truncate(self.limit);
+        (total, rows)
+    }
 }

@@ -47,7 +47,12 @@ const KINDS: [(VolumeKind, &str); 4] = [
 
 /// CBS's word for what a disk is sold as.
 pub(crate) fn disk_type(volume: &Volume) -> &'static str {
-    KINDS.iter().find(|(kind, _)| *kind == volume.kind).map_or("", |(_, word)| word)
+    kind_word(volume.kind)
+}
+
+/// The same for a kind.
+pub(crate) fn kind_word(wanted: VolumeKind) -> &'static str {
+    KINDS.iter().find(|(kind, _)| *kind == wanted).map_or("", |(_, word)| word)
 }
 
 /// `DescribeDisks`.

@@ -10,9 +10,9 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_type,
-    interface, interface_plug, key_pair, network, network_acl, network_insights, region, route, run_instances, security_group,
-    security_group_rules, sts, subnet, tag, volume,
+    Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_role,
+    instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, network, network_acl, network_insights,
+    region, route, run_instances, security_group, security_group_rules, sts, subnet, tag, trail, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -24,6 +24,8 @@ pub enum Service {
     Sts,
     /// Identity and Access Management.
     Iam,
+    /// CloudTrail.
+    CloudTrail,
 }
 
 impl Service {
@@ -33,6 +35,7 @@ impl Service {
             "ec2" => Some(Service::Ec2),
             "sts" => Some(Service::Sts),
             "iam" => Some(Service::Iam),
+            "cloudtrail" => Some(Service::CloudTrail),
             _ => None,
         }
     }
@@ -43,6 +46,7 @@ impl Service {
             Service::Ec2 => "ec2",
             Service::Sts => "sts",
             Service::Iam => "iam",
+            Service::CloudTrail => "cloudtrail",
         }
     }
 }
@@ -130,6 +134,17 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeInstanceTypeOfferings => instance_type::describe_offerings, instance_type::DescribeInstanceTypeOfferings, Works, &[];
     Ec2 "ec2:" RunInstances => run_instances::run_instances, run_instances::RunInstances,
         Partly("one network interface; volume types differ in name only"), run_instances::ABSENT;
+    Ec2 "ec2:" CreateLaunchTemplate => launch_template::create, launch_template::CreateLaunchTemplate, Works, launch_template::ABSENT;
+    Ec2 "ec2:" CreateLaunchTemplateVersion => launch_template::create_version, launch_template::CreateLaunchTemplateVersion, Works,
+        launch_template::ABSENT;
+    Ec2 "ec2:" ModifyLaunchTemplate => launch_template::modify, launch_template::ModifyLaunchTemplate, Works, &[];
+    Ec2 "ec2:" DeleteLaunchTemplate => launch_template::delete, launch_template::DeleteLaunchTemplate, Works, &[];
+    Ec2 "ec2:" DeleteLaunchTemplateVersions => launch_template::delete_versions, launch_template::DeleteLaunchTemplateVersions, Works, &[];
+    Ec2 "ec2:" DescribeLaunchTemplates => launch_template::describe_templates, launch_template::DescribeLaunchTemplates,
+        Partly("no filter by time of making"), &["IncludeManagedResources"];
+    Ec2 "ec2:" DescribeLaunchTemplateVersions => launch_template::describe_versions, launch_template::DescribeLaunchTemplateVersions,
+        Partly("filters by image, type and default only"), &["IncludeManagedResources"];
+    Ec2 "ec2:" GetLaunchTemplateData => launch_template_data::get, launch_template_data::GetLaunchTemplateData, Works, &[];
     Ec2 "ec2:" DescribeInstances => instance::describe_instances, instance::DescribeInstances, Works, &[];
     Ec2 "ec2:" DescribeInstanceStatus => instance_health::describe_status, instance_health::DescribeInstanceStatus,
         Partly("filters by status are not served"), &[];
@@ -139,6 +154,10 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" ResetInstanceAttribute => instance_attribute::reset, instance_attribute::ResetInstanceAttribute, Works, &[];
     Ec2 "ec2:" ModifyInstanceMetadataOptions => instance_attribute::modify_metadata, instance_attribute::ModifyInstanceMetadataOptions,
         Works, &[];
+    Ec2 "ec2:" AssociateIamInstanceProfile => instance_role::associate, instance_role::Associate, Works, &[];
+    Ec2 "ec2:" DisassociateIamInstanceProfile => instance_role::disassociate, instance_role::Disassociate, Works, &[];
+    Ec2 "ec2:" ReplaceIamInstanceProfileAssociation => instance_role::replace, instance_role::Replace, Works, &[];
+    Ec2 "ec2:" DescribeIamInstanceProfileAssociations => instance_role::describe, instance_role::Describe, Works, &[];
     Ec2 "ec2:" StartInstances => instance_power::start, instance_power::StartInstances, Works, &["AdditionalInfo"];
     Ec2 "ec2:" StopInstances => instance_power::stop, instance_power::StopInstances, Partly("no hibernation"), &[];
     Ec2 "ec2:" RebootInstances => instance_power::reboot, instance_power::RebootInstances, Works, &[];
@@ -249,6 +268,8 @@ const TABLE: &[Action] = rows! {
     Sts "sts:" GetCallerIdentity => sts::caller_identity, sts::GetCallerIdentity, Works, &[];
     Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole, Works, sts::ABSENT;
     Sts "sts:" GetSessionToken => sts::session_token, sts::GetSessionToken, Works, sts::MFA;
+    CloudTrail "cloudtrail:" LookupEvents => trail::lookup, trail::LookupEvents,
+        Partly("calls that change something and refusals; errors other than refusals by policy are not in the trail"), &[];
     Iam "iam:" CreateUser => iam::user::create, iam::user::CreateUser, Works, iam::user::ABSENT;
     Iam "iam:" GetUser => iam::user::get, iam::user::GetUser, Works, &[];
     Iam "iam:" ListUsers => iam::user::list, iam::user::ListUsers, Works, &[];
@@ -271,6 +292,13 @@ const TABLE: &[Action] = rows! {
     Iam "iam:" UpdateRole => iam::role::update, iam::role::UpdateRole, Works, &[];
     Iam "iam:" UpdateAssumeRolePolicy => iam::role::update_trust, iam::role::UpdateAssumeRolePolicy, Works, &[];
     Iam "iam:" DeleteRole => iam::role::delete, iam::role::One, Works, &[];
+    Iam "iam:" CreateInstanceProfile => iam::instance_profile::create, iam::instance_profile::CreateInstanceProfile, Works, &["Tags"];
+    Iam "iam:" GetInstanceProfile => iam::instance_profile::get, iam::instance_profile::One, Works, &[];
+    Iam "iam:" ListInstanceProfiles => iam::instance_profile::list, iam::instance_profile::ListInstanceProfiles, Works, &[];
+    Iam "iam:" ListInstanceProfilesForRole => iam::instance_profile::list_for_role, iam::instance_profile::ListForRole, Works, &[];
+    Iam "iam:" DeleteInstanceProfile => iam::instance_profile::delete, iam::instance_profile::One, Works, &[];
+    Iam "iam:" AddRoleToInstanceProfile => iam::instance_profile::add_role, iam::instance_profile::RoleIn, Works, &[];
+    Iam "iam:" RemoveRoleFromInstanceProfile => iam::instance_profile::remove_role, iam::instance_profile::RoleIn, Works, &[];
     Iam "iam:" PutUserPolicy => iam::attached::of_user::put, iam::attached::of_user::Put, Works, &[];
     Iam "iam:" GetUserPolicy => iam::attached::of_user::get, iam::attached::of_user::One, Works, &[];
     Iam "iam:" DeleteUserPolicy => iam::attached::of_user::remove, iam::attached::of_user::One, Works, &[];

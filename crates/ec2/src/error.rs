@@ -3,7 +3,7 @@
 //! Codes and statuses are those of "Error codes for the Amazon EC2 API" and of the services' common errors. Messages are for
 //! people; clients look at the code.
 
-use model::{Error, Noun, QuotaName, RuleId};
+use model::{Error, LaunchTemplateId, Noun, QuotaName, RuleId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
@@ -288,6 +288,16 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.NotFound",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
+        Noun::InstanceProfile => {
+            return say(
+                "InvalidParameterValue",
+                format!("Value ({id}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"),
+            );
+        }
+        Noun::InstanceRole => "InvalidAssociationID.NotFound",
+        Noun::LaunchTemplate if id.starts_with(LaunchTemplateId::PREFIX) => "InvalidLaunchTemplateId.NotFound",
+        Noun::LaunchTemplate => "InvalidLaunchTemplateName.NotFoundException",
+        Noun::LaunchTemplateVersion => "InvalidLaunchTemplateId.VersionNotFound",
         Noun::Host => "InvalidHostID.NotFound",
         Noun::User => "InvalidUserID.NotFound",
         Noun::InstanceType => return say("InvalidParameterValue", format!("Invalid value '{id}' for InstanceType")),
@@ -319,6 +329,10 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::InstanceType
         | Noun::Image
         | Noun::KeyPair
+        | Noun::InstanceProfile
+        | Noun::InstanceRole
+        | Noun::LaunchTemplate
+        | Noun::LaunchTemplateVersion
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Vpc
@@ -356,8 +370,13 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.Malformed",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
-        Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation => "InvalidAssociationID.Malformed",
-        Noun::KeyPair
+        Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
+            "InvalidAssociationID.Malformed"
+        }
+        Noun::LaunchTemplate => "InvalidLaunchTemplateId.Malformed",
+        Noun::LaunchTemplateVersion
+        | Noun::InstanceProfile
+        | Noun::KeyPair
         | Noun::Address
         | Noun::InstanceType
         | Noun::Account
@@ -384,7 +403,11 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::NetworkAclEntry => "NetworkAclEntryAlreadyExists",
         Noun::Subnet => "InvalidSubnet.Conflict",
         Noun::Vpc => "DefaultVpcAlreadyExists",
-        Noun::Account
+        Noun::LaunchTemplate => "InvalidLaunchTemplateName.AlreadyExistsException",
+        Noun::LaunchTemplateVersion
+        | Noun::InstanceProfile
+        | Noun::InstanceRole
+        | Noun::Account
         | Noun::User
         | Noun::AccessKey
         | Noun::UserGroup
@@ -415,7 +438,11 @@ const fn in_use_code(noun: Noun) -> &'static str {
         Noun::Snapshot => "InvalidSnapshot.InUse",
         Noun::Interface => "InvalidNetworkInterface.InUse",
         Noun::NetworkPath => "AnalysisExistsForNetworkInsightsPath",
-        Noun::Account
+        Noun::InstanceRole => "IncorrectState",
+        Noun::InstanceProfile
+        | Noun::LaunchTemplate
+        | Noun::LaunchTemplateVersion
+        | Noun::Account
         | Noun::User
         | Noun::AccessKey
         | Noun::UserGroup
@@ -448,7 +475,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
 const fn quota_code(quota: QuotaName) -> &'static str {
     match quota {
         QuotaName::Instances => "InstanceLimitExceeded",
-        QuotaName::KeyPairs => "ResourceLimitExceeded",
+        QuotaName::KeyPairs | QuotaName::LaunchTemplates => "ResourceLimitExceeded",
         QuotaName::Addresses => "AddressLimitExceeded",
         QuotaName::SecurityGroups => "SecurityGroupLimitExceeded",
         QuotaName::Volumes => "VolumeLimitExceeded",

@@ -133,6 +133,8 @@ pub(crate) const IMAGE: Known = &[
 pub(crate) const KEY_PAIR: Known =
     &[("fingerprint", Is(Field::Fingerprint)), ("key-name", Is(Field::Name)), ("key-pair-id", Is(Field::Id))];
 
+pub(crate) const LAUNCH_TEMPLATE: Known = &[("launch-template-name", Is(Field::Name))];
+
 pub(crate) const VOLUME: Known = &[
     ("attachment.delete-on-termination", Is(Field::IsDeletedWithInstance)),
     ("attachment.device", Is(Field::Device)),

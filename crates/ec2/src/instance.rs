@@ -9,6 +9,7 @@ use wire::{FromArg, IntoDoc};
 
 use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
+use crate::instance_role::{self, ProfileItem};
 use crate::metadata_options::MetadataItem;
 use crate::page::{Paging, USUAL};
 use crate::region::zone_id;
@@ -116,6 +117,7 @@ struct InstanceItem {
     network_interface_set: Vec<NetworkInterface>,
     ebs_optimized: bool,
     ena_support: bool,
+    iam_instance_profile: Option<ProfileItem>,
     cpu_options: CpuOptions,
     hibernation_options: Configured,
     metadata_options: MetadataItem,
@@ -327,6 +329,7 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         network_interface_set: view.interfaces.iter().filter_map(|nic| network_interface(cx, instance, nic)).collect(),
         ebs_optimized: false,
         ena_support: false,
+        iam_instance_profile: instance_role::shown(view.role.as_ref()),
         cpu_options: CpuOptions { core_count: instance.vcpus, threads_per_core: 1 },
         hibernation_options: Configured { configured: false },
         metadata_options: MetadataItem::applied(&instance.attributes.metadata),

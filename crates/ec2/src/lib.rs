@@ -20,11 +20,14 @@ mod instance;
 mod instance_attribute;
 mod instance_health;
 mod instance_power;
+mod instance_role;
 mod instance_type;
 mod interface;
 mod interface_plug;
 mod key_pair;
 mod launch_nics;
+mod launch_template;
+mod launch_template_data;
 mod metadata_options;
 mod network;
 mod network_acl;
@@ -38,6 +41,7 @@ mod security_group_rules;
 mod sts;
 mod subnet;
 mod tag;
+mod trail;
 mod volume;
 
 use std::net::IpAddr;
@@ -64,6 +68,8 @@ pub struct Call<'a> {
     pub request_id: &'a str,
     /// What the client calls the endpoint: its `Host` header.
     pub host: &'a str,
+    /// What its `X-Amz-Target` header says, which names the action of services that speak JSON.
+    pub target: Option<&'a str>,
 }
 
 /// Answers a call, in the form of the service that it was signed for.
@@ -110,7 +116,10 @@ fn service_of<'a>(call: &'a Call<'_>) -> &'a str {
 
 async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static str, Doc), Refusal> {
     let service = Service::named(service).ok_or_else(|| Refusal::UnknownService { name: service.to_owned() })?;
-    let name = call.args.text("Action").ok_or(Refusal::NoAction)?;
+    let name = match service {
+        Service::CloudTrail => trail::action_of(call.target)?,
+        Service::Ec2 | Service::Sts | Service::Iam => call.args.text("Action").ok_or(Refusal::NoAction)?,
+    };
     let action = actions::find(service, name).ok_or_else(|| Refusal::UnknownAction { name: name.to_owned() })?;
     let dry_run = call.args.get::<Option<bool>>("DryRun")?.unwrap_or(false);
     let caller =
@@ -124,6 +133,7 @@ fn reply(service: &str, action: &str, request_id: &str, doc: &Doc) -> Reply {
     let body = match Service::named(service) {
         Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, doc),
         Some(Service::Iam) => envelope::query_xml(action, iam::NAMESPACE, request_id, doc),
+        Some(Service::CloudTrail) => return Reply::json(200, envelope::aws_json(doc)),
         Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, doc),
     };
     Reply::xml(200, body)

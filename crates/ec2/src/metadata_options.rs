@@ -1,6 +1,6 @@
 //! Options of the metadata service, as launches and changes name them.
 
-use model::MetadataOptions;
+use model::{AttributeSettings, MetadataOptions};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::{Refusal, unsupported};
@@ -33,11 +33,28 @@ enum Switch {
 }
 
 impl AskedMetadata {
+    /// What is said, as a launch takes it.
+    pub fn settings(&self) -> Result<AttributeSettings, Refusal> {
+        self.refuse_ipv6()?;
+        Ok(AttributeSettings {
+            metadata_enabled: self.http_endpoint.map(|switch| switch == Switch::Enabled),
+            token_required: self.http_tokens.map(|tokens| tokens == Tokens::Required),
+            hop_limit: self.http_put_response_hop_limit,
+            show_tags: self.instance_metadata_tags.map(|switch| switch == Switch::Enabled),
+            ..AttributeSettings::default()
+        })
+    }
+
+    fn refuse_ipv6(&self) -> Result<(), Refusal> {
+        match self.http_protocol_ipv6 {
+            Some(Switch::Enabled) => Err(unsupported("The metadata service over IPv6")),
+            Some(Switch::Disabled) | None => Ok(()),
+        }
+    }
+
     /// The options after what is asked for.
     pub fn over(&self, before: &MetadataOptions) -> Result<MetadataOptions, Refusal> {
-        if self.http_protocol_ipv6 == Some(Switch::Enabled) {
-            return Err(unsupported("The metadata service over IPv6"));
-        }
+        self.refuse_ipv6()?;
         Ok(MetadataOptions {
             enabled: self.http_endpoint.map_or(before.enabled, |switch| switch == Switch::Enabled),
             token_required: self.http_tokens.map_or(before.token_required, |tokens| tokens == Tokens::Required),

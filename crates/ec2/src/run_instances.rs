@@ -4,15 +4,17 @@ use std::net::Ipv4Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{NewVolume, RunInstances as Launch};
-use model::{Attributes, Error, Gib, NAME_MAX, Noun, OnShutdown, Tags, VolumeKind};
+use control::{LaunchNics, NewVolume, RunInstances as Launch};
+use model::{AttributeSettings, Error, Gib, LaunchSettings, NAME_MAX, Noun, OnShutdown, RootSettings, Tags};
 use wire::{Base64, FromArg};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
 use crate::instance::{Reservation, empty_reservation, reservations};
 use crate::instance_attribute::Behavior;
+use crate::instance_role::ProfileSpecification;
 use crate::launch_nics::{self, Beside, NetworkInterface, Nics};
+use crate::launch_template::{self, TemplateSpecification};
 use crate::metadata_options::AskedMetadata;
 use crate::region::zone_with_id;
 use crate::tag::{self, TagSpecification};
@@ -26,11 +28,19 @@ const TAGGED: &[&str] = &["instance", "volume", "network-interface"];
 /// The parameters of `RunInstances`.
 #[derive(FromArg)]
 pub(crate) struct RunInstances {
-    image_id: String,
-    instance_type: String,
     min_count: u32,
     max_count: u32,
     client_token: Option<String>,
+    launch_template: Option<TemplateSpecification>,
+    #[arg(flatten)]
+    machine: Machine,
+}
+
+/// What is said of each new instance, in a launch or in a template.
+#[derive(FromArg)]
+pub(crate) struct Machine {
+    image_id: Option<String>,
+    instance_type: Option<String>,
     key_name: Option<String>,
     #[arg(name = "SecurityGroupId")]
     group_ids: Vec<String>,
@@ -48,12 +58,10 @@ pub(crate) struct RunInstances {
     #[arg(name = "TagSpecification")]
     tags: Vec<TagSpecification>,
     metadata_options: Option<AskedMetadata>,
-    #[arg(default)]
-    disable_api_termination: bool,
-    #[arg(default)]
-    disable_api_stop: bool,
-    #[arg(default = Behavior::Stop)]
-    instance_initiated_shutdown_behavior: Behavior,
+    iam_instance_profile: Option<ProfileSpecification>,
+    disable_api_termination: Option<bool>,
+    disable_api_stop: Option<bool>,
+    instance_initiated_shutdown_behavior: Option<Behavior>,
     #[expect(dead_code, reason = "every disk has its own bandwidth, whatever is said")]
     ebs_optimized: Option<bool>,
     hibernation_options: Option<Configured>,
@@ -79,12 +87,10 @@ pub(crate) const ABSENT: &[&str] = &[
     "ElasticGpuSpecification",
     "ElasticInferenceAccelerator",
     "EnablePrimaryIpv6",
-    "IamInstanceProfile",
     "InstanceMarketOptions",
     "Ipv6Address",
     "Ipv6AddressCount",
     "KernelId",
-    "LaunchTemplate",
     "LicenseSpecification",
     "MaintenanceOptions",
     "Monitoring.MetricCategoryId",
@@ -149,21 +155,42 @@ struct Ebs {
 
 /// Launches instances.
 pub(crate) async fn run_instances(cx: Cx, asked: RunInstances) -> Result<Reservation, Refusal> {
-    let token = asked.client_token.clone().filter(|token| !token.is_empty());
-    let command = launch(&cx, asked)?;
-    let launched = cx.cloud.run(&cx.caller, command, cx.options(token)).await?;
+    let RunInstances { min_count, max_count, client_token, launch_template, machine } = asked;
+    let command = launch(&cx, machine, launch_template, min_count, max_count).await?;
+    let launched = cx.cloud.run(&cx.caller, command, cx.options(client_token.filter(|token| !token.is_empty()))).await?;
     let made = cx.cloud.launched(&launched).await?;
     let first = reservations(&cx, &made).into_iter().next();
     Ok(first.unwrap_or_else(|| empty_reservation(launched.reservation.to_string(), cx.caller.account().to_string())))
 }
 
-fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
+async fn launch(
+    cx: &Cx,
+    machine: Machine,
+    template: Option<TemplateSpecification>,
+    min_count: u32,
+    max_count: u32,
+) -> Result<Launch, Refusal> {
+    let (said, nics) = read(cx, machine)?;
+    let (template, settings) = launch_template::under(cx, template, said).await?;
+    let names = vec![settings.name.clone().unwrap_or_else(|| display_name(&settings.tags))];
+    Ok(Launch { template, names, nics, ..Launch::of(settings, min_count, max_count)? })
+}
+
+/// What is meant by what a template says of an instance. Templates keep the primary interface only.
+pub(crate) fn settings(cx: &Cx, asked: Machine) -> Result<LaunchSettings, Refusal> {
+    match read(cx, asked)? {
+        (settings, nics) if nics == LaunchNics::default() => Ok(settings),
+        _ => Err(unsupported("More of the network interfaces in a launch template than subnet, groups and address of the primary one")),
+    }
+}
+
+/// What is meant by what is said of an instance, and of its interfaces beyond the usual.
+fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal> {
     refuse_what_is_not_here(&asked)?;
-    let tags = tag::specified(&asked.tags, "instance", TAGGED)?;
     let Nics { subnet, groups, ip, public, rest: nics } = launch_nics::read(&Beside::of(&asked), &asked.interfaces)?;
     let (root, volumes) = disks(&asked.devices)?;
-    Ok(Launch {
-        image: tag::id(Noun::Image, &asked.image_id)?,
+    let settings = LaunchSettings {
+        image: asked.image_id.as_deref().map(|id| tag::id(Noun::Image, id)).transpose()?,
         zone: zone(cx, asked.placement.as_ref())?,
         subnet,
         groups,
@@ -171,38 +198,28 @@ fn launch(cx: &Cx, asked: RunInstances) -> Result<Launch, Refusal> {
         private_ip: ip,
         public_address: public,
         key_name: asked.key_name,
-        password_hash: None,
         user_data: asked.user_data.map_or(Ok(None), |data| user_data(&data.0))?,
-        names: vec![display_name(&tags)],
-        description: String::new(),
-        hostnames: vec![],
-        root_size: root.size,
-        root_kind: root.kind,
-        root_deleted: root.deleted,
+        root,
         volumes,
-        running: true,
-        attributes: attributes(
-            asked.metadata_options.as_ref(),
-            Attributes {
-                termination_protection: asked.disable_api_termination,
-                stop_protection: asked.disable_api_stop,
-                on_shutdown: OnShutdown::from(asked.instance_initiated_shutdown_behavior),
-                detailed_monitoring: asked.monitoring.is_some_and(|monitoring| monitoring.enabled),
-                ..Attributes::default()
-            },
-        )?,
-        nics,
+        attributes: AttributeSettings {
+            termination_protection: asked.disable_api_termination,
+            stop_protection: asked.disable_api_stop,
+            on_shutdown: asked.instance_initiated_shutdown_behavior.map(OnShutdown::from),
+            detailed_monitoring: asked.monitoring.map(|monitoring| monitoring.enabled),
+            ..asked.metadata_options.map_or(Ok(AttributeSettings::default()), |options| options.settings())?
+        },
+        role: asked.iam_instance_profile.map(|profile| profile.choice(cx.caller.account())).transpose()?,
+        tags: tag::specified(&asked.tags, "instance", TAGGED)?,
         volume_tags: tag::specified(&asked.tags, "volume", TAGGED)?,
         interface_tags: tag::specified(&asked.tags, "network-interface", TAGGED)?,
         instance_type: asked.instance_type,
-        min_count: asked.min_count,
-        max_count: asked.max_count,
-        tags,
-    })
+        ..LaunchSettings::default()
+    };
+    Ok((settings, nics))
 }
 
 impl Beside {
-    fn of(asked: &RunInstances) -> Beside {
+    fn of(asked: &Machine) -> Beside {
         Beside {
             subnet: asked.subnet_id.clone(),
             groups: asked.group_ids.clone(),
@@ -213,7 +230,7 @@ impl Beside {
 }
 
 /// Refuses values that ask for what this cloud does not have, of parameters whose other values change nothing.
-fn refuse_what_is_not_here(asked: &RunInstances) -> Result<(), Refusal> {
+fn refuse_what_is_not_here(asked: &Machine) -> Result<(), Refusal> {
     if asked.hibernation_options.as_ref().is_some_and(|options| options.configured) {
         return Err(unsupported("Hibernation"));
     }
@@ -235,16 +252,9 @@ fn zone(cx: &Cx, placement: Option<&Placement>) -> Result<Option<String>, Refusa
     }
 }
 
-/// What is said of the system disk.
-struct Root {
-    size: Option<Gib>,
-    kind: VolumeKind,
-    deleted: bool,
-}
-
 /// The system disk, and the volumes beside it.
-fn disks(devices: &[BlockDevice]) -> Result<(Root, Vec<NewVolume>), Refusal> {
-    let mut root = Root { size: None, kind: VolumeKind::default(), deleted: true };
+fn disks(devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refusal> {
+    let mut root = RootSettings::default();
     let mut volumes = Vec::new();
     for (at, device) in devices.iter().enumerate() {
         let name = &device.device_name;
@@ -267,24 +277,17 @@ fn disks(devices: &[BlockDevice]) -> Result<(Root, Vec<NewVolume>), Refusal> {
         if ebs.encrypted == Some(true) {
             return Err(unsupported("An encrypted volume"));
         }
-        let (size, deleted) = (ebs.volume_size.map(Gib), ebs.delete_on_termination.unwrap_or(true));
-        let kind = ebs.volume_type.map_or(Ok(VolumeKind::default()), VolumeType::kind)?;
+        let (size, kind) = (ebs.volume_size.map(Gib), ebs.volume_type.map(VolumeType::kind).transpose()?);
         if name == ROOT_DEVICE {
-            root = Root { size, kind, deleted };
+            root = RootSettings { size, kind, deleted: ebs.delete_on_termination };
             continue;
         }
+        let (kind, deleted) = (kind.unwrap_or_default(), ebs.delete_on_termination.unwrap_or(true));
         let size = size.ok_or(Error::MissingParameter { name: "BlockDeviceMapping.Ebs.VolumeSize" })?;
         let (name, description) = (String::new(), String::new());
         volumes.push(NewVolume { size, kind, device: Some(device.device_name.clone()), delete_on_termination: deleted, name, description });
     }
     Ok((root, volumes))
-}
-
-fn attributes(metadata: Option<&AskedMetadata>, mut attributes: Attributes) -> Result<Attributes, Refusal> {
-    if let Some(asked) = metadata {
-        attributes.metadata = asked.over(&attributes.metadata)?;
-    }
-    Ok(attributes)
 }
 
 /// User data as it is kept: base64; none when it is empty. Refused when longer than EC2 allows.

@@ -5,8 +5,8 @@ use control::{
     RouteTableView, WhichTags,
 };
 use model::{
-    Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, NetworkPath, Noun, PathAnalysis, SecurityGroup, Subnet, Tags,
-    Volume, Vpc,
+    Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis, SecurityGroup,
+    Subnet, Tags, Volume, Vpc,
 };
 use wire::{FromArg, IntoDoc};
 
@@ -142,6 +142,7 @@ enum Kind {
     NetworkAcl,
     NetworkPath,
     PathAnalysis,
+    LaunchTemplate,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -150,7 +151,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 14] = [
+    const ALL: [Kind; 15] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
@@ -160,6 +161,7 @@ impl Kind {
         Kind::NetworkAcl,
         Kind::NetworkPath,
         Kind::PathAnalysis,
+        Kind::LaunchTemplate,
         Kind::RouteTable,
         Kind::SecurityGroup,
         Kind::Subnet,
@@ -178,6 +180,7 @@ impl Kind {
             Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
+            Kind::LaunchTemplate => "launch-template",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
             Kind::Subnet => "subnet",
@@ -313,6 +316,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::NetworkAcl => of::<NetworkAclView>(&cx.cloud, cx, filters, page, |row| row.acl.tags).await,
         Kind::NetworkPath => of::<NetworkPath>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::PathAnalysis => of::<PathAnalysis>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::LaunchTemplate => of::<LaunchTemplate>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::RouteTable => of::<RouteTableView>(&cx.cloud, cx, filters, page, |row| row.table.tags).await,
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Subnet => of::<Subnet>(&cx.cloud, cx, filters, page, |row| row.tags).await,

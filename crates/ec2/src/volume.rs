@@ -47,7 +47,7 @@ impl VolumeType {
 }
 
 /// EC2's word for a kind of volume.
-const fn type_word(kind: VolumeKind) -> &'static str {
+pub(crate) const fn type_word(kind: VolumeKind) -> &'static str {
     match kind {
         VolumeKind::Magnetic => "standard",
         VolumeKind::Efficient | VolumeKind::Balanced => "gp2",

@@ -8,8 +8,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, image, instance, instance_type, interface, interface_change, key_pair, network, ram, region, route,
-    route_change, security_group, security_group_rules, subnet, tag, volume,
+    Cx, account, address, availability, image, instance, instance_role, instance_type, interface, interface_change, key_pair,
+    launch_template, network, ram, region, route, route_change, security_group, security_group_rules, subnet, tag, trail, volume,
 };
 
 /// A service, told by the version of its API.
@@ -25,10 +25,12 @@ pub enum Product {
     Sts,
     /// Resource Access Management.
     Ram,
+    /// ActionTrail.
+    ActionTrail,
 }
 
 impl Product {
-    const ALL: [Product; 5] = [Product::Ecs, Product::Vpc, Product::Location, Product::Sts, Product::Ram];
+    const ALL: [Product; 6] = [Product::Ecs, Product::Vpc, Product::Location, Product::Sts, Product::Ram, Product::ActionTrail];
 
     /// The version of its API, which is how requests name it.
     pub const fn version(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Product {
             Product::Location => "2015-06-12",
             Product::Sts => "2015-04-01",
             Product::Ram => "2015-05-01",
+            Product::ActionTrail => "2020-07-06",
         }
     }
 }
@@ -162,6 +165,7 @@ static ACTIONS: &[Action] = &[
     works!("ListTagResources", BOTH, tag::list, tag::ListTagResources),
     works!("DescribeAccountAttributes", ECS, account::attributes, account::DescribeAccountAttributes),
     works!("GetCallerIdentity", &[Product::Sts], account::identity, account::Nothing),
+    access!("actiontrail:", "LookupEvents", &[Product::ActionTrail], trail::lookup, trail::LookupEvents),
     access!("ram:", "CreateUser", RAM, ram::user::create, ram::user::One),
     access!("ram:", "GetUser", RAM, ram::user::get, ram::user::One),
     access!("ram:", "UpdateUser", RAM, ram::user::update, ram::user::UpdateUser),
@@ -201,6 +205,16 @@ static ACTIONS: &[Action] = &[
     access!("sts:", "AssumeRole", &[Product::Sts], ram::role::assume, ram::role::AssumeRole),
     works!("DescribeEndpoints", &[Product::Location], region::endpoints, region::DescribeEndpoints),
     works!("CreateInstance", ECS, instance::create, instance::CreateInstance),
+    works!("CreateLaunchTemplate", ECS, launch_template::create, launch_template::CreateLaunchTemplate),
+    works!("CreateLaunchTemplateVersion", ECS, launch_template::create_version, launch_template::CreateLaunchTemplateVersion),
+    works!("ModifyLaunchTemplateDefaultVersion", ECS, launch_template::modify, launch_template::ModifyLaunchTemplateDefaultVersion),
+    works!("DeleteLaunchTemplate", ECS, launch_template::delete, launch_template::DeleteLaunchTemplate),
+    works!("DeleteLaunchTemplateVersion", ECS, launch_template::delete_versions, launch_template::DeleteVersions),
+    works!("DescribeLaunchTemplates", ECS, launch_template::describe, launch_template::DescribeLaunchTemplates),
+    works!("DescribeLaunchTemplateVersions", ECS, launch_template::describe_versions, launch_template::DescribeLaunchTemplateVersions),
+    works!("AttachInstanceRamRole", ECS, instance_role::attach, instance_role::Change),
+    works!("DetachInstanceRamRole", ECS, instance_role::detach, instance_role::Change),
+    works!("DescribeInstanceRamRole", ECS, instance_role::describe, instance_role::DescribeInstanceRamRole),
     not_yet!("DescribePrice", ECS),
     not_yet!("ModifyInstanceSpec", ECS),
     not_yet!("DescribeInstanceVncUrl", ECS),

@@ -97,6 +97,9 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::InstanceType => ("InvalidInstanceType.ValueNotSupported", "InstanceType"),
         Noun::Image => ("InvalidImageId.NotFound", "ImageId"),
         Noun::KeyPair => ("InvalidKeyPair.NotFound", "KeyPairName"),
+        Noun::InstanceProfile | Noun::InstanceRole => ("InvalidRamRole.NotFound", "RamRoleName"),
+        Noun::LaunchTemplate => ("InvalidLaunchTemplate.NotFound", "LaunchTemplateId"),
+        Noun::LaunchTemplateVersion => ("InvalidLaunchTemplateVersion.NotFound", "LaunchTemplateVersion"),
         Noun::Volume => ("InvalidDiskId.NotFound", "DiskId"),
         Noun::Snapshot => ("InvalidSnapshotId.NotFound", "SnapshotId"),
         Noun::Vpc => ("InvalidVpcId.NotFound", "VpcId"),
@@ -138,6 +141,9 @@ impl From<Error> for Fault {
                 "InvalidOperation.DeletionProtection",
                 format!("The operation is not allowed: the instance '{id}' is protected against deletion."),
             ),
+            Error::Protected { noun: Noun::LaunchTemplateVersion, .. } => {
+                Fault::new(403, "InvalidParameter.DefaultVersion", sentence(&error))
+            }
             Error::Protected { noun: Noun::Volume, .. } => Fault::new(403, "DiskNotPortable", sentence(&error)),
             Error::Protected { noun: Noun::Interface, .. } => Fault::new(403, "InvalidOperation.InvalidEniType", sentence(&error)),
             Error::Protected { .. } => Fault::new(403, "OperationDenied", sentence(&error)),
@@ -184,6 +190,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         Noun::KeyPair => "KeyPair.AlreadyExist",
         Noun::SecurityGroup => "InvalidSecurityGroupName.Duplicate",
         Noun::Image => "InvalidImageName.Duplicated",
+        Noun::LaunchTemplate => "InvalidLaunchTemplateName.Duplicated",
         Noun::Association => "InvalidAssociation.Duplicated",
         Noun::Route => "InvalidCidrBlock.Duplicate",
         Noun::Subnet => "InvalidCidrBlock.Overlapped",
@@ -198,6 +205,9 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Host
         | Noun::Instance
         | Noun::InstanceType
+        | Noun::InstanceProfile
+        | Noun::InstanceRole
+        | Noun::LaunchTemplateVersion
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Vpc
@@ -237,6 +247,10 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::Zone
         | Noun::Host
         | Noun::InstanceType
+        | Noun::InstanceProfile
+        | Noun::InstanceRole
+        | Noun::LaunchTemplate
+        | Noun::LaunchTemplateVersion
         | Noun::Image
         | Noun::KeyPair
         | Noun::Snapshot
@@ -279,6 +293,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
     match quota {
         QuotaName::Instances => "QuotaExceed.ElasticQuota",
         QuotaName::KeyPairs => "QuotaExceed.KeyPair",
+        QuotaName::LaunchTemplates => "QuotaExceed.LaunchTemplate",
         QuotaName::Addresses => "QuotaExceeded.Eip",
         QuotaName::SecurityGroups => "QuotaExceed.SecurityGroup",
         QuotaName::Volumes => "QuotaExceed.PostPaidDisk",

@@ -61,6 +61,19 @@ impl Numbered {
     }
 }
 
+impl Numbered {
+    /// Cuts the page out of a whole list, and says what the reply says about it.
+    pub(crate) fn cut<T>(&self, mut rows: Vec<T>, max: usize) -> Result<(Vec<T>, Numbers), Fault> {
+        self.page(max)?;
+        let (page_number, page_size) = (self.page_number.unwrap_or(1), self.page_size.unwrap_or(PAGE_SIZE));
+        let total_count = rows.len();
+        let start = (page_number - 1).saturating_mul(page_size).min(total_count);
+        rows.drain(..start);
+        rows.truncate(page_size);
+        Ok((rows, Numbers { total_count, page_number, page_size }))
+    }
+}
+
 impl Paged {
     /// The page, of at most `max` rows.
     pub(crate) fn page(&self, max: usize) -> Result<Page, Fault> {

@@ -36,7 +36,7 @@ impl Category {
 }
 
 /// ECS's word for a kind of volume.
-const fn category_word(kind: VolumeKind) -> &'static str {
+pub(crate) const fn category_word(kind: VolumeKind) -> &'static str {
     match kind {
         VolumeKind::Magnetic => "cloud",
         VolumeKind::Efficient => "cloud_efficiency",

@@ -1,5 +1,6 @@
 //! Virtual machines and volumes of a host document.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use model::{ImageId, InstanceId, InterfaceId, MacAddr, Mib, VolumeId};
@@ -166,4 +167,35 @@ pub struct GuestMetadata {
     pub public_ip: Option<Ipv4Addr>,
     /// Names of the security groups of the primary interface.
     pub security_groups: Vec<String>,
+    /// The role of the instance with its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<GuestRole>,
+}
+
+/// A role whose key the guest reads.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestRole {
+    /// Name of the role.
+    pub name: String,
+    /// Name and id of the instance profile that it comes from (EC2's word).
+    pub profile: Option<(String, String)>,
+    /// Public name of the key.
+    pub key: String,
+    /// Its secret.
+    pub secret: String,
+    /// What goes with every request that it signs.
+    pub token: String,
+    /// When it was made, RFC 3339 in UTC.
+    pub made_at: String,
+    /// When it ends to act, likewise.
+    pub expires_at: String,
+    /// The same in seconds since 1970.
+    pub expires_unix: i64,
+}
+
+/// Neither secret nor token, which nobody means to have in a log.
+impl fmt::Debug for GuestRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestRole").field("name", &self.name).field("key", &self.key).finish_non_exhaustive()
+    }
 }

@@ -39,6 +39,14 @@ pub enum Noun {
     Image,
     /// Key pair.
     KeyPair,
+    /// Instance profile.
+    InstanceProfile,
+    /// Role of an instance.
+    InstanceRole,
+    /// Launch template.
+    LaunchTemplate,
+    /// Version of a launch template.
+    LaunchTemplateVersion,
     /// Volume.
     Volume,
     /// Snapshot.
@@ -96,6 +104,10 @@ impl Noun {
             Noun::InstanceType => "instance type",
             Noun::Image => "image",
             Noun::KeyPair => "key pair",
+            Noun::InstanceProfile => "instance profile",
+            Noun::InstanceRole => "role of the instance",
+            Noun::LaunchTemplate => "launch template",
+            Noun::LaunchTemplateVersion => "version of a launch template",
             Noun::Volume => "volume",
             Noun::Snapshot => "snapshot",
             Noun::Vpc => "VPC",

@@ -60,6 +60,10 @@ const PREFIXES: &[&str] = &[
     "nia-",
     "eni-attach-",
     "nat-",
+    "lt-",
+    "iprof-",
+    "iip-assoc-",
+    "ltv-",
 ];
 
 fn parse(text: &str, prefix: &'static str, noun: &'static str) -> Result<u64, IdError> {
@@ -162,6 +166,10 @@ id!(/** A network ACL. */ NetworkAclId, "acl-", "network ACL");
 id!(/** A tie between a network ACL and a subnet; a new one each time. */ NetworkAclAssociationId, "aclassoc-", "network ACL association");
 id!(/** A question whether one thing reaches another. */ NetworkPathId, "nip-", "network insights path");
 id!(/** An answer to such a question. */ PathAnalysisId, "nia-", "network insights analysis");
+id!(/** An instance profile. */ InstanceProfileId, "iprof-", "instance profile");
+id!(/** A role that an instance has. */ InstanceRoleId, "iip-assoc-", "role of an instance");
+id!(/** A launch template. */ LaunchTemplateId, "lt-", "launch template");
+id!(/** A version of a launch template, as a row. */ LaunchTemplateVersionId, "ltv-", "version of a launch template");
 id!(/** A security group. */ SecurityGroupId, "sg-", "security group");
 id!(/** A rule of a security group. */ RuleId, "sgr-", "security group rule");
 id!(/** A physical or simulated host. */ HostId, "host-", "host");

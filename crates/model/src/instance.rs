@@ -24,7 +24,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Error, HostId, ImageId, InstanceId, InterfaceId, Mib, Millis, Noun, ReservationId, SubnetId, Tags, VolumeId, VpcId,
+    AccountId, Error, HostId, ImageId, InstanceId, InstanceRoleId, InterfaceId, Mib, Millis, Noun, ReservationId, SubnetId, Tags, VolumeId,
+    VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -122,6 +123,9 @@ pub struct GuestSetup {
     pub password_hash: Option<String>,
     /// User data, base64 of what the guest reads.
     pub user_data: Option<String>,
+    /// The role whose keys it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<InstanceRoleId>,
 }
 
 /// What may be changed while an instance lives.

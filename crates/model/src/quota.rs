@@ -38,11 +38,13 @@ pub enum QuotaName {
     PathAnalyses,
     /// Network interfaces.
     Interfaces,
+    /// Launch templates.
+    LaunchTemplates,
 }
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 14] = [
+    pub const ALL: [QuotaName; 15] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -57,6 +59,7 @@ impl QuotaName {
         QuotaName::NetworkPaths,
         QuotaName::PathAnalyses,
         QuotaName::Interfaces,
+        QuotaName::LaunchTemplates,
     ];
 
     /// The name in texts and tables.
@@ -76,6 +79,7 @@ impl QuotaName {
             QuotaName::NetworkPaths => "network-paths",
             QuotaName::PathAnalyses => "path-analyses",
             QuotaName::Interfaces => "interfaces",
+            QuotaName::LaunchTemplates => "launch-templates",
         }
     }
 
@@ -85,7 +89,7 @@ impl QuotaName {
     pub const fn default_limit(self) -> u64 {
         match self {
             QuotaName::Instances | QuotaName::PathAnalyses => 1_000,
-            QuotaName::KeyPairs | QuotaName::Interfaces => 5_000,
+            QuotaName::KeyPairs | QuotaName::Interfaces | QuotaName::LaunchTemplates => 5_000,
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,

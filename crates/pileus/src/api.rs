@@ -85,7 +85,8 @@ impl Api {
         match claim.scheme.cloud() {
             wire::Cloud::Aws => {
                 let host = request.header("host").unwrap_or_default();
-                ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host }).await
+                let target = request.header("x-amz-target");
+                ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host, target }).await
             }
             wire::Cloud::Alibaba => ecs::answer(&self.cloud, ecs::Call { args, claim, request, principal, source, request_id }).await,
             wire::Cloud::Tencent => cvm::answer(&self.cloud, cvm::Call { args, claim, request, principal, source, request_id }).await,

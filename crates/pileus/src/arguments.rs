@@ -59,6 +59,8 @@ pub enum Subcommand {
     Reach(Reach),
     /// Make accounts, users and access keys.
     Account(Account),
+    /// Check the seals over the audit trail.
+    Audit(Audit),
     /// Write a consistent copy of the database while the cloud runs.
     Backup {
         #[command(flatten)]
@@ -195,6 +197,22 @@ pub struct Launch {
     /// Seconds to wait for SSH.
     #[arg(long, default_value_t = 300)]
     pub timeout: u64,
+}
+
+/// `pileus audit`.
+#[derive(Debug, Clone, Args)]
+pub struct Audit {
+    #[command(flatten)]
+    pub state: State,
+    #[command(subcommand)]
+    pub action: AuditAction,
+}
+
+/// What is done with the audit trail.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum AuditAction {
+    /// Check that no event under a seal was edited, deleted, added or moved; fails when one was.
+    Verify,
 }
 
 /// `pileus account`.

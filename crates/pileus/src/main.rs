@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         Subcommand::Launch(launch) => operator_commands::launch(&launch),
         Subcommand::Reach(reach) => reach::command(&reach),
         Subcommand::Account(account) => operator_commands::account(&account),
+        Subcommand::Audit(audit) => operator_commands::audit(&audit),
         Subcommand::Backup { state, to } => operator_commands::backup(&state, &to),
     };
     match result {

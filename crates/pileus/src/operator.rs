@@ -131,6 +131,7 @@ impl Operator {
             "/reach" => self.reach(arguments).await,
             "/doctor" => self.doctor(arguments).await,
             "/backup" => self.backup(arguments).await,
+            "/audit/verify" => Ok(serde_json::to_value(self.shared.cloud.verify_audit().await?)?),
             "/account" => self.account(arguments).await,
             "/user" => self.user(arguments).await,
             "/quota" => self.quota(arguments).await,
@@ -185,6 +186,8 @@ impl Operator {
         let key_name = format!("{name}-{}", &caller.request[..8]);
         let (key, private) = cloud.create_key_pair(&caller, &key_name, KeyKind::Ed25519, Tags::new(), Options::default()).await?;
         let command = RunInstances {
+            template: None,
+            role: None,
             image: image.id,
             instance_type: kind.name.clone(),
             min_count: 1,

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use model::HostId;
 use serde_json::{Value, json};
 
-use crate::arguments::{Account, AccountAction, Launch, State};
+use crate::arguments::{Account, AccountAction, Audit, AuditAction, Launch, State};
 use crate::client::{ask, block_on};
 use crate::hosts;
 use crate::state::StateFolder;
@@ -209,6 +209,23 @@ pub fn account(account: &Account) -> Result<()> {
     } else {
         println!("{}", serde_json::to_string_pretty(&answer)?);
     }
+    Ok(())
+}
+
+/// `pileus audit`.
+pub fn audit(audit: &Audit) -> Result<()> {
+    let AuditAction::Verify = audit.action;
+    let folder = StateFolder::at(&audit.state.folder)?;
+    let found = block_on(ask(&folder, "/audit/verify", &Value::Null))?;
+    if let Some(broken) = found["broken"].as_str() {
+        bail!("the audit trail was changed: {broken}");
+    }
+    println!(
+        "{} events under {} seals are as they were written; head {}",
+        found["events"],
+        found["seals"],
+        found["head"].as_str().unwrap_or("")
+    );
     Ok(())
 }
 

@@ -190,12 +190,13 @@ fn environment(address: SocketAddr, region: &str, id: &str, secret: &str) -> Str
 
 fn start_workers(cloud: &Cloud) -> Vec<tokio::task::JoinHandle<()>> {
     let worker = format!("{}-{}", std::process::id(), cloud.ids().number());
-    let (a, b, c, d) = (cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone());
+    let (a, b, c, d, e) = (cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone());
     vec![
         tokio::spawn(async move { a.work(&worker).await }),
         tokio::spawn(async move { b.render_hosts().await }),
         tokio::spawn(async move { c.watch_hosts().await }),
         tokio::spawn(async move { d.watch_silence().await }),
+        tokio::spawn(async move { e.seal_trail().await }),
     ]
 }
 

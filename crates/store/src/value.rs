@@ -162,11 +162,15 @@ ids!(
     InstanceId,
     InterfaceId,
     InternetGatewayId,
+    InstanceProfileId,
+    InstanceRoleId,
     KeyPairId,
     NetworkAclId,
     NetworkAclAssociationId,
     NetworkPathId,
     PathAnalysisId,
+    LaunchTemplateId,
+    LaunchTemplateVersionId,
     ReservationId,
     RouteTableAssociationId,
     RouteTableId,
@@ -209,6 +213,20 @@ impl Key for std::net::Ipv4Addr {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Int(number) => u32::try_from(*number).ok().map(std::net::Ipv4Addr::from_bits),
+            Value::Null | Value::Text(_) => None,
+        }
+    }
+}
+
+/// A number that counts from 1, such as that of a seal.
+impl Key for u64 {
+    fn to_value(&self) -> Value {
+        bigint(*self)
+    }
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Int(number) => u64::try_from(*number).ok(),
             Value::Null | Value::Text(_) => None,
         }
     }

@@ -92,6 +92,7 @@ pub fn metadata(nic: &NicSpec) -> GuestMetadata {
         private_ip: nic.ip,
         public_ip: nic.public_ip,
         security_groups: vec!["default".to_owned()],
+        role: None,
     }
 }
 

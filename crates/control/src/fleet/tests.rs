@@ -99,6 +99,8 @@ impl World {
     async fn launch(&mut self) {
         let count = 1 + self.below(4) as u32;
         let command = RunInstances {
+            template: None,
+            role: None,
             image: self.image,
             instance_type: ["t3.nano", "t3.micro"][self.below(2)].to_owned(),
             min_count: count,

@@ -1,7 +1,7 @@
 //! Changes of instances that exist.
 
-use control::{Membership, ModifyInstance, RebootInstances as Reboot, SetSecurityGroups};
-use model::{InstanceId, Phase, SecurityGroupId};
+use control::{Many, Membership, ModifyInstance, RebootInstances as Reboot, RoleBefore, SetInstanceRole, SetSecurityGroups};
+use model::{InstanceId, Phase, RoleChoice, SecurityGroupId};
 use secrecy::SecretString;
 use wire::{Base64, FromArg};
 
@@ -21,11 +21,12 @@ pub(crate) struct ModifyInstancesAttribute {
     security_groups: Vec<String>,
     host_name: Option<String>,
     disable_api_termination: Option<bool>,
+    cam_role_name: Option<String>,
     #[arg(default = true)]
     auto_reboot: bool,
 }
 
-/// Changes instances, one after another; those with a new host name restart unless the call says no.
+/// Changes instances, all of them or none; those with a new host name restart unless the call says no.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyInstancesAttribute) -> Result<(), Fault> {
     let wanted = ids(&asked.instance_ids)?;
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -39,11 +40,19 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyInstancesAttribute) -> Resu
         ..ModifyInstance::default()
     };
     let nothing = change.name.is_none() && change.hostname.is_none() && change.user_data.is_none() && change.groups.is_none();
-    if nothing && change.termination_protection.is_none() {
+    // An empty name takes the role.
+    let role = asked.cam_role_name.map(|name| Some(name).filter(|name| !name.is_empty()).map(RoleChoice::Role));
+    if nothing && change.termination_protection.is_none() && role.is_none() {
         return Err(Fault::new("MissingParameter.AtLeastOne", "The call changes nothing: give one attribute at least."));
     }
     let renamed = change.hostname.is_some();
-    change_each(cx, &wanted, &change).await?;
+    if let Some(role) = role {
+        let set = |instance: &InstanceId| SetInstanceRole { instance: *instance, role: role.clone(), before: RoleBefore::Any };
+        cx.cloud.run(&cx.caller, Many(wanted.iter().map(set).collect()), cx.options()).await?;
+    }
+    if !nothing || change.termination_protection.is_some() {
+        change_all(cx, &wanted, &change).await?;
+    }
     if renamed && asked.auto_reboot { restart_running(cx, wanted, false).await } else { Ok(()) }
 }
 
@@ -69,7 +78,7 @@ pub(crate) async fn reset_password(cx: &Cx<'_>, asked: ResetInstancesPassword) -
         }
     }
     let password_hash = Some(control::hash_password(&asked.password)?);
-    change_each(cx, &wanted, &ModifyInstance { password_hash, ..ModifyInstance::default() }).await?;
+    change_all(cx, &wanted, &ModifyInstance { password_hash, ..ModifyInstance::default() }).await?;
     restart_running(cx, wanted, asked.force_stop).await
 }
 
@@ -101,22 +110,22 @@ async fn change_membership(
     if groups.is_empty() {
         return Err(Fault::missing("SecurityGroupIds"));
     }
+    let mut changes = Vec::new();
     for view in views_of(cx, ids(&asked.instance_ids)?).await? {
         for group in &groups {
             let has = view.groups.iter().any(|(known, _)| known == group);
-            let Some(change) = change(has, *group) else { continue };
-            cx.cloud.run(&cx.caller, SetSecurityGroups { instance: view.instance.id, change }, cx.options()).await?;
+            changes.extend(change(has, *group).map(|change| SetSecurityGroups { instance: view.instance.id, change }));
         }
     }
+    cx.cloud.run(&cx.caller, Many(changes), cx.options()).await?;
     Ok(())
 }
 
-/// Makes the same change to each of several instances, all of which must be there.
-async fn change_each(cx: &Cx<'_>, wanted: &[InstanceId], change: &ModifyInstance) -> Result<(), Fault> {
+/// Makes the same change to several instances: to all of them or none.
+async fn change_all(cx: &Cx<'_>, wanted: &[InstanceId], change: &ModifyInstance) -> Result<(), Fault> {
     views_of(cx, wanted.to_vec()).await?;
-    for instance in wanted {
-        cx.cloud.run(&cx.caller, ModifyInstance { id: Some(*instance), ..change.clone() }, cx.options()).await?;
-    }
+    let one = |instance: &InstanceId| ModifyInstance { id: Some(*instance), ..change.clone() };
+    cx.cloud.run(&cx.caller, Many(wanted.iter().map(one).collect()), cx.options()).await?;
     Ok(())
 }
 

@@ -5,12 +5,16 @@ use std::net::Ipv4Addr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{NewVolume, Options, Query, RunInstances as Launch};
-use model::{Attributes, Error, Gib, Noun, Subnet, SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId};
+use model::{
+    AttributeSettings, Error, Gib, LaunchSettings, Noun, RoleChoice, RootSettings, Subnet, SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX,
+    VolumeKind, VpcId,
+};
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::instance::name::names;
+use crate::launch_template::{self, TemplateArg};
 use crate::tag::{TAGS_PER_CALL, TagSpecification};
 use crate::volume::DiskType;
 use crate::{Cx, id, key_pair, tag};
@@ -27,7 +31,6 @@ const DEFAULT: &str = "DEFAULT";
 /// Parameters that CVM has and this cloud has not.
 pub(crate) const ABSENT: &[&str] = &[
     "ActionTimer",
-    "CamRoleName",
     "ChcIds",
     "CpuTopology",
     "DataDisks.CdcId",
@@ -46,7 +49,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "InternetAccessible.BandwidthPackageId",
     "InternetAccessible.IPv4AddressType",
     "InternetAccessible.IPv6AddressType",
-    "LaunchTemplate",
     "Metadata",
     "NetworkInterfaces",
     "PartitionNumber",
@@ -63,13 +65,24 @@ pub(crate) const ABSENT: &[&str] = &[
 /// `RunInstances`.
 #[derive(FromArg)]
 pub(crate) struct RunInstances {
-    placement: Placement,
-    image_id: String,
-    instance_type: String,
-    #[arg(default = 1, range = 1..=COUNT_MAX)]
-    instance_count: u32,
     #[arg(range = 1..=COUNT_MAX)]
     min_count: Option<u32>,
+    launch_template: Option<TemplateArg>,
+    client_token: Option<String>,
+    #[arg(default)]
+    dry_run: bool,
+    #[arg(flatten)]
+    machine: Machine,
+}
+
+/// What is said of each new instance, in a launch or in a template.
+#[derive(FromArg)]
+pub(crate) struct Machine {
+    placement: Option<Placement>,
+    image_id: Option<String>,
+    instance_type: Option<String>,
+    #[arg(range = 1..=COUNT_MAX)]
+    instance_count: Option<u32>,
     instance_name: Option<String>,
     host_name: Option<String>,
     system_disk: Option<SystemDisk>,
@@ -81,13 +94,10 @@ pub(crate) struct RunInstances {
     security_group_ids: Vec<String>,
     login_settings: Option<LoginSettings>,
     user_data: Option<Base64>,
+    cam_role_name: Option<String>,
     #[arg(max_items = TAGS_PER_CALL)]
     tag_specification: Vec<TagSpecification>,
-    #[arg(default)]
-    disable_api_termination: bool,
-    client_token: Option<String>,
-    #[arg(default)]
-    dry_run: bool,
+    disable_api_termination: Option<bool>,
 }
 
 #[derive(FromArg)]
@@ -173,42 +183,54 @@ pub(crate) async fn run(cx: &Cx<'_>, asked: RunInstances) -> Result<Option<Launc
 
 impl RunInstances {
     async fn launch(self, cx: &Cx<'_>) -> Result<Launch, Fault> {
-        let count = self.instance_count;
+        let said = self.machine.settings(cx).await?;
+        let (template, settings) = launch_template::under(cx, self.launch_template, said).await?;
+        let count = settings.count.unwrap_or(1);
+        if settings.zone.is_none() && settings.subnet.is_none() {
+            return Err(Fault::missing("Placement"));
+        }
+        let numbered = |name: &Option<String>| name.as_ref().map_or(vec![], |name| names(name, count));
+        let (names, hostnames) = (numbered(&settings.name), numbered(&settings.hostname));
+        let public_address = Some(settings.public_address.unwrap_or(false));
+        let launch = Launch::of(settings, self.min_count.unwrap_or(count), count)?;
+        Ok(Launch { template, names, hostnames, public_address, ..launch })
+    }
+}
+
+impl Machine {
+    /// What is meant by what is said.
+    pub(crate) async fn settings(self, cx: &Cx<'_>) -> Result<LaunchSettings, Fault> {
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let tags = tag::specified(self.tag_specification, "instance")?;
-        let place = Place::of(cx, self.virtual_private_cloud, count).await?;
+        let place = Place::of(cx, self.virtual_private_cloud, self.instance_count.unwrap_or(1)).await?;
         let login = Login::of(cx, self.login_settings).await?;
         let disk = self.system_disk.unwrap_or_default();
         let volumes = self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<_, _>>()?;
-        let disk_name = disk.disk_name.filter(|name| !name.is_empty()).map(|name| ("Name".to_owned(), name));
+        let disk_name = filled(disk.disk_name).map(|name| ("Name".to_owned(), name));
         let volume_tags: Tags = tags.clone().into_iter().chain(disk_name).collect();
-        let numbered = |name: Option<String>| name.filter(|name| !name.is_empty()).map_or(vec![], |name| names(&name, count));
-        Ok(Launch {
-            image: id::read(&self.image_id)?,
-            instance_type: self.instance_type,
-            min_count: self.min_count.unwrap_or(count),
-            max_count: count,
-            zone: Some(self.placement.zone),
+        let bandwidth = self.internet_accessible.as_ref().map(|internet| internet.internet_max_bandwidth_out);
+        Ok(LaunchSettings {
+            image: filled(self.image_id).map(|image| id::read(&image)).transpose()?,
+            instance_type: filled(self.instance_type),
+            count: self.instance_count,
+            zone: self.placement.map(|placement| placement.zone),
             subnet: place.subnet,
             groups: id::read_all(&self.security_group_ids)?,
-            group_names: vec![],
             private_ip: place.private_ip,
-            public_address: Some(self.internet_accessible.map_or(Ok(false), |internet| internet.wants_address())?),
+            public_address: self.internet_accessible.map(|internet| internet.wants_address()).transpose()?,
+            bandwidth,
             key_name: login.key_name,
             password_hash: login.password_hash,
             user_data: self.user_data.map(|data| user_data(&data)).transpose()?.filter(|text| !text.is_empty()),
-            names: numbered(self.instance_name),
-            description: String::new(),
-            hostnames: numbered(host_name(self.host_name)?),
-            root_size: disk.disk_size.map(Gib),
-            root_kind: disk.disk_type.map_or(VolumeKind::default(), DiskType::kind),
+            name: filled(self.instance_name),
+            hostname: filled(host_name(self.host_name)?),
+            root: RootSettings { size: disk.disk_size.map(Gib), kind: disk.disk_type.map(DiskType::kind), deleted: None },
             volumes,
-            root_deleted: true,
-            running: true,
-            attributes: Attributes { termination_protection: self.disable_api_termination, ..Attributes::default() },
+            attributes: AttributeSettings { termination_protection: self.disable_api_termination, ..AttributeSettings::default() },
+            role: filled(self.cam_role_name).map(RoleChoice::Role),
             volume_tags,
-            interface_tags: Tags::new(),
-            nics: control::LaunchNics::default(),
             tags,
+            ..LaunchSettings::default()
         })
     }
 }

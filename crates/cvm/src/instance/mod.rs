@@ -5,6 +5,7 @@
 mod attribute;
 mod describe;
 mod launch;
+mod launch_data;
 mod name;
 mod power;
 
@@ -20,7 +21,8 @@ pub(crate) use attribute::{
     reset_password,
 };
 pub(crate) use describe::{DescribeInstances, DescribeInstancesStatus, describe, describe_status};
-pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, RunInstances, run};
+pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, Machine, RunInstances, run};
+pub(crate) use launch_data::LaunchData;
 pub(crate) use power::{RebootInstances, StartInstances, StopInstances, TerminateInstances, reboot, start, stop, terminate};
 
 /// Most instances that one call may name (CVM documents 100).

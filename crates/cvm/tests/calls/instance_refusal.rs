@@ -27,7 +27,7 @@ async fn a_launch_that_cannot_be_is_refused() {
         (r#""DataDisks": [{"DiskSize": 10, "SnapshotId": "snap-1"}]"#, "UnsupportedOperation"),
         (r#""DataDisks": [{"DiskType": "CLOUD_SSD"}]"#, "MissingParameter"),
         (r#""InstanceChargeType": "PREPAID""#, "UnsupportedOperation"),
-        (r#""CamRoleName": "r""#, "UnsupportedOperation"),
+        (r#""CamRoleName": "r""#, "ResourceNotFound.RoleNotFound"),
         (r#""Colour": "red""#, "UnknownParameter"),
         (r#""InternetAccessible": {"PublicIpAssigned": true}"#, "InvalidParameterCombination"),
         (r#""VirtualPrivateCloud": {"VpcId": "vpc-00000000000000001"}"#, "MissingParameter"),

@@ -8,9 +8,10 @@ use crate::error::{Wording, say_with, sentence};
 pub(crate) fn wording(error: &Error) -> Option<Wording> {
     let message = sentence(error);
     Some(match error {
-        Error::NotFound { noun: Noun::User | Noun::UserGroup | Noun::Role | Noun::Policy | Noun::AccessKey, .. } => {
-            say_with(404, "NoSuchEntity", message)
-        }
+        Error::NotFound {
+            noun: Noun::User | Noun::UserGroup | Noun::Role | Noun::Policy | Noun::AccessKey | Noun::InstanceProfile,
+            ..
+        } => say_with(404, "NoSuchEntity", message),
         Error::Duplicate { .. } => say_with(409, "EntityAlreadyExists", message),
         Error::InUse { .. } => say_with(409, "DeleteConflict", message),
         Error::LimitReached { .. } | Error::QuotaExceeded { .. } => say_with(409, "LimitExceeded", message),

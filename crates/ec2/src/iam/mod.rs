@@ -6,6 +6,7 @@ pub(crate) mod access_key;
 pub(crate) mod attached;
 pub(crate) mod error;
 pub(crate) mod group;
+pub(crate) mod instance_profile;
 pub(crate) mod policy;
 pub(crate) mod role;
 pub(crate) mod user;

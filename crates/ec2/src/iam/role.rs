@@ -25,7 +25,7 @@ pub(crate) struct RoleItem {
     max_session_duration: u32,
 }
 
-fn item(role: &Role) -> RoleItem {
+pub(crate) fn item(role: &Role) -> RoleItem {
     RoleItem {
         path: "/",
         role_name: role.name.clone(),

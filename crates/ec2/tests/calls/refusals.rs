@@ -96,7 +96,7 @@ async fn bad_input_is_refused_with_ec2s_codes() {
             "InvalidBlockDeviceMapping",
         ),
         (&format!("{run}&BlockDeviceMapping.1.DeviceName=/dev/xvda&BlockDeviceMapping.1.Ebs.VolumeType=io2"), 400, "UnsupportedOperation"),
-        (&format!("{run}&LaunchTemplate.LaunchTemplateName=x"), 400, "UnsupportedOperation"),
+        (&format!("{run}&LaunchTemplate.LaunchTemplateName=nobody"), 400, "InvalidLaunchTemplateName.NotFoundException"),
         (&format!("{run}&NetworkInterface.1.DeviceIndex=0&SubnetId=subnet-00000000000000001"), 400, "InvalidParameterCombination"),
         (&format!("{run}&NetworkInterface.1.DeviceIndex=1"), 400, "InvalidParameterValue"),
         (&format!("{run}&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.Ipv6AddressCount=1"), 400, "UnsupportedOperation"),

@@ -77,7 +77,15 @@ impl World {
             Err(error) => return ec2::refuse(&ec2::Refusal::Args(error), Some(service), "req-1"),
         };
         let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let call = ec2::Call { args: &args, claim: &claim, principal: principal.clone(), source, request_id: "req-1", host: "cloud.test" };
+        let call = ec2::Call {
+            args: &args,
+            claim: &claim,
+            principal: principal.clone(),
+            source,
+            request_id: "req-1",
+            host: "cloud.test",
+            target: None,
+        };
         ec2::answer(&self.cloud, call).await
     }
 

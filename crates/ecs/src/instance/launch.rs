@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{FurtherNic, LaunchNics, NewInterface, NewVolume, RunInstances as Launch, Wanted, WhichNic};
-use model::{Attributes, Error, Gib, MetadataOptions, Noun, USER_DATA_MAX, VolumeKind};
+use model::{AttributeSettings, Error, Gib, LaunchSettings, MetadataOptions, Noun, RoleChoice, RootSettings, USER_DATA_MAX, WhichVersion};
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
@@ -14,6 +14,7 @@ use crate::error::Fault;
 use crate::filter::{self, TAGS_PER_CALL, TagArg, tags_of};
 use crate::instance::name::names;
 use crate::interface_change::one_or_several;
+use crate::launch_template::TemplateName;
 use crate::volume::{Category, PerformanceLevel};
 
 /// Most instances of one launch (ECS documents 100).
@@ -34,31 +35,34 @@ pub(crate) struct RunInstances {
     host_names: Vec<String>,
     #[arg(default)]
     unique_suffix: bool,
-    #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
-    security_group_ids: Vec<String>,
+    #[arg(flatten)]
+    template: TemplateName,
+    launch_template_version: Option<u64>,
     #[arg(flatten)]
     machine: Machine,
 }
 
-/// What is said of each new instance.
+/// What is said of each new instance, in a launch or in a template.
 #[derive(FromArg)]
-struct Machine {
-    image_id: String,
-    instance_type: String,
+pub(crate) struct Machine {
+    image_id: Option<String>,
+    instance_type: Option<String>,
+    #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
+    security_group_ids: Vec<String>,
     zone_id: Option<String>,
     v_switch_id: Option<String>,
     security_group_id: Option<String>,
     private_ip_address: Option<Ipv4Addr>,
-    #[arg(default, range = 0..=BANDWIDTH_MAX)]
-    internet_max_bandwidth_out: u32,
+    #[arg(range = 0..=BANDWIDTH_MAX)]
+    internet_max_bandwidth_out: Option<u32>,
     instance_name: Option<String>,
     description: Option<String>,
     host_name: Option<String>,
     password: Option<SecretString>,
     key_pair_name: Option<String>,
     user_data: Option<Base64>,
-    #[arg(default)]
-    deletion_protection: bool,
+    ram_role_name: Option<String>,
+    deletion_protection: Option<bool>,
     #[arg(flatten)]
     metadata: AskedMetadata,
     system_disk: Option<SystemDisk>,
@@ -172,6 +176,16 @@ enum Tokens {
 }
 
 impl AskedMetadata {
+    /// What is said, as a launch takes it.
+    fn settings(&self) -> AttributeSettings {
+        AttributeSettings {
+            metadata_enabled: self.http_endpoint.map(|switch| switch == Switch::Enabled),
+            token_required: self.http_tokens.map(|tokens| tokens == Tokens::Required),
+            hop_limit: self.http_put_response_hop_limit,
+            ..AttributeSettings::default()
+        }
+    }
+
     /// The options after what is asked for.
     pub(super) fn over(&self, before: &MetadataOptions) -> MetadataOptions {
         MetadataOptions {
@@ -191,7 +205,7 @@ pub(crate) struct LaunchedIds {
 
 /// Launches instances.
 pub(crate) async fn run(cx: &Cx<'_>, asked: RunInstances) -> Result<LaunchedIds, Fault> {
-    let launched = cx.cloud.run(&cx.caller, asked.launch()?, cx.options()?).await?;
+    let launched = cx.cloud.run(&cx.caller, asked.launch(cx).await?, cx.options()?).await?;
     Ok(LaunchedIds { instance_id_sets: launched.instances.iter().map(ToString::to_string).collect() })
 }
 
@@ -210,80 +224,93 @@ pub(crate) struct CreatedId {
 /// Makes one instance that does not run yet. A public address would be asked for later, so the bandwidth brings none.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateInstance) -> Result<CreatedId, Fault> {
     let CreateInstance { machine } = asked;
-    let launch =
-        RunInstances { amount: 1, min_amount: None, host_names: vec![], unique_suffix: false, security_group_ids: vec![], machine };
-    let command = Launch { running: false, ..launch.launch()? };
+    let template = TemplateName::default();
+    let launch = RunInstances {
+        amount: 1,
+        min_amount: None,
+        host_names: vec![],
+        unique_suffix: false,
+        template,
+        launch_template_version: None,
+        machine,
+    };
+    let command = Launch { running: false, ..launch.launch(cx).await? };
     let launched = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
     let id = launched.instances.first().ok_or(Error::Internal)?;
     Ok(CreatedId { instance_id: id.to_string() })
 }
 
 impl RunInstances {
-    fn launch(self) -> Result<Launch, Fault> {
-        let RunInstances { amount, min_amount, host_names, unique_suffix, security_group_ids, machine } = self;
-        let groups = match (&machine.security_group_id, security_group_ids.as_slice()) {
+    async fn launch(self, cx: &Cx<'_>) -> Result<Launch, Fault> {
+        let RunInstances { amount, min_amount, host_names, unique_suffix, template, launch_template_version, machine } = self;
+        let (said, nics) = machine.read()?;
+        let version = launch_template_version.map_or(WhichVersion::Default, WhichVersion::Number);
+        let (template, settings) = template.under(cx, version, said).await?;
+        let numbered = |name: &Option<String>| match name.as_deref() {
+            Some(name) if !name.is_empty() => names(name, amount, unique_suffix),
+            Some(_) | None => vec![],
+        };
+        let hostnames = match (numbered(&settings.hostname), host_names) {
+            (named, listed) if listed.is_empty() => named,
+            (named, listed) if named.is_empty() && listed.len() == amount as usize => listed,
+            _ => return Err(conflict("HostNames names every instance, and HostName is absent then")),
+        };
+        let names = numbered(&settings.name);
+        let public_address = Some(settings.public_address.unwrap_or(false));
+        let launch = Launch::of(settings, min_amount.unwrap_or(amount), amount)?;
+        Ok(Launch { template, names, hostnames, public_address, nics, ..launch })
+    }
+}
+
+impl Machine {
+    /// What is meant by what a template says. Templates keep the primary interface only.
+    pub(crate) fn settings(self) -> Result<LaunchSettings, Fault> {
+        match self.read()? {
+            (settings, nics) if nics == LaunchNics::default() => Ok(settings),
+            _ => Err(Fault::unsupported_parameter("NetworkInterface in a launch template")),
+        }
+    }
+
+    /// What is meant by what is said, and further interfaces.
+    fn read(self) -> Result<(LaunchSettings, LaunchNics), Fault> {
+        let further = self.interfaces.into_iter().enumerate().map(|(at, nic)| nic.nic(at)).collect::<Result<_, _>>()?;
+        let nics = LaunchNics { further, ..LaunchNics::default() };
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let disk = self.system_disk.unwrap_or_default();
+        check_disk(disk.encrypted, disk.bursting_enabled, disk.performance_level)?;
+        let groups = match (&self.security_group_id, self.security_group_ids.as_slice()) {
             (Some(one), []) => std::slice::from_ref(one),
             (None, several) => several,
             (Some(_), _) => return Err(conflict("SecurityGroupId and SecurityGroupIds exclude each other")),
         };
         let groups = groups.iter().filter(|id| !id.is_empty()).map(|id| filter::id(Noun::SecurityGroup, id)).collect::<Result<_, _>>()?;
-        let numbered = |name: &Option<String>| match name.as_deref() {
-            Some(name) if !name.is_empty() => names(name, amount, unique_suffix),
-            Some(_) | None => vec![],
-        };
-        let hostnames = match (numbered(&machine.host_name), host_names) {
-            (named, listed) if listed.is_empty() => named,
-            (named, listed) if named.is_empty() && listed.len() == amount as usize => listed,
-            _ => return Err(conflict("HostNames names every instance, and HostName is absent then")),
-        };
-        let names = numbered(&machine.instance_name);
-        let launch = machine.launch()?;
-        Ok(Launch { min_count: min_amount.unwrap_or(amount), max_count: amount, groups, names, hostnames, ..launch })
-    }
-}
-
-impl Machine {
-    /// A launch of one such instance, without names and groups.
-    fn launch(self) -> Result<Launch, Fault> {
-        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let disk = self.system_disk.unwrap_or_default();
-        check_disk(disk.encrypted, disk.bursting_enabled, disk.performance_level)?;
-        let volumes = self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<Vec<_>, _>>()?;
         let tags = tags_of(self.tags)?;
-        let standard = Attributes::default();
-        let attributes =
-            Attributes { termination_protection: self.deletion_protection, metadata: self.metadata.over(&standard.metadata), ..standard };
-        Ok(Launch {
-            image: filter::id(Noun::Image, &self.image_id)?,
-            instance_type: self.instance_type,
-            min_count: 1,
-            max_count: 1,
+        let attributes = AttributeSettings { termination_protection: self.deletion_protection, ..self.metadata.settings() };
+        let settings = LaunchSettings {
+            image: filter::optional_id(Noun::Image, self.image_id.as_ref())?,
+            instance_type: filled(self.instance_type),
             zone: filled(self.zone_id),
             subnet: filter::optional_id(Noun::Subnet, self.v_switch_id.as_ref())?,
-            groups: vec![],
-            group_names: vec![],
+            groups,
             private_ip: self.private_ip_address,
-            public_address: Some(self.internet_max_bandwidth_out > 0),
+            public_address: self.internet_max_bandwidth_out.map(|bandwidth| bandwidth > 0),
+            bandwidth: self.internet_max_bandwidth_out,
             key_name: filled(self.key_pair_name),
             password_hash: password_hash(self.password)?,
             user_data: self.user_data.map(|data| user_data(&data)).transpose()?.filter(|text| !text.is_empty()),
-            names: vec![],
-            description: self.description.unwrap_or_default(),
-            hostnames: vec![],
-            root_size: disk.size.map(Gib),
-            root_kind: disk.category.map_or(VolumeKind::default(), Category::kind),
-            root_deleted: true,
-            volumes,
-            running: true,
+            name: filled(self.instance_name),
+            description: self.description,
+            hostname: filled(self.host_name),
+            root: RootSettings { size: disk.size.map(Gib), kind: disk.category.map(Category::kind), deleted: None },
+            volumes: self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<Vec<_>, _>>()?,
             attributes,
+            role: filled(self.ram_role_name).map(RoleChoice::Role),
             volume_tags: tags.clone(),
             interface_tags: tags.clone(),
-            nics: LaunchNics {
-                further: self.interfaces.into_iter().enumerate().map(|(at, nic)| nic.nic(at)).collect::<Result<_, _>>()?,
-                ..LaunchNics::default()
-            },
             tags,
-        })
+            ..LaunchSettings::default()
+        };
+        Ok((settings, nics))
     }
 }
 

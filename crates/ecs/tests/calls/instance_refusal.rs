@@ -8,7 +8,7 @@ async fn bad_launches_are_refused_with_ecs_codes() {
     let image = world.image("pileus-linux").await;
     let long = "QUJD".repeat(11_000);
     for (parameters, status, code) in [
-        ("ImageId=", 404, "InvalidImageId.NotFound"),
+        ("ImageId=", 400, "MissingParameter"),
         ("ImageId=ami-00000000000000001", 404, "InvalidImageId.NotFound"),
         ("ImageId=i-00000000000000001", 404, "InvalidImageId.NotFound"),
         ("InstanceType=ecs.vast", 404, "InvalidInstanceType.ValueNotSupported"),
@@ -44,7 +44,7 @@ async fn bad_launches_are_refused_with_ecs_codes() {
         ("DataDisk.1.Size=20&DataDisk.1.Encrypted=true", 400, "UnsupportedParameter"),
         ("SpotStrategy=SpotAsPriceGo", 400, "UnsupportedParameter"),
         ("InstanceChargeType=PrePaid", 400, "UnsupportedParameter"),
-        ("LaunchTemplateName=x", 400, "UnsupportedParameter"),
+        ("LaunchTemplateName=nobody", 404, "InvalidLaunchTemplate.NotFound"),
         ("Tag.1.Key=a&Tag.2.Key=a", 400, "Duplicate.TagKey"),
         ("HttpTokens=maybe", 400, "InvalidParameter"),
         ("DeletionProtection=perhaps", 400, "InvalidParameter"),

@@ -1,9 +1,11 @@
 //! The real control plane and a real database over simulated hosts.
 
+mod audit;
 mod commands;
 mod crashes;
 mod hosts;
 mod networks;
+mod roles;
 mod seeds;
 mod volumes;
 mod world;

@@ -126,6 +126,8 @@ fn image() -> NewImage {
 /// A launch of so many of the smallest instances.
 pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
     RunInstances {
+        template: None,
+        role: None,
         image,
         instance_type: "t3.nano".to_owned(),
         min_count: min,

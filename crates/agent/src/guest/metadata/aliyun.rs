@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::super::directory::{Machine, Port};
-use super::ec2;
 use super::tree::Node;
+use super::{ec2, role};
 
 /// The tree under a version, for a guest that asks by this interface.
 pub fn tree(port: &Port, machine: &Machine) -> Node {
@@ -32,7 +32,8 @@ fn meta_data(port: &Port, machine: &Machine) -> Node {
     if !told.ssh_keys.is_empty() {
         root = root.with("public-keys", ec2::keys(machine));
     }
-    root = root.with("region-id", Node::text(&told.region)).with("serial-number", Node::text(&machine.uuid));
+    root =
+        root.with_node("ram", role::ram(told)).with("region-id", Node::text(&told.region)).with("serial-number", Node::text(&machine.uuid));
     if !told.tags.is_empty() {
         let tags = told.tags.iter().fold(Node::dir(), |dir, (key, value)| dir.with(key, Node::text(value)));
         root = root.with("tags", Node::dir().with("instance", tags));

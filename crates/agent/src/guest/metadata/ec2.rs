@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::super::directory::{Machine, Port};
 use super::full_name;
+use super::role;
 use super::tree::Node;
 
 /// The tree under a version, for a guest that asks by this interface.
@@ -31,6 +32,7 @@ fn meta_data(port: &Port, machine: &Machine) -> Node {
         .with("ami-manifest-path", Node::text("(unknown)"))
         .with("block-device-mapping", blocks)
         .with("hostname", Node::text(&name))
+        .with_node("iam", role::iam(told))
         .with("instance-action", Node::text("none"))
         .with("instance-id", Node::text(machine.id))
         .with("instance-life-cycle", Node::text("on-demand"))

@@ -14,6 +14,7 @@
 mod aliyun;
 mod answer;
 mod ec2;
+mod role;
 mod seed;
 mod tencent;
 mod token;

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use model::{ImageId, InstanceId};
 
 use super::super::directory::{Machine, Port};
+use super::role;
 use super::tree::Node;
 
 /// The tree under a version, for a guest that asks by this interface.
@@ -19,6 +20,7 @@ pub fn tree(port: &Port, machine: &Machine) -> Node {
         .with("security-group", Node::text(groups.join("\n")));
     let mut root = Node::dir()
         .with("app-id", Node::text(&told.account))
+        .with_node("cam", role::cam(told))
         .with("hostname", Node::text(&told.hostname))
         .with("instance", instance)
         .with("instance-id", Node::text(told_as(machine.id, InstanceId::PREFIX, "ins-")))

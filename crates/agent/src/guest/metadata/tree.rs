@@ -65,6 +65,14 @@ impl Node {
         }
     }
 
+    /// With a child, when there is one.
+    pub fn with_node(self, name: &str, node: Option<Node>) -> Node {
+        match node {
+            Some(node) => self.with(name, node),
+            None => self,
+        }
+    }
+
     /// With a child that is not listed.
     pub fn hidden(self, name: &str, node: Node) -> Node {
         self.labelled(name.to_owned(), None, node)

@@ -1,0 +1,262 @@
+//! What a launch template says, as EC2's replies show it.
+
+use control::InstanceView;
+use model::{AttributeSettings, Error, LaunchSettings, NewVolume, OnShutdown, RoleChoice, RootSettings, Tags};
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Refusal;
+use crate::tag::{self, TagItem};
+use crate::volume::{ROOT_DEVICE, type_word};
+
+/// What a template says. An element that is absent is not said.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct LaunchData {
+    #[reply(skip_empty)]
+    block_device_mapping_set: Vec<Device>,
+    #[reply(skip_empty)]
+    network_interface_set: Vec<Nic>,
+    iam_instance_profile: Option<ProfileName>,
+    image_id: Option<String>,
+    instance_type: Option<String>,
+    key_name: Option<String>,
+    monitoring: Option<Monitoring>,
+    placement: Option<Placement>,
+    disable_api_termination: Option<bool>,
+    instance_initiated_shutdown_behavior: Option<&'static str>,
+    user_data: Option<String>,
+    #[reply(skip_empty)]
+    tag_specification_set: Vec<TagSpecification>,
+    #[reply(skip_empty)]
+    security_group_id_set: Vec<String>,
+    #[reply(skip_empty)]
+    security_group_set: Vec<String>,
+    metadata_options: Option<Metadata>,
+    disable_api_stop: Option<bool>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct ProfileName {
+    name: String,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Device {
+    device_name: String,
+    ebs: Ebs,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Ebs {
+    delete_on_termination: Option<bool>,
+    volume_size: Option<u32>,
+    volume_type: Option<&'static str>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Nic {
+    associate_public_ip_address: Option<bool>,
+    device_index: u32,
+    #[reply(skip_empty, list = "groupId")]
+    group_set: Vec<String>,
+    private_ip_address: Option<String>,
+    subnet_id: Option<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Monitoring {
+    enabled: bool,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Placement {
+    availability_zone: String,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct TagSpecification {
+    resource_type: &'static str,
+    tag_set: Vec<TagItem>,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Metadata {
+    state: &'static str,
+    http_tokens: Option<&'static str>,
+    http_put_response_hop_limit: Option<u8>,
+    http_endpoint: Option<&'static str>,
+    instance_metadata_tags: Option<&'static str>,
+}
+
+impl LaunchData {
+    /// What these settings say.
+    pub(crate) fn of(settings: &LaunchSettings) -> LaunchData {
+        let attributes = &settings.attributes;
+        let nic = nic(settings);
+        let beside = if nic.is_empty() { texts(&settings.groups) } else { vec![] };
+        LaunchData {
+            block_device_mapping_set: root(&settings.root).into_iter().chain(settings.volumes.iter().enumerate().map(device)).collect(),
+            security_group_id_set: beside,
+            network_interface_set: nic,
+            iam_instance_profile: match &settings.role {
+                Some(RoleChoice::Profile(name)) => Some(ProfileName { name: name.clone() }),
+                Some(RoleChoice::Role(_)) | None => None,
+            },
+            image_id: settings.image.map(|id| id.to_string()),
+            instance_type: settings.instance_type.clone(),
+            key_name: settings.key_name.clone(),
+            monitoring: attributes.detailed_monitoring.map(|enabled| Monitoring { enabled }),
+            placement: settings.zone.clone().map(|availability_zone| Placement { availability_zone }),
+            disable_api_termination: attributes.termination_protection,
+            instance_initiated_shutdown_behavior: attributes.on_shutdown.map(|then| match then {
+                OnShutdown::Stop => "stop",
+                OnShutdown::Terminate => "terminate",
+            }),
+            user_data: settings.user_data.clone(),
+            tag_specification_set: [
+                ("instance", &settings.tags),
+                ("volume", &settings.volume_tags),
+                ("network-interface", &settings.interface_tags),
+            ]
+            .into_iter()
+            .filter_map(tagged)
+            .collect(),
+            security_group_set: settings.group_names.clone(),
+            metadata_options: metadata(attributes),
+            disable_api_stop: attributes.stop_protection,
+        }
+    }
+}
+
+fn texts(ids: &[impl ToString]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+/// The interface, when what is said cannot be said beside it.
+fn nic(settings: &LaunchSettings) -> Vec<Nic> {
+    let of_an_interface = settings.subnet.is_some() || settings.public_address.is_some() || settings.private_ip.is_some();
+    let nic = || Nic {
+        associate_public_ip_address: settings.public_address,
+        device_index: 0,
+        group_set: texts(&settings.groups),
+        private_ip_address: settings.private_ip.map(|ip| ip.to_string()),
+        subnet_id: settings.subnet.map(|id| id.to_string()),
+    };
+    of_an_interface.then(nic).into_iter().collect()
+}
+
+fn root(root: &RootSettings) -> Option<Device> {
+    if *root == RootSettings::default() {
+        return None;
+    }
+    let ebs = Ebs { delete_on_termination: root.deleted, volume_size: root.size.map(|size| size.0), volume_type: root.kind.map(type_word) };
+    Some(Device { device_name: ROOT_DEVICE.to_owned(), ebs })
+}
+
+/// A further volume; EC2's clients want the name of its device, which other clouds need not say.
+fn device((at, volume): (usize, &NewVolume)) -> Device {
+    let letter = char::from(b'f' + u8::try_from(at).unwrap_or(0).min(20));
+    Device {
+        device_name: volume.device.clone().unwrap_or_else(|| format!("/dev/sd{letter}")),
+        ebs: Ebs {
+            delete_on_termination: Some(volume.delete_on_termination),
+            volume_size: Some(volume.size.0),
+            volume_type: Some(type_word(volume.kind)),
+        },
+    }
+}
+
+fn tagged((resource_type, tags): (&'static str, &Tags)) -> Option<TagSpecification> {
+    (!tags.is_empty()).then(|| TagSpecification { resource_type, tag_set: tag::items(tags) })
+}
+
+fn metadata(attributes: &AttributeSettings) -> Option<Metadata> {
+    let AttributeSettings { metadata_enabled, token_required, hop_limit, show_tags, .. } = attributes;
+    let switch = |on: bool| if on { "enabled" } else { "disabled" };
+    let any = metadata_enabled.is_some() || token_required.is_some() || hop_limit.is_some() || show_tags.is_some();
+    any.then(|| Metadata {
+        state: "pending",
+        http_tokens: token_required.map(|required| if required { "required" } else { "optional" }),
+        http_put_response_hop_limit: *hop_limit,
+        http_endpoint: metadata_enabled.map(switch),
+        instance_metadata_tags: show_tags.map(switch),
+    })
+}
+
+/// The parameters of `GetLaunchTemplateData`.
+#[derive(FromArg)]
+pub(crate) struct GetLaunchTemplateData {
+    instance_id: String,
+}
+
+/// The reply of `GetLaunchTemplateData`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Data {
+    launch_template_data: LaunchData,
+}
+
+/// What a template would say that launches instances like this one.
+pub(crate) async fn get(cx: Cx, asked: GetLaunchTemplateData) -> Result<Data, Refusal> {
+    let id = tag::id(model::Noun::Instance, &asked.instance_id)?;
+    let view = cx.cloud.instance_view(&cx.caller, id).await?;
+    if view.interface.is_none() {
+        return Err(Error::not_found(model::Noun::Instance, id).into());
+    }
+    Ok(Data { launch_template_data: LaunchData::of(&like(view)) })
+}
+
+fn like(view: InstanceView) -> LaunchSettings {
+    let InstanceView { instance, volumes, groups, role, .. } = view;
+    let (roots, others): (Vec<_>, Vec<_>) = volumes.into_iter().partition(model::Volume::is_root);
+    let root = roots.into_iter().next();
+    let (attributes, metadata) = (&instance.attributes, &instance.attributes.metadata);
+    LaunchSettings {
+        image: Some(instance.image),
+        zone: Some(instance.zone),
+        subnet: Some(instance.subnet),
+        groups: groups.into_iter().map(|(id, _)| id).collect(),
+        public_address: Some(instance.automatic_address),
+        key_name: instance.guest.key_name,
+        user_data: instance.guest.user_data,
+        root: root.as_ref().map_or(RootSettings::default(), |root| RootSettings {
+            size: Some(root.size),
+            kind: Some(root.kind),
+            deleted: Some(root.delete_on_termination),
+        }),
+        volumes: others
+            .into_iter()
+            .map(|volume| NewVolume {
+                size: volume.size,
+                kind: volume.kind,
+                device: Some(volume.device),
+                delete_on_termination: volume.delete_on_termination,
+                name: String::new(),
+                description: String::new(),
+            })
+            .collect(),
+        attributes: AttributeSettings {
+            termination_protection: Some(attributes.termination_protection),
+            stop_protection: Some(attributes.stop_protection),
+            on_shutdown: Some(attributes.on_shutdown),
+            detailed_monitoring: Some(attributes.detailed_monitoring),
+            metadata_enabled: Some(metadata.enabled),
+            token_required: Some(metadata.token_required),
+            hop_limit: Some(metadata.hop_limit),
+            show_tags: Some(metadata.show_tags),
+        },
+        role: role.and_then(|held| held.profile).map(|profile| RoleChoice::Profile(profile.name)),
+        tags: instance.tags,
+        instance_type: Some(crate::instance_type::shown(&instance.instance_type)),
+        ..LaunchSettings::default()
+    }
+}

@@ -1,0 +1,137 @@
+//! RAM roles of instances.
+
+use control::{InstanceRoleView, RoleBefore, SetInstanceRole};
+use model::{Error, InstanceId, Noun, RoleChoice};
+use wire::{FromArg, IntoDoc, Json, JsonList};
+
+use crate::Cx;
+use crate::error::Fault;
+use crate::filter;
+use crate::page::{Numbered, SHORT_PAGE_MAX};
+
+/// Most instances of one call (ECS documents 100).
+const INSTANCES_PER_CALL: usize = 100;
+
+/// `AttachInstanceRamRole` and `DetachInstanceRamRole`.
+#[derive(FromArg)]
+pub(crate) struct Change {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: JsonList<String>,
+    ram_role_name: Option<String>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Attached {
+    total_count: usize,
+    fail_count: usize,
+    ram_role_name: String,
+    #[reply(list = "AttachInstanceRamRoleResult")]
+    attach_instance_ram_role_results: Vec<Outcome>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Detached {
+    total_count: usize,
+    fail_count: usize,
+    ram_role_name: String,
+    #[reply(list = "DetachInstanceRamRoleResult")]
+    detach_instance_ram_role_results: Vec<Outcome>,
+}
+
+#[derive(IntoDoc)]
+struct Outcome {
+    instance_id: String,
+    success: bool,
+    code: String,
+    message: String,
+}
+
+/// Gives instances a role, each by itself: one that cannot have it does not keep it from the others.
+pub(crate) async fn attach(cx: &Cx<'_>, asked: Change) -> Result<Attached, Fault> {
+    let Json(ids) = asked.instance_ids;
+    let name = asked.ram_role_name.filter(|name| !name.is_empty()).ok_or_else(|| Fault::missing("RamRoleName"))?;
+    let role = Some(RoleChoice::Role(name.clone()));
+    let outcomes = each(cx, ids, role, &RoleBefore::None).await?;
+    Ok(Attached {
+        total_count: outcomes.len(),
+        fail_count: outcomes.iter().filter(|outcome| !outcome.success).count(),
+        ram_role_name: name,
+        attach_instance_ram_role_results: outcomes,
+    })
+}
+
+/// Takes the role from instances, which ends their keys.
+pub(crate) async fn detach(cx: &Cx<'_>, asked: Change) -> Result<Detached, Fault> {
+    let Json(ids) = asked.instance_ids;
+    let name = asked.ram_role_name.filter(|name| !name.is_empty());
+    let before = name.clone().map_or(RoleBefore::Any, RoleBefore::Named);
+    let outcomes = each(cx, ids, None, &before).await?;
+    Ok(Detached {
+        total_count: outcomes.len(),
+        fail_count: outcomes.iter().filter(|outcome| !outcome.success).count(),
+        ram_role_name: name.unwrap_or_default(),
+        detach_instance_ram_role_results: outcomes,
+    })
+}
+
+async fn each(cx: &Cx<'_>, ids: Vec<String>, role: Option<RoleChoice>, before: &RoleBefore) -> Result<Vec<Outcome>, Fault> {
+    if ids.is_empty() {
+        return Err(Fault::missing("InstanceIds"));
+    }
+    let mut outcomes = Vec::with_capacity(ids.len());
+    for text in ids {
+        let instance: InstanceId = filter::id(Noun::Instance, &text)?;
+        let command = SetInstanceRole { instance, role: role.clone(), before: before.clone() };
+        let (code, message) = match cx.cloud.run(&cx.caller, command, cx.options()?).await {
+            Ok(_) => ("200".to_owned(), "success".to_owned()),
+            Err(error @ (Error::NotFound { noun: Noun::Instance | Noun::InstanceRole, .. } | Error::InUse { .. })) => {
+                let fault = Fault::from(error);
+                (fault.code.to_string(), fault.message)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        outcomes.push(Outcome { instance_id: text, success: code == "200", code, message });
+    }
+    Ok(outcomes)
+}
+
+/// `DescribeInstanceRamRole`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstanceRamRole {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Option<JsonList<String>>,
+    ram_role_name: Option<String>,
+    #[arg(flatten)]
+    numbered: Numbered,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Roles {
+    region_id: String,
+    total_count: usize,
+    #[reply(list = "InstanceRamRoleSet")]
+    instance_ram_role_sets: Vec<RoleReply>,
+}
+
+#[derive(IntoDoc)]
+struct RoleReply {
+    instance_id: String,
+    ram_role_name: String,
+}
+
+/// Lists the roles that instances have.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstanceRamRole) -> Result<Roles, Fault> {
+    let ids = asked.instance_ids.map_or(vec![], |Json(ids)| ids);
+    let name = asked.ram_role_name.filter(|name| !name.is_empty());
+    let mut found = cx.cloud.instance_roles(&cx.caller).await?;
+    let wanted = |view: &InstanceRoleView| {
+        (ids.is_empty() || ids.contains(&view.held.instance.to_string())) && name.as_ref().is_none_or(|_| view.role_name == name)
+    };
+    found.retain(wanted);
+    let (page, numbers) = asked.numbered.cut(found, SHORT_PAGE_MAX)?;
+    let reply = |view: InstanceRoleView| RoleReply {
+        instance_id: view.held.instance.to_string(),
+        ram_role_name: view.role_name.unwrap_or_default(),
+    };
+    Ok(Roles { region_id: cx.region(), total_count: numbers.total_count, instance_ram_role_sets: page.into_iter().map(reply).collect() })
+}

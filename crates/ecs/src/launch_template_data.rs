@@ -1,0 +1,117 @@
+//! What a launch template says, as ECS's replies show it.
+
+use model::{LaunchSettings, NewVolume, RoleChoice, RootSettings, Tags};
+use wire::IntoDoc;
+
+use crate::volume::category_word;
+
+/// What a template says. A member that is absent is not said.
+#[derive(IntoDoc)]
+pub(crate) struct LaunchData {
+    image_id: Option<String>,
+    instance_type: Option<String>,
+    zone_id: Option<String>,
+    v_switch_id: Option<String>,
+    security_group_id: Option<String>,
+    #[reply(list = "SecurityGroupId", skip_empty)]
+    security_group_ids: Vec<String>,
+    private_ip_address: Option<String>,
+    internet_max_bandwidth_out: Option<u32>,
+    key_pair_name: Option<String>,
+    user_data: Option<String>,
+    instance_name: Option<String>,
+    description: Option<String>,
+    host_name: Option<String>,
+    ram_role_name: Option<String>,
+    deletion_protection: Option<bool>,
+    http_endpoint: Option<&'static str>,
+    http_tokens: Option<&'static str>,
+    http_put_response_hop_limit: Option<u8>,
+    system_disk: Option<SystemDiskReply>,
+    #[reply(list = "DataDisk", skip_empty)]
+    data_disks: Vec<DiskReply>,
+    #[reply(list = "InstanceTag", skip_empty)]
+    tags: Vec<TagReply>,
+}
+
+#[derive(IntoDoc)]
+struct SystemDiskReply {
+    size: Option<u32>,
+    category: Option<&'static str>,
+}
+
+#[derive(IntoDoc)]
+struct DiskReply {
+    size: u32,
+    category: &'static str,
+    disk_name: String,
+    description: String,
+    device: String,
+    delete_with_instance: bool,
+    encrypted: &'static str,
+}
+
+#[derive(IntoDoc)]
+struct TagReply {
+    key: String,
+    value: String,
+}
+
+impl LaunchData {
+    /// What these settings say. A public address is shown by the least bandwidth where none was said.
+    pub(crate) fn of(settings: &LaunchSettings) -> LaunchData {
+        let attributes = &settings.attributes;
+        let groups: Vec<String> = settings.groups.iter().map(ToString::to_string).collect();
+        let (one, several) = match groups.as_slice() {
+            [one] => (Some(one.clone()), vec![]),
+            _ => (None, groups),
+        };
+        LaunchData {
+            image_id: settings.image.map(|id| id.to_string()),
+            instance_type: settings.instance_type.clone(),
+            zone_id: settings.zone.clone(),
+            v_switch_id: settings.subnet.map(|id| id.to_string()),
+            security_group_id: one,
+            security_group_ids: several,
+            private_ip_address: settings.private_ip.map(|ip| ip.to_string()),
+            internet_max_bandwidth_out: settings.bandwidth.or(settings.public_address.map(u32::from)),
+            key_pair_name: settings.key_name.clone(),
+            user_data: settings.user_data.clone(),
+            instance_name: settings.name.clone(),
+            description: settings.description.clone(),
+            host_name: settings.hostname.clone(),
+            ram_role_name: match &settings.role {
+                Some(RoleChoice::Role(name)) => Some(name.clone()),
+                Some(RoleChoice::Profile(_)) | None => None,
+            },
+            deletion_protection: attributes.termination_protection,
+            http_endpoint: attributes.metadata_enabled.map(|on| if on { "enabled" } else { "disabled" }),
+            http_tokens: attributes.token_required.map(|required| if required { "required" } else { "optional" }),
+            http_put_response_hop_limit: attributes.hop_limit,
+            system_disk: system_disk(&settings.root),
+            data_disks: settings.volumes.iter().map(disk).collect(),
+            tags: tags(&settings.tags),
+        }
+    }
+}
+
+fn system_disk(root: &RootSettings) -> Option<SystemDiskReply> {
+    let (size, category) = (root.size.map(|size| size.0), root.kind.map(category_word));
+    (size.is_some() || category.is_some()).then_some(SystemDiskReply { size, category })
+}
+
+fn disk(volume: &NewVolume) -> DiskReply {
+    DiskReply {
+        size: volume.size.0,
+        category: category_word(volume.kind),
+        disk_name: volume.name.clone(),
+        description: volume.description.clone(),
+        device: volume.device.clone().unwrap_or_default(),
+        delete_with_instance: volume.delete_on_termination,
+        encrypted: "false",
+    }
+}
+
+fn tags(tags: &Tags) -> Vec<TagReply> {
+    tags.iter().map(|(key, value)| TagReply { key: key.clone(), value: value.clone() }).collect()
+}

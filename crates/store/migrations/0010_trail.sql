@@ -1,0 +1,2 @@
+-- Seals over the audit trail.
+CREATE TABLE event_seal (id BIGINT PRIMARY KEY, body TEXT NOT NULL);
