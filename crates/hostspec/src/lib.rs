@@ -14,10 +14,12 @@
 
 mod network;
 mod report;
+mod snapshot;
 mod vm;
 
 pub use network::*;
 pub use report::*;
+pub use snapshot::*;
 pub use vm::*;
 
 use model::{HostId, ImageId};
@@ -43,12 +45,15 @@ pub struct HostSpec {
     pub networks: Vec<VpcSpec>,
     /// Images that VMs or volumes of this document read.
     pub images: Vec<ImageSpec>,
+    /// Snapshots to take, until their end was heard of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<SnapshotJob>,
 }
 
 impl HostSpec {
     /// The document of a host that should hold nothing.
     pub fn empty(host: HostId) -> HostSpec {
-        HostSpec { version: VERSION, host, generation: 0, vms: vec![], volumes: vec![], networks: vec![], images: vec![] }
+        HostSpec { version: VERSION, host, generation: 0, vms: vec![], volumes: vec![], networks: vec![], images: vec![], snapshots: vec![] }
     }
 }
 

@@ -1,7 +1,8 @@
-//! Images (and later snapshots) of Pileus: manifests over deduplicated, compressed, checksummed chunks in an object store.
+//! Images and snapshots of Pileus: manifests over deduplicated, compressed, checksummed chunks in an object store.
 //!
 //! ```text
 //!   raw disk ──import──▶ chunks/ab/<sha256>   zstd; named by the SHA-256 of the plain bytes
+//!   layers of a disk ──▲
 //!   kernel, initrd ────▶ blobs/<sha256>       plain files
 //!                        manifests/<sha256>   JSON; names every chunk and blob, so its digest pins every byte
 //!                              │
@@ -22,6 +23,7 @@ mod digest;
 mod error;
 mod folder;
 mod import;
+mod layers;
 mod manifest;
 mod qcow2;
 mod reader;
@@ -36,6 +38,7 @@ pub mod server;
 pub use digest::Digest;
 pub use error::{Object, RepositoryError};
 pub use import::BootFiles;
+pub use layers::{Layers, Stored};
 pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};
 pub use reader::{Extent, ImageReader, Piece};
 pub use recipe::{ImageFacts, ImportedImage};

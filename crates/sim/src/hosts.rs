@@ -136,6 +136,7 @@ impl Simulated {
             capacity: CAPACITY,
             vms: held.vms.iter().map(|vm| self.vm_report(vm)).collect(),
             volumes: held.volumes.iter().map(volume_report).collect(),
+            snapshots: snapshots(&held),
             faults: vec![],
         }
     }

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::super::start;
 use super::{COMMAND, DRAIN_MAX, DRAIN_MIN, END, HEALTH, Intent, PRESS, VmTask};
-use crate::qemu::disk;
+use crate::qemu::{disk, layer};
 use crate::qemu::qmp::{Event, Qmp, QmpError};
 use crate::trouble::Trouble;
 
@@ -23,6 +23,11 @@ impl VmTask {
             "DEVICE_DELETED" => {
                 if let Some(volume) = disk::volume_of(event.text("device")) {
                     self.released(volume).await;
+                }
+            }
+            "BLOCK_JOB_COMPLETED" | "BLOCK_JOB_CANCELLED" => {
+                if let Some(volume) = layer::volume_of_merge(event.text("device")) {
+                    self.merged(volume, event.text("error")).await;
                 }
             }
             "GUEST_PANICKED" => {
@@ -146,6 +151,7 @@ impl VmTask {
             // Everything else resolves itself or was asked for by somebody at the monitor.
             _ => self.resumed(),
         }
+        self.tend_layers().await;
     }
 
     /// Begins QEMU's log again when it is long: a guest can make QEMU complain as often as it likes.
