@@ -11,7 +11,11 @@ impl Cloud {
     /// Adds an empty volume to the document.
     fn add_volume(&mut self, number: u64) -> VolumeId {
         let id = VolumeId::from_u64(number);
-        self.spec.volumes.push(VolumeSpec { id, generation: 1, goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: None, manifest: None } });
+        self.spec.volumes.push(VolumeSpec {
+            id,
+            generation: 1,
+            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: None, manifest: None },
+        });
         id
     }
 

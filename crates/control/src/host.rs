@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hostspec::{
-    DiskSpec, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SubnetSpec, VmNic,
-    VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    DiskSpec, Firmware, GroupSpec, GuestMetadata, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec, SnapshotJob,
+    SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
@@ -230,6 +230,7 @@ struct Rendering {
     machines: Vec<(Machine, u64)>,
     volumes: Vec<(VolumeSpec, u64)>,
     images: BTreeMap<ImageId, Image>,
+    snapshots: Vec<SnapshotJob>,
     networks: BTreeMap<VpcId, Network>,
 }
 
@@ -341,6 +342,7 @@ impl Rendering {
             machines,
             volumes,
             images: images.into_iter().map(|image| (image.id, image)).collect(),
+            snapshots: crate::snapshot::jobs(tx, id)?,
             networks,
         })
     }
@@ -375,6 +377,7 @@ impl Rendering {
             volumes,
             networks,
             images: self.images.values().map(image_spec).collect(),
+            snapshots: self.snapshots,
         };
         Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked })
     }
@@ -530,7 +533,7 @@ fn image_of(volume: &VolumeSpec) -> Option<ImageId> {
 fn volume_spec(volume: &Volume) -> VolumeSpec {
     let goal = match volume.phase {
         VolumePhase::Creating | VolumePhase::Present | VolumePhase::Failed => {
-            VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image }
+            VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image, manifest: volume.manifest.clone() }
         }
         VolumePhase::Deleting => VolumeGoal::Deleted,
     };

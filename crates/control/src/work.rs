@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use model::{AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, Millis, Phase, Step, VolumeId, What};
+use model::{AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, Millis, Phase, SnapshotId, Step, VolumeId, What};
 use store::{Lease, StoreError, Tx, WriteError};
 
+use crate::snapshot::SNAPSHOT;
 use crate::volume::{VOLUME, release};
 use crate::{Cloud, Failure};
 
@@ -111,6 +112,13 @@ impl Cloud {
                 Ok(id) => self.advance_volume(tx, id, now)?,
                 Err(error) => {
                     tracing::error!(%error, id = lease.id, "a wake names no volume");
+                    None
+                }
+            },
+            SNAPSHOT => match lease.id.parse::<SnapshotId>() {
+                Ok(id) => self.advance_snapshot(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no snapshot");
                     None
                 }
             },

@@ -210,7 +210,8 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::NetworkAcls
         | QuotaName::NetworkPaths
         | QuotaName::PathAnalyses => "LimitExceeded",
-        QuotaName::Volumes => "ResourceInsufficient.OverQuota",
+        QuotaName::Images => "ImageQuotaLimitExceeded",
+        QuotaName::Volumes | QuotaName::Snapshots => "ResourceInsufficient.OverQuota",
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use model::{AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, Noun, SecurityGroupId, SubnetId, VolumeId, VpcId};
+use model::{AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, Noun, SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId};
 
 use crate::error::Fault;
 
@@ -34,6 +34,7 @@ ids! {
     ImageId, Image, "img-";
     KeyPairId, KeyPair, "skey-";
     VolumeId, Volume, "disk-";
+    SnapshotId, Snapshot, "snap-";
     VpcId, Vpc, "vpc-";
     SubnetId, Subnet, "subnet-";
     InterfaceId, Interface, "eni-";

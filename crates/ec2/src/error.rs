@@ -240,6 +240,7 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
         Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
+        Error::LimitReached { name: "VolumeId", .. } => say("ConcurrentSnapshotLimitExceeded", message),
         Error::LimitReached { .. } => say("ResourceLimitExceeded", message),
         Error::NoCapacity { .. } => say_with(500, "InsufficientInstanceCapacity", message),
         Error::ZoneMismatch { noun: Noun::Volume, .. } => say("InvalidVolume.ZoneMismatch", message),
@@ -445,6 +446,8 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Addresses => "AddressLimitExceeded",
         QuotaName::SecurityGroups => "SecurityGroupLimitExceeded",
         QuotaName::Volumes => "VolumeLimitExceeded",
+        QuotaName::Snapshots => "SnapshotLimitExceeded",
+        QuotaName::Images => "ResourceLimitExceeded",
         QuotaName::Vpcs => "VpcLimitExceeded",
         QuotaName::Subnets => "SubnetLimitExceeded",
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",

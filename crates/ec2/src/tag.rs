@@ -5,8 +5,8 @@ use control::{
     RouteTableView, WhichTags,
 };
 use model::{
-    Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, NetworkPath, Noun, PathAnalysis, SecurityGroup, Subnet, Tags,
-    Volume, Vpc,
+    Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, NetworkPath, Noun, PathAnalysis, SecurityGroup, Snapshot,
+    Subnet, Tags, Volume, Vpc,
 };
 use wire::{FromArg, IntoDoc};
 
@@ -146,6 +146,7 @@ enum Kind {
     SecurityGroup,
     Subnet,
     Volume,
+    Snapshot,
     Vpc,
 }
 
@@ -164,6 +165,7 @@ impl Kind {
         Kind::SecurityGroup,
         Kind::Subnet,
         Kind::Volume,
+        Kind::Snapshot,
         Kind::Vpc,
     ];
 
@@ -182,6 +184,7 @@ impl Kind {
             Kind::SecurityGroup => "security-group",
             Kind::Subnet => "subnet",
             Kind::Volume => "volume",
+            Kind::Snapshot => "snapshot",
             Kind::Vpc => "vpc",
         }
     }
@@ -317,6 +320,11 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Subnet => of::<Subnet>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Volume => of::<Volume>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::Snapshot => {
+            let own = Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] };
+            let filters = filters.into_iter().chain([own]).collect();
+            of::<Snapshot>(&cx.cloud, cx, filters, page, |row| row.tags).await
+        }
         Kind::Vpc => of::<Vpc>(&cx.cloud, cx, filters, page, |row| row.tags).await,
     }
 }

@@ -53,7 +53,16 @@ pub struct HostSpec {
 impl HostSpec {
     /// The document of a host that should hold nothing.
     pub fn empty(host: HostId) -> HostSpec {
-        HostSpec { version: VERSION, host, generation: 0, vms: vec![], volumes: vec![], networks: vec![], images: vec![], snapshots: vec![] }
+        HostSpec {
+            version: VERSION,
+            host,
+            generation: 0,
+            vms: vec![],
+            volumes: vec![],
+            networks: vec![],
+            images: vec![],
+            snapshots: vec![],
+        }
     }
 }
 

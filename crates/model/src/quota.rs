@@ -20,6 +20,10 @@ pub enum QuotaName {
     SecurityGroups,
     /// Volumes, system disks included.
     Volumes,
+    /// Snapshots.
+    Snapshots,
+    /// Images that can be launched.
+    Images,
     /// VPCs.
     Vpcs,
     /// Subnets in one VPC.
@@ -40,12 +44,14 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 13] = [
+    pub const ALL: [QuotaName; 15] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
         QuotaName::SecurityGroups,
         QuotaName::Volumes,
+        QuotaName::Snapshots,
+        QuotaName::Images,
         QuotaName::Vpcs,
         QuotaName::Subnets,
         QuotaName::InternetGateways,
@@ -64,6 +70,8 @@ impl QuotaName {
             QuotaName::Addresses => "addresses",
             QuotaName::SecurityGroups => "security-groups",
             QuotaName::Volumes => "volumes",
+            QuotaName::Snapshots => "snapshots",
+            QuotaName::Images => "images",
             QuotaName::Vpcs => "vpcs",
             QuotaName::Subnets => "subnets",
             QuotaName::InternetGateways => "internet-gateways",
@@ -85,6 +93,8 @@ impl QuotaName {
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,
+            QuotaName::Snapshots => 100_000,
+            QuotaName::Images => 1_000,
             QuotaName::Vpcs | QuotaName::InternetGateways => 10,
             QuotaName::Subnets | QuotaName::RouteTables | QuotaName::NetworkAcls => 200,
             QuotaName::Routes => 50,

@@ -277,7 +277,8 @@ impl Ingest<'_> {
         std::thread::scope(|scope| {
             let pieces = &pieces;
             let workers: Vec<_> = (0..self.repository.settings.threads).map(|_| scope.spawn(move || self.work(pieces))).collect();
-            let mut feed = Feed { queue, failed: &self.failed, state: &self.state, chunk_bytes: self.repository.settings.chunk_bytes as usize };
+            let mut feed =
+                Feed { queue, failed: &self.failed, state: &self.state, chunk_bytes: self.repository.settings.chunk_bytes as usize };
             let produced = produce(&mut feed);
             drop(feed);
             for worker in workers {

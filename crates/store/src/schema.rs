@@ -36,7 +36,7 @@ impl Schema {
 
     /// The database of Pileus.
     pub fn pileus() -> Schema {
-        let schema = migrations!("0002_nouns" "0003_asked" "0004_rights" "0005_routes" "0006_paths" "0007_acls");
+        let schema = migrations!("0002_nouns" "0003_asked" "0004_rights" "0005_routes" "0006_paths" "0007_acls" "0008_disk_snapshots");
         let schema = schema.into_iter().fold(Schema::engine(), |schema, (name, sql)| schema.and(name, sql));
         schema.projecting::<model::Instance>()
     }

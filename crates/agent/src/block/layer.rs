@@ -64,7 +64,10 @@ impl Pool {
         let numbers = self.layers(volume, generation)?;
         let top = *numbers.last().ok_or_else(|| doing(io::ErrorKind::NotFound.into()))?;
         if numbers.len() >= LAYERS_MAX {
-            return Err(Trouble::new(FaultKind::Other, format!("{volume} has {} layers; they are merged while it is in use", numbers.len())));
+            return Err(Trouble::new(
+                FaultKind::Other,
+                format!("{volume} has {} layers; they are merged while it is in use", numbers.len()),
+            ));
         }
         let size_bytes = qcow2::read_size(&self.open_layer(volume, generation, top)?).map_err(|e| header_trouble(volume, &e))?;
         let number = top + 1;

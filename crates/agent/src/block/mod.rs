@@ -183,6 +183,19 @@ impl Pool {
         File::open(&self.folder).and_then(|f| f.sync_all()).map_err(doing)
     }
 
+    /// Deletes what is left of earlier generations of a volume, unless somebody still reads a snapshot of it.
+    pub fn delete_older(&self, volume: VolumeId) -> Result<(), Trouble> {
+        let doing = |e: io::Error| Trouble::io(&format!("deleting what {volume} was"), &e);
+        let newest = self.generation(volume).map_err(doing)?;
+        if self.is_being_read(volume) {
+            return Ok(());
+        }
+        for file in self.files().map_err(doing)?.into_iter().filter(|file| file.volume == volume && Some(file.generation) < newest) {
+            fs::remove_file(file.path).map_err(doing)?;
+        }
+        Ok(())
+    }
+
     /// Takes the right to write a volume; refused while somebody has it.
     pub fn claim(&self, volume: VolumeId) -> Result<Claim, Trouble> {
         if !lock(&self.claimed).insert(volume) {

@@ -65,6 +65,13 @@ pub fn read(host: &Host, job: SnapshotId) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Forgets a job, and with it what was kept only for its sake: earlier generations of volumes that were rolled back meanwhile.
+pub fn forget(host: &Host, job: SnapshotId) -> Result<(), Trouble> {
+    let record = host.snapshots.record(job);
+    host.snapshots.forget(job)?;
+    record.iter().flat_map(|record| &record.parts).try_for_each(|part| host.pool.delete_older(part.volume))
+}
+
 fn read_part(host: &Host, part: &Part, tell: &(dyn Fn(u64) + Sync)) -> Result<End, Trouble> {
     let open = |layer: &u32| host.pool.open_layer(part.volume, part.generation, *layer);
     let files = part.layers.iter().map(open).collect::<Result<Vec<_>, _>>();

@@ -178,7 +178,7 @@ impl Entry {
     fn new(record: Record, pool: &Pool) -> Entry {
         let needed = record.parts.iter().filter(|part| part.end.is_none());
         let reading = needed.map(|part| pool.read_on(part.volume)).collect();
-        Entry { record, reading: reading, percent: Arc::default() }
+        Entry { record, reading, percent: Arc::default() }
     }
 
     fn state(&self, part: &Part) -> SnapshotState {

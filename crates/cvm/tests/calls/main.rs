@@ -8,6 +8,7 @@ mod network;
 mod policy;
 mod region;
 mod security_group;
+mod snapshot;
 mod volume;
 mod vpc;
 mod world;

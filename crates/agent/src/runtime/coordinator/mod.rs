@@ -403,9 +403,11 @@ impl Coordinator {
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => self.wish(vm, change, spec),
             Change::ApplyNetwork => self.apply_network(spec.clone()),
-            Change::CreateVolume { volume, generation, size_bytes } => {
-                self.volume_job(volume, move || host.pool.create(volume, generation, size_bytes).map(Some))
-            }
+            Change::CreateVolume { volume, generation, size_bytes } => self.volume_job(volume, move || {
+                let made = host.pool.create(volume, generation, size_bytes)?;
+                host.pool.delete_older(volume)?;
+                Ok(Some(made))
+            }),
             Change::GrowVolume { volume, generation, size_bytes } => {
                 self.volume_job(volume, move || host.pool.grow(volume, generation, size_bytes).map(Some))
             }
@@ -499,7 +501,7 @@ impl Coordinator {
         self.job(Subject::Snapshot(job), move || {
             let end = match change {
                 Change::ReadSnapshot { .. } => read_snapshot::read(&host, job),
-                Change::ForgetSnapshot { .. } => host.snapshots.forget(job),
+                Change::ForgetSnapshot { .. } => read_snapshot::forget(&host, job),
                 _ => spec.snapshots.iter().find(|known| known.id == job).map_or(Ok(()), |known| read_snapshot::freeze(&host, known)),
             };
             JobEnd::Snapshot(job, end)

@@ -5,7 +5,7 @@ use model::InstanceId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Coordinator, REPORT_EVERY, Subject, Held};
+use super::{Coordinator, Held, REPORT_EVERY, Subject};
 
 impl Coordinator {
     /// Sends a report; one that finds its reader behind is followed by another soon.

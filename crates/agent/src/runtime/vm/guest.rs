@@ -5,8 +5,8 @@ use tokio::time::Instant;
 
 use super::super::start;
 use super::{COMMAND, DRAIN_MAX, DRAIN_MIN, END, HEALTH, Intent, PRESS, VmTask};
-use crate::qemu::{disk, layer};
 use crate::qemu::qmp::{Event, Qmp, QmpError};
+use crate::qemu::{disk, layer};
 use crate::trouble::Trouble;
 
 /// Bytes of QEMU's log at which it is begun again.

@@ -52,7 +52,8 @@ impl VmTask {
             let from = disks.newest(volume).await.map_err(doing)?;
             let top = described.layers.last().copied();
             let from = from.filter(|from| Some(*from) == top);
-            let from = from.ok_or_else(|| Trouble::new(FaultKind::Other, format!("QEMU does not write to the newest layer of {volume}")))?;
+            let from =
+                from.ok_or_else(|| Trouble::new(FaultKind::Other, format!("QEMU does not write to the newest layer of {volume}")))?;
             let (host, generation) = (self.host.clone(), part.generation);
             let made = tokio::task::spawn_blocking(move || host.pool.make_layer(volume, generation)).await;
             let layer = made.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
