@@ -6,7 +6,7 @@
 //!
 //! Volumes of one call are frozen at one instant, so they are in one machine's hands or in nobody's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostspec::{HostReport, SnapshotJob, SnapshotPart, SnapshotState};
 use model::{
@@ -15,7 +15,7 @@ use model::{
     Tags, Volume, VolumeId, VolumePhase, What, add_tags, check_name,
 };
 use serde::Serialize;
-use store::Tx;
+use store::{By, Tx};
 
 use crate::auth::Target;
 use crate::instance::{check_description, instance_of};
@@ -321,7 +321,38 @@ pub(crate) fn jobs(tx: &Tx<'_>, host: HostId) -> Result<Vec<SnapshotJob>, Failur
     Ok(jobs.into_iter().map(|(id, parts)| SnapshotJob { id, parts }).collect())
 }
 
+/// Which manifests of the repository rows speak of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestsNeeded {
+    /// Their digests.
+    pub digests: BTreeSet<String>,
+    /// Since when a snapshot has been on its way whose manifest no row names yet.
+    pub pending_since: Option<Millis>,
+}
+
 impl Cloud {
+    /// The manifests that images, snapshots and volumes are made of, also those of volumes that are being deleted.
+    pub async fn manifests_needed(&self) -> Result<ManifestsNeeded, Error> {
+        let found = self.store().read(|tx| {
+            let mut digests = BTreeSet::new();
+            let mut pending_since = None;
+            for snapshot in tx.list::<Snapshot>(By::all())? {
+                if matches!(snapshot.phase, SnapshotPhase::Pending { .. }) {
+                    pending_since = Some(pending_since.map_or(snapshot.created_at, |since: Millis| since.min(snapshot.created_at)));
+                }
+                if snapshot.host.is_some() {
+                    digests.extend(snapshot.under);
+                }
+                digests.extend(snapshot.manifest);
+            }
+            digests.extend(tx.list::<Volume>(By::all())?.into_iter().filter_map(|volume| volume.manifest));
+            let launchable = |image: &Image| image.phase != ImagePhase::Deregistered;
+            digests.extend(tx.list::<Image>(By::all())?.into_iter().filter(launchable).map(|image| image.manifest));
+            Ok::<_, Failure>(ManifestsNeeded { digests, pending_since })
+        });
+        found.await.map_err(|failure| self.refusal("read which manifests are needed", failure))
+    }
+
     /// Looks whether a snapshot has to be given up, and says when to look again.
     pub(crate) fn advance_snapshot(&self, tx: &mut Tx<'_>, id: SnapshotId, now: Millis) -> Result<Option<Millis>, Failure> {
         let Some(stored) = tx.get::<Snapshot>(id)? else { return Ok(None) };

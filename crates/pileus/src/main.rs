@@ -13,6 +13,7 @@ mod api;
 mod arguments;
 mod client;
 mod doctor;
+mod garbage;
 mod hosts;
 mod images;
 mod listener;

@@ -8,6 +8,7 @@ use agent::AgentHandle;
 use anyhow::{Context, Result};
 use control::{Clock, Cloud, Ids, Region};
 use model::AccountId;
+use repository::Repository;
 use secrecy::ExposeSecret;
 use store::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,7 +18,7 @@ use crate::api::Api;
 use crate::arguments::Up;
 use crate::operator::Operator;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
-use crate::{hosts, images, listener, requirements, telemetry};
+use crate::{garbage, hosts, images, listener, requirements, telemetry};
 
 /// Name of the account that a new cloud has.
 pub const FIRST_ACCOUNT: &str = "main";
@@ -62,7 +63,9 @@ async fn serve(up: &Up, state: &StateFolder, fixed: &Fixed) -> Result<()> {
         }
         None => Some(hosts::start_local(&cloud, state, fixed).await?),
     };
-    let workers = start_workers(&cloud);
+    let mut workers = start_workers(&cloud);
+    let repository = Repository::open(state.repository()).context("the image repository cannot be opened")?;
+    workers.push(tokio::spawn(garbage::collect(cloud.clone(), repository)));
     let stop = CancellationToken::new();
     let operator = Operator::start(state, cloud.clone(), agent.clone(), address, stop.clone())?;
     let api = tokio::spawn(listener::serve(listener, Api::new(cloud.clone()), stop.clone()));

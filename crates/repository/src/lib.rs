@@ -19,6 +19,7 @@
 //! that looks at foreign image formats: to refuse them before any other program opens them.
 
 mod cache;
+mod collect;
 mod digest;
 mod error;
 mod folder;
@@ -35,6 +36,7 @@ mod verify;
 pub mod header;
 pub mod server;
 
+pub use collect::Collected;
 pub use digest::Digest;
 pub use error::{Object, RepositoryError};
 pub use import::BootFiles;
