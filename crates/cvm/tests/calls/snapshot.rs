@@ -27,6 +27,7 @@ async fn a_snapshot_lives_from_its_making_to_its_end() {
 async fn an_image_lives_from_its_making_to_its_end() {
     let world = World::new().await;
     let instance = world.run("").await.remove(0);
+    world.settle().await;
     let made = format!(r#"{{"ImageName": "own", "InstanceId": "{instance}"}}"#);
     let id = world.golden("CreateImage.json", "CreateImage", &made).await["ImageId"].as_str().unwrap().to_owned();
     world.settle().await;
