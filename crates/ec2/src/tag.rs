@@ -151,7 +151,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 14] = [
+    const ALL: [Kind; 15] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
