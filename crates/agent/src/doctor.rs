@@ -133,11 +133,11 @@ fn volumes(config: &AgentConfig, spec: &HostSpec) -> io::Result<Vec<Orphan>> {
         return Ok(vec![]);
     }
     let files = Pool::existing(&folder).files()?;
-    let newest = |volume| files.iter().filter(|(id, ..)| *id == volume).map(|(_, generation, _)| *generation).max();
+    let newest = |volume| files.iter().filter(|file| file.volume == volume).map(|file| file.generation).max();
     let listed = |volume| spec.volumes.iter().any(|v| v.id == volume);
-    let orphans = files.iter().filter_map(|(volume, generation, file)| {
-        let (volume, file) = (*volume, file.clone());
-        if newest(volume) > Some(*generation) {
+    let orphans = files.iter().filter_map(|known| {
+        let (volume, file) = (known.volume, known.path.clone());
+        if newest(volume) > Some(known.generation) {
             Some(Orphan::OldGeneration { volume, file })
         } else {
             (!listed(volume)).then_some(Orphan::Volume { volume, file })

@@ -14,8 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hostspec::{GuestMetadata, HostSpec, Power, Reset, VmNic, VmSpec, VolumeGoal, VolumeSpec};
-use model::{HostId, InstanceId, InterfaceId, VolumeId};
+use hostspec::{GuestMetadata, HostSpec, Power, Reset, SnapshotJob, SnapshotPart, VmNic, VmSpec, VolumeGoal, VolumeSpec};
+use model::{HostId, InstanceId, InterfaceId, SnapshotId, VolumeId};
 
 /// What is on the host now, as far as the planner must know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +28,10 @@ pub struct Seen {
     pub volumes: BTreeMap<VolumeId, SeenVolume>,
     /// Volumes that could not be made, grown or deleted, with the time of the next try.
     pub volume_retry_at_ms: BTreeMap<VolumeId, i64>,
+    /// Snapshots whose volumes were frozen.
+    pub snapshots: BTreeMap<SnapshotId, SeenSnapshot>,
+    /// Snapshots that could not be frozen or read, with the time of the next try.
+    pub snapshot_retry_at_ms: BTreeMap<SnapshotId, i64>,
     /// The document whose networks were last applied without a fault.
     pub network: Option<Arc<HostSpec>>,
     /// Interfaces whose tap, routes and filter are in place.
@@ -90,6 +94,15 @@ pub struct SeenVolume {
     pub generation: u64,
     /// Size in bytes as a guest sees it.
     pub size_bytes: u64,
+}
+
+/// A snapshot job as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenSnapshot {
+    /// Its volumes were frozen and have to be read.
+    Frozen,
+    /// All of it was read, or cannot be.
+    Ended,
 }
 
 /// One step towards the document.
@@ -183,6 +196,28 @@ pub enum Change {
         /// The interface.
         nic: InterfaceId,
     },
+    /// Freezes the volumes of a snapshot job through the running machine that has them.
+    FreezeDisks {
+        /// The machine.
+        vm: InstanceId,
+        /// The job.
+        job: SnapshotId,
+    },
+    /// Freezes the volumes of a snapshot job that no machine has.
+    FreezeVolumes {
+        /// The job.
+        job: SnapshotId,
+    },
+    /// Reads what was frozen for a snapshot job.
+    ReadSnapshot {
+        /// The job.
+        job: SnapshotId,
+    },
+    /// Forgets a snapshot job that the document does not list.
+    ForgetSnapshot {
+        /// The job.
+        job: SnapshotId,
+    },
     /// Starts a machine under this restart count.
     StartVm {
         /// The machine.
@@ -214,9 +249,16 @@ impl Change {
             | Change::DetachDisk { vm, .. }
             | Change::PlugNic { vm, .. }
             | Change::UnplugNic { vm, .. }
+            | Change::FreezeDisks { vm, .. }
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => Some(*vm),
-            Change::ApplyNetwork | Change::DeleteVolume { .. } | Change::CreateVolume { .. } | Change::GrowVolume { .. } => None,
+            Change::ApplyNetwork
+            | Change::DeleteVolume { .. }
+            | Change::CreateVolume { .. }
+            | Change::GrowVolume { .. }
+            | Change::FreezeVolumes { .. }
+            | Change::ReadSnapshot { .. }
+            | Change::ForgetSnapshot { .. } => None,
         }
     }
 }
@@ -270,11 +312,15 @@ pub fn plan(spec: &HostSpec, seen: &Seen) -> Vec<Change> {
     let idle = |vm: InstanceId| wanted.contains(&vm) && !wishes.iter().any(|wish| wish.vm() == Some(vm));
     let grown = |change: &Change| !matches!(change, Change::GrowDisk { vm, .. } if !idle(*vm));
     let of_volumes: Vec<Change> = spec.volumes.iter().filter_map(|volume| plan_volume(volume, seen)).filter(grown).collect();
+    let of_volumes = of_volumes.into_iter().filter(|change| !needs_snapshot(change, spec, seen)).collect::<Vec<_>>();
+    let taken: Vec<InstanceId> = wishes.iter().chain(&of_volumes).filter_map(Change::vm).collect();
+    let of_snapshots = plan_snapshots(spec, seen, &taken);
     let (early, late): (Vec<_>, Vec<_>) = wishes.into_iter().partition(frees_or_prepares);
     changes.extend(early);
     if !serves(seen.network.as_deref(), spec) && seen.network_retry_at_ms <= seen.now_ms {
         changes.push(Change::ApplyNetwork);
     }
+    changes.extend(of_snapshots);
     changes.extend(of_volumes);
     changes.extend(late);
     changes
@@ -284,7 +330,8 @@ pub fn plan(spec: &HostSpec, seen: &Seen) -> Vec<Change> {
 pub fn next_retry_ms(seen: &Seen) -> Option<i64> {
     let vms = seen.vms.values().map(|vm| vm.retry_at_ms);
     let volumes = seen.volume_retry_at_ms.values().copied();
-    vms.chain(volumes).chain([seen.network_retry_at_ms]).filter(|&at| at > seen.now_ms).min()
+    let snapshots = seen.snapshot_retry_at_ms.values().copied();
+    vms.chain(volumes).chain(snapshots).chain([seen.network_retry_at_ms]).filter(|&at| at > seen.now_ms).min()
 }
 
 fn frees_or_prepares(change: &Change) -> bool {
@@ -421,6 +468,53 @@ fn plan_volume(spec: &VolumeSpec, seen: &Seen) -> Option<Change> {
             Some(_) | None => holder.is_none().then_some(Change::CreateVolume { volume, generation, size_bytes }),
         },
     }
+}
+
+/// What to do about snapshots, while the machines in `taken` have something else to do.
+fn plan_snapshots(spec: &HostSpec, seen: &Seen, taken: &[InstanceId]) -> Vec<Change> {
+    let listed = |job: &SnapshotId| spec.snapshots.iter().any(|known| known.id == *job);
+    let held_back = |job: &SnapshotId| seen.snapshot_retry_at_ms.get(job).is_some_and(|&at| at > seen.now_ms);
+    let forgotten = seen.snapshots.keys().filter(|job| !listed(job)).map(|&job| Change::ForgetSnapshot { job });
+    let next = |job: &SnapshotJob| match seen.snapshots.get(&job.id) {
+        Some(SeenSnapshot::Ended) => None,
+        Some(SeenSnapshot::Frozen) => Some(Change::ReadSnapshot { job: job.id }),
+        None => freeze(job, spec, seen, taken),
+    };
+    forgotten.chain(spec.snapshots.iter().filter(|job| !held_back(&job.id)).filter_map(next)).collect()
+}
+
+/// Freezes the volumes of a job when all of them are here, and one running machine has them all or none has any. What is between is
+/// waited for: a machine that starts or stops, a disk on its way.
+fn freeze(job: &SnapshotJob, spec: &HostSpec, seen: &Seen, taken: &[InstanceId]) -> Option<Change> {
+    let volumes: Vec<VolumeId> = job.parts.iter().map(|part| part.volume).collect();
+    let here = |part: &SnapshotPart| seen.volumes.get(&part.volume).is_some_and(|have| have.generation == part.generation);
+    if !job.parts.iter().all(here) {
+        return None;
+    }
+    let mut holders = seen.vms.iter().filter(|(_, vm)| volumes.iter().any(|volume| vm.holds.contains(volume)));
+    match (holders.next(), holders.next()) {
+        (None, _) => {
+            let opening = |vm: &VmSpec| {
+                let starts = seen.vms.get(&vm.id).is_some_and(|state| state.phase == Phase::Starting) || taken.contains(&vm.id);
+                starts && vm.disks.iter().any(|disk| volumes.contains(&disk.volume))
+            };
+            (!spec.vms.iter().any(opening)).then_some(Change::FreezeVolumes { job: job.id })
+        }
+        (Some((&vm, state)), None) => {
+            let has_all = volumes.iter().all(|volume| state.holds.contains(volume));
+            let leaves = state.leaving.iter().any(|(volume, _)| volumes.contains(volume));
+            let ready = state.phase == Phase::Running && state.retry_at_ms <= seen.now_ms && !taken.contains(&vm);
+            (has_all && !leaves && ready).then_some(Change::FreezeDisks { vm, job: job.id })
+        }
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// Whether a change would delete a volume that a snapshot has still to read.
+fn needs_snapshot(change: &Change, spec: &HostSpec, seen: &Seen) -> bool {
+    let Change::DeleteVolume { volume, .. } = change else { return false };
+    let unread = spec.snapshots.iter().filter(|job| seen.snapshots.get(&job.id) != Some(&SeenSnapshot::Ended));
+    unread.flat_map(|job| &job.parts).any(|part| part.volume == *volume)
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn volume(n: u64, generation: u64, goal: VolumeGoal) -> VolumeSpec {
 }
 
 fn present(mib: u64) -> VolumeGoal {
-    VolumeGoal::Present { size_bytes: mib << 20, image: None }
+    VolumeGoal::Present { size_bytes: mib << 20, image: None, manifest: None }
 }
 
 fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
@@ -364,6 +364,9 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
         }
         Change::UnplugNic { vm, nic } => seen.vms.get_mut(&vm).unwrap().nics.retain(|held| *held != nic),
         Change::GrowDisk { volume, size_bytes, .. } => seen.volumes.get_mut(&volume).unwrap().size_bytes = size_bytes,
+        Change::FreezeDisks { job, .. } | Change::FreezeVolumes { job } => drop(seen.snapshots.insert(job, SeenSnapshot::Frozen)),
+        Change::ReadSnapshot { job } => drop(seen.snapshots.insert(job, SeenSnapshot::Ended)),
+        Change::ForgetSnapshot { job } => drop(seen.snapshots.remove(&job)),
         Change::StartVm { vm, boot } => {
             let machine = spec.vms.iter().find(|m| m.id == vm).unwrap();
             set(seen, vm, Phase::Running, Some(boot), machine.disks.iter().map(|d| d.volume).collect());

@@ -11,7 +11,11 @@ impl Cloud {
     /// Adds an empty volume to the document.
     fn add_volume(&mut self, number: u64) -> VolumeId {
         let id = VolumeId::from_u64(number);
-        self.spec.volumes.push(VolumeSpec { id, generation: 1, goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: None } });
+        self.spec.volumes.push(VolumeSpec {
+            id,
+            generation: 1,
+            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: None, manifest: None },
+        });
         id
     }
 
@@ -44,7 +48,7 @@ async fn sixteen_disks_come_to_a_running_machine_and_grow_there() {
     let report = cloud.until("sixteen disks", |r| volumes.iter().all(|volume| has(r, id, *volume))).await;
     assert_eq!((fault_of(&report, id), vm_of(&report, id).unwrap().disks.len()), (None, 17));
     cloud.until("applied", |r| r.applied == r.generation).await;
-    cloud.spec.volumes.last_mut().unwrap().goal = VolumeGoal::Present { size_bytes: 128 * MIB, image: None };
+    cloud.spec.volumes.last_mut().unwrap().goal = VolumeGoal::Present { size_bytes: 128 * MIB, image: None, manifest: None };
     cloud.send();
     let size = VolumeState::Present { size_bytes: 128 * MIB };
     cloud.until("the larger disk", |r| volume_of(r, 25).is_some_and(|volume| volume.state == size)).await;

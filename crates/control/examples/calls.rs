@@ -224,6 +224,7 @@ fn report(host: HostId, sequence: u64, spec: &HostSpec) -> HostReport {
                 VolumeGoal::Deleted => volume(spec.id, spec.generation, VolumeState::Deleted),
             })
             .collect(),
+        snapshots: vec![],
         faults: vec![],
     }
 }

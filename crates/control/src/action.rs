@@ -24,6 +24,10 @@ const SAME: &[&[&str]] = &[
     &["DeleteVolume", "DeleteDisk", "TerminateDisks"],
     &["ModifyVolume", "ResizeDisk"],
     &["ModifyDiskAttribute", "ModifyDiskAttributes"],
+    &["DeregisterImage", "DeleteImage", "DeleteImages"],
+    &["DescribeImageAttribute", "DescribeImageSharePermission"],
+    &["DeleteSnapshot", "DeleteSnapshots"],
+    &["ResetDisk", "ApplySnapshot"],
     &["DescribeSecurityGroupRules", "DescribeSecurityGroupAttribute", "DescribeSecurityGroupPolicies"],
     &["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroup"],
     &["RevokeSecurityGroupIngress", "RevokeSecurityGroup"],
@@ -71,6 +75,9 @@ const OVERLAPPING: &[&[&str]] = &[
     &["ModifyInstanceAttribute", "ModifyInstancesAttribute", "ResetInstancesPassword"],
     &["ModifyInstancesAttribute", "AssociateIamInstanceProfile", "AttachInstanceRamRole", "ReplaceIamInstanceProfileAssociation"],
     &["DescribeInstanceAttribute", "DescribeUserData"],
+    &["CreateSnapshot", "CreateSnapshots"],
+    &["ModifyImageAttribute", "ModifyImageSharePermission"],
+    &["RegisterImage", "CreateImage"],
     &["AllocateAddress", "AllocateEipAddress", "AllocateAddresses", "AllocatePublicIpAddress"],
 ];
 

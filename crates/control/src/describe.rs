@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 
 use model::{
     AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, InstanceRole, Interface,
-    InterfaceId, KeyPair, LaunchTemplate, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc,
-    matches_pattern,
+    InterfaceId, KeyPair, LaunchTemplate, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags,
+    Volume, VolumeId, Vpc, matches_pattern,
 };
 use store::Tx;
 
@@ -102,8 +102,16 @@ pub enum Field {
     Kind,
     /// A size in GiB.
     Size,
-    /// Whether a volume is a system disk: `true` or `false`.
+    /// Whether a volume is a system disk, or a snapshot is of one: `true` or `false`.
     IsRoot,
+    /// A snapshot's id: its own, or that of what was made of it.
+    Snapshot,
+    /// An account that it is shared with by its number.
+    SharedWith,
+    /// Hundredths of a snapshot that are done.
+    Progress,
+    /// When it was made, in RFC 3339.
+    StartTime,
     /// Whether a volume or interface goes with its instance: `true` or `false`.
     IsDeletedWithInstance,
     /// Who opens a connection.
@@ -431,7 +439,10 @@ listing!(Image, ImageId, Image, |tx, account| Ok(available(tx.image_list_visible
     Field::Description => vec![image.description.clone()],
     Field::Architecture => vec![image.architecture.to_string()],
     Field::IsPublic => flag(image.public),
-    Field::State => vec!["available".to_owned()],
+    Field::Snapshot => image.snapshots().map(|id| id.to_string()).collect(),
+    Field::SharedWith => image.accounts.iter().map(ToString::to_string).collect(),
+    Field::Instance => image.instance.iter().map(ToString::to_string).collect(),
+    Field::State => vec![image.word().to_owned()],
     _ => tag_values(&image.tags, field),
 });
 
@@ -475,8 +486,23 @@ listing!(Volume, VolumeId, Volume, |tx, account| Ok(tx.volume_list(account)?), |
     Field::Kind => vec![volume.kind.word().to_owned()],
     Field::Size => vec![volume.size.0.to_string()],
     Field::IsRoot => flag(volume.is_root()),
+    Field::Snapshot => volume.snapshot.iter().map(ToString::to_string).collect(),
     Field::IsDeletedWithInstance => volume.instance.map(|_| volume.delete_on_termination.to_string()).into_iter().collect(),
     _ => tag_values(&volume.tags, field),
+});
+
+listing!(Snapshot, SnapshotId, Snapshot, |tx, account| Ok(tx.snapshot_list_visible(account)?), |snapshot, field| match field {
+    Field::Snapshot => vec![snapshot.id.to_string()],
+    Field::Volume => vec![snapshot.volume.to_string()],
+    Field::Name => vec![snapshot.shown_name().to_owned()],
+    Field::Description => vec![snapshot.description.clone()],
+    Field::State => vec![snapshot.word().to_owned()],
+    Field::Size => vec![snapshot.size.0.to_string()],
+    Field::Progress => vec![snapshot.percent().to_string()],
+    Field::StartTime => vec![snapshot.created_at.timestamp().to_string()],
+    Field::IsRoot => flag(snapshot.of_root),
+    Field::IsPublic => flag(snapshot.shares.public),
+    _ => tag_values(&snapshot.tags, field),
 });
 
 listing!(Interface, model::InterfaceId, Interface, |tx, account| Ok(tx.interface_list(account)?), |nic, field| match field {
@@ -542,7 +568,7 @@ impl Listing for AddressView {
 }
 
 fn available(mut images: Vec<Image>) -> Vec<Image> {
-    images.retain(|image| image.phase == ImagePhase::Available);
+    images.retain(|image| image.phase != ImagePhase::Deregistered);
     images
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use hostspec::{
     DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestRole, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec,
-    SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
@@ -255,6 +255,7 @@ struct Rendering {
     machines: Vec<(Machine, u64)>,
     volumes: Vec<(VolumeSpec, u64)>,
     images: BTreeMap<ImageId, Image>,
+    snapshots: Vec<SnapshotJob>,
     networks: BTreeMap<VpcId, Network>,
     fabric: Option<Fabric>,
 }
@@ -367,6 +368,7 @@ impl Rendering {
             machines,
             volumes,
             images: images.into_iter().map(|image| (image.id, image)).collect(),
+            snapshots: crate::snapshot::jobs(tx, id)?,
             networks,
             fabric: neighbours.fabric,
         })
@@ -405,6 +407,7 @@ impl Rendering {
             networks,
             images: self.images.values().map(image_spec).collect(),
             fabric: self.fabric,
+            snapshots: self.snapshots,
         };
         Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked })
     }
@@ -584,7 +587,7 @@ fn image_of(volume: &VolumeSpec) -> Option<ImageId> {
 fn volume_spec(volume: &Volume) -> VolumeSpec {
     let goal = match volume.phase {
         VolumePhase::Creating | VolumePhase::Present | VolumePhase::Failed => {
-            VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image }
+            VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image, manifest: volume.manifest.clone() }
         }
         VolumePhase::Deleting => VolumeGoal::Deleted,
     };

@@ -89,6 +89,10 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Kind
         | Field::Size
         | Field::IsRoot
+        | Field::Snapshot
+        | Field::Progress
+        | Field::SharedWith
+        | Field::StartTime
         | Field::IsDeletedWithInstance
         | Field::Source
         | Field::Destination
@@ -248,6 +252,10 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Kind
         | Field::Size
         | Field::IsRoot
+        | Field::Snapshot
+        | Field::Progress
+        | Field::SharedWith
+        | Field::StartTime
         | Field::IsDeletedWithInstance
         | Field::Source
         | Field::Destination

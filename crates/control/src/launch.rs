@@ -10,10 +10,10 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, InstanceType,
-    Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS,
-    SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags,
-    check_hostname, check_name, check_size,
+    Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, Instance, InstanceId, InstanceType, Interface,
+    LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup,
+    SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname,
+    check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -22,6 +22,7 @@ use crate::Failure;
 use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::fleet::Wanted;
+use crate::image::{LaunchDisk, disks_of_launch, image_usable};
 use crate::instance::check_description;
 use crate::instance_role::{associate, check_pass, chosen};
 use crate::interface::{NewInterface, interface_of};
@@ -29,7 +30,7 @@ use crate::launch_nics::LaunchNics;
 use crate::placement::Cost;
 use crate::run::{Command, Cx};
 use crate::subnet::{default_subnets, subnet_of};
-use crate::volume::{New, check_quota, device_for};
+use crate::volume::{New, check_quota, device_for, start_as};
 use crate::work::wake_instance;
 
 /// Most instances of one call (ECS and CVM document 100; EC2 leaves it to the quota).
@@ -116,6 +117,8 @@ struct Plan {
     groups: Vec<SecurityGroup>,
     guest: GuestSetup,
     root_size: Gib,
+    /// The further volumes of each.
+    volumes: Vec<LaunchDisk>,
     /// Size of the system disk and the further volumes together.
     disk: Gib,
     reservation: ReservationId,
@@ -239,7 +242,7 @@ impl RunInstances {
             return Err(Error::TooManyVolumes { id: "new".to_owned(), limit: VOLUMES_PER_INSTANCE_MAX });
         }
         for volume in &self.volumes {
-            check_size(volume.size)?;
+            volume.size.map_or(Ok(()), check_size)?;
             check_name("DiskName", &volume.name)?;
             check_description(&volume.description)?;
         }
@@ -248,8 +251,7 @@ impl RunInstances {
 
     fn plan(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Plan, Failure> {
         let account = cx.caller.account();
-        let image = tx.get::<Image>(self.image)?.filter(|image| image.visible_to(account) && image.phase == ImagePhase::Available);
-        let image = image.ok_or_else(|| Error::not_found(Noun::Image, self.image))?;
+        let image = image_usable(tx, account, self.image)?;
         let kind =
             Catalogue::standard().by_name(&self.instance_type).ok_or_else(|| Error::not_found(Noun::InstanceType, &self.instance_type))?;
         if kind.architecture != image.architecture {
@@ -270,8 +272,9 @@ impl RunInstances {
             role: None,
         };
         let root_size = self.root_size(&image)?;
-        let disk = Gib(self.volumes.iter().fold(root_size.0, |sum, volume| sum.saturating_add(volume.size.0)));
-        Ok(Plan { image, kind, subnets, groups, guest, root_size, disk, reservation: ReservationId::from_u64(cx.new_id()) })
+        let volumes = disks_of_launch(tx, account, &image, &self.volumes)?;
+        let disk = Gib(volumes.iter().fold(root_size.0, |sum, volume| sum.saturating_add(volume.size.0)));
+        Ok(Plan { image, kind, subnets, groups, guest, root_size, volumes, disk, reservation: ReservationId::from_u64(cx.new_id()) })
     }
 
     fn subnets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Subnet>, Failure> {
@@ -332,8 +335,8 @@ impl RunInstances {
         if index >= self.min_count {
             cx.cloud.check_instance_quota(tx, cx.caller.account(), 1)?;
         }
-        if !self.volumes.is_empty() {
-            check_quota(tx, cx.caller.account(), 1 + self.volumes.len() as u64)?;
+        if !plan.volumes.is_empty() {
+            check_quota(tx, cx.caller.account(), 1 + plan.volumes.len() as u64)?;
         }
         let (place, subnet) = self.choose_host(tx, cx, plan)?;
         let id = InstanceId::from_u64(cx.new_id());
@@ -425,14 +428,17 @@ impl RunInstances {
         let new = New { zone: &subnet.zone, size: plan.root_size, kind: self.root_kind, name: "", description: "" };
         let mut root = self.volume(cx, &new, owner);
         root.image = Some(plan.image.id);
+        root.manifest = Some(plan.image.manifest.clone());
+        root.snapshot = plan.image.snapshot;
         root.device = ROOT_DEVICE.to_owned();
         root.delete_on_termination = self.root_deleted;
         tx.insert(&root)?;
         let root_id = root.id;
         let mut held = vec![root];
-        for asked in &self.volumes {
-            let new = New { zone: &subnet.zone, size: asked.size, kind: asked.kind, name: &asked.name, description: &asked.description };
+        for LaunchDisk { asked, size, start } in &plan.volumes {
+            let new = New { zone: &subnet.zone, size: *size, kind: asked.kind, name: &asked.name, description: &asked.description };
             let mut volume = self.volume(cx, &new, owner);
+            start.as_ref().map_or(Ok(()), |snapshot| start_as(&mut volume, snapshot))?;
             volume.device = device_for(asked.device.as_deref(), &held, owner.instance)?;
             volume.delete_on_termination = asked.delete_on_termination;
             tx.insert(&volume)?;

@@ -47,6 +47,7 @@ mod run;
 mod seal;
 mod security_group;
 mod security_group_rules;
+mod snapshot;
 mod ssh_key;
 mod stray;
 mod subnet;
@@ -73,7 +74,7 @@ pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGa
 pub use host::{NewHost, system_uuid};
 pub use hosts::{InviteHost, Invited, JoinRefusal};
 pub use ids::Ids;
-pub use image::NewImage;
+pub use image::{CopyImage, CreateImage, DeregisterImage, ModifyImage, NewImage, RegisterImage};
 pub use instance::{
     ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
 };
@@ -111,9 +112,10 @@ pub use run::{Command, Cx, Options};
 pub use seal::{MASTER_KEY_LEN, MasterKey, SealError};
 pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, ModifySecurityGroup, SetSecurityGroups};
 pub use security_group_rules::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
+pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
 pub use stray::Stray;
 pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};
-pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes};
+pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};

@@ -72,6 +72,7 @@ impl Cloud {
         let written = self.write_host(tx, &mut host, report, &changed, now)?;
         let woken = self.write_vms(tx, told, &changed, applied_before, now)?;
         self.write_volumes(tx, told, &changed, &host, applied_before)?;
+        self.write_snapshots(tx, report, now)?;
         tracing::debug!(host = %report.host, sequence = report.sequence, woken, "report");
         Ok(written)
     }

@@ -2,7 +2,7 @@
 
 use model::{
     AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkAcl, NetworkPath, Noun,
-    PathAnalysis, RouteTable, SecurityGroup, Subnet, Tags, Volume, Vpc, add_tags,
+    PathAnalysis, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -134,6 +134,7 @@ macro_rules! tagged {
 tagged!(
     Instance,
     Volume,
+    Snapshot,
     Image,
     KeyPair,
     Vpc,
@@ -154,6 +155,7 @@ tagged!(
 enum Kind {
     Instance,
     Volume,
+    Snapshot,
     Image,
     KeyPair,
     Vpc,
@@ -174,6 +176,7 @@ impl Kind {
         Some(match id.rsplit_once('-')?.0 {
             "i" => Kind::Instance,
             "vol" => Kind::Volume,
+            "snap" => Kind::Snapshot,
             "ami" => Kind::Image,
             "key" => Kind::KeyPair,
             "vpc" => Kind::Vpc,
@@ -195,6 +198,7 @@ impl Kind {
         match self {
             Kind::Instance => "instance",
             Kind::Volume => "volume",
+            Kind::Snapshot => "snapshot",
             Kind::Image => "image",
             Kind::KeyPair => "key-pair",
             Kind::Vpc => "vpc",
@@ -215,6 +219,7 @@ impl Kind {
         match self {
             Kind::Instance => tags_of::<Instance>(tx, account, id),
             Kind::Volume => tags_of::<Volume>(tx, account, id),
+            Kind::Snapshot => tags_of::<Snapshot>(tx, account, id),
             Kind::Image => tags_of::<Image>(tx, account, id),
             Kind::KeyPair => tags_of::<KeyPair>(tx, account, id),
             Kind::Vpc => tags_of::<Vpc>(tx, account, id),
@@ -241,6 +246,7 @@ impl Kind {
                 Ok(tx.update(&instance)?)
             }
             Kind::Volume => change_of::<Volume>(tx, account, id, with),
+            Kind::Snapshot => change_of::<Snapshot>(tx, account, id, with),
             Kind::Image => change_of::<Image>(tx, account, id, with),
             Kind::KeyPair => change_of::<KeyPair>(tx, account, id, with),
             Kind::Vpc => change_of::<Vpc>(tx, account, id, with),

@@ -10,8 +10,9 @@
 
 use model::{
     AccountId, Attach, Attachment, CREATE_DEADLINE_MS, Catalogue, Error, Event, EventId, Gib, Host, HostId, HostState, Instance,
-    InstanceId, Machine, Millis, Noun, Phase, QuotaName, SeenState, Tags, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeEffect, VolumeFacts,
-    VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags, check_device, check_name, check_size, free_device,
+    InstanceId, Machine, Millis, Noun, Phase, QuotaName, SeenState, Snapshot, SnapshotId, Tags, VOLUMES_PER_INSTANCE_MAX, Volume,
+    VolumeEffect, VolumeFacts, VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags, check_device, check_name, check_size,
+    free_device,
 };
 use serde::Serialize;
 use store::{StoreError, Tx};
@@ -20,6 +21,7 @@ use crate::auth::Target;
 use crate::fleet::Wanted;
 use crate::instance::{check_description, instance_of, save};
 use crate::run::{Command, Cx};
+use crate::snapshot::{snapshot_of, snapshot_usable};
 use crate::{Cloud, Failure};
 
 /// Kind of wakes for volumes.
@@ -27,13 +29,15 @@ pub(crate) const VOLUME: &str = "volume";
 /// What the capacity report of a simulated host calls its accelerator.
 const SIMULATED: &str = "simulated";
 
-/// Makes an empty volume.
+/// Makes a volume: empty, or of a snapshot, whose bytes it has at once.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateVolume {
     /// Its zone.
     pub zone: String,
-    /// Its size.
-    pub size: Gib,
+    /// The snapshot.
+    pub snapshot: Option<SnapshotId>,
+    /// Its size; that of the snapshot when none is given, and never less.
+    pub size: Option<Gib>,
     /// What it is sold as.
     pub kind: VolumeKind,
     /// Display name.
@@ -42,6 +46,15 @@ pub struct CreateVolume {
     pub description: String,
     /// Tags.
     pub tags: Tags,
+}
+
+/// Makes the bytes of a volume those of a snapshot of it. Refused while a guest has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RollBackVolume {
+    /// The volume.
+    pub volume: VolumeId,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
 }
 
 /// Attaches an available volume to a running or stopped instance of its zone.
@@ -106,12 +119,15 @@ impl Command for CreateVolume {
     const NAME: &'static str = "CreateVolume";
     const PLACES: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![Target { path: Some("volume/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() }])
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let new = Target { path: Some("volume/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() };
+        let of = self.snapshot.map(|id| crate::snapshot::target(tx, cx, id)).transpose()?;
+        Ok(std::iter::once(new).chain(of).collect())
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Volume, Failure> {
-        check_size(self.size)?;
+        let snapshot = self.snapshot.map(|id| snapshot_usable(tx, cx.caller.account(), id)).transpose()?;
+        let size = size_over(self.size, snapshot.as_ref())?;
         check_name("DiskName", &self.name)?;
         check_description(&self.description)?;
         let mut tags = Tags::new();
@@ -120,12 +136,44 @@ impl Command for CreateVolume {
             return Err(Error::not_found(Noun::Zone, &self.zone).into());
         }
         check_quota(tx, cx.caller.account(), 1)?;
-        let host = host_with_room(tx, cx, &self.zone, self.size)?;
+        let host = host_with_room(tx, cx, &self.zone, size)?;
         let asked = tx.host_touch(host)?;
-        let new = New { zone: &self.zone, size: self.size, kind: self.kind, name: &self.name, description: &self.description };
-        let volume = Volume { tags, ..new.row(cx, host, asked) };
+        let new = New { zone: &self.zone, size, kind: self.kind, name: &self.name, description: &self.description };
+        let mut volume = Volume { tags, ..new.row(cx, host, asked) };
+        if let Some(snapshot) = &snapshot {
+            start_as(&mut volume, snapshot)?;
+        }
         tx.insert(&volume)?;
         tx.wake(VOLUME, volume.id, cx.now.after(CREATE_DEADLINE_MS))?;
+        Ok(volume)
+    }
+}
+
+impl Command for RollBackVolume {
+    type Reply = Volume;
+    const NAME: &'static str = "RollBackVolume";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![target(tx, cx, self.volume)?, crate::snapshot::target(tx, cx, self.snapshot)?])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Volume, Failure> {
+        let mut volume = volume_of(tx, cx.caller.account(), self.volume)?;
+        let snapshot = snapshot_of(tx, cx.caller.account(), self.snapshot)?;
+        if snapshot.volume != volume.id {
+            return Err(Error::invalid("SnapshotId", format!("{} is no snapshot of {}", snapshot.id, volume.id)).into());
+        }
+        let instance = volume.instance.map_or(Ok(None), |id| tx.get::<Instance>(id))?;
+        if let Some(instance) = instance.filter(|instance| instance.phase != Phase::Stopped) {
+            let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
+            return Err(Error::IncorrectState { noun, id, state, wanted: "stopped" }.into());
+        }
+        volume.roll_back(&snapshot)?;
+        match volume.instance {
+            Some(instance) => touch_machine(tx, &mut volume, instance)?,
+            None => volume.asked = tx.host_touch(volume.host)?,
+        }
+        tx.update(&volume)?;
         Ok(volume)
     }
 }
@@ -284,6 +332,8 @@ impl New<'_> {
             kind: self.kind,
             size: self.size,
             image: None,
+            snapshot: None,
+            manifest: None,
             host,
             generation: 1,
             instance: None,
@@ -300,6 +350,26 @@ impl New<'_> {
             tags: Tags::new(),
         }
     }
+}
+
+/// The size of a volume that is made of a snapshot, or of nothing.
+pub(crate) fn size_over(asked: Option<Gib>, snapshot: Option<&Snapshot>) -> Result<Gib, Error> {
+    let size = asked.or(snapshot.map(|snapshot| snapshot.size)).ok_or(Error::MissingParameter { name: "Size" })?;
+    check_size(size)?;
+    match snapshot {
+        Some(snapshot) if size < snapshot.size => {
+            Err(Error::invalid("Size", format!("{} GiB is less than the {} GiB of the snapshot {}", size.0, snapshot.size.0, snapshot.id)))
+        }
+        Some(_) | None => Ok(size),
+    }
+}
+
+/// Makes a volume that has no bytes yet start as a snapshot is.
+pub(crate) fn start_as(volume: &mut Volume, snapshot: &Snapshot) -> Result<(), Error> {
+    volume.manifest = Some(snapshot.contents()?.to_owned());
+    volume.snapshot = Some(snapshot.id);
+    volume.image = snapshot.image.filter(|_| snapshot.of_root);
+    Ok(())
 }
 
 /// The volume, if the account owns it; one that is being deleted is as good as gone.

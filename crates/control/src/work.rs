@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use model::{
-    AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, InstanceRole, InstanceRoleId, Millis, Phase, Step, VolumeId,
-    What,
+    AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, InstanceRole, InstanceRoleId, Millis, Phase, SnapshotId, Step,
+    VolumeId, What,
 };
 use store::{Lease, StoreError, Tx, WriteError};
 
 use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
+use crate::snapshot::SNAPSHOT;
 use crate::volume::{VOLUME, release};
 use crate::{Cloud, Failure};
 
@@ -123,6 +124,13 @@ impl Cloud {
                 Ok(id) => self.renew_instance_role(tx, id, now)?,
                 Err(error) => {
                     tracing::error!(%error, id = lease.id, "a wake names no role of an instance");
+                    None
+                }
+            },
+            SNAPSHOT => match lease.id.parse::<SnapshotId>() {
+                Ok(id) => self.advance_snapshot(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no snapshot");
                     None
                 }
             },

@@ -11,8 +11,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, image, instance, instance_type, interface, interface_change, key_pair, launch_template, network, region,
-    security_group, security_group_policies, sts, subnet, tag_service, trail, volume,
+    Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template, network,
+    region, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
 };
 
 /// A service of the vendor.
@@ -199,11 +199,18 @@ static SERVED: &[Action] = served! {
         interface_change::ASSIGN_ABSENT;
     Vpc "vpc:" UnassignPrivateIpAddresses => interface_change::unassign, interface_change::UnassignPrivateIpAddresses, Works,
         interface_change::UNASSIGN_ABSENT;
+    Cvm "cvm:" CreateImage => image_change::create, image_change::CreateImage,
+        Partly("a running instance is never powered off for it: its disks are what they were at one instant"),
+        &["ImageFamily", "Sysprep"];
+    Cvm "cvm:" DeleteImages => image_change::delete, image_change::DeleteImages, Works, &[];
+    Cvm "cvm:" ModifyImageAttribute => image_change::modify, image_change::ModifyImageAttribute, Works, &["ImageDeprecated", "ImageFamily"];
+    Cvm "cvm:" ModifyImageSharePermission => image_change::share, image_change::ModifyImageSharePermission, Works, &[];
+    Cvm "cvm:" DescribeImageSharePermission => image_change::shares, image_change::DescribeImageSharePermission, Works, &[];
     Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,
         Partly("in the order of their making only; no filters by the instance's name and address"),
         &["Order", "OrderField"];
     Cbs "cbs:" CreateDisks => volume::create, volume::CreateDisks,
-        Partly("empty disks, charged by the hour; every type is served as one"),
+        Partly("charged by the hour; every type is served as one"),
         volume::CREATE_ABSENT;
     Cbs "cbs:" AttachDisks => volume::attach, volume::AttachDisks, Works, &["AttachMode"];
     Cbs "cbs:" DetachDisks => volume::detach, volume::DetachDisks, Works, &[];
@@ -211,6 +218,14 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" ResizeDisk => volume::resize, volume::ResizeDisk, Works, &[];
     Cbs "cbs:" ModifyDiskAttributes => volume::modify, volume::ModifyDiskAttributes, Works,
         &["BurstPerformanceOperation", "DiskType", "Portable"];
+    Cbs "cbs:" CreateSnapshot => snapshot::create, snapshot::CreateSnapshot, Works, &["Deadline", "DiskBackupId", "DiskUsage", "LocalSnap"];
+    Cbs "cbs:" DescribeSnapshots => snapshot::describe, snapshot::DescribeSnapshots,
+        Partly("in the order of their making only; not by zone"), &["Order", "OrderField"];
+    Cbs "cbs:" DeleteSnapshots => snapshot::delete, snapshot::DeleteSnapshots, Works, &["DeleteBindImages"];
+    Cbs "cbs:" ModifySnapshotAttribute => snapshot::modify, snapshot::ModifySnapshotAttribute, Partly("the name"),
+        &["Deadline", "IsPermanent"];
+    Cbs "cbs:" ApplySnapshot => snapshot::apply, snapshot::ApplySnapshot, Partly("the instance is stopped by the caller"),
+        &["AutoStartInstance", "AutoStopInstance"];
     Vpc "vpc:" CreateVpc => network::create, network::CreateVpc, Works,
         network::CREATE_ABSENT;
     Vpc "vpc:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute, Partly("the name"),
@@ -238,18 +253,18 @@ static SERVED: &[Action] = served! {
 };
 
 static NOT_YET: &[Action] = not_yet! {
-    Cvm "cvm:": ResetInstance ResetInstancesType DescribeInstanceVncUrl CreateImage DeleteImages ModifyImageAttribute
+    Cvm "cvm:": ResetInstance ResetInstancesType DescribeInstanceVncUrl
         AssociateInstancesKeyPairs DisassociateInstancesKeyPairs ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
         ResetInstancesInternetMaxBandwidth ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
-        ImportImage ExportImages SyncImages ModifyImageSharePermission DescribeImageSharePermission CreateDisasterRecoverGroup
+        ImportImage ExportImages SyncImages CreateDisasterRecoverGroup
         DescribeDisasterRecoverGroups DeleteDisasterRecoverGroups ModifyInstancesDisasterRecoverGroup AllocateHosts DescribeHosts
         EnterRescueMode ExitRescueMode
         DescribeAccountQuota DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
         ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateRouteTable DescribeRouteTables DeleteRouteTable
         CreateRoutes DeleteRoutes ReplaceRouteTableAssociation CreateNatGateway DescribeNatGateways DeleteNatGateway;
-    Cbs "cbs:": CreateSnapshot DescribeSnapshots DeleteSnapshots ApplySnapshot DescribeDiskConfigQuota;
+    Cbs "cbs:": DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };
 

@@ -225,7 +225,8 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::NetworkPaths
         | QuotaName::PathAnalyses
         | QuotaName::Interfaces => "LimitExceeded",
-        QuotaName::Volumes => "ResourceInsufficient.OverQuota",
+        QuotaName::Images => "ImageQuotaLimitExceeded",
+        QuotaName::Volumes | QuotaName::Snapshots => "ResourceInsufficient.OverQuota",
     }
 }
 

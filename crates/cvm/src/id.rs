@@ -5,7 +5,9 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use model::{AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, Noun, SecurityGroupId, SubnetId, VolumeId, VpcId};
+use model::{
+    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, Noun, SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId,
+};
 
 use crate::error::Fault;
 
@@ -35,6 +37,7 @@ ids! {
     KeyPairId, KeyPair, "skey-";
     LaunchTemplateId, LaunchTemplate, "lt-";
     VolumeId, Volume, "disk-";
+    SnapshotId, Snapshot, "snap-";
     VpcId, Vpc, "vpc-";
     SubnetId, Subnet, "subnet-";
     InterfaceId, Interface, "eni-";

@@ -75,10 +75,21 @@ fn filter(name: &str) -> Option<By> {
         "image-id" => By::id::<ImageId>(Field::Id),
         "image-name" => By::Holds(Field::Name),
         "image-type" => By::Always(&["PUBLIC_IMAGE", "PRIVATE_IMAGE", "SHARED_IMAGE"]),
-        "image-state" => By::Always(&["NORMAL"]),
+        "image-state" => By::Word(Field::State, states),
         "dedicated-cluster-id" | "cdc-cache-status" => By::Always(&[]),
         _ => return None,
     })
+}
+
+/// The control plane's word for one of CVM's states.
+fn states(word: &str) -> Vec<String> {
+    let word = match word {
+        "NORMAL" => "available",
+        "CREATING" => "pending",
+        "CREATEFAILED" => "failed",
+        _ => return vec![],
+    };
+    vec![word.to_owned()]
 }
 
 /// Only images of these types, of which each but the shared ones is told by its owner.
@@ -104,6 +115,8 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
         image_size: image.min_disk.0,
         image_state: match image.phase {
             ImagePhase::Available => "NORMAL",
+            ImagePhase::Pending => "CREATING",
+            ImagePhase::Failed => "CREATEFAILED",
             ImagePhase::Deregistered => "DELETING",
         },
         os_name: image.platform.clone(),

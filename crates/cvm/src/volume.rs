@@ -121,7 +121,7 @@ struct DiskReply {
 }
 
 #[derive(IntoDoc)]
-struct Placement {
+pub(crate) struct Placement {
     zone: String,
     project_id: u32,
     project_name: &'static str,
@@ -129,6 +129,21 @@ struct Placement {
     cdc_id: &'static str,
     cdc_name: &'static str,
     dedicated_cluster_id: &'static str,
+}
+
+impl Placement {
+    /// Where something in a zone is.
+    pub(crate) fn in_zone(zone: &str) -> Placement {
+        Placement {
+            zone: zone.to_owned(),
+            project_id: 0,
+            project_name: "",
+            cage_id: "",
+            cdc_id: "",
+            cdc_name: "",
+            dedicated_cluster_id: "",
+        }
+    }
 }
 
 /// Lists disks.
@@ -214,15 +229,7 @@ fn reply(volume: &Volume) -> DiskReply {
         disk_size: volume.size.0,
         disk_state: state(volume),
         disk_charge_type: "POSTPAID_BY_HOUR",
-        placement: Placement {
-            zone: volume.zone.clone(),
-            project_id: 0,
-            project_name: "",
-            cage_id: "",
-            cdc_id: "",
-            cdc_name: "",
-            dedicated_cluster_id: "",
-        },
+        placement: Placement::in_zone(&volume.zone),
         attached: volume.instance.is_some(),
         attach_mode: "VF",
         instance_id_list: volume.instance.map(id::shown).into_iter().collect(),
@@ -239,7 +246,7 @@ fn reply(volume: &Volume) -> DiskReply {
         backup_disk: false,
         burst_performance: false,
         throughput_performance: 0,
-        snapshot_ability: false,
+        snapshot_ability: true,
         snapshot_count: 0,
         snapshot_size: 0,
         auto_snapshot_policy_ids: vec![],
@@ -271,7 +278,8 @@ pub(crate) struct PlacementArg {
 pub(crate) struct CreateDisks {
     placement: PlacementArg,
     disk_type: DiskType,
-    disk_size: u32,
+    disk_size: Option<u32>,
+    snapshot_id: Option<String>,
     #[arg(default)]
     disk_name: String,
     #[arg(default = 1, range = 1..=DISKS_PER_CALL)]
@@ -293,7 +301,6 @@ pub(crate) const CREATE_ABSENT: &[&str] = &[
     "EncryptType",
     "KmsKeyId",
     "Shareable",
-    "SnapshotId",
     "ThroughputPerformance",
 ];
 
@@ -313,14 +320,15 @@ pub(crate) struct Created {
     disk_id_set: Vec<String>,
 }
 
-/// Makes empty disks: all of them or none.
+/// Makes disks, empty or of a snapshot: all of them or none.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, Fault> {
     match asked.disk_charge_type {
         None | Some(ChargeType::Hourly) => {}
     }
     let new = CreateVolume {
         zone: asked.placement.zone,
-        size: Gib(asked.disk_size),
+        snapshot: asked.snapshot_id.filter(|id| !id.is_empty()).map(|id| id::read(&id)).transpose()?,
+        size: asked.disk_size.map(Gib),
         kind: asked.disk_type.kind(),
         name: asked.disk_name,
         description: String::new(),

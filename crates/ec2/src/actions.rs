@@ -10,9 +10,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, gateway, iam, image, instance, instance_attribute, instance_health, instance_power, instance_role,
-    instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, network, network_acl, network_insights,
-    region, route, run_instances, security_group, security_group_rules, sts, subnet, tag, trail, volume,
+    Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
+    instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, network,
+    network_acl, network_insights, region, route, run_instances, security_group, security_group_rules, snapshot, snapshot_attribute, sts,
+    subnet, tag, trail, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -181,6 +182,26 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeVolumesModifications => volume::describe_modifications, volume::DescribeVolumesModifications, Works,
         &["IncludeManagedResources"];
     Ec2 "ec2:" DeleteVolume => volume::delete, volume::DeleteVolume, Works, &[];
+    Ec2 "ec2:" CreateImage => image_change::create, image_change::CreateImage,
+        Partly("a running instance is never restarted for it: its disks are what they were at one instant"),
+        image_change::CREATE_ABSENT;
+    Ec2 "ec2:" RegisterImage => image_change::register, image_change::RegisterImage, Partly("of snapshots"),
+        image_change::REGISTER_ABSENT;
+    Ec2 "ec2:" DeregisterImage => image_change::deregister, image_change::DeregisterImage, Works, &[];
+    Ec2 "ec2:" CopyImage => image_change::copy, image_change::CopyImage, Partly("within the region"), image_change::COPY_ABSENT;
+    Ec2 "ec2:" ModifyImageAttribute => image_attribute::modify, image_attribute::ModifyImageAttribute,
+        Partly("description and launch permission"), image_attribute::ABSENT;
+    Ec2 "ec2:" DescribeImageAttribute => image_attribute::describe, image_attribute::ImageAttribute,
+        Partly("description and launch permission"), &[];
+    Ec2 "ec2:" ResetImageAttribute => image_attribute::reset, image_attribute::ImageAttribute, Works, &[];
+    Ec2 "ec2:" CreateSnapshot => snapshot::create, snapshot::CreateSnapshot, Works, snapshot::CREATE_ABSENT;
+    Ec2 "ec2:" CreateSnapshots => snapshot::create_many, snapshot::CreateSnapshots, Works, snapshot::CREATE_ABSENT;
+    Ec2 "ec2:" DescribeSnapshots => snapshot::describe, snapshot::DescribeSnapshots, Partly("no filter by progress"), &[];
+    Ec2 "ec2:" DeleteSnapshot => snapshot::delete, snapshot::DeleteSnapshot, Works, &[];
+    Ec2 "ec2:" ModifySnapshotAttribute => snapshot_attribute::modify, snapshot_attribute::ModifySnapshotAttribute, Works, &[];
+    Ec2 "ec2:" DescribeSnapshotAttribute => snapshot_attribute::describe, snapshot_attribute::SnapshotAttribute,
+        Partly("no product codes"), &[];
+    Ec2 "ec2:" ResetSnapshotAttribute => snapshot_attribute::reset, snapshot_attribute::SnapshotAttribute, Works, &[];
     Ec2 "ec2:" DescribeVolumeStatus => volume::describe_status, volume::DescribeVolumeStatus, Partly("filters by status are not served"), &[];
     Ec2 "ec2:" DescribeSecurityGroups => security_group::describe_groups, security_group::DescribeSecurityGroups,
         Partly("filters by rule are not served; dropping rules, which EC2 lacks, are not shown"), &[];

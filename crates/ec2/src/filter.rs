@@ -115,6 +115,7 @@ pub(crate) const INSTANCE_STATUS: Known = &[
 
 pub(crate) const IMAGE: Known = &[
     ("architecture", Is(Field::Architecture)),
+    ("block-device-mapping.snapshot-id", Is(Field::Snapshot)),
     ("description", Is(Field::Description)),
     ("ena-support", Always("false")),
     ("hypervisor", Always("xen")),
@@ -126,6 +127,7 @@ pub(crate) const IMAGE: Known = &[
     ("owner-id", Is(Field::Owner)),
     ("root-device-name", Always(crate::volume::ROOT_DEVICE)),
     ("root-device-type", Always("ebs")),
+    ("source-instance-id", Is(Field::Instance)),
     ("state", Is(Field::State)),
     ("virtualization-type", Always("hvm")),
 ];
@@ -144,9 +146,23 @@ pub(crate) const VOLUME: Known = &[
     ("encrypted", Always("false")),
     ("multi-attach-enabled", Always("false")),
     ("size", Is(Field::Size)),
+    ("snapshot-id", Is(Field::Snapshot)),
     ("status", Is(Field::State)),
     ("volume-id", Is(Field::Id)),
     ("volume-type", Words(Field::Kind, crate::volume::TYPES)),
+];
+
+pub(crate) const SNAPSHOT: Known = &[
+    ("description", Is(Field::Description)),
+    ("encrypted", Always("false")),
+    ("owner-alias", OwnerAlias),
+    ("owner-id", Is(Field::Owner)),
+    ("snapshot-id", Is(Field::Id)),
+    ("start-time", Is(Field::StartTime)),
+    ("status", Is(Field::State)),
+    ("storage-tier", Always("standard")),
+    ("volume-id", Is(Field::Volume)),
+    ("volume-size", Is(Field::Size)),
 ];
 
 pub(crate) const VOLUME_STATUS: Known = &[("availability-zone", Is(Field::Zone))];

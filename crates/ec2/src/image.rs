@@ -10,7 +10,7 @@ use crate::error::{Refusal, unsupported};
 use crate::filter::{self, AskedFilter};
 use crate::page::{Paging, USUAL};
 use crate::tag::{self, TagItem};
-use crate::volume::{ROOT_DEVICE, TYPE};
+use crate::volume::{ROOT_DEVICE, TYPE, type_word};
 
 /// What the operator's account is called in place of its number. Scripts that were written for EC2 ask for `amazon`, and mean
 /// the images that the cloud itself offers.
@@ -58,6 +58,7 @@ struct ImageItem {
     platform_details: &'static str,
     usage_operation: &'static str,
     image_owner_alias: Option<&'static str>,
+    source_instance_id: Option<String>,
     name: String,
     description: String,
     root_device_type: &'static str,
@@ -74,13 +75,14 @@ struct ImageItem {
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Device {
-    device_name: &'static str,
+    device_name: String,
     ebs: Ebs,
 }
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Ebs {
+    snapshot_id: Option<String>,
     volume_size: u32,
     volume_type: &'static str,
     delete_on_termination: bool,
@@ -96,7 +98,7 @@ pub(crate) async fn describe_images(cx: Cx, asked: DescribeImages) -> Result<Ima
     let pages = paging.pages(&cx, USUAL, &pages_of)?;
     let mut filters = filter::filters(&cx, filter::IMAGE, &filters)?;
     filters.extend(owned_by(&cx, &owners)?);
-    filters.extend(usable_by(&executable_by));
+    filters.extend(usable_by(&cx, &executable_by));
     let query = Query { ids: tag::ids(Noun::Image, &ids)?, filters, page: pages.of_ids()? };
     let listed = cx.cloud.list::<Image>(&cx.caller, query).await?;
     let items = listed.rows.iter().map(|image| image_item(&cx, image)).collect();
@@ -118,15 +120,17 @@ fn owned_by(cx: &Cx, owners: &[String]) -> Result<Option<Filter>, Refusal> {
     Ok(Some(Filter { field: Field::Owner, values }))
 }
 
-/// Images cannot be shared with single accounts yet, so whoever is named can use what everybody can, and nothing by name.
-fn usable_by(users: &[String]) -> Option<Filter> {
+/// What somebody may launch: `all` are those that everybody may, `self` and accounts those that are shared with them by number.
+fn usable_by(cx: &Cx, users: &[String]) -> Option<Filter> {
     if users.is_empty() {
-        None
-    } else if users.iter().any(|user| user == "all") {
-        Some(Filter { field: Field::IsPublic, values: vec!["true".to_owned()] })
-    } else {
-        Some(filter::nothing())
+        return None;
     }
+    if users.iter().any(|user| user == "all") {
+        return Some(Filter { field: Field::IsPublic, values: vec!["true".to_owned()] });
+    }
+    let own = cx.caller.account().to_string();
+    let values = users.iter().map(|user| if user == "self" { own.clone() } else { user.clone() }).collect();
+    Some(Filter { field: Field::SharedWith, values })
 }
 
 fn image_item(cx: &Cx, image: &Image) -> ImageItem {
@@ -135,7 +139,7 @@ fn image_item(cx: &Cx, image: &Image) -> ImageItem {
     ImageItem {
         image_id: image.id.to_string(),
         image_location: format!("{}/{}", image.account, image.name),
-        image_state: "available",
+        image_state: image.word(),
         image_owner_id: image.account.to_string(),
         creation_date: time::to_millisecond(created),
         is_public: image.public,
@@ -144,21 +148,41 @@ fn image_item(cx: &Cx, image: &Image) -> ImageItem {
         image_type: "machine",
         platform_details: "Linux/UNIX",
         usage_operation: "RunInstances",
+        source_instance_id: image.instance.filter(|_| is_own).map(|id| id.to_string()),
         image_owner_alias: (image.account == cx.cloud.region().operator).then_some(OPERATOR_ALIASES[0]),
         name: image.name.clone(),
         description: image.description.clone(),
         root_device_type: "ebs",
         root_device_name: ROOT_DEVICE,
-        block_device_mapping: vec![Device {
-            device_name: ROOT_DEVICE,
-            ebs: Ebs { volume_size: smallest_disk(image), volume_type: TYPE, delete_on_termination: true, encrypted: false },
-        }],
+        block_device_mapping: devices(image),
         virtualization_type: "hvm",
         tag_set: if is_own { tag::items(&image.tags) } else { vec![] },
         hypervisor: "xen",
         ena_support: false,
         boot_mode: "legacy-bios",
     }
+}
+
+fn devices(image: &Image) -> Vec<Device> {
+    let shown = |id: model::SnapshotId| id.to_string();
+    let root = Ebs {
+        snapshot_id: image.snapshot.map(shown),
+        volume_size: smallest_disk(image),
+        volume_type: TYPE,
+        delete_on_termination: true,
+        encrypted: false,
+    };
+    let further = image.disks.iter().map(|disk| Device {
+        device_name: disk.device.clone(),
+        ebs: Ebs {
+            snapshot_id: disk.snapshot.map(shown),
+            volume_size: disk.size.0,
+            volume_type: type_word(disk.kind),
+            delete_on_termination: disk.delete_on_termination,
+            encrypted: false,
+        },
+    });
+    std::iter::once(Device { device_name: ROOT_DEVICE.to_owned(), ebs: root }).chain(further).collect()
 }
 
 fn smallest_disk(image: &Image) -> u32 {

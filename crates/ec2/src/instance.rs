@@ -421,3 +421,9 @@ const fn reason_code(kind: ReasonKind) -> &'static str {
         ReasonKind::ImageFault | ReasonKind::InternalFault => "Server.InternalError",
     }
 }
+
+/// The volumes of an instance with their device names.
+pub(crate) async fn volumes_at(cx: &Cx, id: model::InstanceId) -> Result<Vec<(String, model::VolumeId)>, Refusal> {
+    let view = cx.cloud.instance_view(&cx.caller, id).await?;
+    Ok(view.volumes.into_iter().map(|volume| (volume.device, volume.id)).collect())
+}

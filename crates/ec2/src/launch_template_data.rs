@@ -46,13 +46,15 @@ struct ProfileName {
 #[reply(rename = "camelCase")]
 struct Device {
     device_name: String,
-    ebs: Ebs,
+    ebs: Option<Ebs>,
+    no_device: Option<&'static str>,
 }
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Ebs {
     delete_on_termination: Option<bool>,
+    snapshot_id: Option<String>,
     volume_size: Option<u32>,
     volume_type: Option<&'static str>,
 }
@@ -158,8 +160,13 @@ fn root(root: &RootSettings) -> Option<Device> {
     if *root == RootSettings::default() {
         return None;
     }
-    let ebs = Ebs { delete_on_termination: root.deleted, volume_size: root.size.map(|size| size.0), volume_type: root.kind.map(type_word) };
-    Some(Device { device_name: ROOT_DEVICE.to_owned(), ebs })
+    let ebs = Ebs {
+        delete_on_termination: root.deleted,
+        snapshot_id: None,
+        volume_size: root.size.map(|size| size.0),
+        volume_type: root.kind.map(type_word),
+    };
+    Some(Device { device_name: ROOT_DEVICE.to_owned(), ebs: Some(ebs), no_device: None })
 }
 
 /// A further volume; EC2's clients want the name of its device, which other clouds need not say.
@@ -167,11 +174,13 @@ fn device((at, volume): (usize, &NewVolume)) -> Device {
     let letter = char::from(b'f' + u8::try_from(at).unwrap_or(0).min(20));
     Device {
         device_name: volume.device.clone().unwrap_or_else(|| format!("/dev/sd{letter}")),
-        ebs: Ebs {
+        ebs: (!volume.left_out).then(|| Ebs {
             delete_on_termination: Some(volume.delete_on_termination),
-            volume_size: Some(volume.size.0),
+            snapshot_id: volume.snapshot.map(|id| id.to_string()),
+            volume_size: volume.size.map(|size| size.0),
             volume_type: Some(type_word(volume.kind)),
-        },
+        }),
+        no_device: volume.left_out.then_some(""),
     }
 }
 
@@ -236,12 +245,11 @@ fn like(view: InstanceView) -> LaunchSettings {
         volumes: others
             .into_iter()
             .map(|volume| NewVolume {
-                size: volume.size,
+                size: Some(volume.size),
                 kind: volume.kind,
                 device: Some(volume.device),
                 delete_on_termination: volume.delete_on_termination,
-                name: String::new(),
-                description: String::new(),
+                ..NewVolume::default()
             })
             .collect(),
         attributes: AttributeSettings {

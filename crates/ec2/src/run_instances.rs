@@ -77,7 +77,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "BlockDeviceMapping.Ebs.Iops",
     "BlockDeviceMapping.Ebs.KmsKeyId",
     "BlockDeviceMapping.Ebs.OutpostArn",
-    "BlockDeviceMapping.Ebs.SnapshotId",
     "BlockDeviceMapping.Ebs.Throughput",
     "BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "BlockDeviceMapping.VirtualName",
@@ -147,6 +146,7 @@ struct BlockDevice {
 
 #[derive(FromArg)]
 struct Ebs {
+    snapshot_id: Option<String>,
     volume_size: Option<u32>,
     volume_type: Option<VolumeType>,
     delete_on_termination: Option<bool>,
@@ -262,10 +262,10 @@ fn disks(devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refu
             return Err(Error::invalid("BlockDeviceMapping", format!("the device {name} is given twice")).into());
         }
         if device.no_device.is_some() {
-            // Images have no disk but the first, so there is nothing to leave out beside it.
             if name == ROOT_DEVICE {
                 return Err(unsupported("An instance without a system disk"));
             }
+            volumes.push(NewVolume { left_out: true, ..empty(name) });
             continue;
         }
         let Some(ebs) = &device.ebs else {
@@ -278,16 +278,23 @@ fn disks(devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refu
             return Err(unsupported("An encrypted volume"));
         }
         let (size, kind) = (ebs.volume_size.map(Gib), ebs.volume_type.map(VolumeType::kind).transpose()?);
+        let snapshot = ebs.snapshot_id.as_deref().filter(|id| !id.is_empty()).map(|id| tag::id(Noun::Snapshot, id)).transpose()?;
         if name == ROOT_DEVICE {
+            if snapshot.is_some() {
+                return Err(unsupported("Another snapshot of the system disk than the image's"));
+            }
             root = RootSettings { size, kind, deleted: ebs.delete_on_termination };
             continue;
         }
         let (kind, deleted) = (kind.unwrap_or_default(), ebs.delete_on_termination.unwrap_or(true));
-        let size = size.ok_or(Error::MissingParameter { name: "BlockDeviceMapping.Ebs.VolumeSize" })?;
-        let (name, description) = (String::new(), String::new());
-        volumes.push(NewVolume { size, kind, device: Some(device.device_name.clone()), delete_on_termination: deleted, name, description });
+        volumes.push(NewVolume { size, snapshot, kind, delete_on_termination: deleted, ..empty(name) });
     }
     Ok((root, volumes))
+}
+
+/// A disk of which only the device name is known.
+fn empty(device: &str) -> NewVolume {
+    NewVolume { device: Some(device.to_owned()), ..NewVolume::default() }
 }
 
 /// User data as it is kept: base64; none when it is empty. Refused when longer than EC2 allows.

@@ -6,7 +6,7 @@ use control::{
 };
 use model::{
     Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis, SecurityGroup,
-    Subnet, Tags, Volume, Vpc,
+    Snapshot, Subnet, Tags, Volume, Vpc,
 };
 use wire::{FromArg, IntoDoc};
 
@@ -147,11 +147,12 @@ enum Kind {
     SecurityGroup,
     Subnet,
     Volume,
+    Snapshot,
     Vpc,
 }
 
 impl Kind {
-    const ALL: [Kind; 15] = [
+    const ALL: [Kind; 16] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
@@ -166,6 +167,7 @@ impl Kind {
         Kind::SecurityGroup,
         Kind::Subnet,
         Kind::Volume,
+        Kind::Snapshot,
         Kind::Vpc,
     ];
 
@@ -185,6 +187,7 @@ impl Kind {
             Kind::SecurityGroup => "security-group",
             Kind::Subnet => "subnet",
             Kind::Volume => "volume",
+            Kind::Snapshot => "snapshot",
             Kind::Vpc => "vpc",
         }
     }
@@ -321,6 +324,11 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Subnet => of::<Subnet>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Volume => of::<Volume>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::Snapshot => {
+            let own = Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] };
+            let filters = filters.into_iter().chain([own]).collect();
+            of::<Snapshot>(&cx.cloud, cx, filters, page, |row| row.tags).await
+        }
         Kind::Vpc => of::<Vpc>(&cx.cloud, cx, filters, page, |row| row.tags).await,
     }
 }

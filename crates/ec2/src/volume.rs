@@ -64,6 +64,7 @@ pub(crate) struct CreateVolume {
     availability_zone: Option<String>,
     availability_zone_id: Option<String>,
     size: Option<u32>,
+    snapshot_id: Option<String>,
     volume_type: Option<VolumeType>,
     #[arg(default)]
     encrypted: bool,
@@ -76,9 +77,9 @@ pub(crate) struct CreateVolume {
 
 /// What EC2 can make of a volume and this cloud cannot yet.
 pub(crate) const CREATE_ABSENT: &[&str] =
-    &["Iops", "KmsKeyId", "Operator", "OutpostArn", "SnapshotId", "SourceVolumeId", "Throughput", "VolumeInitializationRate"];
+    &["Iops", "KmsKeyId", "Operator", "OutpostArn", "SourceVolumeId", "Throughput", "VolumeInitializationRate"];
 
-/// Makes an empty volume.
+/// Makes a volume, empty or of a snapshot.
 pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Refusal> {
     if asked.encrypted {
         return Err(unsupported("An encrypted volume"));
@@ -94,7 +95,8 @@ pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Re
     let tags = tag::specified(&asked.tags, "volume", &["volume"])?;
     let command = Create {
         zone,
-        size: Gib(asked.size.ok_or(model::Error::MissingParameter { name: "Size" })?),
+        snapshot: asked.snapshot_id.filter(|id| !id.is_empty()).map(|id| tag::id(Noun::Snapshot, &id)).transpose()?,
+        size: asked.size.map(Gib),
         kind: asked.volume_type.map_or(Ok(VolumeKind::Balanced), VolumeType::kind)?,
         name: String::new(),
         description: String::new(),
@@ -310,7 +312,7 @@ pub(crate) struct Volumes {
 pub(crate) struct VolumeItem {
     volume_id: String,
     size: u32,
-    snapshot_id: &'static str,
+    snapshot_id: String,
     availability_zone: String,
     availability_zone_id: String,
     status: &'static str,
@@ -370,7 +372,7 @@ fn volume_item(cx: &Cx, volume: &Volume) -> VolumeItem {
     VolumeItem {
         volume_id: volume.id.to_string(),
         size: volume.size.0,
-        snapshot_id: "",
+        snapshot_id: volume.snapshot.map(|id| id.to_string()).unwrap_or_default(),
         availability_zone: volume.zone.clone(),
         availability_zone_id: zone_id(cx, &volume.zone),
         status: volume.word(),

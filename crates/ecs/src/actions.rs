@@ -8,8 +8,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, image, instance, instance_role, instance_type, interface, interface_change, key_pair,
-    launch_template, network, ram, region, route, route_change, security_group, security_group_rules, subnet, tag, trail, volume,
+    Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
+    launch_template, network, ram, region, route, route_change, security_group, security_group_rules, snapshot, subnet, tag, trail, volume,
 };
 
 /// A service, told by the version of its API.
@@ -219,9 +219,12 @@ static ACTIONS: &[Action] = &[
     not_yet!("ModifyInstanceSpec", ECS),
     not_yet!("DescribeInstanceVncUrl", ECS),
     works!("AllocatePublicIpAddress", ECS, address::give, address::AllocatePublicIpAddress),
-    not_yet!("CreateImage", ECS),
-    not_yet!("DeleteImage", ECS),
-    not_yet!("ModifyImageAttribute", ECS),
+    works!("CreateImage", ECS, image_change::create, image_change::CreateImage),
+    works!("DeleteImage", ECS, image_change::delete, image_change::DeleteImage),
+    works!("ModifyImageAttribute", ECS, image_change::modify, image_change::ModifyImageAttribute),
+    works!("ModifyImageSharePermission", ECS, image_change::share, image_change::ModifyImageSharePermission),
+    works!("DescribeImageSharePermission", ECS, image_change::shares, image_change::DescribeImageSharePermission),
+    works!("CopyImage", ECS, image_change::copy, image_change::CopyImage),
     not_yet!("AttachKeyPair", ECS),
     not_yet!("DetachKeyPair", ECS),
     works!("CreateDisk", ECS, volume::create, volume::CreateDisk),
@@ -231,10 +234,11 @@ static ACTIONS: &[Action] = &[
     works!("ResizeDisk", ECS, volume::resize, volume::ResizeDisk),
     works!("ModifyDiskAttribute", ECS, volume::modify, volume::ModifyDiskAttribute),
     not_yet!("ReInitDisk", ECS),
-    not_yet!("ResetDisk", ECS),
-    not_yet!("CreateSnapshot", ECS),
-    not_yet!("DescribeSnapshots", ECS),
-    not_yet!("DeleteSnapshot", ECS),
+    works!("ResetDisk", ECS, snapshot::reset, snapshot::ResetDisk),
+    works!("CreateSnapshot", ECS, snapshot::create, snapshot::CreateSnapshot),
+    works!("DescribeSnapshots", ECS, snapshot::describe, snapshot::DescribeSnapshots),
+    works!("DeleteSnapshot", ECS, snapshot::delete, snapshot::DeleteSnapshot),
+    works!("ModifySnapshotAttribute", ECS, snapshot::modify, snapshot::ModifySnapshotAttribute),
     works!("CreateSecurityGroup", ECS, security_group::create, security_group::CreateSecurityGroup),
     works!("AuthorizeSecurityGroup", ECS, security_group_rules::authorize_ingress, security_group_rules::Change),
     works!("RevokeSecurityGroup", ECS, security_group_rules::revoke_ingress, security_group_rules::Change),

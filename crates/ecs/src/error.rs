@@ -285,6 +285,9 @@ fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
             let message = format!("The network interface '{id}' is attached to {}.", by.join(", "));
             Fault::new(403, "InvalidOperation.InvalidEniState", message)
         }
+        Noun::Snapshot => {
+            Fault::new(403, "SnapshotCreatedImage", format!("The snapshot '{id}' has been used to create images: {}.", by.join(", ")))
+        }
         other => Fault::new(403, "DependencyViolation", format!("The {other} '{id}' is used by {}.", by.join(", "))),
     }
 }
@@ -297,6 +300,8 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Addresses => "QuotaExceeded.Eip",
         QuotaName::SecurityGroups => "QuotaExceed.SecurityGroup",
         QuotaName::Volumes => "QuotaExceed.PostPaidDisk",
+        QuotaName::Snapshots => "QuotaExceed.Snapshot",
+        QuotaName::Images => "QuotaExceed.Image",
         QuotaName::Vpcs => "QuotaExceeded.Vpc",
         QuotaName::Subnets => "QuotaExceeded.VSwitch",
         QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
@@ -313,6 +318,8 @@ fn parameter(name: &'static str) -> (&'static str, &'static str) {
     match name {
         "MaxCount" => ("Amount", "InvalidParameter"),
         "Size" => (name, "InvalidDiskSize.NotSupported"),
+        "SnapshotName" => (name, "InvalidSnapshotName.Malformed"),
+        "SnapshotId" => (name, "InvalidSnapshotId.NotFound"),
         "DiskName" => (name, "InvalidDiskName.Malformed"),
         "Device" => (name, "InvalidDevice.Malformed"),
         "VolumeSize" => ("SystemDisk.Size", "InvalidSystemDiskSize"),

@@ -93,12 +93,12 @@ struct ImageReply {
 
 #[derive(IntoDoc)]
 struct Device {
-    device: &'static str,
+    device: String,
     size: String,
     #[reply(name = "Type")]
     kind: &'static str,
     format: &'static str,
-    snapshot_id: &'static str,
+    snapshot_id: String,
 }
 
 /// Lists images: the caller's own and those that everybody may launch.
@@ -124,29 +124,57 @@ impl DescribeImages {
             None | Some("") => {}
             Some("system") => drop(filters.exact(Field::Owner, Some(cx.cloud.region().operator))),
             Some("self") => drop(filters.exact(Field::Owner, Some(cx.caller.account()))),
-            Some("others" | "marketplace") => drop(filters.nothing()),
+            Some("others") => drop(filters.exact(Field::SharedWith, Some(cx.caller.account()))),
+            Some("marketplace") => drop(filters.nothing()),
             Some(_) => return Err(Fault::invalid("ImageOwnerAlias", "must be system, self, others or marketplace")),
         }
         if let Some(name) = self.image_name.as_ref().filter(|name| !name.is_empty()) {
             // ECS finds images by any part of their name.
             filters.push(Field::Name, vec![format!("*{}*", literal(name))]);
         }
+        if let Some(states) = self.status.as_ref().filter(|states| !states.is_empty()) {
+            filters.push(Field::State, states.split(',').filter_map(state).collect());
+        }
         let switch = |value: Option<bool>| value.map(|value| value.to_string());
         filters
             .exact(Field::Owner, self.image_owner_id.as_ref())
             .exact(Field::Architecture, self.architecture.as_ref())
             .exact(Field::IsPublic, self.is_public.map(|public| public.to_string()))
-            .always(self.status.as_ref(), &["Available"])
             .always(self.os_type.as_ref(), &["linux"])
             .always(self.usage.as_ref(), &["instance", "none"])
             .always(switch(self.is_support_cloudinit).as_ref(), &["true"])
             .always(switch(self.is_support_io_optimized).as_ref(), &["true"])
             .always(self.image_family.as_ref(), &[])
-            .always(self.snapshot_id.as_ref(), &[])
+            .exact(Field::Snapshot, self.snapshot_id.as_ref())
             .always(self.resource_group_id.as_ref(), &[])
             .tags(&self.tags);
         Ok(filters)
     }
+}
+
+/// The control plane's word for one of ECS's states; none for those that no image is ever in.
+fn state(word: &str) -> Option<String> {
+    let word = match word.trim() {
+        "Available" => "available",
+        "Creating" => "pending",
+        "CreateFailed" => "failed",
+        _ => return None,
+    };
+    Some(word.to_owned())
+}
+
+fn devices(image: &Image) -> Vec<Device> {
+    let shown = |id: Option<model::SnapshotId>| id.map(|id| id.to_string()).unwrap_or_default();
+    let root = (DEVICE.to_owned(), image.min_disk, "system", image.snapshot);
+    let further = image.disks.iter().map(|disk| (disk.device.clone(), disk.size, "data", disk.snapshot));
+    let device = |(device, size, kind, snapshot): (String, model::Gib, &'static str, Option<model::SnapshotId>)| Device {
+        device,
+        size: size.0.to_string(),
+        kind,
+        format: "",
+        snapshot_id: shown(snapshot),
+    };
+    std::iter::once(root).chain(further).map(device).collect()
 }
 
 fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
@@ -166,9 +194,11 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
         size: image.min_disk.0,
         status: match image.phase {
             ImagePhase::Available => "Available",
+            ImagePhase::Pending => "Creating",
+            ImagePhase::Failed => "CreateFailed",
             ImagePhase::Deregistered => "UnAvailable",
         },
-        progress: "100%",
+        progress: if image.phase == ImagePhase::Available { "100%" } else { "0%" },
         usage: "none",
         product_code: "",
         boot_mode: "BIOS",
@@ -180,13 +210,7 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
         is_support_cloudinit: true,
         is_support_io_optimized: true,
         resource_group_id: "",
-        disk_device_mappings: vec![Device {
-            device: DEVICE,
-            size: image.min_disk.0.to_string(),
-            kind: "system",
-            format: "",
-            snapshot_id: "",
-        }],
+        disk_device_mappings: devices(image),
         tags: tag_replies(&image.tags),
     }
 }

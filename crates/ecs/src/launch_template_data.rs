@@ -42,7 +42,8 @@ struct SystemDiskReply {
 
 #[derive(IntoDoc)]
 struct DiskReply {
-    size: u32,
+    size: Option<u32>,
+    snapshot_id: Option<String>,
     category: &'static str,
     disk_name: String,
     description: String,
@@ -102,7 +103,8 @@ fn system_disk(root: &RootSettings) -> Option<SystemDiskReply> {
 
 fn disk(volume: &NewVolume) -> DiskReply {
     DiskReply {
-        size: volume.size.0,
+        size: volume.size.map(|size| size.0),
+        snapshot_id: volume.snapshot.map(|id| id.to_string()),
         category: category_word(volume.kind),
         disk_name: volume.name.clone(),
         description: volume.description.clone(),

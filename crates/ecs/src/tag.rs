@@ -2,7 +2,7 @@
 
 use control::{CreateTags, DeleteTags, Field, Filter, Listing, Page, Query, WhichTags};
 use model::{Address, AddressId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, KeyPair, KeyPairId, Noun};
-use model::{SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
+use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -44,6 +44,7 @@ pub(crate) fn vpc_tag_replies(tags: &Tags) -> Vec<VpcTagReply> {
 enum Kind {
     Instance,
     Disk,
+    Snapshot,
     Image,
     SecurityGroup,
     Interface,
@@ -58,6 +59,7 @@ impl Kind {
         Ok(match word.to_ascii_lowercase().as_str() {
             "instance" => Kind::Instance,
             "disk" => Kind::Disk,
+            "snapshot" => Kind::Snapshot,
             "image" => Kind::Image,
             "securitygroup" => Kind::SecurityGroup,
             "eni" => Kind::Interface,
@@ -73,6 +75,7 @@ impl Kind {
         match self {
             Kind::Instance => Noun::Instance,
             Kind::Disk => Noun::Volume,
+            Kind::Snapshot => Noun::Snapshot,
             Kind::Image => Noun::Image,
             Kind::SecurityGroup => Noun::SecurityGroup,
             Kind::Interface => Noun::Interface,
@@ -88,6 +91,7 @@ impl Kind {
         match self {
             Kind::Instance => InstanceId::PREFIX,
             Kind::Disk => VolumeId::PREFIX,
+            Kind::Snapshot => SnapshotId::PREFIX,
             Kind::Image => ImageId::PREFIX,
             Kind::SecurityGroup => SecurityGroupId::PREFIX,
             Kind::Interface => InterfaceId::PREFIX,
@@ -215,7 +219,7 @@ pub(crate) async fn list(cx: &Cx<'_>, asked: ListTagResources) -> Result<TagList
 
 type Tagged = (Vec<(String, Tags)>, Option<u64>);
 
-async fn read(cx: &Cx<'_>, kind: Kind, filters: Vec<Filter>, page: Page) -> Result<Tagged, Fault> {
+async fn read(cx: &Cx<'_>, kind: Kind, mut filters: Vec<Filter>, page: Page) -> Result<Tagged, Fault> {
     match kind {
         Kind::Instance => {
             let listed = cx.cloud.list_instances(&cx.caller, Query { ids: vec![], filters, page }).await?;
@@ -223,6 +227,10 @@ async fn read(cx: &Cx<'_>, kind: Kind, filters: Vec<Filter>, page: Page) -> Resu
             Ok((tagged.collect(), listed.next))
         }
         Kind::Disk => of::<Volume>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
+        Kind::Snapshot => {
+            filters.push(Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] });
+            of::<Snapshot>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await
+        }
         Kind::Image => of::<Image>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::SecurityGroup => of::<SecurityGroup>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::Interface => of::<Interface>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,

@@ -72,7 +72,8 @@ impl PerformanceLevel {
 #[derive(FromArg)]
 pub(crate) struct CreateDisk {
     zone_id: String,
-    size: u32,
+    size: Option<u32>,
+    snapshot_id: Option<String>,
     disk_category: Option<Category>,
     performance_level: Option<PerformanceLevel>,
     disk_name: Option<String>,
@@ -96,7 +97,7 @@ pub(crate) struct Created {
     disk_id: String,
 }
 
-/// Makes an empty disk.
+/// Makes a disk, empty or of a snapshot.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fault> {
     if asked.encrypted {
         return Err(Fault::unsupported_parameter("The encryption of a disk"));
@@ -107,7 +108,8 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fa
     asked.performance_level.map_or(Ok(()), PerformanceLevel::check)?;
     let command = CreateVolume {
         zone: asked.zone_id,
-        size: Gib(asked.size),
+        snapshot: filter::optional_id(Noun::Snapshot, asked.snapshot_id.as_ref())?,
+        size: asked.size.map(Gib),
         kind: asked.disk_category.unwrap_or(Category::Cloud).kind(),
         name: asked.disk_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
@@ -315,7 +317,7 @@ struct DiskReply {
     size: u32,
     status: &'static str,
     image_id: String,
-    source_snapshot_id: &'static str,
+    source_snapshot_id: String,
     instance_id: String,
     device: String,
     serial_number: String,
@@ -367,7 +369,7 @@ impl DescribeDisks {
             .exact(Field::IsDeletedWithInstance, self.delete_with_instance)
             .always(flag(self.encrypted).as_ref(), &["false"])
             .always(flag(self.enable_auto_snapshot).as_ref(), &["false"])
-            .always(self.snapshot_id.as_ref(), &[])
+            .exact(Field::Snapshot, self.snapshot_id.as_ref())
             .always(self.auto_snapshot_policy_id.as_ref(), &[])
             .always(self.lock_reason.as_ref(), &[])
             .always(self.resource_group_id.as_ref(), &[])
@@ -435,7 +437,7 @@ fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
         size: volume.size.0,
         status: status(volume),
         image_id: volume.image.map(|id| id.to_string()).unwrap_or_default(),
-        source_snapshot_id: "",
+        source_snapshot_id: volume.snapshot.map(|id| id.to_string()).unwrap_or_default(),
         instance_id: volume.instance.map(|id| id.to_string()).unwrap_or_default(),
         device: volume.device.clone(),
         serial_number: volume.id.to_string().replace('-', ""),

@@ -14,10 +14,12 @@
 
 mod network;
 mod report;
+mod snapshot;
 mod vm;
 
 pub use network::*;
 pub use report::*;
+pub use snapshot::*;
 pub use vm::*;
 
 use model::{HostId, ImageId};
@@ -46,12 +48,25 @@ pub struct HostSpec {
     /// The other hosts; none where no packets go between hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fabric: Option<Fabric>,
+    /// Snapshots to take, until their end was heard of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<SnapshotJob>,
 }
 
 impl HostSpec {
     /// The document of a host that should hold nothing.
     pub fn empty(host: HostId) -> HostSpec {
-        HostSpec { version: VERSION, host, generation: 0, vms: vec![], volumes: vec![], networks: vec![], images: vec![], fabric: None }
+        HostSpec {
+            version: VERSION,
+            host,
+            generation: 0,
+            vms: vec![],
+            volumes: vec![],
+            networks: vec![],
+            images: vec![],
+            fabric: None,
+            snapshots: vec![],
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub struct HostReport {
     pub vms: Vec<VmReport>,
     /// Volumes whose bytes are here, and tombstones that were carried out.
     pub volumes: Vec<VolumeReport>,
+    /// Snapshots of the document, those that wait left out.
+    #[serde(default)]
+    pub snapshots: Vec<crate::SnapshotReport>,
     /// Faults that concern no single machine or volume, in plain words for the operator.
     pub faults: Vec<String>,
 }

@@ -117,8 +117,11 @@ pub enum VolumeGoal {
     Present {
         /// Size in bytes, a multiple of 1 MiB, never below what it was.
         size_bytes: u64,
-        /// The image that unwritten blocks are read from; none means zeroes.
+        /// The image that unwritten blocks are read from; none means zeroes, or the manifest.
         image: Option<ImageId>,
+        /// Digest of the manifest that unwritten blocks are read from; it goes before the image, whose bytes may change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<String>,
     },
     /// The bytes are deleted for good.
     Deleted,

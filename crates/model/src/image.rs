@@ -1,8 +1,15 @@
-//! Images: what instances start from.
+//! Images: what instances start from. The operator's, and those that tenants make of their instances and snapshots.
+//!
+//! ```text
+//!   Pending ──(its snapshots are completed)──▶ Available ──▶ Deregistered (its name is free; instances made of it go on)
+//!      └──(one of them fails)──▶ Failed ───────────────────────▲
+//! ```
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Architecture, Gib, ImageId, Millis, Tags};
+use crate::{AccountId, Architecture, Gib, ImageId, InstanceId, Millis, Snapshot, SnapshotId, SnapshotPhase, Tags, VolumeKind};
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +36,18 @@ pub struct Image {
     pub size_bytes: u64,
     /// Smallest system disk that it fits on.
     pub min_disk: Gib,
+    /// The snapshot of its system disk; none for what the operator offers.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotId>,
+    /// Further disks that its instances get.
+    #[serde(default)]
+    pub disks: Vec<ImageDisk>,
+    /// The instance that it was made of.
+    #[serde(default)]
+    pub instance: Option<InstanceId>,
+    /// Accounts that may launch it, besides the owner.
+    #[serde(default)]
+    pub accounts: BTreeSet<AccountId>,
     /// Whether it can be launched.
     pub phase: ImagePhase,
     /// When it was made.
@@ -40,16 +59,73 @@ pub struct Image {
 impl Image {
     /// Whether `account` may see and launch it.
     pub fn visible_to(&self, account: AccountId) -> bool {
-        self.public || self.account == account
+        self.public || self.account == account || self.accounts.contains(&account)
     }
+
+    /// Whether it is made of a snapshot.
+    pub fn uses(&self, snapshot: SnapshotId) -> bool {
+        self.snapshots().any(|known| known == snapshot)
+    }
+
+    /// The snapshots that it is made of, that of its system disk first.
+    pub fn snapshots(&self) -> impl Iterator<Item = SnapshotId> {
+        self.snapshot.into_iter().chain(self.disks.iter().filter_map(|disk| disk.snapshot))
+    }
+
+    /// The state in one word: `pending`, `available`, `failed` or `deregistered`.
+    pub const fn word(&self) -> &'static str {
+        match self.phase {
+            ImagePhase::Pending => "pending",
+            ImagePhase::Available => "available",
+            ImagePhase::Failed => "failed",
+            ImagePhase::Deregistered => "deregistered",
+        }
+    }
+
+    /// Becomes what its snapshots make it. The list holds those of them that exist.
+    pub fn follow(&mut self, snapshots: &[Snapshot]) {
+        if self.phase != ImagePhase::Pending {
+            return;
+        }
+        let find = |id: SnapshotId| snapshots.iter().find(|snapshot| snapshot.id == id);
+        let failed = |id| find(id).is_none_or(|snapshot| snapshot.phase == SnapshotPhase::Failed);
+        if self.snapshots().any(failed) {
+            self.phase = ImagePhase::Failed;
+            return;
+        }
+        let contents = self.snapshots().map(|id| find(id).and_then(|snapshot| snapshot.contents().ok())).collect::<Option<Vec<_>>>();
+        if let Some(manifest) = contents.and_then(|all| all.first().map(|first| (*first).to_owned())) {
+            self.manifest = manifest;
+            self.phase = ImagePhase::Available;
+        }
+    }
+}
+
+/// A further disk of an image's instances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageDisk {
+    /// Device name.
+    pub device: String,
+    /// The snapshot that it starts as; none for an empty one.
+    pub snapshot: Option<SnapshotId>,
+    /// Its size.
+    pub size: Gib,
+    /// What it is sold as.
+    pub kind: VolumeKind,
+    /// Whether it goes with its instance.
+    pub delete_on_termination: bool,
 }
 
 /// Whether an image can be launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImagePhase {
+    /// Its snapshots are being taken.
+    Pending,
     /// It can.
     Available,
     /// Its owner took it back; instances made from it go on.
     Deregistered,
+    /// One of its snapshots could not be taken.
+    Failed,
 }

@@ -13,8 +13,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Attributes, Error, Gib, ImageId, LaunchTemplateId, LaunchTemplateVersionId, MetadataOptions, Millis, OnShutdown, RoleChoice,
-    SecurityGroupId, SubnetId, Tags, VolumeKind,
+    AccountId, Attributes, Error, Gib, ImageDisk, ImageId, LaunchTemplateId, LaunchTemplateVersionId, MetadataOptions, Millis, OnShutdown,
+    RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
 };
 
 /// Most versions of one template that exist at a time (EC2: 10,000).
@@ -98,8 +98,14 @@ pub fn check_template_name(name: &str) -> Result<(), Error> {
 /// A volume that a launch makes with each instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewVolume {
-    /// Its size.
-    pub size: Gib,
+    /// Its size; that of what it starts as when none is given.
+    pub size: Option<Gib>,
+    /// The snapshot that it starts as; that of the image's disk with the same device name when none is given.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotId>,
+    /// Whether there is to be none, although the image has one with this device name.
+    #[serde(default)]
+    pub left_out: bool,
     /// What it is sold as.
     pub kind: VolumeKind,
     /// Device name; the first free one when none is given.
@@ -110,6 +116,35 @@ pub struct NewVolume {
     pub name: String,
     /// Description.
     pub description: String,
+}
+
+impl Default for NewVolume {
+    /// A disk that goes with its instance, and of which nothing else is said.
+    fn default() -> NewVolume {
+        NewVolume {
+            size: None,
+            snapshot: None,
+            left_out: false,
+            kind: VolumeKind::default(),
+            device: None,
+            delete_on_termination: true,
+            name: String::new(),
+            description: String::new(),
+        }
+    }
+}
+
+impl NewVolume {
+    /// A disk that an image brings.
+    pub fn of_image(disk: &ImageDisk) -> NewVolume {
+        NewVolume {
+            size: Some(disk.size),
+            kind: disk.kind,
+            device: Some(disk.device.clone()).filter(|device| !device.is_empty()),
+            delete_on_termination: disk.delete_on_termination,
+            ..NewVolume::default()
+        }
+    }
 }
 
 /// What is said of a launch. What is absent or empty is not said.
@@ -297,14 +332,7 @@ mod tests {
     use super::*;
 
     fn volume(device: &str, gib: u32) -> NewVolume {
-        NewVolume {
-            size: Gib(gib),
-            kind: VolumeKind::default(),
-            device: Some(device.to_owned()),
-            delete_on_termination: true,
-            name: String::new(),
-            description: String::new(),
-        }
+        NewVolume { size: Some(Gib(gib)), device: Some(device.to_owned()), ..NewVolume::default() }
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub enum QuotaName {
     SecurityGroups,
     /// Volumes, system disks included.
     Volumes,
+    /// Snapshots.
+    Snapshots,
+    /// Images that can be launched.
+    Images,
     /// VPCs.
     Vpcs,
     /// Subnets in one VPC.
@@ -44,12 +48,14 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 15] = [
+    pub const ALL: [QuotaName; 17] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
         QuotaName::SecurityGroups,
         QuotaName::Volumes,
+        QuotaName::Snapshots,
+        QuotaName::Images,
         QuotaName::Vpcs,
         QuotaName::Subnets,
         QuotaName::InternetGateways,
@@ -70,6 +76,8 @@ impl QuotaName {
             QuotaName::Addresses => "addresses",
             QuotaName::SecurityGroups => "security-groups",
             QuotaName::Volumes => "volumes",
+            QuotaName::Snapshots => "snapshots",
+            QuotaName::Images => "images",
             QuotaName::Vpcs => "vpcs",
             QuotaName::Subnets => "subnets",
             QuotaName::InternetGateways => "internet-gateways",
@@ -93,6 +101,8 @@ impl QuotaName {
             QuotaName::Addresses => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,
+            QuotaName::Snapshots => 100_000,
+            QuotaName::Images => 1_000,
             QuotaName::Vpcs | QuotaName::InternetGateways => 10,
             QuotaName::Subnets | QuotaName::RouteTables | QuotaName::NetworkAcls => 200,
             QuotaName::Routes => 50,

@@ -18,7 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Tags, VolumeId};
+use crate::{AccountId, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Snapshot, SnapshotId, Tags, VolumeId};
 
 /// Smallest and largest size of a volume in GiB (EC2's gp3: 1 to 16,384).
 pub const VOLUME_GIB: std::ops::RangeInclusive<u32> = 1..=16_384;
@@ -56,6 +56,12 @@ pub struct Volume {
     pub size: Gib,
     /// The image that unwritten blocks are read from.
     pub image: Option<ImageId>,
+    /// The snapshot that it was made of.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotId>,
+    /// Digest of the manifest that unwritten blocks are read from: what the image or the snapshot was when the volume was made.
+    #[serde(default)]
+    pub manifest: Option<String>,
     /// The host whose pool keeps its bytes.
     pub host: HostId,
     /// Grows whenever the volume gets another host or contents.
@@ -329,6 +335,19 @@ impl Volume {
         let done_at = (size == self.size).then_some(now);
         self.growth = Some(Growth { from: self.size, kind: self.kind, at: now, done_at });
         (self.size, self.kind) = (size, kind);
+        Ok(())
+    }
+
+    /// Makes its bytes those of a snapshot: a new generation, which its host makes at once. Refused while it is on its way to or from an
+    /// instance, or being grown.
+    pub fn roll_back(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.require_present()?;
+        if self.is_growing() || (self.instance.is_some() && self.attachment != Attachment::Attached) {
+            return Err(self.refuse("available"));
+        }
+        self.manifest = Some(snapshot.contents()?.to_owned());
+        self.generation += 1;
+        self.seen_bytes = None;
         Ok(())
     }
 

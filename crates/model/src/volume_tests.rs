@@ -13,6 +13,8 @@ fn volume() -> Volume {
         kind: VolumeKind::Fast,
         size: Gib(10),
         image: None,
+        snapshot: None,
+        manifest: None,
         host: HostId::from_u64(1),
         generation: 1,
         instance: None,

@@ -14,6 +14,7 @@ mod api;
 mod arguments;
 mod client;
 mod doctor;
+mod garbage;
 mod host_commands;
 mod host_listener;
 mod hosts;

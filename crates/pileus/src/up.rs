@@ -8,6 +8,7 @@ use agent::AgentHandle;
 use anyhow::{Context, Result, bail};
 use control::{Clock, Cloud, Ids, Region};
 use model::AccountId;
+use repository::Repository;
 use secrecy::ExposeSecret;
 use store::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +20,7 @@ use crate::host_listener::Gate;
 use crate::operator::Operator;
 use crate::questions::Hosts;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
-use crate::{hosts, images, listener, requirements, telemetry};
+use crate::{garbage, hosts, images, listener, requirements, telemetry};
 
 /// Name of the account that a new cloud has.
 pub const FIRST_ACCOUNT: &str = "main";
@@ -83,7 +84,9 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
         }
         (None, Machine::IsNoHost) => None,
     };
-    let workers = start_workers(&cloud);
+    let mut workers = start_workers(&cloud);
+    let repository = Repository::open(state.repository()).context("the image repository cannot be opened")?;
+    workers.push(tokio::spawn(garbage::collect(cloud.clone(), repository)));
     let stop = CancellationToken::new();
     let gate = open_gate(up, state, &cloud, &hosts, &stop).await?;
     let operator = Operator::start(state, cloud.clone(), hosts, gate, address, stop.clone())?;

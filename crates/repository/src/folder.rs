@@ -20,7 +20,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const FORMAT: &str = "1\n";
 
@@ -147,17 +147,30 @@ impl Folder {
 
     /// Gives a manifest's name to nothing, unless somebody holds it.
     pub(crate) fn remove_manifest(&self, digest: &Digest) -> Result<(), RepositoryError> {
+        self.remove_manifest_if(digest, |_| true).map(drop)
+    }
+
+    /// Removes a manifest that was last stored before a time, and says whether it did.
+    pub(crate) fn remove_manifest_from_before(&self, digest: &Digest, before: SystemTime) -> Result<bool, RepositoryError> {
+        // A time that cannot be told is no reason to delete.
+        self.remove_manifest_if(digest, |metadata| metadata.modified().is_ok_and(|stored| stored < before))
+    }
+
+    fn remove_manifest_if(&self, digest: &Digest, condition: impl FnOnce(&fs::Metadata) -> bool) -> Result<bool, RepositoryError> {
         let object = Object::Manifest(*digest);
         let path = self.path(object);
         let _alone = self.lock_manifests()?;
         let file = self.open_object(object)?;
+        if !condition(&file.metadata().map_err(RepositoryError::io(&path))?) {
+            return Ok(false);
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(RepositoryError::InUse { image: *digest }),
             Err(TryLockError::Error(error)) => return Err(RepositoryError::io(&path)(error)),
         }
         fs::remove_file(&path).map_err(RepositoryError::io(&path))?;
-        sync_folder(&self.manifests())
+        sync_folder(&self.manifests()).map(|()| true)
     }
 
     /// Makes additions and removals of manifests follow each other; each is a few system calls.
@@ -311,7 +324,9 @@ impl<'a> Staging<'a> {
         let _alone = self.folder.lock_manifests()?;
         // An equal one may be held by readers: its file stays. One with other bytes is damaged, and nobody could have read it.
         if fs::read(&name).is_ok_and(|there| there == bytes) {
-            return Ok(());
+            // From here on it is young: whoever collects what nobody needed a while ago leaves it.
+            let there = File::open(&name).and_then(|file| file.set_modified(SystemTime::now()));
+            return there.map_err(RepositoryError::io(&name));
         }
         self.step()?;
         fs::rename(&staged.path, &name).map_err(RepositoryError::io(&name))?;

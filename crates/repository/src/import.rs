@@ -13,7 +13,7 @@ use crate::header::Refusal;
 use crate::manifest::{Boot, MAX_IMAGE_BYTES, Manifest};
 use crate::qcow2::Qcow2;
 use crate::reader::load_chunk;
-use crate::{Digest, Object, Repository, RepositoryError};
+use crate::{Digest, Object, Repository, RepositoryError, Stored};
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 use std::collections::HashSet;
@@ -74,15 +74,39 @@ impl Repository {
         produce: impl FnOnce(&mut Feed<'_>) -> Result<u64, RepositoryError>,
         boot: Option<&BootFiles>,
     ) -> Result<Digest, RepositoryError> {
-        let ingest = Ingest { repository: self, staging: &staging, state: Mutex::default(), failed: AtomicBool::new(false) };
-        let size_bytes = ingest.run(produce)?;
-        let IngestState { chunks, mut staged, .. } = ingest.into_state();
-        let boot = boot.map(|files| stage_boot(&staging, files, &mut staged)).transpose()?;
-        staging.publish(staged)?;
-        let manifest = Manifest::new(size_bytes, self.settings.chunk_bytes, chunks, boot).to_bytes();
+        let boot_of = |staged: &mut Vec<Staged>| boot.map(|files| stage_boot(&staging, files, staged)).transpose();
+        let (manifest, _) = self.ingest(&staging, produce, boot_of)?;
         let digest = Digest::of(&manifest);
         staging.finish(&digest, &manifest)?;
         Ok(digest)
+    }
+
+    /// Stores a disk that starts as one in the repository does.
+    pub(crate) fn store(
+        &self,
+        produce: impl FnOnce(&mut Feed<'_>) -> Result<u64, RepositoryError>,
+        boot: Option<Boot>,
+    ) -> Result<Stored, RepositoryError> {
+        let staging = Staging::begin(&self.folder)?;
+        let (bytes, new_bytes) = self.ingest(&staging, produce, |_| Ok(boot))?;
+        let manifest = Digest::of(&bytes);
+        staging.finish(&manifest, &bytes)?;
+        Ok(Stored { manifest, new_bytes })
+    }
+
+    /// Makes everything durable but the manifest, whose text it returns with the compressed bytes that were new.
+    fn ingest(
+        &self,
+        staging: &Staging<'_>,
+        produce: impl FnOnce(&mut Feed<'_>) -> Result<u64, RepositoryError>,
+        boot: impl FnOnce(&mut Vec<Staged>) -> Result<Option<Boot>, RepositoryError>,
+    ) -> Result<(Vec<u8>, u64), RepositoryError> {
+        let ingest = Ingest { repository: self, staging, state: Mutex::default(), failed: AtomicBool::new(false) };
+        let size_bytes = ingest.run(produce)?;
+        let IngestState { chunks, mut staged, new_bytes, .. } = ingest.into_state();
+        let boot = boot(&mut staged)?;
+        staging.publish(staged)?;
+        Ok((Manifest::new(size_bytes, self.settings.chunk_bytes, chunks, boot).to_bytes(), new_bytes))
     }
 }
 
@@ -107,17 +131,25 @@ struct Plain {
 }
 
 /// Where the reading side puts what it has read.
-struct Feed<'a> {
+pub(crate) struct Feed<'a> {
     queue: SyncSender<Plain>,
     failed: &'a AtomicBool,
+    state: &'a Mutex<IngestState>,
     chunk_bytes: usize,
 }
 
 /// A worker has failed, so reading on is pointless.
-struct Stopped;
+pub(crate) struct Stopped;
 
 impl Feed<'_> {
-    fn push(&self, index: usize, bytes: Vec<u8>) -> Result<(), Stopped> {
+    /// Notes a chunk that is in the repository.
+    pub(crate) fn known(&self, index: usize, digest: Option<Digest>) {
+        if let Some(digest) = digest {
+            self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).place(index, digest);
+        }
+    }
+
+    pub(crate) fn push(&self, index: usize, bytes: Vec<u8>) -> Result<(), Stopped> {
         if is_zero(&bytes) {
             return Ok(());
         }
@@ -219,12 +251,23 @@ struct Ingest<'a> {
 }
 
 #[derive(Default)]
-struct IngestState {
+pub(crate) struct IngestState {
     chunks: Vec<Option<Digest>>,
     /// Chunks that this import has dealt with.
     seen: HashSet<Digest>,
     staged: Vec<Staged>,
     staged_bytes: usize,
+    /// Compressed bytes of everything that was staged.
+    new_bytes: u64,
+}
+
+impl IngestState {
+    fn place(&mut self, index: usize, digest: Digest) {
+        if self.chunks.len() <= index {
+            self.chunks.resize(index + 1, None);
+        }
+        self.chunks[index] = Some(digest);
+    }
 }
 
 impl Ingest<'_> {
@@ -234,7 +277,8 @@ impl Ingest<'_> {
         std::thread::scope(|scope| {
             let pieces = &pieces;
             let workers: Vec<_> = (0..self.repository.settings.threads).map(|_| scope.spawn(move || self.work(pieces))).collect();
-            let mut feed = Feed { queue, failed: &self.failed, chunk_bytes: self.repository.settings.chunk_bytes as usize };
+            let mut feed =
+                Feed { queue, failed: &self.failed, state: &self.state, chunk_bytes: self.repository.settings.chunk_bytes as usize };
             let produced = produce(&mut feed);
             drop(feed);
             for worker in workers {
@@ -278,10 +322,7 @@ impl Ingest<'_> {
     /// Notes which chunk lies at `index`; true if this import has not met it before.
     fn note(&self, index: usize, digest: Digest) -> bool {
         let mut state = self.lock();
-        if state.chunks.len() <= index {
-            state.chunks.resize(index + 1, None);
-        }
-        state.chunks[index] = Some(digest);
+        state.place(index, digest);
         state.seen.insert(digest)
     }
 
@@ -290,6 +331,7 @@ impl Ingest<'_> {
         let mut state = self.lock();
         state.staged.push(staged);
         state.staged_bytes += bytes;
+        state.new_bytes += bytes as u64;
         if state.staged_bytes < BATCH_BYTES {
             return None;
         }

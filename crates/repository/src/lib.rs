@@ -1,7 +1,8 @@
-//! Images (and later snapshots) of Pileus: manifests over deduplicated, compressed, checksummed chunks in an object store.
+//! Images and snapshots of Pileus: manifests over deduplicated, compressed, checksummed chunks in an object store.
 //!
 //! ```text
 //!   raw disk ──import──▶ chunks/ab/<sha256>   zstd; named by the SHA-256 of the plain bytes
+//!   layers of a disk ──▲
 //!   kernel, initrd ────▶ blobs/<sha256>       plain files
 //!                        manifests/<sha256>   JSON; names every chunk and blob, so its digest pins every byte
 //!                              │
@@ -18,11 +19,13 @@
 //! that looks at foreign image formats: to refuse them before any other program opens them.
 
 mod cache;
+mod collect;
 mod digest;
 mod error;
 mod fetch;
 mod folder;
 mod import;
+mod layers;
 mod manifest;
 mod qcow2;
 mod reader;
@@ -34,10 +37,12 @@ mod verify;
 pub mod header;
 pub mod server;
 
+pub use collect::Collected;
 pub use digest::Digest;
 pub use error::{Object, RepositoryError};
 pub use fetch::Source;
 pub use import::BootFiles;
+pub use layers::{Layers, Stored};
 pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};
 pub use reader::{Extent, ImageReader, Piece};
 pub use recipe::{ImageFacts, ImportedImage};

@@ -27,6 +27,7 @@ pub(crate) struct Qcow2<'a> {
 /// Where a cluster's bytes are.
 #[derive(Clone, Copy)]
 enum Cluster {
+    Absent,
     Zeroes,
     At(u64),
     Packed { offset: u64, length: usize },
@@ -38,6 +39,18 @@ impl<'a> Qcow2<'a> {
         crate::header::inspect(file, crate::header::Format::Qcow2)?;
         let source = Source::new(file)?;
         let layout = Layout::read(&source)?;
+        Qcow2::with_layout(source, layout)
+    }
+
+    /// Opens a layer of a disk of our own: it names no other file, but QEMU has written into its header what format the layer below
+    /// has.
+    pub(crate) fn open_layer(file: &'a File) -> Result<Qcow2<'a>, Refusal> {
+        let source = Source::new(file)?;
+        let layout = Layout::read_layer(&source)?;
+        Qcow2::with_layout(source, layout)
+    }
+
+    fn with_layout(source: Source<'a>, layout: Layout) -> Result<Qcow2<'a>, Refusal> {
         let l1 = table(&source, layout.l1_offset, layout.l1_entries)?;
         Ok(Qcow2 { source, layout, l1, l2: (usize::MAX, Vec::new()) })
     }
@@ -56,7 +69,7 @@ impl<'a> Qcow2<'a> {
             let inside = at % cluster_bytes;
             let part = (cluster_bytes - inside).min(end - at) as usize;
             let place = self.place(at / cluster_bytes)?;
-            if !matches!(place, Cluster::Zeroes) {
+            if !matches!(place, Cluster::Zeroes | Cluster::Absent) {
                 let target = &mut bytes.get_or_insert_with(|| vec![0; length])[(at - offset) as usize..][..part];
                 self.fill(place, inside, target)?;
             }
@@ -65,13 +78,51 @@ impl<'a> Qcow2<'a> {
         Ok(bytes)
     }
 
+    /// Says whether the file has anything for a stretch of the disk, zeroes included. Beyond its end it has nothing.
+    pub(crate) fn has_any(&mut self, offset: u64, length: usize) -> Result<bool, Refusal> {
+        let end = (offset + length as u64).min(self.layout.virtual_bytes);
+        let bits = self.layout.cluster_bits;
+        let mut cluster = offset >> bits;
+        while cluster << bits < end {
+            if self.l1[self.table_of(cluster)] & PLACE == 0 {
+                cluster = (self.table_of(cluster) as u64 + 1) << (bits - 3);
+                continue;
+            }
+            if !matches!(self.place(cluster)?, Cluster::Absent) {
+                return Ok(true);
+            }
+            cluster += 1;
+        }
+        Ok(false)
+    }
+
+    /// Puts what the file has for a stretch of the disk over `bytes`, and leaves the rest of them.
+    pub(crate) fn lay_over(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), Refusal> {
+        let cluster_bytes = 1u64 << self.layout.cluster_bits;
+        let (mut at, end) = (offset, (offset + bytes.len() as u64).min(self.layout.virtual_bytes));
+        while at < end {
+            let inside = at % cluster_bytes;
+            let part = (cluster_bytes - inside).min(end - at) as usize;
+            let place = self.place(at / cluster_bytes)?;
+            if !matches!(place, Cluster::Absent) {
+                self.fill(place, inside, &mut bytes[(at - offset) as usize..][..part])?;
+            }
+            at += part as u64;
+        }
+        Ok(())
+    }
+
+    fn table_of(&self, cluster: u64) -> usize {
+        (cluster >> (self.layout.cluster_bits - 3)) as usize
+    }
+
     fn place(&mut self, cluster: u64) -> Result<Cluster, Refusal> {
         let bits = self.layout.cluster_bits;
         let entries = 1u64 << (bits - 3);
         let first = (cluster / entries) as usize;
         let second = self.l1[first] & PLACE;
         if second == 0 {
-            return Ok(Cluster::Zeroes);
+            return Ok(Cluster::Absent);
         }
         if self.l2.0 != first {
             self.l2 = (first, table(&self.source, second, entries as usize)?);
@@ -87,7 +138,7 @@ impl<'a> Qcow2<'a> {
         }
         match entry & PLACE {
             _ if entry & ZERO != 0 => Ok(Cluster::Zeroes),
-            0 => Ok(Cluster::Zeroes),
+            0 => Ok(Cluster::Absent),
             place if place % (1 << bits) == 0 => Ok(Cluster::At(place)),
             _ => Err(Refusal::Absurd("the place of a cluster")),
         }
@@ -95,7 +146,7 @@ impl<'a> Qcow2<'a> {
 
     fn fill(&self, place: Cluster, inside: u64, target: &mut [u8]) -> Result<(), Refusal> {
         match place {
-            Cluster::Zeroes => target.fill(0),
+            Cluster::Zeroes | Cluster::Absent => target.fill(0),
             Cluster::At(offset) => target.copy_from_slice(&self.source.bytes(offset + inside, target.len())?.0),
             Cluster::Packed { offset, length } => {
                 // The last sector may reach beyond the file's end.

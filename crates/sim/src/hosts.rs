@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use control::{Cloud, NewHost};
 use hostspec::{
-    Accelerator, Capacity, HostReport, HostSpec, Power, VERSION, VmReport, VmSpec, VmState, VolumeGoal, VolumeReport, VolumeSpec,
-    VolumeState,
+    Accelerator, Capacity, HostReport, HostSpec, Power, SnapshotPart, SnapshotReport, SnapshotState, VERSION, VmReport, VmSpec, VmState,
+    VolumeGoal, VolumeReport, VolumeSpec, VolumeState,
 };
 use model::{Error, HostId, InstanceId, Mib, VolumeId};
 use tokio::sync::watch;
@@ -137,6 +137,7 @@ impl Simulated {
             capacity: CAPACITY,
             vms: held.vms.iter().map(|vm| self.vm_report(vm)).collect(),
             volumes: held.volumes.iter().map(volume_report).collect(),
+            snapshots: snapshots(&held),
             faults: vec![],
         }
     }
@@ -169,4 +170,14 @@ fn volume_report(volume: &VolumeSpec) -> VolumeReport {
         VolumeGoal::Deleted => VolumeState::Deleted,
     };
     VolumeReport { id: volume.id, generation: volume.generation, state, fault: None }
+}
+
+/// Every snapshot is done at once; its contents are named after what it is of.
+fn snapshots(spec: &HostSpec) -> Vec<SnapshotReport> {
+    let done = |part: &SnapshotPart| {
+        let manifest = format!("{:064x}", part.volume.as_u64() ^ part.generation);
+        let state = SnapshotState::Done { manifest, size_bytes: 0, stored_bytes: 0 };
+        SnapshotReport { id: part.snapshot, state, fault: None }
+    };
+    spec.snapshots.iter().flat_map(|job| &job.parts).map(done).collect()
 }

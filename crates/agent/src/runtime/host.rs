@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   state/  host.lock  spec.json  accelerator.json
-//!           volumes/   images/ (server socket, notes, log)
+//!           volumes/   snapshots/ (what was frozen)   images/ (server socket, notes, log)
 //!           vms/i-0…/  record.json  pid.json  monitor.sock  qemu.log  console.log  root/
 //! ```
 
@@ -18,6 +18,7 @@ use model::{HostId, InstanceId, Mib};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, watch};
 
+use super::snapshots::Snapshots;
 use super::{AgentConfig, AgentError};
 use crate::block::Pool;
 use crate::block::image::{Images, Server};
@@ -49,6 +50,8 @@ pub struct Host {
     pub pool: Pool,
     /// The images.
     pub images: Images,
+    /// The snapshots that are being taken.
+    pub snapshots: Snapshots,
     /// The image server.
     pub server: Server,
     /// The control groups; none where they are not usable.
@@ -89,12 +92,13 @@ impl Host {
         let cloud = cloud_of(&config.state);
         fs::create_dir_all(config.state.join("vms")).map_err(doing)?;
         let pool = Pool::open(&config.state.join("volumes")).map_err(doing)?;
+        let snapshots = Snapshots::open(&config.state.join("snapshots"), &pool).map_err(doing)?;
         let images = Images::open(&config.repository, config.images.as_ref()).map_err(AgentError::Images)?;
         let server =
             Server::new(&config.program, &config.repository, &config.state.join("images"), config.images.as_ref()).map_err(doing)?;
         let groups = Groups::open(&cloud).inspect_err(|e| tracing::warn!(error = %e, "machines are not bounded by control groups")).ok();
         let (changed, inspect, slots) = (Notify::new(), Notify::new(), Mutex::default());
-        Ok(Arc::new(Host { config, cloud, pool, images, server, groups, network, accelerator, changed, inspect, slots }))
+        Ok(Arc::new(Host { config, cloud, pool, images, snapshots, server, groups, network, accelerator, changed, inspect, slots }))
     }
 
     /// The host's id.
@@ -176,7 +180,7 @@ impl Host {
             groups.remove_all()?;
         }
         let state = &self.config.state;
-        for folder in ["vms", "volumes", "images"] {
+        for folder in ["vms", "volumes", "snapshots", "images"] {
             crate::files::remove_folder(&state.join(folder))?;
         }
         ["spec.json", "accelerator.json", "metadata.key", "host.lock"].iter().try_for_each(|file| crate::files::remove(&state.join(file)))

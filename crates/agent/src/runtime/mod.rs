@@ -11,6 +11,8 @@
 
 mod coordinator;
 mod host;
+mod read_snapshot;
+mod snapshots;
 mod start;
 mod status;
 mod vm;

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostspec::{Accelerator, FaultKind, HostSpec, VmSpec, VolumeGoal};
+use hostspec::{Accelerator, FaultKind, HostSpec, ImageSpec, VmSpec, VolumeGoal, VolumeSpec};
 use model::{InterfaceId, VolumeId};
 use tokio::sync::mpsc;
 
 use super::host::Host;
 use crate::block::Claim;
-use crate::block::image::Readable;
 use crate::cage::{Cage, Inmate, Order, Place};
 use crate::qemu::args::{self, DirectBoot, Inputs};
 use crate::qemu::process::Process;
@@ -92,19 +91,21 @@ pub async fn start(
     let material = material.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
     let folder = host.folder(vm.id);
     let monitor = listen(&folder).map_err(|e| Trouble::io("the monitor's socket", &e))?;
-    let Material { claims, disks, images, boot: kernel } = material;
+    let Material { claims, disks, images, layers, boot: kernel } = material;
+    let inputs = Inputs { accelerator, images, layers: layers.numbers, boot: kernel.as_ref().map(|k| k.how.clone()) };
     let order = Order {
         program: host.config.qemu.clone(),
-        arguments: args::arguments(vm, &Inputs { accelerator, images, boot: kernel.as_ref().map(|k| k.how.clone()) }),
+        arguments: args::arguments(vm, &inputs),
         uid,
         boot,
-        descriptors: Inputs::descriptors(vm),
+        descriptors: inputs.descriptors(vm),
         mounted: kernel.as_ref().map_or(vec![], |k| k.places.clone()),
         kvm: accelerator == Accelerator::Kvm,
     };
     let mut descriptors = vec![monitor];
     descriptors.extend(disks);
     descriptors.extend(taps?);
+    descriptors.extend(layers.files);
     descriptors.extend(kernel.into_iter().flat_map(|k| k.files));
     let run = tokio::task::spawn_blocking(move || cage.run(&order, &descriptors));
     let inmate = run.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
@@ -163,7 +164,15 @@ struct Material {
     claims: Vec<(VolumeId, Claim)>,
     disks: Vec<OwnedFd>,
     images: Vec<Option<String>>,
+    layers: Above,
     boot: Option<Kernel>,
+}
+
+/// The layers over the first files of all disks.
+#[derive(Default)]
+struct Above {
+    numbers: Vec<Vec<u32>>,
+    files: Vec<OwnedFd>,
 }
 
 struct Kernel {
@@ -175,14 +184,17 @@ struct Kernel {
 impl Material {
     fn gather(host: &Host, spec: &HostSpec, vm: &VmSpec) -> Result<Material, Trouble> {
         let volumes: BTreeMap<VolumeId, _> = spec.volumes.iter().map(|v| (v.id, v)).collect();
-        let mut out = Material { claims: vec![], disks: vec![], images: vec![], boot: None };
+        let mut out = Material { claims: vec![], disks: vec![], images: vec![], layers: Above::default(), boot: None };
         for (at, disk) in vm.disks.iter().enumerate() {
             let missing = || Trouble::new(FaultKind::Other, format!("{} is not in the document", disk.volume));
             let volume = volumes.get(&disk.volume).ok_or_else(missing)?;
-            let VolumeGoal::Present { image, .. } = volume.goal else { return Err(missing()) };
             out.claims.push((disk.volume, host.pool.claim(disk.volume)?));
-            out.disks.push(host.pool.open_for_guest(disk.volume, volume.generation)?);
-            let readable = image.map(|id| readable(host, spec, id)).transpose()?;
+            let mut files = host.pool.open_for_guest(disk.volume, volume.generation)?.into_iter();
+            out.disks.extend(files.next().map(|(_, file)| file));
+            let (numbers, files): (Vec<u32>, Vec<OwnedFd>) = files.unzip();
+            out.layers.numbers.push(numbers);
+            out.layers.files.extend(files);
+            let readable = under(spec, volume).map_err(|()| missing())?.map(|image| host.images.readable(&image)).transpose()?;
             out.images.push(readable.as_ref().map(|r| r.export.clone()));
             if at == 0 {
                 out.boot = readable.and_then(|r| r.boot).map(Kernel::new);
@@ -201,10 +213,18 @@ impl Kernel {
     }
 }
 
-/// Makes an image of the document readable for a QEMU.
-pub fn readable(host: &Host, spec: &HostSpec, id: model::ImageId) -> Result<Readable, Trouble> {
-    let missing = || Trouble::new(FaultKind::ImageCorrupt, format!("{id} is not in the document"));
-    host.images.readable(spec.images.iter().find(|image| image.id == id).ok_or_else(missing)?)
+/// What unwritten blocks of a volume are read from; an error when the volume is to be deleted, or its image is not in the document.
+pub fn under(spec: &HostSpec, volume: &VolumeSpec) -> Result<Option<ImageSpec>, ()> {
+    let VolumeGoal::Present { size_bytes, image, manifest } = &volume.goal else { return Err(()) };
+    let listed = |id: &model::ImageId| spec.images.iter().find(|known| known.id == *id).cloned().ok_or(());
+    match (manifest, image) {
+        (Some(manifest), image) => {
+            let id = image.unwrap_or(model::ImageId::from_u64(volume.id.as_u64()));
+            Ok(Some(ImageSpec { id, manifest: manifest.clone(), size_bytes: *size_bytes }))
+        }
+        (None, Some(id)) => listed(id).map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 async fn open_taps(host: &Host, spec: &HostSpec, vm: &VmSpec) -> Result<Vec<OwnedFd>, Trouble> {

@@ -34,6 +34,7 @@ pub enum Guest {
     Obedient,
     Quitter,
     Writer,
+    Marker,
     Kernel,
 }
 
@@ -44,6 +45,7 @@ impl Guest {
             Guest::Obedient => b'o',
             Guest::Quitter => b'q',
             Guest::Writer => b'w',
+            Guest::Marker => b'm',
         }
     }
 
@@ -106,7 +108,7 @@ impl Cloud {
         self.spec.volumes.push(VolumeSpec {
             id: volume,
             generation: 1,
-            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: Some(guest.image()) },
+            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: Some(guest.image()), manifest: None },
         });
         self.spec.vms.push(machine(number, vec![DiskSpec { volume, serial: format!("vol{number}") }]));
         InstanceId::from_u64(number)

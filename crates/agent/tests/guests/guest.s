@@ -1,6 +1,7 @@
 # A guest of one sector. It says "guest up" on the first serial port and then, by the letter at byte 508:
 #   s  ignores everything          o  powers off when the power button is pressed
 #   q  powers off at once          w  writes its disk over and over, 32 KiB at a time
+#   m  writes 16 MiB from the first on over and over, 32 KiB at a time, each beginning with the number of the write, from 1 on
 # Built into guest.bin by:  as guest.s -o g.o && ld -Ttext 0x7c00 --oformat binary g.o -o guest.bin
         .code16
         .globl _start
@@ -19,6 +20,8 @@ _start: xorw %ax, %ax
         je obey
         cmpb $'w', %al
         je write
+        cmpb $'m', %al
+        je mark
 idle:   sti
         hlt
         jmp idle
@@ -39,17 +42,30 @@ off:    movw $0x604, %dx                # PM1 control: sleep type 0 is S5 on thi
         outw %ax, %dx
         jmp idle
 
-write:  movb $0x43, %ah                 # extended write of the packet, without verification
+mark:   incl count
+        movl count, %eax
+        movw $0x1000, %bx
+        movw %bx, %es
+        movl %eax, %es:0
+        andl $511, %eax
+        shll $6, %eax
+        addl $2048, %eax
+        movl %eax, block
+        call put
+        jmp mark
+
+write:  call put
+        addl $64, block
+        jmp write
+
+put:    movb $0x43, %ah                 # extended write of the packet, without verification
         xorb %al, %al
         movb drive, %dl
         movw $packet, %si
         int $0x13
         jc idle
         movw $dot, %si
-        call print
-        addl $64, block
-        jmp write
-
+                                        # and back from there
 print:  lodsb
         testb %al, %al
         jz 1f
@@ -67,6 +83,7 @@ packet: .byte 16, 0
         .word 64                        # sectors
         .word 0, 0x1000                 # from this memory
 block:  .long 0, 0
+count:  .long 0
         .org 508
 letter: .byte 's'
         .byte 0

@@ -240,6 +240,7 @@ fn report(spec: &HostSpec, sequence: u64) -> HostReport {
         capacity: CAPACITY,
         vms: spec.vms.iter().map(vm).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
+        snapshots: vec![],
         faults: vec![],
     }
 }

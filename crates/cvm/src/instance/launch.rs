@@ -36,7 +36,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "DataDisks.CdcId",
     "DataDisks.DiskId",
     "DataDisks.KmsKeyId",
-    "DataDisks.SnapshotId",
     "DataDisks.ThroughputPerformance",
     "DedicatedClusterId",
     "DisasterRecoverGroupIds",
@@ -114,7 +113,8 @@ struct SystemDisk {
 
 #[derive(FromArg)]
 struct DataDisk {
-    disk_size: u32,
+    disk_size: Option<u32>,
+    snapshot_id: Option<String>,
     disk_type: Option<DiskType>,
     disk_name: Option<String>,
     #[arg(default = true)]
@@ -131,7 +131,9 @@ impl DataDisk {
             return Err(Fault::unsupported("The encryption and the performance burst of a disk"));
         }
         Ok(NewVolume {
-            size: Gib(self.disk_size),
+            size: self.disk_size.map(Gib),
+            snapshot: self.snapshot_id.filter(|id| !id.is_empty()).map(|id| id::read(&id)).transpose()?,
+            left_out: false,
             kind: self.disk_type.map_or(VolumeKind::default(), DiskType::kind),
             device: None,
             delete_on_termination: self.delete_with_instance,

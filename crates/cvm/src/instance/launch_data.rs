@@ -62,12 +62,13 @@ struct SystemDiskReply {
 
 #[derive(IntoDoc)]
 struct DiskReply {
-    disk_size: u32,
+    disk_size: Option<u32>,
     disk_type: &'static str,
     disk_name: Option<String>,
     delete_with_instance: bool,
     encrypt: bool,
     kms_key_id: &'static str,
+    snapshot_id: Option<String>,
 }
 
 #[derive(IntoDoc)]
@@ -151,11 +152,12 @@ fn role_name(choice: RoleChoice) -> Option<String> {
 
 fn data_disk(volume: NewVolume) -> DiskReply {
     DiskReply {
-        disk_size: volume.size.0,
+        disk_size: volume.size.map(|size| size.0),
         disk_type: kind_word(volume.kind),
         disk_name: Some(volume.name).filter(|name| !name.is_empty()),
         delete_with_instance: volume.delete_on_termination,
         encrypt: false,
         kms_key_id: "",
+        snapshot_id: volume.snapshot.map(id::shown),
     }
 }

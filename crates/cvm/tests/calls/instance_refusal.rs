@@ -24,7 +24,7 @@ async fn a_launch_that_cannot_be_is_refused() {
         (r#""SystemDisk": {"DiskSize": 20000}"#, "InvalidParameterValue.Range"),
         (r#""SystemDisk": {"Encrypt": true}"#, "UnsupportedOperation"),
         (r#""DataDisks": [{"DiskSize": 10, "Encrypt": true}]"#, "UnsupportedOperation"),
-        (r#""DataDisks": [{"DiskSize": 10, "SnapshotId": "snap-1"}]"#, "UnsupportedOperation"),
+        (r#""DataDisks": [{"DiskSize": 10, "SnapshotId": "snap-1"}]"#, "InvalidParameterValue.SnapshotIdMalformed"),
         (r#""DataDisks": [{"DiskType": "CLOUD_SSD"}]"#, "MissingParameter"),
         (r#""InstanceChargeType": "PREPAID""#, "UnsupportedOperation"),
         (r#""CamRoleName": "r""#, "ResourceNotFound.RoleNotFound"),
@@ -119,7 +119,7 @@ async fn anothers_things_look_like_none() {
 #[tokio::test]
 async fn an_action_that_is_not_served_says_so() {
     let world = World::new().await;
-    for action in ["InquiryPriceRunInstances", "ModifyInstancesVpcAttribute", "CreateSnapshot", "GetTagKeys"] {
+    for action in ["InquiryPriceRunInstances", "ModifyInstancesVpcAttribute", "DescribeDiskConfigQuota", "GetTagKeys"] {
         world.refused(action, "{}", "UnsupportedOperation").await;
     }
     world.refused("DescribeEverything", "{}", "InvalidAction").await;

@@ -10,6 +10,7 @@ mod network;
 mod policy;
 mod region;
 mod security_group;
+mod snapshot;
 mod trail;
 mod volume;
 mod vpc;

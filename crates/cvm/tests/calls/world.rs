@@ -242,6 +242,7 @@ fn report_of(spec: &HostSpec, sequence: u64) -> HostReport {
         capacity: Capacity { vcpus: 128, memory: Mib(64 * 1024), disk_gib: 1_000, accelerator: Accelerator::Simulated },
         vms: spec.vms.iter().map(vm).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
+        snapshots: spec.snapshots.iter().flat_map(|job| &job.parts).map(snapshot).collect(),
         faults: vec![],
     }
 }
@@ -337,4 +338,10 @@ fn indented_json(json: &str) -> String {
     }
     out.push('\n');
     out
+}
+
+/// What a host says of a snapshot: it is done at once.
+fn snapshot(part: &hostspec::SnapshotPart) -> hostspec::SnapshotReport {
+    let state = hostspec::SnapshotState::Done { manifest: "ab".repeat(32), size_bytes: 0, stored_bytes: 0 };
+    hostspec::SnapshotReport { id: part.snapshot, state, fault: None }
 }

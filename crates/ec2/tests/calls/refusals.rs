@@ -79,7 +79,7 @@ async fn bad_input_is_refused_with_ec2s_codes() {
         ("Action=CreateVolume&AvailabilityZone=test-1a&Size=1&VolumeType=tape", 400, "InvalidParameterValue"),
         ("Action=CreateVolume&AvailabilityZone=test-1a&Size=1&Encrypted=true", 400, "UnsupportedOperation"),
         ("Action=CreateVolume&AvailabilityZone=test-1a&Size=1&Iops=3000", 400, "UnsupportedOperation"),
-        ("Action=CreateVolume&AvailabilityZone=test-1a&SnapshotId=snap-00000000000000001&Size=1", 400, "UnsupportedOperation"),
+        ("Action=CreateVolume&AvailabilityZone=test-1a&SnapshotId=snap-00000000000000001&Size=1", 400, "InvalidSnapshot.NotFound"),
         ("Action=CreateVolume&AvailabilityZone=test-1a&Size=1&DryRun=true", 412, "DryRunOperation"),
         (&format!("Action=AttachVolume&VolumeId={volume}&InstanceId={absent}"), 400, "MissingParameter"),
         (&format!("Action=AttachVolume&VolumeId={volume}&InstanceId={absent}&Device=/dev/sdf"), 400, "InvalidVolume.NotFound"),

@@ -187,6 +187,7 @@ fn report_of(spec: &HostSpec, sequence: u64) -> HostReport {
         capacity: Capacity { vcpus: 128, memory: Mib(64 * 1024), disk_gib: 1_000, accelerator: Accelerator::Simulated },
         vms: spec.vms.iter().map(vm).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
+        snapshots: vec![],
         faults: vec![],
     }
 }

@@ -136,7 +136,8 @@ struct SystemDisk {
 /// What is said of a data disk.
 #[derive(FromArg)]
 struct DataDisk {
-    size: u32,
+    size: Option<u32>,
+    snapshot_id: Option<String>,
     category: Option<Category>,
     performance_level: Option<PerformanceLevel>,
     disk_name: Option<String>,
@@ -318,7 +319,9 @@ impl DataDisk {
     fn volume(self) -> Result<NewVolume, Fault> {
         check_disk(self.encrypted, self.bursting_enabled, self.performance_level)?;
         Ok(NewVolume {
-            size: Gib(self.size),
+            size: self.size.map(Gib),
+            snapshot: filter::optional_id(Noun::Snapshot, self.snapshot_id.as_ref())?,
+            left_out: false,
             kind: self.category.unwrap_or(Category::CloudEfficiency).kind(),
             device: self.device.filter(|device| !device.is_empty()),
             delete_on_termination: self.delete_with_instance,

@@ -75,7 +75,7 @@ async fn bad_calls_on_disks_are_refused_with_ecs_codes() {
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&PerformanceLevel=PL3", 400, "UnsupportedParameter"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&Encrypted=true", 400, "UnsupportedParameter"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&MultiAttach=Enabled", 400, "UnsupportedParameter"),
-        ("Action=CreateDisk&ZoneId=test-1a&Size=20&SnapshotId=s-1", 400, "UnsupportedParameter"),
+        ("Action=CreateDisk&ZoneId=test-1a&Size=20&SnapshotId=s-1", 404, "InvalidSnapshotId.NotFound"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=2000", 403, "OperationDenied.NoStock"),
         (&format!("Action=AttachDisk&DiskId={absent}&InstanceId=i-00000000000000001"), 404, "InvalidDiskId.NotFound"),
         ("Action=AttachDisk&DiskId=d-1&InstanceId=i-00000000000000001", 404, "InvalidDiskId.NotFound"),

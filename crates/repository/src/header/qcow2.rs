@@ -35,6 +35,15 @@ pub(crate) struct Layout {
     pub(crate) compression: Compression,
 }
 
+/// What a file is to its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// All of it.
+    Whole,
+    /// A layer, whose place among the others is told from outside.
+    Layer,
+}
+
 /// How compressed clusters are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -45,12 +54,23 @@ pub(crate) enum Compression {
 impl Layout {
     /// Reads the header, and refuses what refers to other files or makes no sense.
     pub(crate) fn read(source: &Source<'_>) -> Result<Layout, Refusal> {
+        Layout::read_as(source, Role::Whole)
+    }
+
+    /// Reads the header of a layer as [`read`](Layout::read) does. A name of no letters below it, which QEMU leaves when it merges
+    /// layers, and the format of what has that name, refer to nothing.
+    pub(crate) fn read_layer(source: &Source<'_>) -> Result<Layout, Refusal> {
+        Layout::read_as(source, Role::Layer)
+    }
+
+    fn read_as(source: &Source<'_>, role: Role) -> Result<Layout, Refusal> {
         let header = source.bytes(0, 72)?;
         let version = header.be32(4);
         if !(2..=3).contains(&version) {
             return Err(Refusal::Unsupported("a version of qcow2 other than 2 and 3"));
         }
-        if header.be64(8) != 0 || header.be32(16) != 0 {
+        let names_nothing = role == Role::Layer && header.be32(16) == 0;
+        if !names_nothing && (header.be64(8) != 0 || header.be32(16) != 0) {
             return Err(Refusal::BackingFile);
         }
         if header.be32(32) != 0 {
@@ -62,7 +82,7 @@ impl Layout {
         let cluster_bits = header.be32(20);
         sane((9..=21).contains(&cluster_bits), "the size of clusters")?;
         let (header_bytes, compression) = if version == 2 { (72, Compression::Deflate) } else { read_features(source)? };
-        check_extensions(source, header_bytes, 1 << cluster_bits)?;
+        check_extensions(source, header_bytes, 1 << cluster_bits, role)?;
         read_tables(source, &header, cluster_bits, compression)
     }
 }
@@ -115,14 +135,14 @@ fn read_features(source: &Source<'_>) -> Result<(u64, Compression), Refusal> {
     }
 }
 
-fn check_extensions(source: &Source<'_>, header_bytes: u64, cluster_bytes: u64) -> Result<(), Refusal> {
+fn check_extensions(source: &Source<'_>, header_bytes: u64, cluster_bytes: u64, role: Role) -> Result<(), Refusal> {
     let end = cluster_bytes.min(MAX_HEADER_BYTES).min(source.length);
     let mut at = header_bytes;
     while at + 8 <= end {
         let head = source.bytes(at, 8)?;
         match head.be32(0) {
             extension::END => return Ok(()),
-            extension::BACKING_FORMAT => return Err(Refusal::BackingFile),
+            extension::BACKING_FORMAT if role == Role::Whole => return Err(Refusal::BackingFile),
             extension::EXTERNAL_DATA => return Err(Refusal::ExternalData),
             extension::ENCRYPTION => return Err(Refusal::Encrypted),
             _ => at += 8 + u64::from(head.be32(4)).next_multiple_of(8),

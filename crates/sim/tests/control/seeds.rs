@@ -130,7 +130,7 @@ impl Run {
         if self.volumes.len() < 3 {
             let zone = ["sim-1a", "sim-1b"][self.random.below(2)].to_owned();
             let (name, description, tags) = (String::new(), String::new(), Tags::new());
-            let new = CreateVolume { zone, size: Gib(1), kind: VolumeKind::Fast, name, description, tags };
+            let new = CreateVolume { zone, snapshot: None, size: Some(Gib(1)), kind: VolumeKind::Fast, name, description, tags };
             return self.volumes.push(cloud.run(&root, new, options).await.unwrap().id);
         }
         let (volume, force) = (self.volumes[self.random.below(3)], self.random.below(3) == 0);

@@ -10,7 +10,7 @@ use crate::world::{World, launch};
 
 fn create(zone: &str, gib: u32) -> CreateVolume {
     let (name, description, tags) = (String::new(), String::new(), Tags::new());
-    CreateVolume { zone: zone.to_owned(), size: Gib(gib), kind: VolumeKind::Fast, name, description, tags }
+    CreateVolume { zone: zone.to_owned(), snapshot: None, size: Some(Gib(gib)), kind: VolumeKind::Fast, name, description, tags }
 }
 
 fn attach(volume: VolumeId, instance: InstanceId) -> AttachVolume {
@@ -167,7 +167,9 @@ async fn volumes_go_with_their_instance_or_stay_as_is_said() {
     let mut world = World::new(1, 1).await;
     let root = world.root().await;
     let volumes = |goes| NewVolume {
-        size: Gib(2),
+        size: Some(Gib(2)),
+        snapshot: None,
+        left_out: false,
         kind: VolumeKind::Fast,
         device: None,
         delete_on_termination: goes,

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hostspec::{Accelerator, FaultKind, HostReport, HostSpec, Power};
-use model::{ImageId, InstanceId, InterfaceId, VolumeId};
+use hostspec::{Accelerator, FaultKind, HostReport, HostSpec, Power, VolumeGoal, VolumeSpec};
+use model::{ImageId, InstanceId, InterfaceId, SnapshotId, VolumeId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::host::Host;
+use super::read_snapshot;
 use super::status::{Shared, Status};
 use super::vm::{VmTask, Wish};
 use crate::block::Inventory;
@@ -40,6 +41,8 @@ const NETWORK_LOOK_REST: u32 = 10;
 const REPAIR_TOLD_FOR: Duration = Duration::from_secs(600);
 /// Repairs that are told of at once; older ones give way.
 const REPAIRS_TOLD: usize = 16;
+/// Snapshots that are read at once: each keeps two processors busy with compressing, which guests should have.
+const SNAPSHOTS_AT_ONCE: usize = 2;
 /// Time that machines have to finish the step that they are in when the agent ends.
 const FAREWELL: Duration = Duration::from_secs(30);
 
@@ -83,6 +86,7 @@ enum Subject {
     Volume(VolumeId),
     Network,
     Image(ImageId),
+    Snapshot(SnapshotId),
     Kept,
     Server,
 }
@@ -91,6 +95,7 @@ enum JobEnd {
     Volume(VolumeId, Result<Option<SeenVolume>, Trouble>),
     Network(Arc<HostSpec>, NetReport),
     Image(ImageId, Result<(), Trouble>),
+    Snapshot(SnapshotId, Result<(), Trouble>),
     Kept(u64, std::io::Result<()>),
     Server(Result<(), Trouble>),
 }
@@ -101,10 +106,18 @@ struct Machine {
 }
 
 #[derive(Default)]
-struct VolumeTrouble {
+struct Held {
     trouble: Option<Trouble>,
     tries: u32,
     retry_at_ms: i64,
+}
+
+impl Held {
+    fn fail(&mut self, trouble: Trouble) {
+        self.tries += 1;
+        self.retry_at_ms = crate::files::now_ms() + retry_after_ms(self.tries);
+        self.trouble = Some(trouble);
+    }
 }
 
 /// The coordinator of one agent.
@@ -124,7 +137,8 @@ pub struct Coordinator {
     quiet: watch::Sender<Option<Mode>>,
     accelerator: watch::Receiver<Option<Accelerator>>,
     volumes: BTreeMap<VolumeId, SeenVolume>,
-    troubles: BTreeMap<VolumeId, VolumeTrouble>,
+    troubles: BTreeMap<VolumeId, Held>,
+    snapshot_troubles: BTreeMap<SnapshotId, Held>,
     network: Option<Arc<HostSpec>>,
     network_ready: BTreeSet<InterfaceId>,
     network_looked: Instant,
@@ -157,7 +171,7 @@ impl Coordinator {
         quiet: watch::Sender<Option<Mode>>,
     ) -> std::io::Result<Coordinator> {
         let Inventory { volumes, unusable } = host.pool.inventory()?;
-        let troubles = unusable.into_iter().map(|(id, trouble)| (id, VolumeTrouble { trouble: Some(trouble), tries: 1, retry_at_ms: 0 }));
+        let troubles = unusable.into_iter().map(|(id, trouble)| (id, Held { trouble: Some(trouble), tries: 1, retry_at_ms: 0 }));
         let mut incarnation = [0; 8];
         getrandom::fill(&mut incarnation).map_err(|e| std::io::Error::other(e.to_string()))?;
         let (accelerator, generation) = (host.accelerator.clone(), kept.generation);
@@ -178,6 +192,7 @@ impl Coordinator {
             accelerator,
             volumes,
             troubles: troubles.collect(),
+            snapshot_troubles: BTreeMap::new(),
             network: None,
             network_ready: BTreeSet::new(),
             network_looked: Instant::now(),
@@ -238,7 +253,8 @@ impl Coordinator {
         let seen = self.see();
         let spec = self.goal();
         let changes: Vec<Change> = plan::plan(&spec, &seen).into_iter().filter(|change| self.allowed(change)).collect();
-        if changes.is_empty() && self.jobs_done() && self.applied != self.spec.generation {
+        let tried = changes.iter().all(|change| matches!(change, Change::ReadSnapshot { .. }));
+        if tried && self.jobs_done() && self.applied != self.spec.generation {
             self.applied = self.spec.generation;
             self.report_soon();
         }
@@ -304,6 +320,8 @@ impl Coordinator {
             vms,
             volumes: self.volumes.clone(),
             volume_retry_at_ms: self.troubles.iter().map(|(id, t)| (*id, t.retry_at_ms)).collect(),
+            snapshots: self.host.snapshots.seen(),
+            snapshot_retry_at_ms: self.snapshot_troubles.iter().map(|(id, t)| (*id, t.retry_at_ms)).collect(),
             network: self.network.clone(),
             ready: self.network_ready.clone(),
             network_retry_at_ms: self.network_retry_at_ms,
@@ -360,7 +378,8 @@ impl Coordinator {
     fn prepare_images(&mut self) {
         let listed: Vec<ImageId> = self.spec.images.iter().map(|image| image.id).collect();
         self.image_faults.retain(|id, _| listed.contains(id));
-        if listed.is_empty() {
+        let over_manifest = |volume: &VolumeSpec| matches!(volume.goal, VolumeGoal::Present { manifest: Some(_), .. });
+        if listed.is_empty() && !self.spec.volumes.iter().any(over_manifest) {
             return;
         }
         for image in self.spec.images.clone() {
@@ -403,14 +422,20 @@ impl Coordinator {
             | Change::DetachDisk { vm, .. }
             | Change::PlugNic { vm, .. }
             | Change::UnplugNic { vm, .. }
+            | Change::FreezeDisks { vm, .. }
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => self.wish(vm, change, spec),
             Change::ApplyNetwork => self.apply_network(spec.clone()),
-            Change::CreateVolume { volume, generation, size_bytes } => {
-                self.volume_job(volume, move || host.pool.create(volume, generation, size_bytes).map(Some))
-            }
+            Change::CreateVolume { volume, generation, size_bytes } => self.volume_job(volume, move || {
+                let made = host.pool.create(volume, generation, size_bytes)?;
+                host.pool.delete_older(volume)?;
+                Ok(Some(made))
+            }),
             Change::GrowVolume { volume, generation, size_bytes } => {
                 self.volume_job(volume, move || host.pool.grow(volume, generation, size_bytes).map(Some))
+            }
+            Change::FreezeVolumes { job } | Change::ReadSnapshot { job } | Change::ForgetSnapshot { job } => {
+                self.snapshot_job(job, change, spec)
             }
             Change::DeleteVolume { volume, generation } => {
                 self.volume_job(volume, move || host.pool.delete(volume, generation).map(|()| None))
@@ -489,6 +514,33 @@ impl Coordinator {
         }
     }
 
+    /// Freezes, reads or forgets a snapshot; few are read at once.
+    fn snapshot_job(&mut self, job: SnapshotId, change: Change, spec: &Arc<HostSpec>) {
+        let under_way = self.busy.keys().filter(|subject| matches!(subject, Subject::Snapshot(_))).count();
+        if self.busy.contains_key(&Subject::Snapshot(job)) || under_way >= SNAPSHOTS_AT_ONCE {
+            return;
+        }
+        let (host, spec) = (self.host.clone(), spec.clone());
+        self.job(Subject::Snapshot(job), move || {
+            let end = match change {
+                Change::ReadSnapshot { .. } => read_snapshot::read(&host, job),
+                Change::ForgetSnapshot { .. } => read_snapshot::forget(&host, job),
+                _ => spec.snapshots.iter().find(|known| known.id == job).map_or(Ok(()), |known| read_snapshot::freeze(&host, known)),
+            };
+            JobEnd::Snapshot(job, end)
+        });
+    }
+
+    fn finish_snapshot(&mut self, job: SnapshotId, end: Result<(), Trouble>) {
+        match end {
+            Ok(()) => drop(self.snapshot_troubles.remove(&job)),
+            Err(trouble) => {
+                tracing::warn!(%job, detail = trouble.detail, "a snapshot failed and is tried again");
+                self.snapshot_troubles.entry(job).or_default().fail(trouble);
+            }
+        }
+    }
+
     fn apply_network(&mut self, spec: Arc<HostSpec>) {
         if self.busy.contains_key(&Subject::Network) {
             return;
@@ -508,7 +560,7 @@ impl Coordinator {
             let status = self.machines.get(*id).map(|shared| shared.status());
             status.is_some_and(|s| machine.last.as_ref().is_some_and(|(number, _)| s.done < *number) || alive(s))
         });
-        !under_way && self.busy.keys().all(|subject| matches!(subject, Subject::Server))
+        !under_way && self.busy.keys().all(|subject| matches!(subject, Subject::Server | Subject::Snapshot(_)))
     }
 
     fn finish(&mut self, end: Result<(Subject, JobEnd), tokio::task::JoinError>) {
@@ -526,6 +578,7 @@ impl Coordinator {
             JobEnd::Network(spec, report) => self.finish_network(spec, report),
             JobEnd::Image(image, Ok(())) => drop(self.image_faults.remove(&image)),
             JobEnd::Image(image, Err(trouble)) => drop(self.image_faults.insert(image, trouble)),
+            JobEnd::Snapshot(job, end) => self.finish_snapshot(job, end),
             JobEnd::Kept(generation, Ok(())) => self.kept = self.kept.max(generation),
             JobEnd::Kept(_, Err(e)) => tracing::error!(error = %e, "the document may not survive a power cut"),
             JobEnd::Server(end) => {
@@ -549,10 +602,7 @@ impl Coordinator {
             }
             Err(trouble) => {
                 tracing::warn!(%volume, detail = trouble.detail, "fault");
-                let held = self.troubles.entry(volume).or_default();
-                held.tries += 1;
-                held.retry_at_ms = crate::files::now_ms() + retry_after_ms(held.tries);
-                held.trouble = Some(trouble);
+                self.troubles.entry(volume).or_default().fail(trouble);
             }
         }
         self.report_soon();

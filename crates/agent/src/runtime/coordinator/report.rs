@@ -1,11 +1,11 @@
 //! What the coordinator tells the control plane: everything that was seen, whole each time.
 
-use hostspec::{Fault, FaultKind, HostReport, Power, VmReport, VmState, VolumeGoal, VolumeReport, VolumeState};
+use hostspec::{Fault, FaultKind, HostReport, Power, SnapshotReport, VmReport, VmState, VolumeGoal, VolumeReport, VolumeState};
 use model::InstanceId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Coordinator, REPAIR_TOLD_FOR, REPORT_EVERY, Subject, VolumeTrouble};
+use super::{Coordinator, Held, REPAIR_TOLD_FOR, REPORT_EVERY, Subject};
 
 impl Coordinator {
     /// Sends a report; one that finds its reader behind is followed by another soon.
@@ -23,6 +23,7 @@ impl Coordinator {
             capacity: self.host.capacity(),
             vms: self.vm_reports(),
             volumes: self.volume_reports(),
+            snapshots: self.snapshot_reports(),
             faults: self.host_faults(),
         };
         match self.reports.try_send(report) {
@@ -53,7 +54,7 @@ impl Coordinator {
     fn what_it_waits_for(&self, id: InstanceId) -> Option<Fault> {
         let vm = self.spec.vms.iter().find(|vm| vm.id == id && vm.power == Power::On)?;
         for disk in &vm.disks {
-            if let Some(VolumeTrouble { trouble: Some(trouble), tries, .. }) = self.troubles.get(&disk.volume) {
+            if let Some(Held { trouble: Some(trouble), tries, .. }) = self.troubles.get(&disk.volume) {
                 return Some(trouble.fault(*tries));
             }
         }
@@ -64,7 +65,7 @@ impl Coordinator {
 
     fn volume_reports(&self) -> Vec<VolumeReport> {
         let fault = |id| {
-            let held: Option<&VolumeTrouble> = self.troubles.get(&id);
+            let held: Option<&Held> = self.troubles.get(&id);
             held.and_then(|t| t.trouble.as_ref().map(|trouble| trouble.fault(t.tries)))
         };
         let present = self.volumes.iter().map(|(&id, seen)| {
@@ -80,6 +81,14 @@ impl Coordinator {
             fault: None,
         });
         present.chain(deleted).collect()
+    }
+
+    fn snapshot_reports(&self) -> Vec<SnapshotReport> {
+        let fault = |job| {
+            let held: Option<&Held> = self.snapshot_troubles.get(&job);
+            held.and_then(|held| held.trouble.as_ref().map(|trouble| trouble.fault(held.tries)))
+        };
+        self.host.snapshots.reports(&self.spec, fault)
     }
 
     fn host_faults(&self) -> Vec<String> {

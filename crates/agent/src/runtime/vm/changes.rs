@@ -124,7 +124,13 @@ impl VmTask {
     }
 
     pub(super) async fn grow(&mut self, volume: VolumeId, size_bytes: u64) {
-        let resize = qapi_qmp::block_resize { device: None, node_name: Some(disk::node(volume)), size: size_bytes as i64 };
+        let Some(disks) = self.disks() else { return };
+        let newest = match disks.newest(volume).await {
+            Ok(newest) => newest.unwrap_or(0),
+            Err(e) => return self.complain(Trouble::new(FaultKind::Other, format!("growing {volume}: {e}"))),
+        };
+        let node_name = Some(disk::layer_node(volume, newest));
+        let resize = qapi_qmp::block_resize { device: None, node_name, size: size_bytes as i64 };
         self.command(resize).await;
     }
 

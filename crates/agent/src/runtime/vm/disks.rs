@@ -37,7 +37,7 @@ pub(super) struct Leaving {
 }
 
 impl VmTask {
-    fn disks(&self) -> Option<Disks> {
+    pub(super) fn disks(&self) -> Option<Disks> {
         let (qmp, _) = self.live.as_ref()?.monitor.as_ref()?;
         Some(Disks::new(qmp.clone(), COMMAND))
     }
@@ -64,7 +64,7 @@ impl VmTask {
         let missing = || Trouble::new(FaultKind::Other, format!("{volume} is not in the document"));
         let serial = vm.disks.iter().find(|disk| disk.volume == volume).map(|disk| disk.serial.clone()).ok_or_else(missing)?;
         let of_document = spec.volumes.iter().find(|known| known.id == volume).ok_or_else(missing)?;
-        let VolumeGoal::Present { image, .. } = of_document.goal else { return Err(missing()) };
+        let image = start::under(spec, of_document).map_err(|()| missing())?;
         let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
         let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("attaching {volume}: {e}"));
         if disks.list().await.map_err(doing)?.contains(&volume) {
@@ -72,15 +72,15 @@ impl VmTask {
             disks.ask_for(volume).await.map_err(doing)?;
             return Err(Trouble::new(FaultKind::Other, format!("the guest has not let go of {volume}, which was taken from it")));
         }
-        let (host, spec, generation) = (self.host.clone(), spec.clone(), of_document.generation);
+        let (host, generation) = (self.host.clone(), of_document.generation);
         let opened = tokio::task::spawn_blocking(move || {
             let claim = host.pool.claim(volume)?;
-            let file = host.pool.open_for_guest(volume, generation)?;
-            let image = image.map(|id| start::readable(&host, &spec, id)).transpose()?;
-            Ok((claim, file, image.map(|readable| readable.export)))
+            let layers = host.pool.open_for_guest(volume, generation)?;
+            let image = image.map(|image| host.images.readable(&image)).transpose()?;
+            Ok((claim, layers, image.map(|readable| readable.export)))
         });
-        let (claim, file, image) = opened.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
-        disks.add(NewDisk { volume, file, image, serial }).await.map_err(doing)?;
+        let (claim, layers, image) = opened.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
+        disks.add(NewDisk { volume, layers, image, serial }).await.map_err(doing)?;
         Ok(claim)
     }
 
@@ -168,6 +168,10 @@ impl VmTask {
         let without_device: Vec<VolumeId> = open.filter(|volume| !devices.contains(volume)).collect();
         for volume in without_device {
             self.released(volume).await;
+        }
+        let held: Vec<VolumeId> = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume)).collect();
+        for volume in held {
+            self.settle_layers(volume).await;
         }
     }
 }

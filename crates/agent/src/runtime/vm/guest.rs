@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::super::start;
 use super::{COMMAND, DRAIN_MAX, DRAIN_MIN, END, HEALTH, Intent, PRESS, VmTask};
 use crate::qemu::qmp::{Event, Qmp, QmpError};
-use crate::qemu::{disk, nic};
+use crate::qemu::{disk, layer, nic};
 use crate::trouble::Trouble;
 
 /// Bytes of QEMU's log at which it is begun again.
@@ -26,6 +26,11 @@ impl VmTask {
                 }
                 if let Some(nic) = nic::interface_of(event.text("device")) {
                     self.card_released(nic);
+                }
+            }
+            "BLOCK_JOB_COMPLETED" | "BLOCK_JOB_CANCELLED" => {
+                if let Some(volume) = layer::volume_of_merge(event.text("device")) {
+                    self.merged(volume, event.text("error")).await;
                 }
             }
             "GUEST_PANICKED" => {
@@ -149,6 +154,7 @@ impl VmTask {
             // Everything else resolves itself or was asked for by somebody at the monitor.
             _ => self.resumed(),
         }
+        self.tend_layers().await;
     }
 
     /// Begins QEMU's log again when it is long: a guest can make QEMU complain as often as it likes.

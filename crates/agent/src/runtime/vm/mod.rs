@@ -12,9 +12,10 @@
 mod changes;
 mod disks;
 mod guest;
+mod layers;
 mod nics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -258,8 +259,9 @@ impl VmTask {
         let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         let targets: Vec<_> = open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect();
         let files = self.host.pool.files().unwrap_or_default();
-        let volumes = files.into_iter().filter(|(_, _, path)| targets.contains(&std::fs::canonicalize(path).unwrap_or_default()));
-        volumes.filter_map(|(volume, _, _)| Some((volume, self.host.pool.claim(volume).ok()?))).collect()
+        let open = |path: &std::path::Path| targets.contains(&std::fs::canonicalize(path).unwrap_or_default());
+        let volumes: BTreeSet<VolumeId> = files.into_iter().filter(|file| open(&file.path)).map(|file| file.volume).collect();
+        volumes.into_iter().filter_map(|volume| Some((volume, self.host.pool.claim(volume).ok()?))).collect()
     }
 
     async fn obey(&mut self) {
@@ -273,6 +275,7 @@ impl VmTask {
             (Change::ResetVm { boot, how, .. }, _) => self.reset(boot, how).await,
             (Change::GrowDisk { volume, size_bytes, .. }, _) => self.grow(volume, size_bytes).await,
             (Change::AttachDisk { volume, .. }, Some(vm)) => self.attach(&wish.spec, &vm, volume).await,
+            (Change::FreezeDisks { job, .. }, _) => self.freeze(&wish.spec, job).await,
             (Change::DetachDisk { volume, force, .. }, _) => self.detach(&wish.spec, volume, force).await,
             (Change::PlugNic { nic, .. }, Some(_)) => self.plug(&wish.spec, nic).await,
             (Change::UnplugNic { nic, .. }, _) => self.unplug(nic).await,
@@ -282,7 +285,16 @@ impl VmTask {
             }
             (Change::RemoveVm { .. }, _) => self.remove().await,
             (Change::PrepareVm { .. } | Change::StartVm { .. } | Change::AttachDisk { .. } | Change::PlugNic { .. }, None) => {}
-            (Change::ApplyNetwork | Change::CreateVolume { .. } | Change::GrowVolume { .. } | Change::DeleteVolume { .. }, _) => {
+            (
+                Change::ApplyNetwork
+                | Change::CreateVolume { .. }
+                | Change::GrowVolume { .. }
+                | Change::DeleteVolume { .. }
+                | Change::FreezeVolumes { .. }
+                | Change::ReadSnapshot { .. }
+                | Change::ForgetSnapshot { .. },
+                _,
+            ) => {
                 tracing::error!(instance = %self.id, "a change of the host reached a machine")
             }
         }

@@ -1,0 +1,125 @@
+//! Layers of a disk in a running QEMU: a further one switched in under the guest's device, frozen ones merged into the first.
+//!
+//! ```text
+//!   switch   every device's node is put over by its new one, all in one transaction: one instant for all disks
+//!   merge    block-commit of what lies between the first file and the newest; the guest writes on to the newest
+//! ```
+//!
+//! A merge that is stopped anywhere, by whatever, changes nothing that a guest could read: what it has copied lies below the
+//! layers that it was copied from. Knows neither the pool's names nor who reads a frozen layer.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use model::VolumeId;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::disk::{Disks, device, layer_files, layer_of, nodes_of_layer};
+use super::qmp::QmpError;
+
+/// Time between two looks whether a merge that was stopped has ended.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A device's way from one layer to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch {
+    /// The volume.
+    pub volume: VolumeId,
+    /// The layer that it writes to.
+    pub from: u32,
+    /// The layer that it will write to.
+    pub to: u32,
+}
+
+/// The volume of a merge's job; none for other jobs.
+pub fn volume_of_merge(job: &str) -> Option<VolumeId> {
+    job.strip_prefix("merge-")?.parse().ok()
+}
+
+fn merge_of(volume: VolumeId) -> String {
+    format!("merge-{volume}")
+}
+
+impl Disks {
+    /// Makes a layer known to QEMU; nobody uses it yet.
+    pub async fn add_layer(&self, volume: VolumeId, layer: u32, file: OwnedFd) -> Result<(), QmpError> {
+        let set = self.hand_over(volume, layer, file).await?;
+        for node in nodes_of_layer(volume, layer, set, Value::Null) {
+            self.call("blockdev-add", node).await?;
+        }
+        Ok(())
+    }
+
+    /// Freezes what devices have written at one instant: from there on they write to further layers.
+    pub async fn switch(&self, switches: &[Switch]) -> Result<(), QmpError> {
+        let action = |switch: &Switch| {
+            let (node, overlay) = (super::disk::layer_node(switch.volume, switch.from), super::disk::layer_node(switch.volume, switch.to));
+            json!({"type": "blockdev-snapshot", "data": {"node": node, "overlay": overlay}})
+        };
+        let actions: Vec<Value> = switches.iter().map(action).collect();
+        self.call("transaction", json!({"actions": actions})).await.map(drop)
+    }
+
+    /// The layer that a volume's device writes to; none when it has no device, or one that was taken from it.
+    pub async fn newest(&self, volume: VolumeId) -> Result<Option<u32>, QmpError> {
+        let devices = self.call("query-block", json!({})).await?;
+        let path = format!("{}/{}/", super::disk::DEVICES, device(volume));
+        let ours = |entry: &&Value| entry.get("qdev").and_then(Value::as_str).is_some_and(|qdev| format!("{qdev}/").starts_with(&path));
+        let entry = devices.as_array().into_iter().flatten().find(ours);
+        let node = entry.and_then(|entry| entry.pointer("/inserted/node-name")?.as_str());
+        Ok(node.and_then(|node| layer_of(volume, node)))
+    }
+
+    /// Takes a layer out of QEMU that no device and no other layer uses, and closes its file. False when it is in use.
+    pub async fn remove_layer(&self, volume: VolumeId, layer: u32) -> Result<bool, QmpError> {
+        for name in [super::disk::layer_node(volume, layer), super::disk::file_node(volume, layer)] {
+            match self.call("blockdev-del", json!({"node-name": name})).await {
+                Ok(_) => {}
+                // QEMU has one class for both; a node that is in use is "busy".
+                Err(QmpError::Refused { description, .. }) if description.contains("is busy") || description.contains("in use") => {
+                    return Ok(false);
+                }
+                Err(QmpError::Refused { description, .. }) if description.contains("Failed to find node") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.close(&layer_files(volume, layer)).await?;
+        Ok(true)
+    }
+
+    /// Begins to merge the layers between the first file and the newest into the first. It ends by itself.
+    pub async fn merge(&self, volume: VolumeId, newest: u32, below: u32) -> Result<(), QmpError> {
+        let arguments = json!({
+            "job-id": merge_of(volume), "device": super::disk::layer_node(volume, newest),
+            "top-node": super::disk::layer_node(volume, below), "base-node": super::disk::layer_node(volume, 0),
+            // What QEMU writes into the newest layer's header: no file says what lies below it.
+            "backing-file": "",
+        });
+        self.call("block-commit", arguments).await.map(drop)
+    }
+
+    /// Whether a merge is under way.
+    pub async fn merging(&self, volume: VolumeId) -> Result<bool, QmpError> {
+        let jobs = self.call("query-jobs", json!({})).await?;
+        let name = merge_of(volume);
+        Ok(jobs.as_array().into_iter().flatten().any(|job| job.get("id").and_then(Value::as_str) == Some(&name)))
+    }
+
+    /// Stops a merge that is under way and waits for its end.
+    pub async fn stop_merge(&self, volume: VolumeId) -> Result<(), QmpError> {
+        let deadline = Instant::now() + self.limit;
+        while self.merging(volume).await? {
+            match self.call("block-job-cancel", json!({"device": merge_of(volume), "force": true})).await {
+                // It ended just now, or ends already.
+                Ok(_) | Err(QmpError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            if Instant::now() >= deadline {
+                return Err(QmpError::Timeout(self.limit));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! Freezing volumes that no machine has, and reading what was frozen into the repository. Both block; neither knows QEMU.
+
+use std::sync::atomic::Ordering;
+
+use hostspec::{FaultKind, SnapshotJob, SnapshotPart};
+use model::SnapshotId;
+
+use super::host::Host;
+use super::snapshots::{End, Part, Record};
+use crate::block::qcow2;
+use crate::trouble::Trouble;
+
+/// Freezes the volumes of a job that no machine has open, all before any of them can be opened again.
+pub fn freeze(host: &Host, job: &SnapshotJob) -> Result<(), Trouble> {
+    if host.snapshots.record(job.id).is_some() {
+        return Ok(());
+    }
+    for part in &job.parts {
+        host.pool.drop_empty_layers(part.volume, part.generation)?;
+    }
+    let claims = job.parts.iter().map(|part| host.pool.claim(part.volume)).collect::<Result<Vec<_>, _>>()?;
+    let parts = job.parts.iter().map(|part| describe(host, part)).collect::<Result<Vec<_>, _>>()?;
+    let mut named = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let layer = host.pool.make_layer(part.volume, part.generation)?;
+        named.push((layer.volume, layer.generation, layer.number));
+    }
+    host.pool.name_layers(&named)?;
+    host.snapshots.frozen(Record { job: job.id, parts }, &host.pool)?;
+    drop(claims);
+    Ok(())
+}
+
+/// What a volume is made of now.
+pub fn describe(host: &Host, part: &SnapshotPart) -> Result<Part, Trouble> {
+    let SnapshotPart { snapshot, volume, generation, ref under } = *part;
+    let layers = host.pool.layers(volume, generation)?;
+    let missing = || Trouble::new(FaultKind::Other, format!("{volume} is not here in generation {generation}"));
+    let newest = host.pool.open_layer(volume, generation, *layers.last().ok_or_else(missing)?)?;
+    let size_bytes = qcow2::read_size(&newest).map_err(|e| Trouble::new(FaultKind::Other, format!("{volume}: {e}")))?;
+    Ok(Part { snapshot, volume, generation, layers, size_bytes, under: under.clone(), end: None })
+}
+
+/// Reads the volumes of a job, one after the other. One that cannot be read for good ends as failed; another trouble is returned,
+/// and the job may be tried again.
+pub fn read(host: &Host, job: SnapshotId) -> Result<(), Trouble> {
+    let Some(record) = host.snapshots.record(job) else { return Ok(()) };
+    let progress = host.snapshots.progress(job);
+    let total: u64 = record.parts.iter().map(|part| part.size_bytes).sum();
+    let mut before = 0;
+    for part in &record.parts {
+        if part.end.is_none() {
+            let tell = |bytes: u64| progress.store(((before + bytes) * 100 / total.max(1)) as u8, Ordering::Relaxed);
+            let end = match read_part(host, part, &tell) {
+                Ok(end) => end,
+                Err(trouble) if trouble.kind == FaultKind::ImageCorrupt => End::Failed { detail: trouble.detail },
+                Err(trouble) => return Err(trouble),
+            };
+            tracing::info!(snapshot = %part.snapshot, volume = %part.volume, ?end, "snapshot read");
+            metrics::counter!("pileus_snapshots_read_total").increment(1);
+            host.snapshots.ended(job, part.snapshot, end)?;
+        }
+        before += part.size_bytes;
+    }
+    Ok(())
+}
+
+/// Forgets a job, and with it what was kept only for its sake: earlier generations of volumes that were rolled back meanwhile.
+pub fn forget(host: &Host, job: SnapshotId) -> Result<(), Trouble> {
+    let record = host.snapshots.record(job);
+    host.snapshots.forget(job)?;
+    record.iter().flat_map(|record| &record.parts).try_for_each(|part| host.pool.delete_older(part.volume))
+}
+
+fn read_part(host: &Host, part: &Part, tell: &(dyn Fn(u64) + Sync)) -> Result<End, Trouble> {
+    let open = |layer: &u32| host.pool.open_layer(part.volume, part.generation, *layer);
+    let files = part.layers.iter().map(open).collect::<Result<Vec<_>, _>>();
+    // The record kept them from being merged or deleted, so no later try will find them.
+    let files = files.map_err(|e| Trouble::new(FaultKind::ImageCorrupt, e.detail))?;
+    let stored = host.images.store(&files, part.under.as_deref(), part.size_bytes, tell)?;
+    metrics::counter!("pileus_snapshot_bytes_total").increment(stored.new_bytes);
+    Ok(End::Done { manifest: stored.manifest.to_string(), stored_bytes: stored.new_bytes })
+}

@@ -1,0 +1,143 @@
+//! How a machine's task freezes what its guest wrote, without holding the guest, and merges what nobody reads any more.
+//!
+//! ```text
+//!   freeze ─▶ empty layers: made, known to QEMU, named ─▶ one transaction switches all devices ─▶ written down
+//!   tend   ─▶ layers that QEMU dropped are deleted; frozen ones that nobody reads are merged in the background
+//! ```
+//!
+//! Which layer the guest writes to is asked of QEMU, never remembered: an agent may have been killed between any two steps.
+
+use hostspec::{FaultKind, HostSpec, SnapshotJob};
+use model::{SnapshotId, VolumeId};
+
+use super::super::read_snapshot;
+use super::super::snapshots::Record;
+use super::VmTask;
+use crate::qemu::disk::Disks;
+use crate::qemu::layer::Switch;
+use crate::qemu::qmp::QmpError;
+use crate::trouble::Trouble;
+
+/// Layers of a volume that is as merged as it gets while its guest runs: the first file, and the one that is written to.
+const MERGED: usize = 2;
+
+impl VmTask {
+    /// Freezes volumes that the machine has, at one instant.
+    pub(super) async fn freeze(&mut self, spec: &HostSpec, job: SnapshotId) {
+        let Some(job) = spec.snapshots.iter().find(|known| known.id == job) else { return };
+        if self.host.snapshots.record(job.id).is_some() {
+            return;
+        }
+        match self.try_freeze(job).await {
+            Ok(()) => tracing::info!(instance = %self.id, job = %job.id, disks = job.parts.len(), "disks frozen"),
+            Err(trouble) => {
+                for part in &job.parts {
+                    self.settle_layers(part.volume).await;
+                }
+                self.fail(trouble);
+            }
+        }
+    }
+
+    async fn try_freeze(&self, job: &SnapshotJob) -> Result<(), Trouble> {
+        let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
+        let mut parts = Vec::with_capacity(job.parts.len());
+        let mut switches = Vec::with_capacity(job.parts.len());
+        for part in &job.parts {
+            let volume = part.volume;
+            let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("freezing {volume}: {e}"));
+            disks.stop_merge(volume).await.map_err(doing)?;
+            self.settle_layers(volume).await;
+            let described = read_snapshot::describe(&self.host, part)?;
+            let from = disks.newest(volume).await.map_err(doing)?;
+            let top = described.layers.last().copied();
+            let from = from.filter(|from| Some(*from) == top);
+            let from =
+                from.ok_or_else(|| Trouble::new(FaultKind::Other, format!("QEMU does not write to the newest layer of {volume}")))?;
+            let (host, generation) = (self.host.clone(), part.generation);
+            let made = tokio::task::spawn_blocking(move || host.pool.make_layer(volume, generation)).await;
+            let layer = made.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
+            disks.add_layer(volume, layer.number, layer.file).await.map_err(doing)?;
+            switches.push(Switch { volume, from, to: layer.number });
+            parts.push(described);
+        }
+        let named = parts.iter().zip(&switches).map(|(part, switch)| (part.volume, part.generation, switch.to)).collect::<Vec<_>>();
+        let host = self.host.clone();
+        let naming = tokio::task::spawn_blocking(move || host.pool.name_layers(&named)).await;
+        naming.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
+        disks.switch(&switches).await.map_err(|e| Trouble::new(FaultKind::Other, format!("freezing disks: {e}")))?;
+        self.host.snapshots.frozen(Record { job: job.id, parts }, &self.host.pool)
+    }
+
+    /// Makes the names in the pool those of the layers that QEMU has, as far as it says: what it was never switched to and what it has
+    /// merged is deleted.
+    pub(super) async fn settle_layers(&self, volume: VolumeId) {
+        let Some(disks) = self.disks() else { return };
+        if let Err(e) = self.try_settle(&disks, volume).await {
+            tracing::warn!(instance = %self.id, %volume, detail = e.detail, "layers could not be settled");
+        }
+    }
+
+    async fn try_settle(&self, disks: &Disks, volume: VolumeId) -> Result<(), Trouble> {
+        let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("settling {volume}: {e}"));
+        let Some(newest) = disks.newest(volume).await.map_err(doing)? else { return Ok(()) };
+        let Some(generation) = self.generation_of(volume) else { return Ok(()) };
+        let named = self.host.pool.layers(volume, generation)?;
+        // One above the newest may have been made and not named.
+        let beyond = (newest + 1..=newest + 1).filter(|layer| !named.contains(layer));
+        for layer in named.iter().copied().chain(beyond).filter(|layer| *layer != 0 && *layer != newest) {
+            let unused = layer > newest || !self.host.pool.is_being_read(volume);
+            if unused && disks.remove_layer(volume, layer).await.map_err(doing)? {
+                self.host.pool.delete_layer(volume, generation, layer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to merge frozen layers of the machine's volumes that nobody reads.
+    pub(super) async fn tend_layers(&mut self) {
+        let volumes: Vec<VolumeId> = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume)).collect();
+        for volume in volumes {
+            if let Err(trouble) = self.try_tend(volume).await {
+                tracing::warn!(instance = %self.id, %volume, detail = trouble.detail, "layers could not be merged");
+            }
+        }
+    }
+
+    async fn try_tend(&self, volume: VolumeId) -> Result<(), Trouble> {
+        let Some(generation) = self.generation_of(volume) else { return Ok(()) };
+        let pool = &self.host.pool;
+        let needs = || Ok(pool.layers(volume, generation)?.len() > MERGED && !pool.is_being_read(volume));
+        if !needs()? || pool.require_room().is_err() {
+            return Ok(());
+        }
+        let Some(disks) = self.disks() else { return Ok(()) };
+        let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("merging {volume}: {e}"));
+        if disks.merging(volume).await.map_err(doing)? {
+            return Ok(());
+        }
+        self.try_settle(&disks, volume).await?;
+        let layers = pool.layers(volume, generation)?;
+        if let [_, .., below, newest] = layers[..]
+            && needs()?
+            && disks.newest(volume).await.map_err(doing)? == Some(newest)
+        {
+            disks.merge(volume, newest, below).await.map_err(doing)?;
+            tracing::info!(instance = %self.id, %volume, layers = layers.len(), "frozen layers are being merged");
+        }
+        Ok(())
+    }
+
+    /// A merge has ended, whichever way.
+    pub(super) async fn merged(&mut self, volume: VolumeId, error: &str) {
+        if !error.is_empty() {
+            tracing::warn!(instance = %self.id, %volume, error, "frozen layers could not be merged; it is tried again");
+        }
+        self.settle_layers(volume).await;
+    }
+
+    /// The generation of a volume that the machine has: the newest in the pool, which nobody replaces while it is claimed.
+    fn generation_of(&self, volume: VolumeId) -> Option<u64> {
+        self.host.pool.generation(volume).ok().flatten()
+    }
+}

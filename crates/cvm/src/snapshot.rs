@@ -1,0 +1,204 @@
+//! Snapshots of disks.
+
+use control::{DeleteSnapshot, Field, Many, ModifySnapshot, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
+use model::{Error, Snapshot, SnapshotId, SnapshotPhase, VolumeId};
+use wire::{FromArg, IntoDoc};
+
+use crate::error::Fault;
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::page::{Cut, LIMIT_MAX};
+use crate::tag::{self, TagArg, TagReply};
+use crate::volume::Placement;
+use crate::{Cx, id, time};
+
+/// `CreateSnapshot`.
+#[derive(FromArg)]
+pub(crate) struct CreateSnapshot {
+    disk_id: String,
+    #[arg(default)]
+    snapshot_name: String,
+    #[arg(max_items = tag::TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Created {
+    snapshot_id: String,
+}
+
+/// Takes a snapshot of a disk, attached or not; the guest goes on.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSnapshot) -> Result<Created, Fault> {
+    let command = TakeSnapshots {
+        of: SnapshotOf::Volumes(vec![id::read(&asked.disk_id)?]),
+        name: asked.snapshot_name,
+        description: String::new(),
+        tags: tag::tags_of(asked.tags)?,
+        copy_tags: false,
+    };
+    let taken = cx.cloud.run(&cx.caller, command, cx.options()).await?;
+    let snapshot = taken.first().ok_or(Error::Internal)?;
+    Ok(Created { snapshot_id: id::shown(snapshot.id) })
+}
+
+/// `DeleteSnapshots`.
+#[derive(FromArg)]
+pub(crate) struct DeleteSnapshots {
+    #[arg(max_items = LIMIT_MAX)]
+    snapshot_ids: Vec<String>,
+}
+
+/// Deletes snapshots: all of them or none.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteSnapshots) -> Result<(), Fault> {
+    let delete = |snapshot| DeleteSnapshot { snapshot };
+    let commands = id::read_some("SnapshotIds", &asked.snapshot_ids)?.into_iter().map(delete).collect();
+    Ok(cx.cloud.run(&cx.caller, Many(commands), cx.options()).await.map(drop)?)
+}
+
+/// `ModifySnapshotAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifySnapshotAttribute {
+    snapshot_id: String,
+    snapshot_name: Option<String>,
+}
+
+/// Names a snapshot.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifySnapshotAttribute) -> Result<(), Fault> {
+    let command = ModifySnapshot { snapshot: id::read(&asked.snapshot_id)?, name: asked.snapshot_name, description: None };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
+}
+
+/// `ApplySnapshot`.
+#[derive(FromArg)]
+pub(crate) struct ApplySnapshot {
+    snapshot_id: String,
+    disk_id: String,
+}
+
+/// Makes a disk what it was at a snapshot of it. Its instance has to be stopped.
+pub(crate) async fn apply(cx: &Cx<'_>, asked: ApplySnapshot) -> Result<(), Fault> {
+    let command = RollBackVolume { volume: id::read(&asked.disk_id)?, snapshot: id::read(&asked.snapshot_id)? };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
+}
+
+/// `DescribeSnapshots`.
+#[derive(FromArg)]
+pub(crate) struct DescribeSnapshots {
+    #[arg(max_items = LIMIT_MAX)]
+    snapshot_ids: Vec<String>,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Snapshots {
+    total_count: usize,
+    snapshot_set: Vec<SnapshotReply>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct SnapshotReply {
+    snapshot_id: String,
+    snapshot_name: String,
+    snapshot_state: &'static str,
+    snapshot_type: &'static str,
+    percent: u8,
+    disk_id: String,
+    disk_size: u32,
+    disk_usage: &'static str,
+    placement: Placement,
+    encrypt: bool,
+    is_permanent: bool,
+    copying_to_regions: Vec<String>,
+    copy_from_remote: bool,
+    image_count: u32,
+    images: Vec<String>,
+    share_reference: u32,
+    time_start_share: &'static str,
+    is_locked: bool,
+    auto_snapshot_policy_id: &'static str,
+    snapshot_mode: &'static str,
+    latest_modify_time: String,
+    deadline_time: &'static str,
+    create_time: String,
+    tags: Vec<TagReply>,
+}
+
+/// Lists the caller's snapshots.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshots) -> Result<Snapshots, Fault> {
+    not_both("SnapshotIds", &asked.snapshot_ids, &asked.filters)?;
+    let mut filters = Filters::read(&asked.filters, filter)?.into_vec();
+    filters.push(control::Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] });
+    let query = Query { ids: id::read_all(&asked.snapshot_ids)?, filters, page: asked.cut.page() };
+    let listed = cx.cloud.list::<Snapshot>(&cx.caller, query).await?;
+    let zone = cx.cloud.region().zones.first().cloned().unwrap_or_default();
+    Ok(Snapshots { total_count: listed.total, snapshot_set: listed.rows.iter().map(|row| reply(row, &zone)).collect() })
+}
+
+fn filter(name: &str) -> Option<By> {
+    Some(match name {
+        "snapshot-id" => By::id::<SnapshotId>(Field::Id),
+        "snapshot-name" => By::Is(Field::Name),
+        "snapshot-state" => By::Word(Field::State, states),
+        "disk-usage" => By::Word(Field::IsRoot, is_root),
+        "disk-id" => By::id::<VolumeId>(Field::Volume),
+        "project-id" => By::Always(&["0"]),
+        "encrypt" => By::Always(&["FALSE"]),
+        "snapshot-type" => By::Always(&["PRIVATE_SNAPSHOT"]),
+        _ => return None,
+    })
+}
+
+fn states(word: &str) -> Vec<String> {
+    let state = match word {
+        "NORMAL" => "completed",
+        "CREATING" => "pending",
+        _ => return vec![],
+    };
+    vec![state.to_owned()]
+}
+
+fn is_root(usage: &str) -> Vec<String> {
+    match usage {
+        "SYSTEM_DISK" => vec!["true".to_owned()],
+        "DATA_DISK" => vec!["false".to_owned()],
+        _ => vec![],
+    }
+}
+
+fn reply(snapshot: &Snapshot, zone: &str) -> SnapshotReply {
+    SnapshotReply {
+        snapshot_id: id::shown(snapshot.id),
+        snapshot_name: snapshot.shown_name().to_owned(),
+        snapshot_state: match snapshot.phase {
+            SnapshotPhase::Completed => "NORMAL",
+            SnapshotPhase::Pending { .. } => "CREATING",
+            SnapshotPhase::Failed => "TORECYCLE",
+        },
+        snapshot_type: "PRIVATE_SNAPSHOT",
+        percent: snapshot.percent(),
+        disk_id: id::shown(snapshot.volume),
+        disk_size: snapshot.size.0,
+        disk_usage: if snapshot.of_root { "SYSTEM_DISK" } else { "DATA_DISK" },
+        placement: Placement::in_zone(zone),
+        encrypt: false,
+        is_permanent: true,
+        copying_to_regions: vec![],
+        copy_from_remote: false,
+        image_count: 0,
+        images: vec![],
+        share_reference: 0,
+        time_start_share: "",
+        is_locked: false,
+        auto_snapshot_policy_id: "",
+        snapshot_mode: "STANDARD",
+        latest_modify_time: time::by_beijing(snapshot.ended_at.unwrap_or(snapshot.created_at).timestamp()),
+        deadline_time: "",
+        create_time: time::by_beijing(snapshot.created_at.timestamp()),
+        tags: tag::replies(&snapshot.tags),
+    }
+}

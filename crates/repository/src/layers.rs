@@ -1,0 +1,116 @@
+//! Storing a disk that lies in layers: qcow2 files over each other, over what is in the repository already.
+//!
+//! ```text
+//!   layer n      qcow2, the newest writes        a cluster is read from the newest layer that has it
+//!   layer 0      qcow2
+//!   under        a manifest: the image or snapshot that the disk was made of; else zeroes
+//! ```
+//!
+//! A chunk that no layer has touched is the chunk of the manifest below: its name is taken over and no byte is read. So a
+//! snapshot costs what was written since the disk was made, and a big empty disk costs nothing. Nobody may write the layers
+//! meanwhile; no other program reads them.
+
+use crate::header::Refusal;
+use crate::import::Feed;
+use crate::manifest::MAX_IMAGE_BYTES;
+use crate::qcow2::Qcow2;
+use crate::{Digest, ImageReader, Repository, RepositoryError};
+use std::fs::File;
+use std::path::Path;
+
+/// A disk in layers.
+#[derive(Debug)]
+pub struct Layers<'a> {
+    /// The files, the oldest first; at least one.
+    pub files: &'a [File],
+    /// The manifest that is read where no layer has anything.
+    pub under: Option<Digest>,
+    /// Size of the disk in bytes. Layers and manifest may be shorter, and read as zeroes beyond their ends.
+    pub size_bytes: u64,
+}
+
+/// A disk that was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub manifest: Digest,
+    /// Compressed bytes that were not there before.
+    pub new_bytes: u64,
+}
+
+impl Repository {
+    /// Stores a disk that lies in layers, and tells `progress` how many of its bytes have been dealt with. It starts as the disk
+    /// below it does. Blocks until the disk is durable. Refused if a layer is not one, Malformed if the disk is larger than
+    /// [`MAX_IMAGE_BYTES`], Missing or Corrupt if something below is, Busy if a sweep does not end.
+    pub fn store_layers(&self, disk: &Layers<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Stored, RepositoryError> {
+        if disk.size_bytes > MAX_IMAGE_BYTES {
+            return Err(RepositoryError::malformed("the disk", format!("larger than {MAX_IMAGE_BYTES} bytes")));
+        }
+        let refused = |refusal| RepositoryError::Refused { path: Path::new("a layer").to_owned(), refusal };
+        let layers = disk.files.iter().rev().map(Qcow2::open_layer).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let under = disk.under.map(|digest| self.reader(&digest)).transpose()?;
+        let boot = under.as_ref().and_then(|reader| reader.manifest().boot.clone());
+        let mut stack = Stack { layers, under: under.as_ref(), size_bytes: disk.size_bytes, chunk_bytes: self.settings.chunk_bytes };
+        self.store(|feed| stack.read(feed, progress), boot)
+    }
+}
+
+/// Layers, the newest first.
+struct Stack<'a> {
+    layers: Vec<Qcow2<'a>>,
+    under: Option<&'a ImageReader>,
+    size_bytes: u64,
+    chunk_bytes: u32,
+}
+
+impl Stack<'_> {
+    fn read(&mut self, feed: &mut Feed<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<u64, RepositoryError> {
+        let chunk_bytes = u64::from(self.chunk_bytes);
+        for index in 0..self.size_bytes.div_ceil(chunk_bytes) {
+            let offset = index * chunk_bytes;
+            let length = chunk_bytes.min(self.size_bytes - offset) as usize;
+            let at = usize::try_from(index).expect("MAX_IMAGE_BYTES keeps the count small");
+            if let Some(known) = self.untouched(at, offset, length)? {
+                feed.known(at, known);
+            } else if feed.push(at, self.bytes(offset, length)?).is_err() {
+                break;
+            }
+            progress(offset + length as u64);
+        }
+        Ok(self.size_bytes)
+    }
+
+    /// The name of a chunk below that no layer has touched, `None` within for zeroes; none when bytes must be read.
+    fn untouched(&mut self, index: usize, offset: u64, length: usize) -> Result<Option<Option<Digest>>, RepositoryError> {
+        for layer in &mut self.layers {
+            if layer.has_any(offset, length).map_err(refused)? {
+                return Ok(None);
+            }
+        }
+        let Some(under) = self.under else { return Ok(Some(None)) };
+        let manifest = under.manifest();
+        if offset >= manifest.size_bytes {
+            return Ok(Some(None));
+        }
+        let alike = manifest.chunk_bytes == self.chunk_bytes && manifest.chunk_length(index) == length;
+        Ok(alike.then(|| manifest.chunks[index]))
+    }
+
+    fn bytes(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, RepositoryError> {
+        let mut bytes = vec![0; length];
+        if let Some(under) = self.under {
+            let there = under.size_bytes().saturating_sub(offset).min(length as u64) as usize;
+            if there > 0 {
+                under.read_at(offset, &mut bytes[..there])?;
+            }
+        }
+        for layer in self.layers.iter_mut().rev() {
+            layer.lay_over(offset, &mut bytes).map_err(refused)?;
+        }
+        Ok(bytes)
+    }
+}
+
+fn refused(refusal: Refusal) -> RepositoryError {
+    RepositoryError::Refused { path: Path::new("a layer").to_owned(), refusal }
+}
