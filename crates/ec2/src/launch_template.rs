@@ -28,7 +28,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "LaunchTemplateData.BlockDeviceMapping.Ebs.EbsCardIndex",
     "LaunchTemplateData.BlockDeviceMapping.Ebs.Iops",
     "LaunchTemplateData.BlockDeviceMapping.Ebs.KmsKeyId",
-    "LaunchTemplateData.BlockDeviceMapping.Ebs.SnapshotId",
     "LaunchTemplateData.BlockDeviceMapping.Ebs.Throughput",
     "LaunchTemplateData.BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "LaunchTemplateData.BlockDeviceMapping.VirtualName",
