@@ -5,6 +5,7 @@ mod hostile;
 mod instance;
 mod instance_list;
 mod instance_refusal;
+mod interface;
 mod key_pair;
 mod network;
 mod region;
