@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
+import botocore.exceptions
 import conftest
 import pytest
 
@@ -147,6 +148,19 @@ def test_a_used_host_is_not_removed(cloud, pairs):
     assert pairs[1]
     refused = cloud.command("host", "remove", "host-2", check=False)
     assert refused.returncode != 0 and "used by" in refused.stderr, refused.stderr
+
+
+def test_a_host_without_the_repository_stores_no_snapshot_and_says_so(ec2, pairs):
+    def root(id):
+        return described(ec2, id)["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+
+    near, far = (root(pair[0]) for pair in pairs)
+    snapshot = ec2.create_snapshot(VolumeId=near)["SnapshotId"]
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        ec2.create_snapshot(VolumeId=far)
+    assert refused.value.response["Error"]["Code"] == "UnsupportedOperation"
+    ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig=SOON)
+    ec2.delete_snapshot(SnapshotId=snapshot)
 
 
 def test_an_agent_that_is_killed_finds_its_guests_again(cloud, ec2, pairs):

@@ -161,6 +161,11 @@ pub(crate) fn take(
         let what = "a snapshot of volumes at one instant that are not all of one instance";
         return Err(Error::Unsupported { what: what.to_owned() }.into());
     }
+    // A host that joined over the network reads the repository and does not write it.
+    if tx.get::<Host>(first.host)?.is_some_and(|host| host.certificate.is_some()) {
+        let what = format!("a snapshot or an image of {}, which lies where none can be stored from,", first.id);
+        return Err(Error::Unsupported { what }.into());
+    }
     let job = SnapshotId::from_u64(cx.new_id());
     let mut rows = Vec::with_capacity(volumes.len());
     for volume in volumes {

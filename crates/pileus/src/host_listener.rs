@@ -8,14 +8,14 @@
 //!
 //! A host is the one whose certificate it shows; nothing that it says makes it another.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use control::{Cloud, InviteHost, JoinRefusal};
-use hostspec::{HostReport, HostSpec};
+use hostspec::{HostReport, HostSpec, VolumeGoal, VolumeSpec};
 use link::{
     ALIVE_EVERY, Answer, Asking, Authority, Incoming, Knock, Line, LinkError, ObjectName, Outgoing, PART_MAX, Purpose, Refusal, Settings,
     ToHost, ToServer, Token,
@@ -214,16 +214,17 @@ impl Gate {
         offset: u64,
     ) -> Option<(Vec<u8>, u64)> {
         let object = named(name)?;
-        known.retain(|manifest, _| spec.images.iter().any(|image| image.manifest == *manifest));
+        let manifests = manifests(spec);
+        known.retain(|manifest, _| manifests.contains(manifest.as_str()));
         let mut named_by_document = false;
-        for image in &spec.images {
-            if !known.contains_key(&image.manifest) {
-                let (repository, manifest) = (self.repository.clone(), image.manifest.parse().ok()?);
-                let objects = tokio::task::spawn_blocking(move || repository.objects(&manifest)).await.ok()?;
+        for manifest in manifests {
+            if !known.contains_key(manifest) {
+                let (repository, digest) = (self.repository.clone(), manifest.parse().ok()?);
+                let objects = tokio::task::spawn_blocking(move || repository.objects(&digest)).await.ok()?;
                 let objects = objects.inspect_err(|error| tracing::error!(%error, "an image of a document cannot be read")).ok()?;
-                known.insert(image.manifest.clone(), Arc::new(objects));
+                known.insert(manifest.to_owned(), Arc::new(objects));
             }
-            named_by_document |= known[&image.manifest].binary_search(&object).is_ok();
+            named_by_document |= known[manifest].binary_search(&object).is_ok();
         }
         if !named_by_document {
             tracing::warn!(host = %spec.host, %object, "a host asked for what its document does not name");
@@ -233,6 +234,18 @@ impl Gate {
         let part = tokio::task::spawn_blocking(move || repository.part(object, offset, PART_MAX)).await.ok()?;
         part.inspect_err(|error| tracing::error!(%error, "an object of an image cannot be read")).ok()
     }
+}
+
+/// The manifests that a document has its host read: of images, and of volumes that stand on a snapshot or on what an image was.
+fn manifests(spec: &HostSpec) -> BTreeSet<&str> {
+    fn of_volume(volume: &VolumeSpec) -> Option<&str> {
+        match &volume.goal {
+            VolumeGoal::Present { manifest, .. } => manifest.as_deref(),
+            VolumeGoal::Deleted => None,
+        }
+    }
+    let volumes = spec.volumes.iter().filter_map(of_volume);
+    spec.images.iter().map(|image| image.manifest.as_str()).chain(volumes).collect()
 }
 
 /// What a host says, until it says nothing more, or what it may not say.

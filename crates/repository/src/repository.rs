@@ -94,6 +94,11 @@ impl Repository {
         Ok(Repository { folder: Arc::new(folder), ..plain })
     }
 
+    /// Whether it is a cache of another one: what is put into it is nowhere else.
+    pub fn is_cache(&self) -> bool {
+        self.folder.source.is_some()
+    }
+
     /// Reads an image's manifest. Missing, Corrupt or Malformed if that is what it is.
     pub fn manifest(&self, image: &Digest) -> Result<Manifest, RepositoryError> {
         let file = self.folder.open_object(Object::Manifest(*image))?;

@@ -127,6 +127,10 @@ impl Images {
     /// Stores a disk that lies in layers over a manifest, and tells how many of its bytes have been dealt with. Blocks for as long
     /// as reading them takes.
     pub fn store(&self, files: &[File], under: Option<&str>, size_bytes: u64, tell: &(dyn Fn(u64) + Sync)) -> Result<Stored, Trouble> {
+        if self.repository.is_cache() {
+            let words = "what this host stores nobody else could read: it has a cache and no repository";
+            return Err(Trouble::new(FaultKind::Other, words.to_owned()));
+        }
         let digest = |text: &str| text.parse().map_err(|e| Trouble::new(FaultKind::ImageCorrupt, format!("{text} is not a digest: {e}")));
         let under = under.map(digest).transpose()?;
         self.repository.store_layers(&Layers { files, under, size_bytes }, tell).map_err(|e| trouble(&e))
