@@ -487,7 +487,7 @@ def test_bad_calls_are_refused(ec2, action, parameters, expected):
         ({"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "Encrypted": True}}]}, ("UnsupportedOperation", 400)),
         ({"BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20_000}}]}, ("InvalidBlockDeviceMapping", 400)),
         ({"InstanceMarketOptions": {"MarketType": "spot"}}, ("UnsupportedOperation", 400)),
-        ({"LaunchTemplate": {"LaunchTemplateName": "x"}}, ("UnsupportedOperation", 400)),
+        ({"LaunchTemplate": {"LaunchTemplateName": "x"}}, ("InvalidLaunchTemplateName.NotFoundException", 400)),
     ],
 )
 def test_bad_launches_are_refused_and_leave_nothing(tenant, parameters, expected):
