@@ -287,7 +287,7 @@ def test_a_client_token_launches_once_and_a_dry_run_not_at_all(tenant):
     request.from_json_string(json.dumps({**usual, "DryRun": True}))
     assert client.RunInstances(request).InstanceIdSet is None, "a dry run is answered with nothing"
     assert tenant.refused("RunInstances", **usual, DryRun=True, SystemDisk={"DiskSize": 99999}) == "InvalidParameterValue.Range"
-    assert tenant.refused("RunInstances", **usual, DataDisks=[{"DiskSize": 10, "SnapshotId": "snap-1"}]) == "UnsupportedOperation"
+    assert tenant.refused("RunInstances", **usual, DataDisks=[{"DiskSize": 10, "SnapshotId": "snap-1"}]) == "InvalidParameterValue.SnapshotIdMalformed"
     assert tenant.call("DescribeInstances")["TotalCount"] == before
     tenant.call("TerminateInstances", InstanceIds=first)
 
