@@ -336,10 +336,13 @@ pub struct ManifestsNeeded {
 }
 
 impl Cloud {
-    /// The manifests that images, snapshots and volumes are made of, also those of volumes that are being deleted.
+    /// The manifests that images, snapshots and volumes are made of, also those of volumes that are being deleted. Reads every
+    /// volume, on a thread of its own.
     pub async fn manifests_needed(&self) -> Result<ManifestsNeeded, Error> {
-        let found = self.store().read(|tx| {
+        let found = self.store().scan(|tx| {
             let mut digests = BTreeSet::new();
+            // Images that volumes read by no manifest of their own, as those of earlier versions do.
+            let mut read_whole = BTreeSet::new();
             let mut pending_since = None;
             for snapshot in tx.list::<Snapshot>(By::all())? {
                 if matches!(snapshot.phase, SnapshotPhase::Pending { .. }) {
@@ -350,9 +353,14 @@ impl Cloud {
                 }
                 digests.extend(snapshot.manifest);
             }
-            digests.extend(tx.list::<Volume>(By::all())?.into_iter().filter_map(|volume| volume.manifest));
-            let launchable = |image: &Image| image.phase != ImagePhase::Deregistered;
-            digests.extend(tx.list::<Image>(By::all())?.into_iter().filter(launchable).map(|image| image.manifest));
+            for volume in tx.list::<Volume>(By::all())? {
+                match volume.manifest {
+                    Some(manifest) => drop(digests.insert(manifest)),
+                    None => read_whole.extend(volume.image),
+                }
+            }
+            let needed = |image: &Image| image.phase != ImagePhase::Deregistered || read_whole.contains(&image.id);
+            digests.extend(tx.list::<Image>(By::all())?.into_iter().filter(needed).map(|image| image.manifest));
             Ok::<_, Failure>(ManifestsNeeded { digests, pending_since })
         });
         found.await.map_err(|failure| self.refusal("read which manifests are needed", failure))
