@@ -15,7 +15,7 @@ use store::Tx;
 
 use crate::auth::{Caller, Target};
 use crate::instance_role::InstanceRoleView;
-use crate::interface_view::{InterfaceView, interface_views};
+use crate::interface_view::{InterfaceView, interface_views, views_in_zones};
 use crate::launch::Launched;
 use crate::{Cloud, Failure};
 
@@ -576,7 +576,10 @@ fn available(mut images: Vec<Image>) -> Vec<Image> {
 pub(crate) fn views(tx: &Tx<'_>, instances: Vec<Instance>) -> Result<Vec<InstanceView>, Failure> {
     let live: Vec<InstanceId> = instances.iter().filter(|i| i.is_live()).map(|i| i.id).collect();
     let mut interfaces: HashMap<InstanceId, Vec<InterfaceView>> = HashMap::new();
-    for view in interface_views(tx, tx.interface_list_of_instances(&live)?)? {
+    // An interface is in the zone of the instance that it is plugged into: its subnet need not be asked.
+    let zones: HashMap<InstanceId, &str> = instances.iter().map(|i| (i.id, i.zone.as_str())).collect();
+    let zone = |nic: &Interface| nic.instance.and_then(|id| zones.get(&id)).map_or_else(String::new, |zone| (*zone).to_owned());
+    for view in views_in_zones(tx, tx.interface_list_of_instances(&live)?, zone)? {
         if let Some(instance) = view.interface.instance {
             interfaces.entry(instance).or_default().push(view);
         }

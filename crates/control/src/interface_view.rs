@@ -66,9 +66,18 @@ impl Listing for InterfaceView {
 
 /// Puts interfaces together with what they refer to.
 pub(crate) fn interface_views(tx: &Tx<'_>, interfaces: Vec<Interface>) -> Result<Vec<InterfaceView>, Failure> {
+    let subnets = by_id(tx.get_many::<Subnet>(&distinct(interfaces.iter().map(|nic| nic.subnet)))?, |subnet| subnet.id);
+    views_in_zones(tx, interfaces, |nic| subnets.get(&nic.subnet).map_or_else(String::new, |subnet| subnet.zone.clone()))
+}
+
+/// The same for interfaces whose zones are known.
+pub(crate) fn views_in_zones(
+    tx: &Tx<'_>,
+    interfaces: Vec<Interface>,
+    zone: impl Fn(&Interface) -> String,
+) -> Result<Vec<InterfaceView>, Failure> {
     let groups = distinct(interfaces.iter().flat_map(|nic| nic.groups.iter().copied()));
     let groups = by_id(tx.get_many::<SecurityGroup>(&groups)?, |group| group.id);
-    let subnets = by_id(tx.get_many::<Subnet>(&distinct(interfaces.iter().map(|nic| nic.subnet)))?, |subnet| subnet.id);
     let mut addresses: HashMap<InterfaceId, Vec<Address>> = HashMap::new();
     for address in tx.address_list_of_interfaces(&interfaces.iter().map(|nic| nic.id).collect::<Vec<_>>())? {
         if let Some(interface) = address.interface {
@@ -77,9 +86,8 @@ pub(crate) fn interface_views(tx: &Tx<'_>, interfaces: Vec<Interface>) -> Result
     }
     let view = |interface: Interface| {
         let named = interface.groups.iter().filter_map(|id| Some((*id, groups.get(id)?.name.clone()))).collect();
-        let zone = subnets.get(&interface.subnet).map_or_else(String::new, |subnet| subnet.zone.clone());
         let addresses = addresses.remove(&interface.id).unwrap_or_default();
-        InterfaceView { interface, zone, addresses, groups: named }
+        InterfaceView { zone: zone(&interface), interface, addresses, groups: named }
     };
     Ok(interfaces.into_iter().map(view).collect())
 }
