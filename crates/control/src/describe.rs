@@ -209,20 +209,31 @@ pub struct Listed<T> {
 pub struct InstanceView {
     /// The instance.
     pub instance: Instance,
-    /// Its primary interface; none once it is terminated.
-    pub interface: Option<Interface>,
-    /// The public address of that interface.
-    pub address: Option<Address>,
     /// Its volumes.
     pub volumes: Vec<Volume>,
-    /// Security groups of the interface: id and name.
-    pub groups: Vec<(SecurityGroupId, String)>,
-    /// All its interfaces in the order of their places, the primary one too.
+    /// Its interfaces in the order of their places; none once it is terminated.
     pub interfaces: Vec<InterfaceView>,
     /// The image, unless its row is gone.
     pub image: Option<Image>,
     /// Its role.
     pub role: Option<InstanceRoleView>,
+}
+
+impl InstanceView {
+    /// Its primary interface; none once it is terminated.
+    pub fn interface(&self) -> Option<&InterfaceView> {
+        self.interfaces.iter().find(|view| view.interface.id == self.instance.interface)
+    }
+
+    /// The public address of its primary private one.
+    pub fn address(&self) -> Option<&Address> {
+        self.interface()?.address()
+    }
+
+    /// Security groups of its primary interface: id and name.
+    pub fn groups(&self) -> &[(SecurityGroupId, String)] {
+        self.interface().map_or(&[], |view| &view.groups)
+    }
 }
 
 /// A public address with the interface that it is translated to.
@@ -598,14 +609,10 @@ pub(crate) fn views(tx: &Tx<'_>, instances: Vec<Instance>) -> Result<Vec<Instanc
     let view = |instance: Instance| {
         let mut interfaces = interfaces.remove(&instance.id).unwrap_or_default();
         interfaces.sort_by_key(|view| (view.interface.index, view.interface.id));
-        let primary = interfaces.iter().find(|view| view.interface.id == instance.interface);
-        let interface = primary.map(|view| view.interface.clone());
-        let address = primary.and_then(|view| view.address().cloned());
-        let groups = primary.map(|view| view.groups.clone()).unwrap_or_default();
         let volumes = volumes.remove(&instance.id).unwrap_or_default();
         let image = images.get(&instance.image).cloned();
         let role = roles.remove(&instance.id);
-        InstanceView { instance, interface, address, volumes, groups, interfaces, image, role }
+        InstanceView { instance, volumes, interfaces, image, role }
     };
     Ok(instances.into_iter().map(view).collect())
 }

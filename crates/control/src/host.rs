@@ -27,7 +27,7 @@ use model::{
     Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, SecurityGroup, SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase,
     Vpc, VpcId, acl_of, ways_out,
 };
-use store::{FeedError, Tx};
+use store::{Change, FeedError, Tx};
 use tokio::sync::watch;
 
 use crate::account::taken;
@@ -51,6 +51,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct HostLinks {
     links: Mutex<HashMap<HostId, watch::Sender<Arc<HostSpec>>>>,
     rendered: Mutex<HashMap<HostId, Arc<Rendered>>>,
+    /// Hosts that are told of others, and the VPCs that they have a part of.
+    neighbours: Mutex<HashMap<HostId, Vec<VpcId>>>,
     pub(crate) places: Mutex<Places>,
 }
 
@@ -141,10 +143,9 @@ impl Cloud {
                 Ok(commit) => {
                     // Nobody else may read the feed for hours, and what is not read stays in memory.
                     self.fleet().follow();
-                    for host in commit.changes.iter().filter_map(|change| change.row::<Host>()) {
-                        self.note_host(&host);
-                    }
-                    self.note_neighbours(&commit.changes);
+                    let hosts: Vec<Host> = commit.changes.iter().filter_map(Change::row).collect();
+                    hosts.iter().for_each(|host| self.note_host(host));
+                    self.note_neighbours(&commit.changes, &hosts);
                 }
                 Err(FeedError::Missed(count)) => {
                     tracing::warn!(count, "commits were missed; every host is rendered anew");
@@ -182,11 +183,7 @@ impl Cloud {
         let rendered = self.store().read(move |tx| Rendering::read(tx, &cloud, host, before.as_deref())?.document());
         let rendered = Arc::new(rendered.await.map_err(|failure| self.refusal("render a host", failure))?);
         let spec = rendered.spec.clone();
-        let mut all = self.host_links().rendered();
-        // Somebody may have rendered newer rows meanwhile.
-        if all.get(&host).is_none_or(|held| held.spec.generation <= spec.generation) {
-            all.insert(host, rendered);
-        }
+        self.host_links().keep(host, rendered);
         Ok(spec)
     }
 
@@ -233,16 +230,29 @@ fn join(tx: &mut Tx<'_>, cloud: &Cloud, new: &NewHost) -> Result<HostId, Failure
 }
 
 impl HostLinks {
-    /// The newest document of each host that has neighbours.
-    pub(crate) fn with_neighbours(&self) -> Vec<Arc<HostSpec>> {
-        let all = self.rendered();
-        all.values().filter(|rendered| rendered.spec.fabric.is_some()).map(|rendered| rendered.spec.clone()).collect()
+    pub(crate) fn neighbours(&self) -> MutexGuard<'_, HashMap<HostId, Vec<VpcId>>> {
+        self.neighbours.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Keeps a document, unless somebody has rendered newer rows meanwhile.
+    fn keep(&self, host: HostId, rendered: Arc<Rendered>) {
+        let mut all = self.rendered();
+        if all.get(&host).is_some_and(|held| held.spec.generation > rendered.spec.generation) {
+            return;
+        }
+        let mut neighbours = self.neighbours();
+        match rendered.spec.fabric {
+            Some(_) => drop(neighbours.insert(host, rendered.spec.networks.iter().map(|network| network.id).collect())),
+            None => drop(neighbours.remove(&host)),
+        }
+        all.insert(host, rendered);
     }
 
     /// Forgets a host that was removed; whoever follows its document sees the end.
     pub(crate) fn forget(&self, host: HostId) {
         self.lock().remove(&host);
         self.rendered().remove(&host);
+        self.neighbours().remove(&host);
     }
 }
 

@@ -205,9 +205,9 @@ fn matches_view(view: &InstanceView, filter: &Filter) -> bool {
         return matches_row(&view.instance, filter);
     }
     let found: Vec<String> = match &filter.field {
-        Field::PublicIp => view.address.iter().map(|address| address.ip.to_string()).collect(),
-        Field::Group => view.groups.iter().map(|(id, _)| id.to_string()).collect(),
-        Field::GroupName => view.groups.iter().map(|(_, name)| name.clone()).collect(),
+        Field::PublicIp => view.address().iter().map(|address| address.ip.to_string()).collect(),
+        Field::Group => view.groups().iter().map(|(id, _)| id.to_string()).collect(),
+        Field::GroupName => view.groups().iter().map(|(_, name)| name.clone()).collect(),
         Field::Volume => view.volumes.iter().map(|volume| volume.id.to_string()).collect(),
         Field::Device => view.volumes.iter().map(|volume| volume.device.clone()).collect(),
         _ => vec![],

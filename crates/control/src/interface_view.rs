@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use model::{AccountId, Address, AddressKind, Interface, InterfaceId, SecurityGroup, SecurityGroupId, Subnet};
+use model::{AccountId, Address, AddressKind, Interface, InterfaceId, SecurityGroupId, Subnet};
 use store::Tx;
 
 use crate::Failure;
@@ -77,7 +77,7 @@ pub(crate) fn views_in_zones(
     zone: impl Fn(&Interface) -> String,
 ) -> Result<Vec<InterfaceView>, Failure> {
     let groups = distinct(interfaces.iter().flat_map(|nic| nic.groups.iter().copied()));
-    let groups = by_id(tx.get_many::<SecurityGroup>(&groups)?, |group| group.id);
+    let groups = tx.security_group_names(&groups)?;
     let mut addresses: HashMap<InterfaceId, Vec<Address>> = HashMap::new();
     for address in tx.address_list_of_interfaces(&interfaces.iter().map(|nic| nic.id).collect::<Vec<_>>())? {
         if let Some(interface) = address.interface {
@@ -85,7 +85,7 @@ pub(crate) fn views_in_zones(
         }
     }
     let view = |interface: Interface| {
-        let named = interface.groups.iter().filter_map(|id| Some((*id, groups.get(id)?.name.clone()))).collect();
+        let named = interface.groups.iter().filter_map(|id| Some((*id, groups.get(id)?.clone()))).collect();
         let addresses = addresses.remove(&interface.id).unwrap_or_default();
         InterfaceView { zone: zone(&interface), interface, addresses, groups: named }
     };

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::PoisonError;
 
-use hostspec::{Fabric, HostSpec, Neighbour, RemoteNic};
+use hostspec::{Fabric, Neighbour, RemoteNic};
 use model::{Address, Host, HostId, Instance, InstanceId, Interface, VpcId};
 use store::{Change, Key, Tx, What};
 
@@ -80,35 +80,36 @@ enum Touched {
 }
 
 impl Cloud {
-    /// Has the documents of neighbours rendered anew that a commit may have made out of date.
-    pub(crate) fn note_neighbours(&self, changes: &[Change]) {
-        let mut touched: Vec<Touched> = changes.iter().filter_map(touched).collect();
-        let mut places = self.host_links().places.lock().unwrap_or_else(PoisonError::into_inner);
-        for change in changes {
-            let Some(id) = change.id_of::<Host>() else { continue };
-            let place = change.row::<Host>().map(|host| (host.underlay, host.number, host.is_networked()));
-            let before = match place {
-                Some(place) => places.insert(id, place),
-                None => places.remove(&id),
-            };
-            if before != place {
-                touched.push(Touched::Everything);
-            }
-        }
-        drop(places);
-        if touched.is_empty() {
+    /// Has the documents of neighbours rendered anew that a commit may have made out of date. `hosts` are those of the commit.
+    pub(crate) fn note_neighbours(&self, changes: &[Change], hosts: &[Host]) {
+        let has_moved = self.note_places(changes, hosts);
+        let told = self.host_links().neighbours();
+        if told.is_empty() {
             return;
         }
-        let concerns = |spec: &HostSpec| {
-            let concerned = |touched: &Touched| match touched {
+        let mut touched: Vec<Touched> = changes.iter().filter_map(touched).collect();
+        touched.extend(has_moved.then_some(Touched::Everything));
+        let concerns = |vpcs: &[VpcId]| {
+            touched.iter().any(|touched| match touched {
                 Touched::Everything => true,
-                Touched::Vpc(vpc) => spec.networks.iter().any(|network| network.id == *vpc),
-            };
-            touched.iter().any(concerned)
+                Touched::Vpc(vpc) => vpcs.contains(vpc),
+            })
         };
-        for spec in self.host_links().with_neighbours().iter().filter(|spec| concerns(spec)) {
-            self.host_changed(spec.host);
+        told.iter().filter(|(_, vpcs)| concerns(vpcs)).for_each(|(host, _)| self.host_changed(*host));
+    }
+
+    /// Keeps where the hosts are; whether one has come, gone or moved.
+    fn note_places(&self, changes: &[Change], hosts: &[Host]) -> bool {
+        let mut places = self.host_links().places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut has_moved = false;
+        for host in hosts {
+            let place = (host.underlay, host.number, host.is_networked());
+            has_moved |= places.insert(host.id, place) != Some(place);
         }
+        for gone in changes.iter().filter(|change| matches!(change.what, What::Deleted)).filter_map(Change::id_of::<Host>) {
+            has_moved |= places.remove(&gone).is_some();
+        }
+        has_moved
     }
 }
 

@@ -152,7 +152,7 @@ async fn users_of(cx: &Cx<'_>, keys: &[KeyPair]) -> Result<HashMap<String, Vec<S
     filters.push(By::Is(Field::KeyName), &names);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: Page::First(PAGE_MAX) };
     for view in cx.cloud.list_instances(&cx.caller, query).await?.rows {
-        if let Some(name) = view.instance.guest.key_name.filter(|_| view.interface.is_some()) {
+        if let Some(name) = view.instance.guest.key_name.filter(|_| !view.interfaces.is_empty()) {
             users.entry(name).or_default().push(id::shown(view.instance.id));
         }
     }

@@ -289,7 +289,7 @@ pub(crate) fn empty_reservation(reservation_id: String, owner_id: String) -> Res
 
 fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
     let instance = &view.instance;
-    let plugged = view.interface.as_ref();
+    let plugged = view.interface().map(|nic| &nic.interface);
     InstanceItem {
         instance_id: instance.id.to_string(),
         image_id: instance.image.to_string(),
@@ -315,9 +315,9 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         subnet_id: plugged.map(|nic| nic.subnet.to_string()),
         vpc_id: plugged.map(|nic| nic.vpc.to_string()),
         private_ip_address: plugged.map(|nic| nic.ip.to_string()),
-        ip_address: view.address.as_ref().map(|address| address.ip.to_string()),
+        ip_address: view.address().map(|address| address.ip.to_string()),
         source_dest_check: plugged.map(|nic| nic.checked),
-        group_set: groups(&view.groups),
+        group_set: groups(view.groups()),
         state_reason: state_reason(instance),
         architecture: view.image.as_ref().map(|image| image.architecture.to_string()),
         root_device_type: "ebs",

@@ -101,7 +101,7 @@ pub(crate) async fn describe(cx: Cx, asked: DescribeInstanceAttribute) -> Result
         Attribute::BlockDeviceMapping => reply.block_device_mapping = Some(block_devices(&view.volumes)),
         Attribute::ProductCodes => reply.product_codes = Some(vec![]),
         Attribute::SourceDestCheck => reply.source_dest_check = Some(Value { value: true }),
-        Attribute::GroupSet => reply.group_set = Some(groups(&view.groups)),
+        Attribute::GroupSet => reply.group_set = Some(groups(view.groups())),
         Attribute::EbsOptimized => reply.ebs_optimized = Some(Value { value: false }),
         Attribute::EnaSupport => reply.ena_support = Some(Value { value: false }),
         Attribute::EnclaveOptions => reply.enclave_options = Some(Enclave { enabled: false }),

@@ -218,14 +218,15 @@ pub(crate) struct Data {
 pub(crate) async fn get(cx: Cx, asked: GetLaunchTemplateData) -> Result<Data, Refusal> {
     let id = tag::id(model::Noun::Instance, &asked.instance_id)?;
     let view = cx.cloud.instance_view(&cx.caller, id).await?;
-    if view.interface.is_none() {
+    if view.interface().is_none() {
         return Err(Error::not_found(model::Noun::Instance, id).into());
     }
     Ok(Data { launch_template_data: LaunchData::of(&like(view)) })
 }
 
 fn like(view: InstanceView) -> LaunchSettings {
-    let InstanceView { instance, volumes, groups, role, .. } = view;
+    let groups = view.groups().iter().map(|(id, _)| *id).collect();
+    let InstanceView { instance, volumes, role, .. } = view;
     let (roots, others): (Vec<_>, Vec<_>) = volumes.into_iter().partition(model::Volume::is_root);
     let root = roots.into_iter().next();
     let (attributes, metadata) = (&instance.attributes, &instance.attributes.metadata);
@@ -233,7 +234,7 @@ fn like(view: InstanceView) -> LaunchSettings {
         image: Some(instance.image),
         zone: Some(instance.zone),
         subnet: Some(instance.subnet),
-        groups: groups.into_iter().map(|(id, _)| id).collect(),
+        groups,
         public_address: Some(instance.automatic_address),
         key_name: instance.guest.key_name,
         user_data: instance.guest.user_data,

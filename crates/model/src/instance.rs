@@ -77,8 +77,10 @@ pub struct Instance {
     /// Its system disk.
     pub root_volume: VolumeId,
     /// Display name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Description.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Host name of the guest.
     pub hostname: String,
@@ -91,6 +93,7 @@ pub struct Instance {
     /// How far it is.
     pub phase: Phase,
     /// Why it is as it is, when it did not come by a wish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// When its phase last changed.
     pub changed_at: Millis,
@@ -107,8 +110,10 @@ pub struct Instance {
     /// Generation of the host document that first carried its latest change.
     pub asked: u64,
     /// What the host last said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
     /// Tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
 }
 
@@ -116,12 +121,16 @@ pub struct Instance {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GuestSetup {
     /// Name of the key pair at launch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_name: Option<String>,
     /// Its public key in OpenSSH form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
     /// crypt(3) text of the password; the clear text is never kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
     /// User data, base64 of what the guest reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data: Option<String>,
     /// The role whose keys it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -277,12 +286,13 @@ pub struct Seen {
     /// Whether its guest has used the network since it started.
     pub guest_up: bool,
     /// Volumes that its guest has, by id.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<VolumeId>,
     /// Interfaces that its machine has, by id.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nics: Vec<InterfaceId>,
     /// Last fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<SeenFault>,
 }
 

@@ -42,11 +42,12 @@ pub struct Interface {
     /// Primary private address, for life. Every address is unique in the VPC.
     pub ip: Ipv4Addr,
     /// Further private addresses, in the order in which they came.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secondary: Vec<Ipv4Addr>,
     /// Hardware address, unique in the installation.
     pub mac: MacAddr,
     /// The instance that it is plugged into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
     /// Its place in that instance; 0 is the primary interface, which stays.
     #[serde(default)]
@@ -55,10 +56,10 @@ pub struct Interface {
     #[serde(default)]
     pub plug: Plug,
     /// The tie to the instance. Interfaces of earlier versions have none that is written down.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment: Option<AttachmentId>,
     /// When it was plugged in; when it was made, where that is not written down.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attached_at: Option<Millis>,
     /// Whether it goes when its instance is terminated.
     pub delete_on_termination: bool,
@@ -68,13 +69,15 @@ pub struct Interface {
     #[serde(default = "yes")]
     pub checked: bool,
     /// Display name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Description.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// When it was made.
     pub created_at: Millis,
     /// Tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
 }
 

@@ -44,10 +44,10 @@ pub struct Volume {
     /// Its zone.
     pub zone: String,
     /// Display name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Description.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// What it is sold as.
     #[serde(default)]
@@ -55,27 +55,29 @@ pub struct Volume {
     /// Its size; a volume only grows.
     pub size: Gib,
     /// The image that unwritten blocks are read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageId>,
     /// The snapshot that it was made of.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotId>,
     /// Digest of the manifest that unwritten blocks are read from: what the image or the snapshot was when the volume was made.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
     /// The host whose pool keeps its bytes.
     pub host: HostId,
     /// Grows whenever the volume gets another host or contents.
     pub generation: u64,
     /// The instance that it is attached to, or on its way to or from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
     /// How far it is attached; says nothing without an instance.
     #[serde(default)]
     pub attachment: Attachment,
     /// When it was attached; a system disk when it was made.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attached_at: Option<Millis>,
     /// When it was last detached.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detached_at: Option<Millis>,
     /// Device name as the vendors print it. Guests have their own names, and find a disk by its serial number.
     pub device: String,
@@ -84,16 +86,17 @@ pub struct Volume {
     /// Where its bytes are in their life.
     pub phase: VolumePhase,
     /// The latest growth.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
     /// The size in bytes of what its host keeps of this generation, as last reported.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_bytes: Option<u64>,
     /// When it was made.
     pub created_at: Millis,
     /// Generation of the host document that first carried its latest change.
     pub asked: u64,
     /// Tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
 }
 

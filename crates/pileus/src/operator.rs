@@ -231,8 +231,8 @@ impl Operator {
         let view = self.shared.cloud.instance_view(&self.caller("ec2:DescribeInstances").await?, id).await?;
         Ok(json!({
             "state": view.instance.phase.word(),
-            "reason": view.instance.reason.map(|reason| reason.text),
-            "public_ip": view.address.map(|address| address.ip),
+            "reason": view.instance.reason.as_ref().map(|reason| &reason.text),
+            "public_ip": view.address().map(|address| address.ip),
             "private_ip": view.instance.private_ip,
         }))
     }

@@ -34,7 +34,7 @@ impl Tx<'_> {
 
     /// Replaces an interface whose addresses have changed. [`StoreError::Duplicate`] when a new one is taken.
     pub fn interface_update_addresses(&mut self, interface: &Interface) -> Result<(), StoreError> {
-        self.execute("DELETE FROM interface_address WHERE interface = $1", &[interface.id.to_value()])?;
+        self.interface_free_ips(interface.id)?;
         for ip in interface.addresses() {
             self.interface_take_ip(interface, ip)?;
         }
@@ -43,8 +43,18 @@ impl Tx<'_> {
 
     /// Removes an interface; its addresses are free.
     pub fn interface_delete(&mut self, id: InterfaceId) -> Result<(), StoreError> {
-        self.execute("DELETE FROM interface_address WHERE interface = $1", &[id.to_value()])?;
+        self.interface_free_ips(id)?;
         self.delete::<Interface>(id).map(drop)
+    }
+
+    /// Gives back the addresses of a row as it is written. They are found by their VPC: an index by interface would cost every launch.
+    fn interface_free_ips(&mut self, id: InterfaceId) -> Result<(), StoreError> {
+        let Some(written) = self.get::<Interface>(id)? else { return Ok(()) };
+        for ip in written.addresses() {
+            let values = [written.vpc.to_value(), i64::from(ip.to_bits()).into()];
+            self.execute("DELETE FROM interface_address WHERE vpc = $1 AND ip = $2", &values)?;
+        }
+        Ok(())
     }
 
     fn interface_take_ip(&mut self, interface: &Interface, ip: Ipv4Addr) -> Result<(), StoreError> {

@@ -1,8 +1,10 @@
 //! Security groups.
 
+use std::collections::HashMap;
+
 use model::{AccountId, SecurityGroup, SecurityGroupId, VpcId};
 
-use crate::{By, Column, Row, StoreError, Tx};
+use crate::{By, Column, Key, Row, StoreError, Tx};
 
 impl Row for SecurityGroup {
     type Id = SecurityGroupId;
@@ -29,6 +31,15 @@ impl Tx<'_> {
     /// How many security groups an account has, counted no further than `at_most`.
     pub fn security_group_count(&self, account: AccountId, at_most: u64) -> Result<u64, StoreError> {
         self.count_up_to::<SecurityGroup>(By::is("account", account), at_most)
+    }
+
+    /// Names of these groups, without their rules: a list of instances names the same few groups again and again.
+    pub fn security_group_names(&self, ids: &[SecurityGroupId]) -> Result<HashMap<SecurityGroupId, String>, StoreError> {
+        let named =
+            self.columns_any::<SecurityGroup, _>("id, name", "id", &ids.iter().map(Key::to_value).collect::<Vec<_>>(), |record| {
+                Ok(SecurityGroupId::from_value(&record.value(0)?).zip(Some(record.text(1)?.to_owned())))
+            })?;
+        Ok(named.into_iter().flatten().collect())
     }
 
     /// The group of this name in a VPC.

@@ -104,6 +104,9 @@ impl<'c> Tx<'c> {
 
     /// The rows with these ids, in their order, without those that are not there.
     pub fn get_many<R: Row>(&self, ids: &[R::Id]) -> Result<Vec<R>, StoreError> {
+        if let [id] = ids {
+            return Ok(self.get(id.clone())?.into_iter().collect());
+        }
         let values: Vec<Value> = ids.iter().map(Key::to_value).collect();
         let mut found: HashMap<Value, R> = self.list_any::<R>("id", &values)?.into_iter().map(|row| (row.id().to_value(), row)).collect();
         Ok(values.iter().filter_map(|id| found.remove(id)).collect())
@@ -111,14 +114,25 @@ impl<'c> Tx<'c> {
 
     /// The rows whose column has one of these values, in no order.
     pub fn list_any<R: Row>(&self, column: &'static str, values: &[Value]) -> Result<Vec<R>, StoreError> {
+        self.columns_any::<R, R>("body", column, values, document::<R>)
+    }
+
+    /// Columns of the rows whose column has one of these values, in no order.
+    pub(crate) fn columns_any<R: Row, T>(
+        &self,
+        columns: &'static str,
+        column: &'static str,
+        values: &[Value],
+        mut read: impl FnMut(Record<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::with_capacity(values.len());
         for some in values.chunks(IN_LISTS[IN_LISTS.len() - 1]) {
             let length = IN_LISTS.into_iter().find(|length| *length >= some.len()).expect("chunks are no longer than the longest list");
             let places: String = (1..=length).map(|n| if n == 1 { "$1".to_owned() } else { format!(", ${n}") }).collect();
             let last = some.last().expect("chunks are not empty");
             let padded: Vec<Value> = (0..length).map(|n| some.get(n).unwrap_or(last).clone()).collect();
-            let sql = format!("SELECT body FROM {} WHERE {column} IN ({places})", R::TABLE);
-            found.extend(self.query(&sql, &padded, document::<R>)?);
+            let sql = format!("SELECT {columns} FROM {} WHERE {column} IN ({places})", R::TABLE);
+            found.extend(self.query(&sql, &padded, &mut read)?);
         }
         Ok(found)
     }

@@ -113,7 +113,7 @@ async fn change_membership(
     let mut changes = Vec::new();
     for view in views_of(cx, ids(&asked.instance_ids)?).await? {
         for group in &groups {
-            let has = view.groups.iter().any(|(known, _)| known == group);
+            let has = view.groups().iter().any(|(known, _)| known == group);
             changes.extend(change(has, *group).map(|change| SetSecurityGroups { instance: view.instance.id, change }));
         }
     }

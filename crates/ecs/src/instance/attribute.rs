@@ -71,7 +71,7 @@ pub(crate) async fn describe_attribute(cx: &Cx<'_>, asked: DescribeInstanceAttri
         instance_charge_type: "PostPaid",
         instance_network_type: "vpc",
         io_optimized: "optimized",
-        security_group_ids: view.groups.iter().map(|(id, _)| id.to_string()).collect(),
+        security_group_ids: view.groups().iter().map(|(id, _)| id.to_string()).collect(),
         addresses: addresses(&view),
         operation_locks: vec![],
     })

@@ -252,7 +252,7 @@ fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
         gpu_amount: 0,
         gpu_spec: "",
         resource_group_id: "",
-        security_group_ids: view.groups.iter().map(|(id, _)| id.to_string()).collect(),
+        security_group_ids: view.groups().iter().map(|(id, _)| id.to_string()).collect(),
         addresses: addresses(view),
         network_interfaces: view.interfaces.iter().map(network_interface).collect(),
         metadata_options: metadata(&instance.attributes.metadata),
@@ -264,7 +264,7 @@ fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
 /// Where an instance can be reached. An automatic address is shown as its public one, an elastic one by itself.
 pub(super) fn addresses(view: &InstanceView) -> Addresses {
     let instance = &view.instance;
-    let of_kind = |kind: AddressKind| view.address.as_ref().filter(move |address| address.kind == kind);
+    let of_kind = |kind: AddressKind| view.address().filter(move |address| address.kind == kind);
     let elastic = of_kind(AddressKind::Elastic).map(|address| EipAddress {
         allocation_id: address.id.to_string(),
         ip_address: address.ip.to_string(),
@@ -272,7 +272,7 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
         internet_charge_type: "PayByTraffic",
         is_support_unassociate: Some(true),
     });
-    let bandwidth = if view.address.is_some() { BANDWIDTH } else { 0 };
+    let bandwidth = if view.address().is_some() { BANDWIDTH } else { 0 };
     Addresses {
         vpc_attributes: VpcAttributes {
             vpc_id: instance.vpc.to_string(),

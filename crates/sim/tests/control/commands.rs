@@ -23,15 +23,15 @@ async fn an_instance_lives_from_launch_to_nothing() {
     assert!(matches!(phase(&cloud, &world, id).await, Phase::Launching { .. }));
     world.settle().await;
     assert_eq!(phase(&cloud, &world, id).await, Phase::Running);
-    let address = cloud.instance_view(&root, id).await.unwrap().address.expect("it has a public address");
+    let address = cloud.instance_view(&root, id).await.unwrap().address().cloned().expect("it has a public address");
     cloud.run(&root, StopInstances { ids: vec![id], force: false, keep_capacity: false }, Options::default()).await.unwrap();
     world.settle().await;
     assert_eq!(phase(&cloud, &world, id).await, Phase::Stopped);
-    assert_eq!(cloud.instance_view(&root, id).await.unwrap().address, None, "{address:?} is lost at the stop");
+    assert_eq!(cloud.instance_view(&root, id).await.unwrap().address().cloned(), None, "{address:?} is lost at the stop");
     cloud.run(&root, StartInstances { ids: vec![id] }, Options::default()).await.unwrap();
     world.settle().await;
     assert_eq!(phase(&cloud, &world, id).await, Phase::Running);
-    assert!(cloud.instance_view(&root, id).await.unwrap().address.is_some(), "it gets another when it starts");
+    assert!(cloud.instance_view(&root, id).await.unwrap().address().is_some(), "it gets another when it starts");
     cloud.run(&root, terminate(&[id]), Options::default()).await.unwrap();
     world.settle().await;
     assert_eq!(phase(&cloud, &world, id).await, Phase::Terminated);
