@@ -29,7 +29,7 @@ use super::line::{Line, Load};
 use super::names::{
     FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, OVERLAY, OVERLAY_PORT, RESOLVER_EC2, host_mac, tap,
 };
-use super::plan::Neighbourhood;
+use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Table, TableId, Value};
 
@@ -102,6 +102,8 @@ pub(super) fn plain(shape: Shape, keys: impl IntoIterator<Item = Key>) -> Set {
 
 const BINDING: [Field; 3] = [Field::IfName, Field::Ether, Field::Ipv4];
 const PORT: [Field; 2] = [Field::IfName, Field::Ether];
+/// An address of an interface.
+const OWN: [Field; 2] = [Field::IfName, Field::Ipv4];
 const SERVICE: [Field; 3] = [Field::Ipv4, Field::Proto, Field::Port];
 const OVERLAY_SERVICE: [Field; 2] = [Field::Proto, Field::Port];
 pub(super) const PAIR: [Field; 2] = [Field::Ipv4, Field::Ipv4];
@@ -139,6 +141,18 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     let translation = Shape::map(&ipv4, Data::Value(Field::Ipv4));
     let classes = policy.classes.iter().map(|(ip, class)| (Key::ipv4(*ip), Value::mark(*class)));
     let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
+    let forwarders = || spec.nics.iter().filter(|nic| nic.forwards);
+    let forwarding = forwarders().map(|nic| Key::builder().ifname(&tap(nic.id)).ether(nic.mac).key(&PORT));
+    let own = forwarders().flat_map(|nic| nic.addresses().map(|(ip, _)| Key::builder().ifname(&tap(nic.id)).ipv4(ip).key(&OWN)));
+    let through = forwarders().filter_map(|nic| {
+        let chain = chain_name(Direction::Ingress, policy.of.get(&nic.ip)?);
+        Some((Key::builder().ifname(&tap(nic.id)).key(&[Field::IfName]), Value::Jump(chain)))
+    });
+    let tables = plan::hop_tables(spec);
+    let routed = spec.nics.iter().filter_map(|nic| {
+        let table = tables.get(&nic.subnet)?;
+        Some((Key::builder().ifname(&tap(nic.id)).key(&[Field::IfName]), Value::mark(*table)))
+    });
     let gateways = spec.subnets.iter().map(|subnet| Key::ipv4(subnet.gateway));
     [
         ("bindings", plain(Shape::set(&BINDING), bindings(spec).chain(elsewhere))),
@@ -154,6 +168,10 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
         ("epoch", plain(Shape::set(&[Field::Mark]), [Key::builder().mark(epoch).key(&[Field::Mark])])),
         ("now", set(Shape::map(&[Field::NfProto], Data::Value(Field::Mark)), [now])),
         ("classes", set(Shape::map(&ipv4, Data::Value(Field::Mark)), classes)),
+        ("forwarders", plain(Shape::set(&PORT), forwarding)),
+        ("own", plain(Shape::set(&OWN), own)),
+        ("through", set(Shape::map(&[Field::IfName], Data::Verdict), through)),
+        ("routed", set(Shape::map(&[Field::IfName], Data::Value(Field::Mark)), routed)),
         ("egress", judged_by(Direction::Egress)),
         ("ingress", judged_by(Direction::Ingress)),
     ]
@@ -212,7 +230,9 @@ fn chains() -> BTreeMap<String, Chain> {
     let entry = vec![
         Line::new().not_ipv4().drop(),
         Line::new().iif_not(OUTSIDE).udp(67, 68).drop(),
+        Line::new().set_mark_from(Load::IifName, "routed"),
         Line::new().in_set(&[Load::IifName, Load::EtherSaddr, Load::IpSaddr], "bindings").accept(),
+        Line::new().in_set(&[Load::IifName, Load::EtherSaddr], "forwarders").not_in_set(&[Load::IpSaddr], "gateways").accept(),
         Line::new().saddr(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
         Line::new().iif("lo").accept(),
         Line::new().iif(OUTSIDE).in_set(&[Load::IpSaddr], "ranges").drop(),
@@ -233,6 +253,8 @@ fn chains() -> BTreeMap<String, Chain> {
         Line::new().ct_snat().not_in_set(&[Load::CtReplyDaddr, Load::CtOriginalSaddr], "pairs").drop(),
         Line::new().vmap(Load::CtOriginalSaddr, "egress"),
         Line::new().vmap(Load::CtReplySaddr, "ingress"),
+        // What a guest is to send on is asked of its groups too, as if it were for itself.
+        Line::new().not_in_set(&[Load::OifName, Load::CtOriginalSaddr], "own").vmap(Load::OifName, "through"),
         Line::new().set_ct_mark_from(Load::NfProto, "now").accept(),
     ];
     let leave = vec![Line::new().oif(OUTSIDE).not_in_set(&[Load::IpSaddr, Load::IpDaddr], "ways").drop()];
