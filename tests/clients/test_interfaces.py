@@ -237,6 +237,44 @@ def test_interfaces_come_with_a_launch_and_with_a_stopped_instance(ec2, cloud, k
     assert not left & {one["NetworkInterfaceId"] for one in both}
 
 
+def test_a_route_leads_through_a_guest_that_may_forward(ec2, guests, key, subnet, shell, until):
+    """One guest has a network behind it; the other reaches it by the route, as long as the first may speak for it."""
+    first, second = guests
+    nic = instance(ec2, first)["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    shell(public(ec2, first), key, "ip addr add 192.0.2.1/32 dev lo; echo 1 >/proc/sys/net/ipv4/ip_forward")
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}, {"Name": "association.main", "Values": ["true"]}])["RouteTables"]
+    route = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "192.0.2.0/24"}
+
+    def shown():
+        (found,) = ec2.describe_route_tables(RouteTableIds=[table["RouteTableId"]])["RouteTables"]
+        return next(one for one in found["Routes"] if one["DestinationCidrBlock"] == "192.0.2.0/24")
+
+    def reached():
+        return pings(shell, public(ec2, second), key, "192.0.2.1")
+
+    assert not reached()
+    ec2.create_route(**route, NetworkInterfaceId=nic)
+    try:
+        assert (shown()["State"], shown()["NetworkInterfaceId"], shown()["InstanceId"]) == ("active", nic, first)
+        assert not reached(), "its interface takes packets of its own addresses only"
+        ec2.modify_network_interface_attribute(NetworkInterfaceId=nic, SourceDestCheck={"Value": False})
+        until(reached, 20, "an answer from behind the guest")
+        assert shell(public(ec2, first), key, "true").returncode == 0, "its own connections go on"
+        ec2.reset_network_interface_attribute(NetworkInterfaceId=nic, SourceDestCheck="true")
+        until(lambda: not reached(), 20, "silence after the check is on again")
+        ec2.modify_instance_attribute(InstanceId=first, SourceDestCheck={"Value": False})
+        until(reached, 20, "an answer by the instance's own words")
+        ec2.stop_instances(InstanceIds=[first], Force=True)
+        ec2.get_waiter("instance_stopped").wait(InstanceIds=[first], WaiterConfig=SOON)
+        assert shown()["State"] == "blackhole"
+        ec2.start_instances(InstanceIds=[first])
+        ec2.get_waiter("instance_running").wait(InstanceIds=[first], WaiterConfig=SOON)
+        assert shown()["State"] == "active"
+    finally:
+        ec2.delete_route(**route)
+        ec2.modify_instance_attribute(InstanceId=first, SourceDestCheck={"Value": True})
+
+
 @pytest.fixture(scope="module")
 def fleet(simulated):
     """A client on simulated hosts, in an account of its own."""
