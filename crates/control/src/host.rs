@@ -577,10 +577,10 @@ fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
     }
 }
 
-/// The ways of a subnet's packets through guests; one whose interface is in no instance leads nowhere.
+/// The ways of a subnet's packets through guests; one whose interface is in no instance, or may not forward, leads nowhere.
 fn hops(tx: &Tx<'_>, tables: &[RouteTable], subnet: SubnetId) -> Result<Vec<HopSpec>, Failure> {
     let hop = |(to, id)| {
-        let interface = tx.get::<Interface>(id)?.filter(Interface::is_wanted_by_machine);
+        let interface = tx.get::<Interface>(id)?.filter(|interface| interface.is_wanted_by_machine() && !interface.checked);
         Ok(HopSpec { to, via: interface.map(|interface| interface.ip) })
     };
     ways_through(tables, subnet).into_iter().map(hop).collect()

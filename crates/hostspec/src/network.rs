@@ -59,7 +59,7 @@ pub struct SubnetSpec {
 pub struct HopSpec {
     /// Packets to these addresses.
     pub to: Ipv4Net,
-    /// The primary private address of the interface that they go to, wherever it is; none loses them.
+    /// The primary private address of the interface that they go to, here or elsewhere, whose guest may forward; none loses them.
     pub via: Option<Ipv4Addr>,
 }
 

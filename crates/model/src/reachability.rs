@@ -496,14 +496,17 @@ impl Endpoint {
     /// The way out of the VPC to an address, and the address that the packets carry then.
     fn leave(&self, to: Ipv4Addr, steps: &mut Vec<Step>) -> Result<Ipv4Addr, Obstacle> {
         let interface = self.interface.id;
+        // A route through a guest comes first, also where a VPC needs none to leave.
+        if let Ok((table, route)) = self.route(to)
+            && let RouteTarget::Interface { .. } = route.target
+        {
+            steps.push(Step::Route { table, route });
+            return Err(Obstacle::SentOn { interface, table, route });
+        }
         match (&self.gateway, self.vpc.open) {
             (None, true) => steps.push(Step::Open { vpc: self.vpc.id }),
             (gateway, _) => {
                 let (table, route) = self.route(to)?;
-                if let RouteTarget::Interface { .. } = route.target {
-                    steps.push(Step::Route { table, route });
-                    return Err(Obstacle::SentOn { interface, table, route });
-                }
                 if !route.leads_out(gateway.as_ref()) {
                     return Err(Obstacle::Blackhole { interface, table, route });
                 }

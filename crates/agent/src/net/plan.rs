@@ -206,7 +206,7 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
     for (subnet, number) in hop_tables(spec) {
         side.tables.insert(number);
         for hop in spec.subnets.iter().filter(|known| known.id == subnet).flat_map(|known| &known.hops) {
-            side.hops.insert((number, hop.to), way_to(spec, hop.via));
+            side.hops.insert((number, hop.to), way_to(spec, neighbours, hop.via));
         }
     }
     if reaches_out(spec) {
@@ -219,10 +219,16 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
     side
 }
 
-/// By the interface's own address on its tap, so that the packet keeps its destination. An interface that is not here is not reached.
-fn way_to(spec: &VpcSpec, via: Option<Ipv4Addr>) -> Route {
-    let here = via.and_then(|hop| spec.nics.iter().find(|nic| nic.ip == hop && nic.forwards));
-    here.map_or(Route::Unreachable, |nic| Route::Hop { link: tap(nic.id), hop: nic.ip, source: None })
+/// By the interface's own address on its tap, so that the packet keeps its destination; by its host where it is elsewhere, which
+/// knows the same way on.
+fn way_to(spec: &VpcSpec, neighbours: Option<&Neighbourhood>, via: Option<Ipv4Addr>) -> Route {
+    let Some(hop) = via else { return Route::Unreachable };
+    if let Some(nic) = spec.nics.iter().find(|nic| nic.ip == hop && nic.forwards) {
+        return Route::Hop { link: tap(nic.id), hop, source: None };
+    }
+    let there = spec.remote.iter().find(|nic| nic.ip == hop);
+    let machine = there.and_then(|nic| neighbours?.machines.get(&nic.host));
+    machine.map_or(Route::Unreachable, |machine| Route::Hop { link: OVERLAY.to_owned(), hop: names::host_hop(*machine), source: None })
 }
 
 /// The routing table of each subnet that has ways through guests. Its number follows from the subnet, so that it stays; two that fall
