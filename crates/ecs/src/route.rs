@@ -365,7 +365,11 @@ fn entries(view: &RouteTableView) -> Vec<Entry> {
     let entry = |route: &Route| {
         let (hop_type, hop) = match route.target {
             RouteTarget::InternetGateway { gateway } => ("Ipv4Gateway", gateway.to_string()),
-            RouteTarget::Interface { interface } => ("NetworkInterface", interface.to_string()),
+            // The primary interface is what VPC calls the instance itself.
+            RouteTarget::Interface { interface } => match view.interfaces.iter().find(|row| row.id == interface && row.is_primary()) {
+                Some(model::Interface { instance: Some(instance), .. }) => ("Instance", instance.to_string()),
+                Some(_) | None => ("NetworkInterface", interface.to_string()),
+            },
         };
         let status = if view.is_active(route) { "Available" } else { "Inactive" };
         Entry { destination: route.destination.to_string(), kind: "Custom", hop_type, hop, status }
