@@ -8,6 +8,7 @@ import uuid
 import botocore.exceptions
 import pytest
 
+import alibaba_vpc
 import test_cvm
 from test_ecs import Tenant
 
@@ -237,6 +238,64 @@ def test_interfaces_come_with_a_launch_and_with_a_stopped_instance(ec2, cloud, k
     assert not left & {one["NetworkInterfaceId"] for one in both}
 
 
+def test_a_route_leads_through_a_guest_that_may_forward(ec2, cloud, guests, key, subnet, shell, until):
+    """One guest has a network behind it; the other reaches it by the route, as long as the first may speak for it."""
+    who = ec2._request_signer._credentials  # noqa: SLF001
+    tenant, tencent = (kind(cloud, "", who.access_key, who.secret_key) for kind in (Tenant, test_cvm.Tenant))
+    first, second = guests
+    nic = instance(ec2, first)["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    shell(public(ec2, first), key, "ip addr add 192.0.2.1/32 dev lo; echo 1 >/proc/sys/net/ipv4/ip_forward")
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}, {"Name": "association.main", "Values": ["true"]}])["RouteTables"]
+    route = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "192.0.2.0/24"}
+
+    def shown():
+        (found,) = ec2.describe_route_tables(RouteTableIds=[table["RouteTableId"]])["RouteTables"]
+        return next(one for one in found["Routes"] if one["DestinationCidrBlock"] == "192.0.2.0/24")
+
+    def reached():
+        return pings(shell, public(ec2, second), key, "192.0.2.1")
+
+    assert not reached()
+    ec2.create_route(**route, NetworkInterfaceId=nic)
+    try:
+        assert (shown()["State"], shown()["NetworkInterfaceId"], shown()["InstanceId"]) == ("active", nic, first)
+        assert not reached(), "its interface takes packets of its own addresses only"
+        ec2.modify_network_interface_attribute(NetworkInterfaceId=nic, SourceDestCheck={"Value": False})
+        until(reached, 20, "an answer from behind the guest")
+        assert shell(public(ec2, first), key, "true").returncode == 0, "its own connections go on"
+        ec2.reset_network_interface_attribute(NetworkInterfaceId=nic, SourceDestCheck="true")
+        until(lambda: not reached(), 20, "silence after the check is on again")
+        ec2.modify_instance_attribute(InstanceId=first, SourceDestCheck={"Value": False})
+        until(reached, 20, "an answer by the instance's own words")
+        # Another dialect's routes lead there too.
+        ec2.delete_route(**route)
+        until(lambda: not reached(), 20, "silence without the route")
+        entry = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "192.0.2.0/24", "NextHopId": first}
+        alibaba_vpc.call(tenant, "CreateRouteEntry", NextHopType="Instance", **entry)
+        until(reached, 20, "an answer by Alibaba's route")
+        listed = alibaba_vpc.call(tenant, "DescribeRouteEntryList", RouteTableId=table["RouteTableId"], DestinationCidrBlock="192.0.2.0/24")
+        (hop,) = listed["RouteEntrys"]["RouteEntry"][0]["NextHops"]["NextHop"]
+        assert (hop["NextHopType"], hop["NextHopId"]) == ("Instance", first)
+        alibaba_vpc.call(tenant, "DeleteRouteEntry", **entry)
+        until(lambda: not reached(), 20, "silence without the route")
+        theirs = {"RouteTableId": table["RouteTableId"], "Routes": [{"DestinationCidrBlock": "192.0.2.0/24", "GatewayType": "NORMAL_CVM", "GatewayId": private(ec2, first)}]}
+        (made,) = tencent.call("CreateRoutes", **theirs)["RouteTableSet"]
+        until(reached, 20, "an answer by Tencent's route")
+        item = next(one["RouteItemId"] for one in made["RouteSet"] if one["GatewayType"] == "NORMAL_CVM")
+        gone = tencent.call("DeleteRoutes", RouteTableId=table["RouteTableId"], Routes=[{"RouteItemId": item, "GatewayType": "", "GatewayId": ""}])
+        assert gone["RouteSet"][0]["GatewayId"] == private(ec2, first)
+        ec2.create_route(**route, InstanceId=first)
+        ec2.stop_instances(InstanceIds=[first], Force=True)
+        ec2.get_waiter("instance_stopped").wait(InstanceIds=[first], WaiterConfig=SOON)
+        assert shown()["State"] == "blackhole"
+        ec2.start_instances(InstanceIds=[first])
+        ec2.get_waiter("instance_running").wait(InstanceIds=[first], WaiterConfig=SOON)
+        assert shown()["State"] == "active"
+    finally:
+        ec2.delete_route(**route)
+        ec2.modify_instance_attribute(InstanceId=first, SourceDestCheck={"Value": True})
+
+
 @pytest.fixture(scope="module")
 def fleet(simulated):
     """A client on simulated hosts, in an account of its own."""
@@ -356,6 +415,20 @@ def test_the_same_through_alibabas_sdk(simulated, until):
     tenant.call("DeleteNetworkInterface", NetworkInterfaceId=nic)
 
 
+def tencent_table(tenant, subnet):
+    """Makes a route table, has a subnet use it and the main one again, and deletes it; its id."""
+    made = tenant.call("CreateRouteTable", VpcId=subnet["VpcId"], RouteTableName="own")["RouteTable"]["RouteTableId"]
+    by_vpc = [{"Name": "vpc-id", "Values": [subnet["VpcId"]]}, {"Name": "association.main", "Values": ["true"]}]
+    (main,) = tenant.call("DescribeRouteTables", Filters=by_vpc)["RouteTableSet"]
+    tenant.call("ReplaceRouteTableAssociation", RouteTableId=made, SubnetId=subnet["SubnetId"])
+    (shown,) = tenant.call("DescribeRouteTables", RouteTableIds=[made])["RouteTableSet"]
+    assert [tie["SubnetId"] for tie in shown["AssociationSet"]] == [subnet["SubnetId"]]
+    assert tenant.refused("DeleteRouteTable", RouteTableId=made) == "ResourceInUse"
+    tenant.call("ReplaceRouteTableAssociation", RouteTableId=main["RouteTableId"], SubnetId=subnet["SubnetId"])
+    tenant.call("DeleteRouteTable", RouteTableId=made)
+    return made
+
+
 def test_the_same_through_tencents_sdk(simulated, until):
     tenant = test_cvm.Tenant(simulated, f"interfaces-{uuid.uuid4().hex[:8]}")
     ids = tenant.run(InstanceCount=2)
@@ -380,6 +453,8 @@ def test_the_same_through_tencents_sdk(simulated, until):
     groups = {"NetworkInterfaceIds": [nic], "SecurityGroupIds": [group]}
     tenant.call("AssociateNetworkInterfaceSecurityGroups", **groups)
     assert group in shown()["GroupSet"] and len(shown()["GroupSet"]) == 2
+    own = tencent_table(tenant, subnet)
+    assert own not in {table["RouteTableId"] for table in tenant.call("DescribeRouteTables")["RouteTableSet"]}
     tenant.call("DisassociateNetworkInterfaceSecurityGroups", **groups)
     tenant.call("ModifyNetworkInterfaceAttribute", NetworkInterfaceId=nic, NetworkInterfaceDescription="changed")
     assert shown()["NetworkInterfaceDescription"] == "changed"

@@ -94,6 +94,7 @@ fn nic_of(vm: InstanceId, nic: &VmNic) -> NicSpec {
         public_ip: None,
         secondary: vec![],
         groups: vec![],
+        forwards: false,
     }
 }
 

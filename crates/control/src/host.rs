@@ -17,15 +17,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hostspec::{
-    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestRole, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset, RuleSpec,
-    SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestRole, HopSpec, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset,
+    RuleSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
 use model::{
     Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, InstanceProfile, InstanceRole, InstanceRoleId,
-    Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, SecurityGroup, SecurityGroupId, Subnet, Volume, VolumeId, VolumePhase,
-    Vpc, VpcId, acl_of, ways_out,
+    Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Volume,
+    VolumeId, VolumePhase, Vpc, VpcId, acl_of, ways_out, ways_through,
 };
 use store::{Change, FeedError, Tx};
 use tokio::sync::watch;
@@ -330,7 +330,7 @@ impl<'r> Before<'r> {
 struct Network {
     vpc: Vpc,
     /// Each with the public addresses that it may send to.
-    subnets: Vec<(Subnet, Vec<Ipv4Net>)>,
+    subnets: Vec<(Subnet, Vec<Ipv4Net>, Vec<HopSpec>)>,
     acls: Vec<NetworkAcl>,
     groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
@@ -496,7 +496,7 @@ impl Rendering {
             id: vpc.id,
             vni: vpc.vni,
             ranges: vec![vpc.range],
-            subnets: network.subnets.iter().map(|(subnet, ways_out)| network.subnet(subnet, ways_out)).collect(),
+            subnets: network.subnets.iter().map(|(subnet, ways_out, hops)| network.subnet(subnet, ways_out, hops)).collect(),
             names: here.chain(elsewhere).collect(),
             nics,
             remote: network.elsewhere.nics.clone(),
@@ -532,17 +532,18 @@ impl Network {
         let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, tx.internet_gateway_of_vpc(id)?);
         let with_ways = |subnet: Subnet| {
             let ways = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
-            (subnet, ways)
+            let hops = hops(tx, &tables, subnet.id)?;
+            Ok::<_, Failure>((subnet, ways, hops))
         };
-        let subnets = tx.subnet_list_of_vpc(id)?.into_iter().map(with_ways).collect();
+        let subnets = tx.subnet_list_of_vpc(id)?.into_iter().map(with_ways).collect::<Result<_, _>>()?;
         let acls = tx.network_acl_list_of_vpc(id)?;
         let elsewhere = neighbours.elsewhere(tx, id)?;
         Ok(Network { vpc, subnets, acls, groups, members, elsewhere })
     }
 
-    fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net]) -> SubnetSpec {
+    fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {
         let acl = acl_of(&self.acls, subnet.id).filter(|acl| !acl.is_open()).map(|acl| acl.entries.clone());
-        SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out: ways_out.to_vec(), acl }
+        SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out: ways_out.to_vec(), hops: hops.to_vec(), acl }
     }
 
     fn group(&self, group: &SecurityGroup) -> GroupSpec {
@@ -584,6 +585,15 @@ fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
         Peer::Group { group } => Some(group),
         Peer::Range { .. } => None,
     }
+}
+
+/// The ways of a subnet's packets through guests; one whose interface is in no instance, or may not forward, leads nowhere.
+fn hops(tx: &Tx<'_>, tables: &[RouteTable], subnet: SubnetId) -> Result<Vec<HopSpec>, Failure> {
+    let hop = |(to, id)| {
+        let interface = tx.get::<Interface>(id)?.filter(|interface| interface.is_wanted_by_machine() && !interface.checked);
+        Ok(HopSpec { to, via: interface.map(|interface| interface.ip) })
+    };
+    ways_through(tables, subnet).into_iter().map(hop).collect()
 }
 
 /// The image that a volume of a document is read from.

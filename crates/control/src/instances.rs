@@ -192,7 +192,7 @@ fn cut<T: HasId>(mut rows: Vec<T>, page: Page) -> (Vec<T>, Option<u64>, usize) {
 
 /// Whether a field is kept in rows that an instance refers to.
 fn needs_view(field: &Field) -> bool {
-    matches!(field, Field::PublicIp | Field::Group | Field::GroupName | Field::Volume | Field::Device)
+    matches!(field, Field::PublicIp | Field::Group | Field::GroupName | Field::Volume | Field::Device | Field::IsChecked)
 }
 
 fn matches_row(row: &Instance, filter: &Filter) -> bool {
@@ -208,6 +208,7 @@ fn matches_view(view: &InstanceView, filter: &Filter) -> bool {
         Field::PublicIp => view.address().iter().map(|address| address.ip.to_string()).collect(),
         Field::Group => view.groups().iter().map(|(id, _)| id.to_string()).collect(),
         Field::GroupName => view.groups().iter().map(|(_, name)| name.clone()).collect(),
+        Field::IsChecked => view.interface().map(|nic| nic.interface.checked.to_string()).into_iter().collect(),
         Field::Volume => view.volumes.iter().map(|volume| volume.id.to_string()).collect(),
         Field::Device => view.volumes.iter().map(|volume| volume.device.clone()).collect(),
         _ => vec![],

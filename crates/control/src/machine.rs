@@ -53,6 +53,7 @@ impl Rows {
             public_ip: self.public_ip(interface, interface.ip),
             secondary: interface.secondary.iter().map(further).collect(),
             groups: interface.groups.clone(),
+            forwards: !interface.checked,
         }
     }
 }

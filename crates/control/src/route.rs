@@ -12,6 +12,7 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::gateway::gateway_of;
 use crate::instance::check_description;
+use crate::interface::interface_of;
 use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
@@ -200,6 +201,13 @@ fn check_target(tx: &Tx<'_>, account: AccountId, vpc: &Vpc, target: RouteTarget)
                 return Ok(());
             }
             Err(Error::invalid("GatewayId", format!("the internet gateway {id} is not attached to {}", vpc.id)).into())
+        }
+        RouteTarget::Interface { interface } => {
+            let interface = interface_of(tx, account, interface)?;
+            if interface.vpc == vpc.id {
+                return Ok(());
+            }
+            Err(Error::invalid("NetworkInterfaceId", format!("the interface {} is not in {}", interface.id, vpc.id)).into())
         }
     }
 }

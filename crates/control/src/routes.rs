@@ -1,8 +1,11 @@
 //! Lists of what leads out of a VPC: route tables and internet gateways.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use model::{AccountId, InternetGateway, InternetGatewayId, Noun, RouteTable, RouteTableId, RouteTarget, Vpc, VpcId};
+use model::{
+    AccountId, Instance, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, Noun, Phase, Route, RouteTable,
+    RouteTableId, RouteTarget, Vpc, VpcId,
+};
 use store::Tx;
 
 use crate::Failure;
@@ -17,6 +20,31 @@ pub struct RouteTableView {
     pub vpc: Vpc,
     /// The internet gateway of the VPC.
     pub gateway: Option<InternetGateway>,
+    /// Interfaces that its routes lead to, as far as they are in an instance.
+    pub interfaces: Vec<Interface>,
+    /// Those of them whose instance runs.
+    pub running: BTreeSet<InterfaceId>,
+}
+
+impl RouteTableView {
+    /// Whether packets that follow a route of the table arrive somewhere.
+    pub fn is_active(&self, route: &Route) -> bool {
+        route.is_active(self.gateway.as_ref(), &self.running)
+    }
+
+    /// The instance that a route leads to.
+    pub fn instance_of(&self, interface: InterfaceId) -> Option<InstanceId> {
+        self.interfaces.iter().find(|row| row.id == interface)?.instance
+    }
+}
+
+/// The interfaces that the routes of a table lead to.
+fn through(table: &RouteTable) -> Vec<InterfaceId> {
+    let target = |route: &Route| match route.target {
+        RouteTarget::Interface { interface } => Some(interface),
+        RouteTarget::InternetGateway { .. } => None,
+    };
+    table.routes.iter().filter_map(target).collect()
 }
 
 impl Listing for RouteTableView {
@@ -36,10 +64,17 @@ impl Listing for RouteTableView {
         let gateways = tx.internet_gateway_list(account)?.into_iter();
         let gateways: HashMap<VpcId, InternetGateway> = gateways.filter_map(|gateway| Some((gateway.vpc?, gateway))).collect();
         let view = |table: RouteTable| {
-            let vpc = vpcs.get(&table.vpc)?.clone();
-            Some(RouteTableView { gateway: gateways.get(&vpc.id).cloned(), vpc, table })
+            let Some(vpc) = vpcs.get(&table.vpc).cloned() else { return Ok(None) };
+            let interfaces = tx.get_many::<Interface>(&through(&table))?;
+            let mut running = BTreeSet::new();
+            for (interface, instance) in interfaces.iter().filter_map(|row| Some((row.id, row.instance?))) {
+                let instance = tx.get::<Instance>(instance)?;
+                running.extend(instance.filter(|instance| instance.phase == Phase::Running).map(|_| interface));
+            }
+            Ok(Some(RouteTableView { gateway: gateways.get(&vpc.id).cloned(), vpc, interfaces, running, table }))
         };
-        Ok(tx.route_table_list(account)?.into_iter().filter_map(view).collect())
+        let views = tx.route_table_list(account)?.into_iter().map(view).collect::<Result<Vec<_>, Failure>>()?;
+        Ok(views.into_iter().flatten().collect())
     }
 
     fn values(&self, field: &Field) -> Vec<String> {
@@ -47,6 +82,7 @@ impl Listing for RouteTableView {
         let ties = table.main.iter().copied().chain(table.subnets.iter().map(|tie| tie.id));
         let routes = table.routes.iter().map(|route| match route.target {
             RouteTarget::InternetGateway { gateway } => gateway.to_string(),
+            RouteTarget::Interface { interface } => interface.to_string(),
         });
         let local = self.vpc.range.to_string();
         match field {

@@ -12,7 +12,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template, network,
-    region, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
+    region, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
 };
 
 /// A service of the vendor.
@@ -235,6 +235,12 @@ static SERVED: &[Action] = served! {
         &["CdcId", "Ipv6CidrBlock", "StackType"];
     Vpc "vpc:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute, Partly("the name"), &["EnableBroadcast"];
     Vpc "vpc:" DeleteSubnet => subnet::delete, subnet::DeleteSubnet, Works, &[];
+    Vpc "vpc:" CreateRouteTable => route::create, route::CreateRouteTable, Works, &[];
+    Vpc "vpc:" DescribeRouteTables => route::describe, route::DescribeRouteTables, Works, &[];
+    Vpc "vpc:" DeleteRouteTable => route::delete, route::DeleteRouteTable, Works, &[];
+    Vpc "vpc:" CreateRoutes => route::create_routes, route::Routes, Partly("to instances; no descriptions"), route::ROUTE_ABSENT;
+    Vpc "vpc:" DeleteRoutes => route::delete_routes, route::Routes, Works, route::ROUTE_ABSENT;
+    Vpc "vpc:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
     Vpc "vpc:" AllocateAddresses => address::allocate, address::AllocateAddresses,
         Partly("from one pool; the bandwidth is kept and shown, not enforced"),
         address::ALLOCATE_ABSENT;
@@ -262,8 +268,7 @@ static NOT_YET: &[Action] = not_yet! {
         EnterRescueMode ExitRescueMode
         DescribeAccountQuota DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
-        ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateRouteTable DescribeRouteTables DeleteRouteTable
-        CreateRoutes DeleteRoutes ReplaceRouteTableAssociation CreateNatGateway DescribeNatGateways DeleteNatGateway;
+        ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateNatGateway DescribeNatGateways DeleteNatGateway;
     Cbs "cbs:": DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };

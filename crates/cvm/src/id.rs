@@ -6,7 +6,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::{
-    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, Noun, SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId,
+    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, Noun, RouteTableId, SecurityGroupId, SnapshotId, SubnetId,
+    VolumeId, VpcId,
 };
 
 use crate::error::Fault;
@@ -43,6 +44,7 @@ ids! {
     InterfaceId, Interface, "eni-";
     AddressId, Address, "eip-";
     SecurityGroupId, SecurityGroup, "sg-";
+    RouteTableId, RouteTable, "rtb-";
 }
 
 /// Writes an id in Tencent's shape.

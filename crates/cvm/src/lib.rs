@@ -28,6 +28,7 @@ mod network;
 mod page;
 mod parameter;
 mod region;
+mod route;
 mod security_group;
 mod security_group_policies;
 mod security_group_rules;

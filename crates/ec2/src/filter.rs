@@ -100,7 +100,7 @@ pub(crate) const INSTANCE: Known = &[
     ("reservation-id", Is(Field::Reservation)),
     ("root-device-name", Always(crate::volume::ROOT_DEVICE)),
     ("root-device-type", Always("ebs")),
-    ("source-dest-check", Always("true")),
+    ("source-dest-check", Is(Field::IsChecked)),
     ("subnet-id", Is(Field::Subnet)),
     ("tenancy", Always("default")),
     ("virtualization-type", Always("hvm")),

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{Membership, ModifyInstance, ModifyVolumes, SetSecurityGroups};
+use control::{Membership, ModifyInstance, ModifyInterface, ModifyVolumes, SetSecurityGroups};
 use model::{Error, InstanceId, Noun, OnShutdown};
 use wire::{Base64, FromArg, IntoDoc};
 
@@ -100,7 +100,10 @@ pub(crate) async fn describe(cx: Cx, asked: DescribeInstanceAttribute) -> Result
         Attribute::RootDeviceName => reply.root_device_name = Some(Value { value: ROOT_DEVICE }),
         Attribute::BlockDeviceMapping => reply.block_device_mapping = Some(block_devices(&view.volumes)),
         Attribute::ProductCodes => reply.product_codes = Some(vec![]),
-        Attribute::SourceDestCheck => reply.source_dest_check = Some(Value { value: true }),
+        Attribute::SourceDestCheck => {
+            let checked = view.interface().is_none_or(|nic| nic.interface.checked);
+            reply.source_dest_check = Some(Value { value: checked });
+        }
         Attribute::GroupSet => reply.group_set = Some(groups(view.groups())),
         Attribute::EbsOptimized => reply.ebs_optimized = Some(Value { value: false }),
         Attribute::EnaSupport => reply.ena_support = Some(Value { value: false }),
@@ -213,9 +216,16 @@ pub(crate) async fn modify(cx: Cx, mut asked: ModifyInstanceAttribute) -> Result
         Change::StopProtection(on) => command.stop_protection = Some(on),
         Change::OnShutdown(behavior) => command.on_shutdown = Some(behavior.into()),
         Change::UserData(data) => command.user_data = Some(user_data(&data)?.unwrap_or_default()),
-        Change::SourceDestCheck(true) | Change::EbsOptimized(_) => {}
-        Change::SourceDestCheck(false) => return Err(unsupported("Traffic from addresses that are not the interface's own")),
+        Change::SourceDestCheck(checked) => return set_check(&cx, id, checked).await,
+        Change::EbsOptimized(_) => {}
     }
+    Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
+}
+
+/// Turns the source check of the instance's primary interface on or off.
+async fn set_check(cx: &Cx, instance: InstanceId, checked: bool) -> Result<(), Refusal> {
+    let view = cx.cloud.instance_view(&cx.caller, instance).await?;
+    let command = ModifyInterface { checked: Some(checked), ..ModifyInterface::of(view.instance.interface) };
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }
 
@@ -322,11 +332,11 @@ pub(crate) struct ResetInstanceAttribute {
     attribute: Attribute,
 }
 
-/// Sets an attribute back to its first value. The one that EC2 can set back and this cloud has, the source check, never left it.
+/// Sets an attribute back to its first value. The one that EC2 can set back and this cloud has is the source check.
 pub(crate) async fn reset(cx: Cx, asked: ResetInstanceAttribute) -> Result<(), Refusal> {
-    view_of(&cx, &asked.instance_id).await?;
+    let view = view_of(&cx, &asked.instance_id).await?;
     match asked.attribute {
-        Attribute::SourceDestCheck => Ok(()),
+        Attribute::SourceDestCheck => set_check(&cx, view.instance.id, true).await,
         Attribute::Kernel | Attribute::Ramdisk => Err(unsupported("A kernel or RAM disk of the cloud's")),
         Attribute::InstanceType
         | Attribute::UserData

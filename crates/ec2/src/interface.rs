@@ -161,9 +161,6 @@ pub(crate) async fn modify(cx: Cx, asked: ModifyNetworkInterfaceAttribute) -> Re
     let id = tag::id(Noun::Interface, &asked.network_interface_id)?;
     let mut command = ModifyInterface::of(id);
     command.description = asked.description.map(|text| text.value);
-    if asked.source_dest_check.as_ref().is_some_and(|flag| !flag.value) {
-        return Err(unsupported("Traffic from addresses that are not the interface's own"));
-    }
     command.checked = asked.source_dest_check.map(|flag| flag.value);
     if !asked.groups.is_empty() {
         command.groups = Some(Membership::Exactly(tag::ids(Noun::SecurityGroup, &asked.groups)?));

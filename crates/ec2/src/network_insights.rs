@@ -480,6 +480,7 @@ fn route_item(route: &model::Route, state: &'static str) -> RouteItem {
         destination_cidr: route.destination.to_string(),
         gateway_id: match route.target {
             RouteTarget::InternetGateway { gateway } => gateway.to_string(),
+            RouteTarget::Interface { interface } => interface.to_string(),
         },
         origin: "createroute",
         state: Some(state),
@@ -511,6 +512,13 @@ fn explanation(cx: &Cx, obstacle: &Obstacle) -> Explanation {
             network_interface: interface(id),
             route_table: component(cx, "route-table", table),
             route_table_route: Some(route_item(route, "blackhole")),
+            ..Explanation::default()
+        },
+        Obstacle::SentOn { interface: id, table, route } => Explanation {
+            explanation_code: "UNSUPPORTED_COMPONENT",
+            network_interface: interface(id),
+            route_table: component(cx, "route-table", table),
+            route_table_route: Some(route_item(route, "active")),
             ..Explanation::default()
         },
         Obstacle::NoPublicAddress { interface: id } => Explanation {

@@ -6,8 +6,9 @@ use model::{Error, Noun, Route, RouteTarget};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::{Refusal, unsupported};
+use crate::error::{Refusal, combination, unsupported};
 use crate::filter::{self, AskedFilter};
+use crate::instance::view_of;
 use crate::page::{Paging, USUAL};
 use crate::tag::{self, TagItem, TagSpecification};
 
@@ -46,7 +47,10 @@ struct TableItem {
 #[reply(rename = "camelCase")]
 struct RouteItem {
     destination_cidr_block: String,
-    gateway_id: String,
+    gateway_id: Option<String>,
+    instance_id: Option<String>,
+    instance_owner_id: Option<String>,
+    network_interface_id: Option<String>,
     state: &'static str,
     origin: &'static str,
 }
@@ -82,7 +86,10 @@ fn table_item(view: &RouteTableView) -> TableItem {
     let table = &view.table;
     let local = RouteItem {
         destination_cidr_block: view.vpc.range.to_string(),
-        gateway_id: "local".to_owned(),
+        gateway_id: Some("local".to_owned()),
+        instance_id: None,
+        instance_owner_id: None,
+        network_interface_id: None,
         state: "active",
         origin: "CreateRouteTable",
     };
@@ -106,12 +113,18 @@ fn table_item(view: &RouteTableView) -> TableItem {
 }
 
 fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
+    let (gateway, interface) = match route.target {
+        RouteTarget::InternetGateway { gateway } => (Some(gateway), None),
+        RouteTarget::Interface { interface } => (None, Some(interface)),
+    };
+    let instance = interface.and_then(|id| view.instance_of(id));
     RouteItem {
         destination_cidr_block: route.destination.to_string(),
-        gateway_id: match route.target {
-            RouteTarget::InternetGateway { gateway } => gateway.to_string(),
-        },
-        state: if route.is_active(view.gateway.as_ref()) { "active" } else { "blackhole" },
+        gateway_id: gateway.map(|id| id.to_string()),
+        instance_id: instance.map(|id| id.to_string()),
+        instance_owner_id: instance.map(|_| view.table.account.to_string()),
+        network_interface_id: interface.map(|id| id.to_string()),
+        state: if view.is_active(route) { "active" } else { "blackhole" },
         origin: "CreateRoute",
     }
 }
@@ -165,6 +178,8 @@ pub(crate) struct ToGateway {
     route_table_id: String,
     destination_cidr_block: Option<String>,
     gateway_id: Option<String>,
+    instance_id: Option<String>,
+    network_interface_id: Option<String>,
 }
 
 /// Destinations and targets that are not served.
@@ -179,8 +194,6 @@ pub(crate) const ROUTE_ABSENT: &[&str] = &[
     "CoreNetworkArn",
     "OdbNetworkArn",
     "EgressOnlyInternetGatewayId",
-    "InstanceId",
-    "NetworkInterfaceId",
     "VpcPeeringConnectionId",
     "NatGatewayId",
 ];
@@ -194,14 +207,14 @@ pub(crate) struct Done {
 
 /// Makes a route.
 pub(crate) async fn create_route(cx: Cx, asked: ToGateway) -> Result<Done, Refusal> {
-    let target = target(asked.gateway_id.as_deref())?;
+    let target = target(&cx, &asked).await?;
     change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Create(target)).await?;
     Ok(Done { r#return: true })
 }
 
 /// Has a route lead elsewhere.
 pub(crate) async fn replace_route(cx: Cx, asked: ToGateway) -> Result<(), Refusal> {
-    let target = target(asked.gateway_id.as_deref())?;
+    let target = target(&cx, &asked).await?;
     change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Replace(target)).await
 }
 
@@ -217,12 +230,20 @@ pub(crate) async fn delete_route(cx: Cx, asked: DeleteRoute) -> Result<(), Refus
     change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Delete).await
 }
 
-fn target(id: Option<&str>) -> Result<RouteTarget, Refusal> {
-    let id = id.ok_or(Error::MissingParameter { name: "GatewayId" })?;
-    if id == "local" || id.starts_with("vgw-") {
-        return Err(unsupported(format!("A route to '{id}'")));
+async fn target(cx: &Cx, asked: &ToGateway) -> Result<RouteTarget, Refusal> {
+    match (&asked.gateway_id, &asked.network_interface_id, &asked.instance_id) {
+        (Some(id), None, None) if id == "local" || id.starts_with("vgw-") => Err(unsupported(format!("A route to '{id}'"))),
+        (Some(id), None, None) => Ok(RouteTarget::InternetGateway { gateway: tag::id(Noun::InternetGateway, id)? }),
+        (None, Some(id), None) => Ok(RouteTarget::Interface { interface: tag::id(Noun::Interface, id)? }),
+        (None, None, Some(id)) => match view_of(cx, id).await?.interfaces.as_slice() {
+            [only] => Ok(RouteTarget::Interface { interface: only.interface.id }),
+            [] => Err(Error::not_found(Noun::Instance, id).into()),
+            // EC2: "This operation fails unless exactly one network interface is attached."
+            _ => Err(Error::invalid("InstanceId", "the instance has several interfaces; name one of them").into()),
+        },
+        (None, None, None) => Err(Error::MissingParameter { name: "GatewayId" }.into()),
+        _ => Err(combination("A route has one target")),
     }
-    Ok(RouteTarget::InternetGateway { gateway: tag::id(Noun::InternetGateway, id)? })
 }
 
 async fn change(cx: Cx, table: &str, destination: Option<String>, change: RouteChange) -> Result<(), Refusal> {

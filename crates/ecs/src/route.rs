@@ -362,14 +362,17 @@ fn entries(view: &RouteTableView) -> Vec<Entry> {
         hop: String::new(),
         status: "Available",
     };
-    let entry = |route: &Route| match route.target {
-        RouteTarget::InternetGateway { gateway } => Entry {
-            destination: route.destination.to_string(),
-            kind: "Custom",
-            hop_type: "Ipv4Gateway",
-            hop: gateway.to_string(),
-            status: if route.is_active(view.gateway.as_ref()) { "Available" } else { "Inactive" },
-        },
+    let entry = |route: &Route| {
+        let (hop_type, hop) = match route.target {
+            RouteTarget::InternetGateway { gateway } => ("Ipv4Gateway", gateway.to_string()),
+            // The primary interface is what VPC calls the instance itself.
+            RouteTarget::Interface { interface } => match view.interfaces.iter().find(|row| row.id == interface && row.is_primary()) {
+                Some(model::Interface { instance: Some(instance), .. }) => ("Instance", instance.to_string()),
+                Some(_) | None => ("NetworkInterface", interface.to_string()),
+            },
+        };
+        let status = if view.is_active(route) { "Available" } else { "Inactive" };
+        Entry { destination: route.destination.to_string(), kind: "Custom", hop_type, hop, status }
     };
     std::iter::once(local(&view.vpc)).chain(view.table.routes.iter().map(entry)).collect()
 }

@@ -118,17 +118,22 @@ pub(crate) async fn create_entry(cx: &Cx<'_>, asked: CreateRouteEntry) -> Result
     let table = id(Noun::RouteTable, &asked.route_table_id)?;
     let target = match asked.next_hop_type {
         HopType::Ipv4Gateway => RouteTarget::InternetGateway { gateway: id(Noun::InternetGateway, &asked.next_hop_id)? },
-        HopType::Instance
-        | HopType::HaVip
+        HopType::NetworkInterface => RouteTarget::Interface { interface: id(Noun::Interface, &asked.next_hop_id)? },
+        HopType::Instance => {
+            let view = cx.cloud.instance_view(&cx.caller, id(Noun::Instance, &asked.next_hop_id)?).await?;
+            RouteTarget::Interface { interface: view.instance.interface }
+        }
+        HopType::HaVip
         | HopType::RouterInterface
-        | HopType::NetworkInterface
         | HopType::VpnGateway
         | HopType::NatGateway
         | HopType::IPv6Gateway
         | HopType::Attachment
         | HopType::VpcPeer
         | HopType::Ecr
-        | HopType::GatewayLoadBalancerEndpoint => return Err(Fault::unsupported_parameter("The NextHopType (only Ipv4Gateway)")),
+        | HopType::GatewayLoadBalancerEndpoint => {
+            return Err(Fault::unsupported_parameter("The NextHopType (only Ipv4Gateway, Instance, NetworkInterface)"));
+        }
     };
     let destination = range(&asked.destination_cidr_block)?;
     cx.cloud.run(&cx.caller, control::ChangeRoute { table, destination, change: RouteChange::Create(target) }, cx.options()?).await?;

@@ -49,6 +49,18 @@ pub struct SubnetSpec {
     /// What may cross its border; none lets everything pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acl: Option<Vec<AclEntry>>,
+    /// Where guests of the VPC send the subnet's packets on; no two ranges overlap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<HopSpec>,
+}
+
+/// A way through a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HopSpec {
+    /// Packets to these addresses.
+    pub to: Ipv4Net,
+    /// The primary private address of the interface that they go to, here or elsewhere, whose guest may forward; none loses them.
+    pub via: Option<Ipv4Addr>,
 }
 
 /// What documents of earlier versions meant.
@@ -83,6 +95,9 @@ pub struct NicSpec {
     pub secondary: Vec<SecondaryAddress>,
     /// Security groups it is in, 1 to 5.
     pub groups: Vec<SecurityGroupId>,
+    /// Whether its guest may send and take packets of other addresses.
+    #[serde(default)]
+    pub forwards: bool,
 }
 
 /// A further private address of an interface.

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AclEntry, Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NetworkAcl,
-    NetworkAclId, Peer, Protocol, Route, RouteTable, RouteTableId, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId,
-    table_of,
+    NetworkAclId, Peer, Protocol, Route, RouteTable, RouteTableId, RouteTarget, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict, Vpc,
+    VpcId, table_of,
 };
 
 /// The packet that opens a connection.
@@ -252,6 +252,15 @@ pub enum Obstacle {
         /// The route.
         route: Route,
     },
+    /// The route leads to an interface whose guest may send packets on; what becomes of them there is not known.
+    SentOn {
+        /// The interface whose packets they are.
+        interface: InterfaceId,
+        /// The table.
+        table: RouteTableId,
+        /// The route.
+        route: Route,
+    },
     /// An interface has no public address to leave its VPC with, or to be reached by.
     NoPublicAddress {
         /// The interface.
@@ -322,6 +331,9 @@ impl fmt::Display for Obstacle {
             Obstacle::NoRoute { interface, table: None, ip } => write!(f, "{interface} has no route table that leads to {ip}"),
             Obstacle::Blackhole { interface, table, route } => {
                 write!(f, "the route of {interface} to {} in {table} leads to something that is not there", route.destination)
+            }
+            Obstacle::SentOn { interface, table, route } => {
+                write!(f, "the route of {interface} to {} in {table} leads to a guest, which sends it on or not", route.destination)
             }
             Obstacle::NoPublicAddress { interface } => write!(f, "{interface} has no public address"),
             Obstacle::Stopped { interface, acl, entry, direction, is_answer } => {
@@ -484,11 +496,18 @@ impl Endpoint {
     /// The way out of the VPC to an address, and the address that the packets carry then.
     fn leave(&self, to: Ipv4Addr, steps: &mut Vec<Step>) -> Result<Ipv4Addr, Obstacle> {
         let interface = self.interface.id;
+        // A route through a guest comes first, also where a VPC needs none to leave.
+        if let Ok((table, route)) = self.route(to)
+            && let RouteTarget::Interface { .. } = route.target
+        {
+            steps.push(Step::Route { table, route });
+            return Err(Obstacle::SentOn { interface, table, route });
+        }
         match (&self.gateway, self.vpc.open) {
             (None, true) => steps.push(Step::Open { vpc: self.vpc.id }),
             (gateway, _) => {
                 let (table, route) = self.route(to)?;
-                if !route.is_active(gateway.as_ref()) {
+                if !route.leads_out(gateway.as_ref()) {
                     return Err(Obstacle::Blackhole { interface, table, route });
                 }
                 steps.push(Step::Route { table, route });

@@ -9,7 +9,9 @@ use std::net::Ipv4Addr;
 use ipnet::{Ipv4Net, Ipv4Subnets};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, InternetGateway, InternetGatewayId, Millis, RouteTableAssociationId, RouteTableId, SubnetId, Tags, Vpc, VpcId};
+use crate::{
+    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Millis, RouteTableAssociationId, RouteTableId, SubnetId, Tags, Vpc, VpcId,
+};
 
 /// A route table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,13 +67,27 @@ pub enum RouteTarget {
         /// The gateway.
         gateway: InternetGatewayId,
     },
+    /// To an interface, whose guest sends them on. While it is in no instance that runs, packets are lost.
+    Interface {
+        /// The interface.
+        interface: InterfaceId,
+    },
 }
 
 impl Route {
-    /// Whether packets that follow it arrive somewhere, given the gateway that the VPC has.
-    pub fn is_active(&self, gateway: Option<&InternetGateway>) -> bool {
+    /// Whether packets that follow it arrive somewhere, given the gateway that the VPC has and its interfaces in instances that run.
+    pub fn is_active(&self, gateway: Option<&InternetGateway>, running: &BTreeSet<InterfaceId>) -> bool {
         match self.target {
             RouteTarget::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
+            RouteTarget::Interface { interface } => running.contains(&interface),
+        }
+    }
+
+    /// Whether it leads out by this gateway.
+    pub fn leads_out(&self, gateway: Option<&InternetGateway>) -> bool {
+        match self.target {
+            RouteTarget::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
+            RouteTarget::Interface { .. } => false,
         }
     }
 }
@@ -94,8 +110,20 @@ pub fn ways_out(vpc: &Vpc, tables: &[RouteTable], gateway: Option<&InternetGatew
     if gateway.is_none() && vpc.open {
         return vec![Ipv4Net::default()];
     }
-    let active = |route: &Route| route.is_active(gateway);
+    let active = |route: &Route| route.leads_out(gateway);
     table_of(tables, subnet).map_or_else(Vec::new, |table| where_longest(&table.routes, active))
+}
+
+/// Where the guests of interfaces send a subnet's packets on: each range, none of which overlaps another, with its interface.
+pub fn ways_through(tables: &[RouteTable], subnet: SubnetId) -> Vec<(Ipv4Net, InterfaceId)> {
+    let Some(table) = table_of(tables, subnet) else { return Vec::new() };
+    let through = |route: &Route| match route.target {
+        RouteTarget::Interface { interface } => Some(interface),
+        RouteTarget::InternetGateway { .. } => None,
+    };
+    let interfaces: BTreeSet<InterfaceId> = table.routes.iter().filter_map(through).collect();
+    let ranges = |interface: InterfaceId| where_longest(&table.routes, |route| through(route) == Some(interface));
+    interfaces.into_iter().flat_map(|interface| ranges(interface).into_iter().map(move |range| (range, interface))).collect()
 }
 
 /// The table of a subnet: the one that it is tied to, else the main table of its VPC.

@@ -23,6 +23,7 @@ pub fn vpc(id: u64) -> VpcSpec {
             gateway: GATEWAY,
             ways_out: vec![ipnet::Ipv4Net::default()],
             acl: None,
+            hops: vec![],
         }],
         nics: vec![],
         remote: vec![],
@@ -45,6 +46,7 @@ pub fn nic(vpc: u64, id: u64, ip: Ipv4Addr) -> NicSpec {
         public_ip: None,
         secondary: vec![],
         groups: vec![SecurityGroupId::from_u64(vpc)],
+        forwards: false,
     }
 }
 

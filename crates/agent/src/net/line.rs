@@ -29,6 +29,8 @@ impl Eq for Line {}
 pub enum Load {
     /// Interface that it came in on.
     IifName,
+    /// Interface that it leaves by.
+    OifName,
     /// Source hardware address of the frame.
     EtherSaddr,
     /// Sender hardware address that an ARP message claims.
@@ -75,7 +77,7 @@ const NFPROTO_IPV4: u8 = 2;
 impl Load {
     fn words(self) -> usize {
         match self {
-            Load::IifName => 4,
+            Load::IifName | Load::OifName => 4,
             Load::EtherSaddr | Load::ArpSaddrEther => 2,
             _ => 1,
         }
@@ -84,6 +86,7 @@ impl Load {
     fn text(self) -> &'static str {
         match self {
             Load::IifName => "iifname",
+            Load::OifName => "oifname",
             Load::EtherSaddr => "ether saddr",
             Load::ArpSaddrEther => "arp saddr ether",
             Load::ArpSaddrIp => "arp saddr ip",
@@ -118,6 +121,7 @@ impl Load {
         let ct = |key, direction| Expr::CtDirectional { dreg, key, direction };
         match self {
             Load::IifName => meta(MetaKey::IifName),
+            Load::OifName => meta(MetaKey::OifName),
             Load::EtherSaddr => payload(PayloadBase::LinkLayer, 6, 6),
             Load::ArpSaddrEther => payload(PayloadBase::Network, 8, 6),
             Load::ArpSaddrIp => payload(PayloadBase::Network, 14, 4),

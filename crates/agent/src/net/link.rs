@@ -17,16 +17,21 @@ use nlink::netlink::link::{LinkCreateExt, VethLink, VxlanLink};
 use nlink::netlink::messages::{LinkMessage, RouteMessage};
 use nlink::netlink::neigh::Neighbor;
 use nlink::netlink::route::Ipv4Route;
+use nlink::netlink::rule::RuleBuilder;
 use nlink::netlink::types::neigh::NeighborState;
 use nlink::netlink::types::route::{RouteProtocol, RouteScope, RouteType};
 
 use super::names::{OUTSIDE, OVERLAY, OVERLAY_PORT, nic_of};
 use super::netns;
-use super::plan::{Change, Link, LinkKind, Route, Side};
+use super::plan::{Change, HOP_TABLES, Link, LinkKind, Route, Side};
 use super::tap;
 
 /// How long the kernel may take to answer one request. It answers in microseconds; the rest is for a machine under load.
 pub const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// Order of our rules among the kernel's, which ask the main table at 32766.
+const MAIN_FIRST: u32 = 100;
+const BY_MARK: u32 = 200;
 
 /// The main routing table, `RT_TABLE_MAIN`.
 const MAIN: u32 = 254;
@@ -83,9 +88,17 @@ impl Links {
             }
         }
         for message in self.connection.get_routes().await? {
-            if let Some((to, route)) = self.route(&message, &names) {
-                side.routes.insert(to, route);
+            let Some((to, route)) = self.route(&message, &names) else { continue };
+            match message.table_id() {
+                MAIN => drop(side.routes.insert(to, route)),
+                table if is_hop_table(table) => drop(side.hops.insert((table, to), route)),
+                _ => {}
             }
+        }
+        if matches!(self.whose, Whose::Vpc) {
+            let rules = self.connection.get_rules_v4().await?;
+            side.tables =
+                rules.iter().filter(|rule| rule.priority() == BY_MARK).map(|rule| rule.table()).filter(|t| is_hop_table(*t)).collect();
         }
         for message in self.connection.get_neighbors().await? {
             if let (Some(name), Some(IpAddr::V4(ip)), NeighborState::Permanent, Some(mac)) = (
@@ -127,7 +140,7 @@ impl Links {
     }
 
     fn route(&self, message: &RouteMessage, names: &BTreeMap<u32, &String>) -> Option<(Ipv4Net, Route)> {
-        if !message.is_ipv4() || message.table_id() != MAIN || message.protocol() != RouteProtocol::Static {
+        if !message.is_ipv4() || message.protocol() != RouteProtocol::Static {
             return None;
         }
         let address = match message.destination() {
@@ -182,6 +195,18 @@ impl Links {
             Change::DropAddress(name, ip) => {
                 gone(self.connection.del_address_by_index(number(name)?, IpAddr::V4(*ip), 32).await)?;
             }
+            Change::SetHop(table, to, route) => {
+                let wanted = write_route(*to, route, |link| number(&link.to_owned()))?.table(*table);
+                self.connection.replace_route(wanted).await.map_err(io::Error::other)?;
+            }
+            Change::DropHop(table, to, route) => {
+                gone(self.connection.del_route(write_route(*to, route, |link| number(&link.to_owned()))?.table(*table)).await)?;
+            }
+            Change::UseTable(table) => {
+                there(self.connection.add_rule(main_but_default()).await)?;
+                there(self.connection.add_rule(by_mark(*table)).await)?;
+            }
+            Change::LeaveTable(table) => drop(self.connection.del_rule_if_exists(by_mark(*table)).await.map_err(io::Error::other)?),
             Change::SetRoute(to, route) => {
                 let wanted = write_route(*to, route, |link| number(&link.to_owned()))?;
                 self.connection.replace_route(wanted).await.map_err(io::Error::other)?;
@@ -298,6 +323,20 @@ fn overlay(message: &LinkMessage) -> Option<LinkKind> {
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Some(LinkKind::Overlay { vni: vni?, underlay })
+}
+
+/// Whether a table is a subnet's.
+fn is_hop_table(table: u32) -> bool {
+    table & !(HOP_TABLES - 1) == HOP_TABLES
+}
+
+/// What the main table says first, but for its default route: inside the VPC nothing leads astray.
+fn main_but_default() -> RuleBuilder {
+    RuleBuilder::v4().priority(MAIN_FIRST).table(MAIN).suppress_prefixlen(0)
+}
+
+fn by_mark(table: u32) -> RuleBuilder {
+    RuleBuilder::v4().priority(BY_MARK).fwmark(table).table(table)
 }
 
 fn write_route(to: Ipv4Net, route: &Route, number: impl Fn(&str) -> io::Result<u32>) -> io::Result<Ipv4Route> {

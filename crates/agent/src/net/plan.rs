@@ -15,8 +15,9 @@ use std::net::Ipv4Addr;
 
 use hostspec::{Fabric, NicSpec, VpcSpec};
 use ipnet::Ipv4Net;
-use model::{InterfaceId, MacAddr};
+use model::{InterfaceId, MacAddr, SubnetId};
 
+use super::line::fnv;
 use super::names::{self, MACHINE_HOP, Names, OUTSIDE, OVERLAY, OVERLAY_MTU, ROUTER_MAC, VPC_HOP, tap};
 use super::table;
 
@@ -36,6 +37,11 @@ pub struct Side {
     pub neighbours: BTreeMap<(String, Ipv4Addr), MacAddr>,
     /// Where an overlay finds a host, by link and hardware address.
     pub hosts: BTreeMap<(String, MacAddr), Ipv4Addr>,
+    /// Routes of tables of their own, which packets with the mark of the same number follow where the main table has only its
+    /// default route.
+    pub hops: BTreeMap<(u32, Ipv4Net), Route>,
+    /// Tables that packets with their number for a mark are sent to.
+    pub tables: BTreeSet<u32>,
 }
 
 /// The other hosts, as far as packets between them need it.
@@ -69,6 +75,11 @@ impl Neighbourhood {
         Some(hop)
     }
 }
+
+/// Bit that the number of every table of a subnet has: none of the kernel's own.
+pub const HOP_TABLES: u32 = 1 << 24;
+/// The bits that differ.
+const HOP_NUMBERS: u32 = HOP_TABLES - 1;
 
 /// A link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +158,14 @@ pub enum Change {
     SetRoute(Ipv4Net, Route),
     /// Removes a route.
     DropRoute(Ipv4Net, Route),
+    /// Makes or replaces a route of a table of its own.
+    SetHop(u32, Ipv4Net, Route),
+    /// Removes one.
+    DropHop(u32, Ipv4Net, Route),
+    /// Sends packets with this mark to the table of the same number.
+    UseTable(u32),
+    /// Sends them there no more.
+    LeaveTable(u32),
     /// Makes or replaces a permanent neighbour.
     SetNeighbour(String, Ipv4Addr, MacAddr),
     /// Removes a permanent neighbour.
@@ -184,6 +203,12 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
             }
         }
     }
+    for (subnet, number) in hop_tables(spec) {
+        side.tables.insert(number);
+        for hop in spec.subnets.iter().filter(|known| known.id == subnet).flat_map(|known| &known.hops) {
+            side.hops.insert((number, hop.to), way_to(spec, neighbours, hop.via));
+        }
+    }
     if reaches_out(spec) {
         let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
         let outside = Link { kind: LinkKind::VethOfVpc, mac: vpc_mac, mtu: DEFAULT_MTU.into(), up: true };
@@ -192,6 +217,33 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
         side.neighbours.insert((OUTSIDE.to_owned(), MACHINE_HOP), machine_mac);
     }
     side
+}
+
+/// By the interface's own address on its tap, so that the packet keeps its destination; by its host where it is elsewhere, which
+/// knows the same way on.
+fn way_to(spec: &VpcSpec, neighbours: Option<&Neighbourhood>, via: Option<Ipv4Addr>) -> Route {
+    let Some(hop) = via else { return Route::Unreachable };
+    if let Some(nic) = spec.nics.iter().find(|nic| nic.ip == hop && nic.forwards) {
+        return Route::Hop { link: tap(nic.id), hop, source: None };
+    }
+    let there = spec.remote.iter().find(|nic| nic.ip == hop);
+    let machine = there.and_then(|nic| neighbours?.machines.get(&nic.host));
+    machine.map_or(Route::Unreachable, |machine| Route::Hop { link: OVERLAY.to_owned(), hop: names::host_hop(*machine), source: None })
+}
+
+/// The routing table of each subnet that has ways through guests. Its number follows from the subnet, so that it stays; two that fall
+/// together are told apart by counting on.
+pub fn hop_tables(spec: &VpcSpec) -> BTreeMap<SubnetId, u32> {
+    let mut taken = BTreeSet::new();
+    let mut out = BTreeMap::new();
+    for subnet in spec.subnets.iter().filter(|subnet| !subnet.hops.is_empty()) {
+        let mut number = HOP_TABLES | (fnv(subnet.id.to_string().as_bytes()) as u32 & !HOP_TABLES & HOP_NUMBERS);
+        while !taken.insert(number) {
+            number = HOP_TABLES | (number.wrapping_add(1) & HOP_NUMBERS);
+        }
+        out.insert(subnet.id, number);
+    }
+    out
 }
 
 /// Whether a VPC has a public address here, and so a way to the machine.
@@ -273,6 +325,7 @@ pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
             .filter(|a| gone.contains(a.0.as_str()) || !seen.addresses.contains(*a))
             .map(|(link, ip)| Change::AddAddress(link.clone(), *ip)),
     );
+    out.extend(seen.tables.difference(&want.tables).map(|table| Change::LeaveTable(*table)));
     for ((link, ip), mac) in &want.neighbours {
         if lost.contains(link.as_str()) || seen.neighbours.get(&(link.clone(), *ip)) != Some(mac) {
             out.push(Change::SetNeighbour(link.clone(), *ip, *mac));
@@ -299,6 +352,18 @@ pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
             out.push(Change::SetRoute(*to, route.clone()));
         }
     }
+    for ((table, to), route) in &want.hops {
+        let uncertain = route.link().is_some_and(|link| lost.contains(link));
+        if uncertain || seen.hops.get(&(*table, *to)) != Some(route) {
+            out.push(Change::SetHop(*table, *to, route.clone()));
+        }
+    }
+    for ((table, to), route) in &seen.hops {
+        if route.link().is_none_or(stays) && !want.hops.contains_key(&(*table, *to)) {
+            out.push(Change::DropHop(*table, *to, route.clone()));
+        }
+    }
+    out.extend(want.tables.difference(&seen.tables).map(|table| Change::UseTable(*table)));
     for (to, route) in &seen.routes {
         if route.link().is_none_or(stays) && !want.routes.contains_key(to) {
             out.push(Change::DropRoute(*to, route.clone()));

@@ -29,7 +29,7 @@ use super::line::{Line, Load};
 use super::names::{
     FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, OVERLAY, OVERLAY_PORT, RESOLVER_EC2, host_mac, tap,
 };
-use super::plan::Neighbourhood;
+use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Table, TableId, Value};
 
@@ -52,10 +52,7 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     for profile in &policy.profiles {
         profile_table(profile, &mut inet);
     }
-    let arp = Table {
-        sets: BTreeMap::from([("senders".to_owned(), senders(spec))]),
-        chains: BTreeMap::from([("input".to_owned(), arp_input())]),
-    };
+    let arp = Table { sets: arp_sets(spec), chains: BTreeMap::from([("input".to_owned(), arp_input())]) };
     let name = names.vpc_table();
     Ruleset {
         tables: BTreeMap::from([
@@ -102,6 +99,8 @@ pub(super) fn plain(shape: Shape, keys: impl IntoIterator<Item = Key>) -> Set {
 
 const BINDING: [Field; 3] = [Field::IfName, Field::Ether, Field::Ipv4];
 const PORT: [Field; 2] = [Field::IfName, Field::Ether];
+/// An address of an interface.
+const OWN: [Field; 2] = [Field::IfName, Field::Ipv4];
 const SERVICE: [Field; 3] = [Field::Ipv4, Field::Proto, Field::Port];
 const OVERLAY_SERVICE: [Field; 2] = [Field::Proto, Field::Port];
 pub(super) const PAIR: [Field; 2] = [Field::Ipv4, Field::Ipv4];
@@ -120,6 +119,27 @@ fn senders(spec: &VpcSpec) -> Set {
     plain(Shape::set(&BINDING), bindings(spec).chain(spec.nics.iter().map(|nic| binding(nic, NOBODY))))
 }
 
+/// A guest that forwards asks with the address of whom it sends for, as Linux does when that is one of its own.
+fn arp_sets(spec: &VpcSpec) -> BTreeMap<String, Set> {
+    let gateways = spec.subnets.iter().map(|subnet| Key::ipv4(subnet.gateway));
+    [
+        ("senders", senders(spec)),
+        ("forwarders", plain(Shape::set(&PORT), forwarders(spec).map(port))),
+        ("gateways", plain(Shape::set(&[Field::Ipv4]), gateways)),
+    ]
+    .map(|(name, set)| (name.to_owned(), set))
+    .into()
+}
+
+/// The interfaces here whose guests may forward.
+fn forwarders(spec: &VpcSpec) -> impl Iterator<Item = &NicSpec> {
+    spec.nics.iter().filter(|nic| nic.forwards)
+}
+
+fn port(nic: &NicSpec) -> Key {
+    Key::builder().ifname(&tap(nic.id)).ether(nic.mac).key(&PORT)
+}
+
 fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     let ipv4 = [Field::Ipv4];
     let public: Vec<(Ipv4Addr, Ipv4Addr)> = public(spec).map(|(_, public, private)| (public, private)).collect();
@@ -127,7 +147,7 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
         let jumps = policy.of.iter().map(move |(ip, profile)| (Key::ipv4(*ip), Value::Jump(chain_name(direction, profile))));
         set(Shape::map(&ipv4, Data::Verdict), jumps)
     };
-    let ports = spec.nics.iter().map(|nic| Key::builder().ifname(&tap(nic.id)).ether(nic.mac).key(&PORT));
+    let ports = spec.nics.iter().map(port);
     let ranges = ranges(spec).into_iter();
     let ranges = ranges.map(|net| Key::builder().ipv4_range(net.network(), net.broadcast()).key(&ipv4));
     let pairs = public.iter().map(|(public, private)| Key::builder().ipv4(*public).ipv4(*private).key(&PAIR));
@@ -139,6 +159,22 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     let translation = Shape::map(&ipv4, Data::Value(Field::Ipv4));
     let classes = policy.classes.iter().map(|(ip, class)| (Key::ipv4(*ip), Value::mark(*class)));
     let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
+    // A host on which a guest forwards has judged what that guest sends for others.
+    let vias: BTreeSet<Ipv4Addr> = spec.subnets.iter().flat_map(|subnet| &subnet.hops).filter_map(|hop| hop.via).collect();
+    let beyond = spec.remote.iter().filter(|nic| vias.contains(&nic.ip));
+    let beyond = beyond.map(|nic| Key::builder().ifname(OVERLAY).ether(host_mac(nic.host)).key(&PORT));
+    let own = forwarders(spec).flat_map(|nic| nic.addresses().map(|(ip, _)| Key::builder().ifname(&tap(nic.id)).ipv4(ip).key(&OWN)));
+    let through = forwarders(spec).filter_map(|nic| {
+        let chain = chain_name(Direction::Ingress, policy.of.get(&nic.ip)?);
+        Some((Key::builder().ifname(&tap(nic.id)).key(&[Field::IfName]), Value::Jump(chain)))
+    });
+    let tables = plan::hop_tables(spec);
+    let routed = spec.nics.iter().filter_map(|nic| {
+        let table = tables.get(&nic.subnet)?;
+        Some((Key::builder().ifname(&tap(nic.id)).key(&[Field::IfName]), Value::mark(*table)))
+    });
+    let by_subnet = |ip: Ipv4Addr| spec.subnets.iter().find(|subnet| subnet.range.contains(&ip)).and_then(|subnet| tables.get(&subnet.id));
+    let routed_there = spec.remote.iter().filter_map(|nic| Some((Key::ipv4(nic.ip), Value::mark(*by_subnet(nic.ip)?))));
     let gateways = spec.subnets.iter().map(|subnet| Key::ipv4(subnet.gateway));
     [
         ("bindings", plain(Shape::set(&BINDING), bindings(spec).chain(elsewhere))),
@@ -154,6 +190,11 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
         ("epoch", plain(Shape::set(&[Field::Mark]), [Key::builder().mark(epoch).key(&[Field::Mark])])),
         ("now", set(Shape::map(&[Field::NfProto], Data::Value(Field::Mark)), [now])),
         ("classes", set(Shape::map(&ipv4, Data::Value(Field::Mark)), classes)),
+        ("forwarders", plain(Shape::set(&PORT), forwarders(spec).map(port).chain(beyond))),
+        ("own", plain(Shape::set(&OWN), own)),
+        ("through", set(Shape::map(&[Field::IfName], Data::Verdict), through)),
+        ("routed", set(Shape::map(&[Field::IfName], Data::Value(Field::Mark)), routed)),
+        ("routed_there", set(Shape::map(&ipv4, Data::Value(Field::Mark)), routed_there)),
         ("egress", judged_by(Direction::Egress)),
         ("ingress", judged_by(Direction::Ingress)),
     ]
@@ -200,6 +241,12 @@ fn arp_input() -> Chain {
     let base = Base { kind: BaseKind::Filter, hook: Hook::Input, priority: 0, policy_drop: true };
     let lines = vec![
         Line::new().arp_not_ethernet_ipv4().drop(),
+        Line::new()
+            .in_set(&[Load::IifName, Load::EtherSaddr], "forwarders")
+            .in_set(&[Load::IifName, Load::ArpSaddrEther], "forwarders")
+            .not_in_set(&[Load::ArpSaddrIp], "gateways")
+            .arp_request()
+            .accept(),
         Line::new().not_in_set(&[Load::IifName, Load::EtherSaddr, Load::ArpSaddrIp], "senders").drop(),
         Line::new().not_in_set(&[Load::IifName, Load::ArpSaddrEther, Load::ArpSaddrIp], "senders").drop(),
         Line::new().arp_request().accept(),
@@ -212,7 +259,10 @@ fn chains() -> BTreeMap<String, Chain> {
     let entry = vec![
         Line::new().not_ipv4().drop(),
         Line::new().iif_not(OUTSIDE).udp(67, 68).drop(),
+        Line::new().set_mark_from(Load::IifName, "routed"),
+        Line::new().iif(OVERLAY).set_mark_from(Load::IpSaddr, "routed_there"),
         Line::new().in_set(&[Load::IifName, Load::EtherSaddr, Load::IpSaddr], "bindings").accept(),
+        Line::new().in_set(&[Load::IifName, Load::EtherSaddr], "forwarders").not_in_set(&[Load::IpSaddr], "gateways").accept(),
         Line::new().saddr(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
         Line::new().iif("lo").accept(),
         Line::new().iif(OUTSIDE).in_set(&[Load::IpSaddr], "ranges").drop(),
@@ -233,6 +283,8 @@ fn chains() -> BTreeMap<String, Chain> {
         Line::new().ct_snat().not_in_set(&[Load::CtReplyDaddr, Load::CtOriginalSaddr], "pairs").drop(),
         Line::new().vmap(Load::CtOriginalSaddr, "egress"),
         Line::new().vmap(Load::CtReplySaddr, "ingress"),
+        // What a guest is to send on is asked of its groups too, as if it were for itself.
+        Line::new().not_in_set(&[Load::OifName, Load::CtOriginalSaddr], "own").vmap(Load::OifName, "through"),
         Line::new().set_ct_mark_from(Load::NfProto, "now").accept(),
     ];
     let leave = vec![Line::new().oif(OUTSIDE).not_in_set(&[Load::IpSaddr, Load::IpDaddr], "ways").drop()];

@@ -136,13 +136,23 @@ impl Cloud {
         self.vm(id).nics = vec![VmNic { id: nic, mac, mtu: 1500, index: 0, group_names: vec![] }];
         let range = "10.9.0.0/24".parse().unwrap();
         let ip = Ipv4Addr::new(10, 9, 0, 10);
-        let known =
-            NicSpec { id: nic, vm: id, subnet, mac, ip, hostname: "guest".into(), public_ip: None, secondary: vec![], groups: vec![] };
+        let known = NicSpec {
+            id: nic,
+            vm: id,
+            subnet,
+            mac,
+            ip,
+            hostname: "guest".into(),
+            public_ip: None,
+            secondary: vec![],
+            groups: vec![],
+            forwards: false,
+        };
         self.spec.networks.push(VpcSpec {
             id: VpcId::from_u64(id.as_u64()),
             vni: id.as_u64() as u32,
             ranges: vec![range],
-            subnets: vec![SubnetSpec { id: subnet, range, gateway: Ipv4Addr::new(10, 9, 0, 1), ways_out: vec![], acl: None }],
+            subnets: vec![SubnetSpec { id: subnet, range, gateway: Ipv4Addr::new(10, 9, 0, 1), ways_out: vec![], acl: None, hops: vec![] }],
             nics: vec![known],
             remote: vec![],
             groups: vec![],

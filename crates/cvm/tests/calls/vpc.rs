@@ -43,3 +43,39 @@ async fn an_address_is_taken_tied_untied_and_given_back() {
     assert!(crate::world::code_of(&refusal).is_some());
     assert_eq!(world.json("DescribeAddresses", "{}").await["TotalCount"], 0);
 }
+
+#[tokio::test]
+async fn a_route_leads_to_an_instance_by_its_private_address() {
+    let world = World::new().await;
+    let instance = world.run("").await.remove(0);
+    world.settle().await;
+    let shown = world.instance(&instance).await;
+    let (ip, vpc) = (shown["PrivateIpAddresses"][0].as_str().unwrap(), shown["VirtualPrivateCloud"]["VpcId"].as_str().unwrap());
+    let subnet = shown["VirtualPrivateCloud"]["SubnetId"].as_str().unwrap();
+    let new = format!(r#"{{"VpcId": "{vpc}", "RouteTableName": "own"}}"#);
+    let table = world.golden("CreateRouteTable.json", "CreateRouteTable", &new).await["RouteTable"]["RouteTableId"].clone();
+    let table = table.as_str().unwrap();
+    let route = |rest: &str| format!(r#"{{"RouteTableId": "{table}", "Routes": [{{"DestinationCidrBlock": "192.0.2.0/24"{rest}}}]}}"#);
+    let to = format!(r#", "GatewayType": "NORMAL_CVM", "GatewayId": "{ip}""#);
+    world.golden("CreateRoutes.json", "CreateRoutes", &route(&to)).await;
+    world.refused("CreateRoutes", &route(&to), "InvalidParameterValue.Duplicate").await;
+    for (kind, gateway, code) in [("NORMAL_CVM", "10.9.9.9", "InvalidParameterValue"), ("VPN", "vpngw-1", "UnsupportedOperation")] {
+        let body = route(&format!(r#", "GatewayType": "{kind}", "GatewayId": "{gateway}""#));
+        world.refused("CreateRoutes", &body, code).await;
+    }
+    let tie = format!(r#"{{"RouteTableId": "{table}", "SubnetId": "{subnet}"}}"#);
+    world.golden("ReplaceRouteTableAssociation.json", "ReplaceRouteTableAssociation", &tie).await;
+    let listed = world.golden("DescribeRouteTables.json", "DescribeRouteTables", "{}").await;
+    assert_eq!(listed["TotalCount"], 2);
+    let one = format!(r#"{{"RouteTableId": "{table}"}}"#);
+    world.refused("DeleteRouteTable", &one, "ResourceInUse").await;
+    let mut item = listed["RouteTableSet"].as_array().unwrap().iter().flat_map(|table| table["RouteSet"].as_array().unwrap());
+    let item = item.find(|route| route["GatewayType"] == "NORMAL_CVM").unwrap()["RouteItemId"].clone();
+    let gone = format!(r#"{{"RouteTableId": "{table}", "Routes": [{{"GatewayType": "", "GatewayId": "", "RouteItemId": {item}}}]}}"#);
+    world.golden("DeleteRoutes.json", "DeleteRoutes", &gone).await;
+    world.refused("DeleteRoutes", &gone, "InvalidRouteId.NotFound").await;
+    let main = listed["RouteTableSet"].as_array().unwrap().iter().find(|table| table["Main"] == true).unwrap();
+    let back = format!(r#"{{"RouteTableId": {}, "SubnetId": "{subnet}"}}"#, main["RouteTableId"]);
+    world.json("ReplaceRouteTableAssociation", &back).await;
+    world.golden("DeleteRouteTable.json", "DeleteRouteTable", &one).await;
+}

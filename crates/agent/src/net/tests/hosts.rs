@@ -16,7 +16,7 @@ const MACHINE: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 127, 0, 1), Ipv4Addr::new(100
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
 /// Two machines with a wire between them.
-fn two() -> [Lab; 2] {
+pub fn two() -> [Lab; 2] {
     let labs = [Lab::new(), Lab::new()];
     labs[0].runtime.block_on(async {
         let connection = Connection::<nlink::Route>::new_in(labs[0].machine.as_fd()).unwrap();
@@ -29,7 +29,7 @@ fn two() -> [Lab; 2] {
 }
 
 /// A VPC with the interface 5 on the first host and 6 on the second.
-fn split(id: u64) -> [VpcSpec; 2] {
+pub fn split(id: u64) -> [VpcSpec; 2] {
     let whole = vpc(id, &[5, 6]);
     [0, 1].map(|host| {
         let (here, there) = (whole.nics[host].clone(), &whole.nics[1 - host]);
@@ -51,7 +51,7 @@ fn applied(labs: &[Lab; 2], vpcs: [&[VpcSpec]; 2]) {
 }
 
 /// Both hosts with one VPC.
-fn both(labs: &[Lab; 2], one: &VpcSpec, two: &VpcSpec) {
+pub fn both(labs: &[Lab; 2], one: &VpcSpec, two: &VpcSpec) {
     applied(labs, [from_ref(one), from_ref(two)]);
 }
 

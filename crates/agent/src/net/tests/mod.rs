@@ -13,3 +13,4 @@ mod reachability;
 mod services;
 mod spoofing;
 mod topology;
+mod ways;

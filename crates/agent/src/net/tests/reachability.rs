@@ -62,7 +62,9 @@ impl Try {
         let lost = |interface: &model::InterfaceId| self.at.is_some_and(|at| topology::interface(at) == *interface);
         match &self.way.obstacle {
             None => true,
-            Some(Obstacle::NoRoute { interface, .. } | Obstacle::Blackhole { interface, .. }) => lost(interface),
+            Some(Obstacle::NoRoute { interface, .. } | Obstacle::Blackhole { interface, .. } | Obstacle::SentOn { interface, .. }) => {
+                lost(interface)
+            }
             Some(Obstacle::Stopped { is_answer, .. }) => *is_answer,
             Some(Obstacle::NotRunning { .. } | Obstacle::Nobody { .. } | Obstacle::NoPublicAddress { .. } | Obstacle::Dropped { .. }) => {
                 false

@@ -250,6 +250,7 @@ impl Topology {
                 gateway: Ipv4Addr::new(10, 0, third, 1),
                 ways_out: ways_out(&row, &tables, gateway.as_ref(), subnet(number, third)),
                 acl: acl_of(&acls, subnet(number, third)).filter(|acl| !acl.is_open()).map(|acl| acl.entries.clone()),
+                hops: vec![],
             })
             .collect();
         spec.nics = here()

@@ -1,0 +1,318 @@
+//! Route tables and their routes, in VPC's words.
+//!
+//! A route has no id of its own: its table and its destination name it. `RouteId` and `RouteItemId` are the destination written as a
+//! number and as a text, so that a client may delete by what it was shown.
+
+use control::{
+    AssociateRouteTable, ChangeRoute, CreateRouteTable as Create, DeleteRouteTable as Delete, Field, Filter, Many, Query, RouteChange,
+    RouteTableView,
+};
+use ipnet::Ipv4Net;
+use model::{Error, Interface, Noun, Route, RouteTableId, RouteTarget, SubnetId, VpcId};
+use wire::{Doc, FromArg, IntoDoc};
+
+use crate::error::Fault;
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::page::{Cut, LIMIT_MAX};
+use crate::tag::{TagArg, TagReply};
+use crate::{Cx, id, tag, time};
+
+/// Most routes of one call (VPC documents 100).
+const ROUTES_PER_CALL: usize = 100;
+
+/// `DescribeRouteTables`.
+#[derive(FromArg)]
+pub(crate) struct DescribeRouteTables {
+    #[arg(max_items = LIMIT_MAX)]
+    route_table_ids: Vec<String>,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+    #[arg(default = true)]
+    need_router_info: bool,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+/// Route tables.
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Tables {
+    total_count: usize,
+    route_table_set: Vec<TableReply>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct TableReply {
+    vpc_id: String,
+    route_table_id: String,
+    route_table_name: String,
+    association_set: Vec<Tie>,
+    route_set: Vec<RouteReply>,
+    main: bool,
+    created_time: String,
+    tag_set: Vec<TagReply>,
+    local_cidr_for_ccn: Vec<Doc>,
+}
+
+#[derive(IntoDoc)]
+struct Tie {
+    subnet_id: String,
+    route_table_id: String,
+}
+
+#[derive(IntoDoc)]
+struct RouteReply {
+    destination_cidr_block: String,
+    gateway_type: &'static str,
+    gateway_id: String,
+    route_id: u64,
+    route_item_id: String,
+    route_description: &'static str,
+    enabled: bool,
+    route_type: &'static str,
+    route_table_id: String,
+    published_to_vbc: bool,
+    created_time: String,
+}
+
+/// Lists route tables.
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeRouteTables) -> Result<Tables, Fault> {
+    not_both("RouteTableIds", &asked.route_table_ids, &asked.filters)?;
+    let filters = Filters::read(&asked.filters, |name| {
+        Some(match name {
+            "route-table-id" => By::id::<RouteTableId>(Field::Id),
+            "route-table-name" => By::Holds(Field::Name),
+            "vpc-id" => By::id::<VpcId>(Field::Vpc),
+            "association.main" => By::Is(Field::IsDefault),
+            _ => return None,
+        })
+    })?;
+    let query = Query { ids: id::read_all(&asked.route_table_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
+    let listed = cx.cloud.list::<RouteTableView>(&cx.caller, query).await?;
+    let shown = |view: &RouteTableView| {
+        let mut shown = reply(view);
+        shown.route_set.retain(|_| asked.need_router_info);
+        shown
+    };
+    Ok(Tables { total_count: listed.total, route_table_set: listed.rows.iter().map(shown).collect() })
+}
+
+fn reply(view: &RouteTableView) -> TableReply {
+    let table = &view.table;
+    let tie = |subnet| Tie { subnet_id: id::shown(subnet), route_table_id: id::shown(table.id) };
+    TableReply {
+        vpc_id: id::shown(table.vpc),
+        route_table_id: id::shown(table.id),
+        route_table_name: table.name.clone(),
+        association_set: table.subnets.iter().map(|held| tie(held.subnet)).collect(),
+        route_set: table.routes.iter().map(|route| route_reply(view, route)).collect(),
+        main: table.main.is_some(),
+        created_time: time::by_beijing(table.created_at.timestamp()),
+        tag_set: tag::replies(&table.tags),
+        local_cidr_for_ccn: vec![],
+    }
+}
+
+fn route_reply(view: &RouteTableView, route: &Route) -> RouteReply {
+    let (gateway_type, gateway_id) = match route.target {
+        // The public address that an instance has itself, which VPC writes so.
+        RouteTarget::InternetGateway { .. } => ("EIP", "0".to_owned()),
+        RouteTarget::Interface { interface } => {
+            let ip = view.interfaces.iter().find(|row| row.id == interface).map(|row| row.ip.to_string());
+            ("NORMAL_CVM", ip.unwrap_or_default())
+        }
+    };
+    RouteReply {
+        destination_cidr_block: route.destination.to_string(),
+        gateway_type,
+        gateway_id,
+        route_id: number(route.destination),
+        route_item_id: format!("{ITEM}{:010x}", number(route.destination)),
+        route_description: "",
+        enabled: true,
+        route_type: "USER",
+        route_table_id: id::shown(view.table.id),
+        published_to_vbc: false,
+        created_time: time::by_beijing(view.table.created_at.timestamp()),
+    }
+}
+
+/// What the text of a route's id begins with.
+const ITEM: &str = "rti-";
+
+/// A destination as a number: its address and, in the last byte, the length of its prefix.
+fn number(destination: Ipv4Net) -> u64 {
+    u64::from(destination.network().to_bits()) << 8 | u64::from(destination.prefix_len())
+}
+
+fn numbered(number: u64) -> Option<Ipv4Net> {
+    let address = u32::try_from(number >> 8).ok()?;
+    Ipv4Net::new(address.into(), (number & 0xff) as u8).ok()
+}
+
+/// `CreateRouteTable`.
+#[derive(FromArg)]
+pub(crate) struct CreateRouteTable {
+    vpc_id: String,
+    route_table_name: String,
+    #[arg(max_items = tag::TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+/// A reply that shows one table.
+#[derive(IntoDoc)]
+pub(crate) struct Made {
+    route_table: TableReply,
+}
+
+/// Makes a route table that no subnet uses yet.
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateRouteTable) -> Result<Made, Fault> {
+    let (vpc, tags) = (id::read(&asked.vpc_id)?, tag::tags_of(asked.tags)?);
+    let command = Create { vpc, name: asked.route_table_name, description: String::new(), tags };
+    let table = cx.cloud.run(&cx.caller, command, cx.options()).await?;
+    Ok(Made { route_table: reply(&view_of(cx, table.id).await?) })
+}
+
+async fn view_of(cx: &Cx<'_>, table: RouteTableId) -> Result<RouteTableView, Fault> {
+    let mut listed = cx.cloud.list::<RouteTableView>(&cx.caller, Query { ids: vec![table], ..Query::default() }).await?;
+    listed.rows.pop().ok_or_else(|| Error::not_found(Noun::RouteTable, table).into())
+}
+
+/// `DeleteRouteTable`.
+#[derive(FromArg)]
+pub(crate) struct DeleteRouteTable {
+    route_table_id: String,
+}
+
+/// Deletes a route table that nothing uses.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteRouteTable) -> Result<(), Fault> {
+    Ok(cx.cloud.run(&cx.caller, Delete { table: id::read(&asked.route_table_id)? }, cx.options()).await?)
+}
+
+/// A route of a call.
+#[derive(FromArg)]
+struct RouteArg {
+    destination_cidr_block: Option<String>,
+    gateway_type: Option<String>,
+    gateway_id: Option<String>,
+    route_id: Option<u64>,
+    route_item_id: Option<String>,
+    #[arg(default)]
+    route_description: String,
+}
+
+/// `CreateRoutes` and `DeleteRoutes`.
+#[derive(FromArg)]
+pub(crate) struct Routes {
+    route_table_id: String,
+    #[arg(max_items = ROUTES_PER_CALL)]
+    routes: Vec<RouteArg>,
+}
+
+/// What of a route is not served.
+pub(crate) const ROUTE_ABSENT: &[&str] = &[
+    "Routes.CdcId",
+    "Routes.CreatedTime",
+    "Routes.DestinationIpv6CidrBlock",
+    "Routes.Enabled",
+    "Routes.PublishedToVbc",
+    "Routes.RouteTableId",
+    "Routes.RouteType",
+];
+
+/// Makes routes: all of them or none.
+pub(crate) async fn create_routes(cx: &Cx<'_>, asked: Routes) -> Result<Tables, Fault> {
+    let table: RouteTableId = id::read(&asked.route_table_id)?;
+    let vpc = view_of(cx, table).await?.vpc.id;
+    let mut commands = Vec::new();
+    for route in some(&asked.routes)? {
+        if !route.route_description.is_empty() {
+            return Err(Fault::unsupported("A description of a route"));
+        }
+        let target = target(cx, vpc, route).await?;
+        commands.push(ChangeRoute { table, destination: destination(route)?, change: RouteChange::Create(target) });
+    }
+    cx.cloud.run(&cx.caller, Many(commands), cx.options()).await?;
+    Ok(Tables { total_count: 1, route_table_set: vec![reply(&view_of(cx, table).await?)] })
+}
+
+/// The routes that were deleted.
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Deleted {
+    route_set: Vec<RouteReply>,
+}
+
+/// Deletes routes: all of them or none.
+pub(crate) async fn delete_routes(cx: &Cx<'_>, asked: Routes) -> Result<Deleted, Fault> {
+    let table: RouteTableId = id::read(&asked.route_table_id)?;
+    let before = view_of(cx, table).await?;
+    let destinations = some(&asked.routes)?.iter().map(destination).collect::<Result<Vec<_>, Fault>>()?;
+    let delete = |destination: &Ipv4Net| ChangeRoute { table, destination: *destination, change: RouteChange::Delete };
+    cx.cloud.run(&cx.caller, Many(destinations.iter().map(delete).collect()), cx.options()).await?;
+    let gone = before.table.routes.iter().filter(|route| destinations.contains(&route.destination));
+    Ok(Deleted { route_set: gone.map(|route| route_reply(&before, route)).collect() })
+}
+
+fn some(routes: &[RouteArg]) -> Result<&[RouteArg], Fault> {
+    if routes.is_empty() { Err(Fault::missing("Routes")) } else { Ok(routes) }
+}
+
+fn destination(route: &RouteArg) -> Result<Ipv4Net, Fault> {
+    let no_range = || Fault::from(Error::invalid("DestinationCidrBlock", "is no IPv4 range"));
+    match (&route.destination_cidr_block, &route.route_item_id, route.route_id) {
+        (Some(text), _, _) => text.parse().map_err(|_| no_range()),
+        (None, Some(item), _) => {
+            let digits = item.strip_prefix(ITEM).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+            digits.and_then(numbered).ok_or_else(|| Fault::not_found(Noun::Route, item))
+        }
+        (None, None, Some(id)) => numbered(id).ok_or_else(|| Fault::not_found(Noun::Route, &id.to_string())),
+        (None, None, None) => Err(Fault::missing("DestinationCidrBlock")),
+    }
+}
+
+/// What a route leads to. An instance is named by a private address of its.
+async fn target(cx: &Cx<'_>, vpc: VpcId, route: &RouteArg) -> Result<RouteTarget, Fault> {
+    let kind = route.gateway_type.as_deref().ok_or_else(|| Fault::missing("GatewayType"))?;
+    let gateway = route.gateway_id.as_deref().ok_or_else(|| Fault::missing("GatewayId"))?;
+    match kind {
+        "NORMAL_CVM" | "CVM" => {
+            let by = |field, value: String| Filter { field, values: vec![value] };
+            let filters = vec![by(Field::Vpc, vpc.to_string()), by(Field::PrivateIp, crate::filter::literal(gateway))];
+            let listed = cx.cloud.list_interfaces(&cx.caller, Query { ids: vec![], filters, ..Query::default() }).await?;
+            let interface: Option<&Interface> = listed.rows.first().map(|view| &view.interface);
+            let interface = interface.ok_or_else(|| Fault::invalid("GatewayId", "no instance of the VPC has this address"))?;
+            Ok(RouteTarget::Interface { interface: interface.id })
+        }
+        other => Err(Fault::unsupported(format!("A route to a gateway of the type {}", tag::head(other)))),
+    }
+}
+
+/// `ReplaceRouteTableAssociation`.
+#[derive(FromArg)]
+pub(crate) struct ReplaceRouteTableAssociation {
+    route_table_id: String,
+    subnet_id: String,
+}
+
+/// Has a subnet use this table in place of the one that it uses.
+pub(crate) async fn replace(cx: &Cx<'_>, asked: ReplaceRouteTableAssociation) -> Result<(), Fault> {
+    let subnet: SubnetId = id::read(&asked.subnet_id)?;
+    let command = AssociateRouteTable { table: id::read(&asked.route_table_id)?, subnet, replaces: true };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_destination_reads_back() {
+        for text in ["0.0.0.0/0", "192.0.2.0/24", "255.255.255.255/32"] {
+            let range: Ipv4Net = text.parse().unwrap();
+            assert_eq!(numbered(number(range)), Some(range));
+        }
+        assert_eq!((numbered(33), numbered(u64::MAX)), (None, None));
+    }
+}
