@@ -46,20 +46,38 @@ def address(ec2, id):
 
 
 @pytest.fixture(scope="module")
-def of_ec2(cloud, ec2, key, group, shell, until):
-    """Launched through EC2; cloud-init has finished."""
+def launched(cloud, ec2, key, group):
+    """One instance through each cloud's API, so that both boot at the same time: EC2's launch, and the id of ECS's."""
     disk = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 6}}]
     asked = {"KeyName": "debian", "UserData": SCRIPT, "SecurityGroupIds": [group], "BlockDeviceMappings": disk}
     made = ec2.run_instances(ImageId=cloud.image("debian-12"), InstanceType="t3.small", MinCount=1, MaxCount=1, **asked)
-    instance = made["Instances"][0]
+    tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
+    asked = {
+        "ImageId": cloud.image("debian-12"),
+        "InstanceType": tenant_type(tenant),
+        "SecurityGroupId": group,
+        "HostName": "stock",
+        "Password": PASSWORD,
+        "UserData": base64.b64encode(SCRIPT.encode()).decode(),
+        "InternetMaxBandwidthOut": 10,
+    }
+    (other,) = tenant.call("RunInstances", **asked)["InstanceIdSets"]["InstanceIdSet"]
+    yield made["Instances"][0], other
+    for id in (made["Instances"][0]["InstanceId"], other):
+        ended(ec2, id)
+
+
+@pytest.fixture(scope="module")
+def of_ec2(ec2, key, launched, shell, until):
+    """Launched through EC2; cloud-init has finished."""
+    instance = launched[0]
     ip = address(ec2, instance["InstanceId"])
 
     def ask(command):
         return shell(ip, key, command, user="debian", within=BOOT)
 
     until(lambda: ask("cat /run/cloud-init/result.json 2>/dev/null").stdout, BOOT, "the end of cloud-init")
-    yield instance, ask
-    ended(ec2, instance["InstanceId"])
+    return instance, ask
 
 
 def test_a_stock_guest_finds_everything_through_ec2s_data_source(of_ec2):
@@ -73,19 +91,9 @@ def test_a_stock_guest_finds_everything_through_ec2s_data_source(of_ec2):
 
 
 @pytest.fixture(scope="module")
-def of_ecs(cloud, ec2, group, tmp_path_factory, until):
+def of_ecs(ec2, launched, tmp_path_factory, until):
     """Launched through ECS with a password; cloud-init has finished."""
-    tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
-    asked = {
-        "ImageId": cloud.image("debian-12"),
-        "InstanceType": tenant_type(tenant),
-        "SecurityGroupId": group,
-        "HostName": "stock",
-        "Password": PASSWORD,
-        "UserData": base64.b64encode(SCRIPT.encode()).decode(),
-        "InternetMaxBandwidthOut": 10,
-    }
-    (id,) = tenant.call("RunInstances", **asked)["InstanceIdSets"]["InstanceIdSet"]
+    id = launched[1]
     ip = address(ec2, id)
     script = tmp_path_factory.mktemp("ask") / "askpass"
     script.write_text(f"#!/bin/sh\necho '{PASSWORD}'\n")
@@ -102,8 +110,7 @@ def of_ecs(cloud, ec2, group, tmp_path_factory, until):
         return until(attempt, BOOT, f"a login to {ip} by password")
 
     until(lambda: ask("cat /run/cloud-init/result.json 2>/dev/null").stdout, BOOT, "the end of cloud-init")
-    yield id, ask
-    ended(ec2, id)
+    return id, ask
 
 
 def tenant_type(tenant):

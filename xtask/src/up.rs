@@ -90,10 +90,19 @@ fn images(options: &Options) -> Result<PathBuf> {
 
 /// Returns the release binary, wherever cargo was told to put it.
 pub fn binary() -> Result<PathBuf> {
+    built("release")
+}
+
+/// Returns the binary that tests run, with the checks of a debug build.
+pub fn debug_binary() -> Result<PathBuf> {
+    built("debug")
+}
+
+fn built(profile: &str) -> Result<PathBuf> {
     let metadata = run::output(&mut run::cargo(&["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     let target = metadata["target_directory"].as_str().context("cargo metadata names no target folder")?;
-    Ok(Path::new(target).join("release/pileus"))
+    Ok(Path::new(target).join(profile).join("pileus"))
 }
 
 fn command(binary: &Path, subcommand: &str, state: &Path) -> Command {
