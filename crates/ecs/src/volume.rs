@@ -102,7 +102,9 @@ impl Category {
                 Some(PerformanceLevel::Three) => VolumeKind::Level3,
             },
         };
-        if speed.level.is_some() && self != Category::CloudEssd {
+        // Clients send the usual level for every category.
+        let is_usual = matches!(speed.level, None | Some(PerformanceLevel::One));
+        if !is_usual && self != Category::CloudEssd {
             return Err(model::Error::invalid("PerformanceLevel", "only cloud_essd has performance levels").into());
         }
         if self != Category::CloudAuto && speed.provisioned_iops.is_some_and(|iops| iops > 0) {

@@ -175,10 +175,10 @@ async fn a_volume_grows_attached_or_not_and_tells_when_it_has() {
     let all = GrowVolume { volume: id, size: Some(Gib(16_000)), kind: None, provisioned: Provisioned::default() };
     for _ in 0..5 {
         let other = world.cloud.run(&root, create("sim-1a", 16_000), Options::default()).await;
-        assert!(other.is_ok() || matches!(other, Err(Error::NoCapacity { .. })), "{other:?}");
+        assert!(other.is_ok() || matches!(other, Err(Error::NoDiskRoom { .. })), "{other:?}");
     }
     let full = world.cloud.run(&root, all, Options::default()).await;
-    assert!(matches!(full, Err(Error::NoCapacity { .. })), "{full:?}");
+    assert!(matches!(full, Err(Error::NoDiskRoom { .. })), "{full:?}");
 }
 
 #[tokio::test]
