@@ -480,7 +480,7 @@ impl DescribeDisks {
             Some(AnyCategory::CloudEssdEntry) => drop(filters.push(Field::Kind, words(&["entry"]))),
             Some(AnyCategory::CloudEssd) => drop(filters.push(Field::Kind, words(ESSD_KINDS))),
             Some(AnyCategory::LocalSsdPro | AnyCategory::LocalHddPro | AnyCategory::Ephemeral | AnyCategory::EphemeralSsd) => {
-                drop(filters.nothing())
+                filters.nothing();
             }
         }
         match self.disk_type {

@@ -120,6 +120,9 @@ impl Line {
     }
 }
 
+/// The least and the most that may be bought.
+type Range = (u32, u32);
+
 /// Where the figures of a kind come from.
 #[derive(Debug, Clone, Copy)]
 enum Rule {
@@ -232,7 +235,7 @@ impl VolumeKind {
     }
 
     /// What may be bought at this size: accesses, and MiB in a second with that many.
-    fn ranges(self, size: Gib, asked: Provisioned) -> (Option<(u32, u32)>, Option<(u32, u32)>) {
+    fn ranges(self, size: Gib, asked: Provisioned) -> (Option<Range>, Option<Range>) {
         match self.rule() {
             Rule::Fixed { .. } | Rule::Spinning { .. } | Rule::Credits | Rule::Sized { .. } => (None, None),
             Rule::BothBought => {
@@ -294,7 +297,7 @@ impl VolumeKind {
     }
 }
 
-fn within(name: &'static str, asked: Option<u32>, range: Option<(u32, u32)>) -> Result<(), Error> {
+fn within(name: &'static str, asked: Option<u32>, range: Option<Range>) -> Result<(), Error> {
     match (asked, range) {
         (None, _) => Ok(()),
         (Some(0), None) => Ok(()),

@@ -88,7 +88,7 @@ async fn bad_input_is_refused_with_ec2s_codes() {
         (&format!("Action=DeleteVolume&VolumeId={volume}"), 400, "InvalidVolume.NotFound"),
         (&format!("Action=ModifyVolume&VolumeId={volume}&Size=2"), 400, "InvalidVolume.NotFound"),
         (&format!("Action=ModifyVolume&VolumeId={volume}"), 400, "InvalidParameterCombination"),
-        (&format!("Action=ModifyVolume&VolumeId={volume}&Throughput=500"), 400, "UnsupportedOperation"),
+        (&format!("Action=ModifyVolume&VolumeId={volume}&Throughput=500"), 400, "InvalidVolume.NotFound"),
         (&format!("Action=DescribeVolumesModifications&VolumeId.1={volume}"), 400, "InvalidVolume.NotFound"),
         (
             &format!("{run}&BlockDeviceMapping.1.DeviceName=/dev/xvda&BlockDeviceMapping.1.Ebs.VolumeSize=20000"),

@@ -100,7 +100,7 @@ impl Run {
         let root = self.world.root().await;
         match self.world.cloud.run(&root, launch(self.world.image, 1, max), Options::default()).await {
             Ok(launched) => self.known.extend(launched.instances),
-            Err(Error::QuotaExceeded { .. } | Error::NoCapacity { .. }) => {}
+            Err(Error::QuotaExceeded { .. } | Error::NoCapacity { .. } | Error::NoDiskRoom { .. }) => {}
             Err(other) => panic!("a launch was refused with {other:?}"),
         }
     }
@@ -120,7 +120,7 @@ impl Run {
             _ => cloud.run(&root, TerminateInstances { ids, only_stopped: false }, options).await,
         };
         match answer {
-            Ok(_) | Err(Error::IncorrectState { .. } | Error::NoCapacity { .. } | Error::NotFound { .. }) => {}
+            Ok(_) | Err(Error::IncorrectState { .. } | Error::NoCapacity { .. } | Error::NoDiskRoom { .. } | Error::NotFound { .. }) => {}
             Err(other) => panic!("a wish was refused with {other:?}"),
         }
     }
