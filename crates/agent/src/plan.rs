@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hostspec::{GuestMetadata, HostSpec, Power, Reset, SnapshotJob, SnapshotPart, VmNic, VmSpec, VolumeGoal, VolumeSpec};
-use model::{HostId, InstanceId, InterfaceId, SnapshotId, VolumeId};
+use model::{DiskLimits, HostId, InstanceId, InterfaceId, SnapshotId, VolumeId};
 
 /// What is on the host now, as far as the planner must know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,6 +57,8 @@ pub struct SeenVm {
     pub leaving: Vec<(VolumeId, bool)>,
     /// Interfaces whose tap its process has open.
     pub nics: Vec<InterfaceId>,
+    /// What its guest is held to at its disks, where it is held to anything.
+    pub limits: Vec<(VolumeId, DiskLimits)>,
 }
 
 /// What the process of a machine does.
@@ -173,6 +175,15 @@ pub enum Change {
         /// The volume.
         volume: VolumeId,
     },
+    /// Holds the guest of a running machine to other figures at a disk.
+    ThrottleDisk {
+        /// The machine.
+        vm: InstanceId,
+        /// The volume.
+        volume: VolumeId,
+        /// The figures.
+        limits: DiskLimits,
+    },
     /// Asks the guest of a running machine to release a disk.
     DetachDisk {
         /// The machine.
@@ -246,6 +257,7 @@ impl Change {
             | Change::PrepareVm { vm }
             | Change::GrowDisk { vm, .. }
             | Change::AttachDisk { vm, .. }
+            | Change::ThrottleDisk { vm, .. }
             | Change::DetachDisk { vm, .. }
             | Change::PlugNic { vm, .. }
             | Change::UnplugNic { vm, .. }
@@ -347,6 +359,7 @@ fn plan_vm(vm: &VmSpec, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) 
         holds: vec![],
         leaving: vec![],
         nics: vec![],
+        limits: vec![],
     };
     let state = seen.vms.get(&vm.id).unwrap_or(&absent);
     match vm.power {
@@ -374,7 +387,10 @@ fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec
         }
         Phase::ShutDown if asked_again => start(vm, false, volumes, seen),
         Phase::Running if asked_again => Some(reset),
-        Phase::Running => unplug(vm, state).or_else(|| change_disks(vm, state, volumes, seen)).or_else(|| plug(vm, state, seen)),
+        Phase::Running => unplug(vm, state)
+            .or_else(|| change_disks(vm, state, volumes, seen))
+            .or_else(|| throttle(vm, state, seen))
+            .or_else(|| plug(vm, state, seen)),
         Phase::Resetting { boot, how } => {
             let harder = how == Reset::Soft && vm.reset == Reset::Hard;
             (vm.boot > boot && harder).then_some(reset)
@@ -408,6 +424,14 @@ fn change_disks(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &Volum
     let is_ready = |volume: &VolumeId| volumes.get(volume).is_some_and(|spec| spec.goal != VolumeGoal::Deleted && volume_ready(spec, seen));
     let missing = vm.disks.iter().skip(1).map(|disk| disk.volume).find(|volume| is_free(volume) && is_ready(volume));
     missing.filter(|_| state.retry_at_ms <= seen.now_ms).map(|volume| Change::AttachDisk { vm: vm.id, volume })
+}
+
+/// One disk at a time, of those that the machine has.
+fn throttle(vm: &VmSpec, state: &SeenVm, seen: &Seen) -> Option<Change> {
+    let held_to = |volume: VolumeId| state.limits.iter().find(|(known, _)| *known == volume).map(|(_, limits)| *limits).unwrap_or_default();
+    let other = vm.disks.iter().find(|disk| state.holds.contains(&disk.volume) && held_to(disk.volume) != disk.limits);
+    let other = other.filter(|_| state.retry_at_ms <= seen.now_ms);
+    other.map(|disk| Change::ThrottleDisk { vm: vm.id, volume: disk.volume, limits: disk.limits })
 }
 
 /// An interface that goes is cut off at once, whatever else there is to do: another machine may wait for it.

@@ -25,7 +25,7 @@ pub(crate) fn vm(n: u64, power: Power, boot: u64) -> VmSpec {
         vcpus: 1,
         memory: Mib(64),
         firmware: Firmware { uuid: String::new(), manufacturer: String::new(), product: String::new() },
-        disks: vec![DiskSpec { volume: volume_id(n), serial: "vol".into() }],
+        disks: vec![DiskSpec { volume: volume_id(n), serial: "vol".into(), limits: model::DiskLimits::default() }],
         seized: vec![],
         nics: vec![VmNic { id: InterfaceId::from_u64(n), mac: MacAddr::local(n), mtu: 1500, index: 0, group_names: vec![] }],
         metadata: metadata(),
@@ -109,7 +109,10 @@ fn one_vm(power: Power, boot: u64, phase: Phase, seen_boot: u64) -> (HostSpec, S
     apply_network(&spec, &mut seen);
     seen.volumes.insert(volume_id(1), SeenVolume { generation: 1, size_bytes: 10 << 20 });
     let nics = if phase == Phase::Running { vec![nic_id(1)] } else { vec![] };
-    seen.vms.insert(vm_id(1), SeenVm { phase, boot: seen_boot, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![], nics });
+    seen.vms.insert(
+        vm_id(1),
+        SeenVm { phase, boot: seen_boot, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![], nics, limits: vec![] },
+    );
     (spec, seen)
 }
 
@@ -226,12 +229,34 @@ fn a_volume_only_grows() {
     assert_eq!(plan(&spec, &seen), [Change::GrowVolume { volume, generation: 1, size_bytes }]);
     seen.vms.insert(
         vm_id(1),
-        SeenVm { phase: Phase::Running, boot: 1, retry_at_ms: 0, tried: 0, holds: vec![volume], leaving: vec![], nics: vec![nic_id(1)] },
+        SeenVm {
+            phase: Phase::Running,
+            boot: 1,
+            retry_at_ms: 0,
+            tried: 0,
+            holds: vec![volume],
+            leaving: vec![],
+            nics: vec![nic_id(1)],
+            limits: vec![],
+        },
     );
     spec.vms[0].power = Power::On;
     assert_eq!(plan(&spec, &seen), [Change::GrowDisk { vm: vm_id(1), volume, size_bytes }]);
     spec.vms[0].power = OFF;
     assert_eq!(plan(&spec, &seen), [Change::StopVm { vm: vm_id(1), grace_seconds: 30 }], "one wish at a time");
+}
+
+#[test]
+fn a_running_machine_is_held_to_the_figures_of_its_disks_and_let_go_when_there_are_none() {
+    let (mut spec, mut seen) = running_beside_a_volume();
+    let limits = model::DiskLimits { iops: 100, ..model::DiskLimits::default() };
+    spec.vms[0].disks[0].limits = limits;
+    let throttle = |limits| Change::ThrottleDisk { vm: vm_id(1), volume: volume_id(1), limits };
+    assert_eq!(plan(&spec, &seen), [throttle(limits)]);
+    carry_out(&spec, &mut seen, throttle(limits));
+    assert_eq!(plan(&spec, &seen), []);
+    spec.vms[0].disks[0].limits = model::DiskLimits::default();
+    assert_eq!(plan(&spec, &seen), [throttle(model::DiskLimits::default())]);
 }
 
 /// A running machine with its disk, and a second volume that is ready.
@@ -245,7 +270,7 @@ fn running_beside_a_volume() -> (HostSpec, Seen) {
 }
 
 fn list(spec: &mut HostSpec, n: u64) {
-    spec.vms[0].disks.push(DiskSpec { volume: volume_id(n), serial: "vol".into() });
+    spec.vms[0].disks.push(DiskSpec { volume: volume_id(n), serial: "vol".into(), limits: model::DiskLimits::default() });
 }
 
 #[test]
@@ -358,6 +383,11 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
             assert!(!seen.vms.values().any(|other| other.holds.contains(&volume)), "{volume} has two writers");
             seen.vms.get_mut(&vm).unwrap().holds.push(volume);
         }
+        Change::ThrottleDisk { vm, volume, limits } => {
+            let held_to = &mut seen.vms.get_mut(&vm).unwrap().limits;
+            held_to.retain(|(known, _)| *known != volume);
+            held_to.push((volume, limits));
+        }
         Change::DetachDisk { vm, volume, .. } => seen.vms.get_mut(&vm).unwrap().holds.retain(|held| *held != volume),
         Change::PlugNic { vm, nic } => {
             assert!(!seen.vms.values().any(|other| other.nics.contains(&nic)), "{nic} has two machines");
@@ -385,7 +415,10 @@ fn carry_out(spec: &HostSpec, seen: &mut Seen, change: Change) {
 
 fn set(seen: &mut Seen, vm: InstanceId, phase: Phase, boot: Option<u64>, holds: Vec<VolumeId>) {
     let old = seen.vms.get(&vm).map_or(0, |v| v.boot);
-    seen.vms.insert(vm, SeenVm { phase, boot: boot.unwrap_or(old), retry_at_ms: 0, tried: 0, holds, leaving: vec![], nics: vec![] });
+    seen.vms.insert(
+        vm,
+        SeenVm { phase, boot: boot.unwrap_or(old), retry_at_ms: 0, tried: 0, holds, leaving: vec![], nics: vec![], limits: vec![] },
+    );
 }
 
 /// What has a dependency of three steps (network and disk, start, growth or reset) is quiet after so many rounds; a machine changes one
@@ -408,7 +441,7 @@ fn a_document() -> impl Strategy<Value = HostSpec> {
         let mut vms: Vec<VmSpec> = vms.into_iter().map(|(n, (power, boot))| vm(n, power, boot)).collect();
         for (n, (whose, generation, goal)) in further {
             if let Some(vm) = vms.iter_mut().find(|vm| vm.id == vm_id(whose)) {
-                vm.disks.push(DiskSpec { volume: volume_id(n), serial: "vol".into() });
+                vm.disks.push(DiskSpec { volume: volume_id(n), serial: "vol".into(), limits: model::DiskLimits::default() });
             }
             volumes.insert(n, (generation, goal));
         }
@@ -429,7 +462,8 @@ fn a_host() -> impl Strategy<Value = Seen> {
         let mut seen = Seen::default();
         for (n, (phase, boot)) in vms {
             let holds = if phase == Phase::Running { vec![volume_id(n)] } else { vec![] };
-            seen.vms.insert(vm_id(n), SeenVm { phase, boot, retry_at_ms: 0, tried: 0, holds, leaving: vec![], nics: vec![] });
+            seen.vms
+                .insert(vm_id(n), SeenVm { phase, boot, retry_at_ms: 0, tried: 0, holds, leaving: vec![], nics: vec![], limits: vec![] });
         }
         for (n, whose) in held {
             if let Some(vm) = seen.vms.get_mut(&vm_id(whose)).filter(|vm| vm.phase == Phase::Running) {

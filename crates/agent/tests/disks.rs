@@ -20,7 +20,7 @@ impl Cloud {
     }
 
     fn list(&mut self, vm: InstanceId, volume: VolumeId) {
-        self.vm(vm).disks.push(DiskSpec { volume, serial: volume.to_string().replace('-', "") });
+        self.vm(vm).disks.push(DiskSpec { volume, serial: volume.to_string().replace('-', ""), limits: model::DiskLimits::default() });
     }
 
     fn strike(&mut self, vm: InstanceId, volume: VolumeId) {

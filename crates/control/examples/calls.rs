@@ -161,6 +161,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         running: true,
         root_size: None,
         root_kind: model::VolumeKind::default(),
+        root_provisioned: model::Provisioned::default(),
         root_deleted: true,
         volumes: vec![],
         attributes: Attributes::default(),

@@ -620,10 +620,12 @@ fn image_spec(image: &Image) -> ImageSpec {
 
 /// The disks of an instance: its system disk, and the others in the order in which they were attached.
 fn disks(instance: &Instance, mut volumes: Vec<Volume>) -> Vec<DiskSpec> {
+    let root = volumes.iter().find(|volume| volume.id == instance.root_volume).map(Volume::limits);
     volumes.retain(|volume| volume.id != instance.root_volume && volume.is_wanted_by_machine());
     volumes.sort_by_key(|volume| (volume.attached_at, volume.id));
-    let ids = std::iter::once(instance.root_volume).chain(volumes.into_iter().map(|volume| volume.id));
-    ids.map(|volume| DiskSpec { volume, serial: disk_serial(volume) }).collect()
+    let further = volumes.iter().map(|volume| (volume.id, volume.limits()));
+    let all = std::iter::once((instance.root_volume, root.unwrap_or_default())).chain(further);
+    all.map(|(volume, limits)| DiskSpec { volume, serial: disk_serial(volume), limits }).collect()
 }
 
 /// The serial number of a disk as EC2's guests see it: `vol` and 17 digits, which is the 20 bytes that virtio-blk has.

@@ -299,6 +299,7 @@ fn disk(volume: &Volume, snapshot: &Snapshot) -> ImageDisk {
         snapshot: Some(snapshot.id),
         size: volume.size,
         kind: volume.kind,
+        provisioned: volume.provisioned,
         delete_on_termination: volume.delete_on_termination,
     }
 }
@@ -431,6 +432,7 @@ pub(crate) fn disks_of_launch(tx: &Tx<'_>, account: AccountId, image: &Image, as
 
 fn launch_disk(asked: NewVolume, start: Option<Snapshot>) -> Result<LaunchDisk, Failure> {
     let size = crate::volume::size_over(asked.size, start.as_ref())?;
+    asked.kind.check(size, asked.provisioned)?;
     start.as_ref().map(Snapshot::contents).transpose()?;
     Ok(LaunchDisk { asked, size, start })
 }

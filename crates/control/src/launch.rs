@@ -11,9 +11,9 @@ use std::net::Ipv4Addr;
 
 use model::{
     Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, Instance, InstanceId, InstanceType, Interface,
-    LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup,
-    SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname,
-    check_name, check_size,
+    LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, Provisioned, ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS,
+    SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags,
+    check_hostname, check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -80,6 +80,9 @@ pub struct RunInstances {
     pub root_size: Option<Gib>,
     /// What the system disk is sold as.
     pub root_kind: VolumeKind,
+    /// What is bought on top for it.
+    #[serde(skip_serializing_if = "Provisioned::is_none")]
+    pub root_provisioned: Provisioned,
     /// Whether the system disk goes with the instance.
     pub root_deleted: bool,
     /// Further volumes of each instance.
@@ -200,6 +203,7 @@ impl RunInstances {
             hostnames: settings.hostname.into_iter().collect(),
             root_size: settings.root.size,
             root_kind: settings.root.kind.unwrap_or_default(),
+            root_provisioned: settings.root.provisioned,
             root_deleted: settings.root.deleted.unwrap_or(true),
             volumes: settings.volumes,
             role: settings.role,
@@ -272,6 +276,7 @@ impl RunInstances {
             role: None,
         };
         let root_size = self.root_size(&image)?;
+        self.root_kind.check(root_size, self.root_provisioned)?;
         let volumes = disks_of_launch(tx, account, &image, &self.volumes)?;
         let disk = Gib(volumes.iter().fold(root_size.0, |sum, volume| sum.saturating_add(volume.size.0)));
         Ok(Plan { image, kind, subnets, groups, guest, root_size, volumes, disk, reservation: ReservationId::from_u64(cx.new_id()) })
@@ -425,7 +430,8 @@ impl RunInstances {
 
     /// The system disk and the further volumes of an instance. They are attached from the beginning: the machine is made with them.
     fn insert_volumes(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, subnet: &Subnet, owner: &Owner) -> Result<VolumeId, Failure> {
-        let new = New { zone: &subnet.zone, size: plan.root_size, kind: self.root_kind, name: "", description: "" };
+        let (size, kind, provisioned) = (plan.root_size, self.root_kind, self.root_provisioned);
+        let new = New { zone: &subnet.zone, size, kind, provisioned, name: "", description: "" };
         let mut root = self.volume(cx, &new, owner);
         root.image = Some(plan.image.id);
         root.manifest = Some(plan.image.manifest.clone());
@@ -436,7 +442,8 @@ impl RunInstances {
         let root_id = root.id;
         let mut held = vec![root];
         for LaunchDisk { asked, size, start } in &plan.volumes {
-            let new = New { zone: &subnet.zone, size: *size, kind: asked.kind, name: &asked.name, description: &asked.description };
+            let NewVolume { kind, provisioned, name, description, .. } = asked;
+            let new = New { zone: &subnet.zone, size: *size, kind: *kind, provisioned: *provisioned, name, description };
             let mut volume = self.volume(cx, &new, owner);
             start.as_ref().map_or(Ok(()), |snapshot| start_as(&mut volume, snapshot))?;
             volume.device = device_for(asked.device.as_deref(), &held, owner.instance)?;

@@ -10,9 +10,9 @@
 
 use model::{
     AccountId, Attach, Attachment, CREATE_DEADLINE_MS, Catalogue, Error, Event, EventId, Gib, Host, HostId, HostState, Instance,
-    InstanceId, Machine, Millis, Noun, Phase, QuotaName, SeenState, Snapshot, SnapshotId, Tags, VOLUMES_PER_INSTANCE_MAX, Volume,
-    VolumeEffect, VolumeFacts, VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags, check_device, check_name, check_size,
-    free_device,
+    InstanceId, Machine, Millis, Noun, Phase, Provisioned, QuotaName, SeenState, Snapshot, SnapshotId, Sold, Tags,
+    VOLUMES_PER_INSTANCE_MAX, Volume, VolumeEffect, VolumeFacts, VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags,
+    check_device, check_name, check_size, free_device,
 };
 use serde::Serialize;
 use store::{StoreError, Tx};
@@ -40,6 +40,8 @@ pub struct CreateVolume {
     pub size: Option<Gib>,
     /// What it is sold as.
     pub kind: VolumeKind,
+    /// What is bought on top.
+    pub provisioned: Provisioned,
     /// Display name.
     pub name: String,
     /// Description.
@@ -92,6 +94,8 @@ pub struct GrowVolume {
     pub size: Option<Gib>,
     /// What it is sold as.
     pub kind: Option<VolumeKind>,
+    /// What is bought on top; what is `None` of it stays while the kind does.
+    pub provisioned: Provisioned,
 }
 
 /// Changes what is said of volumes; all of them or none. What is `None` stays.
@@ -128,6 +132,7 @@ impl Command for CreateVolume {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Volume, Failure> {
         let snapshot = self.snapshot.map(|id| snapshot_usable(tx, cx.caller.account(), id)).transpose()?;
         let size = size_over(self.size, snapshot.as_ref())?;
+        self.kind.check(size, self.provisioned)?;
         check_name("DiskName", &self.name)?;
         check_description(&self.description)?;
         let mut tags = Tags::new();
@@ -138,7 +143,8 @@ impl Command for CreateVolume {
         check_quota(tx, cx.caller.account(), 1)?;
         let host = host_with_room(tx, cx, &self.zone, size)?;
         let asked = tx.host_touch(host)?;
-        let new = New { zone: &self.zone, size, kind: self.kind, name: &self.name, description: &self.description };
+        let (kind, provisioned) = (self.kind, self.provisioned);
+        let new = New { zone: &self.zone, size, kind, provisioned, name: &self.name, description: &self.description };
         let mut volume = Volume { tags, ..new.row(cx, host, asked) };
         if let Some(snapshot) = &snapshot {
             start_as(&mut volume, snapshot)?;
@@ -247,12 +253,18 @@ impl Command for GrowVolume {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Volume, Failure> {
         let mut volume = volume_of(tx, cx.caller.account(), self.volume)?;
-        let before = volume.size;
-        volume.grow(self.size.unwrap_or(before), self.kind.unwrap_or(volume.kind), cx.now)?;
+        let (before, limits) = (volume.size, volume.limits());
+        let kind = self.kind.unwrap_or(volume.kind);
+        let provisioned = self.provisioned.over(volume.provisioned, kind == volume.kind);
+        volume.grow(Sold { size: self.size.unwrap_or(before), kind, provisioned }, cx.now)?;
         let more = u64::from(volume.size.0 - before.0);
         if more > 0 {
             check_disk_room(tx, cx, volume.host, more)?;
             volume.asked = tx.host_touch(volume.host)?;
+        }
+        // Its machine's disk is held to other figures.
+        if let Some(instance) = volume.instance.filter(|_| volume.limits() != limits) {
+            touch_machine(tx, &mut volume, instance)?;
         }
         tx.update(&volume)?;
         Ok(volume)
@@ -316,6 +328,7 @@ pub(crate) struct New<'a> {
     pub zone: &'a str,
     pub size: Gib,
     pub kind: VolumeKind,
+    pub provisioned: Provisioned,
     pub name: &'a str,
     pub description: &'a str,
 }
@@ -330,6 +343,7 @@ impl New<'_> {
             name: self.name.to_owned(),
             description: self.description.to_owned(),
             kind: self.kind,
+            provisioned: self.provisioned,
             size: self.size,
             image: None,
             snapshot: None,
@@ -424,7 +438,7 @@ fn host_with_room(tx: &Tx<'_>, cx: &Cx<'_>, zone: &str, size: Gib) -> Result<Hos
             return Ok(host.id);
         }
     }
-    Err(Error::NoCapacity { wanted: format!("a volume of {} GiB in {zone}", size.0), reason: "no disk has room".to_owned() }.into())
+    Err(Error::NoDiskRoom { wanted: format!("a volume of {} GiB in {zone}", size.0), reason: "no disk has room".to_owned() }.into())
 }
 
 fn has_disk_room(tx: &Tx<'_>, cx: &Cx<'_>, host: &Host, more: u64) -> Result<bool, StoreError> {
@@ -439,7 +453,7 @@ fn check_disk_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, more: u64) -> Result<
         return Ok(());
     }
     let reason = "the disk that keeps the volume is full".to_owned();
-    Err(Error::NoCapacity { wanted: format!("{more} GiB"), reason }.into())
+    Err(Error::NoDiskRoom { wanted: format!("{more} GiB"), reason }.into())
 }
 
 /// Puts a volume on the host of an instance.

@@ -143,7 +143,7 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DescribeKeyPairs => key_pair::describe, key_pair::DescribeKeyPairs, Works, &[];
     Cvm "cvm:" DeleteKeyPairs => key_pair::delete, key_pair::DeleteKeyPairs, Works, &[];
     Cvm "cvm:" RunInstances => instance::run, instance::RunInstances,
-        Partly("kinds of disks differ in name only; one key pair; no password is made up; a password has three kinds of characters"),
+        Partly("one key pair; no password is made up; a password has three kinds of characters"),
         instance::LAUNCH_ABSENT;
     Cvm "cvm:" CreateLaunchTemplate => launch_template::create, launch_template::CreateLaunchTemplate, Works, launch_template::ABSENT;
     Cvm "cvm:" CreateLaunchTemplateVersion => launch_template::create_version, launch_template::CreateLaunchTemplateVersion, Works,
@@ -210,14 +210,15 @@ static SERVED: &[Action] = served! {
         Partly("in the order of their making only; no filters by the instance's name and address"),
         &["Order", "OrderField"];
     Cbs "cbs:" CreateDisks => volume::create, volume::CreateDisks,
-        Partly("charged by the hour; every type is served as one"),
+        Partly("charged by the hour; CLOUD_BSSD is as fast as CLOUD_SSD"),
         volume::CREATE_ABSENT;
     Cbs "cbs:" AttachDisks => volume::attach, volume::AttachDisks, Works, &["AttachMode"];
     Cbs "cbs:" DetachDisks => volume::detach, volume::DetachDisks, Works, &[];
     Cbs "cbs:" TerminateDisks => volume::terminate, volume::TerminateDisks, Works, &["DeleteSnapshot"];
     Cbs "cbs:" ResizeDisk => volume::resize, volume::ResizeDisk, Works, &[];
     Cbs "cbs:" ModifyDiskAttributes => volume::modify, volume::ModifyDiskAttributes, Works,
-        &["BurstPerformanceOperation", "DiskType", "Portable"];
+        &["BurstPerformanceOperation", "Portable"];
+    Cbs "cbs:" ModifyDiskExtraPerformance => volume::modify_extra, volume::ModifyDiskExtraPerformance, Works, &[];
     Cbs "cbs:" CreateSnapshot => snapshot::create, snapshot::CreateSnapshot, Works, &["Deadline", "DiskBackupId", "DiskUsage", "LocalSnap"];
     Cbs "cbs:" DescribeSnapshots => snapshot::describe, snapshot::DescribeSnapshots,
         Partly("in the order of their making only; not by zone"), &["Order", "OrderField"];

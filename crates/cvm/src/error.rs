@@ -127,6 +127,7 @@ impl From<Error> for Fault {
             Error::TooManyVolumes { .. } => Fault::new("LimitExceeded.InstanceAttachedDisk", sentence(&error)),
             Error::LimitReached { .. } => Fault::new("LimitExceeded", sentence(&error)),
             Error::NoCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
+            Error::NoDiskRoom { .. } => Fault::new("ResourceInsufficient", sentence(&error)),
             Error::NoFreeAddress { noun: Noun::Subnet, .. } => {
                 Fault::new("FailedOperation.NoAvailableIpAddressCountInSubnet", sentence(&error))
             }

@@ -1,7 +1,7 @@
 //! Disks.
 
 use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, Many, ModifyVolumes, Options, Query};
-use model::{Attachment, Gib, InstanceId, Volume, VolumeId, VolumeKind, VolumePhase};
+use model::{Attachment, Gib, InstanceId, Provisioned, Volume, VolumeId, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -10,7 +10,7 @@ use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, tag, time};
 
-/// Kinds of disks, of which none promises more than this cloud's own.
+/// Kinds of disks.
 #[derive(Clone, Copy, FromArg)]
 pub(crate) enum DiskType {
     #[arg(name = "CLOUD_BASIC")]
@@ -18,11 +18,13 @@ pub(crate) enum DiskType {
     #[arg(name = "CLOUD_PREMIUM")]
     Premium,
     #[arg(name = "CLOUD_BSSD")]
-    BalancedSsd,
+    GeneralSsd,
     #[arg(name = "CLOUD_SSD")]
     Ssd,
     #[arg(name = "CLOUD_HSSD")]
     EnhancedSsd,
+    #[arg(name = "CLOUD_TSSD")]
+    ExtremeSsd,
 }
 
 impl DiskType {
@@ -30,19 +32,28 @@ impl DiskType {
     pub(crate) const fn kind(self) -> VolumeKind {
         match self {
             DiskType::Basic => VolumeKind::Magnetic,
-            DiskType::Premium => VolumeKind::Efficient,
-            DiskType::BalancedSsd | DiskType::Ssd => VolumeKind::Balanced,
-            DiskType::EnhancedSsd => VolumeKind::Fast,
+            DiskType::Premium => VolumeKind::Premium,
+            DiskType::GeneralSsd => VolumeKind::General,
+            DiskType::Ssd => VolumeKind::Second,
+            DiskType::EnhancedSsd => VolumeKind::Enhanced,
+            DiskType::ExtremeSsd => VolumeKind::Extreme,
         }
     }
 }
 
-/// CBS's words for kinds of volumes.
-const KINDS: [(VolumeKind, &str); 4] = [
-    (VolumeKind::Magnetic, "CLOUD_BASIC"),
-    (VolumeKind::Efficient, "CLOUD_PREMIUM"),
-    (VolumeKind::Balanced, "CLOUD_SSD"),
-    (VolumeKind::Fast, "CLOUD_HSSD"),
+/// Extra throughput as it is kept; 0 is none.
+pub(crate) fn extra(throughput: Option<u32>) -> Provisioned {
+    Provisioned { throughput: throughput.filter(|mib| *mib > 0), ..Provisioned::default() }
+}
+
+/// CBS's words for kinds of volumes, with the kinds that each is shown for: its own, and what comes nearest of other clouds'.
+const KINDS: [(&str, &[VolumeKind]); 6] = [
+    ("CLOUD_BASIC", &[VolumeKind::Magnetic, VolumeKind::Cold, VolumeKind::Streaming]),
+    ("CLOUD_PREMIUM", &[VolumeKind::Premium, VolumeKind::Efficient]),
+    ("CLOUD_BSSD", &[VolumeKind::General, VolumeKind::Entry]),
+    ("CLOUD_SSD", &[VolumeKind::Second, VolumeKind::Solid, VolumeKind::Balanced]),
+    ("CLOUD_HSSD", &[VolumeKind::Enhanced, VolumeKind::Fast, VolumeKind::Level0, VolumeKind::Level1, VolumeKind::Auto]),
+    ("CLOUD_TSSD", &[VolumeKind::Extreme, VolumeKind::Level2, VolumeKind::Level3, VolumeKind::Provisioned, VolumeKind::ProvisionedPlus]),
 ];
 
 /// CBS's word for what a disk is sold as.
@@ -50,9 +61,14 @@ pub(crate) fn disk_type(volume: &Volume) -> &'static str {
     kind_word(volume.kind)
 }
 
+/// Whether throughput that was bought for a kind is extra throughput in CBS's sense.
+const fn is_own(kind: VolumeKind) -> bool {
+    matches!(kind, VolumeKind::Enhanced | VolumeKind::Extreme)
+}
+
 /// The same for a kind.
 pub(crate) fn kind_word(wanted: VolumeKind) -> &'static str {
-    KINDS.iter().find(|(kind, _)| *kind == wanted).map_or("", |(_, word)| word)
+    KINDS.iter().find(|(_, kinds)| kinds.contains(&wanted)).map_or("", |(word, _)| word)
 }
 
 /// `DescribeDisks`.
@@ -185,8 +201,8 @@ fn words(state: &str) -> Vec<String> {
 }
 
 fn kinds(word: &str) -> Vec<String> {
-    let same = KINDS.iter().filter(|(_, known)| *known == word || *known == "CLOUD_SSD" && word == "CLOUD_BSSD");
-    same.map(|(kind, _)| kind.word().to_owned()).collect()
+    let same = KINDS.iter().filter(|(known, _)| *known == word).flat_map(|(_, kinds)| kinds.iter());
+    same.map(|kind| kind.word().to_owned()).collect()
 }
 
 /// Whether a disk of a usage is the system disk of its instance, in the control plane's words.
@@ -245,7 +261,7 @@ fn reply(volume: &Volume) -> DiskReply {
         encrypt: false,
         backup_disk: false,
         burst_performance: false,
-        throughput_performance: 0,
+        throughput_performance: volume.provisioned.throughput.filter(|_| is_own(volume.kind)).unwrap_or(0),
         snapshot_ability: true,
         snapshot_count: 0,
         snapshot_size: 0,
@@ -280,6 +296,7 @@ pub(crate) struct CreateDisks {
     disk_type: DiskType,
     disk_size: Option<u32>,
     snapshot_id: Option<String>,
+    throughput_performance: Option<u32>,
     #[arg(default)]
     disk_name: String,
     #[arg(default = 1, range = 1..=DISKS_PER_CALL)]
@@ -301,7 +318,6 @@ pub(crate) const CREATE_ABSENT: &[&str] = &[
     "EncryptType",
     "KmsKeyId",
     "Shareable",
-    "ThroughputPerformance",
 ];
 
 /// Most disks of one call; a quota of CBS's that it documents with this value.
@@ -330,6 +346,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, F
         snapshot: asked.snapshot_id.filter(|id| !id.is_empty()).map(|id| id::read(&id)).transpose()?,
         size: asked.disk_size.map(Gib),
         kind: asked.disk_type.kind(),
+        provisioned: extra(asked.throughput_performance),
         name: asked.disk_name,
         description: String::new(),
         tags: tag::tags_of(asked.tags)?,
@@ -395,7 +412,8 @@ pub(crate) struct ResizeDisk {
 
 /// Grows a disk, whether or not it is attached.
 pub(crate) async fn resize(cx: &Cx<'_>, asked: ResizeDisk) -> Result<(), Fault> {
-    let command = GrowVolume { volume: id::read(&asked.disk_id)?, size: Some(Gib(asked.disk_size)), kind: None };
+    let (volume, size) = (id::read(&asked.disk_id)?, Some(Gib(asked.disk_size)));
+    let command = GrowVolume { volume, size, kind: None, provisioned: Provisioned::default() };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }
 
@@ -405,11 +423,34 @@ pub(crate) struct ModifyDiskAttributes {
     #[arg(max_items = DISKS_PER_CALL as usize)]
     disk_ids: Vec<String>,
     disk_name: Option<String>,
+    disk_type: Option<DiskType>,
     delete_with_instance: Option<bool>,
 }
 
-/// Changes what is said of disks.
+/// `ModifyDiskExtraPerformance`.
+#[derive(FromArg)]
+pub(crate) struct ModifyDiskExtraPerformance {
+    disk_id: String,
+    throughput_performance: u32,
+}
+
+/// Buys throughput beyond what the size gives, while the disk is in use.
+pub(crate) async fn modify_extra(cx: &Cx<'_>, asked: ModifyDiskExtraPerformance) -> Result<(), Fault> {
+    let provisioned = Provisioned { throughput: Some(asked.throughput_performance), ..Provisioned::default() };
+    let command = GrowVolume { volume: id::read(&asked.disk_id)?, size: None, kind: None, provisioned };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
+}
+
+/// Changes what is said of disks, or what they are sold as, which CBS takes only by itself.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyDiskAttributes) -> Result<(), Fault> {
+    if let Some(disk_type) = asked.disk_type {
+        if asked.disk_name.is_some() || asked.delete_with_instance.is_some() {
+            return Err(model::Error::InvalidCombination { reason: "DiskType is changed by itself".to_owned() }.into());
+        }
+        let change = |volume| GrowVolume { volume, size: None, kind: Some(disk_type.kind()), provisioned: Provisioned::default() };
+        let commands = id::read_some("DiskIds", &asked.disk_ids)?.into_iter().map(change).collect();
+        return Ok(cx.cloud.run(&cx.caller, Many(commands), cx.options()).await.map(drop)?);
+    }
     let (ids, name) = (id::read_some("DiskIds", &asked.disk_ids)?, asked.disk_name);
     let command = ModifyVolumes { ids, name, description: None, delete_on_termination: asked.delete_with_instance };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)

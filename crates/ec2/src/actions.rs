@@ -134,7 +134,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeInstanceTypes => instance_type::describe_types, instance_type::DescribeInstanceTypes, Works, &[];
     Ec2 "ec2:" DescribeInstanceTypeOfferings => instance_type::describe_offerings, instance_type::DescribeInstanceTypeOfferings, Works, &[];
     Ec2 "ec2:" RunInstances => run_instances::run_instances, run_instances::RunInstances,
-        Partly("one network interface; volume types differ in name only"), run_instances::ABSENT;
+        Partly("no encrypted volumes"), run_instances::ABSENT;
     Ec2 "ec2:" CreateLaunchTemplate => launch_template::create, launch_template::CreateLaunchTemplate, Works, launch_template::ABSENT;
     Ec2 "ec2:" CreateLaunchTemplateVersion => launch_template::create_version, launch_template::CreateLaunchTemplateVersion, Works,
         launch_template::ABSENT;
@@ -173,12 +173,12 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteKeyPair => key_pair::delete, key_pair::DeleteKeyPair, Works, &[];
     Ec2 "ec2:" DescribeVolumes => volume::describe_volumes, volume::DescribeVolumes, Works, &[];
     Ec2 "ec2:" CreateVolume => volume::create, volume::CreateVolume,
-        Partly("empty volumes; types differ in name only, none promises a speed"), volume::CREATE_ABSENT;
+        Partly("neither encrypted nor of several instances"), volume::CREATE_ABSENT;
     Ec2 "ec2:" AttachVolume => volume::attach, volume::AttachVolume,
         Partly("the guest names a disk itself and knows it by its serial number"), &["EbsCardIndex"];
     Ec2 "ec2:" DetachVolume => volume::detach, volume::DetachVolume, Partly("not the system disk"), &[];
     Ec2 "ec2:" ModifyVolume => volume::modify, volume::ModifyVolume,
-        Partly("size and type; no speed, and no six hours to wait between two changes"), volume::MODIFY_ABSENT;
+        Partly("no six hours to wait between two changes"), &[];
     Ec2 "ec2:" DescribeVolumesModifications => volume::describe_modifications, volume::DescribeVolumesModifications, Works,
         &["IncludeManagedResources"];
     Ec2 "ec2:" DeleteVolume => volume::delete, volume::DeleteVolume, Works, &[];

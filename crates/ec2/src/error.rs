@@ -245,6 +245,7 @@ fn cloud(error: &Error) -> Wording {
         Error::LimitReached { name: "VolumeId", .. } => say("ConcurrentSnapshotLimitExceeded", message),
         Error::LimitReached { .. } => say("ResourceLimitExceeded", message),
         Error::NoCapacity { .. } => say_with(500, "InsufficientInstanceCapacity", message),
+        Error::NoDiskRoom { .. } => say_with(500, "InsufficientVolumeCapacity", message),
         Error::ZoneMismatch { noun: Noun::Volume, .. } => say("InvalidVolume.ZoneMismatch", message),
         Error::ZoneMismatch { .. } => say("InvalidParameterCombination", message),
         Error::TooManyVolumes { .. } => say("AttachmentLimitExceeded", message),

@@ -85,6 +85,8 @@ struct Ebs {
     snapshot_id: Option<String>,
     volume_size: u32,
     volume_type: &'static str,
+    iops: Option<u32>,
+    throughput: Option<u32>,
     delete_on_termination: bool,
     encrypted: bool,
 }
@@ -169,6 +171,8 @@ fn devices(image: &Image) -> Vec<Device> {
         snapshot_id: image.snapshot.map(shown),
         volume_size: smallest_disk(image),
         volume_type: TYPE,
+        iops: None,
+        throughput: None,
         delete_on_termination: true,
         encrypted: false,
     };
@@ -178,6 +182,8 @@ fn devices(image: &Image) -> Vec<Device> {
             snapshot_id: disk.snapshot.map(shown),
             volume_size: disk.size.0,
             volume_type: type_word(disk.kind),
+            iops: disk.provisioned.iops,
+            throughput: disk.provisioned.throughput,
             delete_on_termination: disk.delete_on_termination,
             encrypted: false,
         },

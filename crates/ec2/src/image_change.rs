@@ -1,14 +1,14 @@
 //! Images of tenants: made of instances and of snapshots, copied, taken back.
 
 use control::{CopyImage as Copy, CreateImage as Create, DeregisterImage as Deregister, RegisterImage as Register};
-use model::{Architecture, Error, Gib, ImageDisk, Noun, VolumeKind, check_device};
+use model::{Architecture, Error, Gib, ImageDisk, Noun, check_device};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
 use crate::instance::volumes_at;
 use crate::tag::{self, TagSpecification};
-use crate::volume::{ROOT_DEVICE, VolumeType};
+use crate::volume::{ROOT_DEVICE, VolumeType, bought};
 
 /// A disk of an image as it is asked for.
 #[derive(FromArg)]
@@ -23,6 +23,8 @@ struct Ebs {
     snapshot_id: Option<String>,
     volume_size: Option<u32>,
     volume_type: Option<VolumeType>,
+    iops: Option<u32>,
+    throughput: Option<u32>,
     delete_on_termination: Option<bool>,
     encrypted: Option<bool>,
 }
@@ -35,11 +37,14 @@ impl BlockDevice {
         if ebs.encrypted == Some(true) {
             return Err(unsupported("An encrypted volume"));
         }
+        let (kind, provisioned) = (ebs.volume_type.unwrap_or(VolumeType::Gp3), bought(ebs.iops, ebs.throughput));
+        kind.check(provisioned)?;
         Ok(ImageDisk {
             device: self.device_name.clone(),
             snapshot: self.snapshot()?,
             size: ebs.volume_size.map(Gib).or(size).ok_or(Error::MissingParameter { name: "BlockDeviceMapping.Ebs.VolumeSize" })?,
-            kind: ebs.volume_type.map_or(Ok(VolumeKind::default()), VolumeType::kind)?,
+            kind: kind.kind(),
+            provisioned,
             delete_on_termination: ebs.delete_on_termination.unwrap_or(true),
         })
     }

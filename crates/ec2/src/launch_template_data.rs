@@ -54,7 +54,9 @@ struct Device {
 #[reply(rename = "camelCase")]
 struct Ebs {
     delete_on_termination: Option<bool>,
+    iops: Option<u32>,
     snapshot_id: Option<String>,
+    throughput: Option<u32>,
     volume_size: Option<u32>,
     volume_type: Option<&'static str>,
 }
@@ -162,7 +164,9 @@ fn root(root: &RootSettings) -> Option<Device> {
     }
     let ebs = Ebs {
         delete_on_termination: root.deleted,
+        iops: root.provisioned.iops,
         snapshot_id: None,
+        throughput: root.provisioned.throughput,
         volume_size: root.size.map(|size| size.0),
         volume_type: root.kind.map(type_word),
     };
@@ -176,7 +180,9 @@ fn device((at, volume): (usize, &NewVolume)) -> Device {
         device_name: volume.device.clone().unwrap_or_else(|| format!("/dev/sd{letter}")),
         ebs: (!volume.left_out).then(|| Ebs {
             delete_on_termination: Some(volume.delete_on_termination),
+            iops: volume.provisioned.iops,
             snapshot_id: volume.snapshot.map(|id| id.to_string()),
+            throughput: volume.provisioned.throughput,
             volume_size: volume.size.map(|size| size.0),
             volume_type: Some(type_word(volume.kind)),
         }),
@@ -241,6 +247,7 @@ fn like(view: InstanceView) -> LaunchSettings {
         root: root.as_ref().map_or(RootSettings::default(), |root| RootSettings {
             size: Some(root.size),
             kind: Some(root.kind),
+            provisioned: root.provisioned,
             deleted: Some(root.delete_on_termination),
         }),
         volumes: others
@@ -248,6 +255,7 @@ fn like(view: InstanceView) -> LaunchSettings {
             .map(|volume| NewVolume {
                 size: Some(volume.size),
                 kind: volume.kind,
+                provisioned: volume.provisioned,
                 device: Some(volume.device),
                 delete_on_termination: volume.delete_on_termination,
                 ..NewVolume::default()

@@ -18,7 +18,7 @@ use crate::launch_template::{self, TemplateSpecification};
 use crate::metadata_options::AskedMetadata;
 use crate::region::zone_with_id;
 use crate::tag::{self, TagSpecification};
-use crate::volume::{ROOT_DEVICE, VolumeType};
+use crate::volume::{ROOT_DEVICE, VolumeType, bought};
 
 /// Longest user data in bytes, before base64 (EC2 user guide: "limited to 16 KB, in raw form").
 const USER_DATA_MAX: usize = 16 * 1024;
@@ -74,10 +74,8 @@ pub(crate) const ABSENT: &[&str] = &[
     "BlockDeviceMapping.Ebs.AvailabilityZone",
     "BlockDeviceMapping.Ebs.AvailabilityZoneId",
     "BlockDeviceMapping.Ebs.EbsCardIndex",
-    "BlockDeviceMapping.Ebs.Iops",
     "BlockDeviceMapping.Ebs.KmsKeyId",
     "BlockDeviceMapping.Ebs.OutpostArn",
-    "BlockDeviceMapping.Ebs.Throughput",
     "BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "BlockDeviceMapping.VirtualName",
     "CapacityReservationSpecification",
@@ -149,6 +147,8 @@ struct Ebs {
     snapshot_id: Option<String>,
     volume_size: Option<u32>,
     volume_type: Option<VolumeType>,
+    iops: Option<u32>,
+    throughput: Option<u32>,
     delete_on_termination: Option<bool>,
     encrypted: Option<bool>,
 }
@@ -277,17 +277,22 @@ fn disks(devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refu
         if ebs.encrypted == Some(true) {
             return Err(unsupported("An encrypted volume"));
         }
-        let (size, kind) = (ebs.volume_size.map(Gib), ebs.volume_type.map(VolumeType::kind).transpose()?);
+        let (size, kind, provisioned) = (ebs.volume_size.map(Gib), ebs.volume_type, bought(ebs.iops, ebs.throughput));
+        kind.unwrap_or(VolumeType::Gp3).check(provisioned)?;
+        let kind = kind.map(VolumeType::kind);
         let snapshot = ebs.snapshot_id.as_deref().filter(|id| !id.is_empty()).map(|id| tag::id(Noun::Snapshot, id)).transpose()?;
         if name == ROOT_DEVICE {
             if snapshot.is_some() {
                 return Err(unsupported("Another snapshot of the system disk than the image's"));
             }
-            root = RootSettings { size, kind, deleted: ebs.delete_on_termination };
+            if matches!(ebs.volume_type, Some(VolumeType::St1 | VolumeType::Sc1)) {
+                return Err(Error::invalid("VolumeType", "st1 and sc1 volumes can not be used as boot volumes").into());
+            }
+            root = RootSettings { size, kind, provisioned, deleted: ebs.delete_on_termination };
             continue;
         }
         let (kind, deleted) = (kind.unwrap_or_default(), ebs.delete_on_termination.unwrap_or(true));
-        volumes.push(NewVolume { size, snapshot, kind, delete_on_termination: deleted, ..empty(name) });
+        volumes.push(NewVolume { size, snapshot, kind, provisioned, delete_on_termination: deleted, ..empty(name) });
     }
     Ok((root, volumes))
 }

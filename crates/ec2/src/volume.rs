@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use control::{AttachVolume as Attach, CreateVolume as Create, DeleteVolume as Delete, DetachVolume as Detach, GrowVolume as Grow, Query};
 use jiff::Timestamp;
-use model::{Gib, Growth, HostId, Noun, Volume, VolumeKind, VolumePhase};
+use model::{DiskLimits, Gib, Growth, HostId, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -33,30 +33,87 @@ pub(crate) enum VolumeType {
 }
 
 impl VolumeType {
-    /// The kind of volume. Types that promise a figure of their own are refused; general-purpose ones are what the pool gives.
-    pub fn kind(self) -> Result<VolumeKind, Refusal> {
+    /// The kind of volume.
+    pub const fn kind(self) -> VolumeKind {
         match self {
-            VolumeType::Standard => Ok(VolumeKind::Magnetic),
-            VolumeType::Gp2 => Ok(VolumeKind::Balanced),
-            VolumeType::Gp3 => Ok(VolumeKind::Fast),
-            VolumeType::Io1 | VolumeType::Io2 | VolumeType::Sc1 | VolumeType::St1 => {
-                Err(unsupported(format!("The volume type {}", format!("{self:?}").to_lowercase())))
+            VolumeType::Standard => VolumeKind::Magnetic,
+            VolumeType::Io1 => VolumeKind::Provisioned,
+            VolumeType::Io2 => VolumeKind::ProvisionedPlus,
+            VolumeType::Gp2 => VolumeKind::Balanced,
+            VolumeType::Gp3 => VolumeKind::Fast,
+            VolumeType::Sc1 => VolumeKind::Cold,
+            VolumeType::St1 => VolumeKind::Streaming,
+        }
+    }
+
+    /// Refuses what is not asked for as EC2 wants it: an `io1` and an `io2` need to be told their speed, others have none to choose.
+    pub fn check(self, bought: Provisioned) -> Result<(), Refusal> {
+        let word = type_word(self.kind());
+        match self {
+            VolumeType::Io1 | VolumeType::Io2 if bought.iops.is_none() => Err(model::Error::MissingParameter { name: "Iops" }.into()),
+            VolumeType::Io1 | VolumeType::Io2 | VolumeType::Gp3 => check_bought(self.kind(), bought),
+            VolumeType::Standard | VolumeType::Gp2 | VolumeType::Sc1 | VolumeType::St1 if bought.is_none() => Ok(()),
+            VolumeType::Standard | VolumeType::Gp2 | VolumeType::Sc1 | VolumeType::St1 => {
+                Err(combination(format!("The parameters iops and throughput are not supported for {word} volumes")))
             }
         }
     }
 }
 
-/// EC2's word for a kind of volume.
+/// Refuses figures that a kind does not let one choose.
+fn check_bought(kind: VolumeKind, bought: Provisioned) -> Result<(), Refusal> {
+    let wrong =
+        [("iops", bought.iops.is_some() && !kind.sells_iops()), ("throughput", bought.throughput.is_some() && !kind.sells_throughput())];
+    match wrong.iter().find(|(_, wrong)| *wrong) {
+        Some((name, _)) => Err(combination(format!("The parameter {name} is not supported for {} volumes", type_word(kind)))),
+        None => Ok(()),
+    }
+}
+
+/// What is bought on top, in EC2's words.
+pub(crate) const fn bought(iops: Option<u32>, throughput: Option<u32>) -> Provisioned {
+    Provisioned { iops, throughput, burst: None }
+}
+
+/// EC2's word for a kind of volume: what comes nearest for those that other clouds sell.
 pub(crate) const fn type_word(kind: VolumeKind) -> &'static str {
     match kind {
         VolumeKind::Magnetic => "standard",
-        VolumeKind::Efficient | VolumeKind::Balanced => "gp2",
-        VolumeKind::Fast => "gp3",
+        VolumeKind::Cold => "sc1",
+        VolumeKind::Streaming => "st1",
+        VolumeKind::Efficient
+        | VolumeKind::Premium
+        | VolumeKind::Entry
+        | VolumeKind::Balanced
+        | VolumeKind::Solid
+        | VolumeKind::General
+        | VolumeKind::Second => "gp2",
+        VolumeKind::Fast | VolumeKind::Level0 | VolumeKind::Level1 | VolumeKind::Auto | VolumeKind::Enhanced => "gp3",
+        VolumeKind::Level2 | VolumeKind::Provisioned => "io1",
+        VolumeKind::Level3 | VolumeKind::Extreme | VolumeKind::ProvisionedPlus => "io2",
+    }
+}
+
+/// The accesses and the MiB in a second that EC2 tells of a volume of a type: both of a `gp3`, accesses of `gp2`, `io1` and `io2`.
+pub(crate) fn figures(kind: VolumeKind, limits: DiskLimits) -> (Option<u64>, Option<u64>) {
+    let mib = limits.bytes >> 20;
+    match type_word(kind) {
+        "gp3" => (Some(limits.iops), Some(mib)),
+        "gp2" | "io1" | "io2" => (Some(limits.iops), None),
+        _ => (None, None),
     }
 }
 
 /// The same for filters.
-pub(crate) const TYPES: &[(&str, &[&str])] = &[("standard", &["magnetic"]), ("gp2", &["efficient", "balanced"]), ("gp3", &["fast"])];
+pub(crate) const TYPES: &[(&str, &[&str])] = &[
+    ("standard", &["magnetic"]),
+    ("sc1", &["cold"]),
+    ("st1", &["streaming"]),
+    ("gp2", &["efficient", "premium", "entry", "balanced", "solid", "general", "second"]),
+    ("gp3", &["fast", "level0", "level1", "auto", "enhanced"]),
+    ("io1", &["level2", "provisioned"]),
+    ("io2", &["level3", "extreme", "provisioned_plus"]),
+];
 
 /// The parameters of `CreateVolume`.
 #[derive(FromArg)]
@@ -66,6 +123,8 @@ pub(crate) struct CreateVolume {
     size: Option<u32>,
     snapshot_id: Option<String>,
     volume_type: Option<VolumeType>,
+    iops: Option<u32>,
+    throughput: Option<u32>,
     #[arg(default)]
     encrypted: bool,
     #[arg(default)]
@@ -76,8 +135,7 @@ pub(crate) struct CreateVolume {
 }
 
 /// What EC2 can make of a volume and this cloud cannot yet.
-pub(crate) const CREATE_ABSENT: &[&str] =
-    &["Iops", "KmsKeyId", "Operator", "OutpostArn", "SourceVolumeId", "Throughput", "VolumeInitializationRate"];
+pub(crate) const CREATE_ABSENT: &[&str] = &["KmsKeyId", "Operator", "OutpostArn", "SourceVolumeId", "VolumeInitializationRate"];
 
 /// Makes a volume, empty or of a snapshot.
 pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Refusal> {
@@ -93,11 +151,14 @@ pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Re
         (name, by_id) => name.or(by_id).ok_or(model::Error::MissingParameter { name: "AvailabilityZone" })?,
     };
     let tags = tag::specified(&asked.tags, "volume", &["volume"])?;
+    let (kind, provisioned) = (asked.volume_type.unwrap_or(VolumeType::Gp2), bought(asked.iops, asked.throughput));
+    kind.check(provisioned)?;
     let command = Create {
         zone,
         snapshot: asked.snapshot_id.filter(|id| !id.is_empty()).map(|id| tag::id(Noun::Snapshot, &id)).transpose()?,
         size: asked.size.map(Gib),
-        kind: asked.volume_type.map_or(Ok(VolumeKind::Balanced), VolumeType::kind)?,
+        kind: kind.kind(),
+        provisioned,
         name: String::new(),
         description: String::new(),
         tags,
@@ -172,12 +233,11 @@ pub(crate) struct ModifyVolume {
     volume_id: String,
     size: Option<u32>,
     volume_type: Option<VolumeType>,
+    iops: Option<u32>,
+    throughput: Option<u32>,
     #[arg(default)]
     multi_attach_enabled: bool,
 }
-
-/// What EC2 can change of a volume and this cloud cannot yet.
-pub(crate) const MODIFY_ABSENT: &[&str] = &["Iops", "Throughput"];
 
 /// The reply of `ModifyVolume`.
 #[derive(IntoDoc)]
@@ -193,9 +253,13 @@ struct Modification {
     modification_state: &'static str,
     target_size: u32,
     target_volume_type: &'static str,
+    target_iops: Option<u64>,
+    target_throughput: Option<u64>,
     target_multi_attach_enabled: bool,
     original_size: u32,
     original_volume_type: &'static str,
+    original_iops: Option<u64>,
+    original_throughput: Option<u64>,
     original_multi_attach_enabled: bool,
     progress: u32,
     start_time: Timestamp,
@@ -207,21 +271,26 @@ pub(crate) async fn modify(cx: Cx, asked: ModifyVolume) -> Result<Modified, Refu
     if asked.multi_attach_enabled {
         return Err(unsupported("A volume that is attached to several instances"));
     }
-    if asked.size.is_none() && asked.volume_type.is_none() {
-        return Err(combination("ModifyVolume needs a size or a type to change"));
+    let provisioned = bought(asked.iops, asked.throughput);
+    if asked.size.is_none() && asked.volume_type.is_none() && provisioned.is_none() {
+        return Err(combination("ModifyVolume needs a size, a type, iops or throughput to change"));
     }
-    let command = Grow {
-        volume: tag::id(Noun::Volume, &asked.volume_id)?,
-        size: asked.size.map(Gib),
-        kind: asked.volume_type.map(VolumeType::kind).transpose()?,
-    };
+    let kind = asked.volume_type.map(VolumeType::kind);
+    kind.map_or(Ok(()), |kind| check_bought(kind, provisioned))?;
+    let command = Grow { volume: tag::id(Noun::Volume, &asked.volume_id)?, size: asked.size.map(Gib), kind, provisioned };
     let volume = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
     let growth = volume.growth.ok_or(Refusal::Cloud(model::Error::Internal))?;
     Ok(Modified { volume_modification: modification(&volume, growth) })
 }
 
 fn modification(volume: &Volume, growth: Growth) -> Modification {
+    let (target_iops, target_throughput) = figures(volume.kind, volume.limits());
+    let (original_iops, original_throughput) = figures(growth.kind, growth.kind.limits(growth.from, growth.provisioned));
     Modification {
+        target_iops,
+        target_throughput,
+        original_iops,
+        original_throughput,
         volume_id: volume.id.to_string(),
         modification_state: modification_state(growth),
         target_size: volume.size.0,
@@ -260,8 +329,16 @@ pub(crate) struct Modifications {
 }
 
 /// Filters that modifications have, beside those of volumes.
-const MODIFICATION_FILTERS: &[&str] =
-    &["modification-state", "original-size", "original-volume-type", "target-size", "target-volume-type", "volume-id"];
+const MODIFICATION_FILTERS: &[&str] = &[
+    "modification-state",
+    "original-iops",
+    "original-size",
+    "original-volume-type",
+    "target-iops",
+    "target-size",
+    "target-volume-type",
+    "volume-id",
+];
 
 /// Lists the latest modification of each volume that has one.
 pub(crate) async fn describe_modifications(cx: Cx, asked: DescribeVolumesModifications) -> Result<Modifications, Refusal> {
@@ -278,6 +355,8 @@ impl Modification {
     fn values(&self, filter: &str) -> Option<Vec<String>> {
         Some(vec![match filter {
             "modification-state" => self.modification_state.to_owned(),
+            "original-iops" => self.original_iops.map(|iops| iops.to_string()).unwrap_or_default(),
+            "target-iops" => self.target_iops.map(|iops| iops.to_string()).unwrap_or_default(),
             "original-size" => self.original_size.to_string(),
             "original-volume-type" => self.original_volume_type.to_owned(),
             "target-size" => self.target_size.to_string(),
@@ -321,6 +400,8 @@ pub(crate) struct VolumeItem {
     #[reply(skip_empty)]
     tag_set: Vec<TagItem>,
     volume_type: &'static str,
+    iops: Option<u64>,
+    throughput: Option<u64>,
     encrypted: bool,
     multi_attach_enabled: bool,
 }
@@ -369,7 +450,10 @@ pub(crate) async fn describe_volumes(cx: Cx, asked: DescribeVolumes) -> Result<V
 }
 
 fn volume_item(cx: &Cx, volume: &Volume) -> VolumeItem {
+    let (iops, throughput) = figures(volume.kind, volume.limits());
     VolumeItem {
+        iops,
+        throughput,
         volume_id: volume.id.to_string(),
         size: volume.size.0,
         snapshot_id: volume.snapshot.map(|id| id.to_string()).unwrap_or_default(),

@@ -232,6 +232,7 @@ static ACTIONS: &[Action] = &[
     works!("DetachDisk", ECS, volume::detach, volume::DetachDisk),
     works!("DeleteDisk", ECS, volume::delete, volume::DeleteDisk),
     works!("ResizeDisk", ECS, volume::resize, volume::ResizeDisk),
+    works!("ModifyDiskSpec", ECS, volume::modify_spec, volume::ModifyDiskSpec),
     works!("ModifyDiskAttribute", ECS, volume::modify, volume::ModifyDiskAttribute),
     not_yet!("ReInitDisk", ECS),
     works!("ResetDisk", ECS, snapshot::reset, snapshot::ResetDisk),

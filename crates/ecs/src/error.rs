@@ -153,7 +153,7 @@ impl From<Error> for Fault {
             Error::LimitReached { name: "NetworkInterface", .. } => Fault::new(403, "EniPerInstanceLimitExceeded", sentence(&error)),
             Error::LimitReached { name: "PrivateIpAddress", .. } => Fault::new(403, "InvalidOperation.Ipv4CountExceeded", sentence(&error)),
             Error::LimitReached { .. } => Fault::new(409, "LimitExceeded", sentence(&error)),
-            Error::NoCapacity { wanted, reason } => {
+            Error::NoCapacity { wanted, reason } | Error::NoDiskRoom { wanted, reason } => {
                 Fault::new(403, "OperationDenied.NoStock", format!("The requested resource is sold out: no room for {wanted}; {reason}."))
             }
             Error::NoFreeAddress { noun: Noun::Subnet, .. } => Fault::new(400, "InvalidVSwitchId.IpNotEnough", sentence(&error)),

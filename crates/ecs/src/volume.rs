@@ -2,7 +2,7 @@
 
 use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Query};
 use jiff::Timestamp;
-use model::{Attachment as Attached, Gib, Noun, Volume, VolumeKind, VolumePhase};
+use model::{Attachment as Attached, Gib, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc, Json, JsonList};
 
 use crate::Cx;
@@ -23,29 +23,27 @@ pub(crate) enum Category {
     CloudEssdEntry,
 }
 
-impl Category {
-    /// The kind of volume. The newest categories, which promise figures of their own, are served as `cloud_essd` is.
-    pub(crate) const fn kind(self) -> VolumeKind {
-        match self {
-            Category::Cloud => VolumeKind::Magnetic,
-            Category::CloudEfficiency => VolumeKind::Efficient,
-            Category::CloudSsd => VolumeKind::Balanced,
-            Category::CloudEssd | Category::CloudAuto | Category::CloudEssdEntry => VolumeKind::Fast,
-        }
-    }
-}
-
-/// ECS's word for a kind of volume.
+/// ECS's word for a kind of volume: what comes nearest for those that other clouds sell.
 pub(crate) const fn category_word(kind: VolumeKind) -> &'static str {
     match kind {
-        VolumeKind::Magnetic => "cloud",
-        VolumeKind::Efficient => "cloud_efficiency",
-        VolumeKind::Balanced => "cloud_ssd",
-        VolumeKind::Fast => "cloud_essd",
+        VolumeKind::Magnetic | VolumeKind::Cold | VolumeKind::Streaming => "cloud",
+        VolumeKind::Efficient | VolumeKind::Premium => "cloud_efficiency",
+        VolumeKind::Entry => "cloud_essd_entry",
+        VolumeKind::Balanced | VolumeKind::Solid | VolumeKind::General | VolumeKind::Second => "cloud_ssd",
+        VolumeKind::Auto => "cloud_auto",
+        VolumeKind::Fast
+        | VolumeKind::Level0
+        | VolumeKind::Level1
+        | VolumeKind::Level2
+        | VolumeKind::Level3
+        | VolumeKind::Enhanced
+        | VolumeKind::Extreme
+        | VolumeKind::Provisioned
+        | VolumeKind::ProvisionedPlus => "cloud_essd",
     }
 }
 
-/// Classes of `cloud_essd`. The upper ones promise figures of their own.
+/// Classes of `cloud_essd`.
 #[derive(Clone, Copy, PartialEq, Eq, FromArg)]
 pub(crate) enum PerformanceLevel {
     #[arg(name = "PL0")]
@@ -58,13 +56,62 @@ pub(crate) enum PerformanceLevel {
     Three,
 }
 
-impl PerformanceLevel {
-    /// Refuses what the pool does not keep.
-    pub(crate) fn check(self) -> Result<(), Fault> {
-        match self {
-            PerformanceLevel::Zero | PerformanceLevel::One => Ok(()),
-            PerformanceLevel::Two | PerformanceLevel::Three => Err(Fault::unsupported_parameter("A performance level above PL1")),
+/// ECS's word for the class of a kind that is shown as `cloud_essd`; empty for others.
+const fn level_word(kind: VolumeKind) -> &'static str {
+    match kind {
+        VolumeKind::Level0 => "PL0",
+        VolumeKind::Level1 | VolumeKind::Fast | VolumeKind::Enhanced => "PL1",
+        VolumeKind::Level2 | VolumeKind::Provisioned => "PL2",
+        VolumeKind::Level3 | VolumeKind::Extreme | VolumeKind::ProvisionedPlus => "PL3",
+        VolumeKind::Magnetic
+        | VolumeKind::Cold
+        | VolumeKind::Streaming
+        | VolumeKind::Efficient
+        | VolumeKind::Premium
+        | VolumeKind::Entry
+        | VolumeKind::Balanced
+        | VolumeKind::Solid
+        | VolumeKind::General
+        | VolumeKind::Second
+        | VolumeKind::Auto => "",
+    }
+}
+
+/// What is said of the speed of a disk.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Speed {
+    pub(crate) level: Option<PerformanceLevel>,
+    pub(crate) provisioned_iops: Option<u32>,
+    pub(crate) bursting: Option<bool>,
+}
+
+impl Category {
+    /// The kind of volume, and what is bought on top. Only `cloud_essd` has levels, only `cloud_auto` is bought accesses and bursts,
+    /// which it does unless told otherwise.
+    pub(crate) fn sold(self, speed: Speed) -> Result<(VolumeKind, Provisioned), Fault> {
+        let kind = match self {
+            Category::Cloud => VolumeKind::Magnetic,
+            Category::CloudEfficiency => VolumeKind::Efficient,
+            Category::CloudSsd => VolumeKind::Solid,
+            Category::CloudAuto => VolumeKind::Auto,
+            Category::CloudEssdEntry => VolumeKind::Entry,
+            Category::CloudEssd => match speed.level {
+                Some(PerformanceLevel::Zero) => VolumeKind::Level0,
+                None | Some(PerformanceLevel::One) => VolumeKind::Level1,
+                Some(PerformanceLevel::Two) => VolumeKind::Level2,
+                Some(PerformanceLevel::Three) => VolumeKind::Level3,
+            },
+        };
+        // Clients send the usual level for every category.
+        let is_usual = matches!(speed.level, None | Some(PerformanceLevel::One));
+        if !is_usual && self != Category::CloudEssd {
+            return Err(model::Error::invalid("PerformanceLevel", "only cloud_essd has performance levels").into());
         }
+        if self != Category::CloudAuto && speed.provisioned_iops.is_some_and(|iops| iops > 0) {
+            return Err(model::Error::invalid("ProvisionedIops", "only cloud_auto has provisioned IOPS").into());
+        }
+        let burst = speed.bursting.filter(|on| *on || self == Category::CloudAuto);
+        Ok((kind, Provisioned { iops: speed.provisioned_iops.filter(|iops| *iops > 0), throughput: None, burst }))
     }
 }
 
@@ -76,6 +123,8 @@ pub(crate) struct CreateDisk {
     snapshot_id: Option<String>,
     disk_category: Option<Category>,
     performance_level: Option<PerformanceLevel>,
+    provisioned_iops: Option<u32>,
+    bursting_enabled: Option<bool>,
     disk_name: Option<String>,
     description: Option<String>,
     #[arg(default)]
@@ -105,12 +154,14 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fa
     if asked.multi_attach == Some(MultiAttach::Enabled) {
         return Err(Fault::unsupported_parameter("A disk of several instances"));
     }
-    asked.performance_level.map_or(Ok(()), PerformanceLevel::check)?;
+    let speed = Speed { level: asked.performance_level, provisioned_iops: asked.provisioned_iops, bursting: asked.bursting_enabled };
+    let (kind, provisioned) = asked.disk_category.unwrap_or(Category::Cloud).sold(speed)?;
     let command = CreateVolume {
         zone: asked.zone_id,
         snapshot: filter::optional_id(Noun::Snapshot, asked.snapshot_id.as_ref())?,
         size: asked.size.map(Gib),
-        kind: asked.disk_category.unwrap_or(Category::Cloud).kind(),
+        kind,
+        provisioned,
         name: asked.disk_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         tags: tags_of(asked.tags)?,
@@ -193,8 +244,41 @@ enum ResizeType {
 
 /// Grows a disk, attached or not.
 pub(crate) async fn resize(cx: &Cx<'_>, asked: ResizeDisk) -> Result<(), Fault> {
-    let command = GrowVolume { volume: filter::id(Noun::Volume, &asked.disk_id)?, size: Some(Gib(asked.new_size)), kind: None };
+    let (volume, size) = (filter::id(Noun::Volume, &asked.disk_id)?, Some(Gib(asked.new_size)));
+    let command = GrowVolume { volume, size, kind: None, provisioned: Provisioned::default() };
     cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(())
+}
+
+/// `ModifyDiskSpec`. What is absent stays.
+#[derive(FromArg)]
+pub(crate) struct ModifyDiskSpec {
+    disk_id: String,
+    disk_category: Option<Category>,
+    performance_level: Option<PerformanceLevel>,
+    provisioned_iops: Option<u32>,
+}
+
+/// Sells a disk as another category, at another level, or with other accesses in a second, while it is in use.
+pub(crate) async fn modify_spec(cx: &Cx<'_>, asked: ModifyDiskSpec) -> Result<(), Fault> {
+    let volume = filter::id(Noun::Volume, &asked.disk_id)?;
+    let ModifyDiskSpec { disk_category, performance_level, provisioned_iops, .. } = asked;
+    let category = match (disk_category, performance_level, provisioned_iops) {
+        (Some(category), _, _) => Some(category),
+        (None, Some(_), None) => Some(Category::CloudEssd),
+        // Of a disk that is no cloud_auto it is refused when the row is known.
+        (None, None, Some(_)) => None,
+        (None, Some(_), Some(_)) => return Err(model::Error::invalid("ProvisionedIops", "only cloud_auto has provisioned IOPS").into()),
+        (None, None, None) => return Err(Fault::missing("DiskCategory")),
+    };
+    let (kind, provisioned) = match category {
+        Some(category) => {
+            let (kind, provisioned) = category.sold(Speed { level: performance_level, provisioned_iops, bursting: None })?;
+            (Some(kind), provisioned)
+        }
+        None => (None, Provisioned { iops: provisioned_iops, ..Provisioned::default() }),
+    };
+    cx.cloud.run(&cx.caller, GrowVolume { volume, size: None, kind, provisioned }, cx.options()?).await?;
     Ok(())
 }
 
@@ -224,7 +308,7 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyDiskAttribute) -> Result<()
 /// The category that is recommended, and that system disks have when nothing is said.
 pub(crate) const CATEGORY: &str = "cloud_essd";
 /// Categories of data disks.
-pub(crate) const DATA_CATEGORIES: &[&str] = &["cloud", "cloud_efficiency", "cloud_ssd", CATEGORY];
+pub(crate) const DATA_CATEGORIES: &[&str] = &["cloud", "cloud_efficiency", "cloud_ssd", "cloud_auto", "cloud_essd_entry", CATEGORY];
 /// Most disks that one call names (ECS documents 100).
 const DISKS_PER_CALL: usize = 100;
 
@@ -286,6 +370,13 @@ enum AnyCategory {
     EphemeralSsd,
 }
 
+/// Kinds that are shown as `cloud_essd`.
+const ESSD_KINDS: &[&str] = &["fast", "level0", "level1", "level2", "level3", "enhanced", "extreme", "provisioned", "provisioned_plus"];
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
 /// Uses of disks to look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
 #[arg(rename = "lowercase")]
@@ -314,6 +405,11 @@ struct DiskReply {
     kind: &'static str,
     category: &'static str,
     performance_level: &'static str,
+    #[reply(name = "IOPS")]
+    iops: u64,
+    throughput: u64,
+    provisioned_iops: Option<u32>,
+    bursting_enabled: bool,
     size: u32,
     status: &'static str,
     image_id: String,
@@ -377,18 +473,15 @@ impl DescribeDisks {
             .tags(&self.tags);
         match self.category {
             None | Some(AnyCategory::All) => {}
-            Some(AnyCategory::Cloud) => drop(filters.exact(Field::Kind, Some("magnetic"))),
-            Some(AnyCategory::CloudEfficiency) => drop(filters.exact(Field::Kind, Some("efficient"))),
-            Some(AnyCategory::CloudSsd) => drop(filters.exact(Field::Kind, Some("balanced"))),
-            Some(AnyCategory::CloudEssd) => drop(filters.exact(Field::Kind, Some("fast"))),
-            Some(
-                AnyCategory::CloudAuto
-                | AnyCategory::CloudEssdEntry
-                | AnyCategory::LocalSsdPro
-                | AnyCategory::LocalHddPro
-                | AnyCategory::Ephemeral
-                | AnyCategory::EphemeralSsd,
-            ) => drop(filters.nothing()),
+            Some(AnyCategory::Cloud) => drop(filters.push(Field::Kind, words(&["magnetic", "cold", "streaming"]))),
+            Some(AnyCategory::CloudEfficiency) => drop(filters.push(Field::Kind, words(&["efficient", "premium"]))),
+            Some(AnyCategory::CloudSsd) => drop(filters.push(Field::Kind, words(&["balanced", "solid", "general", "second"]))),
+            Some(AnyCategory::CloudAuto) => drop(filters.push(Field::Kind, words(&["auto"]))),
+            Some(AnyCategory::CloudEssdEntry) => drop(filters.push(Field::Kind, words(&["entry"]))),
+            Some(AnyCategory::CloudEssd) => drop(filters.push(Field::Kind, words(ESSD_KINDS))),
+            Some(AnyCategory::LocalSsdPro | AnyCategory::LocalHddPro | AnyCategory::Ephemeral | AnyCategory::EphemeralSsd) => {
+                filters.nothing();
+            }
         }
         match self.disk_type {
             None | Some(DiskType::All) => {}
@@ -425,7 +518,12 @@ fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
         device: volume.device.clone(),
         attached_time,
     });
+    let limits = volume.limits();
     DiskReply {
+        iops: limits.iops,
+        throughput: limits.bytes >> 20,
+        provisioned_iops: (volume.kind == VolumeKind::Auto).then(|| volume.provisioned.iops.unwrap_or(0)),
+        bursting_enabled: volume.kind == VolumeKind::Auto && volume.provisioned.burst != Some(false),
         disk_id: volume.id.to_string(),
         disk_name: volume.shown_name().to_owned(),
         description: volume.description.clone(),
@@ -433,7 +531,7 @@ fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
         zone_id: volume.zone.clone(),
         kind: if volume.is_root() { "system" } else { "data" },
         category: category_word(volume.kind),
-        performance_level: if volume.kind == VolumeKind::Fast { "PL1" } else { "" },
+        performance_level: level_word(volume.kind),
         size: volume.size.0,
         status: status(volume),
         image_id: volume.image.map(|id| id.to_string()).unwrap_or_default(),

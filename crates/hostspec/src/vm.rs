@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use model::{ImageId, InstanceId, InterfaceId, MacAddr, Mib, VolumeId};
+use model::{DiskLimits, ImageId, InstanceId, InterfaceId, MacAddr, Mib, VolumeId};
 use serde::{Deserialize, Serialize};
 
 /// One virtual machine.
@@ -79,6 +79,9 @@ pub struct DiskSpec {
     pub volume: VolumeId,
     /// Serial number that the guest sees, at most 20 bytes (virtio-blk's limit).
     pub serial: String,
+    /// What the guest is held to at it.
+    #[serde(default, skip_serializing_if = "DiskLimits::is_none")]
+    pub limits: DiskLimits,
 }
 
 /// One network interface of a machine.

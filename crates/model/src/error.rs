@@ -226,6 +226,14 @@ pub enum Error {
         /// Counts per reason and the smallest change that would fit.
         reason: String,
     },
+    /// No disk has room for a volume now.
+    #[error("no room for {wanted}: {reason}")]
+    NoDiskRoom {
+        /// What was asked for, such as a volume of a size in a zone.
+        wanted: String,
+        /// Why not.
+        reason: String,
+    },
     /// Two things that must be in one zone are not.
     #[error("the {noun} '{id}' is in zone {zone}, not in {wanted}")]
     ZoneMismatch {

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Architecture, Gib, ImageId, InstanceId, Millis, Snapshot, SnapshotId, SnapshotPhase, Tags, VolumeKind};
+use crate::{
+    AccountId, Architecture, Gib, ImageId, InstanceId, Millis, Provisioned, Snapshot, SnapshotId, SnapshotPhase, Tags, VolumeKind,
+};
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +114,9 @@ pub struct ImageDisk {
     pub size: Gib,
     /// What it is sold as.
     pub kind: VolumeKind,
+    /// What is bought on top.
+    #[serde(default, skip_serializing_if = "Provisioned::is_none")]
+    pub provisioned: Provisioned,
     /// Whether it goes with its instance.
     pub delete_on_termination: bool,
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, Attributes, Error, Gib, ImageDisk, ImageId, LaunchTemplateId, LaunchTemplateVersionId, MetadataOptions, Millis, OnShutdown,
-    RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
+    Provisioned, RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
 };
 
 /// Most versions of one template that exist at a time (EC2: 10,000).
@@ -108,6 +108,9 @@ pub struct NewVolume {
     pub left_out: bool,
     /// What it is sold as.
     pub kind: VolumeKind,
+    /// What is bought on top.
+    #[serde(default, skip_serializing_if = "Provisioned::is_none")]
+    pub provisioned: Provisioned,
     /// Device name; the first free one when none is given.
     pub device: Option<String>,
     /// Whether it goes with the instance.
@@ -126,6 +129,7 @@ impl Default for NewVolume {
             snapshot: None,
             left_out: false,
             kind: VolumeKind::default(),
+            provisioned: Provisioned::default(),
             device: None,
             delete_on_termination: true,
             name: String::new(),
@@ -140,6 +144,7 @@ impl NewVolume {
         NewVolume {
             size: Some(disk.size),
             kind: disk.kind,
+            provisioned: disk.provisioned,
             device: Some(disk.device.clone()).filter(|device| !device.is_empty()),
             delete_on_termination: disk.delete_on_termination,
             ..NewVolume::default()
@@ -207,6 +212,9 @@ pub struct RootSettings {
     pub size: Option<Gib>,
     /// What it is sold as.
     pub kind: Option<VolumeKind>,
+    /// What is bought on top.
+    #[serde(skip_serializing_if = "Provisioned::is_none")]
+    pub provisioned: Provisioned,
     /// Whether it goes with the instance.
     pub deleted: Option<bool>,
 }
@@ -291,7 +299,13 @@ impl LaunchSettings {
 
 impl RootSettings {
     fn over(self, base: RootSettings) -> RootSettings {
-        RootSettings { size: self.size.or(base.size), kind: self.kind.or(base.kind), deleted: self.deleted.or(base.deleted) }
+        let is_same_kind = self.kind.is_none() || self.kind == base.kind;
+        RootSettings {
+            size: self.size.or(base.size),
+            kind: self.kind.or(base.kind),
+            provisioned: self.provisioned.over(base.provisioned, is_same_kind),
+            deleted: self.deleted.or(base.deleted),
+        }
     }
 }
 

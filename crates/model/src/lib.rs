@@ -35,6 +35,7 @@ mod trail;
 mod units;
 mod user_group;
 mod volume;
+mod volume_performance;
 
 pub use account::*;
 pub use address::*;
@@ -66,3 +67,4 @@ pub use trail::*;
 pub use units::*;
 pub use user_group::*;
 pub use volume::*;
+pub use volume_performance::*;

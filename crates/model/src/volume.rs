@@ -18,7 +18,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Snapshot, SnapshotId, Tags, VolumeId};
+use crate::{
+    AccountId, DiskLimits, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Provisioned, Snapshot, SnapshotId, Tags, VolumeId,
+};
 
 /// Smallest and largest size of a volume in GiB (EC2's gp3: 1 to 16,384).
 pub const VOLUME_GIB: std::ops::RangeInclusive<u32> = 1..=16_384;
@@ -52,6 +54,9 @@ pub struct Volume {
     /// What it is sold as.
     #[serde(default)]
     pub kind: VolumeKind,
+    /// What was bought on top.
+    #[serde(default, skip_serializing_if = "Provisioned::is_none")]
+    pub provisioned: Provisioned,
     /// Its size; a volume only grows.
     pub size: Gib,
     /// The image that unwritten blocks are read from.
@@ -100,19 +105,52 @@ pub struct Volume {
     pub tags: Tags,
 }
 
-/// What a volume is sold as. The pool has one class of disks; the kinds differ in what clients call them.
+/// What a volume is sold as: the classes of three clouds. Each has the figures that its own cloud documents ([`VolumeKind::limits`]); the
+/// other dialects show it as what comes nearest there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VolumeKind {
-    /// Magnetic, of the first generation.
+    /// Magnetic, of the first generation (EC2 `standard`, ECS `cloud`, CBS `CLOUD_BASIC`).
     Magnetic,
-    /// Magnetic with a cache, of the second generation.
+    /// Magnetic, for data that is seldom read (EC2 `sc1`).
+    Cold,
+    /// Magnetic, for long reads and writes (EC2 `st1`).
+    Streaming,
+    /// Magnetic with a cache, of the second generation (ECS `cloud_efficiency`).
     Efficient,
-    /// Solid state of the second generation, its speed by size.
+    /// The same of CBS (`CLOUD_PREMIUM`).
+    Premium,
+    /// Solid state for small machines (ECS `cloud_essd_entry`).
+    Entry,
+    /// Solid state of the second generation, its speed by size (EC2 `gp2`).
     Balanced,
-    /// Solid state of the third generation.
+    /// The same of ECS (`cloud_ssd`).
+    Solid,
+    /// The same of CBS (`CLOUD_BSSD`).
+    General,
+    /// The same of CBS (`CLOUD_SSD`).
+    Second,
+    /// Solid state of the third generation (EC2 `gp3`).
     #[default]
     Fast,
+    /// The same of ECS, at its lowest level (`cloud_essd` PL0).
+    Level0,
+    /// At the usual level (PL1).
+    Level1,
+    /// At a high level (PL2).
+    Level2,
+    /// At the highest level (PL3).
+    Level3,
+    /// At a level of one's own choice (ECS `cloud_auto`).
+    Auto,
+    /// The same of CBS (`CLOUD_HSSD`).
+    Enhanced,
+    /// The fastest of CBS (`CLOUD_TSSD`).
+    Extreme,
+    /// Solid state with the accesses that were asked for (EC2 `io1`).
+    Provisioned,
+    /// The same with more of them (EC2 `io2`).
+    ProvisionedPlus,
 }
 
 impl VolumeKind {
@@ -120,9 +158,25 @@ impl VolumeKind {
     pub const fn word(self) -> &'static str {
         match self {
             VolumeKind::Magnetic => "magnetic",
+            VolumeKind::Cold => "cold",
+            VolumeKind::Streaming => "streaming",
             VolumeKind::Efficient => "efficient",
+            VolumeKind::Premium => "premium",
+            VolumeKind::Entry => "entry",
             VolumeKind::Balanced => "balanced",
+            VolumeKind::Solid => "solid",
+            VolumeKind::General => "general",
+            VolumeKind::Second => "second",
             VolumeKind::Fast => "fast",
+            VolumeKind::Level0 => "level0",
+            VolumeKind::Level1 => "level1",
+            VolumeKind::Level2 => "level2",
+            VolumeKind::Level3 => "level3",
+            VolumeKind::Auto => "auto",
+            VolumeKind::Enhanced => "enhanced",
+            VolumeKind::Extreme => "extreme",
+            VolumeKind::Provisioned => "provisioned",
+            VolumeKind::ProvisionedPlus => "provisioned_plus",
         }
     }
 }
@@ -167,13 +221,16 @@ pub enum Attachment {
     },
 }
 
-/// A growth of a volume.
+/// A growth of a volume, or its change into another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Growth {
     /// The size before.
     pub from: Gib,
     /// What it was sold as before.
     pub kind: VolumeKind,
+    /// What was bought on top before.
+    #[serde(default, skip_serializing_if = "Provisioned::is_none")]
+    pub provisioned: Provisioned,
     /// When it was asked for.
     pub at: Millis,
     /// When the host had done it.
@@ -227,6 +284,17 @@ pub enum VolumeEffect {
     Alarm(&'static str),
     /// The tenant can read of it in the events.
     Tell(&'static str),
+}
+
+/// What a volume is sold as, whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sold {
+    /// Its size.
+    pub size: Gib,
+    /// Its kind.
+    pub kind: VolumeKind,
+    /// What is bought on top.
+    pub provisioned: Provisioned,
 }
 
 /// How a volume is attached.
@@ -324,21 +392,33 @@ impl Volume {
         Ok(())
     }
 
-    /// Grows it, or sells it as another kind. The size does not shrink, and one growth ends before the next.
-    pub fn grow(&mut self, size: Gib, kind: VolumeKind, now: Millis) -> Result<(), Error> {
+    /// Grows it, or sells it as another kind. The size does not shrink, and one change ends before the next: when its host has done it.
+    pub fn grow(&mut self, to: Sold, now: Millis) -> Result<(), Error> {
+        let Sold { size, kind, provisioned } = to;
         self.require_present()?;
         if self.is_growing() {
             let (noun, id) = (Noun::Volume, self.id.to_string());
             return Err(Error::IncorrectState { noun, id, state: "modifying", wanted: "done with its last modification" });
         }
         check_size(size)?;
+        kind.check(size, provisioned)?;
         if size < self.size {
             return Err(Error::invalid("Size", format!("a volume of {} GiB does not shrink to {}", self.size.0, size.0)));
         }
-        let done_at = (size == self.size).then_some(now);
-        self.growth = Some(Growth { from: self.size, kind: self.kind, at: now, done_at });
-        (self.size, self.kind) = (size, kind);
+        let before = self.limits();
+        self.growth = Some(Growth { from: self.size, kind: self.kind, provisioned: self.provisioned, at: now, done_at: None });
+        let grows = size > self.size;
+        (self.size, self.kind, self.provisioned) = (size, kind, provisioned);
+        let is_for_host = grows || (self.instance.is_some() && self.limits() != before);
+        if let Some(growth) = self.growth.as_mut().filter(|_| !is_for_host) {
+            growth.done_at = Some(now);
+        }
         Ok(())
+    }
+
+    /// What its guest is held to.
+    pub fn limits(&self) -> DiskLimits {
+        self.kind.limits(self.size, self.provisioned)
     }
 
     /// Makes its bytes those of a snapshot: a new generation, which its host makes at once. Refused while it is on its way to or from an
@@ -381,7 +461,7 @@ impl Volume {
     pub fn advance(&self, facts: VolumeFacts, now: Millis) -> VolumeStep {
         match self.phase {
             VolumePhase::Creating => self.advance_creation(facts, now),
-            VolumePhase::Present => self.advance_growth(now).unwrap_or_else(|| self.advance_attachment(facts, now)),
+            VolumePhase::Present => self.advance_growth(facts, now).unwrap_or_else(|| self.advance_attachment(facts, now)),
             VolumePhase::Failed => VolumeStep::Wait(None),
             VolumePhase::Deleting if !facts.host_exists || (facts.applied && self.seen_bytes.is_none()) => VolumeStep::Forget,
             VolumePhase::Deleting => VolumeStep::Wait(None),
@@ -400,9 +480,9 @@ impl Volume {
         self.change(vec![VolumeEffect::Tell("error")], |next| next.phase = VolumePhase::Failed)
     }
 
-    fn advance_growth(&self, now: Millis) -> Option<VolumeStep> {
+    fn advance_growth(&self, facts: VolumeFacts, now: Millis) -> Option<VolumeStep> {
         let growth = self.growth.filter(|growth| growth.done_at.is_none())?;
-        let reached = self.seen_bytes.is_some_and(|bytes| bytes >= self.size.bytes());
+        let reached = facts.applied && self.seen_bytes.is_some_and(|bytes| bytes >= self.size.bytes());
         reached.then(|| self.change(vec![], |next| next.growth = Some(Growth { done_at: Some(now), ..growth })))
     }
 

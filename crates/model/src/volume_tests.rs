@@ -11,6 +11,7 @@ fn volume() -> Volume {
         name: String::new(),
         description: String::new(),
         kind: VolumeKind::Fast,
+        provisioned: Provisioned::default(),
         size: Gib(10),
         image: None,
         snapshot: None,
@@ -30,6 +31,10 @@ fn volume() -> Volume {
         asked: 1,
         tags: Tags::new(),
     }
+}
+
+fn to(gib: u32) -> Sold {
+    Sold { size: Gib(gib), kind: VolumeKind::Fast, provisioned: Provisioned::default() }
 }
 
 fn attach() -> Attach {
@@ -158,11 +163,11 @@ fn a_volume_in_use_is_neither_attached_again_nor_deleted() {
 fn a_volume_only_grows_and_one_growth_at_a_time() {
     let mut volume = volume();
     for wrong in [0, 9, 16_385] {
-        assert!(matches!(volume.grow(Gib(wrong), VolumeKind::Fast, NOW), Err(Error::InvalidParameter { name: "Size", .. })), "{wrong}");
+        assert!(matches!(volume.grow(to(wrong), NOW), Err(Error::InvalidParameter { name: "Size", .. })), "{wrong}");
     }
-    volume.grow(Gib(20), VolumeKind::Fast, NOW).unwrap();
+    volume.grow(to(20), NOW).unwrap();
     assert!(volume.is_growing());
-    assert!(matches!(volume.grow(Gib(30), VolumeKind::Fast, NOW), Err(Error::IncorrectState { state: "modifying", .. })));
+    assert!(matches!(volume.grow(to(30), NOW), Err(Error::IncorrectState { state: "modifying", .. })));
     assert_eq!(volume.advance(facts(Machine::Absent), NOW), VolumeStep::Wait(None));
     volume.seen_bytes = Some(Gib(20).bytes());
     let VolumeStep::Change(grown, _) = volume.advance(facts(Machine::Absent), NOW) else { panic!("it waits") };

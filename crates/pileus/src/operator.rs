@@ -206,6 +206,7 @@ impl Operator {
             hostnames: vec![],
             root_size: None,
             root_kind: model::VolumeKind::default(),
+            root_provisioned: model::Provisioned::default(),
             root_deleted: true,
             volumes: vec![],
             running: true,

@@ -64,7 +64,7 @@ pub fn vm(id: u64, nics: &[&NicSpec]) -> VmSpec {
             manufacturer: "Pileus".to_owned(),
             product: "Pileus".to_owned(),
         },
-        disks: vec![DiskSpec { volume: VolumeId::from_u64(id), serial: "vol0".to_owned() }],
+        disks: vec![DiskSpec { volume: VolumeId::from_u64(id), serial: "vol0".to_owned(), limits: model::DiskLimits::default() }],
         seized: vec![],
         nics: nics.iter().map(|nic| VmNic { id: nic.id, mac: nic.mac, mtu: 1450, index: 0, group_names: vec![] }).collect(),
         metadata: metadata(nics[0]),

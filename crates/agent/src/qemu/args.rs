@@ -209,7 +209,9 @@ mod tests {
         vm.firmware.uuid = "ec2a1b2c-0000-4000-8000-000000000007".into();
         vm.firmware.manufacturer = "Pileus, Ltd".into();
         vm.firmware.product = "Alibaba Cloud ECS".into();
-        vm.disks = (1..=2).map(|n| DiskSpec { volume: VolumeId::from_u64(n), serial: format!("vol{n}") }).collect();
+        vm.disks = (1..=2)
+            .map(|n| DiskSpec { volume: VolumeId::from_u64(n), serial: format!("vol{n}"), limits: model::DiskLimits::default() })
+            .collect();
         vm.nics = vec![VmNic { id: InterfaceId::from_u64(9), mac: MacAddr::local(9), mtu: 1450, index: 0, group_names: vec![] }];
         vm
     }

@@ -16,7 +16,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use model::VolumeId;
+use model::{DiskLimits, VolumeId};
 use serde_json::{Value, json};
 
 use super::args::{IMAGE_SOCKET, IMAGES};
@@ -133,6 +133,8 @@ pub struct NewDisk {
     pub image: Option<String>,
     /// Serial number that the guest sees.
     pub serial: String,
+    /// What the guest is held to.
+    pub limits: DiskLimits,
 }
 
 /// How a guest was asked to release a disk.
@@ -168,7 +170,7 @@ impl Disks {
     }
 
     async fn try_add(&self, disk: NewDisk) -> Result<(), QmpError> {
-        let NewDisk { volume, layers, image, serial } = disk;
+        let NewDisk { volume, layers, image, serial, limits } = disk;
         let mut sets = Vec::with_capacity(layers.len());
         for (layer, file) in layers {
             sets.push((layer, self.hand_over(volume, layer, file).await?));
@@ -181,7 +183,8 @@ impl Disks {
             "driver": "virtio-blk-pci", "id": device(volume), "drive": layer_node(volume, newest), "serial": serial,
             "werror": "enospc", "rerror": "report",
         });
-        self.call("device_add", device).await.map(drop)
+        self.call("device_add", device).await?;
+        if limits.is_none() { Ok(()) } else { self.throttle(volume, &limits).await }
     }
 
     /// Asks the guest to release a disk. Asked again while it has not, it does no harm.

@@ -8,3 +8,4 @@ pub mod nic;
 pub mod process;
 pub mod qmp;
 pub mod serial;
+mod throttle;

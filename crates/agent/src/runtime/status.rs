@@ -31,7 +31,16 @@ pub struct Status {
 impl Status {
     /// The status of a machine whose task has not looked yet: nothing is decided about it.
     pub fn unknown() -> Status {
-        let seen = SeenVm { phase: Phase::Starting, boot: 0, retry_at_ms: 0, tried: 0, holds: vec![], leaving: vec![], nics: vec![] };
+        let seen = SeenVm {
+            phase: Phase::Starting,
+            boot: 0,
+            retry_at_ms: 0,
+            tried: 0,
+            holds: vec![],
+            leaving: vec![],
+            nics: vec![],
+            limits: vec![],
+        };
         Status { seen, started_at_ms: 0, fault: None, done: 0, gone: false }
     }
 

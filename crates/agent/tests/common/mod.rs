@@ -110,7 +110,9 @@ impl Cloud {
             generation: 1,
             goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: Some(guest.image()), manifest: None },
         });
-        self.spec.vms.push(machine(number, vec![DiskSpec { volume, serial: format!("vol{number}") }]));
+        self.spec
+            .vms
+            .push(machine(number, vec![DiskSpec { volume, serial: format!("vol{number}"), limits: model::DiskLimits::default() }]));
         InstanceId::from_u64(number)
     }
 

@@ -120,6 +120,7 @@ impl World {
             running: true,
             root_size: None,
             root_kind: model::VolumeKind::default(),
+            root_provisioned: model::Provisioned::default(),
             root_deleted: true,
             volumes: vec![],
             attributes: Attributes::default(),

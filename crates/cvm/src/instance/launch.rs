@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{NewVolume, Options, Query, RunInstances as Launch};
 use model::{
-    AttributeSettings, Error, Gib, LaunchSettings, Noun, RoleChoice, RootSettings, Subnet, SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX,
-    VolumeKind, VpcId,
+    AttributeSettings, Error, Gib, LaunchSettings, Noun, Provisioned, RoleChoice, RootSettings, Subnet, SubnetId, Tags,
+    VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId,
 };
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
@@ -16,7 +16,7 @@ use crate::error::Fault;
 use crate::instance::name::names;
 use crate::launch_template::{self, TemplateArg};
 use crate::tag::{TAGS_PER_CALL, TagSpecification};
-use crate::volume::DiskType;
+use crate::volume::{DiskType, extra};
 use crate::{Cx, id, key_pair, tag};
 
 /// Most instances of one launch (CVM documents 100).
@@ -36,7 +36,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "DataDisks.CdcId",
     "DataDisks.DiskId",
     "DataDisks.KmsKeyId",
-    "DataDisks.ThroughputPerformance",
     "DedicatedClusterId",
     "DisasterRecoverGroupIds",
     "EnableJumboFrame",
@@ -116,6 +115,7 @@ struct DataDisk {
     disk_size: Option<u32>,
     snapshot_id: Option<String>,
     disk_type: Option<DiskType>,
+    throughput_performance: Option<u32>,
     disk_name: Option<String>,
     #[arg(default = true)]
     delete_with_instance: bool,
@@ -135,6 +135,7 @@ impl DataDisk {
             snapshot: self.snapshot_id.filter(|id| !id.is_empty()).map(|id| id::read(&id)).transpose()?,
             left_out: false,
             kind: self.disk_type.map_or(VolumeKind::default(), DiskType::kind),
+            provisioned: extra(self.throughput_performance),
             device: None,
             delete_on_termination: self.delete_with_instance,
             name: self.disk_name.unwrap_or_default(),
@@ -226,7 +227,12 @@ impl Machine {
             user_data: self.user_data.map(|data| user_data(&data)).transpose()?.filter(|text| !text.is_empty()),
             name: filled(self.instance_name),
             hostname: filled(host_name(self.host_name)?),
-            root: RootSettings { size: disk.disk_size.map(Gib), kind: disk.disk_type.map(DiskType::kind), deleted: None },
+            root: RootSettings {
+                size: disk.disk_size.map(Gib),
+                kind: disk.disk_type.map(DiskType::kind),
+                provisioned: Provisioned::default(),
+                deleted: None,
+            },
             volumes,
             attributes: AttributeSettings { termination_protection: self.disable_api_termination, ..AttributeSettings::default() },
             role: filled(self.cam_role_name).map(RoleChoice::Role),

@@ -27,6 +27,14 @@ async fn a_disk_lives_from_its_making_to_its_end() {
     world.settle().await;
     let shown = world.json("DescribeDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await["DiskSet"][0].clone();
     assert_eq!((&shown["DiskState"], &shown["DiskSize"], &shown["DiskName"]), (&"ATTACHED".into(), &20.into(), &"more".into()));
+    world.golden("ResizeDisk.json", "ResizeDisk", &format!(r#"{{"DiskId": "{disk}", "DiskSize": 500}}"#)).await;
+    world.settle().await;
+    let faster = format!(r#"{{"DiskIds": ["{disk}"], "DiskType": "CLOUD_HSSD"}}"#);
+    world.json("ModifyDiskAttributes", &faster).await;
+    world.settle().await;
+    let extra = format!(r#"{{"DiskId": "{disk}", "ThroughputPerformance": 50}}"#);
+    world.golden("ModifyDiskExtraPerformance.json", "ModifyDiskExtraPerformance", &extra).await;
+    world.settle().await;
     world.golden("DetachDisks.json", "DetachDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await;
     world.settle().await;
     world.golden("TerminateDisks.json", "TerminateDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await;

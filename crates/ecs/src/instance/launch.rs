@@ -15,7 +15,7 @@ use crate::filter::{self, TAGS_PER_CALL, TagArg, tags_of};
 use crate::instance::name::names;
 use crate::interface_change::one_or_several;
 use crate::launch_template::TemplateName;
-use crate::volume::{Category, PerformanceLevel};
+use crate::volume::{Category, PerformanceLevel, Speed};
 
 /// Most instances of one launch (ECS documents 100).
 const AMOUNT_MAX: u32 = 100;
@@ -127,10 +127,10 @@ struct SystemDisk {
     size: Option<u32>,
     category: Option<Category>,
     performance_level: Option<PerformanceLevel>,
+    provisioned_iops: Option<u32>,
     #[arg(default)]
     encrypted: bool,
-    #[arg(default)]
-    bursting_enabled: bool,
+    bursting_enabled: Option<bool>,
 }
 
 /// What is said of a data disk.
@@ -147,8 +147,8 @@ struct DataDisk {
     delete_with_instance: bool,
     #[arg(default)]
     encrypted: bool,
-    #[arg(default)]
-    bursting_enabled: bool,
+    bursting_enabled: Option<bool>,
+    provisioned_iops: Option<u32>,
 }
 
 /// What is said of the metadata service; what is not said stays.
@@ -278,7 +278,11 @@ impl Machine {
         let nics = LaunchNics { further, ..LaunchNics::default() };
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let disk = self.system_disk.unwrap_or_default();
-        check_disk(disk.encrypted, disk.bursting_enabled, disk.performance_level)?;
+        check_disk(disk.encrypted)?;
+        let speed = Speed { level: disk.performance_level, provisioned_iops: disk.provisioned_iops, bursting: disk.bursting_enabled };
+        // A level alone means the category that has levels.
+        let category = disk.category.or(disk.performance_level.map(|_| Category::CloudEssd));
+        let (root_kind, provisioned) = category.map(|category| category.sold(speed)).transpose()?.unzip();
         let groups = match (&self.security_group_id, self.security_group_ids.as_slice()) {
             (Some(one), []) => std::slice::from_ref(one),
             (None, several) => several,
@@ -302,7 +306,7 @@ impl Machine {
             name: filled(self.instance_name),
             description: self.description,
             hostname: filled(self.host_name),
-            root: RootSettings { size: disk.size.map(Gib), kind: disk.category.map(Category::kind), deleted: None },
+            root: RootSettings { size: disk.size.map(Gib), kind: root_kind, provisioned: provisioned.unwrap_or_default(), deleted: None },
             volumes: self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<Vec<_>, _>>()?,
             attributes,
             role: filled(self.ram_role_name).map(RoleChoice::Role),
@@ -317,12 +321,15 @@ impl Machine {
 
 impl DataDisk {
     fn volume(self) -> Result<NewVolume, Fault> {
-        check_disk(self.encrypted, self.bursting_enabled, self.performance_level)?;
+        check_disk(self.encrypted)?;
+        let speed = Speed { level: self.performance_level, provisioned_iops: self.provisioned_iops, bursting: self.bursting_enabled };
+        let (kind, provisioned) = self.category.unwrap_or(Category::CloudEfficiency).sold(speed)?;
         Ok(NewVolume {
             size: self.size.map(Gib),
             snapshot: filter::optional_id(Noun::Snapshot, self.snapshot_id.as_ref())?,
             left_out: false,
-            kind: self.category.unwrap_or(Category::CloudEfficiency).kind(),
+            kind,
+            provisioned,
             device: self.device.filter(|device| !device.is_empty()),
             delete_on_termination: self.delete_with_instance,
             name: self.disk_name.unwrap_or_default(),
@@ -332,14 +339,11 @@ impl DataDisk {
 }
 
 /// Refuses what the pool cannot keep.
-fn check_disk(encrypted: bool, bursting: bool, level: Option<PerformanceLevel>) -> Result<(), Fault> {
+fn check_disk(encrypted: bool) -> Result<(), Fault> {
     if encrypted {
         return Err(Fault::unsupported_parameter("The encryption of a disk"));
     }
-    if bursting {
-        return Err(Fault::unsupported_parameter("The performance burst of a disk"));
-    }
-    level.map_or(Ok(()), PerformanceLevel::check)
+    Ok(())
 }
 
 fn conflict(reason: &str) -> Fault {

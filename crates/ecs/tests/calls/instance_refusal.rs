@@ -38,7 +38,7 @@ async fn bad_launches_are_refused_with_ecs_codes() {
         ("InternetMaxBandwidthOut=-1", 400, "InvalidParameter"),
         ("SystemDisk.Size=20000", 400, "InvalidSystemDiskSize"),
         ("SystemDisk.Category=tape", 400, "InvalidParameter"),
-        ("SystemDisk.PerformanceLevel=PL3", 400, "UnsupportedParameter"),
+        ("SystemDisk.PerformanceLevel=PL3", 400, "InvalidDiskSize.NotSupported"),
         ("SystemDisk.Encrypted=true", 400, "UnsupportedParameter"),
         ("SystemDisk.DiskName=x", 400, "UnsupportedParameter"),
         ("DataDisk.1.Size=20&DataDisk.1.Encrypted=true", 400, "UnsupportedParameter"),

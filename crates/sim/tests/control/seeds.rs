@@ -13,7 +13,8 @@ use control::{
 };
 use hostspec::{HostReport, HostSpec};
 use model::{
-    AddressId, Error, Gib, Host, HostId, Instance, InstanceId, Phase, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume, VolumeId, VolumeKind,
+    AddressId, Error, Gib, Host, HostId, Instance, InstanceId, Phase, Provisioned, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume,
+    VolumeId, VolumeKind,
 };
 use pileus_sim::hosts::CAPACITY;
 
@@ -99,7 +100,7 @@ impl Run {
         let root = self.world.root().await;
         match self.world.cloud.run(&root, launch(self.world.image, 1, max), Options::default()).await {
             Ok(launched) => self.known.extend(launched.instances),
-            Err(Error::QuotaExceeded { .. } | Error::NoCapacity { .. }) => {}
+            Err(Error::QuotaExceeded { .. } | Error::NoCapacity { .. } | Error::NoDiskRoom { .. }) => {}
             Err(other) => panic!("a launch was refused with {other:?}"),
         }
     }
@@ -119,7 +120,7 @@ impl Run {
             _ => cloud.run(&root, TerminateInstances { ids, only_stopped: false }, options).await,
         };
         match answer {
-            Ok(_) | Err(Error::IncorrectState { .. } | Error::NoCapacity { .. } | Error::NotFound { .. }) => {}
+            Ok(_) | Err(Error::IncorrectState { .. } | Error::NoCapacity { .. } | Error::NoDiskRoom { .. } | Error::NotFound { .. }) => {}
             Err(other) => panic!("a wish was refused with {other:?}"),
         }
     }
@@ -130,7 +131,16 @@ impl Run {
         if self.volumes.len() < 3 {
             let zone = ["sim-1a", "sim-1b"][self.random.below(2)].to_owned();
             let (name, description, tags) = (String::new(), String::new(), Tags::new());
-            let new = CreateVolume { zone, snapshot: None, size: Some(Gib(1)), kind: VolumeKind::Fast, name, description, tags };
+            let new = CreateVolume {
+                zone,
+                snapshot: None,
+                size: Some(Gib(1)),
+                kind: VolumeKind::Fast,
+                provisioned: Provisioned::default(),
+                name,
+                description,
+                tags,
+            };
             return self.volumes.push(cloud.run(&root, new, options).await.unwrap().id);
         }
         let (volume, force) = (self.volumes[self.random.below(3)], self.random.below(3) == 0);
@@ -143,7 +153,7 @@ impl Run {
             (5..=7, _) => cloud.run(&root, DetachVolume { volume, instance: None, device: None, force }, options).await.map(drop),
             (8, _) => {
                 let size = Some(Gib(1 + self.random.below(50) as u32));
-                cloud.run(&root, GrowVolume { volume, size, kind: None }, options).await.map(drop)
+                cloud.run(&root, GrowVolume { volume, size, kind: None, provisioned: Provisioned::default() }, options).await.map(drop)
             }
             _ => cloud.run(&root, DeleteVolume { volume }, options).await,
         };

@@ -4,13 +4,22 @@ use control::{
     AttachVolume, Caller, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, NewVolume, Options, Query, RunInstances,
     StartInstances, StopInstances, TerminateInstances,
 };
-use model::{DETACH_DEADLINE_MS, Error, Gib, InstanceId, Noun, QuotaName, Tags, Volume, VolumeId, VolumeKind};
+use model::{DETACH_DEADLINE_MS, Error, Gib, InstanceId, Noun, Provisioned, QuotaName, Tags, Volume, VolumeId, VolumeKind};
 
 use crate::world::{World, launch};
 
 fn create(zone: &str, gib: u32) -> CreateVolume {
     let (name, description, tags) = (String::new(), String::new(), Tags::new());
-    CreateVolume { zone: zone.to_owned(), snapshot: None, size: Some(Gib(gib)), kind: VolumeKind::Fast, name, description, tags }
+    CreateVolume {
+        zone: zone.to_owned(),
+        snapshot: None,
+        size: Some(Gib(gib)),
+        kind: VolumeKind::Fast,
+        provisioned: Provisioned::default(),
+        name,
+        description,
+        tags,
+    }
 }
 
 fn attach(volume: VolumeId, instance: InstanceId) -> AttachVolume {
@@ -145,21 +154,31 @@ async fn a_volume_grows_attached_or_not_and_tells_when_it_has() {
     world.settle().await;
     let root_volume = world.cloud.instance_view(&root, instance).await.unwrap().instance.root_volume;
     for (volume_id, to) in [(id, 20), (root_volume, 30)] {
-        let grown = world.cloud.run(&root, GrowVolume { volume: volume_id, size: Some(Gib(to)), kind: None }, Options::default()).await;
+        let grown = world
+            .cloud
+            .run(
+                &root,
+                GrowVolume { volume: volume_id, size: Some(Gib(to)), kind: None, provisioned: Provisioned::default() },
+                Options::default(),
+            )
+            .await;
         assert!(grown.unwrap().is_growing());
         world.settle().await;
         let row = volume(&world, volume_id).await;
         assert_eq!((row.size, row.is_growing()), (Gib(to), false));
     }
-    let shrunk = world.cloud.run(&root, GrowVolume { volume: id, size: Some(Gib(5)), kind: None }, Options::default()).await;
+    let shrunk = world
+        .cloud
+        .run(&root, GrowVolume { volume: id, size: Some(Gib(5)), kind: None, provisioned: Provisioned::default() }, Options::default())
+        .await;
     assert!(matches!(shrunk, Err(Error::InvalidParameter { name: "Size", .. })), "{shrunk:?}");
-    let all = GrowVolume { volume: id, size: Some(Gib(16_000)), kind: None };
+    let all = GrowVolume { volume: id, size: Some(Gib(16_000)), kind: None, provisioned: Provisioned::default() };
     for _ in 0..5 {
         let other = world.cloud.run(&root, create("sim-1a", 16_000), Options::default()).await;
-        assert!(other.is_ok() || matches!(other, Err(Error::NoCapacity { .. })), "{other:?}");
+        assert!(other.is_ok() || matches!(other, Err(Error::NoDiskRoom { .. })), "{other:?}");
     }
     let full = world.cloud.run(&root, all, Options::default()).await;
-    assert!(matches!(full, Err(Error::NoCapacity { .. })), "{full:?}");
+    assert!(matches!(full, Err(Error::NoDiskRoom { .. })), "{full:?}");
 }
 
 #[tokio::test]
@@ -171,6 +190,7 @@ async fn volumes_go_with_their_instance_or_stay_as_is_said() {
         snapshot: None,
         left_out: false,
         kind: VolumeKind::Fast,
+        provisioned: Provisioned::default(),
         device: None,
         delete_on_termination: goes,
         name: String::new(),

@@ -146,6 +146,7 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         hostnames: vec![],
         root_size: None,
         root_kind: model::VolumeKind::default(),
+        root_provisioned: model::Provisioned::default(),
         root_deleted: true,
         volumes: vec![],
         running: true,

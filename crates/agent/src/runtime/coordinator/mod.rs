@@ -419,6 +419,7 @@ impl Coordinator {
             | Change::PrepareVm { vm }
             | Change::GrowDisk { vm, .. }
             | Change::AttachDisk { vm, .. }
+            | Change::ThrottleDisk { vm, .. }
             | Change::DetachDisk { vm, .. }
             | Change::PlugNic { vm, .. }
             | Change::UnplugNic { vm, .. }

@@ -56,6 +56,9 @@ impl VmTask {
                 self.record.running = Some(started.inmate.identity.boot_id.clone());
                 self.hold(started).await;
                 self.write_down(false);
+                for disk in vm.disks.iter().filter(|disk| !disk.limits.is_none()) {
+                    self.throttle(disk.volume, disk.limits).await;
+                }
             }
             Err(trouble) => {
                 metrics::counter!("pileus_vm_start_failures_total").increment(1);

@@ -10,8 +10,8 @@
 
 use std::time::Duration;
 
-use hostspec::{FaultKind, HostSpec, VmSpec, VolumeGoal};
-use model::VolumeId;
+use hostspec::{DiskSpec, FaultKind, HostSpec, VmSpec, VolumeGoal};
+use model::{DiskLimits, VolumeId};
 use tokio::time::Instant;
 
 use super::super::start;
@@ -49,7 +49,8 @@ impl VmTask {
             return;
         }
         match self.try_attach(spec, vm, volume).await {
-            Ok(claim) => {
+            Ok((claim, limits)) => {
+                self.note_limits(volume, limits);
                 tracing::info!(instance = %self.id, %volume, "disk attached");
                 metrics::counter!("pileus_disks_attached_total").increment(1);
                 if let Some(live) = &mut self.live {
@@ -60,9 +61,9 @@ impl VmTask {
         }
     }
 
-    async fn try_attach(&self, spec: &HostSpec, vm: &VmSpec, volume: VolumeId) -> Result<Claim, Trouble> {
+    async fn try_attach(&self, spec: &HostSpec, vm: &VmSpec, volume: VolumeId) -> Result<(Claim, DiskLimits), Trouble> {
         let missing = || Trouble::new(FaultKind::Other, format!("{volume} is not in the document"));
-        let serial = vm.disks.iter().find(|disk| disk.volume == volume).map(|disk| disk.serial.clone()).ok_or_else(missing)?;
+        let DiskSpec { serial, limits, .. } = vm.disks.iter().find(|disk| disk.volume == volume).cloned().ok_or_else(missing)?;
         let of_document = spec.volumes.iter().find(|known| known.id == volume).ok_or_else(missing)?;
         let image = start::under(spec, of_document).map_err(|()| missing())?;
         let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
@@ -80,8 +81,27 @@ impl VmTask {
             Ok((claim, layers, image.map(|readable| readable.export)))
         });
         let (claim, layers, image) = opened.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
-        disks.add(NewDisk { volume, layers, image, serial }).await.map_err(doing)?;
-        Ok(claim)
+        disks.add(NewDisk { volume, layers, image, serial, limits }).await.map_err(doing)?;
+        Ok((claim, limits))
+    }
+
+    /// Holds the guest to these figures at a disk. What fails is tried again with the next plan.
+    pub(super) async fn throttle(&mut self, volume: VolumeId, limits: DiskLimits) {
+        let Some(disks) = self.disks() else { return };
+        match disks.throttle(volume, &limits).await {
+            Ok(()) => self.note_limits(volume, limits),
+            Err(QmpError::Closed) => {}
+            Err(e) => self.fail(Trouble::new(FaultKind::Other, format!("limiting {volume}: {e}"))),
+        }
+    }
+
+    fn note_limits(&mut self, volume: VolumeId, limits: DiskLimits) {
+        let Some(live) = &mut self.live else { return };
+        if limits.is_none() {
+            live.limits.remove(&volume);
+        } else {
+            live.limits.insert(volume, limits);
+        }
     }
 
     /// Asks the guest to release a disk, and goes on asking; by force, its bytes are taken first.
@@ -105,6 +125,7 @@ impl VmTask {
                 tracing::info!(instance = %self.id, %volume, "disk taken from its guest");
                 if let Some(live) = &mut self.live {
                     live.claims.retain(|(held, _)| *held != volume);
+                    live.limits.remove(&volume);
                 }
             }
             Err(e) => self.complain(Trouble::new(FaultKind::Other, format!("taking {volume}: {e}"))),
@@ -148,6 +169,7 @@ impl VmTask {
         match forgotten {
             Ok(()) => {
                 live.leaving.remove(&volume);
+                live.limits.remove(&volume);
                 live.claims.retain(|(held, _)| *held != volume);
                 tracing::info!(instance = %self.id, %volume, "disk detached");
                 metrics::counter!("pileus_disks_detached_total").increment(1);
@@ -168,6 +190,10 @@ impl VmTask {
         let without_device: Vec<VolumeId> = open.filter(|volume| !devices.contains(volume)).collect();
         for volume in without_device {
             self.released(volume).await;
+        }
+        match disks.limits().await {
+            Ok(limits) => self.live.iter_mut().for_each(|live| live.limits.clone_from(&limits)),
+            Err(e) => tracing::warn!(instance = %self.id, error = %e, "what the guest is held to is not known"),
         }
         let held: Vec<VolumeId> = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume)).collect();
         for volume in held {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostspec::{FaultKind, HostSpec, Reset};
-use model::{InstanceId, InterfaceId, VolumeId};
+use model::{DiskLimits, InstanceId, InterfaceId, VolumeId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -91,6 +91,8 @@ struct Live {
     stalled: bool,
     /// Disks that the guest was asked to release.
     leaving: BTreeMap<VolumeId, Leaving>,
+    /// What the guest is held to at its disks, as QEMU was last told.
+    limits: BTreeMap<VolumeId, DiskLimits>,
     /// Cards without a cable that the guest was asked to release, with the time at which it is asked again.
     unplugged: BTreeMap<InterfaceId, Instant>,
 }
@@ -100,7 +102,8 @@ impl Live {
     fn new(process: Process, inmate: Inmate, monitor: Option<(Qmp, mpsc::Receiver<Event>)>, claims: Vec<(VolumeId, Claim)>) -> Live {
         let (intent, since) = (Intent::None, Instant::now());
         let nics = nics::of_process(process.pid());
-        Live { process, inmate, monitor, claims, nics, intent, since, stalled: false, leaving: BTreeMap::new(), unplugged: BTreeMap::new() }
+        let (leaving, limits, unplugged) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Live { process, inmate, monitor, claims, nics, intent, since, stalled: false, leaving, limits, unplugged }
     }
 }
 
@@ -276,6 +279,7 @@ impl VmTask {
             (Change::GrowDisk { volume, size_bytes, .. }, _) => self.grow(volume, size_bytes).await,
             (Change::AttachDisk { volume, .. }, Some(vm)) => self.attach(&wish.spec, &vm, volume).await,
             (Change::FreezeDisks { job, .. }, _) => self.freeze(&wish.spec, job).await,
+            (Change::ThrottleDisk { volume, limits, .. }, _) => self.throttle(volume, limits).await,
             (Change::DetachDisk { volume, force, .. }, _) => self.detach(&wish.spec, volume, force).await,
             (Change::PlugNic { nic, .. }, Some(_)) => self.plug(&wish.spec, nic).await,
             (Change::UnplugNic { nic, .. }, _) => self.unplug(nic).await,
@@ -342,8 +346,10 @@ impl VmTask {
         let holds = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume)).collect();
         let nics = self.live.iter().flat_map(|live| live.nics.iter().copied()).collect();
         let leaving = self.live.iter().flat_map(|live| live.leaving.iter().map(|(volume, leaving)| (*volume, leaving.force))).collect();
+        let limits = self.live.iter().flat_map(|live| live.limits.iter().map(|(volume, limits)| (*volume, *limits))).collect();
+        let (boot, retry_at_ms, tried) = (self.record.boot, self.retry_at_ms, self.tried);
         let status = Status {
-            seen: SeenVm { phase, boot: self.record.boot, retry_at_ms: self.retry_at_ms, tried: self.tried, holds, leaving, nics },
+            seen: SeenVm { phase, boot, retry_at_ms, tried, holds, leaving, nics, limits },
             started_at_ms: self.live.as_ref().map_or(0, |live| live.inmate.started_at_ms.max(0) as u64),
             fault: self.fault.as_ref().map(|(trouble, tries)| trouble.fault(*tries)),
             done: self.done,
