@@ -159,6 +159,8 @@ impl Cloud {
             names: vec![],
             domain: "test.internal".into(),
             resolver: true,
+            shared: vec![],
+            forwards: vec![],
         });
     }
 
