@@ -1,6 +1,8 @@
 """Networks of one's own, with guests that run in them: what may meet meets, what may not does not."""
 
+import http.server
 import subprocess
+import threading
 
 import botocore.exceptions
 import pytest
@@ -249,3 +251,118 @@ def test_a_network_through_alibabas_sdk_carries_a_guest(owner, cloud, key, shell
             alibaba_vpc.call(tenant, "DeleteVpc", VpcId=vpc)
     with pytest.raises(Refused, match="InvalidVpcId.NotFound"):
         alibaba_vpc.call(tenant, "DeleteVpc", VpcId=vpc)
+
+
+@pytest.fixture
+def visitors():
+    """A web server on the machine's side, as its port and the addresses that its visitors came from."""
+    seen = []
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(self.client_address[0])
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port, seen
+    server.shutdown()
+    server.server_close()
+
+
+def by_way_of(jump, ip, key, command):
+    """Runs a command on a guest that only another one reaches."""
+    options = ["-i", str(key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]
+    through = " ".join(["ssh", *options, "-W", "%h:%p", f"root@{jump}"])
+    whole = ["ssh", *options, "-o", f"ProxyCommand={through}", f"root@{ip}", command]
+    return subprocess.run(whole, capture_output=True, text=True, timeout=60)
+
+
+def test_a_guest_without_a_public_address_leaves_by_a_nat_gateway(owner, cloud, twins, key, shell, until, visitors):
+    ec2, _ = owner
+    (vpc, _), (first, *_) = twins
+    port, seen = visitors
+    jump = public_ip(ec2, first)
+    machine = shell(jump, key, "echo $SSH_CLIENT").stdout.split()[0]
+    (outer,) = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    inner = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.9.0/24")["Subnet"]["SubnetId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=table, SubnetId=inner)
+    address = ec2.allocate_address()
+    gateway = None
+    try:
+        guest = launch(cloud, ec2, inner, "10.20.9.10", False)
+        made = ec2.create_nat_gateway(SubnetId=outer["SubnetId"], AllocationId=address["AllocationId"], ClientToken="once")["NatGateway"]
+        gateway = made["NatGatewayId"]
+        assert ec2.create_nat_gateway(SubnetId=outer["SubnetId"], AllocationId=address["AllocationId"], ClientToken="once")["NatGateway"]["NatGatewayId"] == gateway
+        ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[gateway], WaiterConfig=SOON)
+        (shown,) = ec2.describe_nat_gateways(Filters=[{"Name": "subnet-id", "Values": [outer["SubnetId"]]}, {"Name": "state", "Values": ["available"]}])["NatGateways"]
+        (carried,) = shown["NatGatewayAddresses"]
+        assert (carried["PublicIp"], carried["AllocationId"]) == (address["PublicIp"], address["AllocationId"])
+        ec2.get_waiter("instance_running").wait(InstanceIds=[guest], WaiterConfig=SOON)
+        until(lambda: by_way_of(jump, "10.20.9.10", key, "true").returncode == 0, 60, "SSH of the private guest")
+
+        def fetched():
+            asked = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 {machine} {port}"
+            return by_way_of(jump, "10.20.9.10", key, asked).stdout.endswith("hello")
+
+        assert not fetched() and not seen, "no route leads out"
+        route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+        ec2.create_route(**route, NatGatewayId=gateway)
+        until(fetched, 20, "a page from beyond the gateway")
+        assert set(seen) == {address["PublicIp"]}
+        (state,) = [one["State"] for one in ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"] if one.get("NatGatewayId") == gateway]
+        assert state == "active"
+        assert not answers(address["PublicIp"]), "nobody comes in by it"
+        explain(ec2, guest, vpc, gateway, machine)
+        guard(ec2, carried, address, outer["SubnetId"])
+        ec2.delete_nat_gateway(NatGatewayId=gateway)
+        ec2.get_waiter("nat_gateway_deleted").wait(NatGatewayIds=[gateway], WaiterConfig=SOON)
+        gateway = None
+        until(lambda: not fetched(), 20, "silence without the gateway")
+        assert ec2.describe_addresses(AllocationIds=[address["AllocationId"]])["Addresses"][0].get("AssociationId") is None
+    finally:
+        if gateway:
+            ec2.delete_nat_gateway(NatGatewayId=gateway)
+        for lost in ec2.describe_nat_gateways()["NatGateways"]:
+            ec2.delete_nat_gateway(NatGatewayId=lost["NatGatewayId"])
+        ec2.release_address(AllocationId=address["AllocationId"])
+        ec2.terminate_instances(InstanceIds=[guest])
+        ec2.get_waiter("instance_terminated").wait(InstanceIds=[guest], WaiterConfig=SOON)
+        ec2.delete_subnet(SubnetId=inner)
+        ec2.delete_route_table(RouteTableId=table)
+
+
+def explain(ec2, guest, vpc, gateway, machine):
+    """The way out is explained by the gateway."""
+    (internet,) = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])["InternetGateways"]
+    path = ec2.create_network_insights_path(
+        Source=guest, Destination=internet["InternetGatewayId"], DestinationIp=machine, Protocol="tcp", DestinationPort=80
+    )["NetworkInsightsPath"]["NetworkInsightsPathId"]
+    found = ec2.start_network_insights_analysis(NetworkInsightsPathId=path)["NetworkInsightsAnalysis"]
+    assert found["NetworkPathFound"], found
+    assert gateway in [one.get("Component", {}).get("Id") for one in found["ForwardPathComponents"]]
+    ec2.delete_network_insights_analysis(NetworkInsightsAnalysisId=found["NetworkInsightsAnalysisId"])
+    ec2.delete_network_insights_path(NetworkInsightsPathId=path)
+
+
+def guard(ec2, carried, address, subnet):
+    """What is a gateway's is nobody else's, and a second gateway with the same address fails as EC2 has it."""
+    for call, parameters in [
+        (ec2.delete_network_interface, {"NetworkInterfaceId": carried["NetworkInterfaceId"]}),
+        (ec2.disassociate_address, {"AssociationId": carried["AssociationId"]}),
+        (ec2.release_address, {"AllocationId": address["AllocationId"]}),
+    ]:
+        with pytest.raises(botocore.exceptions.ClientError):
+            call(**parameters)
+    failed = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address["AllocationId"])["NatGateway"]
+    assert (failed["State"], failed["FailureCode"]) == ("failed", "Resource.AlreadyAssociated")
+    with pytest.raises(botocore.exceptions.WaiterError):
+        ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[failed["NatGatewayId"]], WaiterConfig=SOON)
+    ec2.delete_nat_gateway(NatGatewayId=failed["NatGatewayId"])

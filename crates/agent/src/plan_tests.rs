@@ -79,6 +79,8 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         names: vec![],
         domain: String::new(),
         resolver: true,
+        shared: vec![],
+        forwards: vec![],
     };
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }
 }

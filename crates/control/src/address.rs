@@ -17,6 +17,7 @@ use crate::auth::Target;
 use crate::gateway::check_gateway;
 use crate::instance::{check_description, instance_of, save};
 use crate::interface::tell_host;
+use crate::nat_gateway::check_own;
 use crate::run::{Command, Cx};
 
 /// Takes an elastic address from the public pool.
@@ -169,6 +170,7 @@ impl Command for AssociateAddress {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Address, Failure> {
         let mut address = elastic_of(tx, cx.caller.account(), self.address)?;
         let interface = interface_of(tx, cx.caller.account(), self.to)?;
+        check_own(&interface)?;
         let private = self.private_ip.unwrap_or(interface.ip);
         if !interface.has(private) {
             return Err(Error::invalid("PrivateIpAddress", format!("is none of the interface {}", interface.id)).into());
@@ -310,6 +312,9 @@ fn name(address: &mut Address, name: Option<&str>, description: Option<&str>, ba
 /// Unties an address; an instance that is to have one by itself gets another at once.
 fn untie(tx: &mut Tx<'_>, cx: &Cx<'_>, address: &mut Address) -> Result<(), Failure> {
     let Some(tied) = address.interface else { return Ok(()) };
+    if let Some(interface) = tx.get::<Interface>(tied)? {
+        check_own(&interface)?;
+    }
     let was_primary = address.private.is_none();
     address.dissociate();
     tx.update(address)?;

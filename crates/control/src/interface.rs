@@ -13,6 +13,7 @@ use store::{StoreError, Tx};
 use crate::Failure;
 use crate::auth::Target;
 use crate::instance::{check_description, save};
+use crate::nat_gateway::check_own;
 use crate::network::touch_vpc;
 use crate::private_address::{Wanted, choose, free_ip};
 use crate::run::{Command, Cx};
@@ -136,6 +137,7 @@ impl NewInterface {
             delete_on_termination: false,
             groups,
             checked: true,
+            nat_gateway: None,
             name: self.name.clone(),
             description: self.description.clone(),
             created_at: cx.now,
@@ -259,6 +261,7 @@ impl Command for DeleteInterface {
         if let Some(instance) = interface.instance {
             return Err(Error::InUse { noun: Noun::Interface, id: interface.id.to_string(), by: vec![instance.to_string()] }.into());
         }
+        check_own(&interface)?;
         delete(tx, &interface)
     }
 }

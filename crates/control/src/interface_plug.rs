@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::instance::{instance_of, save};
 use crate::interface::{interface_of, machine_of, target, tell_host};
+use crate::nat_gateway::check_own;
 use crate::run::{Command, Cx};
 
 /// Plugs an interface into an instance, running or stopped.
@@ -144,6 +145,7 @@ fn plug_in(tx: &mut Tx<'_>, cx: &Cx<'_>, interface: &mut Interface, id: Instance
     if let Some(holder) = interface.instance {
         return Err(Error::InUse { noun: Noun::Interface, id: interface.id.to_string(), by: vec![holder.to_string()] }.into());
     }
+    check_own(interface)?;
     let mut instance = instance_of(tx, cx.caller.account(), id)?;
     if !matches!(instance.phase, Phase::Running | Phase::Stopped) {
         let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());

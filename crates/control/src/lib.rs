@@ -29,6 +29,7 @@ mod launch_nics;
 mod launch_template;
 mod machine;
 mod many;
+mod nat_gateway;
 mod neighbours;
 mod network;
 mod network_acl;
@@ -92,6 +93,7 @@ pub use launch_template::{
 };
 pub use many::Many;
 pub use model::NewVolume;
+pub use nat_gateway::{CreateNatGateway, DeleteNatGateway, NatGatewayView};
 pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
 pub use network_acl::{AclChange, AclSubnet, AssociateNetworkAcl, ChangeAclEntry, CreateNetworkAcl, DeleteNetworkAcl, NetworkAclView};
 pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath, DeletePathAnalysis};

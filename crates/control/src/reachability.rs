@@ -17,6 +17,7 @@ use store::Tx;
 
 use crate::gateway::gateway_of;
 use crate::instance::instance_of;
+use crate::nat_gateway::exits;
 use crate::run::Cx;
 use crate::security_group_rules::NewRule;
 use crate::{Cloud, Failure};
@@ -210,6 +211,7 @@ fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
         public: tx.address_of_interface(interface.id)?,
         tables: tx.route_table_list_of_vpc(vpc.id)?,
         gateway: tx.internet_gateway_of_vpc(vpc.id)?,
+        nats: exits(tx, vpc.id)?,
         groups: tx.get_many::<SecurityGroup>(&interface.groups)?,
         acl: acl_of(&tx.network_acl_list_of_vpc(vpc.id)?, interface.subnet).cloned(),
         vpc,

@@ -13,6 +13,7 @@ use crate::auth::Target;
 use crate::gateway::gateway_of;
 use crate::instance::check_description;
 use crate::interface::interface_of;
+use crate::nat_gateway::nat_gateway_of;
 use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
@@ -201,6 +202,13 @@ fn check_target(tx: &Tx<'_>, account: AccountId, vpc: &Vpc, target: RouteTarget)
                 return Ok(());
             }
             Err(Error::invalid("GatewayId", format!("the internet gateway {id} is not attached to {}", vpc.id)).into())
+        }
+        RouteTarget::NatGateway { gateway } => {
+            let gateway = nat_gateway_of(tx, account, gateway)?;
+            if gateway.vpc == vpc.id {
+                return Ok(());
+            }
+            Err(Error::invalid("NatGatewayId", format!("the NAT gateway {} is not in {}", gateway.id, vpc.id)).into())
         }
         RouteTarget::Interface { interface } => {
             let interface = interface_of(tx, account, interface)?;

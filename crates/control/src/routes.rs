@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use model::{
-    AccountId, Instance, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, Noun, Phase, Route, RouteTable,
-    RouteTableId, RouteTarget, Vpc, VpcId,
+    AccountId, Instance, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NatGateway, NatGatewayId, Noun, Phase,
+    Route, RouteTable, RouteTableId, RouteTarget, Vpc, VpcId,
 };
 use store::Tx;
 
@@ -24,12 +24,14 @@ pub struct RouteTableView {
     pub interfaces: Vec<Interface>,
     /// Those of them whose instance runs.
     pub running: BTreeSet<InterfaceId>,
+    /// The NAT gateways of the VPC that came about.
+    pub nats: BTreeSet<NatGatewayId>,
 }
 
 impl RouteTableView {
     /// Whether packets that follow a route of the table arrive somewhere.
     pub fn is_active(&self, route: &Route) -> bool {
-        route.is_active(self.gateway.as_ref(), &self.running)
+        route.is_active(self.gateway.as_ref(), &self.running, &self.nats)
     }
 
     /// The instance that a route leads to.
@@ -42,7 +44,7 @@ impl RouteTableView {
 fn through(table: &RouteTable) -> Vec<InterfaceId> {
     let target = |route: &Route| match route.target {
         RouteTarget::Interface { interface } => Some(interface),
-        RouteTarget::InternetGateway { .. } => None,
+        RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } => None,
     };
     table.routes.iter().filter_map(target).collect()
 }
@@ -63,6 +65,7 @@ impl Listing for RouteTableView {
         let vpcs: HashMap<VpcId, Vpc> = tx.vpc_list(account)?.into_iter().map(|vpc| (vpc.id, vpc)).collect();
         let gateways = tx.internet_gateway_list(account)?.into_iter();
         let gateways: HashMap<VpcId, InternetGateway> = gateways.filter_map(|gateway| Some((gateway.vpc?, gateway))).collect();
+        let nats: Vec<NatGateway> = tx.nat_gateway_list(account)?;
         let view = |table: RouteTable| {
             let Some(vpc) = vpcs.get(&table.vpc).cloned() else { return Ok(None) };
             let interfaces = tx.get_many::<Interface>(&through(&table))?;
@@ -71,7 +74,9 @@ impl Listing for RouteTableView {
                 let instance = tx.get::<Instance>(instance)?;
                 running.extend(instance.filter(|instance| instance.phase == Phase::Running).map(|_| interface));
             }
-            Ok(Some(RouteTableView { gateway: gateways.get(&vpc.id).cloned(), vpc, interfaces, running, table }))
+            let of_vpc = nats.iter().filter(|nat| nat.vpc == vpc.id && nat.interface().is_some());
+            let nats = of_vpc.map(|nat| nat.id).collect();
+            Ok(Some(RouteTableView { nats, gateway: gateways.get(&vpc.id).cloned(), vpc, interfaces, running, table }))
         };
         let views = tx.route_table_list(account)?.into_iter().map(view).collect::<Result<Vec<_>, Failure>>()?;
         Ok(views.into_iter().flatten().collect())
@@ -83,6 +88,7 @@ impl Listing for RouteTableView {
         let routes = table.routes.iter().map(|route| match route.target {
             RouteTarget::InternetGateway { gateway } => gateway.to_string(),
             RouteTarget::Interface { interface } => interface.to_string(),
+            RouteTarget::NatGateway { gateway } => gateway.to_string(),
         });
         let local = self.vpc.range.to_string();
         match field {

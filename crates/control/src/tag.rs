@@ -1,8 +1,8 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkAcl, NetworkPath, Noun,
-    PathAnalysis, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
+    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath,
+    Noun, PathAnalysis, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -144,6 +144,7 @@ tagged!(
     Address,
     RouteTable,
     InternetGateway,
+    NatGateway,
     NetworkAcl,
     NetworkPath,
     PathAnalysis,
@@ -165,6 +166,7 @@ enum Kind {
     Address,
     RouteTable,
     InternetGateway,
+    NatGateway,
     NetworkAcl,
     NetworkPath,
     PathAnalysis,
@@ -186,6 +188,7 @@ impl Kind {
             "eipalloc" => Kind::Address,
             "rtb" => Kind::RouteTable,
             "igw" => Kind::InternetGateway,
+            "nat" => Kind::NatGateway,
             "acl" => Kind::NetworkAcl,
             "nip" => Kind::NetworkPath,
             "nia" => Kind::PathAnalysis,
@@ -208,6 +211,7 @@ impl Kind {
             Kind::Address => "elastic-ip",
             Kind::RouteTable => "route-table",
             Kind::InternetGateway => "internet-gateway",
+            Kind::NatGateway => "natgateway",
             Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
@@ -229,6 +233,7 @@ impl Kind {
             Kind::Address => tags_of::<Address>(tx, account, id),
             Kind::RouteTable => tags_of::<RouteTable>(tx, account, id),
             Kind::InternetGateway => tags_of::<InternetGateway>(tx, account, id),
+            Kind::NatGateway => tags_of::<NatGateway>(tx, account, id),
             Kind::NetworkAcl => tags_of::<NetworkAcl>(tx, account, id),
             Kind::NetworkPath => tags_of::<NetworkPath>(tx, account, id),
             Kind::PathAnalysis => tags_of::<PathAnalysis>(tx, account, id),
@@ -256,6 +261,7 @@ impl Kind {
             Kind::Address => change_of::<Address>(tx, account, id, with),
             Kind::RouteTable => change_of::<RouteTable>(tx, account, id, with),
             Kind::InternetGateway => change_of::<InternetGateway>(tx, account, id, with),
+            Kind::NatGateway => change_of::<NatGateway>(tx, account, id, with),
             Kind::NetworkAcl => change_of::<NetworkAcl>(tx, account, id, with),
             Kind::NetworkPath => change_of::<NetworkPath>(tx, account, id, with),
             Kind::PathAnalysis => change_of::<PathAnalysis>(tx, account, id, with),

@@ -86,6 +86,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Interface | Noun::Attachment => ("InvalidNetworkInterfaceId.NotFound", "InvalidParameterValue.Malformed"),
         Noun::Address => ("InvalidAddressId.NotFound", "InvalidParameterValue.AddressIdMalformed"),
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "InvalidSecurityGroupID.Malformed"),
+        Noun::NatGateway => ("InvalidNatGatewayId.NotFound", "InvalidParameterValue.Malformed"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
         Noun::SecurityGroupRule
@@ -182,6 +183,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Address
         | Noun::Association
         | Noun::InternetGateway
+        | Noun::NatGateway
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
@@ -220,6 +222,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::Vpcs
         | QuotaName::Subnets
         | QuotaName::InternetGateways
+        | QuotaName::NatGateways
         | QuotaName::RouteTables
         | QuotaName::Routes
         | QuotaName::NetworkAcls

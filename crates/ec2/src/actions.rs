@@ -11,9 +11,9 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
-    instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, network,
-    network_acl, network_insights, region, route, run_instances, security_group, security_group_rules, snapshot, snapshot_attribute, sts,
-    subnet, tag, trail, volume,
+    instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
+    network, network_acl, network_insights, region, route, run_instances, security_group, security_group_rules, snapshot,
+    snapshot_attribute, sts, subnet, tag, trail, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -226,6 +226,11 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteSubnet => subnet::delete, subnet::DeleteSubnet, Works, &[];
     Ec2 "ec2:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute,
         Partly("public addresses on launch"), subnet::MODIFY_ABSENT;
+    Ec2 "ec2:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
+        Partly("one address; available at once; not across hosts"), nat_gateway::CREATE_ABSENT;
+    Ec2 "ec2:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
+    Ec2 "ec2:" DeleteNatGateway => nat_gateway::delete, nat_gateway::DeleteNatGateway,
+        Partly("one that was deleted is not shown any more"), &[];
     Ec2 "ec2:" CreateInternetGateway => gateway::create, gateway::CreateInternetGateway, Works, &[];
     Ec2 "ec2:" AttachInternetGateway => gateway::attach, gateway::Ends, Works, &[];
     Ec2 "ec2:" DetachInternetGateway => gateway::detach, gateway::Ends, Works, &[];

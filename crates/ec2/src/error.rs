@@ -280,6 +280,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::Association => "InvalidAssociationID.NotFound",
         Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
+        Noun::NatGateway => "NatGatewayNotFound",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
         Noun::NetworkAcl => "InvalidNetworkAclID.NotFound",
         Noun::NetworkAclEntry => {
@@ -344,6 +345,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::SecurityGroup
         | Noun::SecurityGroupRule
         | Noun::Association
+        | Noun::NatGateway
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl
@@ -367,6 +369,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::Attachment => "InvalidNetworkInterfaceAttachmentId.Malformed",
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
+        Noun::NatGateway => "NatGatewayMalformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
         Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
@@ -424,6 +427,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Snapshot
         | Noun::Interface
         | Noun::Attachment
+        | Noun::NatGateway
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclAssociation
@@ -464,6 +468,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::InternetGateway
+        | Noun::NatGateway
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl
@@ -486,6 +491,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Vpcs => "VpcLimitExceeded",
         QuotaName::Subnets => "SubnetLimitExceeded",
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
+        QuotaName::NatGateways => "NatGatewayLimitExceeded",
         QuotaName::RouteTables => "RouteTableLimitExceeded",
         QuotaName::Routes => "RouteLimitExceeded",
         QuotaName::NetworkAcls => "NetworkAclLimitExceeded",

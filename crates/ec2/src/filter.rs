@@ -212,8 +212,12 @@ pub(crate) const ROUTE_TABLE: Known = &[
     ("route-table-id", Is(Field::Id)),
     ("route.destination-cidr-block", Is(Field::Range)),
     ("route.gateway-id", Is(Field::Gateway)),
+    ("route.nat-gateway-id", Is(Field::Gateway)),
     ("vpc-id", Is(Field::Vpc)),
 ];
+
+pub(crate) const NAT_GATEWAY: Known =
+    &[("nat-gateway-id", Is(Field::Id)), ("state", Is(Field::State)), ("subnet-id", Is(Field::Subnet)), ("vpc-id", Is(Field::Vpc))];
 
 pub(crate) const SUBNET: Known = &[
     ("availability-zone", Is(Field::Zone)),

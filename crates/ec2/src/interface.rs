@@ -364,7 +364,7 @@ fn interface_item(cx: &Cx, view: &InterfaceView) -> InterfaceItem {
         availability_zone_id: zone_id(cx, &view.zone),
         description: nic.description.clone(),
         owner_id: nic.account.to_string(),
-        requester_managed: false,
+        requester_managed: nic.nat_gateway.is_some(),
         status: nic.word(),
         mac_address: nic.mac.to_string(),
         private_ip_address: nic.ip.to_string(),
@@ -375,7 +375,7 @@ fn interface_item(cx: &Cx, view: &InterfaceView) -> InterfaceItem {
         association: view.address().map(association),
         tag_set: tag::items(&nic.tags),
         private_ip_addresses_set: nic.addresses().map(private).collect(),
-        interface_type: "interface",
+        interface_type: if nic.nat_gateway.is_some() { "nat_gateway" } else { "interface" },
     }
 }
 

@@ -31,6 +31,7 @@ mod launch_nics;
 mod launch_template;
 mod launch_template_data;
 mod metadata_options;
+mod nat_gateway;
 mod network;
 mod network_acl;
 mod network_insights;

@@ -418,6 +418,7 @@ fn component_item(cx: &Cx, sequence_number: u64, step: &Step) -> ComponentItem {
             ComponentItem { component: component(cx, "route-table", table), route_table_route: Some(route_item(route, "active")), ..item }
         }
         Step::Open { vpc } => ComponentItem { component: component(cx, "vpc", vpc), vpc: component(cx, "vpc", vpc), ..item },
+        Step::NatGateway { gateway } => ComponentItem { component: component(cx, "natgateway", gateway), ..item },
         Step::Gateway { gateway } => ComponentItem { component: component(cx, "internet-gateway", gateway), ..item },
         Step::Translated { address, public, private } => ComponentItem {
             component: component(cx, "elastic-ip", address),
@@ -481,6 +482,7 @@ fn route_item(route: &model::Route, state: &'static str) -> RouteItem {
         gateway_id: match route.target {
             RouteTarget::InternetGateway { gateway } => gateway.to_string(),
             RouteTarget::Interface { interface } => interface.to_string(),
+            RouteTarget::NatGateway { gateway } => gateway.to_string(),
         },
         origin: "createroute",
         state: Some(state),

@@ -51,6 +51,7 @@ struct RouteItem {
     instance_id: Option<String>,
     instance_owner_id: Option<String>,
     network_interface_id: Option<String>,
+    nat_gateway_id: Option<String>,
     state: &'static str,
     origin: &'static str,
 }
@@ -90,6 +91,7 @@ fn table_item(view: &RouteTableView) -> TableItem {
         instance_id: None,
         instance_owner_id: None,
         network_interface_id: None,
+        nat_gateway_id: None,
         state: "active",
         origin: "CreateRouteTable",
     };
@@ -113,9 +115,10 @@ fn table_item(view: &RouteTableView) -> TableItem {
 }
 
 fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
-    let (gateway, interface) = match route.target {
-        RouteTarget::InternetGateway { gateway } => (Some(gateway), None),
-        RouteTarget::Interface { interface } => (None, Some(interface)),
+    let (gateway, interface, nat) = match route.target {
+        RouteTarget::InternetGateway { gateway } => (Some(gateway), None, None),
+        RouteTarget::Interface { interface } => (None, Some(interface), None),
+        RouteTarget::NatGateway { gateway } => (None, None, Some(gateway)),
     };
     let instance = interface.and_then(|id| view.instance_of(id));
     RouteItem {
@@ -124,6 +127,7 @@ fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
         instance_id: instance.map(|id| id.to_string()),
         instance_owner_id: instance.map(|_| view.table.account.to_string()),
         network_interface_id: interface.map(|id| id.to_string()),
+        nat_gateway_id: nat.map(|id| id.to_string()),
         state: if view.is_active(route) { "active" } else { "blackhole" },
         origin: "CreateRoute",
     }
@@ -180,6 +184,7 @@ pub(crate) struct ToGateway {
     gateway_id: Option<String>,
     instance_id: Option<String>,
     network_interface_id: Option<String>,
+    nat_gateway_id: Option<String>,
 }
 
 /// Destinations and targets that are not served.
@@ -195,7 +200,6 @@ pub(crate) const ROUTE_ABSENT: &[&str] = &[
     "OdbNetworkArn",
     "EgressOnlyInternetGatewayId",
     "VpcPeeringConnectionId",
-    "NatGatewayId",
 ];
 
 /// The reply of `CreateRoute`.
@@ -231,6 +235,12 @@ pub(crate) async fn delete_route(cx: Cx, asked: DeleteRoute) -> Result<(), Refus
 }
 
 async fn target(cx: &Cx, asked: &ToGateway) -> Result<RouteTarget, Refusal> {
+    if let Some(id) = &asked.nat_gateway_id {
+        if asked.gateway_id.is_some() || asked.network_interface_id.is_some() || asked.instance_id.is_some() {
+            return Err(combination("A route has one target"));
+        }
+        return Ok(RouteTarget::NatGateway { gateway: tag::id(Noun::NatGateway, id)? });
+    }
     match (&asked.gateway_id, &asked.network_interface_id, &asked.instance_id) {
         (Some(id), None, None) if id == "local" || id.starts_with("vgw-") => Err(unsupported(format!("A route to '{id}'"))),
         (Some(id), None, None) => Ok(RouteTarget::InternetGateway { gateway: tag::id(Noun::InternetGateway, id)? }),

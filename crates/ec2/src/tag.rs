@@ -1,8 +1,8 @@
 //! Tags of everything that carries tags.
 
 use control::{
-    Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, NetworkAclView, Page, Query,
-    RouteTableView, WhichTags,
+    Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, NatGatewayView, NetworkAclView, Page,
+    Query, RouteTableView, WhichTags,
 };
 use model::{
     Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis, SecurityGroup,
@@ -139,6 +139,7 @@ enum Kind {
     KeyPair,
     Interface,
     InternetGateway,
+    NatGateway,
     NetworkAcl,
     NetworkPath,
     PathAnalysis,
@@ -152,13 +153,14 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 16] = [
+    const ALL: [Kind; 17] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
         Kind::KeyPair,
         Kind::Interface,
         Kind::InternetGateway,
+        Kind::NatGateway,
         Kind::NetworkAcl,
         Kind::NetworkPath,
         Kind::PathAnalysis,
@@ -179,6 +181,7 @@ impl Kind {
             Kind::KeyPair => "key-pair",
             Kind::Interface => "network-interface",
             Kind::InternetGateway => "internet-gateway",
+            Kind::NatGateway => "natgateway",
             Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
@@ -316,6 +319,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::KeyPair => of::<KeyPair>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Interface => of::<Interface>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::InternetGateway => of::<InternetGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::NatGateway => of::<NatGatewayView>(&cx.cloud, cx, filters, page, |row| row.gateway.tags).await,
         Kind::NetworkAcl => of::<NetworkAclView>(&cx.cloud, cx, filters, page, |row| row.acl.tags).await,
         Kind::NetworkPath => of::<NetworkPath>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::PathAnalysis => of::<PathAnalysis>(&cx.cloud, cx, filters, page, |row| row.tags).await,

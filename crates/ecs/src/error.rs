@@ -110,6 +110,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::SecurityGroupRule => ("InvalidSecurityGroupRuleId.NotFound", "SecurityGroupRuleId"),
         Noun::Association => ("InvalidAssociation.NotFound", "InstanceId"),
         Noun::InternetGateway => ("InvalidGatewayId.NotFound", "Ipv4GatewayId"),
+        Noun::NatGateway => ("InvalidNatGatewayId.NotFound", "NatGatewayId"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "RouteTableId"),
         Noun::Route => ("InvalidRouteEntry.NotFound", "DestinationCidrBlock"),
         Noun::RouteTableAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
@@ -215,6 +216,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Attachment
         | Noun::Address
         | Noun::InternetGateway
+        | Noun::NatGateway
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -261,6 +263,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::InternetGateway
+        | Noun::NatGateway
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
@@ -305,6 +308,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Vpcs => "QuotaExceeded.Vpc",
         QuotaName::Subnets => "QuotaExceeded.VSwitch",
         QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
+        QuotaName::NatGateways => "QuotaExceeded.NatGateway",
         QuotaName::RouteTables => "QuotaExceeded.RouteTable",
         QuotaName::Routes => "QuotaExceeded.RouteEntry",
         QuotaName::NetworkAcls => "QuotaExceeded.NetworkAcl",

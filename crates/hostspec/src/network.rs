@@ -31,6 +31,40 @@ pub struct VpcSpec {
     /// Whether the host answers questions for names inside the VPC.
     #[serde(default = "yes")]
     pub resolver: bool,
+    /// Public addresses that several interfaces share on their way out. Of those for a source the longest prefix decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<SharedSpec>,
+    /// Ports of public addresses that lead to ports of interfaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forwards: Vec<ForwardSpec>,
+}
+
+/// A public address that packets of several interfaces leave with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedSpec {
+    /// Packets from these private addresses.
+    pub source: Ipv4Net,
+    /// Packets to these; no two ranges of one source overlap.
+    pub to: Ipv4Net,
+    /// What they come from outside.
+    pub public: Ipv4Addr,
+    /// Whether an interface with a public address of its own uses that instead.
+    pub gives_way: bool,
+}
+
+/// A port of a public address that leads to a port of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardSpec {
+    /// The public address.
+    pub public: Ipv4Addr,
+    /// 6 for TCP, 17 for UDP.
+    pub protocol: u8,
+    /// The port outside.
+    pub public_port: u16,
+    /// The private address.
+    pub private: Ipv4Addr,
+    /// The port inside.
+    pub private_port: u16,
 }
 
 /// A subnet.

@@ -69,6 +69,8 @@ pub enum Noun {
     Association,
     /// Internet gateway.
     InternetGateway,
+    /// NAT gateway.
+    NatGateway,
     /// Route table.
     RouteTable,
     /// Route of a table.
@@ -119,6 +121,7 @@ impl Noun {
             Noun::SecurityGroupRule => "security group rule",
             Noun::Association => "address association",
             Noun::InternetGateway => "internet gateway",
+            Noun::NatGateway => "NAT gateway",
             Noun::RouteTable => "route table",
             Noun::Route => "route",
             Noun::RouteTableAssociation => "route table association",

@@ -19,8 +19,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, AttachmentId, Catalogue, Changed, Error, InstanceId, InterfaceId, MacAddr, Machine, Millis, Noun, SecurityGroupId, SubnetId,
-    Tags, VpcId,
+    AccountId, AttachmentId, Catalogue, Changed, Error, InstanceId, InterfaceId, MacAddr, Machine, Millis, NatGatewayId, Noun,
+    SecurityGroupId, SubnetId, Tags, VpcId,
 };
 
 /// Most security groups on one interface.
@@ -68,6 +68,9 @@ pub struct Interface {
     /// Whether it sends and takes only packets of its own addresses.
     #[serde(default = "yes")]
     pub checked: bool,
+    /// The NAT gateway that it belongs to; such an interface is in no instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_gateway: Option<NatGatewayId>,
     /// Display name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
@@ -246,6 +249,7 @@ mod tests {
             delete_on_termination: false,
             groups: vec![SecurityGroupId::from_u64(1)],
             checked: true,
+            nat_gateway: None,
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

@@ -30,6 +30,8 @@ pub enum QuotaName {
     Subnets,
     /// Internet gateways.
     InternetGateways,
+    /// NAT gateways.
+    NatGateways,
     /// Route tables in one VPC.
     RouteTables,
     /// Routes in one table, besides the local one.
@@ -48,7 +50,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 17] = [
+    pub const ALL: [QuotaName; 18] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -59,6 +61,7 @@ impl QuotaName {
         QuotaName::Vpcs,
         QuotaName::Subnets,
         QuotaName::InternetGateways,
+        QuotaName::NatGateways,
         QuotaName::RouteTables,
         QuotaName::Routes,
         QuotaName::NetworkAcls,
@@ -81,6 +84,7 @@ impl QuotaName {
             QuotaName::Vpcs => "vpcs",
             QuotaName::Subnets => "subnets",
             QuotaName::InternetGateways => "internet-gateways",
+            QuotaName::NatGateways => "nat-gateways",
             QuotaName::RouteTables => "route-tables",
             QuotaName::Routes => "routes",
             QuotaName::NetworkAcls => "network-acls",
@@ -98,7 +102,7 @@ impl QuotaName {
         match self {
             QuotaName::Instances | QuotaName::PathAnalyses => 1_000,
             QuotaName::KeyPairs | QuotaName::Interfaces | QuotaName::LaunchTemplates => 5_000,
-            QuotaName::Addresses => 5,
+            QuotaName::Addresses | QuotaName::NatGateways => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,
             QuotaName::Snapshots => 100_000,

@@ -16,9 +16,9 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AclEntry, Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NetworkAcl,
-    NetworkAclId, Peer, Protocol, Route, RouteTable, RouteTableId, RouteTarget, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict, Vpc,
-    VpcId, table_of,
+    AclEntry, Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NatGateway,
+    NatGatewayId, NetworkAcl, NetworkAclId, Peer, Protocol, Route, RouteTable, RouteTableId, RouteTarget, Rule, RuleId, SecurityGroup,
+    SecurityGroupId, Verdict, Vpc, VpcId, table_of,
 };
 
 /// The packet that opens a connection.
@@ -103,10 +103,23 @@ pub struct Endpoint {
     pub tables: Vec<RouteTable>,
     /// The VPC's internet gateway.
     pub gateway: Option<InternetGateway>,
+    /// The NAT gateways of the VPC that have an address.
+    pub nats: Vec<NatExit>,
     /// Its security groups.
     pub groups: Vec<SecurityGroup>,
     /// The network ACL of its subnet; none lets everything pass.
     pub acl: Option<NetworkAcl>,
+}
+
+/// A NAT gateway as a way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatExit {
+    /// The gateway.
+    pub gateway: NatGateway,
+    /// Its elastic address.
+    pub address: Address,
+    /// Its private address, which the internet gateway translates to the public one.
+    pub private: Ipv4Addr,
 }
 
 /// Who opens the connection.
@@ -181,6 +194,11 @@ pub enum Step {
     Open {
         /// The VPC.
         vpc: VpcId,
+    },
+    /// A NAT gateway.
+    NatGateway {
+        /// It.
+        gateway: NatGatewayId,
     },
     /// An internet gateway.
     Gateway {
@@ -313,6 +331,7 @@ impl fmt::Display for Step {
             Step::Local { vpc, table: _, destination } => write!(f, "inside {vpc} ({destination})"),
             Step::Route { table, route } => write!(f, "the route to {} in {table}", route.destination),
             Step::Open { vpc } => write!(f, "out of {vpc}, which is open without a gateway"),
+            Step::NatGateway { gateway } => gateway.fmt(f),
             Step::Gateway { gateway } => gateway.fmt(f),
             Step::Translated { address, public, private } => write!(f, "{address}: {private} is {public} outside"),
             Step::Beyond { ip } => write!(f, "{ip}, beyond the cloud"),
@@ -408,7 +427,12 @@ fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, s
         Receiver::Nobody => Err(Obstacle::Nobody { ip: to }),
         Receiver::Interface(end) => {
             let answers = &mut Vec::new();
-            end.leave(from, answers)?;
+            let answered = end.leave(from, answers)?;
+            // Answers that come from another address than the one that was asked are nobody's.
+            if end.public.as_ref().is_some_and(|public| public.ip != answered) {
+                let (table, route) = end.route(from)?;
+                return Err(Obstacle::Blackhole { interface: end.interface.id, table, route });
+            }
             // What answers pass on their way out is what the packet passes on its way in.
             steps.extend(answers.iter().rev());
             steps.extend(end.crosses(Direction::Ingress, flow, from, false)?);
@@ -503,6 +527,12 @@ impl Endpoint {
             steps.push(Step::Route { table, route });
             return Err(Obstacle::SentOn { interface, table, route });
         }
+        if let Ok((table, route)) = self.route(to)
+            && let RouteTarget::NatGateway { gateway } = route.target
+        {
+            steps.push(Step::Route { table, route });
+            return self.leave_by_nat(gateway, to, steps).ok_or(Obstacle::Blackhole { interface, table, route });
+        }
         match (&self.gateway, self.vpc.open) {
             (None, true) => steps.push(Step::Open { vpc: self.vpc.id }),
             (gateway, _) => {
@@ -517,6 +547,19 @@ impl Endpoint {
         let address = self.public.as_ref().ok_or(Obstacle::NoPublicAddress { interface })?;
         steps.push(Step::Translated { address: address.id, public: address.ip, private: address.private.unwrap_or(self.interface.ip) });
         Ok(address.ip)
+    }
+
+    /// The way out by a NAT gateway, which reaches what its own subnet reaches; none when that is not the address.
+    fn leave_by_nat(&self, gateway: NatGatewayId, to: Ipv4Addr, steps: &mut Vec<Step>) -> Option<Ipv4Addr> {
+        let exit = self.nats.iter().find(|exit| exit.gateway.id == gateway)?;
+        let reached = exit.gateway.ways(&self.vpc, &self.tables, self.gateway.as_ref());
+        if !reached.iter().any(|range| range.contains(&to)) {
+            return None;
+        }
+        steps.push(Step::NatGateway { gateway });
+        steps.push(Step::Translated { address: exit.address.id, public: exit.address.ip, private: exit.private });
+        steps.extend(self.gateway.as_ref().map(|gateway| Step::Gateway { gateway: gateway.id }));
+        Some(exit.address.ip)
     }
 
     /// The route of the subnet's table with the longest prefix.

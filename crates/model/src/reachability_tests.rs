@@ -67,6 +67,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
             attachment: None,
             attached_at: None,
             checked: true,
+            nat_gateway: None,
             name: String::new(),
             delete_on_termination: true,
             groups: groups.iter().map(|group| group.id).collect(),
@@ -91,6 +92,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
             tags: Tags::new(),
         },
         tables: vec![table],
+        nats: vec![],
         gateway: Some(InternetGateway {
             id: InternetGatewayId::from_u64(7),
             account: account(),

@@ -10,7 +10,8 @@ use ipnet::{Ipv4Net, Ipv4Subnets};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Millis, RouteTableAssociationId, RouteTableId, SubnetId, Tags, Vpc, VpcId,
+    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Millis, NatGatewayId, RouteTableAssociationId, RouteTableId, SubnetId,
+    Tags, Vpc, VpcId,
 };
 
 /// A route table.
@@ -72,12 +73,19 @@ pub enum RouteTarget {
         /// The interface.
         interface: InterfaceId,
     },
+    /// To a NAT gateway, which sends them on with its address.
+    NatGateway {
+        /// The gateway.
+        gateway: NatGatewayId,
+    },
 }
 
 impl Route {
-    /// Whether packets that follow it arrive somewhere, given the gateway that the VPC has and its interfaces in instances that run.
-    pub fn is_active(&self, gateway: Option<&InternetGateway>, running: &BTreeSet<InterfaceId>) -> bool {
+    /// Whether packets that follow it arrive somewhere, given the gateway that the VPC has, its interfaces in instances that run, and
+    /// its NAT gateways that came about.
+    pub fn is_active(&self, gateway: Option<&InternetGateway>, running: &BTreeSet<InterfaceId>, nats: &BTreeSet<NatGatewayId>) -> bool {
         match self.target {
+            RouteTarget::NatGateway { gateway } => nats.contains(&gateway),
             RouteTarget::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
             RouteTarget::Interface { interface } => running.contains(&interface),
         }
@@ -87,7 +95,7 @@ impl Route {
     pub fn leads_out(&self, gateway: Option<&InternetGateway>) -> bool {
         match self.target {
             RouteTarget::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
-            RouteTarget::Interface { .. } => false,
+            RouteTarget::Interface { .. } | RouteTarget::NatGateway { .. } => false,
         }
     }
 }
@@ -119,11 +127,17 @@ pub fn ways_through(tables: &[RouteTable], subnet: SubnetId) -> Vec<(Ipv4Net, In
     let Some(table) = table_of(tables, subnet) else { return Vec::new() };
     let through = |route: &Route| match route.target {
         RouteTarget::Interface { interface } => Some(interface),
-        RouteTarget::InternetGateway { .. } => None,
+        RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } => None,
     };
     let interfaces: BTreeSet<InterfaceId> = table.routes.iter().filter_map(through).collect();
     let ranges = |interface: InterfaceId| where_longest(&table.routes, |route| through(route) == Some(interface));
     interfaces.into_iter().flat_map(|interface| ranges(interface).into_iter().map(move |range| (range, interface))).collect()
+}
+
+/// The ranges that a subnet's table sends to a NAT gateway, without overlaps.
+pub fn ways_to_nat(tables: &[RouteTable], subnet: SubnetId, nat: NatGatewayId) -> Vec<Ipv4Net> {
+    let to_it = |route: &Route| route.target == RouteTarget::NatGateway { gateway: nat };
+    table_of(tables, subnet).map_or_else(Vec::new, |table| where_longest(&table.routes, to_it))
 }
 
 /// The table of a subnet: the one that it is tied to, else the main table of its VPC.

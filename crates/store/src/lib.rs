@@ -63,6 +63,7 @@ mod job;
 mod key_pair;
 mod launch_template;
 mod migrate;
+mod nat_gateway;
 mod network;
 mod network_acl;
 mod network_path;

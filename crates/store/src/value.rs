@@ -165,6 +165,7 @@ ids!(
     InstanceProfileId,
     InstanceRoleId,
     KeyPairId,
+    NatGatewayId,
     NetworkAclId,
     NetworkAclAssociationId,
     NetworkPathId,

@@ -31,6 +31,8 @@ pub fn vpc(id: u64) -> VpcSpec {
         names: vec![NameRecord { name: "web.vpc.internal".to_owned(), ip: IP }],
         domain: "vpc.internal".to_owned(),
         resolver: true,
+        shared: vec![],
+        forwards: vec![],
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Load {
     CtProto,
     /// Port that the connection was opened to; for ICMP its type and code (`nf_conntrack_tuple.dst.u`).
     CtOriginalPort,
+    /// Port that the connection arrives at, after translation; of TCP and UDP only.
+    CtReplyPort,
     /// Who opened the connection.
     CtOriginalSaddr,
     /// Whom the connection was opened to, before translation.
@@ -100,6 +102,7 @@ impl Load {
             Load::CtMark => "ct mark",
             Load::CtProto => "ct protocol",
             Load::CtOriginalPort => "ct original proto-dst",
+            Load::CtReplyPort => "ct reply proto-src",
             Load::CtOriginalSaddr => "ct original ip saddr",
             Load::CtOriginalDaddr => "ct original ip daddr",
             Load::CtReplySaddr => "ct reply ip saddr",
@@ -135,6 +138,7 @@ impl Load {
             Load::CtMark => Expr::Ct { dreg, key: CtKey::Mark },
             Load::CtProto => Expr::Ct { dreg, key: CtKey::Protocol },
             Load::CtOriginalPort => ct(CtKey::ProtoDst, CtDirection::Original),
+            Load::CtReplyPort => ct(CtKey::ProtoSrc, CtDirection::Reply),
             Load::CtOriginalSaddr => ct(CtKey::SrcIp, CtDirection::Original),
             Load::CtOriginalDaddr => ct(CtKey::DstIp, CtDirection::Original),
             Load::CtReplySaddr => ct(CtKey::SrcIp, CtDirection::Reply),
@@ -366,6 +370,25 @@ impl Line {
         self.translate("snat ip to ip saddr", Load::IpSaddr, map, NAT_SNAT)
     }
 
+    /// Makes the connection come from what a map says of its source and destination addresses.
+    pub fn snat_by_pair(self, map: &str) -> Line {
+        self.say("snat ip to").load(&[Load::IpSaddr, Load::IpDaddr]).found(map, nat_attributes(NAT_SNAT))
+    }
+
+    /// Sends the connection to the address and port that a map says of the address and port that it was opened to.
+    pub fn dnat_by_port(self, map: &str) -> Line {
+        let mut attributes = nat_attributes(NAT_DNAT);
+        let port = Register::word(1).expect("there are sixteen words");
+        push_attribute(&mut attributes, NFTA_NAT_REG_PROTO_MIN, port.wire());
+        self.say("dnat ip to").load(&[Load::IpDaddr, Load::L4Proto, Load::ThDport]).found(map, attributes)
+    }
+
+    fn found(self, map: &str, attributes: Vec<u8>) -> Line {
+        self.say(&format!("map @{map}"))
+            .expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into())
+            .expr(RawExpr::new("nat", attributes).into())
+    }
+
     fn translate(self, text: &str, field: Load, map: &str, kind: u32) -> Line {
         self.guard(field.guards())
             .say(&format!("{text} map @{map}"))
@@ -403,11 +426,18 @@ fn nat_attributes(kind: u32) -> Vec<u8> {
     let family = NlFamily::Ip as u32;
     let mut out = Vec::with_capacity(24);
     for (attribute, value) in [(1_u16, kind), (2, family), (3, Register::R0.wire())] {
-        out.extend_from_slice(&8_u16.to_ne_bytes());
-        out.extend_from_slice(&attribute.to_ne_bytes());
-        out.extend_from_slice(&value.to_be_bytes());
+        push_attribute(&mut out, attribute, value);
     }
     out
+}
+
+/// `NFTA_NAT_REG_PROTO_MIN`: the register with the port.
+const NFTA_NAT_REG_PROTO_MIN: u16 = 5;
+
+fn push_attribute(out: &mut Vec<u8>, attribute: u16, value: u32) {
+    out.extend_from_slice(&8_u16.to_ne_bytes());
+    out.extend_from_slice(&attribute.to_ne_bytes());
+    out.extend_from_slice(&value.to_be_bytes());
 }
 
 /// FNV-1a, 64 bits: enough to tell our own few lines apart, and stable between builds.

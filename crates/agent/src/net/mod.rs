@@ -24,6 +24,7 @@ mod nft;
 mod plan;
 mod policy;
 mod ruleset;
+mod shared;
 mod table;
 mod tap;
 mod vpc;
@@ -470,7 +471,7 @@ fn machine_address(pool: Ipv4Net) -> Ipv4Addr {
 /// The part of a VPC that the machine's side depends on.
 fn outward_only(vpc: &VpcSpec) -> VpcSpec {
     let nics = vpc.nics.iter().filter(|nic| nic.is_public()).cloned().collect();
-    VpcSpec { nics, ..nobody_with(vpc.id, vpc.vni) }
+    VpcSpec { nics, shared: vpc.shared.clone(), forwards: vpc.forwards.clone(), ..nobody_with(vpc.id, vpc.vni) }
 }
 
 fn nobody(id: VpcId) -> VpcSpec {
@@ -490,5 +491,7 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         names: Vec::new(),
         domain: String::new(),
         resolver: true,
+        shared: vec![],
+        forwards: vec![],
     }
 }

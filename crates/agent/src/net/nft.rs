@@ -134,7 +134,11 @@ fn shape(info: &nf::SetInfo) -> Option<Shape> {
     let data = match (info.flags.contains(nf::SetFlags::MAP), info.data_type) {
         (false, _) => Data::None,
         (true, Some(VERDICT_TYPE)) => Data::Verdict,
-        (true, Some(type_id)) => Data::Value(field(type_id)?),
+        (true, Some(type_id)) => match fields(type_id)?.as_slice() {
+            [only] => Data::Value(*only),
+            [Field::Ipv4, Field::Port] => Data::Socket,
+            _ => return None,
+        },
         (true, None) => return None,
     };
     Some(Shape { key: fields(info.key_type)?, interval: info.flags.contains(nf::SetFlags::INTERVAL), data })
@@ -190,6 +194,10 @@ fn kernel_set(table: &TableId, name: &str, shape: &Shape) -> nf::Set {
     match shape.data {
         Data::None => set,
         Data::Value(field) => set.map(nf::SetDataType::Value(type_of(&field))),
+        Data::Socket => {
+            let both = vec![type_of(&Field::Ipv4), type_of(&Field::Port)];
+            set.map(nf::SetDataType::Value(nf::SetKeyType::Concat(both)))
+        }
         Data::Verdict => set.vmap(),
     }
 }

@@ -248,7 +248,7 @@ pub fn hop_tables(spec: &VpcSpec) -> BTreeMap<SubnetId, u32> {
 
 /// Whether a VPC has a public address here, and so a way to the machine.
 pub fn reaches_out(spec: &VpcSpec) -> bool {
-    spec.nics.iter().any(NicSpec::is_public)
+    spec.nics.iter().any(NicSpec::is_public) || !spec.shared.is_empty() || !spec.forwards.is_empty()
 }
 
 /// What the machine's own namespace should have for these VPCs; `source` is the machine's address towards them.
@@ -261,7 +261,9 @@ pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, 
         side.links.insert(veth.clone(), link);
         side.addresses.insert((veth.clone(), source));
         side.neighbours.insert((veth.clone(), VPC_HOP), vpc_mac);
-        for public in spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(_, public)| public) {
+        let own = spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(_, public)| public);
+        let shared = spec.shared.iter().map(|shared| shared.public).chain(spec.forwards.iter().map(|forward| forward.public));
+        for public in own.chain(shared) {
             let hop = Route::Hop { link: veth.clone(), hop: VPC_HOP, source: Some(source) };
             side.routes.insert(Ipv4Net::from(public), hop);
         }

@@ -83,6 +83,11 @@ impl Shape {
         Shape { key: key.to_vec(), interval: true, data: Data::None }
     }
 
+    /// A map of ranges.
+    pub fn map_of_ranges(key: &[Field], data: Data) -> Shape {
+        Shape { key: key.to_vec(), interval: true, data }
+    }
+
     /// A map of exact keys.
     pub fn map(key: &[Field], data: Data) -> Shape {
         Shape { key: key.to_vec(), interval: false, data }
@@ -168,6 +173,8 @@ pub enum Data {
     None,
     /// A value with a field's type.
     Value(Field),
+    /// An address and a port.
+    Socket,
     /// What happens to the packet.
     Verdict,
 }
@@ -290,6 +297,11 @@ impl Value {
     /// An address.
     pub fn ipv4(ip: Ipv4Addr) -> Value {
         Value::Bytes(ip.octets().to_vec())
+    }
+
+    /// An address and a port.
+    pub fn socket(ip: Ipv4Addr, port: u16) -> Value {
+        Value::Bytes([&ip.octets()[..], &port.to_be_bytes(), &[0; 2]].concat())
     }
 
     /// 32 bits of our own.
@@ -486,6 +498,7 @@ fn show_set(f: &mut fmt::Formatter<'_>, name: &str, set: &Set) -> fmt::Result {
     let data = match set.shape.data {
         Data::None => String::new(),
         Data::Value(field) => format!(" : {}", field.name()),
+        Data::Socket => format!(" : {} . {}", Field::Ipv4.name(), Field::Port.name()),
         Data::Verdict => " : verdict".to_owned(),
     };
     writeln!(f, "\t{word} {name} {{\n\t\ttype {types}{data}")?;
@@ -496,6 +509,7 @@ fn show_set(f: &mut fmt::Formatter<'_>, name: &str, set: &Set) -> fmt::Result {
         let value = match (value, set.shape.data) {
             (Value::Jump(chain), _) => format!(" : jump {chain}"),
             (Value::Bytes(bytes), Data::Value(field)) => format!(" : {}", field.show(bytes)),
+            (Value::Bytes(bytes), Data::Socket) => format!(" : {} . {}", Field::Ipv4.show(&bytes[..4]), Field::Port.show(&bytes[4..6])),
             (Value::Bytes(_), Data::None | Data::Verdict) | (Value::None, _) => String::new(),
         };
         writeln!(f, "\t\t{}{value}", key.show(&set.shape.key))?;

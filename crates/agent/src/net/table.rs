@@ -32,6 +32,7 @@ use super::names::{
 use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Table, TableId, Value};
+use super::shared;
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
 const BEFORE_DEFRAG: i32 = -450;
@@ -50,8 +51,9 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     let mut inet = Table { sets: sets(spec, &policy, epoch), chains: chains() };
     borders::add(spec, &mut inet);
     for profile in &policy.profiles {
-        profile_table(profile, &mut inet);
+        profile_chain(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut inet);
     }
+    shared::add(spec, &policy, &mut inet);
     let arp = Table { sets: arp_sets(spec), chains: BTreeMap::from([("input".to_owned(), arp_input())]) };
     let name = names.vpc_table();
     Ruleset {
@@ -279,7 +281,7 @@ fn chains() -> BTreeMap<String, Chain> {
         Line::new().iif(OVERLAY).oif(OVERLAY).drop(),
         Line::new().in_set(&[Load::CtMark], "epoch").accept(),
         Line::new().ct_invalid().drop(),
-        Line::new().ct_dnat().not_in_set(&[Load::CtOriginalDaddr, Load::CtReplySaddr], "pairs").drop(),
+        translated(),
         Line::new().ct_snat().not_in_set(&[Load::CtReplyDaddr, Load::CtOriginalSaddr], "pairs").drop(),
         Line::new().vmap(Load::CtOriginalSaddr, "egress"),
         Line::new().vmap(Load::CtReplySaddr, "ingress"),
@@ -313,6 +315,11 @@ fn chains() -> BTreeMap<String, Chain> {
     .into()
 }
 
+/// A connection whose destination was translated must be to what the address stands for now.
+pub(super) fn translated() -> Line {
+    Line::new().ct_dnat().not_in_set(&[Load::CtOriginalDaddr, Load::CtReplySaddr], "pairs").drop()
+}
+
 fn chain_name(direction: Direction, profile: &str) -> String {
     match direction {
         Direction::Egress => format!("out_{profile}"),
@@ -321,9 +328,8 @@ fn chain_name(direction: Direction, profile: &str) -> String {
 }
 
 /// The chain of a profile and the sets that its lines look into. A connection that the profile accepts returns to where it
-/// came from, so that the other end is asked too.
-fn profile_table(profile: &Profile, table: &mut Table) {
-    let chain = chain_name(profile.direction, &profile.name);
+/// came from, so that the other end is asked too. `port` is where the port is that rules are about.
+pub(super) fn profile_chain(profile: &Profile, chain: &str, port: Load, table: &mut Table) {
     let peer = match profile.direction {
         Direction::Egress => Load::CtReplySaddr,
         Direction::Ingress => Load::CtOriginalSaddr,
@@ -331,7 +337,7 @@ fn profile_table(profile: &Profile, table: &mut Table) {
     let any = [Field::Proto, Field::Port];
     let net = [Field::Ipv4, Field::Proto, Field::Port];
     let class = [Field::Mark, Field::Proto, Field::Port];
-    let service = [Load::CtProto, Load::CtOriginalPort];
+    let service = [Load::CtProto, port];
     let mut lines = Vec::new();
     if profile.stages.iter().any(|stage| stage.names_groups) {
         // The other end's profile may have marked the packet before.
@@ -361,7 +367,7 @@ fn profile_table(profile: &Profile, table: &mut Table) {
         }
     }
     lines.push(Line::new().drop());
-    table.chains.insert(chain, Chain { base: None, lines });
+    table.chains.insert(chain.to_owned(), Chain { base: None, lines });
 }
 
 pub(super) fn with_service(key: super::ruleset::KeyBuilder, service: Service) -> super::ruleset::KeyBuilder {
@@ -398,14 +404,19 @@ pub fn epoch(ruleset: &Ruleset) -> Option<u32> {
     key.from.as_slice().try_into().ok().map(u32::from_ne_bytes).filter(|epoch| *epoch != 0)
 }
 
-/// Public addresses that stand for another interface now, or for none.
+/// Public addresses that stand for another interface now, or for none. One that several share goes on for the others.
 pub fn pairs_gone(seen: &Ruleset, want: &Ruleset) -> Vec<Ipv4Addr> {
-    let pairs = |ruleset: &Ruleset| -> BTreeSet<Key> {
+    let address = |bytes: &[u8]| bytes.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets));
+    let pairs = |ruleset: &Ruleset| -> BTreeSet<(Option<Ipv4Addr>, Option<Ipv4Addr>)> {
         let tables = ruleset.tables.iter().filter(|(id, _)| id.family == Family::Inet);
-        tables.filter_map(|(_, table)| table.sets.get("pairs")).flat_map(|set| set.elements.keys().cloned()).collect()
+        let elements = tables.filter_map(|(_, table)| table.sets.get("inward")).flat_map(|set| &set.elements);
+        let private = |value: &Value| match value {
+            Value::Bytes(bytes) => address(bytes),
+            Value::None | Value::Jump(_) => None,
+        };
+        elements.map(|(key, value)| (address(&key.from), private(value))).collect()
     };
-    let public = |key: &Key| key.from.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets));
-    pairs(seen).difference(&pairs(want)).filter_map(public).collect()
+    pairs(seen).difference(&pairs(want)).filter_map(|(public, _)| *public).collect()
 }
 
 /// Every address that the namespace of a VPC answers for itself.

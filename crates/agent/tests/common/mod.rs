@@ -161,6 +161,8 @@ impl Cloud {
             names: vec![],
             domain: "test.internal".into(),
             resolver: true,
+            shared: vec![],
+            forwards: vec![],
         });
     }
 

@@ -4,6 +4,7 @@ mod acls;
 mod addresses;
 mod insights;
 mod lists;
+mod nat_gateways;
 mod networks;
 mod refusals;
 mod replies;

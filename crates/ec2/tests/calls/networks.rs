@@ -197,7 +197,7 @@ async fn networks_are_refused_with_ec2s_codes() {
         ("Action=DeleteInternetGateway&InternetGatewayId=igw-00000000000000001", "InvalidInternetGatewayID.NotFound"),
         ("Action=DescribeRouteTables&RouteTableId.1=rtb-00000000000000001", "InvalidRouteTableID.NotFound"),
         (&format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=10.0.3.0/24&GatewayId={gateway}"), "InvalidParameterValue"),
-        (&format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&NatGatewayId=nat-1"), "UnsupportedOperation"),
+        (&format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&NatGatewayId=nat-1"), "NatGatewayMalformed"),
         (&format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&GatewayId={second}"), "InvalidParameterValue"),
         (&format!("Action=DeleteRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0"), "InvalidRoute.NotFound"),
     ] {

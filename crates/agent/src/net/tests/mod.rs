@@ -11,6 +11,7 @@ mod policy;
 mod public;
 mod reachability;
 mod services;
+mod shared;
 mod spoofing;
 mod topology;
 mod ways;
