@@ -27,6 +27,7 @@ mod launch_template;
 mod network;
 mod page;
 mod parameter;
+mod quota;
 mod region;
 mod security_group;
 mod security_group_policies;
@@ -94,6 +95,7 @@ async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<Doc, Fault> {
     let action = actions::find(common(call, "Action", "x-tc-action"), common(call, "Version", "x-tc-version"))?;
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy_name };
+    cloud.admit(&caller)?;
     let cx = Cx { cloud, call, caller, action };
     cx.check_region()?;
     action.answer(&cx).await

@@ -29,6 +29,7 @@ mod launch_template_data;
 mod network;
 mod page;
 mod parameter;
+mod quota;
 mod ram;
 mod region;
 mod route;
@@ -120,6 +121,7 @@ async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<(&'static str, Doc),
     let (action, product) = actions::find(name_of(call, "Action", "x-acs-action"), name_of(call, "Version", "x-acs-version"))?;
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy_name };
+    cloud.admit(&caller)?;
     let cx = Cx { cloud, call, caller, product };
     cx.check_region()?;
     let doc = match action.state {

@@ -169,6 +169,7 @@ ids!(
     NetworkAclAssociationId,
     NetworkPathId,
     PathAnalysisId,
+    QuotaRequestId,
     LaunchTemplateId,
     LaunchTemplateVersionId,
     ReservationId,
