@@ -45,7 +45,7 @@ mod volume;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use control::{Caller, Cloud, Options, Principal};
+use control::{Caller, Cloud, Options, Principal, Target};
 use model::Error;
 use wire::{Args, Claim, Doc, FromArg, Reply, Request, Scheme, SignatureError, envelope};
 
@@ -156,6 +156,11 @@ impl Cx<'_> {
         self.options()?;
         parameter::check_unread(self.call.args, self.call.claim.scheme)?;
         Ok(decoded)
+    }
+
+    /// Asks the policies, for actions that tell of settings and read no rows.
+    pub(crate) async fn allowed(&self) -> Result<(), Fault> {
+        Ok(self.cloud.read(&self.caller, vec![Target::any()], |_, _| Ok(())).await?)
     }
 
     /// How a command is to be run.
