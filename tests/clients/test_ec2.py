@@ -511,7 +511,7 @@ def test_anothers_instance_looks_like_none(simulated, tenant):
 
 def test_of_200_parallel_launches_on_a_quota_of_10_exactly_10_win(simulated):
     crowd = Tenant(simulated, f"crowd-{uuid.uuid4().hex[:8]}")
-    simulated.command("account", "quota", crowd.name, "instances", "10")
+    simulated.command("quota", "set", crowd.name, "instances", "10")
     image = simulated.image()
 
     def attempt(_):

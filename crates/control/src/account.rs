@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use model::{AccessKey, Account, AccountId, Error, Millis, Noun, Permissions, Quota, QuotaName, Rights, User, UserId, check_user_name};
+use model::{AccessKey, Account, AccountId, Error, Millis, Noun, Permissions, Rights, User, UserId, check_user_name};
 use secrecy::{ExposeSecret, SecretString};
 use store::{StoreError, Tx, WriteError};
 
-use crate::auth::{Caller, Target};
 use crate::network::insert_default_network;
 use crate::{Cloud, Failure};
 
@@ -105,15 +104,10 @@ impl Cloud {
         found.map_err(|error| self.store_refusal("read an account", &error))
     }
 
-    /// Sets a limit of an account.
-    pub async fn quota_set(&self, account: AccountId, name: QuotaName, limit: u64) -> Result<(), Error> {
-        let done = self.store().write(move |tx| Ok::<_, Failure>(tx.put(&Quota { account, name, limit })?));
-        done.await.map_err(|error| self.write_refusal("set a quota", error))
-    }
-
-    /// A limit of the caller's account.
-    pub async fn quota_limit(&self, caller: &Caller, name: QuotaName) -> Result<u64, Error> {
-        self.read(caller, vec![Target::any()], move |tx, cx| Ok::<_, Failure>(tx.quota_limit(cx.caller.account(), name)?)).await
+    /// An account.
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Error> {
+        let found = self.store().read(move |tx| tx.get::<Account>(id)).await;
+        found.map_err(|error| self.store_refusal("read an account", &error))
     }
 
     pub(crate) fn new_key(&self) -> Result<(String, SecretString, String), Error> {

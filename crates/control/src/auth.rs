@@ -10,12 +10,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
 use model::policy::{AccessRequest, Context, Decision, Document, evaluate};
-use model::{AccessKey, AccountId, Error, Millis, Rights, RoleId, User, UserId};
+use model::{AccessKey, AccountId, Error, Millis, QuotaName, RequestRates, Rights, RoleId, User, UserId};
 use secrecy::SecretString;
 use store::{StoreError, Tx};
 
+use crate::access_key_use::Used;
 use crate::action::{names_of, overlapping};
 use crate::permission::documents_of;
+use crate::request_limit::Buckets;
 use crate::{Cloud, Failure};
 
 /// Principals kept in memory; beyond it the cache starts anew. A million keys would be a gigabyte.
@@ -33,6 +35,10 @@ pub struct Principal {
     pub expires_at: Option<Millis>,
     pub(crate) secret: SecretString,
     pub(crate) rights: Grant,
+    /// How many requests its account may send.
+    pub(crate) rates: RequestRates,
+    pub(crate) buckets: Arc<Buckets>,
+    pub(crate) used: Arc<Used>,
 }
 
 /// Who acts in an account.
@@ -195,14 +201,17 @@ impl Cloud {
             let Some(key) = tx.get::<AccessKey>(id.clone())?.filter(|key| key.active) else { return Ok(None) };
             let Some(user) = tx.get::<User>(key.user)? else { return Ok(None) };
             let documents = documents_of_user(tx, &user)?;
-            Ok::<_, StoreError>(Some((key, user, documents)))
+            let rates = request_rates(tx, key.account)?;
+            Ok::<_, StoreError>(Some((key, user, documents, rates)))
         });
         let found = found.await.map_err(|error| self.internal("read an access key", &error))?;
-        let Some((key, user, documents)) = found else { return Ok(None) };
+        let Some((key, user, documents, rates)) = found else { return Ok(None) };
         let secret = self.master().open(&key.id, &key.sealed_secret).map_err(|error| self.internal("open an access key", &error))?;
         let rights = self.grant(documents, None)?;
         let who = who_is(user);
-        let principal = Arc::new(Principal { account: key.account, who, access_key: key.id, expires_at: None, secret, rights });
+        let (buckets, used) = (self.request_limits().of(key.account), self.last_uses().of(&key.id));
+        let account = key.account;
+        let principal = Arc::new(Principal { account, who, access_key: key.id, expires_at: None, secret, rights, rates, buckets, used });
         self.principals().put(access_key.to_owned(), principal.clone(), epoch);
         Ok(Some(principal))
     }
@@ -302,10 +311,12 @@ struct Spelled {
 impl Spelled {
     fn of(action: &str, region: &str, account: AccountId, path: &str) -> Spelled {
         let (service, name) = action.split_once(':').unwrap_or(("ec2", action));
-        let (services, rights) = match service {
-            "iam" | "ram" | "cam" => (["iam", "ram", "cam"], true),
-            "sts" => (["sts"; 3], true),
-            _ => (["ec2", "ecs", "cvm"], false),
+        let (services, rights): (&[&str], bool) = match service {
+            "iam" | "ram" | "cam" => (&["iam", "ram", "cam"], true),
+            "sts" => (&["sts"], true),
+            "cloudtrail" | "actiontrail" | "cloudaudit" => (&["cloudtrail", "actiontrail", "cloudaudit"], false),
+            "servicequotas" | "quotas" => (&["servicequotas", "quotas"], false),
+            _ => (&["ec2", "ecs", "cvm"], false),
         };
         // Things of access control belong to no region.
         let resources = if rights {
@@ -319,7 +330,7 @@ impl Spelled {
             ]
         };
         let everywhere = |names: Vec<&str>| -> Vec<String> {
-            names.into_iter().flat_map(|name| services.map(|service| format!("{service}:{name}"))).collect()
+            names.into_iter().flat_map(|name| services.iter().map(move |service| format!("{service}:{name}"))).collect()
         };
         let mut actions = everywhere(names_of(name));
         // An action of another service, such as `vpc:DescribeVpcs`, goes by that name too.
@@ -350,6 +361,15 @@ fn in_tencents_spelling(path: &str) -> String {
     let spellings = [("instance/i-", "instance/ins-"), ("image/ami-", "image/img-"), ("volume/vol-", "volume/disk-")];
     let swapped = spellings.iter().find_map(|(ours, theirs)| Some(format!("{theirs}{}", path.strip_prefix(ours)?)));
     swapped.unwrap_or_else(|| path.to_owned())
+}
+
+/// How many requests an account may send.
+pub(crate) fn request_rates(tx: &Tx<'_>, account: AccountId) -> Result<RequestRates, StoreError> {
+    Ok(RequestRates {
+        reads: tx.quota_limit(account, QuotaName::ReadRequests)?,
+        changes: tx.quota_limit(account, QuotaName::ChangeRequests)?,
+        launches: tx.quota_limit(account, QuotaName::InstanceLaunches)?,
+    })
 }
 
 /// The documents that decide for a user; none for a root, which needs none.

@@ -8,11 +8,13 @@ use model::{AccountId, Error, HostId};
 use store::{Store, StoreError};
 use tokio::sync::Notify;
 
+use crate::access_key_use::LastUses;
 use crate::auth::Principals;
 use crate::console::Consoles;
 use crate::fleet::Fleet;
 use crate::host::HostLinks;
 use crate::report::Reports;
+use crate::request_limit::RequestLimits;
 use crate::{Clock, Ids, MasterKey};
 
 /// Settings of a region that never change while it runs.
@@ -51,6 +53,8 @@ struct Inner {
     master: MasterKey,
     region: Region,
     principals: Principals,
+    request_limits: RequestLimits,
+    last_uses: LastUses,
     fleet: Mutex<Fleet>,
     host_links: HostLinks,
     reports: Reports,
@@ -71,6 +75,8 @@ impl Cloud {
             master,
             region,
             principals: Principals::default(),
+            request_limits: RequestLimits::default(),
+            last_uses: LastUses::default(),
             fleet,
             host_links: HostLinks::default(),
             reports: Reports::default(),
@@ -107,6 +113,14 @@ impl Cloud {
 
     pub(crate) fn principals(&self) -> &Principals {
         &self.inner.principals
+    }
+
+    pub(crate) fn request_limits(&self) -> &RequestLimits {
+        &self.inner.request_limits
+    }
+
+    pub(crate) fn last_uses(&self) -> &LastUses {
+        &self.inner.last_uses
     }
 
     /// The placement index; locked for as long as one placement takes.

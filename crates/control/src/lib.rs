@@ -1,6 +1,7 @@
 //! The control plane: commands, work loop, placement, and what each host should hold. It reads and writes its database and
 //! nothing else; machines are touched only by agents, which it meets through host documents and reports.
 
+mod access_key_use;
 mod account;
 mod action;
 mod address;
@@ -39,8 +40,10 @@ mod password;
 mod permission;
 pub mod placement;
 mod private_address;
+mod quota;
 mod reachability;
 mod report;
+mod request_limit;
 mod role;
 mod route;
 mod routes;
@@ -103,6 +106,7 @@ pub use permission::{
     AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, VersionChange,
 };
 pub use private_address::{AssignPrivateAddresses, PRIVATE_ADDRESSES_MAX, UnassignPrivateAddresses, Wanted};
+pub use quota::{QuotaView, RequestQuota};
 pub use reachability::{Proposal, ProposedChange};
 pub use role::{AssumeRole, CreateRole, DeleteRole, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
 pub use route::{

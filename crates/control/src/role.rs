@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
 use crate::account::taken;
-use crate::auth::{Caller, Principal, Target, Who, documents_of_user, who_is};
+use crate::auth::{Caller, Principal, Target, Who, documents_of_user, request_rates, who_is};
 use crate::instance_role::role_of;
 use crate::permission::{documents_of, role};
 use crate::run::{Command, Cx, Options};
@@ -378,31 +378,16 @@ impl Cloud {
             Actor::Role { .. } | Actor::User(_) => Kept::UntilRightsChange,
             Actor::Instance { .. } => Kept::No,
         };
-        let found = self.store().read(move |tx| match &actor {
-            Actor::Role { role, session } => {
-                let Some(row) = tx.get::<Role>(*role)? else { return Ok(None) };
-                let documents = documents_of(tx, &row.permissions)?;
-                let who = Who::Session { role: row.id, role_name: row.name, session: session.clone() };
-                Ok::<_, StoreError>(Some((row.account, who, Some(documents))))
-            }
-            Actor::User(id) => {
-                let Some(user) = tx.get::<User>(*id)? else { return Ok(None) };
-                let documents = documents_of_user(tx, &user)?;
-                Ok(Some((user.account, who_is(user), documents)))
-            }
-            Actor::Instance { held, role, instance } => {
-                let Some(held) = tx.get::<InstanceRole>(*held)? else { return Ok(None) };
-                let Some(row) = role_of(tx, held.source)?.filter(|row| row.id == *role) else { return Ok(None) };
-                let documents = documents_of(tx, &row.permissions)?;
-                let who = Who::Session { role: row.id, role_name: row.name, session: instance.to_string() };
-                Ok(Some((row.account, who, Some(documents))))
-            }
+        let found = self.store().read(move |tx| {
+            let Some((account, who, documents)) = acting(tx, &actor)? else { return Ok(None) };
+            Ok::<_, StoreError>(Some((account, who, documents, request_rates(tx, account)?)))
         });
         let failed = |error: StoreError| TokenError::Failed(self.internal("read whom a token acts for", &error));
-        let (account, who, documents) = found.await.map_err(failed)?.ok_or(TokenError::Invalid)?;
+        let (account, who, documents, rates) = found.await.map_err(failed)?.ok_or(TokenError::Invalid)?;
         let rights = self.grant(documents, policy.as_deref()).map_err(TokenError::Failed)?;
         let (access_key, secret) = (access_key.to_owned(), SecretString::from(secret));
-        Ok((Principal { account, who, access_key, expires_at: Some(expires_at), secret, rights }, kept))
+        let (buckets, used) = (self.request_limits().of(account), Arc::default());
+        Ok((Principal { account, who, access_key, expires_at: Some(expires_at), secret, rights, rates, buckets, used }, kept))
     }
 
     /// A role of the caller's account.
@@ -415,3 +400,29 @@ impl Cloud {
         self.read(caller, vec![Target::any()], |tx, cx| Ok::<_, Failure>(tx.role_list(cx.caller.account())?)).await
     }
 }
+
+/// Whom a token acts for: account, name and documents; none when it is gone.
+fn acting(tx: &Tx<'_>, actor: &Actor) -> Result<Option<Acting>, StoreError> {
+    match actor {
+        Actor::Role { role, session } => {
+            let Some(row) = tx.get::<Role>(*role)? else { return Ok(None) };
+            let documents = documents_of(tx, &row.permissions)?;
+            let who = Who::Session { role: row.id, role_name: row.name, session: session.clone() };
+            Ok(Some((row.account, who, Some(documents))))
+        }
+        Actor::User(id) => {
+            let Some(user) = tx.get::<User>(*id)? else { return Ok(None) };
+            let documents = documents_of_user(tx, &user)?;
+            Ok(Some((user.account, who_is(user), documents)))
+        }
+        Actor::Instance { held, role, instance } => {
+            let Some(held) = tx.get::<InstanceRole>(*held)? else { return Ok(None) };
+            let Some(row) = role_of(tx, held.source)?.filter(|row| row.id == *role) else { return Ok(None) };
+            let documents = documents_of(tx, &row.permissions)?;
+            let who = Who::Session { role: row.id, role_name: row.name, session: instance.to_string() };
+            Ok(Some((row.account, who, Some(documents))))
+        }
+    }
+}
+
+type Acting = (AccountId, Who, Option<Vec<String>>);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{ACCESS_KEYS_MAX, AccessKey, Error, Noun, Permissions, Rights, User, UserId, check_user_name};
+use model::{ACCESS_KEYS_MAX, AccessKey, AccessKeyUse, Error, Noun, Permissions, Rights, User, UserId, check_user_name};
 use serde::Serialize;
 use store::Tx;
 
@@ -211,6 +211,7 @@ impl Command for DeleteAccessKey {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let key = key_of(tx, cx, self.user.as_deref(), &self.key)?;
+        tx.delete::<AccessKeyUse>(key.id.clone())?;
         tx.delete::<AccessKey>(key.id)?;
         Ok(())
     }

@@ -12,7 +12,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template, network,
-    region, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
+    quota, region, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
 };
 
 /// A service of the vendor.
@@ -137,7 +137,10 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DescribeZoneInstanceConfigInfos => instance_type::quotas, instance_type::DescribeTypes,
         Partly("no prices; types are not sorted by `sort-keys`"), &[];
     Cvm "cvm:" DescribeImages => image::describe, image::DescribeImages, Partly("no filters by platform"), &[];
-    Cvm "cvm:" DescribeImageQuota => image::quota, account::Nothing, Partly("no call makes images of one's own yet"), &[];
+    Cvm "cvm:" DescribeImageQuota => quota::image_quota, account::Nothing, Works, &[];
+    Cvm "cvm:" DescribeAccountQuota => quota::account_quota, quota::DescribeAccountQuota, Partly("instances charged by the hour, and images"),
+        &[];
+    Vpc "vpc:" DescribeAddressQuota => quota::address_quota, account::Nothing, Partly("the quota of addresses"), &[];
     Cvm "cvm:" CreateKeyPair => key_pair::create, key_pair::CreateKeyPair, Works, &[];
     Cvm "cvm:" ImportKeyPair => key_pair::import, key_pair::ImportKeyPair, Works, &[];
     Cvm "cvm:" DescribeKeyPairs => key_pair::describe, key_pair::DescribeKeyPairs, Works, &[];
@@ -267,7 +270,7 @@ static NOT_YET: &[Action] = not_yet! {
         ImportImage ExportImages SyncImages CreateDisasterRecoverGroup
         DescribeDisasterRecoverGroups DeleteDisasterRecoverGroups ModifyInstancesDisasterRecoverGroup AllocateHosts DescribeHosts
         EnterRescueMode ExitRescueMode
-        DescribeAccountQuota DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
+        DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
         ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateNatGateway DescribeNatGateways DeleteNatGateway;
     Cbs "cbs:": DescribeDiskConfigQuota;

@@ -97,7 +97,8 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::NetworkAclEntry
         | Noun::NetworkAclAssociation
         | Noun::NetworkPath
-        | Noun::PathAnalysis => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
+        | Noun::PathAnalysis
+        | Noun::QuotaRequest => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::Region => ("InvalidRegion.NotFound", "InvalidRegion.NotFound"),
         Noun::Zone => ("InvalidZone.MismatchRegion", "InvalidZone.MismatchRegion"),
         Noun::Host => ("InvalidHostId.NotFound", "InvalidHostId.Malformed"),
@@ -126,6 +127,9 @@ impl From<Error> for Fault {
             Error::QuotaExceeded { quota, .. } => Fault::new(quota_code(*quota), sentence(&error)),
             Error::ZoneMismatch { .. } => Fault::new("ResourceUnavailable.ZoneNotMatch", sentence(&error)),
             Error::TooManyVolumes { .. } => Fault::new("LimitExceeded.InstanceAttachedDisk", sentence(&error)),
+            Error::TooManyRequests { .. } => {
+                Fault::new("RequestLimitExceeded", "The requests exceed the frequency limit; send them again later.")
+            }
             Error::LimitReached { .. } => Fault::new("LimitExceeded", sentence(&error)),
             Error::NoCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
             Error::NoDiskRoom { .. } => Fault::new("ResourceInsufficient", sentence(&error)),
@@ -191,7 +195,8 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::NetworkAclEntry
         | Noun::NetworkAclAssociation
         | Noun::NetworkPath
-        | Noun::PathAnalysis => "InvalidParameterValue.Duplicate",
+        | Noun::PathAnalysis
+        | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",
     }
 }
 
@@ -231,6 +236,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::Interfaces => "LimitExceeded",
         QuotaName::Images => "ImageQuotaLimitExceeded",
         QuotaName::Volumes | QuotaName::Snapshots => "ResourceInsufficient.OverQuota",
+        QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "RequestLimitExceeded",
     }
 }
 

@@ -5,15 +5,11 @@ use jiff::Timestamp;
 use model::{AccountId, Image, ImageId, ImagePhase};
 use wire::{Doc, FromArg, IntoDoc};
 
-use crate::account::Nothing;
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::TagReply;
 use crate::{Cx, id, tag};
-
-/// Images of their own that CVM gives an account of (a new account's quota there).
-const QUOTA: u32 = 500;
 
 /// `DescribeImages`.
 #[derive(FromArg)]
@@ -140,15 +136,4 @@ fn kind(cx: &Cx<'_>, owner: AccountId) -> (&'static str, &'static str) {
     } else {
         ("SHARED_IMAGE", "CREATE_IMAGE")
     }
-}
-
-#[derive(IntoDoc)]
-pub(crate) struct ImageQuota {
-    image_num_quota: u32,
-}
-
-/// Tells how many images an account may have.
-pub(crate) async fn quota(cx: &Cx<'_>, _: Nothing) -> Result<ImageQuota, Fault> {
-    cx.allowed().await?;
-    Ok(ImageQuota { image_num_quota: QUOTA })
 }

@@ -27,6 +27,7 @@ mod launch_template;
 mod network;
 mod page;
 mod parameter;
+mod quota;
 mod region;
 mod route;
 mod security_group;
@@ -95,6 +96,7 @@ async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<Doc, Fault> {
     let action = actions::find(common(call, "Action", "x-tc-action"), common(call, "Version", "x-tc-version"))?;
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy_name };
+    cloud.admit(&caller)?;
     let cx = Cx { cloud, call, caller, action };
     cx.check_region()?;
     action.answer(&cx).await

@@ -12,7 +12,7 @@ use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
     instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
-    network, network_acl, network_insights, region, route, run_instances, security_group, security_group_rules, snapshot,
+    network, network_acl, network_insights, region, route, run_instances, security_group, security_group_rules, service_quotas, snapshot,
     snapshot_attribute, sts, subnet, tag, trail, volume,
 };
 
@@ -27,6 +27,8 @@ pub enum Service {
     Iam,
     /// CloudTrail.
     CloudTrail,
+    /// Service Quotas.
+    ServiceQuotas,
 }
 
 impl Service {
@@ -37,6 +39,7 @@ impl Service {
             "sts" => Some(Service::Sts),
             "iam" => Some(Service::Iam),
             "cloudtrail" => Some(Service::CloudTrail),
+            "servicequotas" => Some(Service::ServiceQuotas),
             _ => None,
         }
     }
@@ -48,6 +51,7 @@ impl Service {
             Service::Sts => "sts",
             Service::Iam => "iam",
             Service::CloudTrail => "cloudtrail",
+            Service::ServiceQuotas => "servicequotas",
         }
     }
 }
@@ -296,6 +300,20 @@ const TABLE: &[Action] = rows! {
     Sts "sts:" GetSessionToken => sts::session_token, sts::GetSessionToken, Works, sts::MFA;
     CloudTrail "cloudtrail:" LookupEvents => trail::lookup, trail::LookupEvents,
         Partly("calls that change something and refusals; errors other than refusals by policy are not in the trail"), &[];
+    ServiceQuotas "servicequotas:" ListServices => service_quotas::list_services, service_quotas::ListServices, Works, &[];
+    ServiceQuotas "servicequotas:" ListServiceQuotas => service_quotas::list, service_quotas::ListQuotas, Works, &["QuotaAppliedAtLevel"];
+    ServiceQuotas "servicequotas:" ListAWSDefaultServiceQuotas => service_quotas::list_defaults, service_quotas::ListQuotas, Works, &[];
+    ServiceQuotas "servicequotas:" GetServiceQuota => service_quotas::get, service_quotas::OneQuota, Works, &["ContextId"];
+    ServiceQuotas "servicequotas:" GetAWSDefaultServiceQuota => service_quotas::get_default, service_quotas::OneQuota, Works, &[];
+    ServiceQuotas "servicequotas:" RequestServiceQuotaIncrease => service_quotas::request, service_quotas::RequestIncrease,
+        Works, &["ContextId"];
+    ServiceQuotas "servicequotas:" GetRequestedServiceQuotaChange => service_quotas::get_change, service_quotas::GetRequestedChange,
+        Works, &[];
+    ServiceQuotas "servicequotas:" ListRequestedServiceQuotaChangeHistory => service_quotas::list_changes,
+        service_quotas::ListRequestedChanges, Works, &["QuotaRequestedAtLevel"];
+    ServiceQuotas "servicequotas:" ListRequestedServiceQuotaChangeHistoryByQuota => service_quotas::list_changes_of_quota,
+        service_quotas::ChangesOfQuota, Works, &["QuotaRequestedAtLevel"];
+    Iam "iam:" GetAccessKeyLastUsed => iam::access_key::last_used, iam::access_key::GetAccessKeyLastUsed, Works, &[];
     Iam "iam:" CreateUser => iam::user::create, iam::user::CreateUser, Works, iam::user::ABSENT;
     Iam "iam:" GetUser => iam::user::get, iam::user::GetUser, Works, &[];
     Iam "iam:" ListUsers => iam::user::list, iam::user::ListUsers, Works, &[];

@@ -7,7 +7,7 @@ use model::{Error, LaunchTemplateId, Noun, QuotaName, RuleId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
-use crate::{iam, sts};
+use crate::{iam, service_quotas, sts};
 
 /// Characters of a message; what a client sent may be a megabyte, and nobody reads that back.
 const MESSAGE_MAX: usize = 1_000;
@@ -25,8 +25,6 @@ pub enum Refusal {
     SessionExpired,
     /// It is no request that can be read.
     Request(RequestError),
-    /// There are too many.
-    Throttled,
     /// It is for a service that is not served.
     UnknownService {
         /// The service, as the signature names it.
@@ -134,6 +132,7 @@ pub(crate) fn say_with(status: u16, code: &'static str, message: impl Into<Strin
 
 fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
     let is_ec2 = matches!(service, None | Some("ec2"));
+    let is_quotas = service == Some("servicequotas");
     match refusal {
         Refusal::Signature(error) => signature(error, is_ec2),
         Refusal::UnknownKey if is_ec2 => say_with(401, "AuthFailure", "The access key does not exist or is not active"),
@@ -143,22 +142,33 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
         Refusal::SessionExpired if is_ec2 => say("RequestExpired", "The session token has expired"),
         Refusal::SessionExpired => say_with(403, "ExpiredToken", "The session token has expired"),
         Refusal::Request(error) => say("MalformedQueryString", sentence(error)),
-        Refusal::Throttled if is_ec2 => say_with(503, "RequestLimitExceeded", "Too many requests; slow down"),
-        Refusal::Throttled => say("Throttling", "Too many requests; slow down"),
         Refusal::UnknownService { name } => unknown_service(name),
         Refusal::NoAction => say("MissingAction", "The request names no action"),
         Refusal::UnknownAction { name } => say("InvalidAction", format!("The action {name} is not valid for this web service")),
+        Refusal::Args(error) if is_quotas => say("IllegalArgumentException", sentence(error)),
         Refusal::Args(error) => args(error),
         Refusal::UnknownParameter { name } => say("UnknownParameter", format!("The parameter {name} is not recognized")),
         Refusal::UnknownFilter { name } => say("InvalidParameterValue", format!("The filter '{name}' is invalid")),
         Refusal::UnknownInstanceTypes { names } => {
             say("InvalidInstanceType", format!("The following supplied instance types do not exist: [{}]", names.join(", ")))
         }
+        Refusal::NextToken if is_quotas => say("InvalidPaginationTokenException", "The token is not one of this list"),
         Refusal::NextToken => say("InvalidNextToken", "The token for the next page is not valid for this request"),
         Refusal::UserDataMalformed => say("InvalidUserData.Malformed", "User data is not base64"),
         Refusal::UserDataTooLong { max } => say("InvalidParameterValue", format!("User data is limited to {max} bytes")),
+        Refusal::Cloud(error) if is_quotas => service_quotas::error::wording(error).unwrap_or_else(|| cloud(error)),
+        Refusal::Cloud(Error::TooManyRequests { .. }) => throttled(service),
         Refusal::Cloud(error) if matches!(service, Some("iam" | "sts")) => iam::error::wording(error).unwrap_or_else(|| cloud(error)),
         Refusal::Cloud(error) => cloud(error),
+    }
+}
+
+/// What SDKs know as a reason to wait and try again.
+fn throttled(service: Option<&str>) -> Wording {
+    match form(service) {
+        Form::Ec2 => say_with(503, "RequestLimitExceeded", "Request limit exceeded."),
+        Form::Query(_) => say("Throttling", "Rate exceeded"),
+        Form::Json => say("ThrottlingException", "Rate exceeded"),
     }
 }
 
@@ -239,6 +249,7 @@ fn cloud(error: &Error) -> Wording {
             say("OperationNotPermitted", format!("The instance '{id}' is protected against {against}. {advice}"))
         }
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
+        Error::TooManyRequests { .. } => throttled(None),
         Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
         Error::LimitReached { name: "NetworkInterface", .. } => say("AttachmentLimitExceeded", message),
         Error::LimitReached { name: "PrivateIpAddress", .. } => say("PrivateIpAddressLimitExceeded", message),
@@ -289,6 +300,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::NetworkAclAssociation => "InvalidAssociationID.NotFound",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.NotFound",
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.NotFound",
+        Noun::QuotaRequest => "NoSuchResourceException",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::InstanceProfile => {
@@ -353,6 +365,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
+        | Noun::QuotaRequest
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -374,6 +387,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.Malformed",
+        Noun::QuotaRequest => "NoSuchResourceException",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
@@ -434,6 +448,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::Address => "InvalidParameterValue",
+        Noun::QuotaRequest => "ResourceAlreadyExistsException",
     }
 }
 
@@ -475,6 +490,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::NetworkAclEntry
         | Noun::NetworkAclAssociation
         | Noun::PathAnalysis
+        | Noun::QuotaRequest
         | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }
@@ -498,6 +514,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::NetworkPaths => "NetworkInsightsPathLimitExceeded",
         QuotaName::PathAnalyses => "NetworkInsightsAnalysisLimitExceeded",
         QuotaName::Interfaces => "NetworkInterfaceLimitExceeded",
+        QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "RequestLimitExceeded",
     }
 }
 

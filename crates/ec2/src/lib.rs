@@ -41,6 +41,7 @@ mod route;
 mod run_instances;
 mod security_group;
 mod security_group_rules;
+mod service_quotas;
 mod snapshot;
 mod snapshot_attribute;
 mod sts;
@@ -122,23 +123,31 @@ fn service_of<'a>(call: &'a Call<'_>) -> &'a str {
 async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static str, Doc), Refusal> {
     let service = Service::named(service).ok_or_else(|| Refusal::UnknownService { name: service.to_owned() })?;
     let name = match service {
-        Service::CloudTrail => trail::action_of(call.target)?,
+        Service::CloudTrail => named_by(call.target, trail::TARGET)?,
+        Service::ServiceQuotas => named_by(call.target, service_quotas::TARGET)?,
         Service::Ec2 | Service::Sts | Service::Iam => call.args.text("Action").ok_or(Refusal::NoAction)?,
     };
     let action = actions::find(service, name).ok_or_else(|| Refusal::UnknownAction { name: name.to_owned() })?;
     let dry_run = call.args.get::<Option<bool>>("DryRun")?.unwrap_or(false);
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy };
+    cloud.admit(&caller)?;
     let cx = Cx { cloud: cloud.clone(), caller, host: call.host.to_owned(), dry_run };
     let doc = (action.run)(action, call, cx)?.await?;
     if dry_run { Err(Error::DryRun.into()) } else { Ok((action.name, doc)) }
+}
+
+/// The action that a target names; a target of another service is refused.
+fn named_by<'t>(target: Option<&'t str>, service: &str) -> Result<&'t str, Refusal> {
+    let target = target.ok_or(Refusal::NoAction)?;
+    target.strip_prefix(service).ok_or_else(|| Refusal::UnknownAction { name: target.to_owned() })
 }
 
 fn reply(service: &str, action: &str, request_id: &str, doc: &Doc) -> Reply {
     let body = match Service::named(service) {
         Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, doc),
         Some(Service::Iam) => envelope::query_xml(action, iam::NAMESPACE, request_id, doc),
-        Some(Service::CloudTrail) => return Reply::json(200, envelope::aws_json(doc)),
+        Some(Service::CloudTrail | Service::ServiceQuotas) => return Reply::json(200, envelope::aws_json(doc)),
         Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, doc),
     };
     Reply::xml(200, body)

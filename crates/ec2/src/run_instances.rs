@@ -156,6 +156,7 @@ struct Ebs {
 /// Launches instances.
 pub(crate) async fn run_instances(cx: Cx, asked: RunInstances) -> Result<Reservation, Refusal> {
     let RunInstances { min_count, max_count, client_token, launch_template, machine } = asked;
+    cx.cloud.admit_launch(&cx.caller, u64::from(max_count))?;
     let command = launch(&cx, machine, launch_template, min_count, max_count).await?;
     let launched = cx.cloud.run(&cx.caller, command, cx.options(client_token.filter(|token| !token.is_empty()))).await?;
     let made = cx.cloud.launched(&launched).await?;

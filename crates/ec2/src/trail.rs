@@ -2,7 +2,7 @@
 
 use control::{Attribute, Lookup};
 use jiff::Timestamp;
-use model::{Error, Event, EventId, Millis, What};
+use model::{Event, EventId, Millis, What};
 use serde_json::json;
 use wire::{FromArg, IntoDoc};
 
@@ -173,11 +173,6 @@ fn identity(user: &str) -> &'static str {
         session if session.contains('/') => "AssumedRole",
         _ => "IAMUser",
     }
-}
-
-/// Refuses a target that is none of this service's.
-pub(crate) fn action_of(target: Option<&str>) -> Result<&str, Refusal> {
-    target.and_then(|target| target.strip_prefix(TARGET)).ok_or(Refusal::from(Error::Unsupported { what: "The target".to_owned() }))
 }
 
 #[cfg(test)]

@@ -65,11 +65,18 @@ struct ValueItem {
 }
 
 /// Attributes that this cloud can tell; others that ECS has are left out of the reply.
-const TOLD: &[&str] = &["instance-network-type", "max-security-groups", "supported-postpay-instance-types"];
+const TOLD: &[&str] = &[
+    "instance-network-type",
+    "max-security-groups",
+    "max-elastic-network-interfaces",
+    "max-launch-templates",
+    "supported-postpay-instance-types",
+];
 
 /// Tells what the account may have.
 pub(crate) async fn attributes(cx: &Cx<'_>, asked: DescribeAccountAttributes) -> Result<AccountAttributes, Fault> {
-    let groups = cx.cloud.quota_limit(&cx.caller, QuotaName::SecurityGroups).await?;
+    let quotas = cx.cloud.quotas(&cx.caller).await?;
+    let limit = |name: QuotaName| quotas.iter().find(|quota| quota.name == name).map_or(0, |quota| quota.limit).to_string();
     let value = |value: String| ValueItem { value: Some(value), ..ValueItem::default() };
     let zones =
         cx.cloud.region().zones.iter().filter(|zone| asked.zone_id.as_ref().is_none_or(|wanted| wanted.is_empty() || wanted == *zone));
@@ -85,7 +92,9 @@ pub(crate) async fn attributes(cx: &Cx<'_>, asked: DescribeAccountAttributes) ->
     for name in TOLD.iter().filter(|name| asked.attribute_name.is_empty() || asked.attribute_name.iter().any(|wanted| wanted == *name)) {
         let attribute_values = match *name {
             "instance-network-type" => vec![value("vpc".to_owned())],
-            "max-security-groups" => vec![value(groups.to_string())],
+            "max-security-groups" => vec![value(limit(QuotaName::SecurityGroups))],
+            "max-elastic-network-interfaces" => vec![value(limit(QuotaName::Interfaces))],
+            "max-launch-templates" => vec![value(limit(QuotaName::LaunchTemplates))],
             _ => zones.clone().flat_map(typed).collect(),
         };
         items.push(AccountAttributeItem { attribute_name: name, attribute_values });

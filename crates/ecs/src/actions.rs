@@ -9,7 +9,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
-    launch_template, network, ram, region, route, route_change, security_group, security_group_rules, snapshot, subnet, tag, trail, volume,
+    launch_template, network, quota, ram, region, route, route_change, security_group, security_group_rules, snapshot, subnet, tag, trail,
+    volume,
 };
 
 /// A service, told by the version of its API.
@@ -27,10 +28,13 @@ pub enum Product {
     Ram,
     /// ActionTrail.
     ActionTrail,
+    /// The quota centre.
+    Quotas,
 }
 
 impl Product {
-    const ALL: [Product; 6] = [Product::Ecs, Product::Vpc, Product::Location, Product::Sts, Product::Ram, Product::ActionTrail];
+    const ALL: [Product; 7] =
+        [Product::Ecs, Product::Vpc, Product::Location, Product::Sts, Product::Ram, Product::ActionTrail, Product::Quotas];
 
     /// The version of its API, which is how requests name it.
     pub const fn version(self) -> &'static str {
@@ -41,6 +45,7 @@ impl Product {
             Product::Sts => "2015-04-01",
             Product::Ram => "2015-05-01",
             Product::ActionTrail => "2020-07-06",
+            Product::Quotas => "2020-05-10",
         }
     }
 }
@@ -86,6 +91,7 @@ const ECS: &[Product] = &[Product::Ecs];
 const BOTH: &[Product] = &[Product::Ecs, Product::Vpc];
 const VPC: &[Product] = &[Product::Vpc];
 const RAM: &[Product] = &[Product::Ram];
+const QUOTAS: &[Product] = &[Product::Quotas];
 
 macro_rules! works {
     ($name:literal, $products:expr, $handler:path, $args:ty) => {
@@ -166,6 +172,13 @@ static ACTIONS: &[Action] = &[
     works!("DescribeAccountAttributes", ECS, account::attributes, account::DescribeAccountAttributes),
     works!("GetCallerIdentity", &[Product::Sts], account::identity, account::Nothing),
     access!("actiontrail:", "LookupEvents", &[Product::ActionTrail], trail::lookup, trail::LookupEvents),
+    access!("quotas:", "ListProducts", QUOTAS, quota::products, quota::ListProducts),
+    access!("quotas:", "ListProductQuotas", QUOTAS, quota::list, quota::ListProductQuotas),
+    access!("quotas:", "GetProductQuota", QUOTAS, quota::get, quota::GetProductQuota),
+    access!("quotas:", "CreateQuotaApplication", QUOTAS, quota::apply, quota::CreateQuotaApplication),
+    access!("quotas:", "GetQuotaApplication", QUOTAS, quota::get_application, quota::GetQuotaApplication),
+    access!("quotas:", "ListQuotaApplications", QUOTAS, quota::list_applications, quota::ListQuotaApplications),
+    access!("ram:", "GetAccessKeyLastUsed", RAM, ram::user::key_last_used, ram::user::GetAccessKeyLastUsed),
     access!("ram:", "CreateUser", RAM, ram::user::create, ram::user::One),
     access!("ram:", "GetUser", RAM, ram::user::get, ram::user::One),
     access!("ram:", "UpdateUser", RAM, ram::user::update, ram::user::UpdateUser),

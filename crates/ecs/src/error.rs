@@ -83,7 +83,7 @@ fn advice(code: &str) -> &'static str {
         "InvalidTimeStamp.Expired" => "Set the clock of the machine that signs, by NTP for example.",
         "SignatureDoesNotMatch" => "Check the access key secret, and that nothing between client and server changes the request.",
         "OperationDenied.NoStock" => "Try another instance type or zone, or release instances that are not needed.",
-        "ServiceUnavailable" | "Throttling" => "Send the same request again, later.",
+        "ServiceUnavailable" | "Throttling.User" => "Send the same request again, later.",
         "InternalError" => "Tell the operator of this cloud the request id.",
         "Forbidden.RAM" => "Ask the owner of the account for a policy that allows the action.",
         _ => "",
@@ -118,6 +118,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::NetworkAclAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
         Noun::NetworkPath => ("ResourceNotFound.NetworkPath", "NetworkPathId"),
         Noun::PathAnalysis => ("ResourceNotFound.NetworkReachableAnalysis", "NetworkReachableAnalysisId"),
+        Noun::QuotaRequest => ("APPLICATION.NOT.FOUND", "ApplicationId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
         Noun::Zone => ("InvalidZoneId.NotFound", "ZoneId"),
         Noun::Host => ("InvalidDedicatedHostId.NotFound", "DedicatedHostId"),
@@ -151,6 +152,7 @@ impl From<Error> for Fault {
             Error::ZoneMismatch { .. } => Fault::new(403, "ResourcesNotInSameZone", sentence(&error)),
             Error::TooManyVolumes { .. } => Fault::new(403, "InstanceDiskLimitExceeded", sentence(&error)),
             Error::QuotaExceeded { quota, .. } => Fault::new(403, quota_code(*quota), sentence(&error)),
+            Error::TooManyRequests { .. } => Fault::new(400, "Throttling.User", "Request was denied due to user flow control."),
             Error::LimitReached { name: "NetworkInterface", .. } => Fault::new(403, "EniPerInstanceLimitExceeded", sentence(&error)),
             Error::LimitReached { name: "PrivateIpAddress", .. } => Fault::new(403, "InvalidOperation.Ipv4CountExceeded", sentence(&error)),
             Error::LimitReached { .. } => Fault::new(409, "LimitExceeded", sentence(&error)),
@@ -225,6 +227,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::PathAnalysis
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
         Noun::RouteTableAssociation => "InvalidVSwitchId.AlreadyAssociated",
+        Noun::QuotaRequest => "QUOTA.APPLICATION.PROCESS",
     };
     Fault::new(400, code, format!("The {noun} '{name}' already exists."))
 }
@@ -271,7 +274,8 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::NetworkAclEntry
         | Noun::NetworkAclAssociation
         | Noun::NetworkPath
-        | Noun::PathAnalysis => "OperationDenied",
+        | Noun::PathAnalysis
+        | Noun::QuotaRequest => "OperationDenied",
     };
     let message = format!("The current status of the resource does not support this operation: '{id}' is {state}; it must be {wanted}.");
     Fault::new(403, code, message)
@@ -314,6 +318,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::NetworkAcls => "QuotaExceeded.NetworkAcl",
         QuotaName::NetworkPaths | QuotaName::PathAnalyses => "QuotaExceeded",
         QuotaName::Interfaces => "MaxEniCountExceeded",
+        QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "Throttling.User",
     }
 }
 
@@ -398,8 +403,6 @@ pub enum Refused<'a> {
     SessionExpired,
     /// Its parameters cannot be read.
     Args(&'a ArgsError),
-    /// There are too many of them.
-    Throttled,
     /// Something in the cloud failed.
     Error(&'a Error),
 }
@@ -413,7 +416,6 @@ impl From<Refused<'_>> for Fault {
             Refused::SessionToken => Fault::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."),
             Refused::SessionExpired => Fault::new(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."),
             Refused::Args(error) => error.clone().into(),
-            Refused::Throttled => Fault::new(400, "Throttling", "Request was denied due to request throttling."),
             Refused::Error(error) => error.clone().into(),
         }
     }

@@ -68,7 +68,8 @@ struct Family {
 }
 
 /// Lists families.
-pub(crate) async fn families(_: &Cx<'_>, asked: DescribeInstanceTypeFamilies) -> Result<Families, Fault> {
+pub(crate) async fn families(cx: &Cx<'_>, asked: DescribeInstanceTypeFamilies) -> Result<Families, Fault> {
+    cx.allowed().await?;
     let wanted = asked.generation.filter(|generation| !generation.is_empty());
     let family = |name: String| Family { generation: generation(&name), instance_type_family_id: name };
     let mut families: Vec<Family> = family_names().into_iter().map(family).collect();
@@ -148,7 +149,8 @@ struct InstanceTypeReply {
 }
 
 /// Lists types: all of them, unless a page is asked for.
-pub(crate) async fn describe(_: &Cx<'_>, asked: DescribeInstanceTypes) -> Result<InstanceTypes, Fault> {
+pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstanceTypes) -> Result<InstanceTypes, Fault> {
+    cx.allowed().await?;
     let matching: Vec<&InstanceType> = Catalogue::standard().all().iter().filter(|kind| asked.matches(kind)).collect();
     let token = asked.next_token.as_deref().filter(|token| !token.is_empty());
     let start = token.map(read_token).transpose()?.map_or(0, |at| usize::try_from(at).unwrap_or(usize::MAX)).min(matching.len());

@@ -29,6 +29,7 @@ mod launch_template_data;
 mod network;
 mod page;
 mod parameter;
+mod quota;
 mod ram;
 mod region;
 mod route;
@@ -44,7 +45,7 @@ mod volume;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use control::{Caller, Cloud, Options, Principal};
+use control::{Caller, Cloud, Options, Principal, Target};
 use model::Error;
 use wire::{Args, Claim, Doc, FromArg, Reply, Request, Scheme, SignatureError, envelope};
 
@@ -120,6 +121,7 @@ async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<(&'static str, Doc),
     let (action, product) = actions::find(name_of(call, "Action", "x-acs-action"), name_of(call, "Version", "x-acs-version"))?;
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy_name };
+    cloud.admit(&caller)?;
     let cx = Cx { cloud, call, caller, product };
     cx.check_region()?;
     let doc = match action.state {
@@ -154,6 +156,11 @@ impl Cx<'_> {
         self.options()?;
         parameter::check_unread(self.call.args, self.call.claim.scheme)?;
         Ok(decoded)
+    }
+
+    /// Asks the policies, for actions that tell of settings and read no rows.
+    pub(crate) async fn allowed(&self) -> Result<(), Fault> {
+        Ok(self.cloud.read(&self.caller, vec![Target::any()], |_, _| Ok(())).await?)
     }
 
     /// How a command is to be run.

@@ -26,6 +26,7 @@ struct Region {
 
 /// Tells the one region of this endpoint.
 pub(crate) async fn regions(cx: &Cx<'_>, _: DescribeRegions) -> Result<Regions, Fault> {
+    cx.allowed().await?;
     let region = Region { region_id: cx.region(), local_name: cx.region(), region_endpoint: cx.host().to_owned(), status: "available" };
     Ok(Regions { regions: vec![region] })
 }
@@ -74,6 +75,7 @@ struct ResourcesInfo {
 
 /// Tells the zones and what they have. What has room now is `DescribeAvailableResource`'s to say.
 pub(crate) async fn zones(cx: &Cx<'_>, _: DescribeZones) -> Result<Zones, Fault> {
+    cx.allowed().await?;
     let zone = |name: &String| Zone {
         zone_id: name.clone(),
         local_name: name.clone(),

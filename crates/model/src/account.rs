@@ -70,6 +70,18 @@ pub struct AccessKey {
     pub created_at: Millis,
 }
 
+/// When an access key was last used. It is written some time after the use, and only for keys that are kept: temporary ones have
+/// no row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessKeyUse {
+    /// The key's public name.
+    pub key: String,
+    /// When a good signature was last made with it.
+    pub at: Millis,
+    /// The service that was called, as policies name it, such as `ec2`.
+    pub service: String,
+}
+
 /// Checks the name of an account or user: 1 to 64 of letters, digits and `+=,.@_-`, as IAM has it.
 pub fn check_user_name(name: &str) -> Result<(), Error> {
     check_name("UserName", name)?;

@@ -87,6 +87,8 @@ pub enum Noun {
     NetworkPath,
     /// Answer to such a question.
     PathAnalysis,
+    /// Request for a higher quota.
+    QuotaRequest,
 }
 
 impl Noun {
@@ -130,6 +132,7 @@ impl Noun {
             Noun::NetworkAclAssociation => "network ACL association",
             Noun::NetworkPath => "network insights path",
             Noun::PathAnalysis => "network insights analysis",
+            Noun::QuotaRequest => "request for a quota",
         }
     }
 }
@@ -220,6 +223,12 @@ pub enum Error {
         what: String,
         /// The limit.
         limit: u64,
+    },
+    /// The account sends more requests of this kind than it may.
+    #[error("too many requests for {action}; the same request may be sent again later")]
+    TooManyRequests {
+        /// The action in the caller's words.
+        action: String,
     },
     /// No host can take the instance now.
     #[error("no capacity for {wanted}: {reason}")]

@@ -64,6 +64,7 @@ const PREFIXES: &[&str] = &[
     "iprof-",
     "iip-assoc-",
     "ltv-",
+    "qr-",
 ];
 
 fn parse(text: &str, prefix: &'static str, noun: &'static str) -> Result<u64, IdError> {
@@ -166,6 +167,7 @@ id!(/** A tie between a route table and a subnet, or its VPC. */ RouteTableAssoc
 id!(/** A network ACL. */ NetworkAclId, "acl-", "network ACL");
 id!(/** A tie between a network ACL and a subnet; a new one each time. */ NetworkAclAssociationId, "aclassoc-", "network ACL association");
 id!(/** A question whether one thing reaches another. */ NetworkPathId, "nip-", "network insights path");
+id!(/** A request for a higher quota. */ QuotaRequestId, "qr-", "request for a quota");
 id!(/** An answer to such a question. */ PathAnalysisId, "nia-", "network insights analysis");
 id!(/** An instance profile. */ InstanceProfileId, "iprof-", "instance profile");
 id!(/** A role that an instance has. */ InstanceRoleId, "iip-assoc-", "role of an instance");

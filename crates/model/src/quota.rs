@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error};
+use crate::{AccountId, Error, Millis, QuotaRequestId};
 
 /// A thing that is limited per account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,11 +46,17 @@ pub enum QuotaName {
     Interfaces,
     /// Launch templates.
     LaunchTemplates,
+    /// Requests a second of each action that only reads.
+    ReadRequests,
+    /// Requests a second of each action that changes something.
+    ChangeRequests,
+    /// Instances launched a second.
+    InstanceLaunches,
 }
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 18] = [
+    pub const ALL: [QuotaName; 21] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -69,6 +75,9 @@ impl QuotaName {
         QuotaName::PathAnalyses,
         QuotaName::Interfaces,
         QuotaName::LaunchTemplates,
+        QuotaName::ReadRequests,
+        QuotaName::ChangeRequests,
+        QuotaName::InstanceLaunches,
     ];
 
     /// The name in texts and tables.
@@ -92,15 +101,20 @@ impl QuotaName {
             QuotaName::PathAnalyses => "path-analyses",
             QuotaName::Interfaces => "interfaces",
             QuotaName::LaunchTemplates => "launch-templates",
+            QuotaName::ReadRequests => "read-requests",
+            QuotaName::ChangeRequests => "change-requests",
+            QuotaName::InstanceLaunches => "instance-launches",
         }
     }
 
     /// The limit of an account that has none of its own. Five elastic addresses a region is what the three clouds give a new
     /// account, ten VPCs what Alibaba Cloud does (EC2: five, each with a gateway); the others are EC2's documented defaults, but
-    /// for instances, which EC2 limits by processors, and volumes, which it limits by size.
+    /// for instances, which EC2 limits by processors, and volumes, which it limits by size. Requests are limited so that one
+    /// account leaves the others most of what a small server does (some 20,000 reads and 5,000 launches a second), and far
+    /// above EC2's 20, 5 and 2.
     pub const fn default_limit(self) -> u64 {
         match self {
-            QuotaName::Instances | QuotaName::PathAnalyses => 1_000,
+            QuotaName::Instances | QuotaName::PathAnalyses | QuotaName::ReadRequests => 1_000,
             QuotaName::KeyPairs | QuotaName::Interfaces | QuotaName::LaunchTemplates => 5_000,
             QuotaName::Addresses | QuotaName::NatGateways => 5,
             QuotaName::SecurityGroups => 2_500,
@@ -108,10 +122,21 @@ impl QuotaName {
             QuotaName::Snapshots => 100_000,
             QuotaName::Images => 1_000,
             QuotaName::Vpcs | QuotaName::InternetGateways => 10,
-            QuotaName::Subnets | QuotaName::RouteTables | QuotaName::NetworkAcls => 200,
+            QuotaName::Subnets | QuotaName::RouteTables | QuotaName::NetworkAcls | QuotaName::ChangeRequests => 200,
+            QuotaName::InstanceLaunches => 500,
             QuotaName::Routes => 50,
             QuotaName::NetworkPaths => 100,
         }
+    }
+
+    /// Whether it limits how often something is done, in one second, and not how much there may be.
+    pub const fn is_rate(self) -> bool {
+        matches!(self, QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches)
+    }
+
+    /// The quota of this name.
+    pub fn named(name: &str) -> Option<QuotaName> {
+        QuotaName::ALL.into_iter().find(|quota| quota.as_str() == name)
     }
 
     /// Checks that `wanted` more fit under `limit` when `used` are in use.
@@ -138,4 +163,60 @@ pub struct Quota {
     pub name: QuotaName,
     /// How many it may have.
     pub limit: u64,
+}
+
+/// What an account asks the operator for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaRequest {
+    /// Its id.
+    pub id: QuotaRequestId,
+    /// The account.
+    pub account: AccountId,
+    /// What is limited.
+    pub name: QuotaName,
+    /// The limit that it would like to have.
+    pub wanted: u64,
+    /// Why, in the asker's words.
+    pub reason: String,
+    /// Who asked.
+    pub asked_by: String,
+    /// When.
+    pub asked_at: Millis,
+    /// What became of it.
+    pub answer: QuotaAnswer,
+}
+
+impl QuotaRequest {
+    /// When it was answered, or else made.
+    pub const fn changed_at(&self) -> Millis {
+        match self.answer {
+            QuotaAnswer::Open => self.asked_at,
+            QuotaAnswer::Granted { at } | QuotaAnswer::Denied { at } => at,
+        }
+    }
+}
+
+/// Most open requests of an account.
+pub const QUOTA_REQUESTS_OPEN_MAX: usize = 20;
+/// Most requests of an account that are kept; with one more the oldest answered one goes.
+pub const QUOTA_REQUESTS_KEPT_MAX: usize = 100;
+/// Longest reason, in characters.
+pub const QUOTA_REASON_MAX: usize = 1_000;
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum QuotaAnswer {
+    /// The operator has not answered yet.
+    Open,
+    /// The limit was set to what was wanted or more.
+    Granted {
+        /// When.
+        at: Millis,
+    },
+    /// The operator said no.
+    Denied {
+        /// When.
+        at: Millis,
+    },
 }

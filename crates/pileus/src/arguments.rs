@@ -59,6 +59,8 @@ pub enum Subcommand {
     Reach(Reach),
     /// Make accounts, users and access keys.
     Account(Account),
+    /// Show and change what accounts may have, and how many requests they may send.
+    Quota(Quota),
     /// Check the seals over the audit trail.
     Audit(Audit),
     /// Write a consistent copy of the database while the cloud runs.
@@ -199,6 +201,44 @@ pub struct Launch {
     pub timeout: u64,
 }
 
+/// `pileus quota`.
+#[derive(Debug, Clone, Args)]
+pub struct Quota {
+    #[command(flatten)]
+    pub state: State,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: QuotaAction,
+}
+
+/// What is done with quotas.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum QuotaAction {
+    /// Print every quota of an account, its default, and how much is in use.
+    List {
+        /// Name of the account.
+        account: String,
+    },
+    /// Set a limit, at once; grants what the account has asked for when it is enough.
+    Set {
+        /// Name of the account.
+        account: String,
+        /// What is limited, as `quota list` names it.
+        quota: String,
+        /// How many, or how many a second.
+        limit: u64,
+    },
+    /// Print what accounts have asked for.
+    Requests,
+    /// Deny what an account has asked for.
+    Deny {
+        /// Name of the account.
+        account: String,
+        /// What is limited.
+        quota: String,
+    },
+}
+
 /// `pileus audit`.
 #[derive(Debug, Clone, Args)]
 pub struct Audit {
@@ -242,15 +282,6 @@ pub enum AccountAction {
         /// Files with policy documents in the language of IAM, RAM or CAM.
         #[arg(long = "policy", required = true, value_name = "FILE")]
         policies: Vec<PathBuf>,
-    },
-    /// Set a limit: instances, key-pairs, addresses or security-groups.
-    Quota {
-        /// Name of the account.
-        account: String,
-        /// What is limited.
-        quota: String,
-        /// How many.
-        limit: u64,
     },
     /// Turn an access key off or on.
     Key {

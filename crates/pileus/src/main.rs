@@ -24,6 +24,7 @@ mod objects;
 mod operator;
 mod operator_commands;
 mod questions;
+mod quota;
 mod reach;
 mod requirements;
 mod state;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         Subcommand::Launch(launch) => operator_commands::launch(&launch),
         Subcommand::Reach(reach) => reach::command(&reach),
         Subcommand::Account(account) => operator_commands::account(&account),
+        Subcommand::Quota(quota) => quota::command(&quota),
         Subcommand::Audit(audit) => operator_commands::audit(&audit),
         Subcommand::Backup { state, to } => operator_commands::backup(&state, &to),
     };

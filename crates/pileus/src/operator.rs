@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use link::{Answer, Question};
-use model::{Attributes, Catalogue, Error, Image, InstanceId, KeyKind, QuotaName, Tags};
+use model::{Attributes, Catalogue, Error, Image, InstanceId, KeyKind, Tags};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::host_listener::Gate;
 use crate::questions::Hosts;
-use crate::reach;
 use crate::state::StateFolder;
+use crate::{quota, reach};
 
 /// Largest body of an operator's request: a policy document is below 6 KiB.
 const BODY_MAX: usize = 256 * 1024;
@@ -134,7 +134,7 @@ impl Operator {
             "/audit/verify" => Ok(serde_json::to_value(self.shared.cloud.verify_audit().await?)?),
             "/account" => self.account(arguments).await,
             "/user" => self.user(arguments).await,
-            "/quota" => self.quota(arguments).await,
+            _ if path.starts_with("/quota/") => quota::answer(&self.shared.cloud, &path["/quota/".len()..], arguments).await,
             "/key" => self.key(arguments).await,
             "/host/add" => self.host_add(arguments).await,
             "/host/remove" => {
@@ -299,16 +299,6 @@ impl Operator {
         Ok(json!({ "account": key.account, "id": key.id, "secret": key.secret.expose_secret() }))
     }
 
-    async fn quota(&self, arguments: &Value) -> Result<Value> {
-        let account = self.account_id(arguments).await?;
-        let wanted = word(arguments, "quota")?;
-        let name = QuotaName::ALL.into_iter().find(|name| name.as_str() == wanted);
-        let name = name.with_context(|| format!("there is no quota '{wanted}'"))?;
-        let limit = arguments["limit"].as_u64().context("the limit is missing")?;
-        self.shared.cloud.quota_set(account, name, limit).await?;
-        Ok(Value::Null)
-    }
-
     async fn key(&self, arguments: &Value) -> Result<Value> {
         let active = arguments["active"].as_bool().context("active is missing")?;
         self.shared.cloud.access_key_set_active(word(arguments, "id")?, active).await?;
@@ -322,7 +312,7 @@ impl Operator {
     }
 }
 
-fn word<'v>(arguments: &'v Value, name: &str) -> Result<&'v str> {
+pub fn word<'v>(arguments: &'v Value, name: &str) -> Result<&'v str> {
     arguments[name].as_str().with_context(|| format!("{name} is missing"))
 }
 

@@ -200,7 +200,6 @@ pub fn account(account: &Account) -> Result<()> {
             let policies: Vec<String> = policies.iter().map(read).collect::<Result<_>>()?;
             ("/user", json!({ "account": account, "name": name, "policies": policies }))
         }
-        AccountAction::Quota { account, quota, limit } => ("/quota", json!({ "account": account, "quota": quota, "limit": limit })),
         AccountAction::Key { id, enable, .. } => ("/key", json!({ "id": id, "active": enable })),
     };
     let answer = block_on(ask(&folder, path, &arguments))?;

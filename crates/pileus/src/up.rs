@@ -7,7 +7,7 @@ use std::time::Duration;
 use agent::AgentHandle;
 use anyhow::{Context, Result, bail};
 use control::{Clock, Cloud, Ids, Region};
-use model::AccountId;
+use model::{AccountId, QuotaName};
 use repository::Repository;
 use secrecy::ExposeSecret;
 use store::{Store, StoreConfig};
@@ -24,8 +24,12 @@ use crate::{garbage, hosts, images, listener, requirements, telemetry};
 
 /// Name of the account that a new cloud has.
 pub const FIRST_ACCOUNT: &str = "main";
-/// Instances that a simulated cloud's first account may have; a real one keeps the usual quota.
+/// Instances that a simulated cloud's first account may have, and requests that it may send in a second: it is there to be loaded.
+/// A real one keeps the usual quotas.
 const SIMULATED_QUOTA: u64 = 10_000_000;
+/// What is raised for it.
+const SIMULATED_QUOTAS: [QuotaName; 4] =
+    [QuotaName::Instances, QuotaName::ReadRequests, QuotaName::ChangeRequests, QuotaName::InstanceLaunches];
 /// How long the workers may take to end.
 const FAREWELL: Duration = Duration::from_secs(15);
 
@@ -99,6 +103,9 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
     let _ = api.await;
     workers.iter().for_each(tokio::task::JoinHandle::abort);
     end_agent(agent, &operator).await;
+    if let Err(error) = cloud.write_last_uses().await {
+        tracing::warn!(%error, "the last uses of access keys could not be written");
+    }
     drop(store);
     Ok(())
 }
@@ -160,7 +167,9 @@ async fn first_account(cloud: &Cloud, up: &Up, state: &StateFolder, address: Soc
             None => cloud.account_create(FIRST_ACCOUNT).await?,
         };
         if up.simulate.is_some() {
-            cloud.quota_set(key.account, model::QuotaName::Instances, SIMULATED_QUOTA).await?;
+            for quota in SIMULATED_QUOTAS {
+                cloud.quota_set(key.account, quota, SIMULATED_QUOTA).await?;
+            }
         }
         let text = serde_json::json!({ "id": key.id, "secret": key.secret.expose_secret() });
         write_private(&keys, text.to_string().as_bytes())?;
@@ -193,13 +202,14 @@ fn environment(address: SocketAddr, region: &str, id: &str, secret: &str) -> Str
 
 fn start_workers(cloud: &Cloud) -> Vec<tokio::task::JoinHandle<()>> {
     let worker = format!("{}-{}", std::process::id(), cloud.ids().number());
-    let (a, b, c, d, e) = (cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone());
+    let (a, b, c, d, e, f) = (cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone());
     vec![
         tokio::spawn(async move { a.work(&worker).await }),
         tokio::spawn(async move { b.render_hosts().await }),
         tokio::spawn(async move { c.watch_hosts().await }),
         tokio::spawn(async move { d.watch_silence().await }),
         tokio::spawn(async move { e.seal_trail().await }),
+        tokio::spawn(async move { f.keep_last_uses().await }),
     ]
 }
 

@@ -104,7 +104,8 @@ fn write_dialect(text: &mut String, title: &str, rows: &[Row]) {
 
 /// Whether a test makes a call, by the name that any of the vendors' clients gives it.
 fn is_made(action: &str, tests: &[String]) -> bool {
-    let spellings = [snake(action), action.to_owned(), snake(action).replace('_', "-")];
+    // `AWSDefault` is `aws_default` in Python, and `VSwitches` is `vswitches`.
+    let spellings = [snake(action), snake(&action.replace("AWS", "Aws")), action.to_owned(), snake(action).replace('_', "-")];
     tests.iter().any(|text| spellings.iter().any(|spelling| contains_word(text, spelling)))
 }
 

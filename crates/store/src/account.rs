@@ -1,6 +1,6 @@
 //! Accounts, users and access keys.
 
-use model::{AccessKey, Account, AccountId, Quota, QuotaName, User, UserId};
+use model::{AccessKey, AccessKeyUse, Account, AccountId, Quota, QuotaName, QuotaRequest, QuotaRequestId, User, UserId};
 
 use crate::{By, Column, Row, StoreError, Tx};
 
@@ -44,6 +44,26 @@ impl Row for Quota {
     }
 }
 
+impl Row for AccessKeyUse {
+    type Id = String;
+    const TABLE: &'static str = "access_key_use";
+    const COLUMNS: &'static [Column<Self>] = &[];
+
+    fn id(&self) -> String {
+        self.key.clone()
+    }
+}
+
+impl Row for QuotaRequest {
+    type Id = QuotaRequestId;
+    const TABLE: &'static str = "quota_request";
+    const COLUMNS: &'static [Column<Self>] = &[Column::new("account", |r| r.account.into())];
+
+    fn id(&self) -> QuotaRequestId {
+        self.id
+    }
+}
+
 fn quota_id(account: AccountId, name: QuotaName) -> String {
     format!("{account}/{name}")
 }
@@ -73,5 +93,10 @@ impl Tx<'_> {
     pub fn quota_limit(&self, account: AccountId, name: QuotaName) -> Result<u64, StoreError> {
         let own = self.get::<Quota>(quota_id(account, name))?;
         Ok(own.map_or(name.default_limit(), |quota| quota.limit))
+    }
+
+    /// Requests of an account for quotas, by id.
+    pub fn quota_request_list(&self, account: AccountId) -> Result<Vec<QuotaRequest>, StoreError> {
+        self.list(By::is("account", account))
     }
 }

@@ -170,6 +170,7 @@ ids!(
     NetworkAclAssociationId,
     NetworkPathId,
     PathAnalysisId,
+    QuotaRequestId,
     LaunchTemplateId,
     LaunchTemplateVersionId,
     ReservationId,

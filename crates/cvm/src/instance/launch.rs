@@ -189,6 +189,7 @@ impl RunInstances {
         let said = self.machine.settings(cx).await?;
         let (template, settings) = launch_template::under(cx, self.launch_template, said).await?;
         let count = settings.count.unwrap_or(1);
+        cx.cloud.admit_launch(&cx.caller, u64::from(count))?;
         if settings.zone.is_none() && settings.subnet.is_none() {
             return Err(Fault::missing("Placement"));
         }

@@ -1,5 +1,6 @@
 //! The dialect as its clients meet it: parameters in, JSON out, over a real database and a simulated host.
 
+mod denied;
 mod hostile;
 mod instance;
 mod instance_refusal;

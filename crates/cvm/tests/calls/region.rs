@@ -9,6 +9,8 @@ async fn what_the_cloud_offers_is_listed() {
     world.golden("DescribeZones.json", "DescribeZones", "{}").await;
     world.golden("DescribeImages.json", "DescribeImages", "{}").await;
     world.golden("DescribeImageQuota.json", "DescribeImageQuota", "{}").await;
+    world.golden("DescribeAccountQuota.json", "DescribeAccountQuota", "{}").await;
+    world.golden("DescribeAddressQuota.json", "DescribeAddressQuota", "{}").await;
     world.golden("DescribeInstanceFamilyConfigs.json", "DescribeInstanceFamilyConfigs", "{}").await;
     let one = r#"{"Filters": [{"Name": "instance-type", "Values": ["S5.MEDIUM4"]}, {"Name": "zone", "Values": ["test-1a"]}]}"#;
     world.golden("DescribeInstanceTypeConfigs.json", "DescribeInstanceTypeConfigs", one).await;
@@ -66,4 +68,14 @@ async fn the_older_way_of_calling_has_everything_among_the_parameters() {
     let filtered = "Action=DescribeImages&Version=2017-03-12&Filters.0.Name=image-name&Filters.0.Values.0=debian-12&Limit=5";
     let reply: serde_json::Value = serde_json::from_str(&world.query(filtered).await.body).unwrap();
     assert_eq!(reply["Response"]["TotalCount"], 1, "{reply}");
+}
+
+#[tokio::test]
+async fn quotas_are_shown_by_zone_and_kind() {
+    let world = World::new().await;
+    let asked = r#"{"Filters": [{"Name": "zone", "Values": ["test-1b"]}, {"Name": "quota-type", "Values": ["PostPaidQuotaSet"]}]}"#;
+    let quota = world.json("DescribeAccountQuota", asked).await["AccountQuotaOverview"]["AccountQuota"].clone();
+    assert_eq!(quota["PostPaidQuotaSet"].as_array().map(Vec::len), Some(1), "{quota}");
+    assert_eq!(quota["ImageQuotaSet"].as_array().map(Vec::len), Some(0), "{quota}");
+    world.refused("DescribeAccountQuota", r#"{"Filters": [{"Name": "colour", "Values": ["red"]}]}"#, "InvalidFilter").await;
 }

@@ -92,10 +92,15 @@ impl World {
 
     /// The answer to a request with the older signature, all of it in the query.
     pub async fn query(&self, parameters: &str) -> Reply {
+        self.query_as(&self.owner, parameters).await
+    }
+
+    /// The answer to anybody's request of that kind.
+    pub async fn query_as(&self, principal: &Arc<Principal>, parameters: &str) -> Reply {
         let signature = format!("Nonce=1&Timestamp={}&SignatureMethod=HmacSHA1&Signature=AA%3D%3D", NOON.0 / 1000);
-        let target = format!("/?{parameters}&SecretId={}&{signature}", self.owner.access_key);
+        let target = format!("/?{parameters}&SecretId={}&{signature}", principal.access_key);
         let request = Request::new("GET", target, [("host".to_owned(), "cloud.test".to_owned())], Bytes::new()).unwrap();
-        self.answer(&self.owner, &request).await
+        self.answer(principal, &request).await
     }
 
     async fn answer(&self, principal: &Arc<Principal>, request: &Request) -> Reply {

@@ -121,3 +121,35 @@ pub(crate) async fn delete(cx: Cx, asked: DeleteAccessKey) -> Result<Done, Refus
     cx.cloud.run(&cx.caller, Delete { user: asked.user_name, key: asked.access_key_id }, cx.options(None)).await?;
     Ok(Done {})
 }
+
+/// The parameters of `GetAccessKeyLastUsed`.
+#[derive(FromArg)]
+pub(crate) struct GetAccessKeyLastUsed {
+    access_key_id: String,
+}
+
+/// The reply of `GetAccessKeyLastUsed`.
+#[derive(IntoDoc)]
+pub(crate) struct LastUsed {
+    user_name: String,
+    access_key_last_used: Use,
+}
+
+#[derive(IntoDoc)]
+struct Use {
+    last_used_date: Option<Timestamp>,
+    service_name: String,
+    region: String,
+}
+
+/// Tells when a key was last used. IAM's word for what was never used is `N/A`.
+pub(crate) async fn last_used(cx: Cx, asked: GetAccessKeyLastUsed) -> Result<LastUsed, Refusal> {
+    let (_, user_name, used) = cx.cloud.access_key_last_used(&cx.caller, asked.access_key_id).await?;
+    let never = || "N/A".to_owned();
+    let access_key_last_used = Use {
+        last_used_date: used.as_ref().map(|used| used.at.timestamp()),
+        region: used.as_ref().map_or_else(never, |_| cx.cloud.region().name.clone()),
+        service_name: used.map_or_else(never, |used| used.service),
+    };
+    Ok(LastUsed { user_name, access_key_last_used })
+}

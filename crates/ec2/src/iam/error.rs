@@ -33,6 +33,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::ClientTokenReused
         | Error::DryRun
         | Error::ZoneMismatch { .. }
+        | Error::TooManyRequests { .. }
         | Error::TooManyVolumes { .. }
         | Error::Unavailable => return None,
     })

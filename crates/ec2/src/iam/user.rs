@@ -76,8 +76,10 @@ pub(crate) struct UpdateUser {
 /// Gives a user another name.
 pub(crate) async fn update(cx: Cx, asked: UpdateUser) -> Result<Done, Refusal> {
     only_root_path(asked.new_path.as_deref())?;
-    if let Some(new_name) = asked.new_user_name {
-        cx.cloud.run(&cx.caller, RenameUser { name: asked.user_name, new_name }, cx.options(None)).await?;
+    // Without a new name nothing is changed, but of a user that is there and that the caller may change.
+    match asked.new_user_name {
+        Some(new_name) => drop(cx.cloud.run(&cx.caller, RenameUser { name: asked.user_name, new_name }, cx.options(None)).await?),
+        None => drop(cx.cloud.user(&cx.caller, Some(asked.user_name)).await?),
     }
     Ok(Done {})
 }

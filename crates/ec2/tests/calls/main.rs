@@ -2,6 +2,7 @@
 
 mod acls;
 mod addresses;
+mod denied;
 mod insights;
 mod lists;
 mod nat_gateways;

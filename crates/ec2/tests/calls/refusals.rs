@@ -222,7 +222,11 @@ fn signatures_are_refused_with_each_services_codes() {
     let at = "2026-11-20T12:00:00Z".parse().unwrap();
     for (refusal, ec2_says, sts_says) in [
         (ec2::Refusal::UnknownKey, (401, "AuthFailure"), (403, "InvalidClientTokenId")),
-        (ec2::Refusal::Throttled, (503, "RequestLimitExceeded"), (400, "Throttling")),
+        (
+            ec2::Refusal::Cloud(model::Error::TooManyRequests { action: "ec2:DescribeVpcs".to_owned() }),
+            (503, "RequestLimitExceeded"),
+            (400, "Throttling"),
+        ),
         (ec2::Refusal::Signature(SignatureError::Mismatch { scheme }), (403, "SignatureDoesNotMatch"), (403, "SignatureDoesNotMatch")),
         (ec2::Refusal::Signature(SignatureError::Expired { scheme, at }), (400, "RequestExpired"), (403, "SignatureDoesNotMatch")),
         (ec2::Refusal::Signature(SignatureError::Missing), (403, "MissingAuthenticationToken"), (403, "MissingAuthenticationToken")),

@@ -77,6 +77,12 @@ impl World {
             Err(error) => return ec2::refuse(&ec2::Refusal::Args(error), Some(service), "req-1"),
         };
         let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let prefix = match service {
+            "cloudtrail" => Some("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."),
+            "servicequotas" => Some("ServiceQuotasV20190624."),
+            _ => None,
+        };
+        let target = prefix.map(|prefix| format!("{prefix}{}", args.text("Action").unwrap_or_default()));
         let call = ec2::Call {
             args: &args,
             claim: &claim,
@@ -84,7 +90,7 @@ impl World {
             source,
             request_id: "req-1",
             host: "cloud.test",
-            target: None,
+            target: target.as_deref(),
         };
         ec2::answer(&self.cloud, call).await
     }

@@ -243,6 +243,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateInstance) -> Result<Created
 
 impl RunInstances {
     async fn launch(self, cx: &Cx<'_>) -> Result<Launch, Fault> {
+        cx.cloud.admit_launch(&cx.caller, u64::from(self.amount))?;
         let RunInstances { amount, min_amount, host_names, unique_suffix, template, launch_template_version, machine } = self;
         let (said, nics) = machine.read()?;
         let version = launch_template_version.map_or(WhichVersion::Default, WhichVersion::Number);

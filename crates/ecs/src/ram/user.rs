@@ -2,7 +2,7 @@
 
 use control::{CreateUser as Create, DeleteAccessKey as DeleteKey, DeleteUser as Delete, RenameUser, UpdateAccessKey as UpdateKey};
 use jiff::Timestamp;
-use model::User;
+use model::{Error, Noun, User};
 use secrecy::ExposeSecret;
 use wire::{FromArg, IntoDoc};
 
@@ -186,4 +186,34 @@ pub(crate) async fn delete_key(cx: &Cx<'_>, asked: DeleteAccessKey) -> Result<Do
     let command = DeleteKey { user: asked.user_name, key: asked.user_access_key_id };
     cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?;
     Ok(Done {})
+}
+
+/// The parameters of `GetAccessKeyLastUsed`.
+#[derive(FromArg)]
+pub(crate) struct GetAccessKeyLastUsed {
+    user_access_key_id: String,
+    user_name: Option<String>,
+}
+
+/// The reply of `GetAccessKeyLastUsed`.
+#[derive(IntoDoc)]
+pub(crate) struct LastUsed {
+    access_key_last_used: Use,
+}
+
+#[derive(IntoDoc)]
+struct Use {
+    last_used_date: Option<Timestamp>,
+    service_name: Option<String>,
+}
+
+/// Tells when a key was last used; of one that never was, nothing.
+pub(crate) async fn key_last_used(cx: &Cx<'_>, asked: GetAccessKeyLastUsed) -> Result<LastUsed, Fault> {
+    let GetAccessKeyLastUsed { user_access_key_id: key, user_name } = asked;
+    let (_, owner, used) = cx.cloud.access_key_last_used(&cx.caller, key.clone()).await.map_err(refusal)?;
+    if user_name.is_some_and(|name| !name.is_empty() && name != owner) {
+        return Err(refusal(Error::not_found(Noun::AccessKey, key)));
+    }
+    let last_used_date = used.as_ref().map(|used| used.at.timestamp());
+    Ok(LastUsed { access_key_last_used: Use { last_used_date, service_name: used.map(|used| used.service) } })
 }

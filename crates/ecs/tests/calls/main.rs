@@ -1,6 +1,7 @@
 //! The dialect as its clients meet it: parameters in, JSON or XML out, over a real database and a simulated host.
 
 mod address;
+mod denied;
 mod hostile;
 mod instance;
 mod instance_list;

@@ -1,0 +1,171 @@
+//! A policy against every action.
+
+use std::collections::HashMap;
+
+use pileus_cvm as cvm;
+use wire::Shape;
+
+use crate::world::{TYPE, World, code_of};
+
+/// A call that no policy forbids.
+const ALWAYS_ALLOWED: [&str; 1] = ["GetCallerIdentity"];
+/// Tries of one call while it asks for more parameters.
+const TRIES: usize = 8;
+
+/// Makes one of each thing, for parameters of these names.
+async fn seeds(world: &World) -> HashMap<&'static str, String> {
+    let mut seeds = HashMap::from([
+        ("Account", world.owner.account.to_string()),
+        ("ImageId", world.image("pileus-linux").await),
+        ("InstanceId", world.run("").await.remove(0)),
+    ]);
+    world.settle().await;
+    for (name, action, body, pointer) in [
+        ("VpcId", "CreateVpc", r#"{"VpcName": "v", "CidrBlock": "10.8.0.0/16"}"#, "/Vpc/VpcId"),
+        (
+            "SubnetId",
+            "CreateSubnet",
+            r#"{"VpcId": "VPC", "SubnetName": "s", "CidrBlock": "10.8.1.0/24", "Zone": "test-1a"}"#,
+            "/Subnet/SubnetId",
+        ),
+        ("SecurityGroupId", "CreateSecurityGroup", r#"{"GroupName": "g", "GroupDescription": "d"}"#, "/SecurityGroup/SecurityGroupId"),
+        (
+            "NetworkInterfaceId",
+            "CreateNetworkInterface",
+            r#"{"VpcId": "VPC", "SubnetId": "SUBNET", "NetworkInterfaceName": "n"}"#,
+            "/NetworkInterface/NetworkInterfaceId",
+        ),
+        (
+            "DiskId",
+            "CreateDisks",
+            r#"{"Placement": {"Zone": "test-1a"}, "DiskType": "CLOUD_PREMIUM", "DiskChargeType": "POSTPAID_BY_HOUR", "DiskSize": 10, "DiskCount": 1}"#,
+            "/DiskIdSet/0",
+        ),
+        ("AddressId", "AllocateAddresses", "{}", "/AddressSet/0"),
+        ("KeyId", "CreateKeyPair", r#"{"KeyName": "k", "ProjectId": 0}"#, "/KeyPair/KeyId"),
+        (
+            "LaunchTemplateId",
+            "CreateLaunchTemplate",
+            r#"{"LaunchTemplateName": "tpl", "Placement": {"Zone": "test-1a"}, "ImageId": "IMAGE"}"#,
+            "/LaunchTemplateId",
+        ),
+        ("SnapshotId", "CreateSnapshot", r#"{"DiskId": "DISK"}"#, "/SnapshotId"),
+    ] {
+        let named = |word: &str| seeds.get(word).cloned().unwrap_or_default();
+        let body = [("VPC", "VpcId"), ("SUBNET", "SubnetId"), ("IMAGE", "ImageId"), ("DISK", "DiskId")]
+            .iter()
+            .fold(body.to_owned(), |body, (word, name)| body.replace(&format!("\"{word}\""), &format!("\"{}\"", named(name))));
+        let reply = world.json(action, &body).await;
+        seeds.insert(name, reply.pointer(pointer).and_then(|id| id.as_str()).unwrap_or_else(|| panic!("{action}: {reply}")).to_owned());
+        world.settle().await;
+    }
+    seeds
+}
+
+fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> String {
+    let word = name.rsplit('.').find(|part| part.parse::<u32>().is_err()).unwrap_or(name);
+    let singular = word.strip_suffix('s').unwrap_or(word);
+    let usual = match word {
+        "Zone" => "test-1a",
+        "InstanceType" => TYPE,
+        "CidrBlock" => "10.8.9.0/24",
+        "Resource" | "ResourceList" => return format!("qcs::cvm:test-1:uin/{}:instance/{}", seeds["Account"], seeds["InstanceId"]),
+        "ResourceIds" => return seeds["InstanceId"].clone(),
+        "ServiceType" => "cvm",
+        "ResourcePrefix" => "instance",
+        "ResourceRegion" => "test-1",
+        "RoleArn" => "qcs::cam::uin/111122223333:roleName/worker",
+        "Password" => "Secret-word-9",
+        "StartTime" => "1795175000",
+        "EndTime" => "1795176000",
+        "DiskSize" => "100",
+        "LaunchTemplateVersions" => "2",
+        "AccountIds" => "111122223333",
+        "SourceInstanceId" | "DestinationInstanceId" => return seeds["InstanceId"].clone(),
+        "PublicKey" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
+        _ => "",
+    };
+    match (seeds.get(word).or_else(|| seeds.get(singular)), shape) {
+        (Some(known), _) => known.clone(),
+        (None, _) if !usual.is_empty() => usual.to_owned(),
+        (None, Shape::Word(words)) => words.first().copied().unwrap_or("words").to_owned(),
+        (None, Shape::Number) => "1".to_owned(),
+        (None, Shape::Boolean) => "true".to_owned(),
+        (None, _) => "words".to_owned(),
+    }
+}
+
+/// The shape of a parameter by its full name.
+fn shape_of(parameters: &[wire::Parameter], name: &str) -> Option<Shape> {
+    let word = name.rsplit('.').find(|part| part.parse::<u32>().is_err()).unwrap_or(name);
+    parameters.iter().find_map(|parameter| if parameter.name == word { Some(parameter.shape) } else { shape_of(parameter.members, word) })
+}
+
+/// Names of the leaves that must be there, with 0 for each number.
+fn required(parameters: &[wire::Parameter], prefix: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for parameter in parameters.iter().filter(|parameter| parameter.required || parameter.name.is_empty()) {
+        let number = if parameter.shape == Shape::List { ".0" } else { "" };
+        let name = format!("{prefix}{}{number}", parameter.name);
+        match (parameter.name.is_empty(), parameter.members.is_empty()) {
+            (true, _) => names.extend(required(parameter.members, prefix)),
+            (false, true) => names.push(name),
+            (false, false) => names.extend(required(parameter.members, &format!("{name}."))),
+        }
+    }
+    names
+}
+
+/// What an action needs beside its required parameters before it comes to the policies.
+fn besides(action: &str) -> &'static [&'static str] {
+    match action {
+        "RunInstances" => &["Placement.Zone", "ImageId"],
+        "ModifyInstancesAttribute" => &["InstanceIds.0", "InstanceName"],
+        "CreateDisks" => &["DiskSize"],
+        "AssociateAddress" => &["InstanceId"],
+        _ => &[],
+    }
+}
+
+#[tokio::test]
+async fn a_policy_against_an_action_stops_it() {
+    let world = World::new().await;
+    let seeds = seeds(&world).await;
+    let (mut passed, mut calls) = (Vec::new(), 0);
+    for action in cvm::actions().filter(|action| action.state != cvm::State::NotYet && !ALWAYS_ALLOWED.contains(&action.name)) {
+        let name = action.policy_name;
+        let document = format!(
+            r#"{{"version": "2.0", "statement": [{{"effect": "allow", "action": "*", "resource": "*"}}, {{"effect": "deny", "action": "{name}", "resource": "*"}}]}}"#
+        );
+        let user = format!("not-{}-{calls}", action.name.chars().take(40).collect::<String>());
+        let key = world.cloud.user_create(world.owner.account, &user, vec![document]).await.unwrap();
+        let principal = world.cloud.principal(&key.id).await.unwrap().unwrap();
+        let mut names = required(action.parameters, "");
+        names.extend(besides(action.name).iter().map(|name| (*name).to_owned()));
+        names.sort();
+        names.dedup();
+        let known = wire::parameter_names(action.parameters);
+        for tried in 1.. {
+            let said = |name: &String| format!("&{name}={}", value(&seeds, name, shape_of(action.parameters, name).unwrap_or(Shape::Text)));
+            let said: String = names.iter().map(said).collect();
+            let form = format!("Action={}&Version={}{said}", action.name, action.product.version());
+            let reply = world.query_as(&principal, &form).await;
+            let asked = reply.body.split("is missing the parameter `").nth(1).and_then(|rest| rest.split('`').next());
+            match asked {
+                Some(asked) if tried < TRIES => {
+                    let full = known.iter().find(|name| *name == asked || name.starts_with(&format!("{asked}.")));
+                    names.push(full.map_or_else(|| asked.to_owned(), |name| name.replace(".N", ".0")));
+                }
+                Some(_) | None => {
+                    if !code_of(&reply).is_some_and(|code| code.ends_with("UnauthorizedOperation")) {
+                        passed.push(format!("{name}: {form}\n    {}", reply.body.chars().take(400).collect::<String>()));
+                    }
+                    break;
+                }
+            }
+        }
+        calls += 1;
+    }
+    assert!(calls > 80, "{calls}");
+    assert!(passed.is_empty(), "{} calls were not denied:\n{}", passed.len(), passed.join("\n"));
+}
