@@ -86,7 +86,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Interface | Noun::Attachment => ("InvalidNetworkInterfaceId.NotFound", "InvalidParameterValue.Malformed"),
         Noun::Address => ("InvalidAddressId.NotFound", "InvalidParameterValue.AddressIdMalformed"),
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "InvalidSecurityGroupID.Malformed"),
-        Noun::NatGateway => ("InvalidNatGatewayId.NotFound", "InvalidParameterValue.Malformed"),
+        Noun::NatGateway => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
         Noun::SecurityGroupRule
