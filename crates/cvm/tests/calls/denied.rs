@@ -22,6 +22,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
     world.settle().await;
     for (name, action, body, pointer) in [
         ("VpcId", "CreateVpc", r#"{"VpcName": "v", "CidrBlock": "10.8.0.0/16"}"#, "/Vpc/VpcId"),
+        ("RouteTableId", "CreateRouteTable", r#"{"VpcId": "VPC", "RouteTableName": "r"}"#, "/RouteTable/RouteTableId"),
         (
             "SubnetId",
             "CreateSubnet",
@@ -68,7 +69,9 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
     let usual = match word {
         "Zone" => "test-1a",
         "InstanceType" => TYPE,
-        "CidrBlock" => "10.8.9.0/24",
+        "CidrBlock" | "DestinationCidrBlock" => "10.8.9.0/24",
+        "GatewayType" => "NORMAL_CVM",
+        "GatewayId" => "10.8.1.9",
         "Resource" | "ResourceList" => return format!("qcs::cvm:test-1:uin/{}:instance/{}", seeds["Account"], seeds["InstanceId"]),
         "ResourceIds" => return seeds["InstanceId"].clone(),
         "ServiceType" => "cvm",
@@ -123,6 +126,8 @@ fn besides(action: &str) -> &'static [&'static str] {
         "ModifyInstancesAttribute" => &["InstanceIds.0", "InstanceName"],
         "CreateDisks" => &["DiskSize"],
         "AssociateAddress" => &["InstanceId"],
+        "CreateRoutes" => &["Routes.0.DestinationCidrBlock", "Routes.0.GatewayType", "Routes.0.GatewayId"],
+        "DeleteRoutes" => &["Routes.0.DestinationCidrBlock"],
         _ => &[],
     }
 }
