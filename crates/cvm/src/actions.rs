@@ -272,7 +272,7 @@ static NOT_YET: &[Action] = not_yet! {
         EnterRescueMode ExitRescueMode
         DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
-        ModifyAddressesBandwidth ModifyAddressAttribute DescribeAddressQuota CreateNatGateway DescribeNatGateways DeleteNatGateway;
+        ModifyAddressesBandwidth ModifyAddressAttribute CreateNatGateway DescribeNatGateways DeleteNatGateway;
     Cbs "cbs:": DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };

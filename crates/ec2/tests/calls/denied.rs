@@ -64,6 +64,7 @@ impl Seeds {
             ("AddressTie", "Action=AssociateAddress&AllocationId=ADDRESS&InstanceId=INSTANCE", "associationId"),
             ("ProfileTie", "Action=AssociateIamInstanceProfile&InstanceId=INSTANCE&IamInstanceProfile.Name=box", "associationId"),
             ("NetworkInterfaceId", "Action=CreateNetworkInterface&SubnetId=SUBNET", "networkInterfaceId"),
+            ("NatGatewayId", "Action=CreateNatGateway&SubnetId=SUBNET&ConnectivityType=private", "natGatewayId"),
             (
                 "NetworkInsightsPathId",
                 "Action=CreateNetworkInsightsPath&Source=INSTANCE&Destination=INSTANCE&Protocol=tcp&ClientToken=a",

@@ -89,7 +89,8 @@ async fn a_vswitch_moves_to_a_table_of_its_own_and_back() {
     let entry = format!("{VPC}&RouteTableId={table}&DestinationCidrBlock=192.0.2.0/24&NextHopId={gateway}");
     world.json(&format!("Action=CreateRouteEntry&{entry}&NextHopType=Ipv4Gateway")).await;
     world.refused(&format!("Action=CreateRouteEntry&{entry}&NextHopType=Ipv4Gateway"), 400, "InvalidCidrBlock.Duplicate").await;
-    world.refused(&format!("Action=CreateRouteEntry&{entry}"), 400, "UnsupportedParameter").await;
+    // Where nothing is said a route leads to an instance.
+    world.refused(&format!("Action=CreateRouteEntry&{entry}"), 404, "InvalidInstanceId.NotFound").await;
     world.json(&format!("Action=DeleteRouteEntry&{entry}")).await;
     world.refused(&format!("Action=DeleteRouteEntry&{entry}"), 404, "InvalidRouteEntry.NotFound").await;
     world.json(&format!("Action=UnassociateRouteTable&{ends}")).await;
