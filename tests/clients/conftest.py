@@ -6,6 +6,7 @@ need thousands of instances ask for `simulated`. Everything is removed at the en
 
 import os
 import pathlib
+import random
 import shlex
 import shutil
 import signal
@@ -25,9 +26,15 @@ READY_WITHIN = 120  # seconds; importing both images takes some of them
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody has, below those that the kernel gives to outgoing connections: one of them might take it until it is used."""
+    while True:
+        port = random.randrange(16_384, 32_768)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Cloud:
