@@ -5,6 +5,7 @@ import json
 import botocore.exceptions
 import pytest
 
+from conftest import wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant
 
@@ -36,7 +37,8 @@ class Guest:
         return {serial: (name, int(sectors) * 512) for name, serial, sectors in map(str.split, listed.splitlines())}
 
     def device(self, volume):
-        return f"/dev/{self.disks()[serial(volume)][0]}"
+        """The disk's device, as soon as the guest's kernel has seen it: QEMU has plugged it in a moment before."""
+        return f"/dev/{wait_until(lambda: self.disks().get(serial(volume)), 30, f'{volume} in the guest')[0]}"
 
 
 def serial(volume):

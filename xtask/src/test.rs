@@ -15,6 +15,9 @@ use crate::{image, packages, run, tools, up};
 /// Seconds one Python test may take: a stock image boots in a minute under emulation, and
 /// a machine that also compiles is several times slower.
 const PYTHON_TEST_LIMIT: u32 = 900;
+/// Test files of the clients that run side by side: the tests wait for guests most of the time. The files begin in the order of their
+/// names, so that none that takes long is the last.
+const SIDE_BY_SIDE: &[&str] = &["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"];
 
 /// What `test` can be told.
 #[derive(Args)]
@@ -164,7 +167,7 @@ fn python() -> Result<()> {
 }
 
 fn guests() -> Result<()> {
-    pytest("tests/images")
+    pytest("tests/images", &[])
 }
 
 fn build() -> Result<()> {
@@ -173,17 +176,17 @@ fn build() -> Result<()> {
 }
 
 fn clients() -> Result<()> {
-    pytest("tests/clients")
+    pytest("tests/clients", SIDE_BY_SIDE)
 }
 
 /// Runs the Python tests of a folder with the built binary and images in their environment.
-fn pytest(folder: &str) -> Result<()> {
+fn pytest(folder: &str, options: &[&str]) -> Result<()> {
     if !run::root().join(folder).is_dir() {
         bail!("the folder {folder} is missing");
     }
     let python = tools::python()?;
     let mut command = run::command(&path_text(&python), &["-m", "pytest", "-ra", "--durations=5"]);
-    command.arg(format!("--timeout={PYTHON_TEST_LIMIT}")).arg(folder);
+    command.args(options).arg(format!("--timeout={PYTHON_TEST_LIMIT}")).arg(folder);
     command.env("PILEUS_BIN", up::debug_binary()?).env("PILEUS_IMAGES", image::folder());
     run::shown(&mut command)
 }
