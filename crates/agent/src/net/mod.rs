@@ -55,6 +55,7 @@ use crate::guest::{Directory, Guests, Index};
 pub(crate) use self::line::fnv as digest;
 pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, nic_of, tap as tap_name};
 pub(crate) use self::netns::inside;
+pub use self::tap::open as open_tap_device;
 
 /// How long a namespace that nobody asked to change is trusted before it is looked at again.
 pub const VERIFY_AFTER: Duration = Duration::from_secs(5);
@@ -301,7 +302,8 @@ impl Network {
         let same = state.machine_verified.take().is_some_and(|(applied, fabric, _)| applied == reaching && fabric == state.fabric);
         let alone = reaching.is_empty() && state.neighbours.is_none();
         let rules = if alone { ruleset::Ruleset::default() } else { table::machine(&self.names, state.neighbours.as_deref()) };
-        let seen = state.machine_rules.read().await.map_err(io::Error::other)?.clone();
+        let rules = Arc::new(rules);
+        let seen = state.machine_rules.read().await.map_err(io::Error::other)?;
         let steps = ruleset::steps(&seen, &rules);
         state.machine_rules.change(&steps, &rules).await.map_err(io::Error::other)?;
         let (mut seen, mut numbers) = state.machine.read().await.map_err(io::Error::other)?;

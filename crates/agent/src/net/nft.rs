@@ -4,40 +4,54 @@
 //! after somebody else's change everything is read again. A rule is recognised by the digest in its comment.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::SndBufForce;
 use nlink::Connection;
 use nlink::netlink::nftables as nf;
 
 use super::line::Line;
 use super::link::ANSWER_TIME;
-use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
+use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, KeyBytes, Ruleset, Set, Shape, Step, Table, TableId, Value};
 
 /// Elements in one message: a netlink attribute holds 64 KiB, the largest of our elements takes some 80 bytes.
 const ELEMENTS_PER_MESSAGE: usize = 500;
+
+/// Bytes of one transaction at most: some two million elements. The kernel takes a transaction as one message and by default refuses
+/// those above 208 KiB, which a group of a few thousand members exceeds. Memory is taken only for what is sent.
+const TRANSACTION_MAX: usize = 256 << 20;
 
 /// The tables of one namespace whose name starts with a prefix.
 pub struct Rules {
     connection: Connection<nlink::Nftables>,
     prefix: String,
-    known: Option<(u32, Ruleset)>,
+    known: Option<(u32, Arc<Ruleset>)>,
 }
 
 impl Rules {
     /// Opens the tables of a namespace.
     pub fn open(namespace: BorrowedFd<'_>, prefix: &str) -> io::Result<Rules> {
         let connection = Connection::<nlink::Nftables>::new_in(namespace).map_err(io::Error::other)?;
+        #[expect(unsafe_code, reason = "the library's socket lends its descriptor only as a number")]
+        // SAFETY: the connection owns the descriptor and outlives the call.
+        let socket = unsafe { BorrowedFd::borrow_raw(connection.socket().as_raw_fd()) };
+        setsockopt(&socket, SndBufForce, &TRANSACTION_MAX)?;
         Ok(Rules { connection: connection.timeout(ANSWER_TIME), prefix: prefix.to_owned(), known: None })
     }
 
     /// What is there.
-    pub async fn read(&mut self) -> nlink::Result<&Ruleset> {
+    pub async fn read(&mut self) -> nlink::Result<Arc<Ruleset>> {
         let generation = self.connection.generation().await?;
-        if self.known.as_ref().is_none_or(|(known, _)| *known != generation) {
-            let read = self.read_all().await?;
-            self.known = Some((generation, read));
+        if let Some((known, ruleset)) = &self.known
+            && *known == generation
+        {
+            return Ok(ruleset.clone());
         }
-        Ok(&self.known.as_ref().expect("it was set above when it was none").1)
+        let read = Arc::new(self.read_all().await?);
+        self.known = Some((generation, read.clone()));
+        Ok(read)
     }
 
     async fn read_all(&self) -> nlink::Result<Ruleset> {
@@ -54,14 +68,12 @@ impl Rules {
         let theirs = kernel_family(family);
         for info in self.connection.list_sets_in(name, theirs).await? {
             let Some(shape) = shape(&info) else {
-                // Of a shape that is never wanted, so that the table is made anew.
-                let foreign = Set { shape: Shape::set(&[]), elements: Default::default() };
-                table.sets.insert(info.name, foreign);
+                table.sets.insert(info.name, foreign());
                 continue;
             };
             let elements = self.connection.list_set_elements(name, &info.name, theirs).await?;
-            let elements = elements.iter().map(|element| read_element(element, &shape)).collect();
-            table.sets.insert(info.name, Set { shape, elements });
+            let elements = elements.iter().map(|element| read_element(element, &shape)).collect::<Option<_>>();
+            table.sets.insert(info.name, elements.map_or_else(foreign, |elements| Set { shape, elements }));
         }
         for info in self.connection.list_chains_in(name, theirs).await? {
             table.chains.insert(info.name.clone(), Chain { base: base(&info), lines: Vec::new() });
@@ -75,7 +87,7 @@ impl Rules {
     }
 
     /// Carries out steps, all or none, after which `want` is what is there.
-    pub async fn change(&mut self, steps: &[Step], want: &Ruleset) -> nlink::Result<()> {
+    pub async fn change(&mut self, steps: &[Step], want: &Arc<Ruleset>) -> nlink::Result<()> {
         if steps.is_empty() {
             return Ok(());
         }
@@ -95,6 +107,11 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+/// A set that is not ours: of a shape that is never wanted, so that the table is made anew.
+fn foreign() -> Set {
+    Set { shape: Shape::set(&[]), elements: Default::default() }
 }
 
 fn own_family(family: nf::Family) -> Option<Family> {
@@ -147,16 +164,17 @@ fn shape(info: &nf::SetInfo) -> Option<Shape> {
 /// `NFT_DATA_VERDICT`.
 const VERDICT_TYPE: u32 = 0xffff_ff00;
 
-fn read_element(element: &nf::SetElement, shape: &Shape) -> (Key, Value) {
-    let from = element.key().to_vec();
-    let to = element.key_end().map_or_else(|| from.clone(), <[u8]>::to_vec);
+/// None for a key that is longer than any of ours.
+fn read_element(element: &nf::SetElement, shape: &Shape) -> Option<(Key, Value)> {
+    let from = KeyBytes::of(element.key())?;
+    let to = element.key_end().map_or(Some(from), KeyBytes::of)?;
     let value = match element.data() {
         Some(nf::SetElementData::Value(bytes)) => Value::Bytes(bytes.clone()),
         Some(nf::SetElementData::Verdict(nf::Verdict::JumpTo(chain))) => Value::Jump(chain.to_string()),
         _ if shape.data == Data::None => Value::None,
         _ => Value::Bytes(Vec::new()),
     };
-    (Key { from, to }, value)
+    Some((Key { from, to }, value))
 }
 
 fn base(info: &nf::ChainInfo) -> Option<Base> {
@@ -204,7 +222,7 @@ fn kernel_set(table: &TableId, name: &str, shape: &Shape) -> nf::Set {
 
 fn kernel_element(key: &Key, value: &Value) -> nlink::Result<nf::SetElement> {
     let element =
-        if key.from == key.to { nf::SetElement::new(key.from.clone()) } else { nf::SetElement::range(key.from.clone(), key.to.clone()) };
+        if key.from == key.to { nf::SetElement::new(key.from.to_vec()) } else { nf::SetElement::range(key.from.to_vec(), key.to.to_vec()) };
     Ok(match value {
         Value::None => element,
         Value::Bytes(bytes) => element.value(nf::SetElement::new(bytes.clone())),

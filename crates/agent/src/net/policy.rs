@@ -3,19 +3,22 @@
 //! ```text
 //!   interface ─ its set of groups = a profile ─ stages in the order of (priority, drop before accept)
 //!   stage     ─ any: services open to every peer          set  (protocol . port)
-//!             ─ net: services open to ranges of addresses set  (address . protocol . port)
+//!             ─ net: services open to networks            sets (address . protocol . port), one for each length of prefix
 //!             ─ grp: services open to members of groups   set  (class . protocol . port)
 //!   address   ─ class = the set of peer groups that it is in   map (address : class)
 //! ```
 //!
-//! A packet costs at most three lookups a stage, however many rules, members and groups there are; a member that comes or
-//! goes is one element of one map. Ranges that overlap are cut into disjoint pieces here, because the kernel's interval sets
-//! refuse overlaps. It knows neither nftables' language nor a socket.
+//! The first packet of a connection costs two lookups a stage and one for each length of prefix that its rules have, however many
+//! rules, members and groups there are; a member that comes or goes is one element of one map, and a rule one of one set. The kernel's
+//! interval sets refuse overlaps. Networks with prefixes of one length never do; those of different lengths have sets of their own,
+//! because cut into pieces they would be as many as the rules' square. Ports that overlap are merged. It knows neither nftables'
+//! language nor a socket.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use hostspec::{Direction, GroupSpec, NicSpec, Peer, ProtocolMatch, RuleSpec, Verdict};
+use ipnet::Ipv4Net;
 use model::SecurityGroupId;
 
 use super::line::fnv;
@@ -83,8 +86,8 @@ pub struct Stage {
     pub verdict: Verdict,
     /// Services for every peer.
     pub any: Vec<Service>,
-    /// Services for the addresses `from..=to`; pieces are disjoint.
-    pub net: Vec<((Ipv4Addr, Ipv4Addr), Service)>,
+    /// Services for networks, by the length of their prefixes.
+    pub net: BTreeMap<u8, Vec<(Ipv4Net, Service)>>,
     /// Services for the members of a class.
     pub class: Vec<(u32, Service)>,
     /// Whether some rule names a group, with members or without.
@@ -123,10 +126,9 @@ pub fn compile(groups: &[GroupSpec], nics: &[NicSpec]) -> Policy {
         let name = sets.entry(set.clone()).or_insert_with(|| profile_name(&set)).clone();
         policy.of.extend(nic.addresses().map(|(ip, _)| (ip, name.clone())));
     }
-    let rules_of = |set: &BTreeSet<SecurityGroupId>| -> Vec<RuleSpec> {
-        set.iter().filter_map(|id| by_id.get(id)).flat_map(|g| g.rules.iter().cloned()).collect()
-    };
-    let named: BTreeSet<SecurityGroupId> = sets.keys().flat_map(&rules_of).filter_map(|r| peer_group(&r)).collect();
+    let rules_of =
+        |set: &BTreeSet<SecurityGroupId>| -> Vec<&RuleSpec> { set.iter().filter_map(|id| by_id.get(id)).flat_map(|g| &g.rules).collect() };
+    let named: BTreeSet<SecurityGroupId> = sets.keys().flat_map(&rules_of).filter_map(peer_group).collect();
     let classes = classes(&by_id, &named);
     policy.classes = classes.iter().flat_map(|(class, (_, members))| members.iter().map(|ip| (*ip, *class))).collect();
     for (set, name) in &sets {
@@ -179,7 +181,7 @@ fn classes(groups: &BTreeMap<SecurityGroupId, &GroupSpec>, named: &BTreeSet<Secu
     out
 }
 
-fn stages(rules: &[RuleSpec], direction: Direction, classes: &Classes) -> Vec<Stage> {
+fn stages(rules: &[&RuleSpec], direction: Direction, classes: &Classes) -> Vec<Stage> {
     // Drop sorts before accept, so that within one priority a drop wins.
     let mut by_order: BTreeMap<(u16, u8), Vec<&RuleSpec>> = BTreeMap::new();
     for rule in rules.iter().filter(|r| r.direction == direction) {
@@ -194,13 +196,13 @@ fn stages(rules: &[RuleSpec], direction: Direction, classes: &Classes) -> Vec<St
 
 fn stage(priority: u16, rules: &[&RuleSpec], classes: &Classes) -> Stage {
     let mut any = Vec::new();
-    let mut ranges: Vec<((u32, u32), Service)> = Vec::new();
+    let mut ranges: Vec<(Ipv4Net, Service)> = Vec::new();
     let mut by_group: BTreeMap<SecurityGroupId, Vec<Service>> = BTreeMap::new();
     for rule in rules {
         let service = Service::of(rule.protocol);
         match rule.peer {
             Peer::Range { range } if range.prefix_len() == 0 => any.push(service),
-            Peer::Range { range } => ranges.push(((range.network().into(), range.broadcast().into()), service)),
+            Peer::Range { range } => ranges.push((range.trunc(), service)),
             Peer::Group { group } => by_group.entry(group).or_default().push(service),
         }
     }
@@ -210,25 +212,17 @@ fn stage(priority: u16, rules: &[&RuleSpec], classes: &Classes) -> Stage {
         class.extend(disjoint(open).into_iter().map(|service| (*number, service)));
     }
     let verdict = rules.first().map_or(Verdict::Drop, |rule| rule.verdict);
-    Stage { priority, verdict, any: disjoint(any), net: pieces(&ranges), class, names_groups: !by_group.is_empty() }
+    Stage { priority, verdict, any: disjoint(any), net: by_length(ranges), class, names_groups: !by_group.is_empty() }
 }
 
-/// Cuts ranges that overlap into pieces, each with the services of every range that covers it.
-fn pieces(ranges: &[((u32, u32), Service)]) -> Vec<((Ipv4Addr, Ipv4Addr), Service)> {
-    let cuts: BTreeSet<u64> = ranges.iter().flat_map(|((from, to), _)| [u64::from(*from), u64::from(*to) + 1]).collect();
-    let cuts: Vec<u64> = cuts.into_iter().collect();
-    let mut whole: Vec<((u32, u32), Vec<Service>)> = Vec::new();
-    for pair in cuts.windows(2) {
-        let (from, to) = (pair[0] as u32, (pair[1] - 1) as u32);
-        let open = disjoint(ranges.iter().filter(|((f, t), _)| *f <= from && to <= *t).map(|(_, service)| *service));
-        match whole.last_mut() {
-            Some((span, services)) if span.1.checked_add(1) == Some(from) && *services == open => span.1 = to,
-            _ if !open.is_empty() => whole.push(((from, to), open)),
-            _ => {}
-        }
+/// The services of each network, by the length of its prefix.
+fn by_length(mut ranges: Vec<(Ipv4Net, Service)>) -> BTreeMap<u8, Vec<(Ipv4Net, Service)>> {
+    ranges.sort_unstable();
+    let mut out: BTreeMap<u8, Vec<(Ipv4Net, Service)>> = BTreeMap::new();
+    for rules in ranges.chunk_by(|(a, _), (b, _)| a == b) {
+        let network = rules[0].0;
+        let services = disjoint(rules.iter().map(|(_, service)| *service));
+        out.entry(network.prefix_len()).or_default().extend(services.into_iter().map(|service| (network, service)));
     }
-    let single = |((from, to), services): ((u32, u32), Vec<Service>)| {
-        services.into_iter().map(move |service| ((Ipv4Addr::from(from), Ipv4Addr::from(to)), service))
-    };
-    whole.into_iter().flat_map(single).collect()
+    out
 }

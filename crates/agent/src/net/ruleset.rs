@@ -10,9 +10,11 @@
 //! Members and rules of security groups are set elements, so most changes are elements only; a chain is written again only
 //! when its lines differ, and a table only when the shape of a set does. It knows no VPC, no group and no socket.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::ops::Deref;
 
 use model::MacAddr;
 
@@ -180,30 +182,62 @@ pub enum Data {
 }
 
 /// A key in the kernel's layout: each field filled up to a multiple of four bytes; `to` differs from `from` in a range.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// First value, every field.
-    pub from: Vec<u8>,
+    pub from: KeyBytes,
     /// Last value, every field.
-    pub to: Vec<u8>,
+    pub to: KeyBytes,
+}
+
+/// Bytes of the longest key: a link's name, a hardware address and an address.
+pub const KEY_MAX: usize = 32;
+
+/// One end of a key. It lies where the key lies: a set of many thousand is built and compared without asking for memory for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct KeyBytes {
+    bytes: [u8; KEY_MAX],
+    len: u8,
+}
+
+impl KeyBytes {
+    /// The same bytes; none when they are more than a key of ours has.
+    pub fn of(bytes: &[u8]) -> Option<KeyBytes> {
+        let mut out = KeyBytes::default();
+        out.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        out.len = bytes.len() as u8;
+        Some(out)
+    }
+
+    /// Appends a field, filled up with zeros.
+    fn push(&mut self, field: &[u8], len: usize) {
+        let start = usize::from(self.len);
+        self.bytes[start..start + field.len()].copy_from_slice(field);
+        self.len += len as u8;
+    }
+}
+
+impl Deref for KeyBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
 }
 
 /// Builds a [`Key`] field by field.
 #[derive(Debug, Clone, Default)]
 pub struct KeyBuilder {
-    from: Vec<u8>,
-    to: Vec<u8>,
+    from: KeyBytes,
+    to: KeyBytes,
     fields: usize,
 }
 
 impl KeyBuilder {
     fn push(mut self, from: &[u8], to: &[u8], len: usize) -> Self {
         self.fields += 1;
-        for (out, bytes) in [(&mut self.from, from), (&mut self.to, to)] {
-            let start = out.len();
-            out.extend_from_slice(bytes);
-            out.resize(start + len.next_multiple_of(4), 0);
-        }
+        self.from.push(from, len.next_multiple_of(4));
+        self.to.push(to, len.next_multiple_of(4));
         self
     }
 
@@ -251,8 +285,8 @@ impl KeyBuilder {
     pub fn key(mut self, shape: &[Field]) -> Key {
         debug_assert_eq!(self.fields, shape.len(), "a key has the fields of its set");
         if let [only] = shape {
-            self.from.truncate(only.len());
-            self.to.truncate(only.len());
+            self.from.len = only.len() as u8;
+            self.to.len = only.len() as u8;
         }
         Key { from: self.from, to: self.to }
     }
@@ -435,8 +469,7 @@ fn table_steps(id: &TableId, old: &Table, new: &Table, out: &mut Vec<Step>) {
                 &empty
             }
         };
-        let gone: Vec<Key> = before.iter().filter(|(k, v)| set.elements.get(*k) != Some(v)).map(|(k, _)| k.clone()).collect();
-        let fresh: Vec<_> = set.elements.iter().filter(|(k, v)| before.get(*k) != Some(v)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let (gone, fresh) = differences(before, &set.elements);
         if !gone.is_empty() {
             added.push((0, Step::DropElements(id.clone(), name.clone(), set.shape.clone(), gone)));
         }
@@ -461,7 +494,7 @@ fn table_steps(id: &TableId, old: &Table, new: &Table, out: &mut Vec<Step>) {
     // A chain cannot go while elements jump to it, not even those of a set that goes in the same transaction.
     let maps = old.sets.iter().filter(|(name, set)| !new.sets.contains_key(*name) && set.shape.data == Data::Verdict);
     for (name, set) in maps.filter(|(_, set)| !set.elements.is_empty()) {
-        added.push((0, Step::DropElements(id.clone(), name.clone(), set.shape.clone(), set.elements.keys().cloned().collect())));
+        added.push((0, Step::DropElements(id.clone(), name.clone(), set.shape.clone(), set.elements.keys().copied().collect())));
     }
     // Elements that jump to a chain go before it and come after it; a stable sort keeps the order within a rank.
     added.sort_by_key(|(rank, _)| *rank);
@@ -469,6 +502,26 @@ fn table_steps(id: &TableId, old: &Table, new: &Table, out: &mut Vec<Step>) {
     out.extend(gone_chains.iter().map(|name| Step::DropChain(id.clone(), (*name).clone())));
     let gone_sets = old.sets.keys().filter(|name| !new.sets.contains_key(*name));
     out.extend(gone_sets.map(|name| Step::DropSet(id.clone(), name.clone())));
+}
+
+/// The keys to remove and the elements to add; an element whose value differs is both. One walk along the two, which are in order.
+fn differences(before: &BTreeMap<Key, Value>, after: &BTreeMap<Key, Value>) -> (Vec<Key>, Vec<(Key, Value)>) {
+    let (mut gone, mut fresh) = (Vec::new(), Vec::new());
+    let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return (gone, fresh),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((key, _)), Some((other, _))) => key.cmp(other),
+        };
+        let left = if order.is_le() { old.next() } else { None };
+        let right = if order.is_ge() { new.next() } else { None };
+        if left.map(|(_, value)| value) != right.map(|(_, value)| value) {
+            gone.extend(left.map(|(key, _)| *key));
+            fresh.extend(right.map(|(key, value)| (*key, value.clone())));
+        }
+    }
 }
 
 impl fmt::Display for Ruleset {

@@ -160,7 +160,6 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
     let elsewhere = spec.remote.iter().map(|nic| Key::builder().ifname(OVERLAY).ether(host_mac(nic.host)).ipv4(nic.ip).key(&BINDING));
     let translation = Shape::map(&ipv4, Data::Value(Field::Ipv4));
     let classes = policy.classes.iter().map(|(ip, class)| (Key::ipv4(*ip), Value::mark(*class)));
-    let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
     // A host on which a guest forwards has judged what that guest sends for others.
     let vias: BTreeSet<Ipv4Addr> = spec.subnets.iter().flat_map(|subnet| &subnet.hops).filter_map(|hop| hop.via).collect();
     let beyond = spec.remote.iter().filter(|nic| vias.contains(&nic.ip));
@@ -189,8 +188,8 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
         ("ways", plain(Shape::ranges(&PAIR), ways)),
         ("inward", set(translation.clone(), inward)),
         ("outward", set(translation, outward)),
-        ("epoch", plain(Shape::set(&[Field::Mark]), [Key::builder().mark(epoch).key(&[Field::Mark])])),
-        ("now", set(Shape::map(&[Field::NfProto], Data::Value(Field::Mark)), [now])),
+        ("epoch", epoch_set(epoch)),
+        ("now", now_map(epoch)),
         ("classes", set(Shape::map(&ipv4, Data::Value(Field::Mark)), classes)),
         ("forwarders", plain(Shape::set(&PORT), forwarders(spec).map(port).chain(beyond))),
         ("own", plain(Shape::set(&OWN), own)),
@@ -355,10 +354,12 @@ pub(super) fn profile_chain(profile: &Profile, chain: &str, port: Load, table: &
             table.sets.insert(format!("{name}_any"), plain(Shape::ranges(&any), keys));
             lines.push(end(Line::new().in_set(&service, &format!("{name}_any"))));
         }
-        if !stage.net.is_empty() {
-            let keys = stage.net.iter().map(|((from, to), s)| with_service(Key::builder().ipv4_range(*from, *to), *s).key(&net));
-            table.sets.insert(format!("{name}_net"), plain(Shape::ranges(&net), keys));
-            lines.push(end(Line::new().in_set(&[peer, service[0], service[1]], &format!("{name}_net"))));
+        for (length, open) in &stage.net {
+            let address = |network: &Ipv4Net| Key::builder().ipv4_range(network.network(), network.broadcast());
+            let keys = open.iter().map(|(network, s)| with_service(address(network), *s).key(&net));
+            let name = format!("{name}_net{length}");
+            table.sets.insert(name.clone(), plain(Shape::ranges(&net), keys));
+            lines.push(end(Line::new().in_set(&[peer, service[0], service[1]], &name)));
         }
         if stage.names_groups {
             let keys = stage.class.iter().map(|(number, s)| with_service(Key::builder().mark(*number), *s).key(&class));
@@ -397,11 +398,33 @@ pub fn needs_epoch(seen: &Ruleset, want: &Ruleset) -> bool {
     })
 }
 
+/// The marks of connections that were judged under the rules of now.
+fn epoch_set(epoch: u32) -> Set {
+    plain(Shape::set(&[Field::Mark]), [Key::builder().mark(epoch).key(&[Field::Mark])])
+}
+
+/// The mark that a connection is given.
+fn now_map(epoch: u32) -> Set {
+    let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
+    set(Shape::map(&[Field::NfProto], Data::Value(Field::Mark)), [now])
+}
+
+/// Puts the rules under another epoch, which is never 0.
+pub fn start_epoch(ruleset: &mut Ruleset, epoch: u32) {
+    for table in ruleset.tables.values_mut() {
+        for (name, renewed) in [("epoch", epoch_set(epoch)), ("now", now_map(epoch))] {
+            if let Some(set) = table.sets.get_mut(name) {
+                *set = renewed;
+            }
+        }
+    }
+}
+
 /// The epoch that a ruleset is under, when it has one.
 pub fn epoch(ruleset: &Ruleset) -> Option<u32> {
     let inet = ruleset.tables.iter().find(|(id, _)| id.family == Family::Inet)?.1;
     let key = inet.sets.get("epoch")?.elements.keys().next()?;
-    key.from.as_slice().try_into().ok().map(u32::from_ne_bytes).filter(|epoch| *epoch != 0)
+    (*key.from).try_into().ok().map(u32::from_ne_bytes).filter(|epoch| *epoch != 0)
 }
 
 /// Public addresses that stand for another interface now, or for none. One that several share goes on for the others.

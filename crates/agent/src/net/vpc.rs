@@ -176,13 +176,14 @@ impl Vpc {
     async fn apply_rules(&mut self, names: &Names, spec: &VpcSpec) -> io::Result<usize> {
         let mut tries = 0;
         loop {
-            let seen = self.rules.read().await.map_err(io::Error::other)?.clone();
+            let seen = self.rules.read().await.map_err(io::Error::other)?;
             let current = table::epoch(&seen).unwrap_or_else(now_epoch);
             let mut want = table::vpc(names, spec, current);
             if table::needs_epoch(&seen, &want) {
                 // Never one that was used before, also when the table was lost and connections still carry its epochs.
-                want = table::vpc(names, spec, current.wrapping_add(1).max(now_epoch()).max(1));
+                table::start_epoch(&mut want, current.wrapping_add(1).max(now_epoch()).max(1));
             }
+            let want = Arc::new(want);
             let steps = ruleset::steps(&seen, &want);
             match self.rules.change(&steps, &want).await {
                 // Somebody else changed the rules between our reading and writing.

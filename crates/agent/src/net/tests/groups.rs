@@ -56,6 +56,34 @@ fn members_of_one_group_speak_to_each_other_and_nobody_else_to_them() {
 }
 
 #[test]
+fn a_group_of_ten_thousand_members_and_five_thousand_rules_is_one_change() {
+    let lab = Lab::new();
+    let (tcp, inside) = (ProtocolMatch::Tcp { from: 1, to: 9 }, Peer::Group { group: SecurityGroupId::from_u64(1) });
+    // Networks within networks: cut into pieces, they would be more than a million.
+    let strangers = (0..5_000_u32).map(|n| {
+        let range = ipnet::Ipv4Net::new(Ipv4Addr::from(u32::from_be_bytes([172, 16, 0, 0]) + (n << 4)), 8 + (n % 24) as u8).unwrap();
+        let from = (n % 60_000) as u16;
+        rule(Direction::Ingress, Verdict::Accept, 1, ProtocolMatch::Tcp { from, to: from + 2 }, &range.trunc().to_string())
+    });
+    let mut spec = two(strangers.collect());
+    spec.groups[1].rules.push(RuleSpec { peer: inside, ..rule(Direction::Ingress, Verdict::Accept, 1, tcp, "0.0.0.0/0") });
+    spec.groups[0].members.extend((0..10_000).map(|n| Ipv4Addr::from(u32::from_be_bytes([10, 0, 64, 0]) + n)));
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
+    let arrives = |frame: &[u8]| parse_ipv4(frame).map(|(from, _, payload)| (from, payload[..4].to_vec()));
+    for (port, opened) in [(9, false), (10, true)] {
+        if opened {
+            spec.groups[1].rules.push(rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(10, 10), "10.0.0.5/32"));
+            lab.applied(&host(std::slice::from_ref(&spec)));
+        }
+        a.send(&ipv4(&a.nic, A, B, 17, &udp(5000, port, b"hello")));
+    }
+    // The datagram to port 9 was sent first and is not the one that comes.
+    let (from, ports) = b.receive("a datagram", arrives);
+    assert_eq!((from, &ports[2..]), (A, &10_u16.to_be_bytes()[..]));
+}
+
+#[test]
 fn a_rule_opens_its_ports_and_no_other() {
     let lab = Lab::new();
     let spec = two(vec![rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(100, 200), "10.0.0.0/24")]);
