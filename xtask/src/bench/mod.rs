@@ -7,11 +7,16 @@ mod api;
 mod boot;
 mod launch;
 mod load;
+mod network;
 mod place;
 mod restart;
 
-use anyhow::{Result, bail};
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, bail};
 use clap::Args;
+
+use crate::run;
 
 /// What `bench` can be told.
 #[derive(Args)]
@@ -31,6 +36,11 @@ const BENCHES: &[Bench] = &[
     Bench { name: "api", about: "calls of SDKs on simulated hosts, durable commits", measure: api::measure },
     Bench { name: "boot", about: "the base images from QEMU's start to user space", measure: boot::measure },
     Bench { name: "launch", about: "from a RunInstances call to the guest's user space", measure: launch::measure },
+    Bench {
+        name: "network",
+        about: "packets through few and many rules, across hosts, and how soon a rule's change is felt; takes root",
+        measure: network::measure,
+    },
     Bench { name: "place", about: "choosing hosts for instances, 10,000 hosts", measure: place::measure },
     Bench { name: "restart", about: "a cloud of a million instances starts again; what an idle one takes", measure: restart::measure },
 ];
@@ -135,6 +145,28 @@ fn machine() -> String {
         read("/proc/sys/kernel/osrelease").trim(),
         read("/proc/loadavg").split(' ').next().unwrap_or_default(),
     )
+}
+
+/// What a program that measures one crate printed: one `name=value` a line.
+pub struct Figures(HashMap<String, f64>);
+
+impl Figures {
+    /// Builds and runs an example of a crate.
+    pub fn of_example(package: &str, example: &str) -> Result<Figures> {
+        let arguments = ["run", "--release", "--quiet", "--package", package, "--example", example];
+        Ok(Figures::read(&run::output(&mut run::cargo(&arguments))?))
+    }
+
+    /// Reads the lines; others are passed over.
+    pub fn read(printed: &str) -> Figures {
+        let lines = printed.lines().filter_map(|line| line.split_once('='));
+        Figures(lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
+    }
+
+    /// The figure of this name; an error when it was not printed.
+    pub fn value(&self, name: &str) -> Result<f64> {
+        self.0.get(name).copied().with_context(|| format!("the example printed no {name}"))
+    }
 }
 
 /// Returns the middle value, or 0 of nothing.

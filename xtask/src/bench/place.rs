@@ -2,26 +2,20 @@
 //!
 //! The measuring is done by an example of the control crate, which prints `name=value` lines; this builds, runs and reads it.
 
-use std::collections::HashMap;
+use anyhow::Result;
 
-use anyhow::{Context, Result};
-
-use super::{Promise, Row};
-use crate::run;
+use super::{Figures, Promise, Row};
 
 /// Decisions a second that are promised on one core at 10,000 hosts with every rule on.
 const PROMISED: f64 = 100_000.0;
 
 /// Builds and runs the example.
 pub fn measure() -> Result<Vec<Row>> {
-    let example = ["run", "--release", "--quiet", "--package", "pileus-control", "--example", "place"];
-    rows(&run::output(&mut run::cargo(&example))?)
+    rows(&Figures::of_example("pileus-control", "place")?)
 }
 
-fn rows(printed: &str) -> Result<Vec<Row>> {
-    let values: HashMap<&str, f64> =
-        printed.lines().filter_map(|line| line.split_once('=')).filter_map(|(name, value)| Some((name, value.parse().ok()?))).collect();
-    let value = |name: &str| values.get(name).copied().with_context(|| format!("the example printed no {name}"));
+fn rows(figures: &Figures) -> Result<Vec<Row>> {
+    let value = |name: &str| figures.value(name);
     let row = |what: &str, ours: f64, peer: f64, peer_name: &str, promise: Option<Promise>| Row {
         what: what.to_owned(),
         ours,
@@ -49,7 +43,7 @@ mod tests {
 
     #[test]
     fn what_the_example_prints_becomes_rows() {
-        let rows = rows(PRINTED).unwrap();
+        let rows = rows(&Figures::read(PRINTED)).unwrap();
         assert!(rows.iter().all(Row::holds));
         assert_eq!((rows[0].ours, rows[0].peer, rows[4].peer), (250_000.0, PROMISED, 48_275.0));
     }
@@ -57,7 +51,7 @@ mod tests {
     #[test]
     fn a_figure_below_the_promise_breaks_it_and_a_missing_one_is_an_error() {
         let slow = PRINTED.replace("decisions_per_second=250000", "decisions_per_second=99999");
-        assert!(!rows(&slow).unwrap()[0].holds());
-        assert!(rows("hosts=1\n").is_err());
+        assert!(!rows(&Figures::read(&slow)).unwrap()[0].holds());
+        assert!(rows(&Figures::read("hosts=1\n")).is_err());
     }
 }

@@ -1,0 +1,52 @@
+//! The network benchmark behind `cargo xtask bench network`: what rules cost a packet, and how soon a change of them is felt.
+//!
+//! Guests are taps that are spoken to in frames, in network namespaces of this process; floors are the same taps in a namespace
+//! that only routes. Prints one `name=value` a line. Needs root. Options: `--rules N` (50,000) and `--members N` (10,000) of the
+//! group, `--seconds N` for each stream of packets (3), `--changes N` of rules (100).
+
+mod change;
+mod document;
+mod floor;
+mod machine;
+mod metadata;
+mod overlay;
+mod packets;
+
+use std::io;
+use std::time::Duration;
+
+/// How much is measured.
+struct Size {
+    rules: usize,
+    members: usize,
+    changes: usize,
+    stream: Duration,
+}
+
+fn main() -> io::Result<()> {
+    let option = |name: &str, default: usize| {
+        let mut arguments = std::env::args().skip_while(|a| a != name).skip(1);
+        arguments.next().map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} takes a number")))
+    };
+    let size = Size {
+        rules: option("--rules", 50_000),
+        members: option("--members", 10_000),
+        changes: option("--changes", 100),
+        stream: Duration::from_secs(option("--seconds", 3) as u64),
+    };
+    change::measure(&size)?;
+    packets::measure(&size)?;
+    overlay::measure(&size)?;
+    metadata::measure(&size)
+}
+
+/// Prints one figure.
+fn say(name: &str, value: f64) {
+    println!("{name}={value:.3}");
+}
+
+/// The value below which so many of a hundred lie; 0 of nothing.
+fn percentile(values: &mut [f64], hundredth: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get((values.len() * hundredth / 100).min(values.len().saturating_sub(1))).copied().unwrap_or_default()
+}
