@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 
 use pileus_agent::net::open_tap_device;
 
-use crate::machine::{Guest, inside, namespace, shell};
+use crate::machine::{Guest, inside, namespace, sends, shell};
 
 /// A namespace that only routes between taps.
 pub struct Bare {
@@ -36,7 +36,7 @@ impl Bare {
                  ip neigh add {ip} lladdr {hardware} dev {name} nud permanent"
             ),
         )?;
-        crate::machine::sends(&self.namespace)?;
+        sends(&self.namespace, &name)?;
         Ok(Guest { tap: File::from(tap), mac, ip })
     }
 }

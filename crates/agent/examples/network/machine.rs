@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hostspec::{HostSpec, VpcSpec};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
-use pileus_agent::net::{Names, NetConfig, Network};
+use pileus_agent::net::{Names, NetConfig, Network, tap_name};
 use tokio::runtime::Runtime;
 
 /// Hardware address of the host's end of every tap.
@@ -66,7 +66,7 @@ impl Machine {
         let tap = self.runtime.block_on(self.network.open_tap(vpc, nic))?;
         let names = Names::new(&self.cloud).map_err(io::Error::other)?;
         let namespace = File::open(format!("/run/netns/{}", names.namespace(vpc.id)))?.into();
-        sends(&namespace)?;
+        sends(&namespace, &tap_name(nic.id))?;
         Ok(Guest { tap: File::from(tap), mac: nic.mac.0, ip })
     }
 }
@@ -79,16 +79,16 @@ impl Drop for Machine {
     }
 }
 
-/// Waits until every tap of a namespace sends: a worker of the kernel has to see first that somebody listens.
-pub fn sends(namespace: &OwnedFd) -> io::Result<()> {
+/// Waits until a tap sends: a worker of the kernel has to see first that somebody listens.
+pub fn sends(namespace: &OwnedFd, tap: &str) -> io::Result<()> {
     let start = Instant::now();
-    loop {
-        let links = shell(namespace, "ip -br link show type tun")?;
-        if !links.lines().any(|line| line.contains("NO-CARRIER")) || start.elapsed() > PATIENCE {
-            return Ok(());
+    while shell(namespace, &format!("ip -br link show {tap}"))?.contains("NO-CARRIER") {
+        if start.elapsed() > PATIENCE {
+            return Err(io::Error::other(format!("the tap {tap} does not send")));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+    Ok(())
 }
 
 /// A guest that speaks frames on its tap.

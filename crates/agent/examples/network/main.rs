@@ -2,7 +2,8 @@
 //!
 //! Guests are taps that are spoken to in frames, in network namespaces of this process; floors are the same taps in a namespace
 //! that only routes. Prints one `name=value` a line. Needs root. Options: `--rules N` (50,000) and `--members N` (10,000) of the
-//! group, `--seconds N` for each stream of packets (3), `--changes N` of rules (100).
+//! group, `--seconds N` for each stream of packets (3), `--changes N` of rules (100), `--part NAME` for one of change, packets, overlay
+//! and metadata.
 
 mod change;
 mod document;
@@ -23,21 +24,27 @@ struct Size {
     stream: Duration,
 }
 
+/// What is measured, by name.
+const PARTS: [(&str, fn(&Size) -> io::Result<()>); 4] =
+    [("change", change::measure), ("packets", packets::measure), ("overlay", overlay::measure), ("metadata", metadata::measure)];
+
 fn main() -> io::Result<()> {
-    let option = |name: &str, default: usize| {
-        let mut arguments = std::env::args().skip_while(|a| a != name).skip(1);
-        arguments.next().map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} takes a number")))
-    };
+    let text = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
+    let option =
+        |name: &str, default: usize| text(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} takes a number")));
     let size = Size {
         rules: option("--rules", 50_000),
         members: option("--members", 10_000),
         changes: option("--changes", 100),
         stream: Duration::from_secs(option("--seconds", 3) as u64),
     };
-    change::measure(&size)?;
-    packets::measure(&size)?;
-    overlay::measure(&size)?;
-    metadata::measure(&size)
+    let wanted = text("--part");
+    for (name, measure) in PARTS {
+        if wanted.as_ref().is_none_or(|wanted| wanted == name) {
+            measure(&size)?;
+        }
+    }
+    Ok(())
 }
 
 /// Prints one figure.

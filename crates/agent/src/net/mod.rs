@@ -53,7 +53,8 @@ use self::vpc::{Around, Drift, Vpc};
 use crate::guest::{Directory, Guests, Index};
 
 pub(crate) use self::line::fnv as digest;
-pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, nic_of, tap as tap_name};
+pub use self::names::tap as tap_name;
+pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, nic_of};
 pub(crate) use self::netns::inside;
 pub use self::tap::open as open_tap_device;
 

@@ -55,8 +55,13 @@ impl Service {
 
 /// The same services as disjoint boxes, in order.
 fn disjoint(services: impl IntoIterator<Item = Service>) -> Vec<Service> {
+    let mut services = services.into_iter();
+    let (first, second) = (services.next(), services.next());
+    if let (Some(only), None) = (first, second) {
+        return vec![only];
+    }
     let mut by_protocol: BTreeMap<u8, Vec<(u16, u16)>> = BTreeMap::new();
-    for service in services {
+    for service in first.into_iter().chain(second).chain(services) {
         if service == EVERYTHING {
             return vec![EVERYTHING];
         }

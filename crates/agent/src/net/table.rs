@@ -31,7 +31,7 @@ use super::names::{
 };
 use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service};
-use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Table, TableId, Value};
+use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
 use super::shared;
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
@@ -48,7 +48,7 @@ const NOBODY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 /// The tables of a VPC's namespace under these rules; `epoch` is never 0, which is the mark of a connection that nobody judged.
 pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     let policy = policy::compile(&spec.groups, &spec.nics);
-    let mut inet = Table { sets: sets(spec, &policy, epoch), chains: chains() };
+    let mut inet = Table { sets: sets(spec, &policy, epoch), chains: chains(spec) };
     borders::add(spec, &mut inet);
     for profile in &policy.profiles {
         profile_chain(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut inet);
@@ -255,20 +255,30 @@ fn arp_input() -> Chain {
     Chain { base: Some(base), lines }
 }
 
-fn chains() -> BTreeMap<String, Chain> {
+/// What marks packets for the tables of their subnets; every packet would pay for it, so that it is there only where there are such.
+fn marking(spec: &VpcSpec) -> Vec<Line> {
+    if plan::hop_tables(spec).is_empty() {
+        return vec![];
+    }
+    let there = Line::new().iif(OVERLAY).set_mark_from(Load::IpSaddr, "routed_there");
+    vec![Line::new().set_mark_from(Load::IifName, "routed"), there]
+}
+
+fn chains(spec: &VpcSpec) -> BTreeMap<String, Chain> {
     let base = |kind, hook, priority, policy_drop| Some(Base { kind, hook, priority, policy_drop });
-    let entry = vec![
-        Line::new().not_ipv4().drop(),
-        Line::new().iif_not(OUTSIDE).udp(67, 68).drop(),
-        Line::new().set_mark_from(Load::IifName, "routed"),
-        Line::new().iif(OVERLAY).set_mark_from(Load::IpSaddr, "routed_there"),
-        Line::new().in_set(&[Load::IifName, Load::EtherSaddr, Load::IpSaddr], "bindings").accept(),
-        Line::new().in_set(&[Load::IifName, Load::EtherSaddr], "forwarders").not_in_set(&[Load::IpSaddr], "gateways").accept(),
-        Line::new().saddr(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
-        Line::new().iif("lo").accept(),
-        Line::new().iif(OUTSIDE).in_set(&[Load::IpSaddr], "ranges").drop(),
-        Line::new().iif(OUTSIDE).in_set(&[Load::IpDaddr], "public").accept(),
-    ];
+    let entry = [
+        vec![Line::new().not_ipv4().drop(), Line::new().iif_not(OUTSIDE).udp(67, 68).drop()],
+        marking(spec),
+        vec![
+            Line::new().in_set(&[Load::IifName, Load::EtherSaddr, Load::IpSaddr], "bindings").accept(),
+            Line::new().in_set(&[Load::IifName, Load::EtherSaddr], "forwarders").not_in_set(&[Load::IpSaddr], "gateways").accept(),
+            Line::new().saddr(NOBODY).udp(68, 67).in_set(&[Load::IifName, Load::EtherSaddr], "ports").accept(),
+            Line::new().iif("lo").accept(),
+            Line::new().iif(OUTSIDE).in_set(&[Load::IpSaddr], "ranges").drop(),
+            Line::new().iif(OUTSIDE).in_set(&[Load::IpDaddr], "public").accept(),
+        ],
+    ]
+    .concat();
     let input = vec![
         Line::new().iif("lo").accept(),
         Line::new().iif(OVERLAY).drop(),
@@ -375,26 +385,22 @@ pub(super) fn with_service(key: super::ruleset::KeyBuilder, service: Service) ->
     key.protos(service.protocols.0, service.protocols.1).ports(service.ports.0, service.ports.1)
 }
 
-/// Whether going from one ruleset to the other could take something away from a connection that is open: everything but more
-/// interfaces, more public addresses and more services.
-pub fn needs_epoch(seen: &Ruleset, want: &Ruleset) -> bool {
-    const ONLY_GROW: [&str; 13] = [
-        "bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "ways", "inward", "outward", "egress",
-        "ingress",
-    ];
-    want.tables.iter().any(|(id, table)| {
-        let Some(old) = seen.tables.get(id) else { return true };
-        let set_takes = |name: &String, set: &Set| {
-            if name == "epoch" || name == "now" {
-                return false;
-            }
-            let Some(before) = old.sets.get(name) else { return false };
-            let kept = before.elements.iter().all(|(key, value)| set.elements.get(key) == Some(value));
-            let grown = before.elements.len() != set.elements.len();
-            !kept || (grown && !ONLY_GROW.contains(&name.as_str()))
-        };
-        let chain_differs = |name: &String, chain: &Chain| old.chains.get(name).is_some_and(|c| c.lines != chain.lines);
-        table.sets.iter().any(|(name, set)| set_takes(name, set)) || table.chains.iter().any(|(name, c)| chain_differs(name, c))
+/// Sets to which more may come without taking anything away from a connection that is open.
+const ONLY_GROW: [&str; 13] =
+    ["bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "ways", "inward", "outward", "egress", "ingress"];
+
+/// Whether these steps, from `seen`, could take something away from a connection that is open: everything but more interfaces, more
+/// public addresses and more services.
+pub fn needs_epoch(seen: &Ruleset, steps: &[Step]) -> bool {
+    let known = |id: &TableId| seen.tables.get(id);
+    let had_set = |id, name| known(id).is_some_and(|table| table.sets.contains_key(name));
+    let had_chain = |id, name| known(id).is_some_and(|table| table.chains.contains_key(name));
+    steps.iter().any(|step| match step {
+        Step::AddTable(_) => true,
+        Step::DropElements(id, name, ..) => had_set(id, name),
+        Step::AddElements(id, name, ..) => had_set(id, name) && !ONLY_GROW.contains(&name.as_str()),
+        Step::FlushChain(id, name) | Step::AddLine(id, name, _) => had_chain(id, name),
+        Step::DropTable(_) | Step::AddSet(..) | Step::DropSet(..) | Step::AddChain(..) | Step::DropChain(..) => false,
     })
 }
 

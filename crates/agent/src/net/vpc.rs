@@ -179,12 +179,13 @@ impl Vpc {
             let seen = self.rules.read().await.map_err(io::Error::other)?;
             let current = table::epoch(&seen).unwrap_or_else(now_epoch);
             let mut want = table::vpc(names, spec, current);
-            if table::needs_epoch(&seen, &want) {
+            let mut steps = ruleset::steps(&seen, &want);
+            if table::needs_epoch(&seen, &steps) {
                 // Never one that was used before, also when the table was lost and connections still carry its epochs.
                 table::start_epoch(&mut want, current.wrapping_add(1).max(now_epoch()).max(1));
+                steps = ruleset::steps(&seen, &want);
             }
             let want = Arc::new(want);
-            let steps = ruleset::steps(&seen, &want);
             match self.rules.change(&steps, &want).await {
                 // Somebody else changed the rules between our reading and writing.
                 Err(e) if e.is_restart() && tries < MOST_RESTARTS => tries += 1,
