@@ -8,8 +8,8 @@
 //! A guest that starts from such a disk starts for the first time: it makes new host keys and takes keys, password and user data anew.
 
 use model::{
-    Attachment, Error, Gib, Image, ImageId, Instance, InstanceId, Noun, Phase, ROOT_DEVICE, RootReplacement, RootReplacementId, Snapshot,
-    SnapshotId, Tags, Volume, VolumeId, VolumePhase, add_tags, check_size,
+    Attachment, Catalogue, Error, Gib, Image, ImageId, Instance, InstanceId, Noun, Phase, ROOT_DEVICE, RootReplacement, RootReplacementId,
+    Snapshot, SnapshotId, Tags, VOLUME_GIB, Volume, VolumeId, VolumePhase, add_tags,
 };
 use serde::Serialize;
 use store::Tx;
@@ -20,7 +20,7 @@ use crate::image::image_usable;
 use crate::instance::{instance_of, save};
 use crate::run::{Command, Cx};
 use crate::snapshot::snapshot_of;
-use crate::volume::{New, check_disk_room, check_quota, delete_bytes, target, touch_machine, volume_of};
+use crate::volume::{New, VOLUME, check_disk_room, check_quota, delete_bytes, target, touch_machine, volume_of};
 
 /// How one gets into a guest that starts for the first time. What is `None` stays.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -54,7 +54,7 @@ pub enum RootSource {
     Same,
     /// An image.
     Image(ImageId),
-    /// A snapshot of the system disk that is replaced.
+    /// A snapshot of the system disk that is replaced, or of one that it replaced.
     Snapshot(SnapshotId),
 }
 
@@ -144,9 +144,11 @@ impl Command for ReinitVolumes {
 
 impl ReinitVolumes {
     fn check(&self, tx: &Tx<'_>, volume: &Volume) -> Result<(), Failure> {
-        if volume.instance.is_some() != self.attached {
-            let (noun, id, state) = (Noun::Volume, volume.id.to_string(), volume.word());
-            return Err(Error::IncorrectState { noun, id, state, wanted: if self.attached { "in-use" } else { "available" } }.into());
+        let (noun, id) = (Noun::Volume, volume.id.to_string());
+        match volume.instance {
+            Some(by) if !self.attached => return Err(Error::InUse { noun, id, by: vec![by.to_string()] }.into()),
+            None if self.attached => return Err(Error::IncorrectState { noun, id, state: volume.word(), wanted: "in-use" }.into()),
+            Some(_) | None => {}
         }
         let instance = volume.instance.map_or(Ok(None), |id| tx.get::<Instance>(id))?;
         match instance.filter(|instance| instance.phase != Phase::Stopped) {
@@ -177,14 +179,16 @@ impl GuestAccess {
     }
 }
 
-/// What a volume held at first: its image's or its snapshot's bytes, as long as those are known; else what it stands on, or zeroes.
+/// What a volume held at first. A system disk is as its image is; if that was deregistered since, as what the disk stands on. Refused
+/// when the snapshot of another disk is gone, as CBS does; a disk of neither was empty.
 fn first_contents(tx: &Tx<'_>, volume: &Volume) -> Result<Option<String>, Failure> {
-    if let Some(id) = volume.image {
-        return Ok(tx.get::<Image>(id)?.map(|image| image.manifest).or_else(|| volume.manifest.clone()));
-    }
-    match volume.snapshot {
-        Some(id) => Ok(tx.get::<Snapshot>(id)?.and_then(|of| of.contents().ok().map(str::to_owned)).or_else(|| volume.manifest.clone())),
-        None => Ok(None),
+    match (volume.image, volume.snapshot) {
+        (_, Some(id)) if !volume.is_root() => {
+            let snapshot = tx.get::<Snapshot>(id)?.ok_or_else(|| Error::not_found(Noun::Snapshot, id))?;
+            Ok(Some(snapshot.contents()?.to_owned()))
+        }
+        (Some(id), _) => Ok(tx.get::<Image>(id)?.map(|image| image.manifest).or_else(|| volume.manifest.clone())),
+        (None, _) => Ok(volume.manifest.clone().filter(|_| volume.is_root())),
     }
 }
 
@@ -217,7 +221,7 @@ impl Command for ReplaceRoot {
         }
         let mut tags = Tags::new();
         add_tags(&mut tags, &self.tags)?;
-        let start = self.start(tx, cx, &old)?;
+        let start = self.start(tx, cx, &instance, &old)?;
         let size = self.size_of(&old, &start)?;
         self.access.give(tx, cx, &mut instance)?;
         instance.image = start.image.unwrap_or(instance.image);
@@ -239,7 +243,7 @@ impl Command for ReplaceRoot {
         root.snapshot = start.snapshot;
         root.manifest = Some(start.manifest);
         instance.root_volume = root.id;
-        let replacement = self.replacement(cx, &instance, root.id, tags);
+        let replacement = self.replacement(cx, &instance, (old.id, root.id), tags);
         if self.old != OldRoot::Renewed && instance.phase == Phase::Running {
             instance.keep_replacement(replacement.clone());
         }
@@ -255,12 +259,23 @@ impl Command for ReplaceRoot {
             OldRoot::Deleted => {
                 old.let_go(cx.now);
                 delete_bytes(tx, &mut old)?;
+                tx.wake(VOLUME, old.id, cx.now)?;
                 tx.update(&old)?;
                 tx.insert(&root)?;
             }
         }
         Ok(Replaced { replacement, volume: root.id })
     }
+}
+
+/// Refuses an image for other processors than the instance has.
+fn fits(image: &Image, instance: &Instance) -> Result<(), Error> {
+    let kind = Catalogue::standard().by_name(&instance.instance_type);
+    if kind.is_some_and(|kind| kind.architecture != image.architecture) {
+        let reason = format!("the image is for {}, the instance type {} is not", image.architecture, instance.instance_type);
+        return Err(Error::InvalidCombination { reason });
+    }
+    Ok(())
 }
 
 /// What a system disk starts as.
@@ -291,7 +306,7 @@ impl ReplaceRoot {
         Ok(())
     }
 
-    fn start(&self, tx: &Tx<'_>, cx: &Cx<'_>, old: &Volume) -> Result<Start, Failure> {
+    fn start(&self, tx: &Tx<'_>, cx: &Cx<'_>, instance: &Instance, old: &Volume) -> Result<Start, Failure> {
         match self.source {
             RootSource::Same => {
                 let manifest = first_contents(tx, old)?.ok_or(Error::Internal)?;
@@ -300,12 +315,14 @@ impl ReplaceRoot {
             RootSource::Image(id) => {
                 let image = image_usable(tx, cx.caller.account(), id)?;
                 let least = image.min_disk.max(Gib::holding(image.size_bytes));
+                fits(&image, instance)?;
                 Ok(Start { manifest: image.manifest, image: Some(id), snapshot: image.snapshot, least })
             }
             RootSource::Snapshot(id) => {
                 let snapshot = snapshot_of(tx, cx.caller.account(), id)?;
-                if snapshot.volume != old.id {
-                    return Err(Error::invalid("SnapshotId", format!("{id} is no snapshot of the root volume {}", old.id)).into());
+                let was_root = |volume| instance.root_replacements.iter().any(|one| one.volume == volume || one.replaced == volume);
+                if snapshot.volume != old.id && !was_root(snapshot.volume) {
+                    return Err(Error::invalid("SnapshotId", format!("{id} is no snapshot of a root volume of {}", instance.id)).into());
                 }
                 Ok(Start { manifest: snapshot.contents()?.to_owned(), image: old.image, snapshot: Some(id), least: snapshot.size })
             }
@@ -316,9 +333,9 @@ impl ReplaceRoot {
     fn size_of(&self, old: &Volume, start: &Start) -> Result<Gib, Error> {
         let least = old.size.max(start.least);
         let size = self.size.unwrap_or(least);
-        check_size(size)?;
-        if size < least {
-            return Err(Error::invalid("Size", format!("{} GiB is less than {}, which the disk has or needs", size.0, least.0)));
+        if size < least || !VOLUME_GIB.contains(&size.0) {
+            let reason = format!("must be {} GiB, which the disk has or needs, to {}", least.0, VOLUME_GIB.end());
+            return Err(Error::invalid("VolumeSize", reason));
         }
         old.kind.check(size, old.provisioned)?;
         Ok(size)
@@ -342,7 +359,7 @@ impl ReplaceRoot {
         })
     }
 
-    fn replacement(&self, cx: &Cx<'_>, instance: &Instance, volume: VolumeId, tags: Tags) -> RootReplacement {
+    fn replacement(&self, cx: &Cx<'_>, instance: &Instance, (replaced, volume): (VolumeId, VolumeId), tags: Tags) -> RootReplacement {
         let (image, snapshot) = match self.source {
             RootSource::Same => (None, None),
             RootSource::Image(id) => (Some(id), None),
@@ -351,6 +368,7 @@ impl ReplaceRoot {
         RootReplacement {
             id: RootReplacementId::from_u64(cx.new_id()),
             volume,
+            replaced,
             image,
             snapshot,
             deletes_old: self.old == OldRoot::Deleted,

@@ -23,6 +23,8 @@ pub struct RootReplacement {
     pub id: RootReplacementId,
     /// The new volume.
     pub volume: VolumeId,
+    /// The volume whose place it took.
+    pub replaced: VolumeId,
     /// The image that it starts as, where one was named.
     pub image: Option<ImageId>,
     /// The snapshot that it starts as, likewise.
