@@ -315,7 +315,7 @@ def test_the_new_sdk_launches_describes_and_deletes(tenant):
         ("StopInstance", {"InstanceId": "vol-00000000000000001"}, "InvalidInstanceId.NotFound"),
         ("RunInstances", {"InstanceType": TYPE}, "MissingParameter"),
         ("RunInstances", {"InstanceType": TYPE, "ImageId": "ami-00000000000000001"}, "InvalidImageId.NotFound"),
-        ("ReInitDisk", {"DiskId": "vol-00000000000000001"}, "UnsupportedOperation"),
+        ("ModifyInstanceSpec", {"InstanceId": ABSENT}, "UnsupportedOperation"),
     ],
 )
 def test_bad_calls_are_refused(tenant, action, parameters, code):

@@ -386,11 +386,15 @@ fn keep_on(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec
             start(vm, prepared, volumes, seen)
         }
         Phase::ShutDown if asked_again => start(vm, false, volumes, seen),
-        Phase::Running if asked_again => Some(reset),
-        Phase::Running => unplug(vm, state)
-            .or_else(|| change_disks(vm, state, volumes, seen))
-            .or_else(|| throttle(vm, state, seen))
-            .or_else(|| plug(vm, state, seen)),
+        Phase::Running => match root(vm, state, volumes, seen) {
+            Root::Ready => Some(Change::StopVm { vm: vm.id, grace_seconds: 0 }),
+            Root::Awaited => None,
+            Root::Open if asked_again => Some(reset),
+            Root::Open => unplug(vm, state)
+                .or_else(|| change_disks(vm, state, volumes, seen))
+                .or_else(|| throttle(vm, state, seen))
+                .or_else(|| plug(vm, state, seen)),
+        },
         Phase::Resetting { boot, how } => {
             let harder = how == Reset::Soft && vm.reset == Reset::Hard;
             (vm.boot > boot && harder).then_some(reset)
@@ -406,6 +410,29 @@ fn start(vm: &VmSpec, prepared: bool, volumes: &BTreeMap<VolumeId, &VolumeSpec>,
         return Some(Change::StartVm { vm: vm.id, boot: vm.boot });
     }
     (!prepared).then_some(Change::PrepareVm { vm: vm.id })
+}
+
+/// The disk that a machine should boot from.
+enum Root {
+    /// The machine has it open.
+    Open,
+    /// It can be opened, or can be made when the machine has let go of it.
+    Ready,
+    /// It is being made.
+    Awaited,
+}
+
+/// A machine boots from another disk, or from other bytes of it, only in another process. The guest of the old one is not asked: what it
+/// has in memory belongs to a disk that it loses. A process that is not known to have any disk is one of which nothing is known.
+fn root(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Root {
+    let first = vm.disks.first().and_then(|disk| volumes.get(&disk.volume));
+    let Some(spec) = first.filter(|spec| spec.goal != VolumeGoal::Deleted && !state.holds.is_empty()) else { return Root::Open };
+    if state.holds.contains(&spec.id) {
+        let is_older = seen.volumes.get(&spec.id).is_some_and(|have| have.generation < spec.generation);
+        return if is_older { Root::Ready } else { Root::Open };
+    }
+    let is_free = !seen.vms.values().any(|other| other.holds.contains(&spec.id));
+    if is_free && volume_ready(spec, seen) { Root::Ready } else { Root::Awaited }
 }
 
 /// One disk at a time. The one that a machine booted from stays until it is off. A volume that another machine still has open, and

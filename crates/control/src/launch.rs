@@ -372,6 +372,7 @@ impl RunInstances {
             private_ip: interface.ip,
             automatic_address,
             root_volume: volume,
+            root_replacements: vec![],
             name: of_index(&self.names, index).cloned().unwrap_or_default(),
             description: self.description.clone(),
             hostname: of_index(&self.hostnames, index).cloned().unwrap_or_else(|| default_hostname(interface.ip)),

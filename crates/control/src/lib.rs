@@ -45,6 +45,7 @@ mod reachability;
 mod report;
 mod request_limit;
 mod role;
+mod root_volume;
 mod route;
 mod routes;
 mod run;
@@ -109,6 +110,7 @@ pub use private_address::{AssignPrivateAddresses, PRIVATE_ADDRESSES_MAX, Unassig
 pub use quota::{QuotaView, RequestQuota};
 pub use reachability::{Proposal, ProposedChange};
 pub use role::{AssumeRole, CreateRole, DeleteRole, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
+pub use root_volume::{GuestAccess, Needed, OldRoot, ReinitVolumes, ReplaceRoot, Replaced, RootSource};
 pub use route::{
     AssociateRouteTable, ChangeRoute, CreateRouteTable, DeleteRouteTable, DisassociateRouteTable, ReplaceRouteTableAssociation,
     RouteChange, RouteTie,

@@ -392,7 +392,7 @@ pub(crate) fn volume_of(tx: &Tx<'_>, account: AccountId, id: VolumeId) -> Result
     Ok(volume.ok_or_else(|| Error::not_found(Noun::Volume, id))?)
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: VolumeId) -> Result<Target, Failure> {
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: VolumeId) -> Result<Target, Failure> {
     let own = tx.get::<Volume>(id)?.filter(|volume| volume.account == cx.caller.account());
     Ok(Target::of("volume", id, &own.map(|volume| volume.tags).unwrap_or_default()))
 }
@@ -447,7 +447,7 @@ fn has_disk_room(tx: &Tx<'_>, cx: &Cx<'_>, host: &Host, more: u64) -> Result<boo
     Ok(tx.volume_gib_on_host(host.id)?.saturating_add(more) <= limit)
 }
 
-fn check_disk_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, more: u64) -> Result<(), Failure> {
+pub(crate) fn check_disk_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, more: u64) -> Result<(), Failure> {
     let host = tx.get::<Host>(host)?;
     if host.map_or(Ok(false), |host| has_disk_room(tx, cx, &host, more))? {
         return Ok(());
@@ -474,7 +474,7 @@ fn bring_to(tx: &mut Tx<'_>, cx: &Cx<'_>, volume: &mut Volume, host: HostId) -> 
 }
 
 /// Gives the machine of an instance another list of disks.
-fn touch_machine(tx: &mut Tx<'_>, volume: &mut Volume, id: InstanceId) -> Result<(), Failure> {
+pub(crate) fn touch_machine(tx: &mut Tx<'_>, volume: &mut Volume, id: InstanceId) -> Result<(), Failure> {
     let Some(mut instance) = tx.get::<Instance>(id)?.filter(Instance::is_on_host) else { return Ok(()) };
     if tx.get::<Host>(instance.host)?.is_some() {
         instance.asked = tx.host_touch(instance.host)?;
@@ -495,7 +495,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, volume: &mut Volume, now: Millis) -> Resu
 }
 
 /// Has the bytes of a volume deleted by its host; the row goes when the host says that they are gone.
-fn delete_bytes(tx: &mut Tx<'_>, volume: &mut Volume) -> Result<(), Failure> {
+pub(crate) fn delete_bytes(tx: &mut Tx<'_>, volume: &mut Volume) -> Result<(), Failure> {
     volume.phase = VolumePhase::Deleting;
     if tx.get::<Host>(volume.host)?.is_some() {
         volume.asked = tx.host_touch(volume.host)?;

@@ -12,7 +12,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template, network,
-    quota, region, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
+    quota, region, root_volume, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
 };
 
 /// A service of the vendor.
@@ -166,6 +166,8 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" TerminateInstances => instance::terminate, instance::TerminateInstances, Works, &["ReleaseAddress"];
     Cvm "cvm:" ModifyInstancesAttribute => instance::modify, instance::ModifyInstancesAttribute,
         Partly("a change of the role is by itself, before the others"), &["CamRoleType", "EnableJumboFrame"];
+    Cvm "cvm:" ResetInstance => root_volume::reset, root_volume::ResetInstance,
+        Partly("no password is made up; an instance that is stopped stays so"), root_volume::RESET_ABSENT;
     Cvm "cvm:" ResetInstancesPassword => instance::reset_password, instance::ResetInstancesPassword,
         Partly("the guest is restarted rather than stopped and started; the image's own user only"), &[];
     Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups, Works, &[];
@@ -218,6 +220,7 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" AttachDisks => volume::attach, volume::AttachDisks, Works, &["AttachMode"];
     Cbs "cbs:" DetachDisks => volume::detach, volume::DetachDisks, Works, &[];
     Cbs "cbs:" TerminateDisks => volume::terminate, volume::TerminateDisks, Works, &["DeleteSnapshot"];
+    Cbs "cbs:" InitializeDisks => root_volume::initialize, root_volume::InitializeDisks, Works, &[];
     Cbs "cbs:" ResizeDisk => volume::resize, volume::ResizeDisk, Works, &[];
     Cbs "cbs:" ModifyDiskAttributes => volume::modify, volume::ModifyDiskAttributes, Works,
         &["BurstPerformanceOperation", "Portable"];
@@ -263,7 +266,7 @@ static SERVED: &[Action] = served! {
 };
 
 static NOT_YET: &[Action] = not_yet! {
-    Cvm "cvm:": ResetInstance ResetInstancesType DescribeInstanceVncUrl
+    Cvm "cvm:": ResetInstancesType DescribeInstanceVncUrl
         AssociateInstancesKeyPairs DisassociateInstancesKeyPairs ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
         ResetInstancesInternetMaxBandwidth ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType

@@ -29,6 +29,7 @@ mod page;
 mod parameter;
 mod quota;
 mod region;
+mod root_volume;
 mod route;
 mod security_group;
 mod security_group_policies;

@@ -12,8 +12,8 @@ use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
     instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
-    network, network_acl, network_insights, region, route, run_instances, security_group, security_group_rules, service_quotas, snapshot,
-    snapshot_attribute, sts, subnet, tag, trail, volume,
+    network, network_acl, network_insights, region, root_volume, route, run_instances, security_group, security_group_rules,
+    service_quotas, snapshot, snapshot_attribute, sts, subnet, tag, trail, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -185,6 +185,10 @@ const TABLE: &[Action] = rows! {
         Partly("no six hours to wait between two changes"), &[];
     Ec2 "ec2:" DescribeVolumesModifications => volume::describe_modifications, volume::DescribeVolumesModifications, Works,
         &["IncludeManagedResources"];
+    Ec2 "ec2:" CreateReplaceRootVolumeTask => root_volume::create, root_volume::CreateTask,
+        Partly("not by a volume that is there already"), root_volume::ABSENT;
+    Ec2 "ec2:" DescribeReplaceRootVolumeTasks => root_volume::describe, root_volume::DescribeTasks,
+        Partly("the latest sixteen of each instance that is there"), &[];
     Ec2 "ec2:" DeleteVolume => volume::delete, volume::DeleteVolume, Works, &[];
     Ec2 "ec2:" CreateImage => image_change::create, image_change::CreateImage,
         Partly("a running instance is never restarted for it: its disks are what they were at one instant"),

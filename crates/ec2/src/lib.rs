@@ -37,6 +37,7 @@ mod network_acl;
 mod network_insights;
 mod page;
 mod region;
+mod root_volume;
 mod route;
 mod run_instances;
 mod security_group;

@@ -9,8 +9,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
-    launch_template, network, quota, ram, region, route, route_change, security_group, security_group_rules, snapshot, subnet, tag, trail,
-    volume,
+    launch_template, network, quota, ram, region, root_volume, route, route_change, security_group, security_group_rules, snapshot, subnet,
+    tag, trail, volume,
 };
 
 /// A service, told by the version of its API.
@@ -247,7 +247,8 @@ static ACTIONS: &[Action] = &[
     works!("ResizeDisk", ECS, volume::resize, volume::ResizeDisk),
     works!("ModifyDiskSpec", ECS, volume::modify_spec, volume::ModifyDiskSpec),
     works!("ModifyDiskAttribute", ECS, volume::modify, volume::ModifyDiskAttribute),
-    not_yet!("ReInitDisk", ECS),
+    works!("ReInitDisk", ECS, root_volume::reinit, root_volume::ReInitDisk),
+    works!("ReplaceSystemDisk", ECS, root_volume::replace, root_volume::ReplaceSystemDisk),
     works!("ResetDisk", ECS, snapshot::reset, snapshot::ResetDisk),
     works!("CreateSnapshot", ECS, snapshot::create, snapshot::CreateSnapshot),
     works!("DescribeSnapshots", ECS, snapshot::describe, snapshot::DescribeSnapshots),

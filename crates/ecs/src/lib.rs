@@ -32,6 +32,7 @@ mod parameter;
 mod quota;
 mod ram;
 mod region;
+mod root_volume;
 mod route;
 mod route_change;
 mod security_group;

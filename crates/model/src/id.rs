@@ -55,6 +55,7 @@ const PREFIXES: &[&str] = &[
     "rtbassoc-",
     "igw-",
     "nip-",
+    "replacevol-",
     "acl-",
     "aclassoc-",
     "nia-",
@@ -166,6 +167,7 @@ id!(/** A route table. */ RouteTableId, "rtb-", "route table");
 id!(/** A tie between a route table and a subnet, or its VPC. */ RouteTableAssociationId, "rtbassoc-", "route table association");
 id!(/** A network ACL. */ NetworkAclId, "acl-", "network ACL");
 id!(/** A tie between a network ACL and a subnet; a new one each time. */ NetworkAclAssociationId, "aclassoc-", "network ACL association");
+id!(/** A replacement of a system disk. */ RootReplacementId, "replacevol-", "root volume replacement");
 id!(/** A question whether one thing reaches another. */ NetworkPathId, "nip-", "network insights path");
 id!(/** A request for a higher quota. */ QuotaRequestId, "qr-", "request for a quota");
 id!(/** An answer to such a question. */ PathAnalysisId, "nia-", "network insights analysis");

@@ -24,8 +24,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Error, HostId, ImageId, InstanceId, InstanceRoleId, InterfaceId, Mib, Millis, Noun, ReservationId, SubnetId, Tags, VolumeId,
-    VpcId,
+    AccountId, Error, HostId, ImageId, InstanceId, InstanceRoleId, InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId,
+    RootReplacement, SubnetId, Tags, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -76,6 +76,9 @@ pub struct Instance {
     pub automatic_address: bool,
     /// Its system disk.
     pub root_volume: VolumeId,
+    /// The latest replacements of its system disk, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub root_replacements: Vec<RootReplacement>,
     /// Display name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
@@ -508,9 +511,12 @@ impl Instance {
     }
 
     fn advance_running(&self, now: Millis) -> Step {
+        if let Some(next) = self.with_replacements_ended(now) {
+            return Step::Change(Box::new(next), vec![Effect::Tell("root volume replacement ended")]);
+        }
         let shut_down = self.seen.as_ref().is_some_and(|seen| seen.state == SeenState::ShutDown && seen.boot >= self.boot);
         if !shut_down {
-            return Step::Wait(None);
+            return Step::Wait(self.replacement_under_way().map(|under_way| under_way.started_at.after(REPLACEMENT_DEADLINE_MS)));
         }
         let mut next = self.clone();
         let reason = Reason::new(ReasonKind::GuestShutdown, "the guest shut itself down");

@@ -21,6 +21,7 @@ fn instance(phase: Phase, goal: Goal) -> Instance {
         private_ip: Ipv4Addr::new(10, 0, 0, 4),
         automatic_address: false,
         root_volume: VolumeId::from_u64(1),
+        root_replacements: vec![],
         name: String::new(),
         description: String::new(),
         hostname: "h".into(),

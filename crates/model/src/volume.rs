@@ -421,14 +421,19 @@ impl Volume {
         self.kind.limits(self.size, self.provisioned)
     }
 
-    /// Makes its bytes those of a snapshot: a new generation, which its host makes at once. Refused while it is on its way to or from an
-    /// instance, or being grown.
+    /// Makes its bytes those of a snapshot, as [`Volume::renew`] does.
     pub fn roll_back(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.renew(Some(snapshot.contents()?.to_owned()))
+    }
+
+    /// Makes its bytes those of a manifest, or zeroes: a new generation, which its host makes at once. Refused while it is on its way to
+    /// or from an instance, or being grown.
+    pub fn renew(&mut self, manifest: Option<String>) -> Result<(), Error> {
         self.require_present()?;
         if self.is_growing() || (self.instance.is_some() && self.attachment != Attachment::Attached) {
             return Err(self.refuse("available"));
         }
-        self.manifest = Some(snapshot.contents()?.to_owned());
+        self.manifest = manifest;
         self.generation += 1;
         self.seen_bytes = None;
         Ok(())

@@ -160,7 +160,7 @@ struct InternetAccessible {
 }
 
 #[derive(FromArg)]
-struct LoginSettings {
+pub(crate) struct LoginSettings {
     password: Option<SecretString>,
     #[arg(max_items = 5)]
     key_ids: Vec<String>,
@@ -245,7 +245,7 @@ impl Machine {
 }
 
 /// A host name; the pattern for the address in it is not served.
-fn host_name(name: Option<String>) -> Result<Option<String>, Fault> {
+pub(crate) fn host_name(name: Option<String>) -> Result<Option<String>, Fault> {
     match name {
         Some(name) if name.contains("{IP}") => Err(Fault::unsupported("The pattern {IP} in a host name")),
         other => Ok(other),
@@ -299,13 +299,13 @@ impl InternetAccessible {
 }
 
 /// How one logs in: by a key pair, a password, or as the image says.
-struct Login {
-    key_name: Option<String>,
-    password_hash: Option<String>,
+pub(crate) struct Login {
+    pub(crate) key_name: Option<String>,
+    pub(crate) password_hash: Option<String>,
 }
 
 impl Login {
-    async fn of(cx: &Cx<'_>, asked: Option<LoginSettings>) -> Result<Login, Fault> {
+    pub(crate) async fn of(cx: &Cx<'_>, asked: Option<LoginSettings>) -> Result<Login, Fault> {
         let Some(LoginSettings { password, key_ids, keep_image_login }) = asked else {
             return Ok(Login { key_name: None, password_hash: None });
         };
@@ -324,7 +324,7 @@ impl Login {
 }
 
 /// User data as it is kept: base64. Refused when longer than CVM allows.
-pub(super) fn user_data(data: &Base64) -> Result<String, Fault> {
+pub(crate) fn user_data(data: &Base64) -> Result<String, Fault> {
     if data.0.len() > USER_DATA_MAX {
         return Err(Error::invalid("UserData", format!("longer than {USER_DATA_MAX} bytes")).into());
     }

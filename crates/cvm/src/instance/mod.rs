@@ -21,7 +21,7 @@ pub(crate) use attribute::{
     reset_password,
 };
 pub(crate) use describe::{DescribeInstances, DescribeInstancesStatus, describe, describe_status};
-pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, Machine, RunInstances, run};
+pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, Login, LoginSettings, Machine, RunInstances, host_name, run, user_data};
 pub(crate) use launch_data::LaunchData;
 pub(crate) use power::{RebootInstances, StartInstances, StopInstances, TerminateInstances, reboot, start, stop, terminate};
 

@@ -44,3 +44,30 @@ async fn a_disk_lives_from_its_making_to_its_end() {
         0
     );
 }
+
+#[tokio::test]
+async fn an_instance_is_made_anew_and_data_disks_become_what_they_were() {
+    let world = World::new().await;
+    let instance = world.run("").await.remove(0);
+    let reset = |more: &str| format!(r#"{{"InstanceId": "{instance}"{more}}}"#);
+    world.refused("ResetInstance", &reset(""), "UnsupportedOperation.InstanceStatePending").await;
+    world.settle().await;
+    let image = world.image("pileus-linux").await;
+    world.refused("ResetInstance", &reset(r#", "ImageId": "img-00000000000000001""#), "InvalidImageId.NotFound").await;
+    world.refused("ResetInstance", &reset(r#", "SystemDisk": {"DiskSize": 0}"#), "InvalidParameterValue.Range").await;
+    let login = r#"{"Password": "Secret-word-9"}"#;
+    let more = format!(r#", "ImageId": "{image}", "LoginSettings": {login}, "HostName": "anew", "SystemDisk": {{"DiskSize": 60}}"#);
+    world.golden("ResetInstance.json", "ResetInstance", &reset(&more)).await;
+    world.settle().await;
+    let of_instance = format!(r#"{{"Filters": [{{"Name": "instance-id", "Values": ["{instance}"]}}]}}"#);
+    let disks = world.json("DescribeDisks", &of_instance).await;
+    assert_eq!((&disks["TotalCount"], &disks["DiskSet"][0]["DiskSize"]), (&1.into(), &60.into()));
+    let system = disks["DiskSet"][0]["DiskId"].as_str().unwrap().to_owned();
+    world.refused("InitializeDisks", &format!(r#"{{"DiskIds": ["{system}"]}}"#), "InvalidDisk.Busy").await;
+    let new = r#"{"Placement": {"Zone": "test-1a"}, "DiskType": "CLOUD_SSD", "DiskSize": 10}"#;
+    let disk = world.json("CreateDisks", new).await["DiskIdSet"][0].as_str().unwrap().to_owned();
+    world.settle().await;
+    world.golden("InitializeDisks.json", "InitializeDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await;
+    let unknown = format!(r#"{{"DiskIds": ["{disk}", "disk-00000000000000001"]}}"#);
+    world.refused("InitializeDisks", &unknown, "InvalidDiskId.NotFound").await;
+}

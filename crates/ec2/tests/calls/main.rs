@@ -9,4 +9,5 @@ mod nat_gateways;
 mod networks;
 mod refusals;
 mod replies;
+mod root_volumes;
 mod world;

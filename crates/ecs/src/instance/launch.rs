@@ -352,7 +352,7 @@ fn conflict(reason: &str) -> Fault {
 }
 
 /// The crypt text of a password; none when none is given.
-pub(super) fn password_hash(password: Option<SecretString>) -> Result<Option<String>, Fault> {
+pub(crate) fn password_hash(password: Option<SecretString>) -> Result<Option<String>, Fault> {
     let password = password.filter(|password| !password.expose_secret().is_empty());
     Ok(password.map(|password| control::hash_password(&password)).transpose()?)
 }

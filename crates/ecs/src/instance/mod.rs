@@ -21,7 +21,7 @@ pub(crate) use attribute::{
     console_output, describe_attribute, modify_attribute, modify_metadata, user_data,
 };
 pub(crate) use describe::{DescribeInstanceStatus, DescribeInstances, describe, describe_status};
-pub(crate) use launch::{CreateInstance, Machine, RunInstances, create, run};
+pub(crate) use launch::{CreateInstance, Machine, RunInstances, create, password_hash, run};
 pub(crate) use power::{
     DeleteInstance, DeleteInstances, RebootInstance, RebootInstances, StartInstance, StartInstances, StopInstance, StopInstances,
     delete_many, delete_one, reboot_many, reboot_one, start_many, start_one, stop_many, stop_one,

@@ -90,3 +90,31 @@ async fn bad_calls_on_disks_are_refused_with_ecs_codes() {
     }
     assert_eq!(world.json("Action=DescribeDisks").await["TotalCount"], 0, "nothing was made");
 }
+
+#[tokio::test]
+async fn a_stopped_instance_gets_another_system_disk_and_disks_become_what_they_were() {
+    let world = World::new().await;
+    let instance = world.run("DataDisk.1.Size=20").await.remove(0);
+    world.settle().await;
+    let of = |kind: &str| format!("Action=DescribeDisks&InstanceId={instance}&DiskType={kind}");
+    let disk = async |kind: &str| texts(&world.call(&of(kind)).await.body, "DiskId").remove(0);
+    let (system, data) = (disk("system").await, disk("data").await);
+    let replace = format!("Action=ReplaceSystemDisk&InstanceId={instance}&ImageId={}", world.image("pileus-linux").await);
+    world.refused(&replace, 403, "IncorrectInstanceStatus").await;
+    world.refused(&format!("Action=ReInitDisk&DiskId={data}"), 403, "IncorrectInstanceStatus").await;
+    world.json(&format!("Action=StopInstance&InstanceId={instance}")).await;
+    world.settle().await;
+    world.refused(&format!("{replace}&SystemDisk.Size=0"), 400, "InvalidSystemDiskSize").await;
+    world.refused(&format!("{replace}&KeyPairName=nobody"), 404, "InvalidKeyPair.NotFound").await;
+    world.refused(&format!("{replace}&Password=short"), 400, "InvalidPassword.Malformed").await;
+    world.refused(&format!("{replace}&Encrypted=true"), 400, "UnsupportedParameter").await;
+    let made = world.golden("ReplaceSystemDisk.json", &format!("{replace}&SystemDisk.Size=60&ClientToken=r1")).await;
+    assert_eq!(disk("system").await, texts(&made, "DiskId").remove(0));
+    world.settle().await;
+    assert!(!world.call("Action=DescribeDisks").await.body.contains(&system), "the old disk is gone");
+    world.golden("ReInitDisk.json", &format!("Action=ReInitDisk&DiskId={data}")).await;
+    world.settle().await;
+    world.json(&format!("Action=ReInitDisk&DiskId={}&AutoStartInstance=true", disk("system").await)).await;
+    world.settle().await;
+    assert_eq!(world.json(&format!("Action=DescribeInstanceAttribute&InstanceId={instance}")).await["Status"], "Running");
+}

@@ -2,8 +2,11 @@
 //! worker that has just taken what is due. Whenever it comes, the life goes on to the same end.
 
 use crate::world::{World, launch};
-use control::{Command, Options, Query, RebootInstances, StartInstances, StopInstances, TerminateInstances};
-use model::{InstanceId, Phase, SeenState, TERMINATED_VISIBLE_MS};
+use control::{
+    Command, GuestAccess, Needed, OldRoot, Options, Query, RebootInstances, ReplaceRoot, RootSource, StartInstances, StopInstances,
+    TerminateInstances,
+};
+use model::{InstanceId, Phase, SeenState, TERMINATED_VISIBLE_MS, Tags, VolumeId};
 
 /// Longer than a worker's lease, in milliseconds.
 const LEASE_PASSED_MS: i64 = 31_000;
@@ -113,6 +116,44 @@ impl Crashing {
         self.steps
     }
 
+    /// The system disk of a running instance is replaced, then that of the stopped one, then its contents; the number of steps.
+    async fn renew(mut self) -> usize {
+        let ids = self.run(launch(self.world.image, 1, 1)).await.instances;
+        let id = ids[0];
+        let first = self.root(id).await;
+        let second = self.run(replace(id, OldRoot::Deleted, Needed::Running)).await.volume;
+        assert_ne!(first, second);
+        self.expect(id, Phase::Running, Some(SeenState::Running)).await;
+        self.has_only(id, second).await;
+        self.run(StopInstances { ids: ids.clone(), force: false, keep_capacity: false }).await;
+        let third = self.run(replace(id, OldRoot::Deleted, Needed::Stopped)).await.volume;
+        let fourth = self.run(replace(id, OldRoot::Renewed, Needed::Settled)).await.volume;
+        assert_eq!(third, fourth);
+        self.run(StartInstances { ids: ids.clone() }).await;
+        self.expect(id, Phase::Running, Some(SeenState::Running)).await;
+        self.has_only(id, third).await;
+        self.run(TerminateInstances { ids, only_stopped: false }).await;
+        self.world.wait(TERMINATED_VISIBLE_MS + 1);
+        self.settle().await;
+        self.nothing_is_left().await;
+        self.steps
+    }
+
+    async fn root(&self, id: InstanceId) -> VolumeId {
+        let root = self.world.root().await;
+        self.world.cloud.instance_view(&root, id).await.unwrap().instance.root_volume
+    }
+
+    /// The instance runs from this disk, there is no other, and nothing is under way.
+    async fn has_only(&self, id: InstanceId, volume: VolumeId) {
+        let (cloud, root) = (&self.world.cloud, self.world.root().await);
+        let instance = cloud.instance_view(&root, id).await.unwrap().instance;
+        assert_eq!((instance.root_volume, instance.seen.as_ref().unwrap().disks.clone()), (volume, vec![volume]), "{:?}", self.crash);
+        assert_eq!(instance.replacement_under_way(), None, "{:?}", self.crash);
+        let all = cloud.list::<model::Volume>(&root, Query::default()).await.unwrap().rows;
+        assert_eq!(all.iter().map(|row| row.id).collect::<Vec<_>>(), [volume], "{:?}", self.crash);
+    }
+
     async fn nothing_is_left(&self) {
         let (cloud, root) = (&self.world.cloud, self.world.root().await);
         assert_eq!(cloud.list_instances(&root, Query::default()).await.unwrap().total, 0, "{:?}", self.crash);
@@ -125,6 +166,11 @@ impl Crashing {
     }
 }
 
+fn replace(instance: InstanceId, old: OldRoot, needed: Needed) -> ReplaceRoot {
+    let (source, access, tags) = (RootSource::Same, GuestAccess::default(), Tags::new());
+    ReplaceRoot { instance, source, old, needed, size: None, access, tags }
+}
+
 #[tokio::test]
 async fn a_crash_at_any_step_changes_nothing_about_the_end() {
     let steps = Crashing::new(None).await.live().await;
@@ -132,6 +178,17 @@ async fn a_crash_at_any_step_changes_nothing_about_the_end() {
     for who in [Who::ControlPlane, Who::Agent, Who::Worker] {
         for at in 1..=steps {
             Crashing::new(Some((who, at))).await.live().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_of_a_replacement_loses_no_disk_and_leaves_none() {
+    let steps = Crashing::new(None).await.renew().await;
+    assert!(steps > 30, "{steps} steps are no life");
+    for who in [Who::ControlPlane, Who::Agent, Who::Worker] {
+        for at in 1..=steps {
+            Crashing::new(Some((who, at))).await.renew().await;
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::world::{World, launch};
 use control::{
     AddressRef, AllocateAddress, AssociateAddress, AssociateTo, AttachVolume, CreateVolume, DeleteVolume, DetachVolume,
-    DisassociateAddress, GivesWay, GrowVolume, Options, Query, RebootInstances, ReleaseAddress, StartInstances, StopInstances,
-    TerminateInstances,
+    DisassociateAddress, GivesWay, GrowVolume, GuestAccess, Needed, OldRoot, Options, Query, RebootInstances, ReleaseAddress, ReplaceRoot,
+    RootSource, StartInstances, StopInstances, TerminateInstances,
 };
 use hostspec::{HostReport, HostSpec};
 use model::{
@@ -112,11 +112,17 @@ impl Run {
         let ids = vec![self.known[self.random.below(self.known.len())]];
         let (cloud, root) = (self.world.cloud.clone(), self.world.root().await);
         let options = Options::default();
-        let answer = match self.random.below(5) {
+        let answer = match self.random.below(6) {
             0 => cloud.run(&root, StartInstances { ids }, options).await,
             1 => cloud.run(&root, StopInstances { ids, force: self.random.below(2) == 0, keep_capacity: false }, options).await,
             2 => cloud.run(&root, StopInstances { ids, force: false, keep_capacity: true }, options).await,
             3 => cloud.run(&root, RebootInstances { ids, force: true }, options).await,
+            4 => {
+                let old = if self.random.below(2) == 0 { OldRoot::Deleted } else { OldRoot::Renewed };
+                let (source, access, tags) = (RootSource::Same, GuestAccess::default(), Tags::new());
+                let command = ReplaceRoot { instance: ids[0], source, old, needed: Needed::Settled, size: None, access, tags };
+                cloud.run(&root, command, options).await.map(|_| vec![])
+            }
             _ => cloud.run(&root, TerminateInstances { ids, only_stopped: false }, options).await,
         };
         match answer {
