@@ -81,7 +81,7 @@ fn header(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, len: usize, id: u16, flags
     out
 }
 
-fn checksum(bytes: &[u8]) -> u16 {
+pub fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|c| u32::from(c[0]) << 8 | u32::from(*c.get(1).unwrap_or(&0)));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {

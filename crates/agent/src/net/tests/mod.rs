@@ -7,6 +7,7 @@ mod groups;
 mod hosts;
 mod lab;
 mod life;
+mod mutated;
 mod policy;
 mod public;
 mod reachability;
