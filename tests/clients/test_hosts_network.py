@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -129,6 +131,76 @@ def test_groups_hold_between_hosts_at_once(ec2, red_and_blue):
     finally:
         ec2.authorize_security_group_ingress(GroupId=networks[0].group, IpPermissions=[PING])
     conftest.wait_until(lambda: one.pings(two.private), 10, "a ping")
+
+
+def answers(address, port):
+    """Whether somebody takes a connection."""
+    try:
+        socket.create_connection((address, port), timeout=2).close()
+        return True
+    except TimeoutError:
+        return False
+
+
+def session(cloud, *arguments, key=None, secret=None, text=None):
+    """Runs `pileus tunnel` or `pileus ssh` as somebody who has nothing but an access key and the API's address."""
+    names = {"AWS_ACCESS_KEY_ID": key or cloud.access_key, "AWS_SECRET_ACCESS_KEY": secret or cloud.secret_key}
+    environment = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": cloud.endpoint, "AWS_REGION": cloud.region, **names}
+    return subprocess.run([conftest.PILEUS, *arguments], capture_output=True, text=True, errors="replace", env=environment, input=text, timeout=120)
+
+
+def test_sessions_reach_guests_on_every_host_that_no_rule_opens(cloud, ec2, red_and_blue):
+    networks, _, blue = red_and_blue
+    quiet = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-i", blue[0].key]
+    for guest in blue:
+        guest.shell("true")
+    ec2.revoke_security_group_ingress(GroupId=networks[1].group, IpPermissions=[SSH])
+    try:
+        for guest in blue:
+            conftest.wait_until(lambda: not answers(guest.public, 22), 10, "a closed group")
+            done = session(cloud, "ssh", guest.id, *quiet, "cat /sys/class/net/eth0/address; head -c 300000 /dev/zero | wc -c; cat", text="said\n" * 9999)
+            mac, count, said = done.stdout.split("\n", 2)
+            assert (mac, int(count)) == (guest.facts["NetworkInterfaces"][0]["MacAddress"], 300_000), done.stderr
+            assert said == "said\n" * 9999, "every byte comes, in both directions"
+        # Nobody answers at a port: it is told at once, and no session was begun.
+        done = session(cloud, "tunnel", blue[1].id, "--port", "81")
+        assert (done.returncode, done.stdout) == (1, "") and "Unavailable" in done.stderr, done.stderr
+    finally:
+        ec2.authorize_security_group_ingress(GroupId=networks[1].group, IpPermissions=[SSH])
+
+
+def test_sessions_are_for_those_who_may_and_are_in_the_trail(cloud, ec2, red_and_blue):
+    _, (guest, _), _ = red_and_blue
+    iam = cloud.client("iam")
+    iam.create_user(UserName="opener")
+    made = iam.create_access_key(UserName="opener")["AccessKey"]
+    mine = dict(key=made["AccessKeyId"], secret=made["SecretAccessKey"])
+
+    def may(*actions):
+        allowed = {"Effect": "Allow", "Action": list(actions), "Resource": f"arn:aws:ec2:*:*:instance/{guest.id}"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        iam.put_user_policy(UserName="opener", PolicyName="sessions", PolicyDocument=document)
+
+    try:
+        may("ec2:DescribeInstances")
+        assert "UnauthorizedOperation" in session(cloud, "tunnel", guest.id, **mine, text="").stderr
+        may("ec2-instance-connect:OpenTunnel")
+        done = session(cloud, "tunnel", guest.id, **mine, text="SSH-2.0-nobody\r\nrubbish\r\n\r\n")
+        assert done.stdout.startswith("SSH-2.0-"), done.stderr
+        assert "SignatureDoesNotMatch" in session(cloud, "tunnel", guest.id, key=mine["key"], secret="wrong").stderr
+        stranger = cloud.account("stranger")
+        assert "InvalidInstanceID.NotFound" in session(cloud, "tunnel", guest.id, key=stranger[0], secret=stranger[1]).stderr
+        trail = cloud.client("cloudtrail")
+        (opened,) = [
+            event
+            for event in trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "OpenTunnel"}])["Events"]
+            if event["Username"] == "opener" and not json.loads(event["CloudTrailEvent"]).get("errorCode")
+        ]
+        assert {"ResourceType": "AWS::EC2::Instance", "ResourceName": guest.id} in opened["Resources"]
+    finally:
+        iam.delete_user_policy(UserName="opener", PolicyName="sessions")
+        iam.delete_access_key(UserName="opener", AccessKeyId=made["AccessKeyId"])
+        iam.delete_user(UserName="opener")
 
 
 def test_public_addresses_are_reached_from_every_host_and_metadata_is_served_on_each(cloud, red_and_blue):

@@ -59,6 +59,16 @@ pub async fn connect<I: DeserializeOwned, O: Serialize>(
     }
 }
 
+/// Opens a connection for the bytes of a session that the server asked for.
+pub async fn session(identity: &Identity, build: &str, ticket: String) -> Result<TlsStream<TcpStream>, LinkError> {
+    let (stream, welcome) = greet(identity.server, identity.client()?, hello(build, Purpose::Session { ticket })).await?;
+    match welcome {
+        Welcome::Ready(_) => Ok(stream),
+        Welcome::Refused(why) => Err(LinkError::Refused(why)),
+        Welcome::Joined { .. } => Err(LinkError::Nonsense("a host is welcomed as a stranger".to_owned())),
+    }
+}
+
 fn hello(build: &str, purpose: Purpose) -> Hello {
     Hello { link: VERSION, document: hostspec::VERSION, build: build.chars().take(BUILD_MAX).collect(), purpose }
 }

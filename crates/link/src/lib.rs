@@ -6,6 +6,7 @@
 //!   agent ══ mutual TLS ══ Hello ─▶ Welcome ── documents, questions ─▶ agent
 //!                                           ◀── reports, answers ──
 //!   image server ══ mutual TLS, a line of its own ══ reads of objects of images
+//!   agent ══ mutual TLS, a line for each session ══ bytes from and to a guest
 //! ```
 //!
 //! The agent dials, so a host needs no open port for this. A host is known by the digest of its certificate, which the server
@@ -24,7 +25,7 @@ mod objects;
 mod token;
 
 pub use authority::Authority;
-pub use dial::{BUILD_MAX, connect, join};
+pub use dial::{BUILD_MAX, connect, join, session};
 pub use frame::PART_MAX;
 pub use identity::Identity;
 pub use line::{ALIVE_EVERY, Incoming, Line, Outgoing, SILENCE};

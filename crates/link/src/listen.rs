@@ -66,6 +66,11 @@ impl Knock {
         Ok(Line::new(stream, settings, Limits::OF_HOST))
     }
 
+    /// Gives the connection over to the bytes of a session.
+    pub async fn session(self, settings: Settings) -> Result<TlsStream<TcpStream>, LinkError> {
+        self.say(&Welcome::Ready(settings)).await
+    }
+
     async fn say(mut self, welcome: &Welcome) -> Result<TlsStream<TcpStream>, LinkError> {
         let said = timeout(KNOCK_WITHIN, frame::write(&mut self.stream, welcome, b"")).await;
         said.map_err(|_| LinkError::Silent(KNOCK_WITHIN))??;

@@ -1,15 +1,16 @@
 //! What is said on a line. Every message is one frame's head in JSON; bytes of objects are the frame's body.
 
 use std::fmt;
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use hostspec::{HostReport, HostSpec};
 use ipnet::Ipv4Net;
-use model::{HostId, InstanceId};
+use model::{HostId, InstanceId, VpcId};
 use serde::{Deserialize, Serialize};
 
 /// Version of what is said on a line; both ends must speak the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first words of whoever dials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,11 @@ pub enum Purpose {
     Agent,
     /// To read objects of images that the host's document names.
     Images,
+    /// To carry the bytes of a session, and nothing else, after the welcome.
+    Session {
+        /// What the question said.
+        ticket: String,
+    },
 }
 
 /// The server's first words.
@@ -180,6 +186,15 @@ pub enum Question {
         /// Whether it is removed.
         repair: bool,
     },
+    /// A connection to a guest: the host dials another line for its bytes before it answers.
+    Session {
+        /// What the line is recognised by, once.
+        ticket: String,
+        /// The guest's VPC.
+        vpc: VpcId,
+        /// Its address and port.
+        to: SocketAddrV4,
+    },
 }
 
 /// What a host answers.
@@ -200,6 +215,8 @@ pub enum Answer {
         /// What of it is left.
         left: Vec<String>,
     },
+    /// The line of a session is there.
+    Session,
     /// There is no such thing here, or it cannot be read now.
     None,
 }

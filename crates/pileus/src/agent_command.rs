@@ -7,13 +7,16 @@
 //! Without the server the agent goes on with the newest document that it was ever given.
 
 use std::io::Read;
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{Agent, AgentConfig, AgentHandle, ImageSource};
 use anyhow::{Context, Result, bail};
 use hostspec::{HostReport, HostSpec};
-use link::{ALIVE_EVERY, Answer, Identity, Incoming, Line, LinkError, Outgoing, Purpose, ToHost, ToServer, Token};
+use link::{ALIVE_EVERY, Answer, Identity, Incoming, Line, LinkError, Outgoing, Purpose, Question, ToHost, ToServer, Token};
+use model::VpcId;
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -118,7 +121,7 @@ async fn stay_connected(
             Ok(line) => {
                 tracing::info!(server = %identity.server, "connected to the server");
                 pause = AGAIN_FIRST;
-                let error = work(line, &agent, &documents, reports.clone()).await;
+                let error = work(line, &identity, &agent, &documents, reports.clone()).await;
                 tracing::warn!(%error, "the line to the server ended; what runs goes on");
             }
             Err(error @ LinkError::Refused(_)) => tracing::error!(%error, alarm = true, "not let in"),
@@ -131,19 +134,21 @@ async fn stay_connected(
 
 async fn work(
     line: Line<ToHost, ToServer>,
+    identity: &Identity,
     agent: &Arc<AgentHandle>,
     documents: &watch::Sender<Arc<HostSpec>>,
     reports: watch::Receiver<Option<HostReport>>,
 ) -> LinkError {
     let (answers, answered) = mpsc::channel(QUESTIONS_WAITING);
     tokio::select! {
-        error = hear(line.incoming, agent, documents, answers) => error,
+        error = hear(line.incoming, identity, agent, documents, answers) => error,
         error = tell(line.outgoing, reports, answered) => error,
     }
 }
 
 async fn hear(
     mut incoming: Incoming<ToHost>,
+    identity: &Identity,
     agent: &Arc<AgentHandle>,
     documents: &watch::Sender<Arc<HostSpec>>,
     answers: mpsc::Sender<(u64, Answer)>,
@@ -155,15 +160,39 @@ async fn hear(
             Ok((ToHost::Question(asking), _)) => {
                 // Beyond so many at once the server has given up on the first of them.
                 let Ok(place) = places.clone().try_acquire_owned() else { continue };
-                let (agent, answers) = (agent.clone(), answers.clone());
+                let (identity, agent, answers) = (identity.clone(), agent.clone(), answers.clone());
                 tokio::spawn(async move {
-                    let said = answer(&agent, asking.question).await;
+                    let said = match asking.question {
+                        Question::Session { ticket, vpc, to } => open_session(&identity, &agent, ticket, vpc, to).await,
+                        question => answer(&agent, question).await,
+                    };
                     let _ = answers.send((asking.number, said)).await;
                     drop(place);
                 });
             }
             Ok((ToHost::Part { .. } | ToHost::Alive, _)) => {}
             Err(error) => return error,
+        }
+    }
+}
+
+/// Joins a guest to a line of the session's own.
+async fn open_session(identity: &Identity, agent: &AgentHandle, ticket: String, vpc: VpcId, to: SocketAddrV4) -> Answer {
+    let joined = async {
+        let guest = agent.connect(vpc, to).await.with_context(|| format!("{to} is not reached"))?;
+        guest.set_nonblocking(true)?;
+        let guest = TcpStream::from_std(guest)?;
+        Ok::<_, anyhow::Error>((guest, link::session(identity, BUILD, ticket).await?))
+    };
+    match joined.await {
+        Ok((mut guest, mut line)) => {
+            // It ends with either end; what is lost then is lost with them.
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut guest, &mut line).await });
+            Answer::Session
+        }
+        Err(error) => {
+            tracing::info!(error = format!("{error:#}"), "a session could not be opened");
+            Answer::None
         }
     }
 }

@@ -5,14 +5,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use control::{Cloud, Principal, TokenError};
-use model::Error;
+use control::{Caller, Cloud, OpenSession, Options, Principal, SessionTarget, TokenError};
+use model::{Error, Noun};
 use wire::{Args, ArgsError, Claim, Nonces, Novelty, Reply, Request, SignatureError, SigningKeys, guess_cloud, identify};
 
 /// Nonces remembered: at Alibaba's 15 minutes of validity, more than a thousand calls a second.
 const NONCES: usize = 1_000_000;
 /// Derived signing keys kept: one for each key, day, region and service.
 const SIGNING_KEYS: usize = 10_000;
+
+/// The service that requests for sessions are signed for.
+pub const SESSIONS: &str = "ec2-instance-connect";
 
 /// Why a request is refused before a dialect sees its action.
 enum Refused {
@@ -59,6 +62,30 @@ impl Api {
                 refuse(claim.scheme.cloud(), request, Some(&claim), &refused, request_id)
             }
         }
+    }
+
+    /// Opens a session to a port of an instance for whoever signed this request; a refusal is in EC2's words.
+    ///
+    /// It is as EC2's instance connect endpoints have it: `/openTunnel`, signed in the query for `ec2-instance-connect`, with
+    /// `remotePort`; of theirs `instanceId` takes the place of the endpoint's id and the private address.
+    pub async fn open_session(&self, request: &Request, source: IpAddr, request_id: &str) -> Result<SessionTarget, Reply> {
+        let claim = identify(request).map_err(|error| refuse(wire::Cloud::Aws, request, None, &Refused::Signature(error), request_id))?;
+        let verified = self.verified(request, &claim).await;
+        let (principal, args) = verified.map_err(|refused| refuse(claim.scheme.cloud(), request, Some(&claim), &refused, request_id))?;
+        let refusal = |error: ec2::Refusal| ec2::refuse(&error, None, request_id);
+        if claim.scope.as_ref().is_none_or(|scope| scope.service != SESSIONS) {
+            let name = claim.scope.as_ref().map(|scope| scope.service.clone()).unwrap_or_default();
+            return Err(refusal(ec2::Refusal::UnknownService { name }));
+        }
+        let asked = || Ok::<_, ArgsError>((args.get::<String>("instanceId")?, args.get::<u16>("remotePort")?));
+        let (id, port) = asked().map_err(|error| refusal(ec2::Refusal::Args(error)))?;
+        let opened = async {
+            let instance = id.parse().map_err(|_| Error::not_found(Noun::Instance, &id))?;
+            let caller = Caller { principal, source, request: request_id.to_owned(), action: "ec2-instance-connect:OpenTunnel" };
+            self.cloud.admit(&caller)?;
+            self.cloud.run(&caller, OpenSession { instance, port }, Options::default()).await
+        };
+        opened.await.map_err(|error: Error| refusal(ec2::Refusal::Cloud(error)))
     }
 
     async fn verified(&self, request: &Request, claim: &Claim) -> Result<(Arc<Principal>, Args), Refused> {

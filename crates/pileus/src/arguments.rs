@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::reach::Reach;
+use crate::session_commands::{Ssh, Tunnel};
 
 /// An elastic compute cloud on your own machines.
 #[derive(Debug, clap::Parser)]
@@ -57,6 +58,10 @@ pub enum Subcommand {
     Launch(Launch),
     /// Tell whether one thing reaches another, and which rule, route or address decides.
     Reach(Reach),
+    /// Log in to an instance over a session, which needs no public address; reads the environment as SDKs do.
+    Ssh(Ssh),
+    /// Join standard input and output to a port of an instance, as ssh's ProxyCommand does.
+    Tunnel(Tunnel),
     /// Make accounts, users and access keys.
     Account(Account),
     /// Show and change what accounts may have, and how many requests they may send.

@@ -112,6 +112,14 @@ impl Gate {
                 let Some((host, line)) = self.open(knock).await? else { return Ok(()) };
                 self.give_images(host, line).await
             }
+            Purpose::Session { ticket } => match self.known(knock).await? {
+                Some((host, knock)) => {
+                    let line = knock.session(self.settings(&host)).await?;
+                    self.hosts.session_line(host.id, &ticket, line);
+                    Ok(())
+                }
+                None => Ok(()),
+            },
         }
     }
 
@@ -143,15 +151,23 @@ impl Gate {
 
     /// Opens the line of a host that is known by its certificate; others are sent away.
     async fn open(&self, knock: Knock) -> Result<Option<(Host, Line<ToServer, ToHost>)>> {
+        match self.known(knock).await? {
+            Some((host, knock)) => {
+                let settings = self.settings(&host);
+                Ok(Some((host, knock.ready(settings).await?)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The host that knocks, by its certificate; others are sent away.
+    async fn known(&self, knock: Knock) -> Result<Option<(Host, Knock)>> {
         let Some(certificate) = knock.certificate.clone() else {
             knock.refuse(Refusal::Unknown).await?;
             return Ok(None);
         };
         match self.cloud.host_of_certificate(certificate, knock.hello.build.clone()).await {
-            Ok(Some(host)) => {
-                let settings = self.settings(&host);
-                Ok(Some((host, knock.ready(settings).await?)))
-            }
+            Ok(Some(host)) => Ok(Some((host, knock))),
             Ok(None) => {
                 tracing::warn!(peer = %knock.peer, "a machine that is no host any more was refused");
                 knock.refuse(Refusal::Unknown).await?;

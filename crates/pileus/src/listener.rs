@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,15 +15,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
+use crate::questions::{GuestBytes, Hosts};
+use crate::sessions;
 
 /// Connections served at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 4_096;
+const CONNECTIONS_MAX: u32 = 4_096;
 /// Largest body: user data in every dialect stays far below.
 const BODY_MAX: usize = wire::limits::MAX_BODY_BYTES;
 /// How long a client may take to send its headers.
@@ -41,11 +43,10 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves the API until `stop`.
-pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, api: Api, hosts: Hosts, stop: CancellationToken) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).pipeline_flush(true);
-    let graceful = GracefulShutdown::new();
-    let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { break };
         let (stream, peer) = tokio::select! {
@@ -61,36 +62,58 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
         };
         // Without this an answer in two segments waits for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
-        let api = api.clone();
+        let (api, hosts) = (api.clone(), hosts.clone());
         let service = service_fn(move |request| {
-            let api = api.clone();
-            async move { Ok::<_, Infallible>(respond(&api, request, peer.ip()).await) }
+            let (api, hosts) = (api.clone(), hosts.clone());
+            async move { Ok::<_, Infallible>(respond(&api, &hosts, request, peer.ip()).await) }
         });
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
+        let (connection, stop) = (server.serve_connection(TokioIo::new(stream), service).with_upgrades(), stop.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended");
             }
             drop(place);
         });
     }
-    if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
+    // When every place is free, every connection has ended.
+    if tokio::time::timeout(FAREWELL, places.acquire_many(CONNECTIONS_MAX)).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
 }
 
-async fn respond(api: &Api, request: http::Request<Incoming>, source: IpAddr) -> http::Response<Full<Bytes>> {
+async fn respond(api: &Api, hosts: &Hosts, mut request: http::Request<Incoming>, source: IpAddr) -> http::Response<Full<Bytes>> {
     let started = std::time::Instant::now();
     let request_id = uuid::Uuid::new_v4().to_string();
-    let answer = match read(request).await {
-        Ok(request) => {
-            let reply = api.answer(&request, source, &request_id).await;
-            http::Response::builder()
-                .status(reply.status)
-                .header("content-type", reply.content_type)
-                .body(Full::new(Bytes::from(reply.body)))
-        }
-        Err((status, why)) => {
+    let wanted = (request.uri().path() == sessions::PATH).then(|| hyper::upgrade::on(&mut request));
+    let handshake = sessions::accept_key(request.headers());
+    let answer = match (read(request).await, wanted.zip(handshake)) {
+        (Ok(request), Some((upgrade, key))) => match open_session(api, hosts, &request, source, &request_id).await {
+            Ok((guest, place)) => {
+                tokio::spawn(async move {
+                    match upgrade.await {
+                        Ok(upgraded) => sessions::serve(upgraded, guest, place).await,
+                        Err(error) => tracing::debug!(%error, "a session's caller went away"),
+                    }
+                });
+                http::Response::builder()
+                    .status(http::StatusCode::SWITCHING_PROTOCOLS)
+                    .header("connection", "upgrade")
+                    .header("upgrade", "websocket")
+                    .header("sec-websocket-accept", key)
+                    .body(Full::new(Bytes::new()))
+            }
+            Err(reply) => written(reply),
+        },
+        (Ok(request), None) => written(api.answer(&request, source, &request_id).await),
+        (Err((status, why)), _) => {
             http::Response::builder().status(status).header("content-type", "text/plain").body(Full::new(Bytes::from(why)))
         }
     };
@@ -108,6 +131,26 @@ async fn respond(api: &Api, request: http::Request<Incoming>, source: IpAddr) ->
     metrics::histogram!("pileus_request_seconds").record(started.elapsed().as_secs_f64());
     metrics::counter!("pileus_requests", "status" => status.to_string()).increment(1);
     answer
+}
+
+fn written(reply: wire::Reply) -> http::Result<http::Response<Full<Bytes>>> {
+    let builder = http::Response::builder().status(reply.status).header("content-type", reply.content_type);
+    builder.body(Full::new(Bytes::from(reply.body)))
+}
+
+/// The bytes of the guest that a session is asked to, or the refusal.
+async fn open_session(
+    api: &Api,
+    hosts: &Hosts,
+    request: &wire::Request,
+    source: IpAddr,
+    request_id: &str,
+) -> Result<(Box<dyn GuestBytes>, OwnedSemaphorePermit), wire::Reply> {
+    let away = || ec2::refuse(&ec2::Refusal::Cloud(model::Error::Unavailable), None, request_id);
+    let place = sessions::place().ok_or_else(away)?;
+    let target = api.open_session(request, source, request_id).await?;
+    let guest = hosts.session(&target).await.ok_or_else(away)?;
+    Ok((guest, place))
 }
 
 /// Reads a request within its limits.

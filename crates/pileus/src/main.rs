@@ -27,6 +27,8 @@ mod questions;
 mod quota;
 mod reach;
 mod requirements;
+mod session_commands;
+mod sessions;
 mod state;
 mod telemetry;
 mod up;
@@ -72,6 +74,8 @@ fn main() -> ExitCode {
         Subcommand::Down { state, purge } => operator_commands::down(&state, purge),
         Subcommand::Launch(launch) => operator_commands::launch(&launch),
         Subcommand::Reach(reach) => reach::command(&reach),
+        Subcommand::Ssh(ssh) => session_commands::ssh(&ssh),
+        Subcommand::Tunnel(tunnel) => session_commands::tunnel(&tunnel),
         Subcommand::Account(account) => operator_commands::account(&account),
         Subcommand::Quota(quota) => quota::command(&quota),
         Subcommand::Audit(audit) => operator_commands::audit(&audit),

@@ -3,6 +3,8 @@
 //! ```text
 //!   operator, API ─▶ Hosts::ask ─┬─▶ agent in this process ──▶ answer()
 //!                                └─▶ line ═▶ pileus agent ──▶ answer()
+//!   session   ─▶ Hosts::session ─┬─▶ agent in this process ──▶ guest
+//!                                └─▶ line ═▶ pileus agent ──▶ guest, and a line of the session's own back
 //! ```
 
 use std::collections::HashMap;
@@ -11,13 +13,18 @@ use std::time::Duration;
 
 use agent::AgentHandle;
 use agent::doctor::Orphan;
-use control::{Cloud, ConsoleOutput};
+use control::{Cloud, ConsoleOutput, SessionTarget};
 use link::{Answer, Question};
 use model::{HostId, Millis};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsStream;
 
 /// Questions to one host that may wait for its line.
 pub const QUESTIONS_WAITING: usize = 16;
+/// Randomness of what a session's line is recognised by.
+const TICKET_BYTES: usize = 16;
 /// How long an answer may take: the doctor looks twice, and waits ten seconds for what it removes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -33,7 +40,19 @@ pub struct Asked {
 #[derive(Clone, Default)]
 pub struct Hosts {
     reached: Arc<Mutex<HashMap<HostId, Reach>>>,
+    tickets: Arc<Mutex<HashMap<String, Expected>>>,
 }
+
+/// A session's line that a host is about to dial.
+struct Expected {
+    host: HostId,
+    line: oneshot::Sender<TlsStream<TcpStream>>,
+}
+
+/// The bytes from and to a port of a guest.
+pub trait GuestBytes: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> GuestBytes for T {}
 
 #[derive(Clone)]
 enum Reach {
@@ -93,6 +112,47 @@ impl Hosts {
         tokio::time::timeout(ANSWER_WITHIN, answer).await.ok().flatten()
     }
 
+    /// Connects to a port of a guest; none when its host is away, or the guest does not answer.
+    pub async fn session(&self, target: &SessionTarget) -> Option<Box<dyn GuestBytes>> {
+        let reach = self.lock().get(&target.host).cloned()?;
+        match reach {
+            Reach::Here(agent) => {
+                let connected = agent.connect(target.vpc, target.to).await;
+                let stream = connected.inspect_err(|error| tracing::debug!(%error, to = %target.to, "a guest is not reached")).ok()?;
+                stream.set_nonblocking(true).ok()?;
+                Some(Box::new(TcpStream::from_std(stream).ok()?))
+            }
+            Reach::Line(_) => {
+                let (line, dialled) = oneshot::channel();
+                let mut bytes = [0; TICKET_BYTES];
+                getrandom::fill(&mut bytes).ok()?;
+                let ticket = hex::encode(bytes);
+                self.lock_tickets().insert(ticket.clone(), Expected { host: target.host, line });
+                let question = Question::Session { ticket: ticket.clone(), vpc: target.vpc, to: target.to };
+                let answer = self.ask(target.host, question).await;
+                self.lock_tickets().remove(&ticket);
+                match answer? {
+                    Answer::Session => Some(Box::new(dialled.await.ok()?)),
+                    Answer::Console { .. } | Answer::Doctor { .. } | Answer::None => None,
+                }
+            }
+        }
+    }
+
+    /// Hands over the line that a host dialled for a session; one that nobody waits for ends.
+    pub fn session_line(&self, host: HostId, ticket: &str, line: TlsStream<TcpStream>) {
+        let mut tickets = self.lock_tickets();
+        if tickets.get(ticket).is_some_and(|expected| expected.host == host)
+            && let Some(expected) = tickets.remove(ticket)
+        {
+            let _ = expected.line.send(line);
+        }
+    }
+
+    fn lock_tickets(&self) -> MutexGuard<'_, HashMap<String, Expected>> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lends the consoles of a host to the control plane.
     pub fn lend_consoles(&self, cloud: &Cloud, host: HostId) {
         let hosts = self.clone();
@@ -101,7 +161,7 @@ impl Hosts {
             let read = async move {
                 match hosts.ask(host, Question::Console { instance }).await? {
                     Answer::Console { bytes, at_ms } => Some(ConsoleOutput { bytes: hex::decode(bytes).ok()?, at: Millis(at_ms) }),
-                    Answer::Doctor { .. } | Answer::None => None,
+                    Answer::Doctor { .. } | Answer::Session | Answer::None => None,
                 }
             };
             Box::pin(read) as std::pin::Pin<Box<dyn Future<Output = Option<ConsoleOutput>> + Send>>
@@ -117,6 +177,8 @@ pub async fn answer(agent: &AgentHandle, question: Question) -> Answer {
             Some(output) => Answer::Console { bytes: hex::encode(output.bytes), at_ms: output.at_ms },
             None => Answer::None,
         },
+        // Of the line that it came on: it has no answer without another line.
+        Question::Session { .. } => Answer::None,
         Question::Doctor { repair } => match examine(agent, repair).await {
             Ok(answer) => answer,
             Err(error) => {

@@ -93,8 +93,8 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
     workers.push(tokio::spawn(garbage::collect(cloud.clone(), repository)));
     let stop = CancellationToken::new();
     let gate = open_gate(up, state, &cloud, &hosts, &stop).await?;
-    let operator = Operator::start(state, cloud.clone(), hosts, gate, address, stop.clone())?;
-    let api = tokio::spawn(listener::serve(listener, Api::new(cloud.clone()), stop.clone()));
+    let operator = Operator::start(state, cloud.clone(), hosts.clone(), gate, address, stop.clone())?;
+    let api = tokio::spawn(listener::serve(listener, Api::new(cloud.clone()), hosts, stop.clone()));
     operator.ready();
     announce(address, state, fixed);
     wait_for_end(&stop).await?;

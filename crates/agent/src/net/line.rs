@@ -330,6 +330,20 @@ impl Line {
         self.bits("ct state invalid", CtKey::State, CtState::INVALID.bits())
     }
 
+    /// Matches answers on connections that the namespace itself opened or let in before.
+    pub fn ct_established(self) -> Line {
+        self.bits("ct state established", CtKey::State, CtState::ESTABLISHED.bits())
+    }
+
+    /// Matches packets of whoever did not open the connection.
+    pub fn ct_reply(self) -> Line {
+        self.say("ct direction reply").expr(Expr::Ct { dreg: Register::R0, key: CtKey::Direction }).expr(Expr::Cmp {
+            sreg: Register::R0,
+            op: CmpOp::Eq,
+            data: vec![1],
+        })
+    }
+
     /// Matches connections whose destination was translated.
     pub fn ct_dnat(self) -> Line {
         self.bits("ct status dnat", CtKey::Status, CtStatus::DST_NAT.bits())

@@ -34,7 +34,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +44,7 @@ use std::time::{Duration, Instant};
 use hostspec::{Fabric, HostSpec, NicSpec, VpcSpec};
 use ipnet::Ipv4Net;
 use model::{InterfaceId, VpcId};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Mutex;
 
 use self::link::{Links, Peer, Whose};
@@ -60,6 +61,9 @@ pub use self::tap::open as open_tap_device;
 
 /// How long a namespace that nobody asked to change is trusted before it is looked at again.
 pub const VERIFY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a guest may take to answer a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the network of a host needs to know of its surroundings.
 #[derive(Debug, Clone)]
@@ -385,6 +389,27 @@ impl Network {
         }
         let open = state.vpcs.get(&vpc.id).ok_or_else(|| io::Error::other("its namespace was not opened"))?;
         open.open_tap(nic.id)
+    }
+
+    /// Opens a connection to a guest from the router of its subnet. Groups are not asked: who may do this is decided before. Fails with
+    /// `NotFound` when the VPC has no such subnet here, and with `TimedOut` after five seconds.
+    pub async fn connect(&self, vpc: VpcId, to: SocketAddrV4) -> io::Result<std::net::TcpStream> {
+        let (namespace, from) = {
+            let state = self.state.lock().await;
+            let open = state.vpcs.get(&vpc).ok_or(io::ErrorKind::NotFound)?;
+            let subnet = open.applied().and_then(|spec| spec.subnets.iter().find(|subnet| subnet.range.contains(to.ip())));
+            (open.namespace().try_clone_to_owned()?, subnet.ok_or(io::ErrorKind::NotFound)?.gateway)
+        };
+        let connect = move || {
+            netns::inside(namespace.as_fd(), || {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+                socket.bind(&SocketAddrV4::new(from, 0).into())?;
+                socket.connect_timeout(&to.into(), CONNECT_WITHIN)?;
+                socket.set_tcp_nodelay(true)?;
+                Ok(socket.into())
+            })
+        };
+        tokio::task::spawn_blocking(connect).await.map_err(io::Error::other)?
     }
 
     /// Removes everything that carries this cloud's name, whoever made it: for `down --purge`. What cannot be removed is in

@@ -283,6 +283,8 @@ fn chains(spec: &VpcSpec) -> BTreeMap<String, Chain> {
         Line::new().iif("lo").accept(),
         Line::new().iif(OVERLAY).drop(),
         Line::new().in_set(&[Load::IpDaddr, Load::L4Proto, Load::ThDport], "services").accept(),
+        // Of sessions, which the host opens and no guest can.
+        Line::new().iif_not(OUTSIDE).ct_established().ct_reply().accept(),
         Line::new().icmp_echo_request().in_set(&[Load::IpDaddr], "gateways").accept(),
     ];
     let forward = vec![

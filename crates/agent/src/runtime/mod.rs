@@ -241,6 +241,11 @@ impl AgentHandle {
         Some(ConsoleOutput { bytes, at_ms })
     }
 
+    /// Opens a connection to a guest of this host, as [`crate::net::Network::connect`] does.
+    pub async fn connect(&self, vpc: model::VpcId, to: std::net::SocketAddrV4) -> std::io::Result<std::net::TcpStream> {
+        self.host.network.connect(vpc, to).await
+    }
+
     /// Machines whose process runs now.
     pub fn running(&self) -> Vec<InstanceId> {
         self.machines.list().into_iter().filter(|(_, shared)| shared.status().alive()).map(|(id, _)| id).collect()
