@@ -420,7 +420,9 @@ impl RunInstances {
             };
             match found {
                 Ok(place) => return Ok((place, subnet)),
-                Err(error) => refusal = error,
+                // Of several zones the one with room outside the group says more.
+                Err(error) if !matches!(refusal, Error::NoPlaceInGroup { .. }) => refusal = error,
+                Err(_) => {}
             }
         }
         Err(refusal.into())

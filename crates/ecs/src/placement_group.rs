@@ -4,7 +4,6 @@ use control::{Field, MoveToPlacementGroup, PlacementGroupView, Query};
 use jiff::Timestamp;
 use model::{
     FailureDomain, InstanceId, MemberLimit, Noun, PlacementChoice, PlacementGroup, PlacementGroupId, PlacementGroupRef, PlacementRule,
-    check_name,
 };
 use wire::{FromArg, IntoDoc, JsonList};
 
@@ -18,6 +17,8 @@ const IN_ZONE: u32 = 20;
 /// Groups of a deployment set, and those of one that says nothing (ECS: 1 to 7, 3).
 const GROUPS_MAX: u32 = 7;
 const GROUPS_USUAL: u32 = 3;
+/// Longest name in characters.
+const NAME_MAX: usize = 128;
 /// Deployment sets that one call names (ECS: 100).
 const NAMED_MAX: usize = 100;
 
@@ -114,10 +115,16 @@ fn conflict(message: &str) -> Fault {
 }
 
 fn named(name: Option<String>) -> Result<Option<String>, Fault> {
-    if let Some(name) = &name {
-        check_name("DeploymentSetName", name)?;
+    let allowed = |letter: char| letter.is_alphanumeric() || ":_-.".contains(letter);
+    let fits = |name: &String| {
+        (2..=NAME_MAX).contains(&name.chars().count()) && name.starts_with(char::is_alphabetic) && name.chars().all(allowed)
+    };
+    match name {
+        Some(name) if !fits(&name) => {
+            Err(Fault::new(400, "InvalidDeploymentSetName.Malformed", "Specified deployment set name is not valid."))
+        }
+        name => Ok(name),
     }
-    Ok(name)
 }
 
 /// `DescribeDeploymentSets`.
