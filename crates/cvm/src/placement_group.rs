@@ -71,7 +71,8 @@ pub(crate) struct Created {
     current_num: usize,
     create_time: Timestamp,
     strategy: &'static str,
-    partition_count: Option<u32>,
+    /// 0 in groups without partitions.
+    partition_count: u32,
 }
 
 /// Makes a group.
@@ -158,7 +159,8 @@ struct GroupReply {
     create_time: Timestamp,
     affinity: u32,
     strategy: &'static str,
-    partition_count: Option<u32>,
+    /// 0 in groups without partitions.
+    partition_count: u32,
     tags: Vec<TagReply>,
 }
 
@@ -177,10 +179,10 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeDisasterRecoverGroups) 
 
 fn reply(group: PlacementGroup, members: &[PlacementMember]) -> GroupReply {
     let (strategy, affinity, partition_count) = match group.rule {
-        PlacementRule::Spread { most, .. } => ("SPREAD", most, None),
-        PlacementRule::Partition { count, .. } => ("PARTITION", 1, Some(count)),
+        PlacementRule::Spread { most, .. } => ("SPREAD", most, 0),
+        PlacementRule::Partition { count, .. } => ("PARTITION", 1, count),
         // Made through another cloud's dialect; CVM has no word for it.
-        PlacementRule::Cluster { .. } => ("CLUSTER", 1, None),
+        PlacementRule::Cluster { .. } => ("CLUSTER", 1, 0),
     };
     GroupReply {
         disaster_recover_group_id: id::shown(group.id),

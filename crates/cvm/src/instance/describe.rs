@@ -82,7 +82,8 @@ struct InstanceReply {
     latest_operation_error_msg: &'static str,
     disaster_recover_group_id: String,
     disaster_recover_group_ids: Vec<String>,
-    partition_number: Option<u32>,
+    /// 0 in groups without partitions, and in none.
+    partition_number: u32,
     cam_role_name: String,
     hpc_cluster_id: &'static str,
     rdma_ip_addresses: Vec<String>,
@@ -248,7 +249,7 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
         latest_operation_error_msg: "",
         disaster_recover_group_id: id::shown_or_empty(group),
         disaster_recover_group_ids: group.into_iter().map(id::shown).collect(),
-        partition_number: instance.placement.as_ref().and_then(|group| group.partition),
+        partition_number: instance.placement.as_ref().and_then(|group| group.partition).unwrap_or(0),
         cam_role_name: view.role.as_ref().and_then(|held| held.role_name.clone()).unwrap_or_default(),
         hpc_cluster_id: "",
         rdma_ip_addresses: vec![],

@@ -25,12 +25,12 @@ async fn a_placement_group_is_made_filled_and_deleted() {
         assert_eq!(elements(&reply.body, "groupName"), found, "{form}");
     }
     let apart = world.run("MinCount=1&MaxCount=1&Placement.GroupName=apart").await.remove(0);
-    let part = world.run(&format!("MinCount=1&MaxCount=1&Placement.GroupName=parts&Placement.PartitionNumber=2")).await.remove(0);
+    let part = world.run("MinCount=1&MaxCount=1&Placement.GroupName=parts&Placement.PartitionNumber=2").await.remove(0);
     for (filter, found) in
         [("placement-group-name&Filter.1.Value.1=apart", &apart), ("placement-partition-number&Filter.1.Value.1=2", &part)]
     {
         let reply = world.call(&format!("Action=DescribeInstances&Filter.1.Name={filter}")).await;
-        assert_eq!(elements(&reply.body, "instanceId"), [found.clone()], "{filter}");
+        assert_eq!(elements(&reply.body, "instanceId"), std::slice::from_ref(found), "{filter}");
     }
     let image = world.image("pileus-linux").await;
     let launch = format!("Action=RunInstances&ImageId={image}&InstanceType=t3.nano&MinCount=1&MaxCount=1");

@@ -47,7 +47,7 @@ async fn a_deployment_set_is_made_filled_and_deleted() {
     world.refused(&change.replace("Affinity=2", "Affinity=1"), 400, "InvalidParameter").await;
     let join = format!("Action=ModifyInstanceDeployment&InstanceId={grouped}&DeploymentSetId={set}");
     world.golden("ModifyInstanceDeployment.json", &join).await;
-    let both = world.call(&format!("Action=DescribeDeploymentSets&DeploymentSetName=together")).await;
+    let both = world.call("Action=DescribeDeploymentSets&DeploymentSetName=together").await;
     assert!(both.body.contains("\"InstanceAmount\":2"), "{}", both.body);
     for id in [&instance, &grouped] {
         let leave = world.call(&format!("Action=ModifyInstanceDeployment&InstanceId={id}&RemoveFromDeploymentSet=true")).await;
