@@ -169,6 +169,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         volume_tags: Tags::new(),
         interface_tags: Tags::new(),
         nics: pileus_control::LaunchNics::default(),
+        placement: None,
     }
 }
 

@@ -12,7 +12,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template, network,
-    placement_group, quota, region, root_volume, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
+    placement_group, quota, region, root_volume, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail,
+    volume,
 };
 
 /// A service of the vendor.

@@ -12,8 +12,8 @@ use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
     instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
-    network, network_acl, network_insights, placement_group, region, root_volume, route, run_instances, security_group, security_group_rules,
-    service_quotas, snapshot, snapshot_attribute, sts, subnet, tag, trail, volume,
+    network, network_acl, network_insights, placement_group, region, root_volume, route, run_instances, security_group,
+    security_group_rules, service_quotas, snapshot, snapshot_attribute, sts, subnet, tag, trail, volume,
 };
 
 /// A service of the vendor, as signatures name it.

@@ -9,8 +9,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
-    launch_template, network, placement_group, quota, ram, region, root_volume, route, route_change, security_group, security_group_rules, snapshot,
-    subnet, tag, trail, volume,
+    launch_template, network, placement_group, quota, ram, region, root_volume, route, route_change, security_group, security_group_rules,
+    snapshot, subnet, tag, trail, volume,
 };
 
 /// A service, told by the version of its API.

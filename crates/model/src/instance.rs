@@ -24,8 +24,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Error, HostId, ImageId, InPlacementGroup, InstanceId, InstanceRoleId, InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId,
-    RootReplacement, SubnetId, Tags, VolumeId, VpcId,
+    AccountId, Error, HostId, ImageId, InPlacementGroup, InstanceId, InstanceRoleId, InterfaceId, Mib, Millis, Noun,
+    REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
