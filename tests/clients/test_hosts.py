@@ -93,6 +93,21 @@ def test_hosts_are_listed_with_what_they_are(cloud):
     assert cloud.command("doctor").stdout == "Nothing belongs to nobody.\n"
 
 
+def test_a_spread_group_puts_guests_on_hosts_of_their_own(cloud, ec2):
+    ec2.create_placement_group(GroupName="apart", Strategy="spread", SpreadLevel="host")
+    wanted = {"SubnetId": subnet_of_first_zone(ec2), "Placement": {"GroupName": "apart"}}
+    made = [launched(cloud, ec2, **wanted) for _ in range(2)]
+    ec2.get_waiter("instance_running").wait(InstanceIds=made, WaiterConfig=SOON)
+    assert sorted([host.has(id) for host in cloud.hosts] for id in made) == [[False, True], [True, False]]
+    with pytest.raises(ec2.exceptions.ClientError) as full:
+        launched(cloud, ec2, **wanted)
+    assert full.value.response["Error"]["Code"] == "InsufficientInstanceCapacity"
+    assert "closed by the placement group" in full.value.response["Error"]["Message"]
+    ec2.terminate_instances(InstanceIds=made)
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=made, WaiterConfig=SOON)
+    ec2.delete_placement_group(GroupName="apart")
+
+
 def test_a_full_host_is_followed_by_another_and_its_guests_boot_from_images_over_the_line(cloud, ec2, pairs):
     assert [len(pair) for pair in pairs] == [2, 2], pairs
     with pytest.raises(ec2.exceptions.ClientError) as full:

@@ -55,6 +55,7 @@ fn metadata() -> GuestMetadata {
         public_ip: None,
         security_groups: vec![],
         role: None,
+        placement: None,
     }
 }
 

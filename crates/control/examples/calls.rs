@@ -169,6 +169,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         volume_tags: Tags::new(),
         interface_tags: Tags::new(),
         nics: pileus_control::LaunchNics::default(),
+        placement: None,
     }
 }
 
@@ -179,6 +180,7 @@ async fn join(cloud: &Cloud, count: u32) {
         name: format!("h{n:06}"),
         zones: vec![zones[n as usize % zones.len()].clone()],
         underlay: Ipv4Addr::from_bits(Ipv4Addr::new(10, 255, 0, 0).to_bits() + n % 65_536),
+        rack: None,
     };
     for batch in (0..count).map(host).collect::<Vec<_>>().chunks(JOIN_BATCH) {
         for id in cloud.hosts_join(batch.to_vec()).await.expect("the hosts join") {

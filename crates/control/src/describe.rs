@@ -134,6 +134,12 @@ pub enum Field {
     IsPrimary,
     /// Whether an interface sends and takes only packets of its own addresses: `true` or `false`.
     IsChecked,
+    /// A placement group, by name or id.
+    Placement,
+    /// The number of a partition in a placement group.
+    Partition,
+    /// What members of a placement group do not share.
+    Level,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.

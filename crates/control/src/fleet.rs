@@ -16,7 +16,7 @@ use model::{Catalogue, Error, Gib, Host, HostId, HostState, Instance, InstanceId
 use store::{Change, Changes, FeedError, Key, Store, Tx, What};
 
 use crate::auth::{Caller, Target};
-use crate::placement::{self, Cost, HostRow, Need, Overcommit, Request};
+use crate::placement::{self, Cost, Group, GroupRule, HostRow, Member, Need, Overcommit, Refusal, Request};
 use crate::run::Cx;
 use crate::{Cloud, Failure};
 
@@ -35,6 +35,19 @@ pub(crate) struct Wanted<'a> {
     pub kind: &'a InstanceType,
     /// Size of its system disk.
     pub disk: Gib,
+    /// The placement group that it comes into.
+    pub group: Option<Group<'a>>,
+    /// How many like it are to be placed in all, itself with them.
+    pub ahead: u32,
+}
+
+/// Why no host is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lack {
+    /// How many hosts lack what, and the smallest change that would fit.
+    pub reason: String,
+    /// Whether outside its placement group it would fit.
+    pub is_groups: bool,
 }
 
 /// What a host held at most right after a launch. Whatever makes it hold more changes its document, in the same transaction, so
@@ -161,10 +174,26 @@ impl Fleet {
         Ok(())
     }
 
+    /// Sees to it that the hosts of all members are known: one that another server has just made known may not be.
+    pub fn learn(&mut self, tx: &Tx<'_>, members: &[Member]) -> Result<(), Failure> {
+        if members.iter().all(|member| self.hosts.host_row(member.host).is_some()) {
+            return Ok(());
+        }
+        self.is_complete = false;
+        self.read_all(tx)
+    }
+
     /// The best host with room; or how many hosts lack what, and the smallest change that would fit.
-    pub fn propose(&self, wanted: &Wanted<'_>) -> Result<HostId, String> {
+    pub fn propose(&self, wanted: &Wanted<'_>) -> Result<HostId, Lack> {
         let zones = [wanted.zone];
-        self.hosts.place(&wanted.request(&zones)).map_err(|refusal| refusal.to_string())
+        let lack =
+            |refusal: Box<Refusal>| Lack { reason: refusal.to_string(), is_groups: refusal.changes.contains(&placement::Change::Group) };
+        self.hosts.place_first(&wanted.request(&zones), wanted.ahead).map_err(lack)
+    }
+
+    /// Whether one more member on this host keeps the rule of its group.
+    pub fn keeps(&self, host: HostId, rule: GroupRule, members: &[Member]) -> bool {
+        self.hosts.keeps(host, &Group { rule, members })
     }
 
     /// Whether some host has room.
@@ -218,9 +247,12 @@ impl<'a> Wanted<'a> {
         Need { category: self.kind.category, vcpus: self.kind.vcpus, memory: self.kind.memory, disk: self.disk }
     }
 
-    fn request<'r>(&self, zones: &'r [&'r str]) -> Request<'r> {
+    fn request<'r>(&self, zones: &'r [&'r str]) -> Request<'r>
+    where
+        'a: 'r,
+    {
         let types = Catalogue::standard().all();
-        Request { zones, architecture: self.kind.architecture, types, ..Request::plain(self.need()) }
+        Request { zones, architecture: self.kind.architecture, types, group: self.group, ..Request::plain(self.need()) }
     }
 }
 
@@ -230,8 +262,9 @@ fn row(host: Host, disk_overcommit: u32) -> HostRow {
     HostRow {
         id: host.id,
         zones: host.zones,
+        // A rack has a switch of its own at its top.
+        switch: host.rack.clone(),
         rack: host.rack,
-        switch: None,
         state: match (host.state, capacity) {
             (HostState::Up, Some(_)) => placement::HostState::Up,
             (HostState::Draining, _) => placement::HostState::Draining,
@@ -275,7 +308,7 @@ impl Cloud {
         let look = move |tx: &Tx<'_>, cx: &Cx<'_>| {
             let mut fleet = cx.cloud.fleet();
             fleet.settle(tx, usize::MAX)?;
-            let fits = |kind: &&InstanceType| fleet.has_room(&Wanted { zone: &zone, kind, disk: Gib(1) });
+            let fits = |kind: &&InstanceType| fleet.has_room(&Wanted { zone: &zone, kind, disk: Gib(1), group: None, ahead: 1 });
             Ok::<_, Failure>(Catalogue::standard().all().iter().filter(fits).collect())
         };
         self.read(caller, vec![Target::any()], look).await

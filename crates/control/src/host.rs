@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hostspec::{
-    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestRole, HopSpec, HostSpec, ImageSpec, NameRecord, NicSpec, Power, Reset,
-    RuleSpec, SharedSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestPlacement, GuestRole, HopSpec, HostSpec, ImageSpec, NameRecord, NicSpec,
+    Power, Reset, RuleSpec, SharedSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
@@ -85,6 +85,8 @@ pub struct NewHost {
     pub zones: Vec<String>,
     /// Address for traffic between hosts.
     pub underlay: Ipv4Addr,
+    /// The rack that it stands in.
+    pub rack: Option<String>,
 }
 
 impl Cloud {
@@ -199,9 +201,10 @@ impl Cloud {
 
 fn join(tx: &mut Tx<'_>, cloud: &Cloud, new: &NewHost) -> Result<HostId, Failure> {
     if let Some(mut known) = tx.host_named(&new.name)? {
-        if (&known.zones, known.underlay) != (&new.zones, new.underlay) {
+        if (&known.zones, known.underlay, &known.rack) != (&new.zones, new.underlay, &new.rack) {
             known.zones.clone_from(&new.zones);
             known.underlay = new.underlay;
+            known.rack.clone_from(&new.rack);
             tx.update(&known)?;
         }
         return Ok(known.id);
@@ -219,7 +222,7 @@ fn join(tx: &mut Tx<'_>, cloud: &Cloud, new: &NewHost) -> Result<HostId, Failure
         incarnation: 0,
         sequence: 0,
         seen_at: now,
-        rack: None,
+        rack: new.rack.clone(),
         number: 0,
         invitation: None,
         certificate: None,
@@ -463,7 +466,7 @@ impl Rendering {
         let (instance, interface) = (&rows.instance, &rows.interfaces[0]);
         let guest = &instance.guest;
         let key = guest.key_name.clone().zip(guest.public_key.clone());
-        let options = &instance.attributes.metadata;
+        let (options, placement) = (&instance.attributes.metadata, instance.placement.as_ref());
         GuestMetadata {
             account: instance.account.to_string(),
             region: self.region.clone(),
@@ -486,6 +489,7 @@ impl Rendering {
             public_ip: rows.public_ip(interface, interface.ip),
             security_groups: self.group_names(interface),
             role: None,
+            placement: placement.map(|group| GuestPlacement { group: group.name.clone(), partition: group.partition }),
         }
     }
 

@@ -104,6 +104,9 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Allocation
         | Field::IsPrimary
         | Field::IsChecked
+        | Field::Placement
+        | Field::Partition
+        | Field::Level
         | Field::Fingerprint => None,
     }?;
     Some(store::Filter { field, any })
@@ -238,6 +241,8 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         Field::Architecture => {
             Catalogue::standard().by_name(&row.instance_type).map(|kind| kind.architecture.to_string()).into_iter().collect()
         }
+        Field::Placement => row.placement.iter().flat_map(|group| [group.name.clone(), group.id.to_string()]).collect(),
+        Field::Partition => row.placement.iter().filter_map(|group| group.partition).map(|number| number.to_string()).collect(),
         Field::PublicIp
         | Field::Group
         | Field::GroupName
@@ -268,6 +273,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Allocation
         | Field::IsPrimary
         | Field::IsChecked
+        | Field::Level
         | Field::Fingerprint => vec![],
     }
 }

@@ -11,9 +11,9 @@ use std::net::Ipv4Addr;
 
 use model::{
     Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, Instance, InstanceId, InstanceType, Interface,
-    LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, Provisioned, ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS,
-    SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags,
-    check_hostname, check_name, check_size,
+    LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned, ROOT_DEVICE, ReservationId, RoleChoice,
+    START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId,
+    VolumeKind, add_tags, check_hostname, check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -21,13 +21,14 @@ use store::Tx;
 use crate::Failure;
 use crate::address::give_automatic;
 use crate::auth::Target;
-use crate::fleet::Wanted;
+use crate::fleet::{Lack, Wanted};
 use crate::image::{LaunchDisk, disks_of_launch, image_usable};
 use crate::instance::check_description;
 use crate::instance_role::{associate, check_pass, chosen};
 use crate::interface::{NewInterface, interface_of};
 use crate::launch_nics::LaunchNics;
-use crate::placement::Cost;
+use crate::placement::{Cost, Group};
+use crate::placement_group::{Joining, Way, launch_target, seen};
 use crate::run::{Command, Cx};
 use crate::subnet::{default_subnets, subnet_of};
 use crate::volume::{New, check_quota, device_for, start_as};
@@ -101,6 +102,9 @@ pub struct RunInstances {
     pub interface_tags: Tags,
     /// What else is said of their network interfaces.
     pub nics: LaunchNics,
+    /// The placement group that they come into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementChoice>,
 }
 
 /// What a launch made.
@@ -124,6 +128,8 @@ struct Plan {
     volumes: Vec<LaunchDisk>,
     /// Size of the system disk and the further volumes together.
     disk: Gib,
+    /// The placement group that they come into.
+    joining: Option<Joining>,
     reservation: ReservationId,
 }
 
@@ -132,7 +138,7 @@ impl Command for RunInstances {
     const NAME: &'static str = "RunInstances";
     const PLACES: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
         let named = |path: String| Target { path: Some(path), ..Target::default() };
         let instance = Target { path: Some("instance/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() };
         let mut targets = vec![instance, named(format!("image/{}", self.image))];
@@ -140,6 +146,9 @@ impl Command for RunInstances {
         targets.extend(self.groups.iter().map(|id| named(format!("security-group/{id}"))));
         targets.extend(self.key_name.iter().map(|name| named(format!("key-pair/{name}"))));
         targets.extend(self.template.iter().map(|(id, _)| named(format!("launch-template/{id}"))));
+        if let Some(choice) = &self.placement {
+            targets.push(launch_target(tx, cx, choice)?);
+        }
         Ok(targets)
     }
 
@@ -159,9 +168,7 @@ impl Command for RunInstances {
         for index in 0..self.max_count {
             match self.launch_one(tx, cx, &plan, index) {
                 Ok(id) => instances.push(id),
-                Err(Failure::Refused(Error::NoCapacity { .. } | Error::NoFreeAddress { .. } | Error::QuotaExceeded { .. }))
-                    if index >= self.min_count =>
-                {
+                Err(Failure::Refused(refusal)) if index >= self.min_count && ends_launch(&refusal) => {
                     break;
                 }
                 Err(failure) => return Err(failure),
@@ -172,8 +179,8 @@ impl Command for RunInstances {
 }
 
 impl Plan {
-    fn wanted<'p>(&self, zone: &'p str) -> Wanted<'p> {
-        Wanted { zone, kind: self.kind, disk: self.disk }
+    fn wanted<'p>(&self, zone: &'p str, group: Option<Group<'p>>, ahead: u32) -> Wanted<'p> {
+        Wanted { zone, kind: self.kind, disk: self.disk, group, ahead }
     }
 }
 
@@ -207,6 +214,7 @@ impl RunInstances {
             root_deleted: settings.root.deleted.unwrap_or(true),
             volumes: settings.volumes,
             role: settings.role,
+            placement: settings.placement,
             nics: LaunchNics::default(),
             running: true,
             attributes: settings.attributes.attributes(),
@@ -279,7 +287,9 @@ impl RunInstances {
         self.root_kind.check(root_size, self.root_provisioned)?;
         let volumes = disks_of_launch(tx, account, &image, &self.volumes)?;
         let disk = Gib(volumes.iter().fold(root_size.0, |sum, volume| sum.saturating_add(volume.size.0)));
-        Ok(Plan { image, kind, subnets, groups, guest, root_size, volumes, disk, reservation: ReservationId::from_u64(cx.new_id()) })
+        let joining = self.placement.as_ref().map(|choice| Joining::of(tx, account, choice)).transpose()?;
+        let reservation = ReservationId::from_u64(cx.new_id());
+        Ok(Plan { image, kind, subnets, groups, guest, root_size, volumes, disk, joining, reservation })
     }
 
     fn subnets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Subnet>, Failure> {
@@ -343,10 +353,10 @@ impl RunInstances {
         if !plan.volumes.is_empty() {
             check_quota(tx, cx.caller.account(), 1 + plan.volumes.len() as u64)?;
         }
-        let (place, subnet) = self.choose_host(tx, cx, plan)?;
+        let (place, subnet) = self.choose_host(tx, cx, plan, self.max_count - index)?;
         let id = InstanceId::from_u64(cx.new_id());
         let (host, asked) = (place.host.id, tx.host_touch_row(place.host)?);
-        cx.cloud.fleet().bind(host, asked, id, place.found, &plan.wanted(&subnet.zone));
+        cx.cloud.fleet().bind(host, asked, id, place.found, &plan.wanted(&subnet.zone, None, 1));
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
         let volume = self.insert_volumes(tx, cx, plan, subnet, &Owner { instance: id, host, asked })?;
         let by_itself = subnet.public_on_launch && self.nics.further.is_empty() && self.nics.existing.is_none();
@@ -356,7 +366,7 @@ impl RunInstances {
         }
         let mut guest = plan.guest.clone();
         guest.role = self.role.as_ref().map(|choice| associate(tx, cx, id, choice)).transpose()?.map(|held| held.id);
-        let instance = Instance {
+        let mut instance = Instance {
             id,
             account: cx.caller.account(),
             reservation: plan.reservation,
@@ -388,21 +398,31 @@ impl RunInstances {
             boot: 1,
             hard_reset: false,
             asked,
+            placement: None,
             seen: None,
             tags: self.tags.clone(),
         };
+        if let (Some(joining), Some(way)) = (&plan.joining, place.way) {
+            instance.placement = Some(joining.join(tx, &instance, way)?);
+        }
         tx.insert(&instance)?;
         wake_instance(tx, id, cx.now.after(START_DEADLINE_MS))?;
         Ok(id)
     }
 
-    /// The first subnet in whose zone a host has room, and that host.
-    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan) -> Result<(Place, &'p Subnet), Failure> {
+    /// The first subnet in whose zone a host has room, and that host. So many instances are still to come, this one with them.
+    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan, ahead: u32) -> Result<(Place, &'p Subnet), Failure> {
         let mut refusal = Error::Internal;
         for subnet in &plan.subnets {
-            match propose(tx, cx, plan, &subnet.zone)? {
-                Ok(host) => return Ok((host, subnet)),
-                Err(error) => refusal = error,
+            let found = match &plan.joining {
+                None => propose(tx, cx, plan, &plan.wanted(&subnet.zone, None, ahead))?,
+                Some(joining) => propose_in_group(tx, cx, plan, joining, &subnet.zone, ahead)?,
+            };
+            match found {
+                Ok(place) => return Ok((place, subnet)),
+                // Of several zones the one with room outside the group says more.
+                Err(error) if !matches!(refusal, Error::NoPlaceInGroup { .. }) => refusal = error,
+                Err(_) => {}
             }
         }
         Err(refusal.into())
@@ -479,32 +499,77 @@ pub fn default_hostname(ip: Ipv4Addr) -> String {
     format!("ip-{a}-{b}-{c}-{d}")
 }
 
-/// A host with room, and what is on it at most.
+/// A host with room, what is on it at most, and how the instance comes into its group.
 struct Place {
     host: Host,
     found: Cost,
+    way: Option<Way>,
+}
+
+/// Whether a launch of "at least so many" goes without the rest when this is said of one.
+fn ends_launch(refusal: &Error) -> bool {
+    matches!(
+        refusal,
+        Error::NoCapacity { .. }
+            | Error::NoFreeAddress { .. }
+            | Error::QuotaExceeded { .. }
+            | Error::NoPlaceInGroup { .. }
+            | Error::LimitReached { name: "PlacementGroup", .. }
+    )
+}
+
+/// Does the same for an instance that comes into a group, by the first way in that there is. The members are those of this moment:
+/// the transaction has read them, and whoever adds one at the same time comes before or after it.
+fn propose_in_group(
+    tx: &Tx<'_>,
+    cx: &Cx<'_>,
+    plan: &Plan,
+    joining: &Joining,
+    zone: &str,
+    ahead: u32,
+) -> Result<Result<Place, Error>, Failure> {
+    let members = joining.members(tx)?;
+    let ways = match joining.ways(zone, &members) {
+        Ok(ways) => ways,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let members = seen(&members);
+    cx.cloud.fleet().learn(tx, &members)?;
+    let mut refusal = Error::Internal;
+    for way in ways {
+        let group = Some(Group { rule: way.rule, members: &members });
+        match propose(tx, cx, plan, &plan.wanted(zone, group, ahead))? {
+            Ok(place) => return Ok(Ok(Place { way: Some(way), ..place })),
+            Err(error) => refusal = error,
+        }
+    }
+    Ok(Err(refusal))
 }
 
 /// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it all that the index is not
 /// sure of is read.
-fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, zone: &str) -> Result<Result<Place, Error>, Failure> {
-    let wanted = plan.wanted(zone);
+fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, wanted: &Wanted<'_>) -> Result<Result<Place, Error>, Failure> {
     let mut is_exact = false;
     for _ in 0..PROPOSALS_MAX {
-        let proposal = cx.cloud.fleet().propose(&wanted);
+        let proposal = cx.cloud.fleet().propose(wanted);
         match proposal {
             Ok(host) => {
-                let (found, host) = look(tx, cx, host, plan, &wanted)?;
+                let (found, host) = look(tx, cx, host, plan, wanted)?;
                 if let Some(host) = host {
-                    return Ok(Ok(Place { host, found }));
+                    return Ok(Ok(Place { host, found, way: None }));
                 }
             }
             Err(_) if !is_exact => {
                 is_exact = true;
                 cx.cloud.fleet().be_exact(tx)?;
             }
-            Err(reason) => {
-                return Ok(Err(Error::NoCapacity { wanted: format!("{} in {zone}", plan.kind.name), reason }));
+            Err(Lack { reason, is_groups }) => {
+                let group = plan.joining.as_ref().filter(|_| is_groups).map(Joining::name);
+                let wanted = format!("{} in {}", plan.kind.name, wanted.zone);
+                return Ok(Err(match group {
+                    Some(group) => Error::NoPlaceInGroup { group, reason },
+                    None => Error::NoCapacity { wanted, reason },
+                }));
             }
         }
     }

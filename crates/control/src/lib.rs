@@ -39,6 +39,7 @@ mod overview;
 mod password;
 mod permission;
 pub mod placement;
+mod placement_group;
 mod private_address;
 mod quota;
 mod reachability;
@@ -107,6 +108,7 @@ pub use password::hash as hash_password;
 pub use permission::{
     AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, VersionChange,
 };
+pub use placement_group::{CreatePlacementGroup, DeletePlacementGroups, ModifyPlacementGroup, MoveToPlacementGroup, PlacementGroupView};
 pub use private_address::{AssignPrivateAddresses, PRIVATE_ADDRESSES_MAX, UnassignPrivateAddresses, Wanted};
 pub use quota::{QuotaView, RequestQuota};
 pub use reachability::{Proposal, ProposedChange};

@@ -416,6 +416,18 @@ impl Fleet {
         self.find(request).ok_or_else(|| Box::new(refusal::explain(self, request, 1)))
     }
 
+    /// Chooses a host for the first of so many instances: in a group that stays together, one with others around it that take the
+    /// rest, if there is such a place. Reserves nothing.
+    pub fn place_first(&self, request: &Request, of: u32) -> Result<HostId, Box<Refusal>> {
+        let found = Search::new(self, request, of).best().map(|slot| self.id(slot));
+        found.ok_or_else(|| Box::new(refusal::explain(self, request, 1)))
+    }
+
+    /// Whether a member more on a host keeps the rule of a group. It does on a host that the fleet does not know.
+    pub fn keeps(&self, host: HostId, group: &Group) -> bool {
+        self.slots.get(&host).is_none_or(|slot| Search::keeps(self, *slot, group))
+    }
+
     /// Chooses a host for one instance. Reserves nothing.
     pub fn find(&self, request: &Request) -> Option<HostId> {
         Search::new(self, request, 1).best().map(|slot| self.id(slot))

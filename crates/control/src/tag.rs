@@ -2,7 +2,7 @@
 
 use model::{
     AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath,
-    Noun, PathAnalysis, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
+    Noun, PathAnalysis, PlacementGroup, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -148,6 +148,7 @@ tagged!(
     NetworkAcl,
     NetworkPath,
     PathAnalysis,
+    PlacementGroup,
     LaunchTemplate
 );
 
@@ -170,6 +171,7 @@ enum Kind {
     NetworkAcl,
     NetworkPath,
     PathAnalysis,
+    PlacementGroup,
     LaunchTemplate,
 }
 
@@ -192,6 +194,7 @@ impl Kind {
             "acl" => Kind::NetworkAcl,
             "nip" => Kind::NetworkPath,
             "nia" => Kind::PathAnalysis,
+            "pg" => Kind::PlacementGroup,
             "lt" => Kind::LaunchTemplate,
             _ => return None,
         })
@@ -215,6 +218,7 @@ impl Kind {
             Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
+            Kind::PlacementGroup => "placement-group",
             Kind::LaunchTemplate => "launch-template",
         }
     }
@@ -237,6 +241,7 @@ impl Kind {
             Kind::NetworkAcl => tags_of::<NetworkAcl>(tx, account, id),
             Kind::NetworkPath => tags_of::<NetworkPath>(tx, account, id),
             Kind::PathAnalysis => tags_of::<PathAnalysis>(tx, account, id),
+            Kind::PlacementGroup => tags_of::<PlacementGroup>(tx, account, id),
             Kind::LaunchTemplate => tags_of::<LaunchTemplate>(tx, account, id),
         }
     }
@@ -265,6 +270,7 @@ impl Kind {
             Kind::NetworkAcl => change_of::<NetworkAcl>(tx, account, id, with),
             Kind::NetworkPath => change_of::<NetworkPath>(tx, account, id, with),
             Kind::PathAnalysis => change_of::<PathAnalysis>(tx, account, id, with),
+            Kind::PlacementGroup => change_of::<PlacementGroup>(tx, account, id, with),
             Kind::LaunchTemplate => change_of::<LaunchTemplate>(tx, account, id, with),
         }
     }

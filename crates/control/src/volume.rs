@@ -425,7 +425,7 @@ pub(crate) fn device_for(asked: Option<&str>, held: &[Volume], instance: Instanc
 /// A host of the zone with room for a volume: the one that placement likes best, else any whose disk has room.
 fn host_with_room(tx: &Tx<'_>, cx: &Cx<'_>, zone: &str, size: Gib) -> Result<HostId, Failure> {
     let smallest = Catalogue::standard().all().iter().min_by_key(|kind| (kind.vcpus, kind.memory));
-    let liked = smallest.and_then(|kind| cx.cloud.fleet().propose(&Wanted { zone, kind, disk: size }).ok());
+    let liked = smallest.and_then(|kind| cx.cloud.fleet().propose(&Wanted { zone, kind, disk: size, group: None, ahead: 1 }).ok());
     let first = liked.map_or(Ok(None), |id| tx.get::<Host>(id))?;
     if let Some(host) = first
         && has_disk_room(tx, cx, &host, u64::from(size.0))?

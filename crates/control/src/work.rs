@@ -14,6 +14,7 @@ use store::{Lease, StoreError, Tx, WriteError};
 
 use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
+use crate::placement_group::leave;
 use crate::snapshot::SNAPSHOT;
 use crate::volume::{VOLUME, release};
 use crate::{Cloud, Failure};
@@ -221,6 +222,7 @@ fn release_automatic_address(tx: &mut Tx<'_>, row: &mut Instance) -> Result<(), 
 
 /// Gives back what goes with a terminated instance and lets go of the rest.
 fn release_attachments(tx: &mut Tx<'_>, row: &mut Instance, now: Millis) -> Result<(), Failure> {
+    leave(tx, row)?;
     if let Some(role) = row.guest.role.take() {
         tx.delete::<InstanceRole>(role)?;
     }

@@ -12,7 +12,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template, network,
-    quota, region, root_volume, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail, volume,
+    placement_group, quota, region, root_volume, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail,
+    volume,
 };
 
 /// A service of the vendor.
@@ -172,6 +173,14 @@ static SERVED: &[Action] = served! {
         Partly("the guest is restarted rather than stopped and started; the image's own user only"), &[];
     Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups, Works, &[];
     Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups, Works, &[];
+    Cvm "cvm:" CreateDisasterRecoverGroup => placement_group::create, placement_group::CreateDisasterRecoverGroup,
+        Partly("racks are those that the operator named, each with a switch of its own; nothing by name is one rack"), &[];
+    Cvm "cvm:" DescribeDisasterRecoverGroups => placement_group::describe, placement_group::DescribeDisasterRecoverGroups, Works, &[];
+    Cvm "cvm:" DescribeDisasterRecoverGroupQuota => placement_group::describe_quota, account::Nothing, Works, &[];
+    Cvm "cvm:" ModifyDisasterRecoverGroupAttribute => placement_group::modify, placement_group::ModifyGroup, Works, &[];
+    Cvm "cvm:" DeleteDisasterRecoverGroups => placement_group::delete, placement_group::DeleteGroups, Works, &[];
+    Cvm "cvm:" ModifyInstancesDisasterRecoverGroup => placement_group::move_instances, placement_group::MoveInstances,
+        Partly("instances stay on their hosts, so a group whose rule that breaks is refused"), &[];
     Vpc "vpc:" DescribeVpcs => network::describe, network::DescribeVpcs, Works, &[];
     Vpc "vpc:" DescribeSubnets => subnet::describe, subnet::DescribeSubnets, Partly("pages by number only"),
         &["MaxResults", "NextToken"];
@@ -270,8 +279,7 @@ static NOT_YET: &[Action] = not_yet! {
         AssociateInstancesKeyPairs DisassociateInstancesKeyPairs ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
         ResetInstancesInternetMaxBandwidth ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
-        ImportImage ExportImages SyncImages CreateDisasterRecoverGroup
-        DescribeDisasterRecoverGroups DeleteDisasterRecoverGroups ModifyInstancesDisasterRecoverGroup AllocateHosts DescribeHosts
+        ImportImage ExportImages SyncImages AllocateHosts DescribeHosts
         EnterRescueMode ExitRescueMode
         DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies

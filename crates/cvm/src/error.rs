@@ -89,6 +89,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::NatGateway => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
+        Noun::PlacementGroup => ("FailedOperation.DisasterRecoverGroupNotFound", "InvalidParameterValue.DisasterRecoverGroupIdMalformed"),
         Noun::SecurityGroupRule
         | Noun::Association
         | Noun::InternetGateway
@@ -130,6 +131,10 @@ impl From<Error> for Fault {
             Error::TooManyRequests { .. } => {
                 Fault::new("RequestLimitExceeded", "The requests exceed the frequency limit; send them again later.")
             }
+            Error::LimitReached { name: "PlacementGroup", .. } => {
+                Fault::new("ResourceInsufficient.DisasterRecoverGroupCvmQuota", sentence(&error))
+            }
+            Error::NoPlaceInGroup { .. } => Fault::new("LimitExceeded.DisasterRecoverGroup", sentence(&error)),
             Error::LimitReached { .. } => Fault::new("LimitExceeded", sentence(&error)),
             Error::NoCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
             Error::NoDiskRoom { .. } => Fault::new("ResourceInsufficient", sentence(&error)),
@@ -196,6 +201,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
+        | Noun::PlacementGroup
         | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",
     }
 }
@@ -233,6 +239,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::NetworkAcls
         | QuotaName::NetworkPaths
         | QuotaName::PathAnalyses
+        | QuotaName::PlacementGroups
         | QuotaName::Interfaces => "LimitExceeded",
         QuotaName::Images => "ImageQuotaLimitExceeded",
         QuotaName::Volumes | QuotaName::Snapshots => "ResourceInsufficient.OverQuota",
@@ -246,6 +253,7 @@ fn parameter(name: &'static str) -> (&'static str, &'static str) {
         "MaxCount" => ("InstanceCount", "InvalidParameterValue.Range"),
         "VolumeSize" => ("SystemDisk.DiskSize", "InvalidParameterValue.Range"),
         "PublicKeyMaterial" => ("PublicKey", "InvalidParameterValue"),
+        "GroupName" => ("Name", "InvalidParameterValue"),
         "InstanceName" => (name, "InvalidInstanceName.TooLong"),
         "LaunchTemplateName" => (name, "InvalidParameterValue.InvalidLaunchTemplateName"),
         "HostName" => (name, "InvalidParameterValue.IllegalHostName"),

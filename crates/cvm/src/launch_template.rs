@@ -24,7 +24,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "DataDisks.CdcId",
     "DataDisks.DiskId",
     "DataDisks.KmsKeyId",
-    "DisasterRecoverGroupIds",
     "EnableJumboFrame",
     "HpcClusterId",
     "InstanceChargePrepaid",

@@ -27,6 +27,7 @@ mod launch_template;
 mod network;
 mod page;
 mod parameter;
+mod placement_group;
 mod quota;
 mod region;
 mod root_volume;

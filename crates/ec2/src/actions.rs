@@ -12,8 +12,8 @@ use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
     instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
-    network, network_acl, network_insights, region, root_volume, route, run_instances, security_group, security_group_rules,
-    service_quotas, snapshot, snapshot_attribute, sts, subnet, tag, trail, volume,
+    network, network_acl, network_insights, placement_group, region, root_volume, route, run_instances, security_group,
+    security_group_rules, service_quotas, snapshot, snapshot_attribute, sts, subnet, tag, trail, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -239,6 +239,12 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
     Ec2 "ec2:" DeleteNatGateway => nat_gateway::delete, nat_gateway::DeleteNatGateway,
         Partly("one that was deleted is not shown any more"), &[];
+    Ec2 "ec2:" CreatePlacementGroup => placement_group::create, placement_group::CreatePlacementGroup,
+        Partly("racks are those that the operator named; nothing by name is one rack"), placement_group::CREATE_ABSENT;
+    Ec2 "ec2:" DescribePlacementGroups => placement_group::describe, placement_group::DescribePlacementGroups, Works, &[];
+    Ec2 "ec2:" DeletePlacementGroup => placement_group::delete, placement_group::DeletePlacementGroup, Works, &[];
+    Ec2 "ec2:" ModifyInstancePlacement => placement_group::modify_instance, placement_group::ModifyInstancePlacement,
+        Partly("the instance stays on its host, so a group whose rule that breaks is refused"), placement_group::MODIFY_ABSENT;
     Ec2 "ec2:" CreateInternetGateway => gateway::create, gateway::CreateInternetGateway, Works, &[];
     Ec2 "ec2:" AttachInternetGateway => gateway::attach, gateway::Ends, Works, &[];
     Ec2 "ec2:" DetachInternetGateway => gateway::detach, gateway::Ends, Works, &[];

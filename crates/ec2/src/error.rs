@@ -254,8 +254,10 @@ fn cloud(error: &Error) -> Wording {
         Error::LimitReached { name: "NetworkInterface", .. } => say("AttachmentLimitExceeded", message),
         Error::LimitReached { name: "PrivateIpAddress", .. } => say("PrivateIpAddressLimitExceeded", message),
         Error::LimitReached { name: "VolumeId", .. } => say("ConcurrentSnapshotLimitExceeded", message),
+        Error::NoCapacity { .. } | Error::NoPlaceInGroup { .. } | Error::LimitReached { name: "PlacementGroup", .. } => {
+            say_with(500, "InsufficientInstanceCapacity", message)
+        }
         Error::LimitReached { .. } => say("ResourceLimitExceeded", message),
-        Error::NoCapacity { .. } => say_with(500, "InsufficientInstanceCapacity", message),
         Error::NoDiskRoom { .. } => say_with(500, "InsufficientVolumeCapacity", message),
         Error::ZoneMismatch { noun: Noun::Volume, .. } => say("InvalidVolume.ZoneMismatch", message),
         Error::ZoneMismatch { .. } => say("InvalidParameterCombination", message),
@@ -301,6 +303,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.NotFound",
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.NotFound",
         Noun::QuotaRequest => "NoSuchResourceException",
+        Noun::PlacementGroup => "InvalidPlacementGroup.Unknown",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::InstanceProfile => {
@@ -366,6 +369,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::QuotaRequest
+        | Noun::PlacementGroup
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -388,6 +392,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.Malformed",
         Noun::QuotaRequest => "NoSuchResourceException",
+        Noun::PlacementGroup => "InvalidPlacementGroupId.Malformed",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
@@ -414,6 +419,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
 const fn duplicate_code(noun: Noun) -> &'static str {
     match noun {
         Noun::KeyPair => "InvalidKeyPair.Duplicate",
+        Noun::PlacementGroup => "InvalidPlacementGroup.Duplicate",
         Noun::SecurityGroup => "InvalidGroup.Duplicate",
         Noun::SecurityGroupRule => "InvalidPermission.Duplicate",
         Noun::Image => "InvalidAMIName.Duplicate",
@@ -460,6 +466,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         Noun::Interface => "InvalidNetworkInterface.InUse",
         Noun::NetworkPath => "AnalysisExistsForNetworkInsightsPath",
         Noun::InstanceRole => "IncorrectState",
+        Noun::PlacementGroup => "InvalidPlacementGroup.InUse",
         Noun::InstanceProfile
         | Noun::LaunchTemplate
         | Noun::LaunchTemplateVersion
@@ -514,6 +521,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::NetworkPaths => "NetworkInsightsPathLimitExceeded",
         QuotaName::PathAnalyses => "NetworkInsightsAnalysisLimitExceeded",
         QuotaName::Interfaces => "NetworkInterfaceLimitExceeded",
+        QuotaName::PlacementGroups => "PlacementGroupLimitExceeded",
         QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "RequestLimitExceeded",
     }
 }

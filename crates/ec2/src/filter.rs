@@ -95,6 +95,8 @@ pub(crate) const INSTANCE: Known = &[
     ("network-interface.vpc-id", Is(Field::Vpc)),
     ("owner-id", Is(Field::Owner)),
     ("platform-details", Always("Linux/UNIX")),
+    ("placement-group-name", Is(Field::Placement)),
+    ("placement-partition-number", Is(Field::Partition)),
     ("private-dns-name", HostName),
     ("private-ip-address", Is(Field::PrivateIp)),
     ("reservation-id", Is(Field::Reservation)),
@@ -233,6 +235,9 @@ pub(crate) const SUBNET: Known = &[
     ("subnet-id", Is(Field::Id)),
     ("vpc-id", Is(Field::Vpc)),
 ];
+
+pub(crate) const PLACEMENT_GROUP: Known =
+    &[("group-name", Is(Field::Name)), ("spread-level", Is(Field::Level)), ("state", Always("available")), ("strategy", Is(Field::Kind))];
 
 pub(crate) const SECURITY_GROUP: Known = &[
     ("description", Is(Field::Description)),

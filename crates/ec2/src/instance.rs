@@ -130,7 +130,9 @@ struct InstanceItem {
 struct Placement {
     availability_zone: String,
     availability_zone_id: String,
-    group_name: &'static str,
+    group_name: String,
+    group_id: Option<String>,
+    partition_number: Option<u32>,
     tenancy: &'static str,
 }
 
@@ -305,7 +307,9 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         placement: Placement {
             availability_zone: instance.zone.clone(),
             availability_zone_id: zone_id(cx, &instance.zone),
-            group_name: "",
+            group_name: instance.placement.as_ref().map_or_else(String::new, |group| group.name.clone()),
+            group_id: instance.placement.as_ref().map(|group| group.id.to_string()),
+            partition_number: instance.placement.as_ref().and_then(|group| group.partition),
             tenancy: "default",
         },
         platform_details: "Linux/UNIX",

@@ -1,7 +1,9 @@
 //! What a launch template says, as EC2's replies show it.
 
 use control::InstanceView;
-use model::{AttributeSettings, Error, LaunchSettings, NewVolume, OnShutdown, RoleChoice, RootSettings, Tags};
+use model::{
+    AttributeSettings, Error, LaunchSettings, NewVolume, OnShutdown, PlacementChoice, PlacementGroupRef, RoleChoice, RootSettings, Tags,
+};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -81,7 +83,23 @@ struct Monitoring {
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Placement {
-    availability_zone: String,
+    availability_zone: Option<String>,
+    group_id: Option<String>,
+    group_name: Option<String>,
+    partition_number: Option<u32>,
+}
+
+impl Placement {
+    fn of(settings: &LaunchSettings) -> Option<Placement> {
+        let (group_id, group_name) = match settings.placement.as_ref().map(|choice| &choice.group) {
+            Some(PlacementGroupRef::Id(id)) => (Some(id.to_string()), None),
+            Some(PlacementGroupRef::Name(name)) => (None, Some(name.clone())),
+            None => (None, None),
+        };
+        let partition_number = settings.placement.as_ref().and_then(|choice| choice.partition);
+        let says_something = settings.zone.is_some() || settings.placement.is_some();
+        says_something.then(|| Placement { availability_zone: settings.zone.clone(), group_id, group_name, partition_number })
+    }
 }
 
 #[derive(IntoDoc)]
@@ -119,7 +137,7 @@ impl LaunchData {
             instance_type: settings.instance_type.clone(),
             key_name: settings.key_name.clone(),
             monitoring: attributes.detailed_monitoring.map(|enabled| Monitoring { enabled }),
-            placement: settings.zone.clone().map(|availability_zone| Placement { availability_zone }),
+            placement: Placement::of(settings),
             disable_api_termination: attributes.termination_protection,
             instance_initiated_shutdown_behavior: attributes.on_shutdown.map(|then| match then {
                 OnShutdown::Stop => "stop",
@@ -271,6 +289,7 @@ fn like(view: InstanceView) -> LaunchSettings {
             hop_limit: Some(metadata.hop_limit),
             show_tags: Some(metadata.show_tags),
         },
+        placement: instance.placement.map(|group| PlacementChoice { group: PlacementGroupRef::Id(group.id), partition: group.partition }),
         role: role.and_then(|held| held.profile).map(|profile| RoleChoice::Profile(profile.name)),
         tags: instance.tags,
         instance_type: Some(crate::instance_type::shown(&instance.instance_type)),

@@ -36,6 +36,7 @@ mod network;
 mod network_acl;
 mod network_insights;
 mod page;
+mod placement_group;
 mod region;
 mod root_volume;
 mod route;

@@ -16,6 +16,7 @@ use crate::instance_role::ProfileSpecification;
 use crate::launch_nics::{self, Beside, NetworkInterface, Nics};
 use crate::launch_template::{self, TemplateSpecification};
 use crate::metadata_options::AskedMetadata;
+use crate::placement_group::AskedGroup;
 use crate::region::zone_with_id;
 use crate::tag::{self, TagSpecification};
 use crate::volume::{ROOT_DEVICE, VolumeType, bought};
@@ -105,11 +106,8 @@ pub(crate) const ABSENT: &[&str] = &[
     "NetworkPerformanceOptions",
     "Operator",
     "Placement.Affinity",
-    "Placement.GroupId",
-    "Placement.GroupName",
     "Placement.HostId",
     "Placement.HostResourceGroupArn",
-    "Placement.PartitionNumber",
     "Placement.SpreadDomain",
     "PrivateDnsNameOptions",
     "RamdiskId",
@@ -121,6 +119,8 @@ struct Placement {
     availability_zone: Option<String>,
     availability_zone_id: Option<String>,
     tenancy: Option<String>,
+    #[arg(flatten)]
+    group: AskedGroup,
 }
 
 #[derive(FromArg)]
@@ -210,6 +210,7 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
             ..asked.metadata_options.map_or(Ok(AttributeSettings::default()), |options| options.settings())?
         },
         role: asked.iam_instance_profile.map(|profile| profile.choice(cx.caller.account())).transpose()?,
+        placement: asked.placement.as_ref().map_or(Ok(None), |placement| placement.group.choice())?,
         tags: tag::specified(&asked.tags, "instance", TAGGED)?,
         volume_tags: tag::specified(&asked.tags, "volume", TAGGED)?,
         interface_tags: tag::specified(&asked.tags, "network-interface", TAGGED)?,

@@ -2,7 +2,7 @@
 
 use control::{
     Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, NatGatewayView, NetworkAclView, Page,
-    Query, RouteTableView, WhichTags,
+    PlacementGroupView, Query, RouteTableView, WhichTags,
 };
 use model::{
     Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis, SecurityGroup,
@@ -143,6 +143,7 @@ enum Kind {
     NetworkAcl,
     NetworkPath,
     PathAnalysis,
+    PlacementGroup,
     LaunchTemplate,
     RouteTable,
     SecurityGroup,
@@ -153,7 +154,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 17] = [
+    const ALL: [Kind; 18] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
@@ -164,6 +165,7 @@ impl Kind {
         Kind::NetworkAcl,
         Kind::NetworkPath,
         Kind::PathAnalysis,
+        Kind::PlacementGroup,
         Kind::LaunchTemplate,
         Kind::RouteTable,
         Kind::SecurityGroup,
@@ -185,6 +187,7 @@ impl Kind {
             Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
+            Kind::PlacementGroup => "placement-group",
             Kind::LaunchTemplate => "launch-template",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
@@ -319,6 +322,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::KeyPair => of::<KeyPair>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Interface => of::<Interface>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::InternetGateway => of::<InternetGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::PlacementGroup => of::<PlacementGroupView>(&cx.cloud, cx, filters, page, |row| row.group.tags).await,
         Kind::NatGateway => of::<NatGatewayView>(&cx.cloud, cx, filters, page, |row| row.gateway.tags).await,
         Kind::NetworkAcl => of::<NetworkAclView>(&cx.cloud, cx, filters, page, |row| row.acl.tags).await,
         Kind::NetworkPath => of::<NetworkPath>(&cx.cloud, cx, filters, page, |row| row.tags).await,

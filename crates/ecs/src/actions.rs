@@ -9,8 +9,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
-    launch_template, network, quota, ram, region, root_volume, route, route_change, security_group, security_group_rules, snapshot, subnet,
-    tag, trail, volume,
+    launch_template, network, placement_group, quota, ram, region, root_volume, route, route_change, security_group, security_group_rules,
+    snapshot, subnet, tag, trail, volume,
 };
 
 /// A service, told by the version of its API.
@@ -228,6 +228,11 @@ static ACTIONS: &[Action] = &[
     works!("AttachInstanceRamRole", ECS, instance_role::attach, instance_role::Change),
     works!("DetachInstanceRamRole", ECS, instance_role::detach, instance_role::Change),
     works!("DescribeInstanceRamRole", ECS, instance_role::describe, instance_role::DescribeInstanceRamRole),
+    works!("CreateDeploymentSet", ECS, placement_group::create, placement_group::CreateDeploymentSet),
+    works!("DescribeDeploymentSets", ECS, placement_group::describe, placement_group::DescribeDeploymentSets),
+    works!("ModifyDeploymentSetAttribute", ECS, placement_group::modify, placement_group::ModifyDeploymentSetAttribute),
+    works!("DeleteDeploymentSet", ECS, placement_group::delete, placement_group::DeleteDeploymentSet),
+    works!("ModifyInstanceDeployment", ECS, placement_group::modify_instance, placement_group::ModifyInstanceDeployment),
     not_yet!("DescribePrice", ECS),
     not_yet!("ModifyInstanceSpec", ECS),
     not_yet!("DescribeInstanceVncUrl", ECS),

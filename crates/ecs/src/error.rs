@@ -118,6 +118,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::NetworkAclAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
         Noun::NetworkPath => ("ResourceNotFound.NetworkPath", "NetworkPathId"),
         Noun::PathAnalysis => ("ResourceNotFound.NetworkReachableAnalysis", "NetworkReachableAnalysisId"),
+        Noun::PlacementGroup => ("InvalidDeploymentSetId.NotFound", "DeploymentSetId"),
         Noun::QuotaRequest => ("APPLICATION.NOT.FOUND", "ApplicationId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
         Noun::Zone => ("InvalidZoneId.NotFound", "ZoneId"),
@@ -155,9 +156,16 @@ impl From<Error> for Fault {
             Error::TooManyRequests { .. } => Fault::new(400, "Throttling.User", "Request was denied due to user flow control."),
             Error::LimitReached { name: "NetworkInterface", .. } => Fault::new(403, "EniPerInstanceLimitExceeded", sentence(&error)),
             Error::LimitReached { name: "PrivateIpAddress", .. } => Fault::new(403, "InvalidOperation.Ipv4CountExceeded", sentence(&error)),
+            Error::LimitReached { name: "PlacementGroup", .. } => {
+                Fault::new(403, "QuotaExceed.DeploymentSetInstanceQuotaFull", sentence(&error))
+            }
             Error::LimitReached { .. } => Fault::new(409, "LimitExceeded", sentence(&error)),
             Error::NoCapacity { wanted, reason } | Error::NoDiskRoom { wanted, reason } => {
                 Fault::new(403, "OperationDenied.NoStock", format!("The requested resource is sold out: no room for {wanted}; {reason}."))
+            }
+            Error::NoPlaceInGroup { group, reason } => {
+                let message = format!("There is no room for more instances in the deployment set '{group}': {reason}.");
+                Fault::new(403, "DeploymentSet.NoRoom", message)
             }
             Error::NoFreeAddress { noun: Noun::Subnet, .. } => Fault::new(400, "InvalidVSwitchId.IpNotEnough", sentence(&error)),
             Error::NoFreeAddress { .. } => Fault::new(403, "OperationDenied.NoStock", sentence(&error)),
@@ -225,6 +233,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
+        | Noun::PlacementGroup
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
         Noun::RouteTableAssociation => "InvalidVSwitchId.AlreadyAssociated",
         Noun::QuotaRequest => "QUOTA.APPLICATION.PROCESS",
@@ -275,6 +284,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
+        | Noun::PlacementGroup
         | Noun::QuotaRequest => "OperationDenied",
     };
     let message = format!("The current status of the resource does not support this operation: '{id}' is {state}; it must be {wanted}.");
@@ -294,6 +304,10 @@ fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
         }
         Noun::Snapshot => {
             Fault::new(403, "SnapshotCreatedImage", format!("The snapshot '{id}' has been used to create images: {}.", by.join(", ")))
+        }
+        Noun::PlacementGroup => {
+            let message = format!("The deployment set '{id}' still has instances: {}.", by.join(", "));
+            Fault::new(403, "DependencyViolation.DeploymentSet", message)
         }
         other => Fault::new(403, "DependencyViolation", format!("The {other} '{id}' is used by {}.", by.join(", "))),
     }
@@ -318,6 +332,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::NetworkAcls => "QuotaExceeded.NetworkAcl",
         QuotaName::NetworkPaths | QuotaName::PathAnalyses => "QuotaExceeded",
         QuotaName::Interfaces => "MaxEniCountExceeded",
+        QuotaName::PlacementGroups => "QuotaExceed.DeploymentSet",
         QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "Throttling.User",
     }
 }
@@ -335,6 +350,8 @@ fn parameter(name: &'static str) -> (&'static str, &'static str) {
         "KeyName" => ("KeyPairName", "InvalidKeyPairName.Malformed"),
         "PublicKeyMaterial" => ("PublicKeyBody", "InvalidPublicKeyBody.Malformed"),
         "InstanceName" => (name, "InvalidInstanceName.Malformed"),
+        "DeploymentSetName" | "GroupName" => ("DeploymentSetName", "InvalidDeploymentSetName.Malformed"),
+        "PartitionNumber" => ("DeploymentSetGroupNo", "InvalidParameter"),
         "Description" => (name, "InvalidDescription.Malformed"),
         "HostName" => (name, "InvalidHostName.Malformed"),
         "Password" => (name, "InvalidPassword.Malformed"),

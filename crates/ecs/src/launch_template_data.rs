@@ -1,6 +1,6 @@
 //! What a launch template says, as ECS's replies show it.
 
-use model::{LaunchSettings, NewVolume, RoleChoice, RootSettings, Tags};
+use model::{LaunchSettings, NewVolume, PlacementGroupRef, RoleChoice, RootSettings, Tags};
 use wire::IntoDoc;
 
 use crate::volume::category_word;
@@ -23,6 +23,7 @@ pub(crate) struct LaunchData {
     description: Option<String>,
     host_name: Option<String>,
     ram_role_name: Option<String>,
+    deployment_set_id: Option<String>,
     deletion_protection: Option<bool>,
     http_endpoint: Option<&'static str>,
     http_tokens: Option<&'static str>,
@@ -84,6 +85,10 @@ impl LaunchData {
             ram_role_name: match &settings.role {
                 Some(RoleChoice::Role(name)) => Some(name.clone()),
                 Some(RoleChoice::Profile(_)) | None => None,
+            },
+            deployment_set_id: match settings.placement.as_ref().map(|choice| &choice.group) {
+                Some(PlacementGroupRef::Id(id)) => Some(id.to_string()),
+                Some(PlacementGroupRef::Name(_)) | None => None,
             },
             deletion_protection: attributes.termination_protection,
             http_endpoint: attributes.metadata_enabled.map(|on| if on { "enabled" } else { "disabled" }),

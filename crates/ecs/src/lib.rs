@@ -29,6 +29,7 @@ mod launch_template_data;
 mod network;
 mod page;
 mod parameter;
+mod placement_group;
 mod quota;
 mod ram;
 mod region;

@@ -27,6 +27,7 @@ const fn product(quota: QuotaName) -> &'static str {
         | QuotaName::Images
         | QuotaName::Interfaces
         | QuotaName::LaunchTemplates
+        | QuotaName::PlacementGroups
         | QuotaName::ReadRequests
         | QuotaName::ChangeRequests
         | QuotaName::InstanceLaunches => "ecs",

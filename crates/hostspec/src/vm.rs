@@ -176,6 +176,19 @@ pub struct GuestMetadata {
     /// The role of the instance with its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<GuestRole>,
+    /// Its placement group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<GuestPlacement>,
+}
+
+/// A placement group as its member reads of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestPlacement {
+    /// Name of the group.
+    pub group: String,
+    /// The member's partition, in groups with partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
 }
 
 /// A role whose key the guest reads.

@@ -89,6 +89,8 @@ pub enum Noun {
     PathAnalysis,
     /// Request for a higher quota.
     QuotaRequest,
+    /// A placement group.
+    PlacementGroup,
 }
 
 impl Noun {
@@ -133,6 +135,7 @@ impl Noun {
             Noun::NetworkPath => "network insights path",
             Noun::PathAnalysis => "network insights analysis",
             Noun::QuotaRequest => "request for a quota",
+            Noun::PlacementGroup => "placement group",
         }
     }
 }
@@ -235,6 +238,14 @@ pub enum Error {
     NoCapacity {
         /// What was asked for, such as an instance type in a zone.
         wanted: String,
+        /// Counts per reason and the smallest change that would fit.
+        reason: String,
+    },
+    /// No host keeps the rule of the placement group and has room.
+    #[error("no place in the placement group '{group}': {reason}")]
+    NoPlaceInGroup {
+        /// The group's id.
+        group: String,
         /// Counts per reason and the smallest change that would fit.
         reason: String,
     },

@@ -24,8 +24,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Error, HostId, ImageId, InstanceId, InstanceRoleId, InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId,
-    RootReplacement, SubnetId, Tags, VolumeId, VpcId,
+    AccountId, Error, HostId, ImageId, InPlacementGroup, InstanceId, InstanceRoleId, InterfaceId, Mib, Millis, Noun,
+    REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -112,6 +112,9 @@ pub struct Instance {
     pub hard_reset: bool,
     /// Generation of the host document that first carried its latest change.
     pub asked: u64,
+    /// Its placement group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<InPlacementGroup>,
     /// What the host last said of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,

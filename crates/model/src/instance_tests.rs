@@ -37,6 +37,7 @@ fn instance(phase: Phase, goal: Goal) -> Instance {
         boot: 1,
         hard_reset: false,
         asked: 1,
+        placement: None,
         seen: None,
         tags: Tags::new(),
     }

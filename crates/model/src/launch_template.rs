@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, Attributes, Error, Gib, ImageDisk, ImageId, LaunchTemplateId, LaunchTemplateVersionId, MetadataOptions, Millis, OnShutdown,
-    Provisioned, RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
+    PlacementChoice, Provisioned, RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
 };
 
 /// Most versions of one template that exist at a time (EC2: 10,000).
@@ -196,6 +196,8 @@ pub struct LaunchSettings {
     pub attributes: AttributeSettings,
     /// Role of which the guest is given temporary keys.
     pub role: Option<RoleChoice>,
+    /// The placement group.
+    pub placement: Option<PlacementChoice>,
     /// Tags of the instances.
     pub tags: Tags,
     /// Tags of their volumes.
@@ -290,6 +292,7 @@ impl LaunchSettings {
             volumes: said_volumes(self.volumes, base.volumes),
             attributes: self.attributes.over(base.attributes),
             role: self.role.or(base.role),
+            placement: self.placement.or(base.placement),
             tags: said_tags(self.tags, base.tags),
             volume_tags: said_tags(self.volume_tags, base.volume_tags),
             interface_tags: said_tags(self.interface_tags, base.interface_tags),

@@ -46,6 +46,8 @@ pub enum QuotaName {
     Interfaces,
     /// Launch templates.
     LaunchTemplates,
+    /// Placement groups.
+    PlacementGroups,
     /// Requests a second of each action that only reads.
     ReadRequests,
     /// Requests a second of each action that changes something.
@@ -56,7 +58,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 21] = [
+    pub const ALL: [QuotaName; 22] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -75,6 +77,7 @@ impl QuotaName {
         QuotaName::PathAnalyses,
         QuotaName::Interfaces,
         QuotaName::LaunchTemplates,
+        QuotaName::PlacementGroups,
         QuotaName::ReadRequests,
         QuotaName::ChangeRequests,
         QuotaName::InstanceLaunches,
@@ -101,6 +104,7 @@ impl QuotaName {
             QuotaName::PathAnalyses => "path-analyses",
             QuotaName::Interfaces => "interfaces",
             QuotaName::LaunchTemplates => "launch-templates",
+            QuotaName::PlacementGroups => "placement-groups",
             QuotaName::ReadRequests => "read-requests",
             QuotaName::ChangeRequests => "change-requests",
             QuotaName::InstanceLaunches => "instance-launches",
@@ -123,7 +127,7 @@ impl QuotaName {
             QuotaName::Images => 1_000,
             QuotaName::Vpcs | QuotaName::InternetGateways => 10,
             QuotaName::Subnets | QuotaName::RouteTables | QuotaName::NetworkAcls | QuotaName::ChangeRequests => 200,
-            QuotaName::InstanceLaunches => 500,
+            QuotaName::InstanceLaunches | QuotaName::PlacementGroups => 500,
             QuotaName::Routes => 50,
             QuotaName::NetworkPaths => 100,
         }

@@ -32,7 +32,7 @@ pub async fn start_local(
     underlay: Option<Ipv4Addr>,
 ) -> Result<Arc<AgentHandle>> {
     let underlay = underlay.unwrap_or(Ipv4Addr::LOCALHOST);
-    let new = NewHost { name: LOCAL_HOST.to_owned(), zones: fixed.zones.clone(), underlay };
+    let new = NewHost { name: LOCAL_HOST.to_owned(), zones: fixed.zones.clone(), underlay, rack: None };
     let ids = cloud.hosts_join(vec![new]).await?;
     let host = *ids.first().context("the host was not added")?;
     let documents = cloud.host_connect(host).await?;

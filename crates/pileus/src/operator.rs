@@ -215,6 +215,7 @@ impl Operator {
             volume_tags: Tags::new(),
             interface_tags: Tags::new(),
             nics: control::LaunchNics::default(),
+            placement: None,
         };
         self.open_ssh(&caller).await?;
         let launched = cloud.run(&caller, command, Options::default()).await?;

@@ -23,6 +23,9 @@ const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
 /// Hosts that one transaction adds.
 const JOIN_BATCH: usize = 1_000;
 
+/// Hosts of a zone that stand in one rack.
+const HOSTS_IN_RACK: usize = 10;
+
 /// What one simulated host has: a server with two sockets of 32 cores and half a tebibyte.
 pub const CAPACITY: Capacity = Capacity { vcpus: 64, memory: Mib(512 * 1024), disk_gib: 16 * 1024, accelerator: Accelerator::Simulated };
 
@@ -34,6 +37,7 @@ pub async fn start(cloud: &Cloud, count: u32) -> Result<Vec<HostId>, Error> {
         zones: vec![zones[n as usize % zones.len()].clone()],
         // No packets go between them.
         underlay: Ipv4Addr::LOCALHOST,
+        rack: Some(format!("rack-{:03}", n as usize / zones.len() / HOSTS_IN_RACK)),
     };
     let all: Vec<NewHost> = (0..count).map(host).collect();
     let mut ids = Vec::with_capacity(all.len());

@@ -68,6 +68,7 @@ mod network;
 mod network_acl;
 mod network_path;
 mod permission;
+mod placement_group;
 mod postgres;
 mod projection;
 mod route;

@@ -170,6 +170,7 @@ ids!(
     NetworkAclAssociationId,
     NetworkPathId,
     PathAnalysisId,
+    PlacementGroupId,
     QuotaRequestId,
     LaunchTemplateId,
     LaunchTemplateVersionId,

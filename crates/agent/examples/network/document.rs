@@ -138,6 +138,7 @@ pub fn vm(nic: &NicSpec) -> VmSpec {
             public_ip: None,
             security_groups: vec!["default".to_owned()],
             role: None,
+            placement: None,
         },
     }
 }

@@ -97,6 +97,7 @@ pub fn metadata(nic: &NicSpec) -> GuestMetadata {
         public_ip: nic.public_ip,
         security_groups: vec!["default".to_owned()],
         role: None,
+        placement: None,
     }
 }
 

@@ -377,5 +377,6 @@ fn metadata() -> GuestMetadata {
         public_ip: None,
         security_groups: vec![],
         role: None,
+        placement: None,
     }
 }

@@ -128,6 +128,7 @@ impl World {
             volume_tags: Tags::new(),
             interface_tags: Tags::new(),
             nics: crate::LaunchNics::default(),
+            placement: None,
         };
         let options = Options { dry_run: self.below(4) == 0, ..Options::default() };
         match self.cloud.run(&self.caller, command, options).await {
@@ -172,7 +173,7 @@ impl World {
             0 if self.hosts.len() < 12 => {
                 let n = self.hosts.len();
                 let zones = vec![["fleet-1a", "fleet-1b"][n % 2].to_owned()];
-                let new = NewHost { name: format!("h{n}"), zones, underlay: Ipv4Addr::new(10, 255, 0, n as u8) };
+                let new = NewHost { name: format!("h{n}"), zones, underlay: Ipv4Addr::new(10, 255, 0, n as u8), rack: None };
                 self.hosts.extend(self.cloud.hosts_join(vec![new]).await.unwrap());
                 self.report().await;
             }
@@ -265,7 +266,7 @@ async fn an_index_that_follows_commits_is_the_one_that_rows_give() {
 #[tokio::test]
 async fn room_that_is_given_back_is_found_at_once() {
     let mut world = World::new(1).await;
-    let new = NewHost { name: "h".to_owned(), zones: vec!["fleet-1a".to_owned()], underlay: Ipv4Addr::LOCALHOST };
+    let new = NewHost { name: "h".to_owned(), zones: vec!["fleet-1a".to_owned()], underlay: Ipv4Addr::LOCALHOST, rack: None };
     world.hosts = world.cloud.hosts_join(vec![new]).await.unwrap();
     world.report().await;
     while world.known.len() < 5 {

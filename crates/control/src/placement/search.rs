@@ -5,7 +5,7 @@
 //! shape's hosts have one score, so the first of them by preference that keeps the rules is its best.
 
 use super::index::{Cell, Class, Entry, accelerator_bit};
-use super::{Cost, Fleet, Free, GroupRule, HostState, Level, Reason, Request, Strategy};
+use super::{Cost, Fleet, Free, Group, GroupRule, HostState, Level, Reason, Request, Strategy};
 
 /// A set of small numbers.
 #[derive(Debug, Clone, Default)]
@@ -151,7 +151,7 @@ impl<'f> Search<'f> {
             request: wanted,
             classes: Vec::new(),
             excluded,
-            bond: Bond::new(fleet, request),
+            bond: request.group.as_ref().map(|group| Bond::new(fleet, group)),
             taken: Vec::new(),
             taken_marks: Marks::default(),
             weigher: Weigher::new(fleet, cost),
@@ -161,6 +161,12 @@ impl<'f> Search<'f> {
             search.settle(count);
         }
         search
+    }
+
+    /// Whether a member more on a host keeps the rule of a group.
+    pub(super) fn keeps(fleet: &Fleet, slot: u32, group: &Group) -> bool {
+        let bond = Bond::new(fleet, group);
+        !bond.breaks(fleet.spot(slot).domain(slot, bond.level))
     }
 
     fn fitting_classes(&self) -> Vec<(u32, u32)> {
@@ -522,8 +528,7 @@ fn add(counts: &mut Vec<(u32, u32)>, domain: u32, times: u32) -> u32 {
 }
 
 impl Bond {
-    fn new(fleet: &Fleet, request: &Request) -> Option<Bond> {
-        let group = request.group.as_ref()?;
+    fn new(fleet: &Fleet, group: &Group) -> Bond {
         let level = match group.rule {
             GroupRule::Spread { level, .. } | GroupRule::Cluster { level } | GroupRule::Partition { level, .. } => level,
         };
@@ -537,7 +542,7 @@ impl Bond {
                 GroupRule::Spread { .. } | GroupRule::Cluster { .. } => bond.join(domain),
             }
         }
-        Some(bond)
+        bond
     }
 
     fn breaks(&self, domain: u32) -> bool {

@@ -80,8 +80,10 @@ struct InstanceReply {
     latest_operation_state: &'static str,
     latest_operation_request_id: &'static str,
     latest_operation_error_msg: &'static str,
-    disaster_recover_group_id: &'static str,
+    disaster_recover_group_id: String,
     disaster_recover_group_ids: Vec<String>,
+    /// 0 in groups without partitions, and in none.
+    partition_number: u32,
     cam_role_name: String,
     hpc_cluster_id: &'static str,
     rdma_ip_addresses: Vec<String>,
@@ -172,6 +174,7 @@ fn filter(name: &str) -> Option<By> {
         "zone" => By::Is(Field::Zone),
         "project-id" => By::Always(&["0"]),
         "host-id" | "dedicated-cluster-id" | "ipv6-address" => By::Always(&[]),
+        "disaster-recover-group-id" => By::id::<model::PlacementGroupId>(Field::Placement),
         "vpc-id" => By::id::<VpcId>(Field::Vpc),
         "subnet-id" => By::id::<SubnetId>(Field::Subnet),
         "security-group-id" => By::id::<SecurityGroupId>(Field::Group),
@@ -198,6 +201,7 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
     let instance = &view.instance;
     let (latest_operation, latest_operation_state) = latest_operation(instance);
     let key = instance.guest.key_name.as_ref().and_then(|name| keys.get(name));
+    let group = instance.placement.as_ref().map(|group| group.id);
     InstanceReply {
         placement: Placement { zone: instance.zone.clone(), project_id: 0, host_ids: vec![], host_id: "" },
         instance_id: id::shown(instance.id),
@@ -243,8 +247,9 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
         latest_operation_state,
         latest_operation_request_id: "",
         latest_operation_error_msg: "",
-        disaster_recover_group_id: "",
-        disaster_recover_group_ids: vec![],
+        disaster_recover_group_id: id::shown_or_empty(group),
+        disaster_recover_group_ids: group.into_iter().map(id::shown).collect(),
+        partition_number: instance.placement.as_ref().and_then(|group| group.partition).unwrap_or(0),
         cam_role_name: view.role.as_ref().and_then(|held| held.role_name.clone()).unwrap_or_default(),
         hpc_cluster_id: "",
         rdma_ip_addresses: vec![],

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{NewVolume, Options, Query, RunInstances as Launch};
 use model::{
-    AttributeSettings, Error, Gib, LaunchSettings, Noun, Provisioned, RoleChoice, RootSettings, Subnet, SubnetId, Tags,
+    AttributeSettings, Error, Gib, LaunchSettings, Noun, PlacementChoice, Provisioned, RoleChoice, RootSettings, Subnet, SubnetId, Tags,
     VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -17,7 +17,7 @@ use crate::instance::name::names;
 use crate::launch_template::{self, TemplateArg};
 use crate::tag::{TAGS_PER_CALL, TagSpecification};
 use crate::volume::{DiskType, extra};
-use crate::{Cx, id, key_pair, tag};
+use crate::{Cx, id, key_pair, placement_group, tag};
 
 /// Most instances of one launch (CVM documents 100).
 const COUNT_MAX: u32 = 100;
@@ -37,7 +37,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "DataDisks.DiskId",
     "DataDisks.KmsKeyId",
     "DedicatedClusterId",
-    "DisasterRecoverGroupIds",
     "EnableJumboFrame",
     "HpcClusterId",
     "InstanceChargePrepaid",
@@ -49,7 +48,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "InternetAccessible.IPv6AddressType",
     "Metadata",
     "NetworkInterfaces",
-    "PartitionNumber",
     "Placement.DedicatedResourcePackIds",
     "Placement.DedicatedResourcePackTenancy",
     "Placement.HostId",
@@ -66,6 +64,7 @@ pub(crate) struct RunInstances {
     #[arg(range = 1..=COUNT_MAX)]
     min_count: Option<u32>,
     launch_template: Option<TemplateArg>,
+    partition_number: Option<u32>,
     client_token: Option<String>,
     #[arg(default)]
     dry_run: bool,
@@ -93,6 +92,8 @@ pub(crate) struct Machine {
     login_settings: Option<LoginSettings>,
     user_data: Option<Base64>,
     cam_role_name: Option<String>,
+    #[arg(max_items = 1)]
+    disaster_recover_group_ids: Vec<String>,
     #[arg(max_items = TAGS_PER_CALL)]
     tag_specification: Vec<TagSpecification>,
     disable_api_termination: Option<bool>,
@@ -184,10 +185,20 @@ pub(crate) async fn run(cx: &Cx<'_>, asked: RunInstances) -> Result<Option<Launc
     }
 }
 
+/// The group with the partition that the launch asks for; a template names none.
+fn in_partition(placement: Option<PlacementChoice>, partition: Option<u32>) -> Result<Option<PlacementChoice>, Fault> {
+    match (placement, partition) {
+        (Some(choice), Some(_)) => Ok(Some(PlacementChoice { partition, ..choice })),
+        (None, Some(_)) => Err(Fault::conflict("`PartitionNumber` is given without a group")),
+        (placement, None) => Ok(placement),
+    }
+}
+
 impl RunInstances {
     async fn launch(self, cx: &Cx<'_>) -> Result<Launch, Fault> {
         let said = self.machine.settings(cx).await?;
-        let (template, settings) = launch_template::under(cx, self.launch_template, said).await?;
+        let (template, mut settings) = launch_template::under(cx, self.launch_template, said).await?;
+        settings.placement = in_partition(settings.placement, self.partition_number)?;
         let count = settings.count.unwrap_or(1);
         cx.cloud.admit_launch(&cx.caller, u64::from(count))?;
         if settings.zone.is_none() && settings.subnet.is_none() {
@@ -237,6 +248,7 @@ impl Machine {
             volumes,
             attributes: AttributeSettings { termination_protection: self.disable_api_termination, ..AttributeSettings::default() },
             role: filled(self.cam_role_name).map(RoleChoice::Role),
+            placement: placement_group::choice(&self.disaster_recover_group_ids, None)?,
             volume_tags,
             tags,
             ..LaunchSettings::default()

@@ -1,6 +1,6 @@
 //! What a launch template says, as CVM's replies show it.
 
-use model::{LaunchSettings, NewVolume, RoleChoice, VpcId};
+use model::{LaunchSettings, NewVolume, PlacementGroupRef, RoleChoice, VpcId};
 use wire::IntoDoc;
 
 use crate::id;
@@ -29,6 +29,8 @@ pub(crate) struct LaunchData {
     user_data: Option<String>,
     cam_role_name: Option<String>,
     disable_api_termination: bool,
+    #[reply(skip_empty)]
+    disaster_recover_group_ids: Vec<String>,
     #[reply(skip_empty)]
     tag_specification: Vec<TagsReply>,
 }
@@ -133,6 +135,10 @@ impl LaunchData {
             security_group_ids: settings.groups.into_iter().map(id::shown).collect(),
             user_data: settings.user_data,
             cam_role_name: settings.role.and_then(role_name),
+            disaster_recover_group_ids: match settings.placement.map(|choice| choice.group) {
+                Some(PlacementGroupRef::Id(group)) => vec![id::shown(group)],
+                Some(PlacementGroupRef::Name(_)) | None => vec![],
+            },
             disable_api_termination: settings.attributes.termination_protection.unwrap_or(false),
             tag_specification: match settings.tags.is_empty() {
                 true => vec![],

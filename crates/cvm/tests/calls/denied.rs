@@ -43,6 +43,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
             "/DiskIdSet/0",
         ),
         ("AddressId", "AllocateAddresses", "{}", "/AddressSet/0"),
+        ("DisasterRecoverGroupId", "CreateDisasterRecoverGroup", r#"{"Name": "g", "Type": "HOST"}"#, "/DisasterRecoverGroupId"),
         ("KeyId", "CreateKeyPair", r#"{"KeyName": "k", "ProjectId": 0}"#, "/KeyPair/KeyId"),
         (
             "LaunchTemplateId",

@@ -8,6 +8,7 @@ mod interface;
 mod key_pair;
 mod launch_template;
 mod network;
+mod placement_group;
 mod policy;
 mod region;
 mod security_group;

@@ -27,6 +27,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::IncorrectState { .. }
         | Error::Protected { .. }
         | Error::NoCapacity { .. }
+        | Error::NoPlaceInGroup { .. }
         | Error::NoDiskRoom { .. }
         | Error::NoFreeAddress { .. }
         | Error::MissingParameter { .. }

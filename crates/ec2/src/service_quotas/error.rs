@@ -25,6 +25,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::Protected { .. }
         | Error::QuotaExceeded { .. }
         | Error::NoCapacity { .. }
+        | Error::NoPlaceInGroup { .. }
         | Error::NoDiskRoom { .. }
         | Error::ZoneMismatch { .. }
         | Error::TooManyVolumes { .. }

@@ -64,6 +64,7 @@ impl Seeds {
             ("AddressTie", "Action=AssociateAddress&AllocationId=ADDRESS&InstanceId=INSTANCE", "associationId"),
             ("ProfileTie", "Action=AssociateIamInstanceProfile&InstanceId=INSTANCE&IamInstanceProfile.Name=box", "associationId"),
             ("NetworkInterfaceId", "Action=CreateNetworkInterface&SubnetId=SUBNET", "networkInterfaceId"),
+            ("", "Action=CreatePlacementGroup&GroupName=apart&Strategy=spread", ""),
             ("NatGatewayId", "Action=CreateNatGateway&SubnetId=SUBNET&ConnectivityType=private", "natGatewayId"),
             (
                 "NetworkInsightsPathId",
@@ -75,7 +76,9 @@ impl Seeds {
             let form = form.replace("ADDRESS", &seeds["AllocationId"]);
             let reply = world.call(&form).await;
             assert_eq!(reply.status, 200, "{form}\n{}", reply.body);
-            seeds.insert(name, elements(&reply.body, element).remove(0));
+            if !name.is_empty() {
+                seeds.insert(name, elements(&reply.body, element).remove(0));
+            }
         }
         seeds.insert("InstanceId", instance);
         seeds.insert("ImageId", image);
@@ -162,6 +165,8 @@ fn form_of(action: &str) -> Option<&'static str> {
         "DeleteNetworkInsightsAnalysis" => "NetworkInsightsAnalysisId=nia-00000000000000001",
         "GetRequestedServiceQuotaChange" => "RequestId=qr-00000000000000001",
         "ReplaceNetworkAclAssociation" => "AssociationId=$AclTie&NetworkAclId=$NetworkAclId",
+        "DeletePlacementGroup" => "GroupName=apart",
+        "ModifyInstancePlacement" => "InstanceId=$InstanceId&GroupName=",
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ mod insights;
 mod lists;
 mod nat_gateways;
 mod networks;
+mod placement_groups;
 mod refusals;
 mod replies;
 mod root_volumes;

@@ -106,6 +106,8 @@ struct InstanceReply {
     addresses: Addresses,
     #[reply(list = "NetworkInterface")]
     network_interfaces: Vec<NetworkInterface>,
+    deployment_set_id: Option<String>,
+    deployment_set_group_no: Option<u32>,
     metadata_options: MetadataReply,
     #[reply(list = "LockReason")]
     operation_locks: Vec<String>,
@@ -255,6 +257,8 @@ fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
         security_group_ids: view.groups().iter().map(|(id, _)| id.to_string()).collect(),
         addresses: addresses(view),
         network_interfaces: view.interfaces.iter().map(network_interface).collect(),
+        deployment_set_id: instance.placement.as_ref().map(|group| group.id.to_string()),
+        deployment_set_group_no: instance.placement.as_ref().and_then(|group| group.partition),
         metadata_options: metadata(&instance.attributes.metadata),
         operation_locks: vec![],
         tags: tag_replies(&instance.tags),

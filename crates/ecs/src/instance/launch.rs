@@ -15,6 +15,7 @@ use crate::filter::{self, TAGS_PER_CALL, TagArg, tags_of};
 use crate::instance::name::names;
 use crate::interface_change::one_or_several;
 use crate::launch_template::TemplateName;
+use crate::placement_group;
 use crate::volume::{Category, PerformanceLevel, Speed};
 
 /// Most instances of one launch (ECS documents 100).
@@ -62,6 +63,8 @@ pub(crate) struct Machine {
     key_pair_name: Option<String>,
     user_data: Option<Base64>,
     ram_role_name: Option<String>,
+    deployment_set_id: Option<String>,
+    deployment_set_group_no: Option<u32>,
     deletion_protection: Option<bool>,
     #[arg(flatten)]
     metadata: AskedMetadata,
@@ -311,6 +314,7 @@ impl Machine {
             volumes: self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<Vec<_>, _>>()?,
             attributes,
             role: filled(self.ram_role_name).map(RoleChoice::Role),
+            placement: placement_group::choice(self.deployment_set_id.as_ref(), self.deployment_set_group_no)?,
             volume_tags: tags.clone(),
             interface_tags: tags.clone(),
             tags,

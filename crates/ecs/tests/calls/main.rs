@@ -9,6 +9,7 @@ mod instance_refusal;
 mod interface;
 mod key_pair;
 mod network;
+mod placement_group;
 mod region;
 mod volume;
 mod vpc;

@@ -50,7 +50,7 @@ impl World {
         for (name, min_disk) in [("pileus-linux", 1), ("debian-12", 4)] {
             cloud.image_register(image(name, min_disk)).await.unwrap();
         }
-        let joining = NewHost { name: "h1".into(), zones: vec!["test-1a".into()], underlay: Ipv4Addr::new(192, 0, 2, 1) };
+        let joining = NewHost { name: "h1".into(), zones: vec!["test-1a".into()], underlay: Ipv4Addr::new(192, 0, 2, 1), rack: None };
         let host = cloud.hosts_join(vec![joining]).await.unwrap()[0];
         let world = World { cloud, owner, stranger, host, sequence: AtomicU64::new(0), _folder: folder };
         world.settle().await;

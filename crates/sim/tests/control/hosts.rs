@@ -65,7 +65,7 @@ async fn strange_names_and_zones_are_refused() {
 /// Two hosts between which packets go, each with room for one instance of the smallest type in its zone.
 async fn two_networked() -> (World, Vec<HostId>) {
     let world = World::new(0, 1).await;
-    let new = |n: u8| NewHost { name: format!("n{n}"), zones: vec!["sim-1a".to_owned()], underlay: address(n) };
+    let new = |n: u8| NewHost { name: format!("n{n}"), zones: vec!["sim-1a".to_owned()], underlay: address(n), rack: None };
     let ids = world.cloud.hosts_join(vec![new(1), new(2)]).await.unwrap();
     for id in &ids {
         let mut report = Simulated::new(*id).obey(&Arc::new(HostSpec::empty(*id)));

@@ -5,6 +5,7 @@ mod commands;
 mod crashes;
 mod hosts;
 mod networks;
+mod placement_groups;
 mod roles;
 mod seeds;
 mod volumes;

@@ -59,6 +59,7 @@ impl World {
             name: format!("h{n}"),
             zones: vec![["sim-1a", "sim-1b"][n as usize % 2].to_owned()],
             underlay: Ipv4Addr::new(10, 255, 0, n as u8),
+            rack: Some(format!("r{}", n / 4)),
         };
         let ids = cloud.hosts_join((0..hosts).map(new).collect()).await.unwrap();
         let hosts = ids.iter().map(|id| Simulated::new(*id)).collect();
@@ -155,5 +156,6 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         volume_tags: Tags::new(),
         interface_tags: Tags::new(),
         nics: control::LaunchNics::default(),
+        placement: None,
     }
 }

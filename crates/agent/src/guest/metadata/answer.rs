@@ -227,6 +227,21 @@ mod tests {
     }
 
     #[test]
+    fn a_member_of_a_placement_group_reads_its_name_and_partition() {
+        let placed = |metadata: &mut GuestMetadata| {
+            metadata.placement = Some(hostspec::GuestPlacement { group: "parts".to_owned(), partition: Some(2) });
+        };
+        for (path, want) in [
+            ("/latest/meta-data/placement/", "availability-zone\ngroup-name\npartition-number\nregion"),
+            ("/latest/meta-data/placement/group-name", "parts"),
+            ("/latest/meta-data/placement/partition-number", "2"),
+        ] {
+            assert_eq!(said(&get(Cloud::Ec2, path), placed).body, Bytes::from(want), "{path}");
+        }
+        assert_eq!(said(&get(Cloud::Ec2, "/latest/meta-data/placement/group-name"), |_| {}).status, StatusCode::NOT_FOUND);
+    }
+
+    #[test]
     fn the_identity_document_is_json_of_the_machine() {
         let reply = said(&get(Cloud::Ec2, "/latest/dynamic/instance-identity/document"), |_| {});
         let document: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();

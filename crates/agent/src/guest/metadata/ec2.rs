@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use hostspec::GuestMetadata;
 use serde_json::json;
 
 use super::super::directory::{Machine, Port};
@@ -19,11 +20,20 @@ pub fn tree(port: &Port, machine: &Machine) -> Node {
     )
 }
 
+/// Where the instance is; of its group only when it is in one.
+fn placement(told: &GuestMetadata) -> Node {
+    let group = told.placement.as_ref();
+    Node::dir()
+        .with("availability-zone", Node::text(&told.zone))
+        .with_some("group-name", group.map(|group| &group.group))
+        .with_some("partition-number", group.and_then(|group| group.partition))
+        .with("region", Node::text(&told.region))
+}
+
 fn meta_data(port: &Port, machine: &Machine) -> Node {
     let told = &machine.metadata;
     let name = full_name(port, machine);
     let blocks = Node::dir().with("ami", Node::text("vda1")).with("root", Node::text("/dev/vda1"));
-    let placement = Node::dir().with("availability-zone", Node::text(&told.zone)).with("region", Node::text(&told.region));
     let domain = if port.domain.is_empty() { "internal" } else { port.domain.as_str() };
     let services = Node::dir().with("domain", Node::text(domain)).with("partition", Node::text("aws"));
     let mut root = Node::dir()
@@ -41,7 +51,7 @@ fn meta_data(port: &Port, machine: &Machine) -> Node {
         .with("local-ipv4", Node::text(told.private_ip))
         .with("mac", Node::text(machine.ports.first().unwrap_or(port).nic.mac))
         .with("network", Node::dir().with("interfaces", Node::dir().with("macs", macs(machine))))
-        .with("placement", placement)
+        .with("placement", placement(told))
         .with("profile", Node::text("default-hvm"))
         .with_some("public-ipv4", told.public_ip);
     if !told.ssh_keys.is_empty() {
