@@ -82,6 +82,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::IsElastic
         | Field::Association
         | Field::Gateway
+        | Field::NatGateway
         | Field::IsPublic
         | Field::Range
         | Field::Attachment
@@ -246,6 +247,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::IsElastic
         | Field::Association
         | Field::Gateway
+        | Field::NatGateway
         | Field::IsPublic
         | Field::Range
         | Field::Attachment

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::{
-    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, Noun, RouteTableId, SecurityGroupId, SnapshotId, SubnetId,
-    VolumeId, VpcId,
+    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, Noun, RouteTableId,
+    SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId,
 };
 
 use crate::error::Fault;
@@ -45,6 +45,8 @@ ids! {
     AddressId, Address, "eip-";
     SecurityGroupId, SecurityGroup, "sg-";
     RouteTableId, RouteTable, "rtb-";
+    NatGatewayId, NatGateway, "nat-";
+    NatSourceId, NatSource, "snat-";
 }
 
 /// Writes an id in Tencent's shape.
