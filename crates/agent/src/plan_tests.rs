@@ -82,6 +82,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         resolver: true,
         shared: vec![],
         forwards: vec![],
+        mapped: vec![],
     };
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }
 }

@@ -6,8 +6,8 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    AccountId, Address, AddressId, AddressKind, AssociationId, BANDWIDTH_USUAL, Error, Instance, InstanceId, Interface, InterfaceId, Noun,
-    Phase, QuotaName, Tags, add_tags, check_name,
+    AccountId, Address, AddressId, AddressKind, AssociationId, BANDWIDTH_USUAL, Error, Instance, InstanceId, Interface, InterfaceId,
+    NatGateway, NatGatewayId, NatServes, Noun, Phase, QuotaName, Tags, add_tags, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -17,7 +17,7 @@ use crate::auth::Target;
 use crate::gateway::check_gateway;
 use crate::instance::{check_description, instance_of, save};
 use crate::interface::tell_host;
-use crate::nat_gateway::check_own;
+use crate::nat_gateway::{self, AssociateNatAddresses, DisassociateNatAddresses, NewAddresses, check_own};
 use crate::run::{Command, Cx};
 
 /// Takes an elastic address from the public pool.
@@ -100,6 +100,8 @@ pub enum AssociateTo {
     Instance(InstanceId),
     /// An interface.
     Interface(InterfaceId),
+    /// A NAT gateway.
+    NatGateway(NatGatewayId),
 }
 
 /// What gives way to a new tie.
@@ -163,12 +165,21 @@ impl Command for AssociateAddress {
                 let row = tx.get::<Interface>(id)?.filter(|row| row.account == cx.caller.account());
                 Target::of("network-interface", id, &row.map(|row| row.tags).unwrap_or_default())
             }
+            AssociateTo::NatGateway(id) => nat_gateway::target(tx, cx, id)?,
         });
         Ok(targets)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Address, Failure> {
+        if let AssociateTo::NatGateway(gateway) = self.to {
+            let more = AssociateNatAddresses { gateway, addresses: vec![self.address], take: NewAddresses::default() };
+            more.apply(tx, cx)?;
+            return elastic_of(tx, cx.caller.account(), self.address);
+        }
         let mut address = elastic_of(tx, cx.caller.account(), self.address)?;
+        if let Some(gateway) = address.nat_gateway.filter(|_| address.interface.is_none()) {
+            return Err(wrong_state_by(&address, gateway));
+        }
         let interface = interface_of(tx, cx.caller.account(), self.to)?;
         check_own(&interface)?;
         let private = self.private_ip.unwrap_or(interface.ip);
@@ -224,6 +235,9 @@ impl Command for DisassociateAddress {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let account = cx.caller.account();
         let mut address = elastic_of(tx, account, self.address)?;
+        if let Some(gateway) = self.nat_gateway(tx, &address)? {
+            return DisassociateNatAddresses { gateway, addresses: vec![self.address] }.apply(tx, cx);
+        }
         let Some(tied) = address.interface else { return Err(wrong_state(&address, "not associated", "associated")) };
         if let Some(from) = self.from
             && interface_of(tx, account, from)?.id != tied
@@ -231,6 +245,17 @@ impl Command for DisassociateAddress {
             return Err(Error::not_found(Noun::Association, format!("{} with {from}", address.id)).into());
         }
         untie(tx, cx, &mut address)
+    }
+}
+
+impl DisassociateAddress {
+    /// The NAT gateway that it is to be taken from: one that is named, or one whose addresses come and go one by one.
+    fn nat_gateway(&self, tx: &Tx<'_>, address: &Address) -> Result<Option<NatGatewayId>, Failure> {
+        Ok(match (self.from, address.nat_gateway) {
+            (Some(AssociateTo::NatGateway(gateway)), _) => Some(gateway),
+            (None, Some(gateway)) => tx.get::<NatGateway>(gateway)?.filter(|row| row.serves == NatServes::Listed).map(|row| row.id),
+            (None, None) | (Some(AssociateTo::Instance(_) | AssociateTo::Interface(_)), _) => None,
+        })
     }
 }
 
@@ -244,7 +269,7 @@ impl Command for ReleaseAddress {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let address = elastic_of(tx, cx.caller.account(), self.address)?;
-        if address.interface.is_some() {
+        if address.is_tied() {
             return Err(wrong_state(&address, "associated", "not associated"));
         }
         tx.delete::<Address>(address.id)?;
@@ -284,6 +309,7 @@ impl std::fmt::Display for AssociateTo {
         match self {
             AssociateTo::Instance(id) => id.fmt(f),
             AssociateTo::Interface(id) => id.fmt(f),
+            AssociateTo::NatGateway(id) => id.fmt(f),
         }
     }
 }
@@ -343,6 +369,10 @@ fn primary_of(tx: &Tx<'_>, interface: &Interface) -> Result<Option<Instance>, Fa
 fn interface_of(tx: &Tx<'_>, account: AccountId, to: AssociateTo) -> Result<Interface, Failure> {
     let id = match to {
         AssociateTo::Interface(id) => id,
+        AssociateTo::NatGateway(gateway) => {
+            let interface = tx.get::<NatGateway>(gateway)?.filter(|row| row.account == account).and_then(|row| row.interface());
+            interface.ok_or_else(|| Error::not_found(Noun::NatGateway, gateway))?
+        }
         AssociateTo::Instance(id) => {
             let instance = instance_of(tx, account, id)?;
             if !instance.is_on_host() {
@@ -357,7 +387,7 @@ fn interface_of(tx: &Tx<'_>, account: AccountId, to: AssociateTo) -> Result<Inte
 }
 
 /// The elastic address, if the account owns it.
-fn elastic_of(tx: &Tx<'_>, account: AccountId, which: AddressRef) -> Result<Address, Failure> {
+pub(crate) fn elastic_of(tx: &Tx<'_>, account: AccountId, which: AddressRef) -> Result<Address, Failure> {
     let found = match which {
         AddressRef::Id(id) => tx.get::<Address>(id)?,
         AddressRef::Ip(ip) => tx.address_with_ip(ip)?,
@@ -387,6 +417,10 @@ fn wrong_state(address: &Address, state: &'static str, wanted: &'static str) -> 
     Error::IncorrectState { noun: Noun::Address, id: address.id.to_string(), state, wanted }.into()
 }
 
+fn wrong_state_by(address: &Address, gateway: NatGatewayId) -> Failure {
+    Error::InUse { noun: Noun::NatAddress, id: address.id.to_string(), by: vec![gateway.to_string()] }.into()
+}
+
 /// Gives an interface an address of the public pool, unless it has one.
 pub(crate) fn give_automatic(tx: &mut Tx<'_>, cx: &Cx<'_>, interface: InterfaceId) -> Result<(), Failure> {
     if tx.address_of_interface(interface)?.is_some() {
@@ -406,6 +440,7 @@ fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<I
         kind,
         interface,
         private: None,
+        nat_gateway: None,
         association: None,
         name: String::new(),
         description: String::new(),

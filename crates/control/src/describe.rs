@@ -90,6 +90,8 @@ pub enum Field {
     Description,
     /// A tie: of an address, or of a route table.
     Association,
+    /// The NAT gateway that has an address.
+    NatGateway,
     /// Where a route leads.
     Gateway,
     /// Whether an address is kept until it is released: `true` or `false`.
@@ -578,7 +580,8 @@ impl Listing for AddressView {
             Field::Association => self.address.association.iter().map(ToString::to_string).collect(),
             Field::Instance => self.interface.iter().filter_map(|nic| nic.instance).map(|id| id.to_string()).collect(),
             Field::PrivateIp => self.private_ip().map(|ip| ip.to_string()).into_iter().collect(),
-            Field::State => vec![if self.interface.is_some() { "associated" } else { "available" }.to_owned()],
+            Field::NatGateway => self.address.nat_gateway.iter().map(ToString::to_string).collect(),
+            Field::State => vec![if self.address.is_tied() { "associated" } else { "available" }.to_owned()],
             _ => self.address.values(field),
         }
     }

@@ -18,21 +18,21 @@ use std::time::Duration;
 
 use hostspec::{
     DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestPlacement, GuestRole, HopSpec, HostSpec, ImageSpec, NameRecord, NicSpec,
-    Power, Reset, RuleSpec, SharedSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    Power, Reset, RuleSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
 use model::{
     Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, InstanceProfile, InstanceRole, InstanceRoleId,
-    Interface, InterfaceId, InternetGateway, MIB, NetworkAcl, Noun, Peer, RoleSource, RouteTable, SecurityGroup, SecurityGroupId, Subnet,
-    SubnetId, Volume, VolumeId, VolumePhase, Vpc, VpcId, acl_of, in_both, ways_out, ways_through, ways_to_nat,
+    Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Volume,
+    VolumeId, VolumePhase, Vpc, VpcId, acl_of, ways_out, ways_through,
 };
 use store::{Change, FeedError, Tx};
 use tokio::sync::watch;
 
 use crate::account::taken;
 use crate::machine::Rows;
-use crate::nat_gateway::exits;
+use crate::nat_rule::NatSpecs;
 use crate::neighbours::{Elsewhere, Neighbours, Places};
 use crate::{Cloud, Failure};
 
@@ -339,7 +339,7 @@ struct Network {
     groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
     elsewhere: Elsewhere,
-    shared: Vec<SharedSpec>,
+    nats: NatSpecs,
 }
 
 impl Rendering {
@@ -509,8 +509,9 @@ impl Rendering {
             groups: network.groups.values().map(|group| network.group(group)).collect(),
             domain: self.domain.clone(),
             resolver: vpc.dns_support,
-            shared: network.shared.clone(),
-            forwards: vec![],
+            shared: network.nats.shared.clone(),
+            forwards: network.nats.forwards.clone(),
+            mapped: network.nats.mapped.clone(),
         }
     }
 }
@@ -544,11 +545,11 @@ impl Network {
             Ok::<_, Failure>((subnet, ways, hops))
         };
         let subnets = tx.subnet_list_of_vpc(id)?;
-        let shared = shared(tx, &vpc, &tables, gateway.as_ref(), &subnets)?;
+        let nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &subnets)?;
         let subnets = subnets.into_iter().map(with_ways).collect::<Result<_, _>>()?;
         let acls = tx.network_acl_list_of_vpc(id)?;
         let elsewhere = neighbours.elsewhere(tx, id)?;
-        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, shared })
+        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, nats })
     }
 
     fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {
@@ -604,28 +605,6 @@ fn hops(tx: &Tx<'_>, tables: &[RouteTable], subnet: SubnetId) -> Result<Vec<HopS
         Ok(HopSpec { to, via: interface.map(|interface| interface.ip) })
     };
     ways_through(tables, subnet).into_iter().map(hop).collect()
-}
-
-/// The addresses of NAT gateways that the subnets leave with.
-fn shared(
-    tx: &Tx<'_>,
-    vpc: &Vpc,
-    tables: &[RouteTable],
-    gateway: Option<&InternetGateway>,
-    subnets: &[Subnet],
-) -> Result<Vec<SharedSpec>, Failure> {
-    // An open VPC needs no route to a gateway, so there nothing else tells that an address of one's own is meant.
-    let gives_way = vpc.open && gateway.is_none();
-    let mut out = Vec::new();
-    for exit in exits(tx, vpc.id)? {
-        let reached = exit.gateway.ways(vpc, tables, gateway);
-        for subnet in subnets {
-            let routed = ways_to_nat(tables, subnet.id, exit.gateway.id);
-            let ways = in_both(&routed, &reached).into_iter();
-            out.extend(ways.map(|to| SharedSpec { source: subnet.range, to, public: exit.address.ip, gives_way }));
-        }
-    }
-    Ok(out)
 }
 
 /// The image that a volume of a document is read from.

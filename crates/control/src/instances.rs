@@ -82,6 +82,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::IsElastic
         | Field::Association
         | Field::Gateway
+        | Field::NatGateway
         | Field::IsPublic
         | Field::Range
         | Field::Attachment
@@ -251,6 +252,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::IsElastic
         | Field::Association
         | Field::Gateway
+        | Field::NatGateway
         | Field::IsPublic
         | Field::Range
         | Field::Attachment

@@ -31,6 +31,7 @@ mod launch_template;
 mod machine;
 mod many;
 mod nat_gateway;
+mod nat_rule;
 mod neighbours;
 mod network;
 mod network_acl;
@@ -99,7 +100,14 @@ pub use launch_template::{
 };
 pub use many::Many;
 pub use model::NewVolume;
-pub use nat_gateway::{CreateNatGateway, DeleteNatGateway, NatGatewayView};
+pub use nat_gateway::{
+    AssociateNatAddresses, CreateNatGateway, DeleteNatGateway, DisassociateNatAddresses, ModifyNatGateway, NatDeletion, NatGatewayView,
+    NatPlace, NewAddresses,
+};
+pub use nat_rule::{
+    CreateNatForwards, CreateNatSources, DeleteNatForwards, DeleteNatSources, ModifyNatForward, ModifyNatSource, NatForwardRef,
+    NatSourceOf, NewNatForward, NewNatSource,
+};
 pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
 pub use network_acl::{AclChange, AclSubnet, AssociateNetworkAcl, ChangeAclEntry, CreateNetworkAcl, DeleteNetworkAcl, NetworkAclView};
 pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath, DeletePathAnalysis};

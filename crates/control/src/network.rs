@@ -154,6 +154,8 @@ impl Command for DeleteVpc {
         let by = by.chain(gateway.iter().map(|gateway| gateway.id.to_string()));
         let by = by.chain(groups.iter().filter(|group| group.name != DEFAULT_GROUP).map(|group| group.id.to_string()));
         let by = by.chain(tables.iter().filter(|table| table.main.is_none()).map(|table| table.id.to_string()));
+        let nats = tx.nat_gateway_list_of_vpc(vpc.id)?;
+        let by = by.chain(nats.iter().map(|nat| nat.id.to_string()));
         let acls = tx.network_acl_list_of_vpc(vpc.id)?;
         let by = by.chain(acls.iter().filter(|acl| !acl.is_default).map(|acl| acl.id.to_string()));
         let by: Vec<String> = by.take(DEPENDENTS_NAMED).collect();

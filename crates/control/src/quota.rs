@@ -189,6 +189,9 @@ fn used(tx: &Tx<'_>, account: AccountId, name: QuotaName) -> Result<Option<u64>,
         QuotaName::Subnets
         | QuotaName::RouteTables
         | QuotaName::Routes
+        | QuotaName::NatAddresses
+        | QuotaName::NatSources
+        | QuotaName::NatForwards
         | QuotaName::NetworkAcls
         | QuotaName::ReadRequests
         | QuotaName::ChangeRequests

@@ -74,7 +74,7 @@ impl Listing for RouteTableView {
                 let instance = tx.get::<Instance>(instance)?;
                 running.extend(instance.filter(|instance| instance.phase == Phase::Running).map(|_| interface));
             }
-            let of_vpc = nats.iter().filter(|nat| nat.vpc == vpc.id && nat.interface().is_some());
+            let of_vpc = nats.iter().filter(|nat| nat.vpc == vpc.id && nat.is_available());
             let nats = of_vpc.map(|nat| nat.id).collect();
             Ok(Some(RouteTableView { nats, gateway: gateways.get(&vpc.id).cloned(), vpc, interfaces, running, table }))
         };

@@ -11,9 +11,9 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template, network,
-    placement_group, quota, region, root_volume, route, security_group, security_group_policies, snapshot, sts, subnet, tag_service, trail,
-    volume,
+    Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template,
+    nat_gateway, nat_rule, network, placement_group, quota, region, root_volume, route, security_group, security_group_policies, snapshot,
+    sts, subnet, tag_service, trail, volume,
 };
 
 /// A service of the vendor.
@@ -254,7 +254,7 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" CreateRouteTable => route::create, route::CreateRouteTable, Works, &[];
     Vpc "vpc:" DescribeRouteTables => route::describe, route::DescribeRouteTables, Works, &[];
     Vpc "vpc:" DeleteRouteTable => route::delete, route::DeleteRouteTable, Works, &[];
-    Vpc "vpc:" CreateRoutes => route::create_routes, route::Routes, Partly("to instances; no descriptions"), route::ROUTE_ABSENT;
+    Vpc "vpc:" CreateRoutes => route::create_routes, route::Routes, Partly("to instances and NAT gateways; no descriptions"), route::ROUTE_ABSENT;
     Vpc "vpc:" DeleteRoutes => route::delete_routes, route::Routes, Works, route::ROUTE_ABSENT;
     Vpc "vpc:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
     Vpc "vpc:" AllocateAddresses => address::allocate, address::AllocateAddresses,
@@ -264,6 +264,24 @@ static SERVED: &[Action] = served! {
         &["EipDirectConnection", "InstanceRegion"];
     Vpc "vpc:" DisassociateAddress => address::disassociate, address::DisassociateAddressArgs, Works, &["ReallocateNormalPublicIp"];
     Vpc "vpc:" ReleaseAddresses => address::release, address::ReleaseAddresses, Works, &[];
+    Vpc "vpc:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
+        Partly("of a VPC as a whole, available at once; the bandwidth is kept and shown, not enforced"), nat_gateway::CREATE_ABSENT;
+    Vpc "vpc:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
+    Vpc "vpc:" ModifyNatGatewayAttribute => nat_gateway::modify, nat_gateway::ModifyNatGatewayAttribute,
+        Partly("the name and the bandwidth, which is not enforced"), nat_gateway::MODIFY_ABSENT;
+    Vpc "vpc:" DeleteNatGateway => nat_gateway::delete, nat_gateway::DeleteNatGateway, Works, &[];
+    Vpc "vpc:" AssociateNatGatewayAddress => nat_gateway::associate, nat_gateway::AssociateNatGatewayAddress, Works,
+        nat_gateway::ASSOCIATE_ABSENT;
+    Vpc "vpc:" DisassociateNatGatewayAddress => nat_gateway::disassociate, nat_gateway::DisassociateNatGatewayAddress, Works, &[];
+    Vpc "vpc:" CreateNatGatewaySourceIpTranslationNatRule => nat_rule::create_sources, nat_rule::CreateSources, Works, nat_rule::SOURCES_ABSENT;
+    Vpc "vpc:" DescribeNatGatewaySourceIpTranslationNatRules => nat_rule::describe_sources, nat_rule::DescribeSources, Works, &[];
+    Vpc "vpc:" ModifyNatGatewaySourceIpTranslationNatRule => nat_rule::modify_source, nat_rule::ModifySource,
+        Partly("the addresses and the description"), nat_rule::SOURCE_ABSENT;
+    Vpc "vpc:" DeleteNatGatewaySourceIpTranslationNatRule => nat_rule::delete_sources, nat_rule::DeleteSources, Works, &[];
+    Vpc "vpc:" CreateNatGatewayDestinationIpPortTranslationNatRule => nat_rule::create_forwards, nat_rule::Forwards, Works, &[];
+    Vpc "vpc:" DescribeNatGatewayDestinationIpPortTranslationNatRules => nat_rule::describe_forwards, nat_rule::DescribeForwards, Works, &[];
+    Vpc "vpc:" ModifyNatGatewayDestinationIpPortTranslationNatRule => nat_rule::modify_forward, nat_rule::ModifyForward, Works, &[];
+    Vpc "vpc:" DeleteNatGatewayDestinationIpPortTranslationNatRule => nat_rule::delete_forwards, nat_rule::Forwards, Works, &[];
     Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
     Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole,
         Partly("a role is named by its name, not its number; a key acts for an hour unless it is said"), sts::ABSENT;
@@ -283,7 +301,7 @@ static NOT_YET: &[Action] = not_yet! {
         EnterRescueMode ExitRescueMode
         DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
-        ModifyAddressesBandwidth ModifyAddressAttribute CreateNatGateway DescribeNatGateways DeleteNatGateway;
+        ModifyAddressesBandwidth ModifyAddressAttribute;
     Cbs "cbs:": DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };

@@ -118,6 +118,7 @@ fn reply(view: &AddressView) -> AddressReply {
         address_id: id::shown(address.id),
         address_name: address.name.clone(),
         address_status: match (instance, interface) {
+            _ if address.nat_gateway.is_some() => "BIND",
             (Some(_), _) => "BIND",
             (None, Some(_)) => "BIND_ENI",
             (None, None) => "UNBIND",
@@ -127,8 +128,12 @@ fn reply(view: &AddressView) -> AddressReply {
             AddressKind::Elastic => "EIP",
             AddressKind::Automatic => "WanIP",
         },
-        instance_id: id::shown_or_empty(instance),
-        instance_type: if instance.is_some() { "CVM" } else { "" },
+        instance_id: address.nat_gateway.map_or_else(|| id::shown_or_empty(instance), id::shown),
+        instance_type: match (address.nat_gateway, instance) {
+            (Some(_), _) => "NAT",
+            (None, Some(_)) => "CVM",
+            (None, None) => "",
+        },
         network_interface_id: id::shown_or_empty(address.interface),
         private_address_ip: interface.as_ref().map(|nic| nic.ip.to_string()).unwrap_or_default(),
         bandwidth: address.bandwidth,

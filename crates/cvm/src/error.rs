@@ -87,6 +87,9 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Address => ("InvalidAddressId.NotFound", "InvalidParameterValue.AddressIdMalformed"),
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "InvalidSecurityGroupID.Malformed"),
         Noun::NatGateway => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
+        Noun::NatAddress => ("UnsupportedOperation.NatGatewayEipNotExists", "InvalidParameterValue.Malformed"),
+        Noun::NatSource => ("InvalidParameterValue.NatGatewaySnatRuleNotExists", "InvalidParameterValue.Malformed"),
+        Noun::NatForward => ("InvalidParameterValue.NatGatewayDnatRuleNotExists", "InvalidParameterValue.Malformed"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
         Noun::PlacementGroup => ("FailedOperation.DisasterRecoverGroupNotFound", "InvalidParameterValue.DisasterRecoverGroupIdMalformed"),
@@ -118,6 +121,7 @@ impl From<Error> for Fault {
             Error::Duplicate { noun, .. } => Fault::new(duplicate(*noun), sentence(&error)),
             Error::IncorrectState { noun, state, .. } => Fault::new(incorrect_state(*noun, state), sentence(&error)),
             Error::InUse { noun: Noun::Address, .. } => Fault::new("VpcIpIsUsed", sentence(&error)),
+            Error::InUse { noun: Noun::NatAddress, .. } => Fault::new("UnsupportedOperation", sentence(&error)),
             Error::InUse { noun: Noun::Volume, .. } => Fault::new("InvalidDisk.Busy", sentence(&error)),
             Error::InUse { .. } => Fault::new("ResourceInUse", sentence(&error)),
             Error::Protected { noun: Noun::Instance, .. } => Fault::new("UnsupportedOperation.InstancesProtected", sentence(&error)),
@@ -168,6 +172,8 @@ const fn duplicate(noun: Noun) -> &'static str {
         Noun::Image => "InvalidImageName.Duplicate",
         Noun::LaunchTemplate => "InvalidParameterValue.InvalidLaunchTemplateName",
         Noun::SecurityGroupRule => "UnsupportedOperation.DuplicatePolicy",
+        Noun::NatSource => "InvalidParameterValue.NatSnatRuleExists",
+        Noun::NatForward => "InvalidParameterValue.NatGatewayDnatRuleExisted",
         Noun::SecurityGroup
         | Noun::Account
         | Noun::User
@@ -193,6 +199,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::NatGateway
+        | Noun::NatAddress
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
@@ -233,7 +240,6 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::Vpcs
         | QuotaName::Subnets
         | QuotaName::InternetGateways
-        | QuotaName::NatGateways
         | QuotaName::RouteTables
         | QuotaName::Routes
         | QuotaName::NetworkAcls
@@ -241,6 +247,10 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::PathAnalyses
         | QuotaName::PlacementGroups
         | QuotaName::Interfaces => "LimitExceeded",
+        QuotaName::NatGateways => "LimitExceeded.NatGatewayLimitExceeded",
+        QuotaName::NatAddresses => "LimitExceeded.PublicIpAddressPerNatGatewayLimitExceeded",
+        QuotaName::NatSources => "LimitExceeded",
+        QuotaName::NatForwards => "LimitExceeded.NatGatewayDnatLimitExceeded",
         QuotaName::Images => "ImageQuotaLimitExceeded",
         QuotaName::Volumes | QuotaName::Snapshots => "ResourceInsufficient.OverQuota",
         QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "RequestLimitExceeded",
@@ -270,6 +280,11 @@ fn parameter(name: &'static str) -> (&'static str, &'static str) {
         "IpPermissions" => ("SecurityGroupPolicySet", "LimitExceeded.SecurityGroupPolicySet"),
         "SecurityGroupId" => ("SecurityGroupIds", "InvalidParameterValue"),
         "ResourceId" => ("ResourceList", "InvalidParameterValue"),
+        "SnatIp" => ("PublicIpAddresses", "UnsupportedOperation.NatGatewayEipNotExists"),
+        "ExternalIp" => ("PublicIpAddress", "UnsupportedOperation.NatGatewayEipNotExists"),
+        "InternalIp" => ("PrivateIpAddress", "InvalidParameterValue.NatGatewayDnatRulePipNeedVm"),
+        "ExternalPort" => ("PublicPort", "InvalidParameterValue.Range"),
+        "InternalPort" => ("PrivatePort", "InvalidParameterValue.Range"),
         _ => (name, "InvalidParameterValue"),
     }
 }

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::{
-    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, Noun, PlacementGroupId, RouteTableId, SecurityGroupId,
-    SnapshotId, SubnetId, VolumeId, VpcId,
+    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, Noun, PlacementGroupId,
+    RouteTableId, SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId,
 };
 
 use crate::error::Fault;
@@ -46,6 +46,8 @@ ids! {
     SecurityGroupId, SecurityGroup, "sg-";
     RouteTableId, RouteTable, "rtb-";
     PlacementGroupId, PlacementGroup, "ps-";
+    NatGatewayId, NatGateway, "nat-";
+    NatSourceId, NatSource, "snat-";
 }
 
 /// Writes an id in Tencent's shape.

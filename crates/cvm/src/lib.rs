@@ -24,6 +24,8 @@ mod interface;
 mod interface_change;
 mod key_pair;
 mod launch_template;
+mod nat_gateway;
+mod nat_rule;
 mod network;
 mod page;
 mod parameter;

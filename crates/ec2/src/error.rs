@@ -294,6 +294,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
         Noun::NatGateway => "NatGatewayNotFound",
+        Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
         Noun::NetworkAcl => "InvalidNetworkAclID.NotFound",
         Noun::NetworkAclEntry => {
@@ -361,6 +362,9 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::NatGateway
+        | Noun::NatAddress
+        | Noun::NatSource
+        | Noun::NatForward
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl
@@ -386,7 +390,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::Attachment => "InvalidNetworkInterfaceAttachmentId.Malformed",
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
-        Noun::NatGateway => "NatGatewayMalformed",
+        Noun::NatGateway | Noun::NatAddress | Noun::NatSource | Noun::NatForward => "NatGatewayMalformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
         Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
@@ -448,6 +452,9 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Interface
         | Noun::Attachment
         | Noun::NatGateway
+        | Noun::NatAddress
+        | Noun::NatSource
+        | Noun::NatForward
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclAssociation
@@ -460,7 +467,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
 
 const fn in_use_code(noun: Noun) -> &'static str {
     match noun {
-        Noun::Address => "InvalidIPAddress.InUse",
+        Noun::Address | Noun::NatAddress => "InvalidIPAddress.InUse",
         Noun::Volume => "VolumeInUse",
         Noun::Snapshot => "InvalidSnapshot.InUse",
         Noun::Interface => "InvalidNetworkInterface.InUse",
@@ -491,6 +498,8 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::NatGateway
+        | Noun::NatSource
+        | Noun::NatForward
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl
@@ -515,6 +524,8 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Subnets => "SubnetLimitExceeded",
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
         QuotaName::NatGateways => "NatGatewayLimitExceeded",
+        QuotaName::NatAddresses => "AddressLimitExceeded",
+        QuotaName::NatSources | QuotaName::NatForwards => "ResourceLimitExceeded",
         QuotaName::RouteTables => "RouteTableLimitExceeded",
         QuotaName::Routes => "RouteLimitExceeded",
         QuotaName::NetworkAcls => "NetworkAclLimitExceeded",

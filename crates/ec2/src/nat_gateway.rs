@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use control::{NatGatewayView, Query};
+use control::{AddressRef, CreateNatGateway as Create, NatDeletion, NatGatewayView, NatPlace, Query};
 use jiff::Timestamp;
-use model::{Error, NatOutcome, Noun};
+use model::{Address, Error, NatOutcome, NatServes, Noun};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -57,7 +57,7 @@ pub(crate) struct Created {
 struct GatewayItem {
     nat_gateway_id: String,
     vpc_id: String,
-    subnet_id: String,
+    subnet_id: Option<String>,
     state: &'static str,
     failure_code: Option<&'static str>,
     failure_message: Option<&'static str>,
@@ -73,8 +73,8 @@ struct AddressItem {
     allocation_id: Option<String>,
     association_id: Option<String>,
     public_ip: Option<String>,
-    private_ip: String,
-    network_interface_id: String,
+    private_ip: Option<String>,
+    network_interface_id: Option<String>,
     is_primary: bool,
     status: &'static str,
 }
@@ -87,11 +87,13 @@ pub(crate) async fn create(cx: Cx, asked: CreateNatGateway) -> Result<Created, R
         (Connectivity::Private, None) => None,
         (Connectivity::Private, Some(_)) => return Err(combination("A private NAT gateway has no AllocationId")),
     };
-    let command = control::CreateNatGateway {
-        subnet: tag::id(Noun::Subnet, &asked.subnet_id)?,
-        address,
+    let command = Create {
+        is_public: address.is_some(),
+        addresses: address.map(AddressRef::Id).into_iter().collect(),
         ip: asked.private_ip_address,
+        may_fail: true,
         tags: tag::specified(&asked.tags, "natgateway", &["natgateway"])?,
+        ..Create::at(NatPlace::Subnet(tag::id(Noun::Subnet, &asked.subnet_id)?), NatServes::Everyone)
     };
     let id = cx.cloud.run(&cx.caller, command, cx.options(asked.client_token.clone())).await?;
     let mut listed = cx.cloud.list::<NatGatewayView>(&cx.caller, Query { ids: vec![id], ..Query::default() }).await?;
@@ -100,31 +102,33 @@ pub(crate) async fn create(cx: Cx, asked: CreateNatGateway) -> Result<Created, R
 }
 
 fn item(view: &NatGatewayView) -> GatewayItem {
-    let NatGatewayView { gateway, address } = view;
+    let NatGatewayView { gateway, addresses, zone: _ } = view;
     // EC2's codes and sentences, from "Troubleshoot NAT gateways".
     let (state, failure) = match gateway.outcome {
-        NatOutcome::Available { .. } => ("available", None),
+        NatOutcome::Available { .. } | NatOutcome::OfVpc => ("available", None),
         NatOutcome::NoInternetGateway => {
             ("failed", Some(("Gateway.NotAttached", "The VPC of the subnet has no internet gateway attached")))
         }
         NatOutcome::AddressInUse => ("failed", Some(("Resource.AlreadyAssociated", "The elastic address is associated already"))),
     };
-    let addresses = match gateway.outcome {
-        NatOutcome::Available { interface, ip } => vec![AddressItem {
-            allocation_id: address.as_ref().map(|address| address.id.to_string()),
-            association_id: address.as_ref().and_then(|address| address.association).map(|id| id.to_string()),
-            public_ip: address.as_ref().map(|address| address.ip.to_string()),
-            private_ip: ip.to_string(),
-            network_interface_id: interface.to_string(),
-            is_primary: true,
-            status: "succeeded",
-        }],
-        NatOutcome::NoInternetGateway | NatOutcome::AddressInUse => vec![],
+    let shown = |address: Option<&Address>, is_primary| AddressItem {
+        allocation_id: address.map(|address| address.id.to_string()),
+        association_id: address.and_then(|address| address.association).map(|id| id.to_string()),
+        public_ip: address.map(|address| address.ip.to_string()),
+        private_ip: gateway.private().map(|ip| ip.to_string()),
+        network_interface_id: gateway.interface().map(|id| id.to_string()),
+        is_primary,
+        status: "succeeded",
+    };
+    let addresses = match (addresses.as_slice(), gateway.interface()) {
+        ([], None) => vec![],
+        ([], Some(_)) => vec![shown(None, true)],
+        (several, _) => several.iter().enumerate().map(|(at, address)| shown(Some(address), at == 0)).collect(),
     };
     GatewayItem {
         nat_gateway_id: gateway.id.to_string(),
         vpc_id: gateway.vpc.to_string(),
-        subnet_id: gateway.subnet.to_string(),
+        subnet_id: gateway.subnet.map(|id| id.to_string()),
         state,
         failure_code: failure.map(|(code, _)| code),
         failure_message: failure.map(|(_, message)| message),
@@ -179,6 +183,6 @@ pub(crate) struct Deleted {
 /// Deletes a NAT gateway; its elastic address stays.
 pub(crate) async fn delete(cx: Cx, asked: DeleteNatGateway) -> Result<Deleted, Refusal> {
     let gateway = tag::id(Noun::NatGateway, &asked.nat_gateway_id)?;
-    cx.cloud.run(&cx.caller, control::DeleteNatGateway { gateway }, cx.options(None)).await?;
+    cx.cloud.run(&cx.caller, control::DeleteNatGateway { gateway, with: NatDeletion::Alone }, cx.options(None)).await?;
     Ok(Deleted { nat_gateway_id: gateway.to_string() })
 }

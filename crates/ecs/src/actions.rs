@@ -9,8 +9,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
-    launch_template, network, placement_group, quota, ram, region, root_volume, route, route_change, security_group, security_group_rules,
-    snapshot, subnet, tag, trail, volume,
+    launch_template, nat_entry, nat_gateway, network, placement_group, quota, ram, region, root_volume, route, route_change,
+    security_group, security_group_rules, snapshot, subnet, tag, trail, volume,
 };
 
 /// A service, told by the version of its API.
@@ -283,6 +283,18 @@ static ACTIONS: &[Action] = &[
     works!("DescribeRouteTables", BOTH, route::tables, route::DescribeRouteTables),
     works!("DescribeRouteTableList", VPC, route::table_list, route::DescribeRouteTableList),
     works!("DescribeRouteEntryList", VPC, route::entry_list, route::DescribeRouteEntryList),
+    works!("CreateNatGateway", VPC, nat_gateway::create, nat_gateway::CreateNatGateway),
+    works!("DescribeNatGateways", VPC, nat_gateway::describe, nat_gateway::DescribeNatGateways),
+    works!("ModifyNatGatewayAttribute", VPC, nat_gateway::modify, nat_gateway::ModifyNatGatewayAttribute),
+    works!("DeleteNatGateway", VPC, nat_gateway::delete, nat_gateway::DeleteNatGateway),
+    works!("CreateSnatEntry", VPC, nat_entry::create_snat, nat_entry::CreateSnatEntry),
+    works!("DescribeSnatTableEntries", VPC, nat_entry::describe_snat, nat_entry::DescribeSnatTableEntries),
+    works!("ModifySnatEntry", VPC, nat_entry::modify_snat, nat_entry::ModifySnatEntry),
+    works!("DeleteSnatEntry", VPC, nat_entry::delete_snat, nat_entry::DeleteSnatEntry),
+    works!("CreateForwardEntry", VPC, nat_entry::create_forward, nat_entry::CreateForwardEntry),
+    works!("DescribeForwardTableEntries", VPC, nat_entry::describe_forward, nat_entry::DescribeForwardTableEntries),
+    works!("ModifyForwardEntry", VPC, nat_entry::modify_forward, nat_entry::ModifyForwardEntry),
+    works!("DeleteForwardEntry", VPC, nat_entry::delete_forward, nat_entry::DeleteForwardEntry),
     works!("AllocateEipAddress", BOTH, address::allocate, address::AllocateEipAddress),
     works!("AssociateEipAddress", BOTH, address::associate, address::AssociateEipAddress),
     works!("UnassociateEipAddress", BOTH, address::unassociate, address::UnassociateEipAddress),

@@ -2,7 +2,7 @@
 
 use control::{AddressRef, AddressView, AssociateTo, Field, GivesWay, Query};
 use jiff::Timestamp;
-use model::{Address, AddressId, Noun};
+use model::{Address, AddressId, NatGatewayId, Noun};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -106,8 +106,15 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeEipAddresses) -> Result
             filters.wildcard(Field::Instance, Some(&"*".to_owned())).exact(Field::Instance, asked.associated_instance_id)
         }
         Some(Holder::NetworkInterface) => filters.exact(Field::Interface, asked.associated_instance_id),
-        Some(Holder::SlbInstance | Holder::Nat | Holder::HaVip | Holder::IpAddress) => filters.nothing(),
-        None => filters.exact(Field::Instance, asked.associated_instance_id),
+        Some(Holder::Nat) => {
+            filters.wildcard(Field::NatGateway, Some(&"*".to_owned())).exact(Field::NatGateway, asked.associated_instance_id)
+        }
+        Some(Holder::SlbInstance | Holder::HaVip | Holder::IpAddress) => filters.nothing(),
+        None => {
+            let id = asked.associated_instance_id;
+            let is_nat = id.as_ref().is_some_and(|id| id.starts_with(NatGatewayId::PREFIX));
+            filters.exact(if is_nat { Field::NatGateway } else { Field::Instance }, id)
+        }
     };
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(PAGE_SIZE_MAX)? };
     let listed = cx.cloud.list::<AddressView>(&cx.caller, query).await?;
@@ -122,17 +129,21 @@ fn listed(text: Option<&str>) -> Vec<String> {
 
 fn reply(cx: &Cx<'_>, row: &AddressView) -> EipReply {
     let (address, tied) = (&row.address, row.interface.as_ref());
-    let instance = tied.and_then(|nic| nic.instance);
+    let (held_by, holder) = match (address.nat_gateway, tied.and_then(|nic| nic.instance)) {
+        (Some(gateway), _) => (gateway.to_string(), "Nat"),
+        (None, Some(instance)) => (instance.to_string(), "EcsInstance"),
+        (None, None) => (String::new(), ""),
+    };
     EipReply {
         allocation_id: address.id.to_string(),
         ip_address: address.ip.to_string(),
         name: address.name.clone(),
         description: address.description.clone(),
-        status: if tied.is_some() { "InUse" } else { "Available" },
+        status: if address.is_tied() { "InUse" } else { "Available" },
         region_id: cx.region(),
-        instance_id: instance.map(|id| id.to_string()).unwrap_or_default(),
-        instance_type: if instance.is_some() { "EcsInstance" } else { "" },
-        instance_region_id: if instance.is_some() { cx.region() } else { String::new() },
+        instance_region_id: if holder.is_empty() { String::new() } else { cx.region() },
+        instance_id: held_by,
+        instance_type: holder,
         private_ip_address: tied.map(|nic| nic.ip.to_string()).unwrap_or_default(),
         bandwidth: address.bandwidth.to_string(),
         charge_type: "PostPaid",
@@ -186,8 +197,9 @@ impl Tied {
         match self.instance_type {
             Holder::EcsInstance => Ok(AssociateTo::Instance(id(Noun::Instance, &self.instance_id)?)),
             Holder::NetworkInterface => Ok(AssociateTo::Interface(id(Noun::Interface, &self.instance_id)?)),
-            Holder::SlbInstance | Holder::Nat | Holder::HaVip | Holder::IpAddress => {
-                Err(Fault::unsupported_parameter("The InstanceType (only EcsInstance, NetworkInterface)"))
+            Holder::Nat => Ok(AssociateTo::NatGateway(id(Noun::NatGateway, &self.instance_id)?)),
+            Holder::SlbInstance | Holder::HaVip | Holder::IpAddress => {
+                Err(Fault::unsupported_parameter("The InstanceType (only EcsInstance, Nat, NetworkInterface)"))
             }
         }
     }

@@ -111,6 +111,9 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::Association => ("InvalidAssociation.NotFound", "InstanceId"),
         Noun::InternetGateway => ("InvalidGatewayId.NotFound", "Ipv4GatewayId"),
         Noun::NatGateway => ("InvalidNatGatewayId.NotFound", "NatGatewayId"),
+        Noun::NatAddress => ("InvalidAllocationId.NotFound", "AllocationId"),
+        Noun::NatSource => ("InvalidSnatEntryId.NotFound", "SnatEntryId"),
+        Noun::NatForward => ("InvalidForwardEntryId.NotFound", "ForwardEntryId"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "RouteTableId"),
         Noun::Route => ("InvalidRouteEntry.NotFound", "DestinationCidrBlock"),
         Noun::RouteTableAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
@@ -205,6 +208,8 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         Noun::Association => "InvalidAssociation.Duplicated",
         Noun::Route => "InvalidCidrBlock.Duplicate",
         Noun::Subnet => "InvalidCidrBlock.Overlapped",
+        Noun::NatSource => "Forbidden.SourceVSwitchId.Duplicated",
+        Noun::NatForward => "Forbidden.ForwardEntry.Duplicated",
         Noun::Account
         | Noun::User
         | Noun::AccessKey
@@ -227,6 +232,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Address
         | Noun::InternetGateway
         | Noun::NatGateway
+        | Noun::NatAddress
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -250,6 +256,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         Noun::Instance => "IncorrectInstanceStatus",
         Noun::Volume => "IncorrectDiskStatus",
         Noun::Address => "IncorrectEipStatus",
+        Noun::NatGateway => "IncorrectStatus.NATGW",
         Noun::Interface => "InvalidOperation.InvalidEniState",
         Noun::Account
         | Noun::User
@@ -275,7 +282,9 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::InternetGateway
-        | Noun::NatGateway
+        | Noun::NatAddress
+        | Noun::NatSource
+        | Noun::NatForward
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
@@ -302,6 +311,22 @@ fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
             let message = format!("The network interface '{id}' is attached to {}.", by.join(", "));
             Fault::new(403, "InvalidOperation.InvalidEniState", message)
         }
+        Noun::NatGateway => {
+            let message = format!("There are still some EIPs associated with the NAT gateway '{id}': {}.", by.join(", "));
+            Fault::new(400, "DependencyViolation.EIPS", message)
+        }
+        Noun::NatSource => Fault::new(400, "DependencyViolation.SnatEntry", format!("'{id}' still has SNAT entries: {}.", by.join(", "))),
+        Noun::NatForward => {
+            Fault::new(400, "DependencyViolation.ForwardEntry", format!("'{id}' still has DNAT entries: {}.", by.join(", ")))
+        }
+        Noun::NatAddress => {
+            let code = match by.first() {
+                Some(user) if user.starts_with("snat-") => "Forbidden.IpUsedInSnatTable",
+                Some(user) if user.starts_with("fwd-") => "Forbidden.IpUsedInForwardTable",
+                Some(_) | None => "IncorrectEipStatus",
+            };
+            Fault::new(400, code, format!("The EIP '{id}' is used by {}.", by.join(", ")))
+        }
         Noun::Snapshot => {
             Fault::new(403, "SnapshotCreatedImage", format!("The snapshot '{id}' has been used to create images: {}.", by.join(", ")))
         }
@@ -327,6 +352,9 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Subnets => "QuotaExceeded.VSwitch",
         QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
         QuotaName::NatGateways => "QuotaExceeded.NatGateway",
+        QuotaName::NatAddresses => "QuotaExceeded.EipPerNatGateway",
+        QuotaName::NatSources => "QuotaExceeded.SnatEntry",
+        QuotaName::NatForwards => "QuotaExceeded.ForwardEntry",
         QuotaName::RouteTables => "QuotaExceeded.RouteTable",
         QuotaName::Routes => "QuotaExceeded.RouteEntry",
         QuotaName::NetworkAcls => "QuotaExceeded.NetworkAcl",
@@ -362,6 +390,11 @@ fn parameter(name: &'static str) -> (&'static str, &'static str) {
         "Bandwidth" => (name, "InvalidBandwidth.ValueNotSupported"),
         "PrivateIpAddress" => (name, "InvalidPrivateIpAddress.Malformed"),
         "UserData" => (name, "InvalidUserData.SizeExceeded"),
+        "SnatIp" => (name, "InvalidSnatIp.NotFound"),
+        "ExternalIp" => (name, "InvalidExternalIp.NotFound"),
+        "InternalIp" => (name, "Forbidden.InternalIpOutOfVpcCIDR"),
+        "ExternalPort" => (name, "InvalidExternalPort.Malformed"),
+        "InternalPort" => (name, "InvalidInternalPort.Malformed"),
         "Tag.Key" => ("Tag.N.Key", "InvalidTagKey.Malformed"),
         "Tag.Value" => ("Tag.N.Value", "InvalidTagValue.Malformed"),
         "Tag" => ("Tag.N", "NumberExceed.Tags"),

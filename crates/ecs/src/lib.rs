@@ -26,6 +26,8 @@ mod interface_change;
 mod key_pair;
 mod launch_template;
 mod launch_template_data;
+mod nat_entry;
+mod nat_gateway;
 mod network;
 mod page;
 mod parameter;

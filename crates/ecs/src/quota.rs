@@ -36,6 +36,9 @@ const fn product(quota: QuotaName) -> &'static str {
         | QuotaName::Subnets
         | QuotaName::InternetGateways
         | QuotaName::NatGateways
+        | QuotaName::NatAddresses
+        | QuotaName::NatSources
+        | QuotaName::NatForwards
         | QuotaName::RouteTables
         | QuotaName::Routes
         | QuotaName::NetworkAcls

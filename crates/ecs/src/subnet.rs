@@ -113,7 +113,7 @@ impl TableUsers {
     }
 }
 
-async fn every<T: Listing>(cx: &Cx<'_>) -> Result<Vec<T>, Fault> {
+pub(crate) async fn every<T: Listing>(cx: &Cx<'_>) -> Result<Vec<T>, Fault> {
     let mut rows = Vec::new();
     let mut page = Page::First(control::PAGE_MAX);
     loop {

@@ -37,9 +37,13 @@ pub struct VpcSpec {
     /// Ports of public addresses that lead to ports of interfaces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forwards: Vec<ForwardSpec>,
+    /// Public addresses that lead to one private address as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mapped: Vec<MappedSpec>,
 }
 
-/// A public address that packets of several interfaces leave with.
+/// A public address that packets of several interfaces leave with. Where several are for the same source and destinations, each
+/// source keeps to one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedSpec {
     /// Packets from these private addresses.
@@ -65,6 +69,18 @@ pub struct ForwardSpec {
     pub private: Ipv4Addr,
     /// The port inside.
     pub private_port: u16,
+    /// How many ports in a row lead on, each to the one as far from the first inside.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u16,
+}
+
+/// A public address every packet to which goes to a private one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappedSpec {
+    /// The public address.
+    pub public: Ipv4Addr,
+    /// The private address.
+    pub private: Ipv4Addr,
 }
 
 /// A subnet.
@@ -95,6 +111,14 @@ pub struct HopSpec {
     pub to: Ipv4Net,
     /// The primary private address of the interface that they go to, here or elsewhere, whose guest may forward; none loses them.
     pub via: Option<Ipv4Addr>,
+}
+
+fn one() -> u16 {
+    1
+}
+
+fn is_one(count: &u16) -> bool {
+    *count == 1
 }
 
 /// What documents of earlier versions meant.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, AddressId, AssociationId, Interface, InterfaceId, Millis, Tags};
+use crate::{AccountId, AddressId, AssociationId, Interface, InterfaceId, Millis, NatGatewayId, Tags};
 
 /// Megabits per second that an address is said to have when nothing is asked for.
 pub const BANDWIDTH_USUAL: u32 = 100;
@@ -28,6 +28,9 @@ pub struct Address {
     /// The tie to that interface; an automatic address has none.
     #[serde(default)]
     pub association: Option<AssociationId>,
+    /// The NAT gateway that has it; it may have no interface then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_gateway: Option<NatGatewayId>,
     /// Display name.
     #[serde(default)]
     pub name: String,
@@ -60,8 +63,14 @@ impl Address {
         self.interface == Some(interface.id) && self.private.unwrap_or(interface.ip) == private
     }
 
-    /// Lets go of the interface.
+    /// Whether it is tied to anything.
+    pub fn is_tied(&self) -> bool {
+        self.interface.is_some() || self.nat_gateway.is_some()
+    }
+
+    /// Lets go of the interface, or the NAT gateway.
     pub fn dissociate(&mut self) {
+        self.nat_gateway = None;
         self.interface = None;
         self.private = None;
         self.association = None;

@@ -71,6 +71,12 @@ pub enum Noun {
     InternetGateway,
     /// NAT gateway.
     NatGateway,
+    /// Elastic address of a NAT gateway.
+    NatAddress,
+    /// Rule of a NAT gateway about sources.
+    NatSource,
+    /// Rule of a NAT gateway about a port.
+    NatForward,
     /// Route table.
     RouteTable,
     /// Route of a table.
@@ -126,6 +132,9 @@ impl Noun {
             Noun::Association => "address association",
             Noun::InternetGateway => "internet gateway",
             Noun::NatGateway => "NAT gateway",
+            Noun::NatAddress => "address of the NAT gateway",
+            Noun::NatSource => "source rule",
+            Noun::NatForward => "forwarding rule",
             Noun::RouteTable => "route table",
             Noun::Route => "route",
             Noun::RouteTableAssociation => "route table association",

@@ -5,16 +5,21 @@
 //!         └─▶ failed ───── delete ─▶ gone        (no internet gateway in the VPC, or an address that is tied already)
 //! ```
 //!
-//! A gateway is no machine: it is an interface of its own kind in a subnet, whose elastic address the hosts put on packets that
-//! routes send to it. It reaches what its own subnet reaches. One for private connectivity has no public address, so nothing beyond
-//! the VPC is reached through it.
+//! A gateway is no machine: it is a set of elastic addresses that the hosts put on packets that routes send to it. One that is in a
+//! subnet has an interface there, which carries the addresses, and reaches what that subnet reaches; one that belongs to a VPC as a
+//! whole (Tencent's) reaches what an open VPC reaches. One for private connectivity has no public address, so nothing beyond the
+//! VPC is reached through it. Which packets leave with which of its addresses, and which of its ports lead where, is in
+//! [`crate::nat_rule`].
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, InterfaceId, InternetGateway, Millis, NatGatewayId, RouteTable, SubnetId, Tags, Vpc, VpcId, ways_out};
+use crate::{
+    AccountId, AddressId, InterfaceId, InternetGateway, Millis, NatForward, NatGatewayId, NatSource, RouteTable, SubnetId, Tags, Vpc,
+    VpcId, ways_out,
+};
 
 /// A NAT gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,16 +30,42 @@ pub struct NatGateway {
     pub account: AccountId,
     /// The VPC of its subnet.
     pub vpc: VpcId,
-    /// The subnet that it is in.
-    pub subnet: SubnetId,
+    /// The subnet that it is in; none for one of the whole VPC.
+    pub subnet: Option<SubnetId>,
     /// Whether it leads to public addresses.
     pub is_public: bool,
     /// Whether it came about.
     pub outcome: NatOutcome,
+    /// Whose packets it sends on.
+    pub serves: NatServes,
+    /// Its elastic addresses, in the order in which it got them.
+    pub addresses: Vec<AddressId>,
+    /// Which sources leave with which of its addresses.
+    pub sources: Vec<NatSource>,
+    /// Which of its ports lead where.
+    pub forwards: Vec<NatForward>,
+    /// Megabits per second that were asked for. Kept and shown; nothing limits a gateway to it.
+    pub bandwidth: Option<u32>,
+    /// Display name.
+    pub name: String,
+    /// Description.
+    pub description: String,
     /// When it was made.
     pub created_at: Millis,
     /// Tags.
     pub tags: Tags,
+}
+
+/// Whose packets a NAT gateway sends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NatServes {
+    /// Everybody's that a route sends to it: with the addresses of the narrowest rule about them, else with all of its addresses. The
+    /// route decides even for machines with public addresses of their own (EC2, Tencent).
+    Everyone,
+    /// Only those that a rule names, and only machines without public addresses of their own where the VPC needs no gateway
+    /// (Alibaba Cloud).
+    Listed,
 }
 
 /// Whether a NAT gateway came about.
@@ -48,6 +79,8 @@ pub enum NatOutcome {
         /// The private address of that interface.
         ip: Ipv4Addr,
     },
+    /// It works, for the whole VPC and without an interface.
+    OfVpc,
     /// Its VPC has no internet gateway.
     NoInternetGateway,
     /// Its elastic address is tied to something else.
@@ -59,13 +92,35 @@ impl NatGateway {
     pub fn interface(&self) -> Option<InterfaceId> {
         match self.outcome {
             NatOutcome::Available { interface, ip: _ } => Some(interface),
-            NatOutcome::NoInternetGateway | NatOutcome::AddressInUse => None,
+            NatOutcome::OfVpc | NatOutcome::NoInternetGateway | NatOutcome::AddressInUse => None,
         }
     }
 
-    /// The public addresses that are reached through it: those that its own subnet sends to the internet gateway.
+    /// Its private address, if it has one.
+    pub fn private(&self) -> Option<Ipv4Addr> {
+        match self.outcome {
+            NatOutcome::Available { interface: _, ip } => Some(ip),
+            NatOutcome::OfVpc | NatOutcome::NoInternetGateway | NatOutcome::AddressInUse => None,
+        }
+    }
+
+    /// Whether it came about.
+    pub fn is_available(&self) -> bool {
+        match self.outcome {
+            NatOutcome::Available { .. } | NatOutcome::OfVpc => true,
+            NatOutcome::NoInternetGateway | NatOutcome::AddressInUse => false,
+        }
+    }
+
+    /// The public addresses that are reached through it: those that its own subnet sends to the internet gateway, or everything by
+    /// that gateway, or without one where the VPC is open.
     pub fn ways(&self, vpc: &Vpc, tables: &[RouteTable], gateway: Option<&InternetGateway>) -> Vec<Ipv4Net> {
-        if self.is_public && self.interface().is_some() { ways_out(vpc, tables, gateway, self.subnet) } else { Vec::new() }
+        match self.subnet {
+            _ if !self.is_public || !self.is_available() => Vec::new(),
+            Some(subnet) => ways_out(vpc, tables, gateway, subnet),
+            None if vpc.open || gateway.is_some() => vec![Ipv4Net::default()],
+            None => Vec::new(),
+        }
     }
 }
 

@@ -32,6 +32,12 @@ pub enum QuotaName {
     InternetGateways,
     /// NAT gateways.
     NatGateways,
+    /// Elastic addresses of one NAT gateway.
+    NatAddresses,
+    /// Rules of one NAT gateway about sources.
+    NatSources,
+    /// Rules of one NAT gateway about ports.
+    NatForwards,
     /// Route tables in one VPC.
     RouteTables,
     /// Routes in one table, besides the local one.
@@ -58,7 +64,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 22] = [
+    pub const ALL: [QuotaName; 25] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -70,6 +76,9 @@ impl QuotaName {
         QuotaName::Subnets,
         QuotaName::InternetGateways,
         QuotaName::NatGateways,
+        QuotaName::NatAddresses,
+        QuotaName::NatSources,
+        QuotaName::NatForwards,
         QuotaName::RouteTables,
         QuotaName::Routes,
         QuotaName::NetworkAcls,
@@ -97,6 +106,9 @@ impl QuotaName {
             QuotaName::Subnets => "subnets",
             QuotaName::InternetGateways => "internet-gateways",
             QuotaName::NatGateways => "nat-gateways",
+            QuotaName::NatAddresses => "nat-addresses",
+            QuotaName::NatSources => "nat-sources",
+            QuotaName::NatForwards => "nat-forwards",
             QuotaName::RouteTables => "route-tables",
             QuotaName::Routes => "routes",
             QuotaName::NetworkAcls => "network-acls",
@@ -112,7 +124,7 @@ impl QuotaName {
     }
 
     /// The limit of an account that has none of its own. Five elastic addresses a region is what the three clouds give a new
-    /// account, ten VPCs what Alibaba Cloud does (EC2: five, each with a gateway); the others are EC2's documented defaults, but
+    /// account, ten VPCs what Alibaba Cloud does (EC2: five, each with a gateway), as are the limits of a NAT gateway; the others are EC2's documented defaults, but
     /// for instances, which EC2 limits by processors, and volumes, which it limits by size. Requests are limited so that one
     /// account leaves the others most of what a small server does (some 20,000 reads and 5,000 launches a second), and far
     /// above EC2's 20, 5 and 2.
@@ -129,7 +141,9 @@ impl QuotaName {
             QuotaName::Subnets | QuotaName::RouteTables | QuotaName::NetworkAcls | QuotaName::ChangeRequests => 200,
             QuotaName::InstanceLaunches | QuotaName::PlacementGroups => 500,
             QuotaName::Routes => 50,
-            QuotaName::NetworkPaths => 100,
+            QuotaName::NatAddresses => 20,
+            QuotaName::NatSources => 40,
+            QuotaName::NetworkPaths | QuotaName::NatForwards => 100,
         }
     }
 

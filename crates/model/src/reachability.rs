@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AclEntry, Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NatGateway,
-    NatGatewayId, NetworkAcl, NetworkAclId, Peer, Protocol, Route, RouteTable, RouteTableId, RouteTarget, Rule, RuleId, SecurityGroup,
-    SecurityGroupId, Verdict, Vpc, VpcId, table_of,
+    NatGatewayId, NatServes, NetworkAcl, NetworkAclId, Peer, Protocol, Route, RouteTable, RouteTableId, RouteTarget, Rule, RuleId,
+    SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId, table_of, turn,
 };
 
 /// The packet that opens a connection.
@@ -116,10 +116,17 @@ pub struct Endpoint {
 pub struct NatExit {
     /// The gateway.
     pub gateway: NatGateway,
-    /// Its elastic address.
-    pub address: Address,
-    /// Its private address, which the internet gateway translates to the public one.
-    pub private: Ipv4Addr,
+    /// Its elastic addresses.
+    pub addresses: Vec<Address>,
+}
+
+impl NatExit {
+    /// The address that a machine's packets leave with; none when the gateway does not send them on.
+    fn address_of(&self, source: Ipv4Addr) -> Option<&Address> {
+        let (_, ids) = self.gateway.exits_of(source.into()).pop()?;
+        let id = *ids.get(turn(source, ids.len()))?;
+        self.addresses.iter().find(|address| address.id == id)
+    }
 }
 
 /// Who opens the connection.
@@ -529,6 +536,7 @@ impl Endpoint {
         }
         if let Ok((table, route)) = self.route(to)
             && let RouteTarget::NatGateway { gateway } = route.target
+            && !self.keeps_to_own(gateway)
         {
             steps.push(Step::Route { table, route });
             return self.leave_by_nat(gateway, to, steps).ok_or(Obstacle::Blackhole { interface, table, route });
@@ -549,6 +557,12 @@ impl Endpoint {
         Ok(address.ip)
     }
 
+    /// Whether it leaves with an address of its own although a route leads to a NAT gateway.
+    fn keeps_to_own(&self, gateway: NatGatewayId) -> bool {
+        let listed = |exit: &&NatExit| exit.gateway.id == gateway && exit.gateway.serves == NatServes::Listed;
+        self.vpc.open && self.gateway.is_none() && self.public.is_some() && self.nats.iter().any(|exit| listed(&exit))
+    }
+
     /// The way out by a NAT gateway, which reaches what its own subnet reaches; none when that is not the address.
     fn leave_by_nat(&self, gateway: NatGatewayId, to: Ipv4Addr, steps: &mut Vec<Step>) -> Option<Ipv4Addr> {
         let exit = self.nats.iter().find(|exit| exit.gateway.id == gateway)?;
@@ -556,10 +570,13 @@ impl Endpoint {
         if !reached.iter().any(|range| range.contains(&to)) {
             return None;
         }
+        let source = self.interface.ip;
+        let address = exit.address_of(source)?;
         steps.push(Step::NatGateway { gateway });
-        steps.push(Step::Translated { address: exit.address.id, public: exit.address.ip, private: exit.private });
+        // The internet gateway translates from the private address that the NAT gateway has, if it has one.
+        steps.push(Step::Translated { address: address.id, public: address.ip, private: exit.gateway.private().unwrap_or(source) });
         steps.extend(self.gateway.as_ref().map(|gateway| Step::Gateway { gateway: gateway.id }));
-        Some(exit.address.ip)
+        Some(address.ip)
     }
 
     /// The route of the subnet's table with the longest prefix.

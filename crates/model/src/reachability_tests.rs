@@ -113,6 +113,7 @@ fn with_public(mut endpoint: Endpoint, ip: Ipv4Addr) -> Endpoint {
         kind: AddressKind::Elastic,
         interface: Some(endpoint.interface.id),
         private: None,
+        nat_gateway: None,
         association: Some(AssociationId::from_u64(1)),
         name: String::new(),
         description: String::new(),

@@ -46,6 +46,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
         resolver: true,
         shared: vec![],
         forwards: vec![],
+        mapped: vec![],
     }
 }
 

@@ -33,6 +33,7 @@ pub fn vpc(id: u64) -> VpcSpec {
         resolver: true,
         shared: vec![],
         forwards: vec![],
+        mapped: vec![],
     }
 }
 

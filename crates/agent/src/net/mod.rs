@@ -499,7 +499,8 @@ fn machine_address(pool: Ipv4Net) -> Ipv4Addr {
 /// The part of a VPC that the machine's side depends on.
 fn outward_only(vpc: &VpcSpec) -> VpcSpec {
     let nics = vpc.nics.iter().filter(|nic| nic.is_public()).cloned().collect();
-    VpcSpec { nics, shared: vpc.shared.clone(), forwards: vpc.forwards.clone(), ..nobody_with(vpc.id, vpc.vni) }
+    let (shared, forwards, mapped) = (vpc.shared.clone(), vpc.forwards.clone(), vpc.mapped.clone());
+    VpcSpec { nics, shared, forwards, mapped, ..nobody_with(vpc.id, vpc.vni) }
 }
 
 fn nobody(id: VpcId) -> VpcSpec {
@@ -521,5 +522,6 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         resolver: true,
         shared: vec![],
         forwards: vec![],
+        mapped: vec![],
     }
 }

@@ -248,7 +248,13 @@ pub fn hop_tables(spec: &VpcSpec) -> BTreeMap<SubnetId, u32> {
 
 /// Whether a VPC has a public address here, and so a way to the machine.
 pub fn reaches_out(spec: &VpcSpec) -> bool {
-    spec.nics.iter().any(NicSpec::is_public) || !spec.shared.is_empty() || !spec.forwards.is_empty()
+    spec.nics.iter().any(NicSpec::is_public) || translated(spec).next().is_some()
+}
+
+/// The public addresses that are no single interface's own.
+fn translated(spec: &VpcSpec) -> impl Iterator<Item = Ipv4Addr> {
+    let shared = spec.shared.iter().map(|shared| shared.public).chain(spec.forwards.iter().map(|forward| forward.public));
+    shared.chain(spec.mapped.iter().map(|map| map.public))
 }
 
 /// What the machine's own namespace should have for these VPCs; `source` is the machine's address towards them.
@@ -262,8 +268,7 @@ pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, 
         side.addresses.insert((veth.clone(), source));
         side.neighbours.insert((veth.clone(), VPC_HOP), vpc_mac);
         let own = spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(_, public)| public);
-        let shared = spec.shared.iter().map(|shared| shared.public).chain(spec.forwards.iter().map(|forward| forward.public));
-        for public in own.chain(shared) {
+        for public in own.chain(translated(spec)) {
             let hop = Route::Hop { link: veth.clone(), hop: VPC_HOP, source: Some(source) };
             side.routes.insert(Ipv4Net::from(public), hop);
         }

@@ -10,10 +10,11 @@
 //! Sources are single addresses, because an interval of sources within an interval of destinations must not overlap another, and
 //! rules of tenants do. The choice among them is made here, once for each interface.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use hostspec::{Direction, NicSpec, SharedSpec, VpcSpec};
+use hostspec::{Direction, ForwardSpec, NicSpec, SharedSpec, VpcSpec};
 use ipnet::Ipv4Net;
 
 use super::line::{Line, Load};
@@ -29,11 +30,12 @@ const ENDS: [Load; 4] = [Load::CtOriginalDaddr, Load::CtProto, Load::CtOriginalP
 
 /// Adds what the VPC's shared addresses need; nothing when it has none.
 pub fn add(spec: &VpcSpec, policy: &Policy, table: &mut Table) {
-    if spec.shared.is_empty() && spec.forwards.is_empty() {
+    if spec.shared.is_empty() && spec.forwards.is_empty() && spec.mapped.is_empty() {
         return;
     }
     sources(spec, table);
     forwards(spec, policy, table);
+    mapped(spec, table);
     let ways = ways(spec);
     let of = |name: &str| -> Vec<Key> {
         match name {
@@ -66,10 +68,16 @@ fn sharing(spec: &VpcSpec) -> impl Iterator<Item = (Ipv4Addr, &SharedSpec)> {
     let own: BTreeSet<Ipv4Addr> = spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(ip, public)| public.map(|_| ip)).collect();
     let here = spec.nics.iter().flat_map(NicSpec::addresses).map(|(ip, _)| ip);
     here.chain(spec.remote.iter().map(|nic| nic.ip)).flat_map(move |ip| {
-        let about = |shared: &&SharedSpec| shared.source.contains(&ip) && !(shared.gives_way && own.contains(&ip));
-        let longest = spec.shared.iter().filter(about).map(|shared| shared.source.prefix_len()).max();
-        let chosen = spec.shared.iter().filter(about).filter(move |shared| Some(shared.source.prefix_len()) == longest);
-        chosen.map(move |shared| (ip, shared)).collect::<Vec<_>>()
+        let mut chosen: BTreeMap<Ipv4Net, Vec<&SharedSpec>> = BTreeMap::new();
+        for shared in spec.shared.iter().filter(|shared| shared.source.contains(&ip) && !(shared.gives_way && own.contains(&ip))) {
+            let there = chosen.entry(shared.to).or_default();
+            match there.first().map(|other| other.source.prefix_len().cmp(&shared.source.prefix_len())) {
+                Some(Ordering::Greater) => {}
+                Some(Ordering::Equal) => there.push(shared),
+                Some(Ordering::Less) | None => *there = vec![shared],
+            }
+        }
+        chosen.into_values().map(move |several| (ip, several[model::turn(ip, several.len())])).collect::<Vec<_>>()
     })
 }
 
@@ -87,12 +95,11 @@ fn forwards(spec: &VpcSpec, policy: &Policy, table: &mut Table) {
     if spec.forwards.is_empty() {
         return;
     }
-    let place = |forward: &hostspec::ForwardSpec| {
-        Key::builder().ipv4(forward.public).protos(forward.protocol, forward.protocol).ports(forward.public_port, forward.public_port)
-    };
-    let ports = spec.forwards.iter().map(|forward| (place(forward).key(&PLACE), Value::socket(forward.private, forward.private_port)));
+    let place =
+        |forward: &ForwardSpec, port: u16| Key::builder().ipv4(forward.public).protos(forward.protocol, forward.protocol).ports(port, port);
+    let ports = each_port(spec).map(|(f, outside, inside)| (place(f, outside).key(&PLACE), Value::socket(f.private, inside)));
     table.sets.insert("ports_in".to_owned(), set(Shape::map(&PLACE, Data::Socket), ports));
-    let ends = spec.forwards.iter().map(|forward| place(forward).ipv4(forward.private).key(&FORWARDED));
+    let ends = each_port(spec).map(|(forward, outside, _)| place(forward, outside).ipv4(forward.private).key(&FORWARDED));
     table.sets.insert("forwarded".to_owned(), plain(Shape::set(&FORWARDED), ends));
     let targets: BTreeSet<Ipv4Addr> = spec.forwards.iter().map(|forward| forward.private).collect();
     let names: BTreeMap<Ipv4Addr, &String> = targets.iter().filter_map(|ip| Some((*ip, policy.of.get(ip)?))).collect();
@@ -114,14 +121,35 @@ fn forwards(spec: &VpcSpec, policy: &Policy, table: &mut Table) {
     }
 }
 
+/// Every forward with each of its ports outside, and the one inside.
+fn each_port(spec: &VpcSpec) -> impl Iterator<Item = (&ForwardSpec, u16, u16)> {
+    let ports = |from: u16, count: u16| (0..count).map_while(move |n| from.checked_add(n));
+    spec.forwards.iter().flat_map(move |forward| {
+        let both = ports(forward.public_port, forward.count).zip(ports(forward.private_port, forward.count));
+        both.map(move |(outside, inside)| (forward, outside, inside))
+    })
+}
+
+/// Adds the addresses that lead to one private address as a whole, as if they were its own. A port of one's own comes first.
+fn mapped(spec: &VpcSpec, table: &mut Table) {
+    for map in &spec.mapped {
+        if let Some(inward) = table.sets.get_mut("inward") {
+            inward.elements.insert(Key::ipv4(map.public), Value::ipv4(map.private));
+        }
+        if let Some(pairs) = table.sets.get_mut("pairs") {
+            pairs.elements.insert(Key::builder().ipv4(map.public).ipv4(map.private).key(&PAIR), Value::None);
+        }
+    }
+}
+
 /// The shared addresses, and where packets from each may go: wherever a rule sends them, and everywhere in answer to a port.
 fn ways(spec: &VpcSpec) -> BTreeMap<Ipv4Addr, Vec<Ipv4Net>> {
     let mut out: BTreeMap<Ipv4Addr, Vec<Ipv4Net>> = BTreeMap::new();
     for shared in &spec.shared {
         out.entry(shared.public).or_default().push(shared.to.trunc());
     }
-    for forward in &spec.forwards {
-        out.entry(forward.public).or_default().push(Ipv4Net::default());
+    for public in spec.forwards.iter().map(|forward| forward.public).chain(spec.mapped.iter().map(|map| map.public)) {
+        out.entry(public).or_default().push(Ipv4Net::default());
     }
     out.into_iter().map(|(public, nets)| (public, Ipv4Net::aggregate(&nets))).collect()
 }

@@ -163,6 +163,7 @@ impl Cloud {
             resolver: true,
             shared: vec![],
             forwards: vec![],
+            mapped: vec![],
         });
     }
 

@@ -52,6 +52,12 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
             "/LaunchTemplateId",
         ),
         ("SnapshotId", "CreateSnapshot", r#"{"DiskId": "DISK"}"#, "/SnapshotId"),
+        (
+            "NatGatewayId",
+            "CreateNatGateway",
+            r#"{"VpcId": "VPC", "NatGatewayName": "n", "AddressCount": 1}"#,
+            "/NatGatewaySet/0/NatGatewayId",
+        ),
     ] {
         let named = |word: &str| seeds.get(word).cloned().unwrap_or_default();
         let body = [("VPC", "VpcId"), ("SUBNET", "SubnetId"), ("IMAGE", "ImageId"), ("DISK", "DiskId")]
@@ -76,6 +82,11 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "Resource" | "ResourceList" => return format!("qcs::cvm:test-1:uin/{}:instance/{}", seeds["Account"], seeds["InstanceId"]),
         "ResourceIds" => return seeds["InstanceId"].clone(),
         "ServiceType" => "cvm",
+        "ResourceId" => return seeds["SubnetId"].clone(),
+        "IpProtocol" => "TCP",
+        "NatGatewaySnatId" | "NatGatewaySnatIds" => "snat-00000000000000001",
+        "PublicIpAddress" | "PublicIpAddresses" => "192.0.2.9",
+        "PrivateIpAddress" => "10.8.1.9",
         "ResourcePrefix" => "instance",
         "ResourceRegion" => "test-1",
         "RoleArn" => "qcs::cam::uin/111122223333:roleName/worker",
@@ -126,6 +137,19 @@ fn besides(action: &str) -> &'static [&'static str] {
         "RunInstances" => &["Placement.Zone", "ImageId"],
         "ModifyInstancesAttribute" => &["InstanceIds.0", "InstanceName"],
         "CreateDisks" => &["DiskSize"],
+        "CreateNatGatewaySourceIpTranslationNatRule" => &[
+            "SourceIpTranslationNatRules.0.ResourceType",
+            "SourceIpTranslationNatRules.0.ResourceId",
+            "SourceIpTranslationNatRules.0.PublicIpAddresses.0",
+        ],
+        "ModifyNatGatewaySourceIpTranslationNatRule" => &["SourceIpTranslationNatRule.NatGatewaySnatId"],
+        "CreateNatGatewayDestinationIpPortTranslationNatRule" | "DeleteNatGatewayDestinationIpPortTranslationNatRule" => &[
+            "DestinationIpPortTranslationNatRules.0.IpProtocol",
+            "DestinationIpPortTranslationNatRules.0.PublicIpAddress",
+            "DestinationIpPortTranslationNatRules.0.PublicPort",
+            "DestinationIpPortTranslationNatRules.0.PrivateIpAddress",
+            "DestinationIpPortTranslationNatRules.0.PrivatePort",
+        ],
         "AssociateAddress" => &["InstanceId"],
         "CreateRoutes" => &["Routes.0.DestinationCidrBlock", "Routes.0.GatewayType", "Routes.0.GatewayId"],
         "DeleteRoutes" => &["Routes.0.DestinationCidrBlock"],

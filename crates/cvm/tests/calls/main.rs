@@ -7,6 +7,7 @@ mod instance_refusal;
 mod interface;
 mod key_pair;
 mod launch_template;
+mod nat_gateways;
 mod network;
 mod placement_group;
 mod policy;

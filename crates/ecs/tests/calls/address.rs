@@ -88,7 +88,7 @@ async fn addresses_are_refused_with_the_vendors_codes() {
         ("Action=AssociateEipAddress", 400, "MissingParameter"),
         (&format!("Action=AssociateEipAddress&AllocationId={absent}&InstanceId={instance}"), 404, "InvalidAllocationId.NotFound"),
         (&format!("Action=AssociateEipAddress&AllocationId={id}&InstanceId=i-1"), 404, "InvalidInstanceId.NotFound"),
-        (&format!("Action=AssociateEipAddress&AllocationId={id}&InstanceId=ngw-1&InstanceType=Nat"), 400, "UnsupportedParameter"),
+        (&format!("Action=AssociateEipAddress&AllocationId={id}&InstanceId=ngw-1&InstanceType=Nat"), 404, "InvalidNatGatewayId.NotFound"),
         ("Action=ReleaseEipAddress&AllocationId=x", 404, "InvalidAllocationId.NotFound"),
     ] {
         world.refused(call, status, code).await;

@@ -8,6 +8,7 @@ mod instance_list;
 mod instance_refusal;
 mod interface;
 mod key_pair;
+mod nat_gateways;
 mod network;
 mod placement_group;
 mod region;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::slice::from_ref;
 
-use hostspec::{Direction, ForwardSpec, GroupSpec, ProtocolMatch, SharedSpec, Verdict, VpcSpec};
+use hostspec::{Direction, ForwardSpec, GroupSpec, MappedSpec, ProtocolMatch, SharedSpec, Verdict, VpcSpec};
 
 use super::super::netns;
 use super::lab::*;
@@ -113,6 +113,7 @@ fn a_port_leads_to_a_guest_whose_groups_see_the_port_inside() {
         public_port,
         private: Ipv4Addr::new(10, 0, 0, 5),
         private_port,
+        count: 1,
     };
     spec.forwards = vec![forward(2022, 22), forward(22, 23)];
     lab.applied(&host(from_ref(&spec)));
@@ -139,4 +140,46 @@ fn a_port_leads_to_a_guest_whose_groups_see_the_port_inside() {
     lab.applied(&host(from_ref(&spec)));
     exchange(false);
     assert!(connect(2022, soon).is_err() && connect(2023, PATIENCE).is_ok());
+}
+
+#[test]
+fn sources_take_turns_with_several_addresses_and_keep_to_theirs() {
+    let lab = Lab::new();
+    let mut spec = two();
+    spec.shared.push(sharing("10.0.0.0/24", OTHER));
+    lab.applied(&host(from_ref(&spec)));
+    let (a, b, machine) = (lab.guest(&spec, 0), lab.guest(&spec, 1), outside(&lab));
+    let (one, other) = (a.udp(), b.udp());
+    let (first, second) = (seen_as(&one, &machine).ip(), seen_as(&other, &machine).ip());
+    let mut both = [first, second];
+    both.sort();
+    assert_eq!(both, [SHARED, OTHER].map(std::net::IpAddr::V4));
+    assert_eq!((seen_as(&one, &machine).ip(), seen_as(&other, &machine).ip()), (first, second));
+}
+
+#[test]
+fn ports_in_a_row_lead_to_ports_in_a_row_and_a_mapped_address_to_one_guest() {
+    let lab = Lab::new();
+    let mut spec = two();
+    let (port, private) = (22, Ipv4Addr::new(10, 0, 0, 6));
+    spec.shared.clear();
+    spec.forwards = vec![ForwardSpec { public: SHARED, protocol: 6, public_port: 2022, private, private_port: port, count: 3 }];
+    spec.mapped = vec![MappedSpec { public: OTHER, private: Ipv4Addr::new(10, 0, 0, 5) }];
+    lab.applied(&host(from_ref(&spec)));
+    let (mapped, behind) = (lab.guest(&spec, 0), lab.guest(&spec, 1));
+    let _last = behind.run(|| TcpListener::bind("0.0.0.0:24")).unwrap();
+    let inside = mapped.run(|| TcpListener::bind("0.0.0.0:9000")).unwrap();
+    let soon = std::time::Duration::from_millis(500);
+    let connect = |ip, port| netns::inside(lab.machine.as_fd(), || TcpStream::connect_timeout(&SocketAddr::from((ip, port)), soon));
+    assert!(connect(SHARED, 2024).is_ok() && connect(SHARED, 2025).is_err());
+    let _client = connect(OTHER, 9000).unwrap();
+    assert_eq!(inside.accept().unwrap().1.ip(), std::net::IpAddr::V4(MACHINE));
+    // A port of the mapped address may still lead elsewhere, and the rest stays.
+    spec.forwards[0].public = OTHER;
+    lab.applied(&host(from_ref(&spec)));
+    assert!(connect(OTHER, 2024).is_ok() && connect(OTHER, 9000).is_ok() && connect(SHARED, 2024).is_err());
+    spec.mapped.clear();
+    spec.forwards.clear();
+    lab.applied(&host(from_ref(&spec)));
+    assert!(connect(OTHER, 9000).is_err());
 }

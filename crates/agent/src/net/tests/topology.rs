@@ -322,6 +322,7 @@ impl Topology {
             kind: AddressKind::Elastic,
             interface: Some(interface(at)),
             private: None,
+            nat_gateway: None,
             association: None,
             name: String::new(),
             description: String::new(),
