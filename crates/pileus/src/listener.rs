@@ -85,10 +85,10 @@ async fn respond(api: &Api, request: http::Request<Incoming>, source: IpAddr) ->
     let answer = match read(request).await {
         Ok(request) => {
             let reply = api.answer(&request, source, &request_id).await;
-            http::Response::builder()
-                .status(reply.status)
-                .header("content-type", reply.content_type)
-                .body(Full::new(Bytes::from(reply.body)))
+            let data = reply.data.unwrap_or_default();
+            let plain = http::Response::builder().status(reply.status).header("content-type", reply.content_type);
+            let head = data.headers.into_iter().fold(plain, |head, (name, value)| head.header(name, value));
+            head.body(Full::new(data.bytes.map_or_else(|| Bytes::from(reply.body), Bytes::from)))
         }
         Err((status, why)) => {
             http::Response::builder().status(status).header("content-type", "text/plain").body(Full::new(Bytes::from(why)))

@@ -20,7 +20,9 @@ async fn a_replacement_is_shown_from_its_beginning_to_its_end() {
     let id = elements(&made, "replaceRootVolumeTaskId").remove(0);
     world.refused(&create, 400, "IncorrectInstanceState").await;
     world.settle().await;
-    let of = format!("Action=DescribeReplaceRootVolumeTasks&ReplaceRootVolumeTaskId.1={id}&Filter.1.Name=instance-id&Filter.1.Value.1={instance}");
+    let of = format!(
+        "Action=DescribeReplaceRootVolumeTasks&ReplaceRootVolumeTaskId.1={id}&Filter.1.Name=instance-id&Filter.1.Value.1={instance}"
+    );
     world.golden("DescribeReplaceRootVolumeTasks", &of).await;
     let unknown = "Action=DescribeReplaceRootVolumeTasks&ReplaceRootVolumeTaskId.1=replacevol-00000000000000001";
     world.refused(unknown, 400, "InvalidParameterValue").await;

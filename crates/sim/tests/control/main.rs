@@ -7,5 +7,6 @@ mod hosts;
 mod networks;
 mod roles;
 mod seeds;
+mod uploads;
 mod volumes;
 mod world;
