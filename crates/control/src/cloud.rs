@@ -15,6 +15,7 @@ use crate::fleet::Fleet;
 use crate::host::HostLinks;
 use crate::report::Reports;
 use crate::request_limit::RequestLimits;
+use crate::upload::Blocks;
 use crate::{Clock, Ids, MasterKey};
 
 /// Settings of a region that never change while it runs.
@@ -59,6 +60,7 @@ struct Inner {
     host_links: HostLinks,
     reports: Reports,
     consoles: Consoles,
+    blocks: Blocks,
     /// Hosts whose document changed since it was last rendered.
     dirty_hosts: Mutex<BTreeSet<HostId>>,
     render: Notify,
@@ -81,6 +83,7 @@ impl Cloud {
             host_links: HostLinks::default(),
             reports: Reports::default(),
             consoles: Consoles::default(),
+            blocks: Blocks::default(),
             dirty_hosts: Mutex::default(),
             render: Notify::new(),
         };
@@ -126,6 +129,10 @@ impl Cloud {
     /// The placement index; locked for as long as one placement takes.
     pub(crate) fn fleet(&self) -> MutexGuard<'_, Fleet> {
         self.inner.fleet.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.inner.blocks
     }
 
     pub(crate) fn consoles(&self) -> &Consoles {

@@ -60,6 +60,7 @@ mod ssh_key;
 mod stray;
 mod subnet;
 mod tag;
+mod upload;
 mod user;
 mod user_group;
 mod volume;
@@ -136,6 +137,7 @@ pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapsho
 pub use stray::Stray;
 pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
+pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock, SealUpload, StartUpload};
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};
 pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};

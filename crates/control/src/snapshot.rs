@@ -201,6 +201,7 @@ fn row(tx: &Tx<'_>, cx: &Cx<'_>, volume: &Volume, id: SnapshotId, job: SnapshotI
         stored_bytes: 0,
         created_at: cx.now,
         ended_at: None,
+        upload: None,
         shares: Shares::default(),
         tags: Tags::new(),
     })
@@ -348,7 +349,7 @@ impl Cloud {
                 if matches!(snapshot.phase, SnapshotPhase::Pending { .. }) {
                     pending_since = Some(pending_since.map_or(snapshot.created_at, |since: Millis| since.min(snapshot.created_at)));
                 }
-                if snapshot.host.is_some() {
+                if snapshot.host.is_some() || snapshot.upload.is_some() {
                     digests.extend(snapshot.under);
                 }
                 digests.extend(snapshot.manifest);
@@ -369,9 +370,13 @@ impl Cloud {
     /// Looks whether a snapshot has to be given up, and says when to look again.
     pub(crate) fn advance_snapshot(&self, tx: &mut Tx<'_>, id: SnapshotId, now: Millis) -> Result<Option<Millis>, Failure> {
         let Some(stored) = tx.get::<Snapshot>(id)? else { return Ok(None) };
-        let Some(host) = stored.host else { return Ok(None) };
+        let is_on_its_way = match stored.host {
+            Some(host) => tx.get::<Host>(host)?.is_some(),
+            None if stored.upload.is_some() => true,
+            None => return Ok(None),
+        };
         let mut row = stored.clone();
-        let due = row.advance(tx.get::<Host>(host)?.is_some(), now);
+        let due = row.advance(is_on_its_way, now);
         self.settle_snapshot(tx, &stored, &row, now)?;
         Ok(due)
     }
@@ -397,7 +402,7 @@ impl Cloud {
         Ok(())
     }
 
-    fn settle_snapshot(&self, tx: &mut Tx<'_>, stored: &Snapshot, row: &Snapshot, now: Millis) -> Result<(), Failure> {
+    pub(crate) fn settle_snapshot(&self, tx: &mut Tx<'_>, stored: &Snapshot, row: &Snapshot, now: Millis) -> Result<(), Failure> {
         if row == stored {
             return Ok(());
         }

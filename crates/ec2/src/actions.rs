@@ -13,7 +13,7 @@ use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
     instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
     network, network_acl, network_insights, placement_group, region, root_volume, route, run_instances, security_group,
-    security_group_rules, service_quotas, snapshot, snapshot_attribute, sts, subnet, tag, trail, volume,
+    security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -29,6 +29,8 @@ pub enum Service {
     CloudTrail,
     /// Service Quotas.
     ServiceQuotas,
+    /// The direct APIs of Elastic Block Store.
+    Ebs,
 }
 
 impl Service {
@@ -40,6 +42,7 @@ impl Service {
             "iam" => Some(Service::Iam),
             "cloudtrail" => Some(Service::CloudTrail),
             "servicequotas" => Some(Service::ServiceQuotas),
+            "ebs" => Some(Service::Ebs),
             _ => None,
         }
     }
@@ -52,6 +55,7 @@ impl Service {
             Service::Iam => "iam",
             Service::CloudTrail => "cloudtrail",
             Service::ServiceQuotas => "servicequotas",
+            Service::Ebs => "ebs",
         }
     }
 }
@@ -189,6 +193,14 @@ const TABLE: &[Action] = rows! {
         Partly("not by a volume that is there already"), root_volume::ABSENT;
     Ec2 "ec2:" DescribeReplaceRootVolumeTasks => root_volume::describe, root_volume::DescribeTasks,
         Partly("the latest sixteen of each instance that is there"), &[];
+    Ebs "ebs:" StartSnapshot => snapshot_block::start, snapshot_block::StartSnapshot, Partly("not encrypted"), snapshot_block::START_ABSENT;
+    Ebs "ebs:" PutSnapshotBlock => snapshot_block::put, snapshot_block::PutSnapshotBlock, Works, &[];
+    Ebs "ebs:" CompleteSnapshot => snapshot_block::complete, snapshot_block::CompleteSnapshot,
+        Partly("each block has its checksum, all together have none"), &[];
+    Ebs "ebs:" GetSnapshotBlock => snapshot_block::get, snapshot_block::GetSnapshotBlock, Works, &[];
+    Ebs "ebs:" ListSnapshotBlocks => snapshot_block::list, snapshot_block::ListSnapshotBlocks, Works, &[];
+    Ebs "ebs:" ListChangedBlocks => snapshot_block::changed, snapshot_block::ListChangedBlocks,
+        Partly("of any two snapshots"), &[];
     Ec2 "ec2:" DeleteVolume => volume::delete, volume::DeleteVolume, Works, &[];
     Ec2 "ec2:" CreateImage => image_change::create, image_change::CreateImage,
         Partly("a running instance is never restarted for it: its disks are what they were at one instant"),

@@ -7,7 +7,7 @@ use model::{Error, LaunchTemplateId, Noun, QuotaName, RuleId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
-use crate::{iam, service_quotas, sts};
+use crate::{iam, service_quotas, snapshot_block, sts};
 
 /// Characters of a message; what a client sent may be a megabyte, and nobody reads that back.
 const MESSAGE_MAX: usize = 1_000;
@@ -145,6 +145,9 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
         Refusal::UnknownService { name } => unknown_service(name),
         Refusal::NoAction => say("MissingAction", "The request names no action"),
         Refusal::UnknownAction { name } => say("InvalidAction", format!("The action {name} is not valid for this web service")),
+        Refusal::Args(error) if service == Some("ebs") => say("ValidationException", sentence(error)),
+        Refusal::NextToken if service == Some("ebs") => say("ValidationException", "The token for the next page is not one of this list"),
+        Refusal::Cloud(error) if service == Some("ebs") => snapshot_block::wording(error),
         Refusal::Args(error) if is_quotas => say("IllegalArgumentException", sentence(error)),
         Refusal::Args(error) => args(error),
         Refusal::UnknownParameter { name } => say("UnknownParameter", format!("The parameter {name} is not recognized")),

@@ -46,6 +46,7 @@ mod security_group_rules;
 mod service_quotas;
 mod snapshot;
 mod snapshot_attribute;
+mod snapshot_block;
 mod sts;
 mod subnet;
 mod tag;
@@ -61,6 +62,7 @@ use wire::{Args, Claim, Doc, Reply, envelope};
 
 pub use actions::{ActionInfo, Service, State, actions};
 pub use error::{Refusal, refuse};
+pub use snapshot_block::arguments as block_arguments;
 
 /// One call of which the signature was verified.
 pub struct Call<'a> {
@@ -76,6 +78,8 @@ pub struct Call<'a> {
     pub request_id: &'a str,
     /// What the client calls the endpoint: its `Host` header.
     pub host: &'a str,
+    /// The bytes of its body, for actions that carry data.
+    pub body: &'a [u8],
     /// What its `X-Amz-Target` header says, which names the action of services that speak JSON.
     pub target: Option<&'a str>,
 }
@@ -97,6 +101,8 @@ pub(crate) struct Cx {
     pub cloud: Cloud,
     pub caller: Caller,
     pub host: String,
+    /// The bytes of the body, of actions that carry data.
+    pub body: Vec<u8>,
     dry_run: bool,
 }
 
@@ -127,14 +133,15 @@ async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static 
     let name = match service {
         Service::CloudTrail => named_by(call.target, trail::TARGET)?,
         Service::ServiceQuotas => named_by(call.target, service_quotas::TARGET)?,
-        Service::Ec2 | Service::Sts | Service::Iam => call.args.text("Action").ok_or(Refusal::NoAction)?,
+        Service::Ec2 | Service::Sts | Service::Iam | Service::Ebs => call.args.text("Action").ok_or(Refusal::NoAction)?,
     };
     let action = actions::find(service, name).ok_or_else(|| Refusal::UnknownAction { name: name.to_owned() })?;
     let dry_run = call.args.get::<Option<bool>>("DryRun")?.unwrap_or(false);
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy };
     cloud.admit(&caller)?;
-    let cx = Cx { cloud: cloud.clone(), caller, host: call.host.to_owned(), dry_run };
+    let body = if service == Service::Ebs { call.body.to_vec() } else { vec![] };
+    let cx = Cx { cloud: cloud.clone(), caller, host: call.host.to_owned(), body, dry_run };
     let doc = (action.run)(action, call, cx)?.await?;
     if dry_run { Err(Error::DryRun.into()) } else { Ok((action.name, doc)) }
 }
@@ -150,6 +157,7 @@ fn reply(service: &str, action: &str, request_id: &str, doc: &Doc) -> Reply {
         Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, doc),
         Some(Service::Iam) => envelope::query_xml(action, iam::NAMESPACE, request_id, doc),
         Some(Service::CloudTrail | Service::ServiceQuotas) => return Reply::json(200, envelope::aws_json(doc)),
+        Some(Service::Ebs) => return snapshot_block::reply(action, doc),
         Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, doc),
     };
     Reply::xml(200, body)

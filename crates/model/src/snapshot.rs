@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotId, Tags, VolumeId};
+use crate::{AccountId, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotId, Tags, Upload, VolumeId};
 
 /// How long a snapshot may take: reading 2 TiB of disk at 50 MB/s takes half a day.
 pub const SNAPSHOT_DEADLINE_MS: i64 = 24 * 3_600_000;
@@ -62,6 +62,9 @@ pub struct Snapshot {
     pub created_at: Millis,
     /// When it ended, either way.
     pub ended_at: Option<Millis>,
+    /// The upload that it is, until it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<Upload>,
     /// Who else may make volumes of it.
     #[serde(default)]
     pub shares: Shares,
@@ -213,7 +216,7 @@ impl Snapshot {
     }
 
     fn end(&mut self, phase: SnapshotPhase, now: Millis) {
-        (self.phase, self.host, self.ended_at) = (phase, None, Some(now));
+        (self.phase, self.host, self.upload, self.ended_at) = (phase, None, None, Some(now));
     }
 }
 
@@ -241,6 +244,7 @@ mod tests {
             stored_bytes: 0,
             created_at: Millis(0),
             ended_at: None,
+            upload: None,
             shares: Shares::default(),
             tags: Tags::new(),
         }

@@ -113,7 +113,10 @@ impl Api {
             wire::Cloud::Aws => {
                 let host = request.header("host").unwrap_or_default();
                 let target = request.header("x-amz-target");
-                ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host, target }).await
+                let is_ebs = claim.scope.as_ref().is_some_and(|scope| scope.service == "ebs");
+                let of_path = is_ebs.then(|| ec2::block_arguments(request)).flatten();
+                let (args, body) = (of_path.as_ref().unwrap_or(args), request.body());
+                ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host, body, target }).await
             }
             wire::Cloud::Alibaba => ecs::answer(&self.cloud, ecs::Call { args, claim, request, principal, source, request_id }).await,
             wire::Cloud::Tencent => cvm::answer(&self.cloud, cvm::Call { args, claim, request, principal, source, request_id }).await,

@@ -134,8 +134,10 @@ async fn respond(api: &Api, hosts: &Hosts, mut request: http::Request<Incoming>,
 }
 
 fn written(reply: wire::Reply) -> http::Result<http::Response<Full<Bytes>>> {
-    let builder = http::Response::builder().status(reply.status).header("content-type", reply.content_type);
-    builder.body(Full::new(Bytes::from(reply.body)))
+    let data = reply.data.unwrap_or_default();
+    let plain = http::Response::builder().status(reply.status).header("content-type", reply.content_type);
+    let head = data.headers.into_iter().fold(plain, |head, (name, value)| head.header(name, value));
+    head.body(Full::new(data.bytes.map_or_else(|| Bytes::from(reply.body), Bytes::from)))
 }
 
 /// The bytes of the guest that a session is asked to, or the refusal.

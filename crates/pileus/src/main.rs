@@ -12,6 +12,7 @@
 mod agent_command;
 mod api;
 mod arguments;
+mod blocks;
 mod client;
 mod doctor;
 mod garbage;

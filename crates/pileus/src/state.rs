@@ -6,6 +6,7 @@
 //!   environment     endpoint and first access key (0600)            host/        the agent's
 //!   operator.sock   the operator's socket (0600)                    lock         held while `up` runs
 //!   authority.json  certifies hosts (0600)                          identity.json  of a host whose server is elsewhere (0600)
+//!   uploads/        blocks of snapshots that tenants write
 //! ```
 //!
 //! Only its owner may enter it.

@@ -16,11 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::arguments::Up;
+use crate::blocks::Blocks;
 use crate::host_listener::Gate;
 use crate::operator::Operator;
 use crate::questions::Hosts;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
-use crate::{garbage, hosts, images, listener, requirements, telemetry};
+use crate::{blocks, garbage, hosts, images, listener, requirements, telemetry};
 
 /// Name of the account that a new cloud has.
 pub const FIRST_ACCOUNT: &str = "main";
@@ -90,6 +91,8 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
     };
     let mut workers = start_workers(&cloud);
     let repository = Repository::open(state.repository()).context("the image repository cannot be opened")?;
+    let blocks = Blocks::lend(&cloud, repository.clone(), blocks::folder(state.path()))?;
+    workers.push(tokio::spawn(blocks.run(cloud.clone())));
     workers.push(tokio::spawn(garbage::collect(cloud.clone(), repository)));
     let stop = CancellationToken::new();
     let gate = open_gate(up, state, &cloud, &hosts, &stop).await?;

@@ -3,6 +3,7 @@
 //! ```text
 //!   raw disk ──import──▶ chunks/ab/<sha256>   zstd; named by the SHA-256 of the plain bytes
 //!   layers of a disk ──▲
+//!   blocks of one ─────▲
 //!   kernel, initrd ────▶ blobs/<sha256>       plain files
 //!                        manifests/<sha256>   JSON; names every chunk and blob, so its digest pins every byte
 //!                              │
@@ -18,6 +19,7 @@
 //! this is only told to [`remove`](Repository::remove). It never parses the disk's contents, and [`header`] is the only place
 //! that looks at foreign image formats: to refuse them before any other program opens them.
 
+mod blocks;
 mod cache;
 mod collect;
 mod digest;
@@ -37,6 +39,7 @@ mod verify;
 pub mod header;
 pub mod server;
 
+pub use blocks::{BlockDifference, BlockFile};
 pub use collect::Collected;
 pub use digest::Digest;
 pub use error::{Object, RepositoryError};

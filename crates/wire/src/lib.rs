@@ -82,7 +82,7 @@ pub use args::{
     Path, SHOWN_CHARS, Shape, Text, parameter_names, parse_text,
 };
 pub use doc::{Doc, IntoDoc, Minute};
-pub use reply::Reply;
+pub use reply::{Data, Reply};
 pub use request::{Request, RequestError, decode_bytes, raw_pairs};
 pub use signature::{Claim, Cloud, Nonces, Novelty, Scheme, SignatureError, SigningKeys, guess_cloud, identify};
 pub use wire_derive::{FromArg, IntoDoc};

@@ -90,7 +90,7 @@ impl Seeds {
         let word = name.rsplit('.').find(|part| part.parse::<u32>().is_err()).unwrap_or(name);
         let known = match (action, word) {
             (_, "ResourceId" | "Source" | "Destination") => self.0.get("InstanceId"),
-            (_, "SourceSnapshotId") => self.0.get("SnapshotId"),
+            (_, "SourceSnapshotId" | "SecondSnapshotId") => self.0.get("SnapshotId"),
             (_, "SourceImageId") => self.0.get("ImageId"),
             (_, "SecurityGroupId" | "GroupIds") => self.0.get("GroupId"),
             (_, other) => self.0.get(other),

@@ -90,6 +90,7 @@ impl World {
             source,
             request_id: "req-1",
             host: "cloud.test",
+            body: &[],
             target: target.as_deref(),
         };
         ec2::answer(&self.cloud, call).await

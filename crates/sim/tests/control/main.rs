@@ -8,5 +8,6 @@ mod networks;
 mod placement_groups;
 mod roles;
 mod seeds;
+mod uploads;
 mod volumes;
 mod world;

@@ -1,0 +1,79 @@
+//! Disks that come block by block: what is stored is what was written over what is below, and differences are found.
+
+mod common;
+
+use std::path::Path;
+
+use common::noise;
+use pileus_repository::{BlockDifference, BlockFile, Digest, Repository, RepositoryError};
+use tempfile::tempdir;
+
+const BLOCK: u32 = 512 * 1024;
+const MIB: u64 = 1 << 20;
+
+fn block(fill: u8) -> Vec<u8> {
+    vec![fill; BLOCK as usize]
+}
+
+fn read(repository: &Repository, image: &Digest) -> Vec<u8> {
+    let reader = repository.reader(image).unwrap();
+    let mut bytes = vec![0; reader.size_bytes() as usize];
+    reader.read_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+fn uploaded(folder: &Path, name: &str, blocks: &[(u32, u8)]) -> BlockFile {
+    let file = BlockFile::open(folder, name, BLOCK).unwrap();
+    for (index, fill) in blocks {
+        file.write(*index, &block(*fill)).unwrap();
+    }
+    file
+}
+
+#[test]
+fn blocks_are_stored_over_what_is_below_and_only_they_cost_room() {
+    let folder = tempdir().unwrap();
+    let repository = Repository::open(folder.path().join("repository")).unwrap();
+    let below = noise(5, 3 * MIB as usize + 1000);
+    let under = repository.import_raw(&below[..], None).unwrap();
+    let file = uploaded(folder.path(), "a", &[(1, 7), (9, 8), (1, 0)]);
+    assert_eq!(file.count().unwrap(), 2);
+    let stored = repository.store_blocks(&file, Some(under), 5 * MIB).unwrap();
+    let mut expected = below.clone();
+    expected.resize(5 * MIB as usize, 0);
+    expected[BLOCK as usize..2 * BLOCK as usize].fill(0);
+    expected[9 * BLOCK as usize..].fill(8);
+    assert!(read(&repository, &stored.manifest) == expected);
+    assert!(stored.new_bytes < MIB, "{} bytes for a block of one letter", stored.new_bytes);
+    let (first, second) = (repository.reader(&under).unwrap(), repository.reader(&stored.manifest).unwrap());
+    let listed: Vec<u64> = second.blocks(None, 0, 100, BLOCK).iter().map(|block| block.index).collect();
+    assert_eq!(listed, [0, 2, 3, 4, 5, 6, 9]);
+    let changed = second.blocks(Some(&first), 0, 100, BLOCK);
+    assert!(changed.contains(&BlockDifference { index: 1, in_first: true, in_second: false }));
+    assert!(changed.contains(&BlockDifference { index: 9, in_first: false, in_second: true }));
+    assert!(changed.iter().all(|block| [1, 6, 9].contains(&block.index)), "{changed:?}");
+    assert_eq!(second.blocks(None, 3, 2, BLOCK).iter().map(|block| block.index).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(second.read_block(9, BLOCK).unwrap(), block(8));
+    assert_eq!(second.read_block(u64::MAX, BLOCK).unwrap(), block(0));
+}
+
+#[test]
+fn a_block_that_came_again_after_a_kill_is_there_once_and_an_absurd_disk_is_refused() {
+    let folder = tempdir().unwrap();
+    let repository = Repository::open(folder.path().join("repository")).unwrap();
+    drop(uploaded(folder.path(), "a", &[(0, 1), (2, 3)]));
+    let file = uploaded(folder.path(), "a", &[(2, 4)]);
+    assert_eq!(file.count().unwrap(), 2);
+    assert!(file.write(0, b"short").is_err());
+    let stored = repository.store_blocks(&file, None, MIB + MIB / 2).unwrap();
+    assert!(read(&repository, &stored.manifest) == [block(1), block(0), block(4)].concat());
+    let absurd = repository.store_blocks(&file, None, u64::MAX);
+    assert!(matches!(absurd, Err(RepositoryError::Malformed { .. })), "{absurd:?}");
+    BlockFile::remove(folder.path(), "a").unwrap();
+    BlockFile::remove(folder.path(), "a").unwrap();
+    let left = std::fs::read_dir(folder.path())
+        .unwrap()
+        .flatten()
+        .filter(|entry| BlockFile::name_of(entry.file_name().to_str().unwrap()).is_some());
+    assert_eq!(left.count(), 0);
+}
