@@ -106,6 +106,8 @@ pub enum Field {
     Size,
     /// Whether a volume is a system disk, or a snapshot is of one: `true` or `false`.
     IsRoot,
+    /// Whether a policy had a snapshot taken: `true` or `false`.
+    IsAutomatic,
     /// A snapshot's id: its own, or that of what was made of it.
     Snapshot,
     /// An account that it is shared with by its number.
@@ -520,6 +522,7 @@ listing!(Snapshot, SnapshotId, Snapshot, |tx, account| Ok(tx.snapshot_list_visib
     Field::Progress => vec![snapshot.percent().to_string()],
     Field::StartTime => vec![snapshot.created_at.timestamp().to_string()],
     Field::IsRoot => flag(snapshot.of_root),
+    Field::IsAutomatic => flag(snapshot.policy.is_some()),
     Field::IsPublic => flag(snapshot.shares.public),
     _ => tag_values(&snapshot.tags, field),
 });

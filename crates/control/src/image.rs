@@ -20,7 +20,7 @@ use crate::account::taken;
 use crate::auth::Target;
 use crate::instance::{check_description, instance_of};
 use crate::run::{Command, Cx};
-use crate::snapshot::{snapshot_of, snapshot_usable, take};
+use crate::snapshot::{Taker, snapshot_of, snapshot_usable, take};
 use crate::{Cloud, Failure};
 
 /// A public image that the operator offers.
@@ -139,7 +139,7 @@ impl Command for CreateImage {
         volumes.sort_by_key(|volume| (!is_root(volume), volume.id));
         let id = ImageId::from_u64(cx.new_id());
         let of = tx.get::<Image>(instance.image)?;
-        let taken = take(tx, cx, &volumes, |_, row| {
+        let taken = take(tx, Taker::of(cx), &volumes, |_, row| {
             row.description = format!("Created by CreateImage({}) for {id}", instance.id);
             add_tags(&mut row.tags, &self.snapshot_tags)
         })?;

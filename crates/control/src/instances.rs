@@ -90,6 +90,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Kind
         | Field::Size
         | Field::IsRoot
+        | Field::IsAutomatic
         | Field::Snapshot
         | Field::Progress
         | Field::SharedWith
@@ -260,6 +261,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Kind
         | Field::Size
         | Field::IsRoot
+        | Field::IsAutomatic
         | Field::Snapshot
         | Field::Progress
         | Field::SharedWith

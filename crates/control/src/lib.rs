@@ -56,6 +56,7 @@ mod security_group;
 mod security_group_rules;
 mod session;
 mod snapshot;
+mod snapshot_policy;
 mod ssh_key;
 mod stray;
 mod subnet;
@@ -134,6 +135,7 @@ pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, M
 pub use security_group_rules::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 pub use session::{OpenSession, SessionTarget};
 pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
+pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnapshotPolicy, TieSnapshotPolicy};
 pub use stray::Stray;
 pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};

@@ -111,7 +111,7 @@ impl Command for TakeSnapshots {
         check_name("SnapshotName", &self.name)?;
         check_description(&self.description)?;
         let volumes = self.volumes(tx, cx)?;
-        let job = take(tx, cx, &volumes, |volume, row| {
+        let job = take(tx, Taker::of(cx), &volumes, |volume, row| {
             row.name.clone_from(&self.name);
             row.description.clone_from(&self.description);
             if self.copy_tags {
@@ -144,18 +144,37 @@ impl TakeSnapshots {
     }
 }
 
+/// Who takes snapshots: a caller, or a policy of an account.
+#[derive(Clone, Copy)]
+pub(crate) struct Taker<'a> {
+    pub cloud: &'a Cloud,
+    pub account: AccountId,
+    pub now: Millis,
+}
+
+impl<'a> Taker<'a> {
+    /// The caller of a command.
+    pub(crate) fn of(cx: &Cx<'a>) -> Taker<'a> {
+        Taker { cloud: cx.cloud, account: cx.caller.account(), now: cx.now }
+    }
+
+    fn new_id(&self) -> SnapshotId {
+        SnapshotId::from_u64(self.cloud.ids().next(self.now))
+    }
+}
+
 /// Writes the rows of snapshots that are taken of volumes at one instant, each as `describe` says, and tells their host.
 pub(crate) fn take(
     tx: &mut Tx<'_>,
-    cx: &Cx<'_>,
+    by: Taker<'_>,
     volumes: &[Volume],
     describe: impl Fn(&Volume, &mut Snapshot) -> Result<(), Error>,
 ) -> Result<Vec<Snapshot>, Failure> {
     let Some(first) = volumes.first() else {
         return Err(Error::invalid("VolumeId", "there is no volume to take a snapshot of").into());
     };
-    let limit = tx.quota_limit(cx.caller.account(), QuotaName::Snapshots)?;
-    QuotaName::Snapshots.check(limit, tx.snapshot_count(cx.caller.account(), limit)?, volumes.len() as u64)?;
+    let limit = tx.quota_limit(by.account, QuotaName::Snapshots)?;
+    QuotaName::Snapshots.check(limit, tx.snapshot_count(by.account, limit)?, volumes.len() as u64)?;
     let together = |volume: &Volume| (volume.host, volume.instance) == (first.host, first.instance);
     if !volumes.iter().all(together) {
         let what = "a snapshot of volumes at one instant that are not all of one instance";
@@ -166,25 +185,25 @@ pub(crate) fn take(
         let what = format!("a snapshot or an image of {}, which lies where none can be stored from,", first.id);
         return Err(Error::Unsupported { what }.into());
     }
-    let job = SnapshotId::from_u64(cx.new_id());
+    let job = by.new_id();
     let mut rows = Vec::with_capacity(volumes.len());
     for volume in volumes {
         check_takeable(tx, volume)?;
-        let id = if rows.is_empty() { job } else { SnapshotId::from_u64(cx.new_id()) };
-        let mut row = row(tx, cx, volume, id, job)?;
+        let id = if rows.is_empty() { job } else { by.new_id() };
+        let mut row = row(tx, by, volume, id, job)?;
         describe(volume, &mut row)?;
         tx.insert(&row)?;
-        tx.wake(SNAPSHOT, row.id, cx.now.after(SNAPSHOT_DEADLINE_MS))?;
+        tx.wake(SNAPSHOT, row.id, by.now.after(SNAPSHOT_DEADLINE_MS))?;
         rows.push(row);
     }
     tx.host_touch(first.host)?;
     Ok(rows)
 }
 
-fn row(tx: &Tx<'_>, cx: &Cx<'_>, volume: &Volume, id: SnapshotId, job: SnapshotId) -> Result<Snapshot, Failure> {
+fn row(tx: &Tx<'_>, by: Taker<'_>, volume: &Volume, id: SnapshotId, job: SnapshotId) -> Result<Snapshot, Failure> {
     Ok(Snapshot {
         id,
-        account: cx.caller.account(),
+        account: by.account,
         name: String::new(),
         description: String::new(),
         volume: volume.id,
@@ -196,12 +215,14 @@ fn row(tx: &Tx<'_>, cx: &Cx<'_>, volume: &Volume, id: SnapshotId, job: SnapshotI
         host: Some(volume.host),
         generation: volume.generation,
         under: under(tx, volume)?,
-        phase: SnapshotPhase::Pending { percent: 0, until: cx.now.after(SNAPSHOT_DEADLINE_MS) },
+        phase: SnapshotPhase::Pending { percent: 0, until: by.now.after(SNAPSHOT_DEADLINE_MS) },
         manifest: None,
         stored_bytes: 0,
-        created_at: cx.now,
+        created_at: by.now,
         ended_at: None,
         upload: None,
+        policy: None,
+        expires_at: None,
         shares: Shares::default(),
         tags: Tags::new(),
     })
@@ -370,6 +391,9 @@ impl Cloud {
     /// Looks whether a snapshot has to be given up, and says when to look again.
     pub(crate) fn advance_snapshot(&self, tx: &mut Tx<'_>, id: SnapshotId, now: Millis) -> Result<Option<Millis>, Failure> {
         let Some(stored) = tx.get::<Snapshot>(id)? else { return Ok(None) };
+        if stored.ended_at.is_some() {
+            return self.expire_snapshot(tx, &stored, now);
+        }
         let is_on_its_way = match stored.host {
             Some(host) => tx.get::<Host>(host)?.is_some(),
             None if stored.upload.is_some() => true,
@@ -379,6 +403,22 @@ impl Cloud {
         let due = row.advance(is_on_its_way, now);
         self.settle_snapshot(tx, &stored, &row, now)?;
         Ok(due)
+    }
+
+    /// Deletes a snapshot whose time is over, unless an image is made of it; says when to look again.
+    fn expire_snapshot(&self, tx: &mut Tx<'_>, row: &Snapshot, now: Millis) -> Result<Option<Millis>, Failure> {
+        let Some(expiry) = row.expires_at else { return Ok(None) };
+        if now < expiry {
+            return Ok(Some(expiry));
+        }
+        if tx.image_list_of(row.account)?.iter().any(|image| image.phase == ImagePhase::Available && image.uses(row.id)) {
+            return Ok(Some(now.after(model::EXPIRED_AGAIN_MS)));
+        }
+        tx.delete::<Snapshot>(row.id)?;
+        let what = What::Became { state: "expired".to_owned(), reason: String::new() };
+        let id = EventId::from_u64(self.ids().next(now));
+        tx.insert(&Event { id, account: row.account, at: now, what, resources: vec![row.id.to_string()] })?;
+        Ok(None)
     }
 
     /// Writes down what a host says of the snapshots that it takes.

@@ -195,6 +195,8 @@ fn row(cx: &Cx<'_>, upload: Upload, size: Gib) -> Snapshot {
         created_at: cx.now,
         ended_at: None,
         upload: Some(upload),
+        policy: None,
+        expires_at: None,
         shares: Shares::default(),
         tags: Tags::new(),
     }

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use model::{
-    AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, InstanceRole, InstanceRoleId, Millis, Phase, SnapshotId, Step,
-    VolumeId, What,
+    AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, InstanceRole, InstanceRoleId, Millis, Phase, SnapshotId,
+    SnapshotPolicyId, Step, VolumeId, What,
 };
 use store::{Lease, StoreError, Tx, WriteError};
 
@@ -16,6 +16,7 @@ use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
 use crate::placement_group::leave;
 use crate::snapshot::SNAPSHOT;
+use crate::snapshot_policy::SNAPSHOT_POLICY;
 use crate::volume::{VOLUME, release};
 use crate::{Cloud, Failure};
 
@@ -132,6 +133,13 @@ impl Cloud {
                 Ok(id) => self.advance_snapshot(tx, id, now)?,
                 Err(error) => {
                     tracing::error!(%error, id = lease.id, "a wake names no snapshot");
+                    None
+                }
+            },
+            SNAPSHOT_POLICY => match lease.id.parse::<SnapshotPolicyId>() {
+                Ok(id) => self.advance_snapshot_policy(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no snapshot policy");
                     None
                 }
             },

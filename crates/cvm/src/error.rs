@@ -90,6 +90,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::NatAddress => ("UnsupportedOperation.NatGatewayEipNotExists", "InvalidParameterValue.Malformed"),
         Noun::NatSource => ("InvalidParameterValue.NatGatewaySnatRuleNotExists", "InvalidParameterValue.Malformed"),
         Noun::NatForward => ("InvalidParameterValue.NatGatewayDnatRuleNotExists", "InvalidParameterValue.Malformed"),
+        Noun::SnapshotPolicy => ("InvalidAutoSnapshotPolicyId.NotFound", "InvalidParameterValue"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
         Noun::PlacementGroup => ("FailedOperation.DisasterRecoverGroupNotFound", "InvalidParameterValue.DisasterRecoverGroupIdMalformed"),
@@ -200,6 +201,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::InternetGateway
         | Noun::NatGateway
         | Noun::NatAddress
+        | Noun::SnapshotPolicy
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation

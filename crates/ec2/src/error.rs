@@ -298,6 +298,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
         Noun::NatGateway => "NatGatewayNotFound",
         Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
+        Noun::SnapshotPolicy => "ResourceNotFoundException",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
         Noun::NetworkAcl => "InvalidNetworkAclID.NotFound",
         Noun::NetworkAclEntry => {
@@ -368,6 +369,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::NatAddress
         | Noun::NatSource
         | Noun::NatForward
+        | Noun::SnapshotPolicy
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl
@@ -394,6 +396,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::NatGateway | Noun::NatAddress | Noun::NatSource | Noun::NatForward => "NatGatewayMalformed",
+        Noun::SnapshotPolicy => "InvalidParameterValue",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
         Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
@@ -458,6 +461,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::NatAddress
         | Noun::NatSource
         | Noun::NatForward
+        | Noun::SnapshotPolicy
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclAssociation
@@ -503,6 +507,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::NatGateway
         | Noun::NatSource
         | Noun::NatForward
+        | Noun::SnapshotPolicy
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl

@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
     launch_template, nat_entry, nat_gateway, network, placement_group, quota, ram, region, root_volume, route, route_change,
-    security_group, security_group_rules, snapshot, subnet, tag, trail, volume,
+    security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, trail, volume,
 };
 
 /// A service, told by the version of its API.
@@ -259,6 +259,13 @@ static ACTIONS: &[Action] = &[
     works!("DescribeSnapshots", ECS, snapshot::describe, snapshot::DescribeSnapshots),
     works!("DeleteSnapshot", ECS, snapshot::delete, snapshot::DeleteSnapshot),
     works!("ModifySnapshotAttribute", ECS, snapshot::modify, snapshot::ModifySnapshotAttribute),
+    works!("CreateAutoSnapshotPolicy", ECS, snapshot_policy::create, snapshot_policy::CreatePolicy),
+    works!("ModifyAutoSnapshotPolicyEx", ECS, snapshot_policy::modify, snapshot_policy::ModifyPolicy),
+    works!("DeleteAutoSnapshotPolicy", ECS, snapshot_policy::delete, snapshot_policy::DeletePolicy),
+    works!("ApplyAutoSnapshotPolicy", ECS, snapshot_policy::apply, snapshot_policy::ApplyPolicy),
+    works!("CancelAutoSnapshotPolicy", ECS, snapshot_policy::cancel, snapshot_policy::CancelPolicy),
+    works!("DescribeAutoSnapshotPolicyEx", ECS, snapshot_policy::describe, snapshot_policy::DescribePolicies),
+    works!("DescribeAutoSnapshotPolicyAssociations", ECS, snapshot_policy::describe_ties, snapshot_policy::DescribeTies),
     works!("CreateSecurityGroup", ECS, security_group::create, security_group::CreateSecurityGroup),
     works!("AuthorizeSecurityGroup", ECS, security_group_rules::authorize_ingress, security_group_rules::Change),
     works!("RevokeSecurityGroup", ECS, security_group_rules::revoke_ingress, security_group_rules::Change),

@@ -114,6 +114,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::NatAddress => ("InvalidAllocationId.NotFound", "AllocationId"),
         Noun::NatSource => ("InvalidSnatEntryId.NotFound", "SnatEntryId"),
         Noun::NatForward => ("InvalidForwardEntryId.NotFound", "ForwardEntryId"),
+        Noun::SnapshotPolicy => ("InvalidAutoSnapshotPolicyId.NotFound", "AutoSnapshotPolicyId"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "RouteTableId"),
         Noun::Route => ("InvalidRouteEntry.NotFound", "DestinationCidrBlock"),
         Noun::RouteTableAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
@@ -233,6 +234,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::InternetGateway
         | Noun::NatGateway
         | Noun::NatAddress
+        | Noun::SnapshotPolicy
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -285,6 +287,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::NatAddress
         | Noun::NatSource
         | Noun::NatForward
+        | Noun::SnapshotPolicy
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation

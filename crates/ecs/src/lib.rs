@@ -41,6 +41,7 @@ mod route_change;
 mod security_group;
 mod security_group_rules;
 mod snapshot;
+mod snapshot_policy;
 mod subnet;
 mod tag;
 mod trail;

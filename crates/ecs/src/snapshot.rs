@@ -14,6 +14,9 @@ use crate::tag::{TagReply, tag_replies};
 /// Most snapshots that one call names (ECS documents 100).
 const SNAPSHOTS_PER_CALL: usize = 100;
 
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 3_600_000;
+
 /// `CreateSnapshot`.
 #[derive(FromArg)]
 pub(crate) struct CreateSnapshot {
@@ -171,6 +174,7 @@ struct SnapshotReply {
     source_disk_size: String,
     source_disk_type: &'static str,
     snapshot_type: &'static str,
+    retention_days: Option<i64>,
     category: &'static str,
     encrypted: bool,
     instant_access: bool,
@@ -210,8 +214,9 @@ impl DescribeSnapshots {
             Some(Status::Failed) => drop(filters.exact(Field::State, Some("error"))),
         }
         match self.snapshot_type {
-            None | Some(SnapshotType::All | SnapshotType::User) => {}
-            Some(SnapshotType::Auto) => drop(filters.nothing()),
+            None | Some(SnapshotType::All) => {}
+            Some(SnapshotType::User) => drop(filters.exact(Field::IsAutomatic, Some(false))),
+            Some(SnapshotType::Auto) => drop(filters.exact(Field::IsAutomatic, Some(true))),
         }
         match self.source_disk_type {
             None => {}
@@ -238,7 +243,8 @@ fn reply(cx: &Cx<'_>, snapshot: &Snapshot) -> SnapshotReply {
         source_disk_id: snapshot.volume.to_string(),
         source_disk_size: snapshot.size.0.to_string(),
         source_disk_type: if snapshot.of_root { "system" } else { "data" },
-        snapshot_type: "user",
+        snapshot_type: if snapshot.policy.is_some() { "auto" } else { "user" },
+        retention_days: snapshot.expires_at.map(|at| at.since(snapshot.created_at) / DAY_MS),
         category: "standard",
         encrypted: false,
         instant_access: false,

@@ -77,6 +77,8 @@ pub enum Noun {
     NatSource,
     /// Rule of a NAT gateway about a port.
     NatForward,
+    /// A snapshot policy.
+    SnapshotPolicy,
     /// Route table.
     RouteTable,
     /// Route of a table.
@@ -135,6 +137,7 @@ impl Noun {
             Noun::NatAddress => "address of the NAT gateway",
             Noun::NatSource => "source rule",
             Noun::NatForward => "forwarding rule",
+            Noun::SnapshotPolicy => "snapshot policy",
             Noun::RouteTable => "route table",
             Noun::Route => "route",
             Noun::RouteTableAssociation => "route table association",

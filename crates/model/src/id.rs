@@ -56,6 +56,7 @@ const PREFIXES: &[&str] = &[
     "igw-",
     "nip-",
     "replacevol-",
+    "sp-",
     "acl-",
     "aclassoc-",
     "nia-",
@@ -162,6 +163,7 @@ id!(/** An elastic or automatic public address. */ AddressId, "eipalloc-", "addr
 id!(/** A tie between an elastic address and an interface; a new one each time. */ AssociationId, "eipassoc-", "address association");
 id!(/** A tie between an interface and an instance; a new one each time. */ AttachmentId, "eni-attach-", "network interface attachment");
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
+id!(/** A snapshot policy. */ SnapshotPolicyId, "sp-", "snapshot policy");
 id!(/** A NAT gateway. */ NatGatewayId, "nat-", "NAT gateway");
 id!(/** A placement group. */ PlacementGroupId, "pg-", "placement group");
 id!(/** A rule of a NAT gateway about sources. */ NatSourceId, "snat-", "source rule of a NAT gateway");

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotId, Tags, Upload, VolumeId};
+use crate::{AccountId, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotId, SnapshotPolicyId, Tags, Upload, VolumeId};
 
 /// How long a snapshot may take: reading 2 TiB of disk at 50 MB/s takes half a day.
 pub const SNAPSHOT_DEADLINE_MS: i64 = 24 * 3_600_000;
@@ -65,6 +65,12 @@ pub struct Snapshot {
     /// The upload that it is, until it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<Upload>,
+    /// The policy that had it taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<SnapshotPolicyId>,
+    /// When it goes by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
     /// Who else may make volumes of it.
     #[serde(default)]
     pub shares: Shares,
@@ -245,6 +251,8 @@ mod tests {
             created_at: Millis(0),
             ended_at: None,
             upload: None,
+            policy: None,
+            expires_at: None,
             shares: Shares::default(),
             tags: Tags::new(),
         }

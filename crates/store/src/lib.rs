@@ -76,6 +76,7 @@ mod row;
 mod schema;
 mod security_group;
 mod snapshot;
+mod snapshot_policy;
 mod sqlite;
 mod store;
 mod stray;

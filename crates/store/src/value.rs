@@ -180,6 +180,7 @@ ids!(
     RuleId,
     SecurityGroupId,
     SnapshotId,
+    SnapshotPolicyId,
     SubnetId,
     UserId,
     UserGroupId,

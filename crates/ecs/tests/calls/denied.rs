@@ -48,6 +48,9 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
         world.settle().await;
     }
     let snapshot = world.call(&format!("Action=CreateSnapshot&DiskId={}", seeds["DiskId"])).await;
+    let hours = "timePoints=%5B%221%22%5D&repeatWeekdays=%5B%221%22%5D&retentionDays=1";
+    let policy = world.call(&format!("Action=CreateAutoSnapshotPolicy&{hours}")).await;
+    seeds.insert("AutoSnapshotPolicyId", texts(&policy.body, "AutoSnapshotPolicyId").remove(0));
     seeds.insert("SnapshotId", texts(&snapshot.body, "SnapshotId").remove(0));
     seeds
 }
@@ -57,6 +60,8 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
     let known = match (action, word) {
         ("TagResources" | "UntagResources", "ResourceId") => seeds.get("InstanceId"),
         (_, "InstanceIds" | "ResourceIds") => return format!("%5B%22{}%22%5D", seeds["InstanceId"]),
+        (_, "DiskIds" | "diskIds") => return format!("%5B%22{}%22%5D", seeds["DiskId"]),
+        (_, "autoSnapshotPolicyId") => seeds.get("AutoSnapshotPolicyId"),
         (_, other) => seeds.get(other),
     };
     let usual = match word {

@@ -12,6 +12,7 @@ mod nat_gateways;
 mod network;
 mod placement_group;
 mod region;
+mod snapshot_policy;
 mod volume;
 mod vpc;
 mod world;

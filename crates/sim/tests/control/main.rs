@@ -8,6 +8,7 @@ mod networks;
 mod placement_groups;
 mod roles;
 mod seeds;
+mod snapshot_policies;
 mod uploads;
 mod volumes;
 mod world;
