@@ -15,7 +15,7 @@ import tencentcloud
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = {"cvm": "20170312", "vpc": "20170312", "cbs": "20170312", "sts": "20180813", "tag": "20180813", "cloudaudit": "20190319"}
-KINDS = {"string": str, "int": int, "bool": bool, "float": (int, float), "list": list, "object": dict}
+KINDS = {"string": str, "int": int, "uint64": int, "bool": bool, "float": (int, float), "list": list, "object": dict}
 # "Common error codes" of API 3.0, which any action may answer and no service lists.
 COMMON_CODES = set(
     "AuthFailure.InvalidAuthorization AuthFailure.InvalidSecretId AuthFailure.SecretIdNotFound AuthFailure.SignatureExpire"

@@ -497,3 +497,21 @@ def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_pat
             tenant.wait(ids, None)
         tenant.call("DeleteSecurityGroup", SecurityGroupId=group)
         tenant.call("DeleteKeyPairs", KeyIds=[key["KeyId"]])
+
+
+def test_a_policy_for_snapshots_is_bound_shown_and_deleted(tenant, until):
+    (disk,) = tenant.call("CreateDisks", Placement={"Zone": "local-1a"}, DiskType="CLOUD_SSD", DiskSize=10, DiskChargeType="POSTPAID_BY_HOUR")["DiskIdSet"]
+    hours = [{"Hour": [3], "DayOfWeek": [0, 6]}]
+    policy = tenant.call("CreateAutoSnapshotPolicy", Policy=hours, AutoSnapshotPolicyName="weekend", RetentionDays=5)["AutoSnapshotPolicyId"]
+    ends = dict(AutoSnapshotPolicyId=policy, DiskIds=[disk])
+    tenant.call("BindAutoSnapshotPolicy", **ends)
+    (shown,) = tenant.call("DescribeDiskAssociatedAutoSnapshotPolicy", DiskId=disk)["AutoSnapshotPolicySet"]
+    assert [{"Hour": [3], "DayOfWeek": [0, 6]}] == [{name: hours[name] for name in ("Hour", "DayOfWeek")} for hours in shown["Policy"]]
+    assert (shown["DiskIdSet"], shown["RetentionDays"], shown["NextTriggerTime"][11:]) == ([disk], 5, "03:00:00")
+    tenant.call("ModifyAutoSnapshotPolicyAttribute", AutoSnapshotPolicyId=policy, IsActivated=False)
+    assert not tenant.call("DescribeAutoSnapshotPolicies", AutoSnapshotPolicyIds=[policy])["AutoSnapshotPolicySet"][0]["IsActivated"]
+    tenant.call("UnbindAutoSnapshotPolicy", **ends)
+    tenant.call("DeleteAutoSnapshotPolicies", AutoSnapshotPolicyIds=[policy])
+    assert tenant.call("DescribeAutoSnapshotPolicies")["TotalCount"] == 0
+    until(lambda: tenant.call("DescribeDisks", DiskIds=[disk])["DiskSet"][0]["DiskState"] == "UNATTACHED", 30, "the disk")
+    tenant.call("TerminateDisks", DiskIds=[disk])

@@ -356,3 +356,20 @@ def test_a_request_counts_once_unchanged_and_in_time(tenant):
     stale = urllib.parse.quote(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600)), safe="")
     changed = "&".join(f"Timestamp={stale}" if part.startswith("Timestamp=") else part for part in url.split("&"))
     assert code_of(changed) in ("InvalidTimeStamp.Expired", "SignatureDoesNotMatch")
+
+
+def test_a_policy_for_snapshots_is_applied_changed_and_deleted(tenant):
+    disk = tenant.call("CreateDisk", ZoneId="local-1a", Size=20, DiskCategory="cloud_essd")["DiskId"]
+    made = dict(regionId=tenant.cloud.region, timePoints='["1"]', repeatWeekdays='["1","7"]', retentionDays=30)
+    policy = tenant.call("CreateAutoSnapshotPolicy", autoSnapshotPolicyName="nightly", **made)["AutoSnapshotPolicyId"]
+    which = dict(regionId=tenant.cloud.region, autoSnapshotPolicyId=policy)
+    tenant.call("ApplyAutoSnapshotPolicy", diskIds=json.dumps([disk]), **which)
+    ties = tenant.call("DescribeAutoSnapshotPolicyAssociations", DiskId=disk)["AutoSnapshotPolicyAssociations"]
+    assert ties["AutoSnapshotPolicyAssociation"] == [{"AutoSnapshotPolicyId": policy, "DiskId": disk}]
+    tenant.call("ModifyAutoSnapshotPolicyEx", retentionDays=-1, **which)
+    (shown,) = tenant.call("DescribeAutoSnapshotPolicyEx", AutoSnapshotPolicyId=policy)["AutoSnapshotPolicies"]["AutoSnapshotPolicy"]
+    assert (shown["DiskNums"], shown["RetentionDays"], shown["RepeatWeekdays"], shown["Status"]) == (1, -1, '["1","7"]', "Normal")
+    tenant.call("CancelAutoSnapshotPolicy", diskIds=json.dumps([disk]), **which)
+    tenant.call("DeleteAutoSnapshotPolicy", **which)
+    assert tenant.refused("DeleteAutoSnapshotPolicy", **which) == "InvalidAutoSnapshotPolicyId.NotFound"
+    tenant.call("DeleteDisk", DiskId=disk)

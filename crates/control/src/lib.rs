@@ -135,7 +135,7 @@ pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, M
 pub use security_group_rules::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 pub use session::{OpenSession, SessionTarget};
 pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
-pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnapshotPolicy, TieSnapshotPolicy};
+pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnapshotPolicy, PolicyTie, TieSnapshotPolicy};
 pub use stray::Stray;
 pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};

@@ -31,6 +31,8 @@ pub struct CreateSnapshotPolicy {
     pub schedule: Schedule,
     /// Days that a snapshot is kept; none for ever.
     pub retention_days: Option<u32>,
+    /// Whether it takes snapshots from the start.
+    pub active: bool,
     /// Tags, which its snapshots have too.
     pub tags: Tags,
 }
@@ -48,6 +50,8 @@ pub struct ModifySnapshotPolicy {
     pub hours: Option<BTreeSet<u8>>,
     /// Days that a snapshot is kept; `Some(None)` for ever. Snapshots that are there go when it was said that they would.
     pub retention_days: Option<Option<u32>>,
+    /// Whether it takes snapshots.
+    pub active: Option<bool>,
 }
 
 /// Deletes a snapshot policy. Its snapshots stay until their time.
@@ -57,11 +61,31 @@ pub struct DeleteSnapshotPolicy {
     pub policy: SnapshotPolicyId,
 }
 
+/// Which policy volumes get or lose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum PolicyTie {
+    /// They get this one, in place of the one that each had.
+    To(SnapshotPolicyId),
+    /// They lose this one; those that have another keep it.
+    From(SnapshotPolicyId),
+    /// They lose whichever they have.
+    FromAny,
+}
+
+impl PolicyTie {
+    fn policy(self) -> Option<SnapshotPolicyId> {
+        match self {
+            PolicyTie::To(id) | PolicyTie::From(id) => Some(id),
+            PolicyTie::FromAny => None,
+        }
+    }
+}
+
 /// Has a policy take snapshots of volumes, in place of the policy that each had; or of these no more.
 #[derive(Debug, Clone, Serialize)]
 pub struct TieSnapshotPolicy {
-    /// Which policy; none takes volumes from whatever they have.
-    pub policy: Option<SnapshotPolicyId>,
+    /// To or from what.
+    pub tie: PolicyTie,
     /// Which volumes; all of them or none.
     pub volumes: Vec<VolumeId>,
 }
@@ -88,7 +112,7 @@ impl Command for CreateSnapshotPolicy {
             name: self.name.clone(),
             schedule: self.schedule.clone(),
             retention_days: self.retention_days,
-            active: true,
+            active: self.active,
             volumes: BTreeSet::new(),
             next: self.schedule.next(cx.now),
             created_at: cx.now,
@@ -120,6 +144,7 @@ impl Command for ModifySnapshotPolicy {
         policy.schedule.check()?;
         policy.retention_days = self.retention_days.unwrap_or(policy.retention_days);
         check_retention(policy.retention_days)?;
+        policy.active = self.active.unwrap_or(policy.active);
         policy.next = policy.schedule.next(cx.now);
         tx.wake(SNAPSHOT_POLICY, policy.id, policy.next)?;
         Ok(tx.update(&policy)?)
@@ -146,7 +171,7 @@ impl Command for TieSnapshotPolicy {
     const NAME: &'static str = "TieSnapshotPolicy";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        let policy = self.policy.map(|id| target(tx, cx, id)).transpose()?;
+        let policy = self.tie.policy().map(|id| target(tx, cx, id)).transpose()?;
         let volumes = self.volumes.iter().map(|id| volume_target(tx, cx, *id)).collect::<Result<Vec<_>, _>>()?;
         Ok(policy.into_iter().chain(volumes).collect())
     }
@@ -157,15 +182,17 @@ impl Command for TieSnapshotPolicy {
             return Err(Error::MissingParameter { name: "DiskIds" }.into());
         }
         self.volumes.iter().try_for_each(|id| volume_of(tx, account, *id).map(drop))?;
-        if let Some(id) = self.policy {
+        if let Some(id) = self.tie.policy() {
             snapshot_policy_of(tx, account, id)?;
         }
         for mut policy in tx.snapshot_policy_list(account)? {
             let before = policy.volumes.clone();
-            if self.policy == Some(policy.id) {
-                policy.volumes.extend(&self.volumes);
-            } else {
-                policy.volumes.retain(|volume| !self.volumes.contains(volume));
+            match self.tie {
+                PolicyTie::To(id) if id == policy.id => policy.volumes.extend(&self.volumes),
+                PolicyTie::From(id) if id != policy.id => {}
+                PolicyTie::To(_) | PolicyTie::From(_) | PolicyTie::FromAny => {
+                    policy.volumes.retain(|volume| !self.volumes.contains(volume));
+                }
             }
             if policy.volumes.len() > POLICY_VOLUMES_MAX {
                 let (what, limit) = (format!("volumes of {}", policy.id), POLICY_VOLUMES_MAX as u64);

@@ -13,7 +13,7 @@ use crate::error::Fault;
 use crate::{
     Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template,
     nat_gateway, nat_rule, network, placement_group, quota, region, root_volume, route, security_group, security_group_policies, snapshot,
-    sts, subnet, tag_service, trail, volume,
+    snapshot_policy, sts, subnet, tag_service, trail, volume,
 };
 
 /// A service of the vendor.
@@ -240,6 +240,16 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" DeleteSnapshots => snapshot::delete, snapshot::DeleteSnapshots, Works, &["DeleteBindImages"];
     Cbs "cbs:" ModifySnapshotAttribute => snapshot::modify, snapshot::ModifySnapshotAttribute, Partly("the name"),
         &["Deadline", "IsPermanent"];
+    Cbs "cbs:" CreateAutoSnapshotPolicy => snapshot_policy::create, snapshot_policy::CreatePolicy, Partly("by hours of days of the week"),
+        snapshot_policy::ABSENT;
+    Cbs "cbs:" ModifyAutoSnapshotPolicyAttribute => snapshot_policy::modify, snapshot_policy::ModifyPolicy,
+        Partly("by hours of days of the week"), snapshot_policy::ABSENT;
+    Cbs "cbs:" DeleteAutoSnapshotPolicies => snapshot_policy::delete, snapshot_policy::DeletePolicies, Works, &[];
+    Cbs "cbs:" BindAutoSnapshotPolicy => snapshot_policy::bind, snapshot_policy::Ends, Works, &[];
+    Cbs "cbs:" UnbindAutoSnapshotPolicy => snapshot_policy::unbind, snapshot_policy::Ends, Partly("from disks"), &["InstanceIds"];
+    Cbs "cbs:" DescribeAutoSnapshotPolicies => snapshot_policy::describe, snapshot_policy::DescribePolicies,
+        Partly("in the order of their making only"), &["Order", "OrderField"];
+    Cbs "cbs:" DescribeDiskAssociatedAutoSnapshotPolicy => snapshot_policy::describe_of_disk, snapshot_policy::DescribeOfDisk, Works, &[];
     Cbs "cbs:" ApplySnapshot => snapshot::apply, snapshot::ApplySnapshot, Partly("the instance is stopped by the caller"),
         &["AutoStartInstance", "AutoStopInstance"];
     Vpc "vpc:" CreateVpc => network::create, network::CreateVpc, Works,

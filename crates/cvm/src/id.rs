@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use model::{
     AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, Noun, PlacementGroupId,
-    RouteTableId, SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId,
+    RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId, VpcId,
 };
 
 use crate::error::Fault;
@@ -39,6 +39,7 @@ ids! {
     LaunchTemplateId, LaunchTemplate, "lt-";
     VolumeId, Volume, "disk-";
     SnapshotId, Snapshot, "snap-";
+    SnapshotPolicyId, SnapshotPolicy, "asp-";
     VpcId, Vpc, "vpc-";
     SubnetId, Subnet, "subnet-";
     InterfaceId, Interface, "eni-";

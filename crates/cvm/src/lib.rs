@@ -38,6 +38,7 @@ mod security_group;
 mod security_group_policies;
 mod security_group_rules;
 mod snapshot;
+mod snapshot_policy;
 mod sts;
 mod subnet;
 mod tag;

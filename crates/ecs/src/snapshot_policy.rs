@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use control::{CreateSnapshotPolicy, DeleteSnapshotPolicy, Field, ModifySnapshotPolicy, Query, TieSnapshotPolicy};
+use control::{CreateSnapshotPolicy, DeleteSnapshotPolicy, Field, ModifySnapshotPolicy, PolicyTie, Query, TieSnapshotPolicy};
 use jiff::Timestamp;
 use model::{Error, Noun, Schedule, SnapshotPolicy};
 use wire::{FromArg, IntoDoc, Json, JsonList};
@@ -50,7 +50,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreatePolicy) -> Result<Created, 
     let (Json(hours), Json(days)) = (asked.hours, asked.days);
     let schedule = Schedule { days: numbers("repeatWeekdays", &days)?, hours: numbers("timePoints", &hours)?, ahead: AHEAD };
     let retention_days = retention(asked.retention_days)?;
-    let command = CreateSnapshotPolicy { name: asked.name, schedule, retention_days, tags: tags_of(asked.tags)? };
+    let command = CreateSnapshotPolicy { name: asked.name, schedule, retention_days, active: true, tags: tags_of(asked.tags)? };
     let id = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
     Ok(Created { auto_snapshot_policy_id: id.to_string() })
 }
@@ -84,6 +84,7 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyPolicy) -> Result<(), Fault
         days: set("repeatWeekdays", asked.days)?,
         hours: set("timePoints", asked.hours)?,
         retention_days: asked.retention_days.map(retention).transpose()?,
+        active: None,
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
@@ -112,28 +113,27 @@ pub(crate) struct ApplyPolicy {
 
 /// Has a policy take snapshots of disks, in place of the policy that each had.
 pub(crate) async fn apply(cx: &Cx<'_>, asked: ApplyPolicy) -> Result<(), Fault> {
-    tie(cx, Some(&asked.id), &asked.disks.0).await
+    tie(cx, PolicyTie::To(filter::id(Noun::SnapshotPolicy, &asked.id)?), &asked.disks.0).await
 }
 
 /// `CancelAutoSnapshotPolicy`.
 #[derive(FromArg)]
 pub(crate) struct CancelPolicy {
     #[arg(name = "autoSnapshotPolicyId")]
-    #[expect(dead_code, reason = "a disk has one policy at most")]
     id: Option<String>,
     #[arg(name = "diskIds", max_items = DISKS_PER_CALL)]
     disks: JsonList<String>,
 }
 
-/// Has no policy take snapshots of disks any more.
+/// Has a policy, or whichever they have, take no more snapshots of disks.
 pub(crate) async fn cancel(cx: &Cx<'_>, asked: CancelPolicy) -> Result<(), Fault> {
-    tie(cx, None, &asked.disks.0).await
+    let policy = filter::optional_id(Noun::SnapshotPolicy, asked.id.filter(|id| !id.is_empty()).as_ref())?;
+    tie(cx, policy.map_or(PolicyTie::FromAny, PolicyTie::From), &asked.disks.0).await
 }
 
-async fn tie(cx: &Cx<'_>, policy: Option<&String>, disks: &[String]) -> Result<(), Fault> {
+async fn tie(cx: &Cx<'_>, tie: PolicyTie, disks: &[String]) -> Result<(), Fault> {
     let volumes = disks.iter().map(|id| filter::id(Noun::Volume, id)).collect::<Result<_, _>>()?;
-    let command = TieSnapshotPolicy { policy: policy.map(|id| filter::id(Noun::SnapshotPolicy, id)).transpose()?, volumes };
-    Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
+    Ok(cx.cloud.run(&cx.caller, TieSnapshotPolicy { tie, volumes }, cx.options()?).await?)
 }
 
 /// `DescribeAutoSnapshotPolicyEx`.

@@ -51,6 +51,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
             r#"{"LaunchTemplateName": "tpl", "Placement": {"Zone": "test-1a"}, "ImageId": "IMAGE"}"#,
             "/LaunchTemplateId",
         ),
+        ("AutoSnapshotPolicyId", "CreateAutoSnapshotPolicy", r#"{"Policy": [{"Hour": [1], "DayOfWeek": [1]}]}"#, "/AutoSnapshotPolicyId"),
         ("SnapshotId", "CreateSnapshot", r#"{"DiskId": "DISK"}"#, "/SnapshotId"),
         (
             "NatGatewayId",

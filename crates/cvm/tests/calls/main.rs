@@ -14,6 +14,7 @@ mod policy;
 mod region;
 mod security_group;
 mod snapshot;
+mod snapshot_policy;
 mod trail;
 mod volume;
 mod vpc;

@@ -13,7 +13,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 fn daily(hours: &[u8]) -> CreateSnapshotPolicy {
     let schedule = Schedule { days: (1..=7).collect(), hours: hours.iter().copied().collect(), ahead: 0 };
     let tags = Tags::from([("made".to_owned(), "by the hour".to_owned())]);
-    CreateSnapshotPolicy { name: "nightly".to_owned(), schedule, retention_days: Some(2), tags }
+    CreateSnapshotPolicy { name: "nightly".to_owned(), schedule, retention_days: Some(2), active: true, tags }
 }
 
 async fn volume(world: &mut World, root: &Caller) -> VolumeId {
@@ -27,7 +27,8 @@ async fn volume(world: &mut World, root: &Caller) -> VolumeId {
 }
 
 async fn tie(world: &World, root: &Caller, policy: Option<SnapshotPolicyId>, volumes: &[VolumeId]) -> Result<(), Error> {
-    world.cloud.run(root, TieSnapshotPolicy { policy, volumes: volumes.to_vec() }, Options::default()).await
+    let tie = policy.map_or(PolicyTie::FromAny, PolicyTie::To);
+    world.cloud.run(root, TieSnapshotPolicy { tie, volumes: volumes.to_vec() }, Options::default()).await
 }
 
 async fn policy(world: &World, root: &Caller, new: CreateSnapshotPolicy) -> SnapshotPolicyId {
@@ -121,7 +122,7 @@ async fn a_volume_has_one_policy_and_a_gone_one_hinders_no_other() {
     world.settle().await;
     tie(&world, &root, Some(early), &[second]).await.unwrap();
     let hours = Some([5].into());
-    let modify = ModifySnapshotPolicy { policy: early, name: None, days: None, hours, retention_days: Some(None) };
+    let modify = ModifySnapshotPolicy { policy: early, name: None, days: None, hours, retention_days: Some(None), active: None };
     world.cloud.run(&root, modify, Options::default()).await.unwrap();
     until_due(&mut world, &root, early).await;
     world.settle().await;
