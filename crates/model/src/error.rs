@@ -97,6 +97,8 @@ pub enum Noun {
     QuotaRequest,
     /// A placement group.
     PlacementGroup,
+    /// A prefix list.
+    PrefixList,
 }
 
 impl Noun {
@@ -145,6 +147,7 @@ impl Noun {
             Noun::PathAnalysis => "network insights analysis",
             Noun::QuotaRequest => "request for a quota",
             Noun::PlacementGroup => "placement group",
+            Noun::PrefixList => "prefix list",
         }
     }
 }
