@@ -34,6 +34,7 @@ use crate::account::taken;
 use crate::machine::Rows;
 use crate::nat_rule::NatSpecs;
 use crate::neighbours::{Elsewhere, Neighbours, Places};
+use crate::prefix_list::expanded;
 use crate::{Cloud, Failure};
 
 /// Maximum transmission unit of guests: Ethernet's 1500 less 50 bytes of VXLAN between hosts.
@@ -523,12 +524,12 @@ impl Network {
         let vpc = tx.get::<Vpc>(id)?.ok_or_else(|| Error::not_found(Noun::Vpc, id))?;
         let mut groups: BTreeMap<_, _> = BTreeMap::new();
         for group in tx.get_many::<SecurityGroup>(&local.into_iter().collect::<Vec<_>>())? {
-            groups.insert(group.id, group);
+            groups.insert(group.id, expanded(tx, group)?);
         }
         let named: BTreeSet<SecurityGroupId> =
             groups.values().flat_map(|group| &group.rules).filter_map(|rule| peer_group(rule.peer)).collect();
         for group in tx.get_many::<SecurityGroup>(&named.iter().copied().filter(|id| !groups.contains_key(id)).collect::<Vec<_>>())? {
-            groups.insert(group.id, group);
+            groups.insert(group.id, expanded(tx, group)?);
         }
         let mut members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>> = BTreeMap::new();
         if !named.is_empty() {
@@ -558,14 +559,11 @@ impl Network {
     }
 
     fn group(&self, group: &SecurityGroup) -> GroupSpec {
-        let rule = |rule: &model::Rule| RuleSpec {
-            direction: rule.direction,
-            verdict: rule.verdict,
-            priority: rule.priority,
-            protocol: rule.protocol,
-            peer: rule.peer,
+        let rule = |rule: &model::Rule| {
+            let peer = peer_spec(rule.peer)?;
+            Some(RuleSpec { direction: rule.direction, verdict: rule.verdict, priority: rule.priority, protocol: rule.protocol, peer })
         };
-        let mut rules: Vec<RuleSpec> = group.rules.iter().map(rule).collect();
+        let mut rules: Vec<RuleSpec> = group.rules.iter().filter_map(rule).collect();
         rules.sort_by_key(|rule| rule.priority);
         GroupSpec { id: group.id, rules, members: self.members.get(&group.id).cloned().unwrap_or_default() }
     }
@@ -594,7 +592,16 @@ fn guest_role(tx: &Tx<'_>, cloud: &Cloud, id: InstanceRoleId) -> Result<Option<G
 fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
     match peer {
         Peer::Group { group } => Some(group),
-        Peer::Range { .. } => None,
+        Peer::Range { .. } | Peer::List { .. } => None,
+    }
+}
+
+/// The other end of a rule as hosts know it: they are told the ranges of a list, which stand in its place already.
+fn peer_spec(peer: Peer) -> Option<hostspec::Peer> {
+    match peer {
+        Peer::Range { range } => Some(hostspec::Peer::Range { range }),
+        Peer::Group { group } => Some(hostspec::Peer::Group { group }),
+        Peer::List { list: _ } => None,
     }
 }
 

@@ -41,6 +41,7 @@ mod password;
 mod permission;
 pub mod placement;
 mod placement_group;
+mod prefix_list;
 mod private_address;
 mod quota;
 mod reachability;
@@ -119,6 +120,7 @@ pub use permission::{
     AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, VersionChange,
 };
 pub use placement_group::{CreatePlacementGroup, DeletePlacementGroups, ModifyPlacementGroup, MoveToPlacementGroup, PlacementGroupView};
+pub use prefix_list::{CreatePrefixList, DeletePrefixList, ModifyPrefixList, PrefixEdit, PrefixListView};
 pub use private_address::{AssignPrivateAddresses, PRIVATE_ADDRESSES_MAX, UnassignPrivateAddresses, Wanted};
 pub use quota::{QuotaView, RequestQuota};
 pub use reachability::{Proposal, ProposedChange};

@@ -18,6 +18,7 @@ use store::Tx;
 use crate::gateway::gateway_of;
 use crate::instance::instance_of;
 use crate::nat_gateway::exits;
+use crate::prefix_list::expanded;
 use crate::run::Cx;
 use crate::security_group_rules::NewRule;
 use crate::{Cloud, Failure};
@@ -179,7 +180,7 @@ impl Ask<'_> {
     fn addresses(&self, direction: Direction) -> Vec<Ipv4Addr> {
         let named = |rule: &Rule| match rule.peer {
             Peer::Range { range } if rule.direction == direction && range.prefix_len() > 0 => Some(range.network()),
-            Peer::Range { .. } | Peer::Group { .. } => None,
+            Peer::Range { .. } | Peer::Group { .. } | Peer::List { .. } => None,
         };
         let public: BTreeSet<Ipv4Addr> = self.rules().filter_map(named).filter(|ip| !ip.is_private()).collect();
         std::iter::once(SOMEBODY).chain(public).take(ADDRESSES_MAX).collect()
@@ -206,13 +207,14 @@ fn end(tx: &Tx<'_>, View { account, pool: _ }: View, end: PathEnd) -> Result<Opt
 fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
     let instance = interface.instance.map(|id| tx.get::<Instance>(id)).transpose()?.flatten();
     let vpc = tx.get::<Vpc>(interface.vpc)?.ok_or_else(|| Error::not_found(Noun::Vpc, interface.vpc))?;
+    let groups = tx.get_many::<SecurityGroup>(&interface.groups)?.into_iter().map(|group| expanded(tx, group)).collect::<Result<_, _>>()?;
     Ok(Endpoint {
         is_running: instance.is_some_and(|instance| instance.phase == Phase::Running),
         public: tx.address_of_interface(interface.id)?,
         tables: tx.route_table_list_of_vpc(vpc.id)?,
         gateway: tx.internet_gateway_of_vpc(vpc.id)?,
         nats: exits(tx, vpc.id)?,
-        groups: tx.get_many::<SecurityGroup>(&interface.groups)?,
+        groups,
         acl: acl_of(&tx.network_acl_list_of_vpc(vpc.id)?, interface.subnet).cloned(),
         vpc,
         interface,

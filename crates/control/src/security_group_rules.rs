@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::Tx;
 
 use crate::auth::{Caller, Target};
+use crate::prefix_list::{check_weight, list_of};
 use crate::run::{Command, Cx, Options};
 use crate::security_group::{group_of, target, touch_members};
 use crate::{Cloud, Failure};
@@ -154,6 +155,9 @@ pub(crate) fn add_rule(tx: &Tx<'_>, cx: &Cx<'_>, group: &mut SecurityGroup, new:
         return Err(Error::invalid("IpPermissions", format!("more than {RULES_MAX} rules in one group")).into());
     }
     group.rules.push(rule.clone());
+    if group.rules.iter().any(|rule| matches!(rule.peer, Peer::List { .. })) {
+        check_weight(tx, group)?;
+    }
     Ok(rule)
 }
 
@@ -167,6 +171,9 @@ fn check(tx: &Tx<'_>, cx: &Cx<'_>, group: &SecurityGroup, new: &NewRule) -> Resu
             return Err(Error::invalid("CidrIp", format!("{range} has bits set beyond its prefix; did you mean {}?", range.trunc())).into());
         }
         Peer::Range { .. } => {}
+        Peer::List { list } => {
+            list_of(tx, cx.caller.account(), list)?;
+        }
         Peer::Group { group: peer } => {
             let peer_row = group_of(tx, cx.caller.account(), peer)?;
             if peer_row.vpc != group.vpc {

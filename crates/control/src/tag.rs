@@ -2,7 +2,7 @@
 
 use model::{
     AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath,
-    Noun, PathAnalysis, PlacementGroup, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
+    Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -149,6 +149,7 @@ tagged!(
     NetworkPath,
     PathAnalysis,
     PlacementGroup,
+    PrefixList,
     LaunchTemplate
 );
 
@@ -172,6 +173,7 @@ enum Kind {
     NetworkPath,
     PathAnalysis,
     PlacementGroup,
+    PrefixList,
     LaunchTemplate,
 }
 
@@ -195,6 +197,7 @@ impl Kind {
             "nip" => Kind::NetworkPath,
             "nia" => Kind::PathAnalysis,
             "pg" => Kind::PlacementGroup,
+            "pl" => Kind::PrefixList,
             "lt" => Kind::LaunchTemplate,
             _ => return None,
         })
@@ -219,6 +222,7 @@ impl Kind {
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
             Kind::PlacementGroup => "placement-group",
+            Kind::PrefixList => "prefix-list",
             Kind::LaunchTemplate => "launch-template",
         }
     }
@@ -242,6 +246,7 @@ impl Kind {
             Kind::NetworkPath => tags_of::<NetworkPath>(tx, account, id),
             Kind::PathAnalysis => tags_of::<PathAnalysis>(tx, account, id),
             Kind::PlacementGroup => tags_of::<PlacementGroup>(tx, account, id),
+            Kind::PrefixList => tags_of::<PrefixList>(tx, account, id),
             Kind::LaunchTemplate => tags_of::<LaunchTemplate>(tx, account, id),
         }
     }
@@ -271,6 +276,7 @@ impl Kind {
             Kind::NetworkPath => change_of::<NetworkPath>(tx, account, id, with),
             Kind::PathAnalysis => change_of::<PathAnalysis>(tx, account, id, with),
             Kind::PlacementGroup => change_of::<PlacementGroup>(tx, account, id, with),
+            Kind::PrefixList => change_of::<PrefixList>(tx, account, id, with),
             Kind::LaunchTemplate => change_of::<LaunchTemplate>(tx, account, id, with),
         }
     }

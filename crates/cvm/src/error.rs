@@ -95,6 +95,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
         Noun::PlacementGroup => ("FailedOperation.DisasterRecoverGroupNotFound", "InvalidParameterValue.DisasterRecoverGroupIdMalformed"),
         Noun::SecurityGroupRule
+        | Noun::PrefixList
         | Noun::Association
         | Noun::InternetGateway
         | Noun::RouteTableAssociation
@@ -211,6 +212,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::PlacementGroup
+        | Noun::PrefixList
         | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",
     }
 }
@@ -248,6 +250,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::NetworkPaths
         | QuotaName::PathAnalyses
         | QuotaName::PlacementGroups
+        | QuotaName::PrefixLists
         | QuotaName::Interfaces => "LimitExceeded",
         QuotaName::NatGateways => "LimitExceeded.NatGatewayLimitExceeded",
         QuotaName::NatAddresses => "LimitExceeded.PublicIpAddressPerNatGatewayLimitExceeded",

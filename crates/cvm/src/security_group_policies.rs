@@ -102,6 +102,8 @@ fn reply(policy_index: usize, rule: &Rule) -> PolicyReply {
     let (cidr_block, security_group_id) = match rule.peer {
         Peer::Range { range } => (range.to_string(), String::new()),
         Peer::Group { group } => (String::new(), id::shown(group)),
+        // Made through another cloud's dialect; an address template would be its word.
+        Peer::List { .. } => (String::new(), String::new()),
     };
     PolicyReply {
         policy_index,

@@ -12,7 +12,7 @@ use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
     instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
-    network, network_acl, network_insights, placement_group, region, root_volume, route, run_instances, security_group,
+    network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances, security_group,
     security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume,
 };
 
@@ -251,6 +251,15 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
     Ec2 "ec2:" DeleteNatGateway => nat_gateway::delete, nat_gateway::DeleteNatGateway,
         Partly("one that was deleted is not shown any more"), &[];
+    Ec2 "ec2:" CreateManagedPrefixList => prefix_list::create, prefix_list::CreateManagedPrefixList,
+        Partly("IPv4; in rules of security groups, not in routes; the newest 25 versions are kept"), &[];
+    Ec2 "ec2:" DescribeManagedPrefixLists => prefix_list::describe, prefix_list::DescribeManagedPrefixLists, Works, &[];
+    Ec2 "ec2:" GetManagedPrefixListEntries => prefix_list::entries, prefix_list::GetEntries, Works, &[];
+    Ec2 "ec2:" GetManagedPrefixListAssociations => prefix_list::associations, prefix_list::GetAssociations, Works, &[];
+    Ec2 "ec2:" ModifyManagedPrefixList => prefix_list::modify, prefix_list::ModifyManagedPrefixList, Works,
+        &["IpamPrefixListResolverSyncEnabled"];
+    Ec2 "ec2:" RestoreManagedPrefixListVersion => prefix_list::restore, prefix_list::RestoreVersion, Works, &[];
+    Ec2 "ec2:" DeleteManagedPrefixList => prefix_list::delete, prefix_list::DeleteManagedPrefixList, Works, &[];
     Ec2 "ec2:" CreatePlacementGroup => placement_group::create, placement_group::CreatePlacementGroup,
         Partly("racks are those that the operator named; nothing by name is one rack"), placement_group::CREATE_ABSENT;
     Ec2 "ec2:" DescribePlacementGroups => placement_group::describe, placement_group::DescribePlacementGroups, Works, &[];

@@ -253,6 +253,7 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
         Error::TooManyRequests { .. } => throttled(None),
+        Error::LimitReached { name: "PrefixListEntry", .. } => say("PrefixListMaxEntriesExceeded", message),
         Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
         Error::LimitReached { name: "NetworkInterface", .. } => say("AttachmentLimitExceeded", message),
         Error::LimitReached { name: "PrivateIpAddress", .. } => say("PrivateIpAddressLimitExceeded", message),
@@ -309,6 +310,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.NotFound",
         Noun::QuotaRequest => "NoSuchResourceException",
         Noun::PlacementGroup => "InvalidPlacementGroup.Unknown",
+        Noun::PrefixList => "InvalidPrefixListID.NotFound",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::InstanceProfile => {
@@ -379,6 +381,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::PathAnalysis
         | Noun::QuotaRequest
         | Noun::PlacementGroup
+        | Noun::PrefixList
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -403,6 +406,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::PathAnalysis => "InvalidNetworkInsightsAnalysisId.Malformed",
         Noun::QuotaRequest => "NoSuchResourceException",
         Noun::PlacementGroup => "InvalidPlacementGroupId.Malformed",
+        Noun::PrefixList => "InvalidPrefixListId.Malformed",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
@@ -467,6 +471,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
+        | Noun::PrefixList
         | Noun::Address => "InvalidParameterValue",
         Noun::QuotaRequest => "ResourceAlreadyExistsException",
     }
@@ -515,6 +520,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::NetworkAclAssociation
         | Noun::PathAnalysis
         | Noun::QuotaRequest
+        | Noun::PrefixList
         | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }
@@ -541,6 +547,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::PathAnalyses => "NetworkInsightsAnalysisLimitExceeded",
         QuotaName::Interfaces => "NetworkInterfaceLimitExceeded",
         QuotaName::PlacementGroups => "PlacementGroupLimitExceeded",
+        QuotaName::PrefixLists => "PrefixListLimitExceeded",
         QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "RequestLimitExceeded",
     }
 }
@@ -551,6 +558,7 @@ fn invalid_code(parameter: &str) -> &'static str {
         "PublicKeyMaterial" => "InvalidKey.Format",
         "VolumeSize" => "InvalidBlockDeviceMapping",
         "Attachment" => "InvalidAttachment.NotFound",
+        "CurrentVersion" => "PrefixListVersionMismatch",
         "Tag" => "TagLimitExceeded",
         "VpcRange" => "InvalidVpc.Range",
         "SubnetRange" => "InvalidSubnet.Range",

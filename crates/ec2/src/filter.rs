@@ -239,6 +239,9 @@ pub(crate) const SUBNET: Known = &[
 pub(crate) const PLACEMENT_GROUP: Known =
     &[("group-name", Is(Field::Name)), ("spread-level", Is(Field::Level)), ("state", Always("available")), ("strategy", Is(Field::Kind))];
 
+pub(crate) const PREFIX_LIST: Known =
+    &[("owner-id", Is(Field::Owner)), ("prefix-list-id", Is(Field::Id)), ("prefix-list-name", Is(Field::Name))];
+
 pub(crate) const SECURITY_GROUP: Known = &[
     ("description", Is(Field::Description)),
     ("group-id", Is(Field::Id)),

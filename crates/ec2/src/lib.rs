@@ -37,6 +37,7 @@ mod network_acl;
 mod network_insights;
 mod page;
 mod placement_group;
+mod prefix_list;
 mod region;
 mod root_volume;
 mod route;

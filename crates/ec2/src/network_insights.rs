@@ -446,7 +446,7 @@ fn rule_item(by: &Decider) -> RuleItem {
     RuleItem {
         cidr: match by.peer {
             Peer::Range { range } => Some(range.to_string()),
-            Peer::Group { .. } => None,
+            Peer::Group { .. } | Peer::List { .. } => None,
         },
         direction: direction_word(by.direction),
         security_group_id: by.group.to_string(),

@@ -59,7 +59,7 @@ struct Permission {
     groups: Vec<GroupPeer>,
     ip_ranges: Vec<RangePeer>,
     ipv6_ranges: Vec<String>,
-    prefix_list_ids: Vec<String>,
+    prefix_list_ids: Vec<ListPeer>,
 }
 
 #[derive(IntoDoc)]
@@ -67,6 +67,14 @@ struct Permission {
 struct GroupPeer {
     user_id: String,
     group_id: String,
+    #[reply(skip_empty)]
+    description: String,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct ListPeer {
+    prefix_list_id: String,
     #[reply(skip_empty)]
     description: String,
 }
@@ -135,6 +143,7 @@ fn permissions(group: &SecurityGroup, direction: Direction) -> Vec<Permission> {
         let description = rule.description.clone();
         match rule.peer {
             Peer::Range { range } => permissions[at].ip_ranges.push(RangePeer { cidr_ip: range.to_string(), description }),
+            Peer::List { list } => permissions[at].prefix_list_ids.push(ListPeer { prefix_list_id: list.to_string(), description }),
             Peer::Group { group: peer } => {
                 permissions[at].groups.push(GroupPeer { user_id: group.account.to_string(), group_id: peer.to_string(), description });
             }
@@ -196,6 +205,7 @@ pub(crate) struct RuleItem {
     from_port: i32,
     to_port: i32,
     cidr_ipv4: Option<String>,
+    prefix_list_id: Option<String>,
     referenced_group_info: Option<ReferencedGroup>,
     #[reply(skip_empty)]
     description: String,
@@ -234,9 +244,10 @@ pub(crate) async fn describe_rules(cx: Cx, asked: DescribeSecurityGroupRules) ->
 pub(crate) fn rule_item(group: SecurityGroupId, owner: AccountId, rule: &Rule) -> RuleItem {
     let (ip_protocol, ports) = words(rule.protocol);
     let (from_port, to_port) = ports.unwrap_or((-1, -1));
-    let (cidr_ipv4, referenced_group_info) = match rule.peer {
-        Peer::Range { range } => (Some(range.to_string()), None),
-        Peer::Group { group: peer } => (None, Some(ReferencedGroup { group_id: peer.to_string(), user_id: owner.to_string() })),
+    let (cidr_ipv4, prefix_list_id, referenced_group_info) = match rule.peer {
+        Peer::Range { range } => (Some(range.to_string()), None, None),
+        Peer::List { list } => (None, Some(list.to_string()), None),
+        Peer::Group { group: peer } => (None, None, Some(ReferencedGroup { group_id: peer.to_string(), user_id: owner.to_string() })),
     };
     RuleItem {
         security_group_rule_id: rule.id.to_string(),
@@ -247,6 +258,7 @@ pub(crate) fn rule_item(group: SecurityGroupId, owner: AccountId, rule: &Rule) -
         from_port,
         to_port,
         cidr_ipv4,
+        prefix_list_id,
         referenced_group_info,
         description: rule.description.clone(),
     }

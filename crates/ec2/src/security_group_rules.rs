@@ -42,6 +42,15 @@ struct AskedPermission {
     groups: Vec<AskedGroup>,
     #[arg(max_items = 200)]
     ipv6_ranges: Vec<AskedRange6>,
+    #[arg(max_items = 200)]
+    prefix_list_ids: Vec<AskedList>,
+}
+
+#[derive(FromArg)]
+struct AskedList {
+    prefix_list_id: String,
+    #[arg(max_len = 255)]
+    description: Option<String>,
 }
 
 #[derive(FromArg)]
@@ -152,6 +161,10 @@ impl AskedPermission {
         for asked in &self.groups {
             let group = asked.group_id.parse().map_err(|error| Error::bad_id(Noun::SecurityGroup, &asked.group_id, error))?;
             out.push(new_rule(direction, protocol, Peer::Group { group }, asked.description.clone()));
+        }
+        for asked in &self.prefix_list_ids {
+            let list = tag::id(Noun::PrefixList, &asked.prefix_list_id)?;
+            out.push(new_rule(direction, protocol, Peer::List { list }, asked.description.clone()));
         }
         Ok(())
     }

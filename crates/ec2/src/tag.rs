@@ -2,7 +2,7 @@
 
 use control::{
     Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, NatGatewayView, NetworkAclView, Page,
-    PlacementGroupView, Query, RouteTableView, WhichTags,
+    PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
     Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis, SecurityGroup,
@@ -144,6 +144,7 @@ enum Kind {
     NetworkPath,
     PathAnalysis,
     PlacementGroup,
+    PrefixList,
     LaunchTemplate,
     RouteTable,
     SecurityGroup,
@@ -154,7 +155,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 18] = [
+    const ALL: [Kind; 19] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
@@ -166,6 +167,7 @@ impl Kind {
         Kind::NetworkPath,
         Kind::PathAnalysis,
         Kind::PlacementGroup,
+        Kind::PrefixList,
         Kind::LaunchTemplate,
         Kind::RouteTable,
         Kind::SecurityGroup,
@@ -188,6 +190,7 @@ impl Kind {
             Kind::NetworkPath => "network-insights-path",
             Kind::PathAnalysis => "network-insights-analysis",
             Kind::PlacementGroup => "placement-group",
+            Kind::PrefixList => "prefix-list",
             Kind::LaunchTemplate => "launch-template",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
@@ -323,6 +326,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::Interface => of::<Interface>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::InternetGateway => of::<InternetGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::PlacementGroup => of::<PlacementGroupView>(&cx.cloud, cx, filters, page, |row| row.group.tags).await,
+        Kind::PrefixList => of::<PrefixListView>(&cx.cloud, cx, filters, page, |row| row.list.tags).await,
         Kind::NatGateway => of::<NatGatewayView>(&cx.cloud, cx, filters, page, |row| row.gateway.tags).await,
         Kind::NetworkAcl => of::<NetworkAclView>(&cx.cloud, cx, filters, page, |row| row.acl.tags).await,
         Kind::NetworkPath => of::<NetworkPath>(&cx.cloud, cx, filters, page, |row| row.tags).await,

@@ -9,7 +9,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
-    launch_template, nat_entry, nat_gateway, network, placement_group, quota, ram, region, root_volume, route, route_change,
+    launch_template, nat_entry, nat_gateway, network, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change,
     security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, trail, volume,
 };
 
@@ -228,6 +228,12 @@ static ACTIONS: &[Action] = &[
     works!("AttachInstanceRamRole", ECS, instance_role::attach, instance_role::Change),
     works!("DetachInstanceRamRole", ECS, instance_role::detach, instance_role::Change),
     works!("DescribeInstanceRamRole", ECS, instance_role::describe, instance_role::DescribeInstanceRamRole),
+    works!("CreatePrefixList", ECS, prefix_list::create, prefix_list::CreatePrefixList),
+    works!("DescribePrefixLists", ECS, prefix_list::describe, prefix_list::DescribePrefixLists),
+    works!("DescribePrefixListAttributes", ECS, prefix_list::attributes, prefix_list::Which),
+    works!("DescribePrefixListAssociations", ECS, prefix_list::associations, prefix_list::DescribeAssociations),
+    works!("ModifyPrefixList", ECS, prefix_list::modify, prefix_list::ModifyPrefixList),
+    works!("DeletePrefixList", ECS, prefix_list::delete, prefix_list::Which),
     works!("CreateDeploymentSet", ECS, placement_group::create, placement_group::CreateDeploymentSet),
     works!("DescribeDeploymentSets", ECS, placement_group::describe, placement_group::DescribeDeploymentSets),
     works!("ModifyDeploymentSetAttribute", ECS, placement_group::modify, placement_group::ModifyDeploymentSetAttribute),

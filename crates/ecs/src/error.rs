@@ -122,6 +122,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::NetworkAclAssociation => ("InvalidVSwitchId.NotFound", "VSwitchId"),
         Noun::NetworkPath => ("ResourceNotFound.NetworkPath", "NetworkPathId"),
         Noun::PathAnalysis => ("ResourceNotFound.NetworkReachableAnalysis", "NetworkReachableAnalysisId"),
+        Noun::PrefixList => ("InvalidPrefixListId.NotFound", "PrefixListId"),
         Noun::PlacementGroup => ("InvalidDeploymentSetId.NotFound", "DeploymentSetId"),
         Noun::QuotaRequest => ("APPLICATION.NOT.FOUND", "ApplicationId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
@@ -160,6 +161,7 @@ impl From<Error> for Fault {
             Error::TooManyRequests { .. } => Fault::new(400, "Throttling.User", "Request was denied due to user flow control."),
             Error::LimitReached { name: "NetworkInterface", .. } => Fault::new(403, "EniPerInstanceLimitExceeded", sentence(&error)),
             Error::LimitReached { name: "PrivateIpAddress", .. } => Fault::new(403, "InvalidOperation.Ipv4CountExceeded", sentence(&error)),
+            Error::LimitReached { name: "PrefixListEntry", .. } => Fault::new(403, "LimitExceed.PrefixListEntry", sentence(&error)),
             Error::LimitReached { name: "PlacementGroup", .. } => {
                 Fault::new(403, "QuotaExceed.DeploymentSetInstanceQuotaFull", sentence(&error))
             }
@@ -242,6 +244,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::PlacementGroup
+        | Noun::PrefixList
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
         Noun::RouteTableAssociation => "InvalidVSwitchId.AlreadyAssociated",
         Noun::QuotaRequest => "QUOTA.APPLICATION.PROCESS",
@@ -297,6 +300,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::PlacementGroup
+        | Noun::PrefixList
         | Noun::QuotaRequest => "OperationDenied",
     };
     let message = format!("The current status of the resource does not support this operation: '{id}' is {state}; it must be {wanted}.");
@@ -333,6 +337,9 @@ fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
         Noun::Snapshot => {
             Fault::new(403, "SnapshotCreatedImage", format!("The snapshot '{id}' has been used to create images: {}.", by.join(", ")))
         }
+        Noun::PrefixList => {
+            Fault::new(403, "DependencyViolation.PrefixListAssociation", format!("The prefix list '{id}' is used by {}.", by.join(", ")))
+        }
         Noun::PlacementGroup => {
             let message = format!("The deployment set '{id}' still has instances: {}.", by.join(", "));
             Fault::new(403, "DependencyViolation.DeploymentSet", message)
@@ -363,6 +370,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::NetworkAcls => "QuotaExceeded.NetworkAcl",
         QuotaName::NetworkPaths | QuotaName::PathAnalyses => "QuotaExceeded",
         QuotaName::Interfaces => "MaxEniCountExceeded",
+        QuotaName::PrefixLists => "QuotaExceed.PrefixList",
         QuotaName::PlacementGroups => "QuotaExceed.DeploymentSet",
         QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "Throttling.User",
     }

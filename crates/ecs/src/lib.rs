@@ -32,6 +32,7 @@ mod network;
 mod page;
 mod parameter;
 mod placement_group;
+mod prefix_list;
 mod quota;
 mod ram;
 mod region;

@@ -203,12 +203,12 @@ struct Permission {
     source_cidr_ip: String,
     source_group_id: String,
     source_group_owner_account: &'static str,
-    source_prefix_list_id: &'static str,
+    source_prefix_list_id: String,
     ipv6_source_cidr_ip: &'static str,
     dest_cidr_ip: String,
     dest_group_id: String,
     dest_group_owner_account: &'static str,
-    dest_prefix_list_id: &'static str,
+    dest_prefix_list_id: String,
     ipv6_dest_cidr_ip: &'static str,
     policy: &'static str,
     priority: String,
@@ -245,9 +245,10 @@ pub(crate) async fn one(cx: &Cx<'_>, text: &str) -> Result<SecurityGroup, Fault>
 
 fn permission(rule: &Rule) -> Permission {
     let (ip_protocol, port_range) = words(rule.protocol);
-    let (range, group) = match rule.peer {
-        Peer::Range { range } => (range.to_string(), String::new()),
-        Peer::Group { group } => (String::new(), group.to_string()),
+    let (range, group, list) = match rule.peer {
+        Peer::Range { range } => (range.to_string(), String::new(), String::new()),
+        Peer::Group { group } => (String::new(), group.to_string(), String::new()),
+        Peer::List { list } => (String::new(), String::new(), list.to_string()),
     };
     let common = Permission {
         security_group_rule_id: rule.id.to_string(),
@@ -263,8 +264,12 @@ fn permission(rule: &Rule) -> Permission {
         ..Permission::default()
     };
     match rule.direction {
-        Direction::Ingress => Permission { direction: "ingress", source_cidr_ip: range, source_group_id: group, ..common },
-        Direction::Egress => Permission { direction: "egress", dest_cidr_ip: range, dest_group_id: group, ..common },
+        Direction::Ingress => {
+            Permission { direction: "ingress", source_cidr_ip: range, source_group_id: group, source_prefix_list_id: list, ..common }
+        }
+        Direction::Egress => {
+            Permission { direction: "egress", dest_cidr_ip: range, dest_group_id: group, dest_prefix_list_id: list, ..common }
+        }
     }
 }
 

@@ -36,8 +36,10 @@ struct Permission {
     source_port_range: Option<String>,
     source_cidr_ip: Option<String>,
     source_group_id: Option<String>,
+    source_prefix_list_id: Option<String>,
     dest_cidr_ip: Option<String>,
     dest_group_id: Option<String>,
+    dest_prefix_list_id: Option<String>,
     policy: Option<String>,
     priority: Option<u16>,
     nic_type: Option<String>,
@@ -125,16 +127,17 @@ impl Permission {
         if self.nic_type.as_deref().is_some_and(|nic| !matches!(nic, "" | "intranet")) {
             return Err(Fault::unsupported_parameter("The value 'internet' of the parameter NicType (only intranet)"));
         }
-        let (range, group, name) = match direction {
-            Direction::Ingress => (&self.source_cidr_ip, &self.source_group_id, "SourceCidrIp"),
-            Direction::Egress => (&self.dest_cidr_ip, &self.dest_group_id, "DestCidrIp"),
+        let (range, group, list, name) = match direction {
+            Direction::Ingress => (&self.source_cidr_ip, &self.source_group_id, &self.source_prefix_list_id, "SourceCidrIp"),
+            Direction::Egress => (&self.dest_cidr_ip, &self.dest_group_id, &self.dest_prefix_list_id, "DestCidrIp"),
         };
         let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
-        let peer = match (given(range), given(group)) {
-            (Some(range), None) => Peer::Range { range: read_range(&range, name)? },
-            (None, Some(group)) => Peer::Group { group: id(Noun::SecurityGroup, &group)? },
-            (Some(_), Some(_)) => return Err(Fault::invalid(name, "a rule has a range or a group, not both")),
-            (None, None) => return Err(Fault::missing(name)),
+        let peer = match (given(range), given(group), given(list)) {
+            (Some(range), None, None) => Peer::Range { range: read_range(&range, name)? },
+            (None, Some(group), None) => Peer::Group { group: id(Noun::SecurityGroup, &group)? },
+            (None, None, Some(list)) => Peer::List { list: id(Noun::PrefixList, &list)? },
+            (None, None, None) => return Err(Fault::missing(name)),
+            _ => return Err(Fault::invalid(name, "a rule has a range, a group or a prefix list, and no two of them")),
         };
         let priority = self.priority.unwrap_or(PRIORITY_FIRST);
         if !(PRIORITY_FIRST..=PRIORITY_LAST).contains(&priority) {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-pub use model::{AclEntry, Direction, Peer, Protocol as ProtocolMatch, Verdict};
+pub use model::{AclEntry, Direction, Protocol as ProtocolMatch, Verdict};
 use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
 use serde::{Deserialize, Serialize};
 
@@ -228,6 +228,22 @@ pub struct GroupSpec {
     pub rules: Vec<RuleSpec>,
     /// Private addresses of all members in the VPC, here and elsewhere; read by rules that name this group as a peer.
     pub members: Vec<Ipv4Addr>,
+}
+
+/// The other end of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "peer")]
+pub enum Peer {
+    /// Addresses in a range.
+    Range {
+        /// The range, without host bits.
+        range: Ipv4Net,
+    },
+    /// Members of a group of the same VPC.
+    Group {
+        /// The group.
+        group: SecurityGroupId,
+    },
 }
 
 /// One rule of a security group.

@@ -99,6 +99,8 @@ pub enum Noun {
     QuotaRequest,
     /// A placement group.
     PlacementGroup,
+    /// A prefix list.
+    PrefixList,
 }
 
 impl Noun {
@@ -148,6 +150,7 @@ impl Noun {
             Noun::PathAnalysis => "network insights analysis",
             Noun::QuotaRequest => "request for a quota",
             Noun::PlacementGroup => "placement group",
+            Noun::PrefixList => "prefix list",
         }
     }
 }

@@ -165,6 +165,7 @@ id!(/** A tie between an interface and an instance; a new one each time. */ Atta
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
 id!(/** A snapshot policy. */ SnapshotPolicyId, "sp-", "snapshot policy");
 id!(/** A NAT gateway. */ NatGatewayId, "nat-", "NAT gateway");
+id!(/** A prefix list. */ PrefixListId, "pl-", "prefix list");
 id!(/** A placement group. */ PlacementGroupId, "pg-", "placement group");
 id!(/** A rule of a NAT gateway about sources. */ NatSourceId, "snat-", "source rule of a NAT gateway");
 id!(/** A rule of a NAT gateway about a port. */ NatForwardId, "fwd-", "forwarding rule of a NAT gateway");

@@ -54,6 +54,8 @@ pub enum QuotaName {
     LaunchTemplates,
     /// Placement groups.
     PlacementGroups,
+    /// Prefix lists.
+    PrefixLists,
     /// Requests a second of each action that only reads.
     ReadRequests,
     /// Requests a second of each action that changes something.
@@ -64,7 +66,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 25] = [
+    pub const ALL: [QuotaName; 26] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -87,6 +89,7 @@ impl QuotaName {
         QuotaName::Interfaces,
         QuotaName::LaunchTemplates,
         QuotaName::PlacementGroups,
+        QuotaName::PrefixLists,
         QuotaName::ReadRequests,
         QuotaName::ChangeRequests,
         QuotaName::InstanceLaunches,
@@ -117,6 +120,7 @@ impl QuotaName {
             QuotaName::Interfaces => "interfaces",
             QuotaName::LaunchTemplates => "launch-templates",
             QuotaName::PlacementGroups => "placement-groups",
+            QuotaName::PrefixLists => "prefix-lists",
             QuotaName::ReadRequests => "read-requests",
             QuotaName::ChangeRequests => "change-requests",
             QuotaName::InstanceLaunches => "instance-launches",
@@ -143,7 +147,7 @@ impl QuotaName {
             QuotaName::Routes => 50,
             QuotaName::NatAddresses => 20,
             QuotaName::NatSources => 40,
-            QuotaName::NetworkPaths | QuotaName::NatForwards => 100,
+            QuotaName::NetworkPaths | QuotaName::NatForwards | QuotaName::PrefixLists => 100,
         }
     }
 

@@ -482,6 +482,8 @@ impl Other<'_> {
         match peer {
             Peer::Range { range } => range.contains(&self.ip),
             Peer::Group { group } => self.groups.contains(&group),
+            // Whoever reads the groups puts the ranges in its place.
+            Peer::List { list: _ } => false,
         }
     }
 }

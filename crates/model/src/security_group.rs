@@ -5,7 +5,7 @@ use std::fmt;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Millis, RuleId, SecurityGroupId, Tags, VpcId};
+use crate::{AccountId, Error, Millis, PrefixListId, RuleId, SecurityGroupId, Tags, VpcId};
 
 /// Name of the group that every VPC has.
 pub const DEFAULT_GROUP: &str = "default";
@@ -97,6 +97,7 @@ impl fmt::Display for Peer {
         match self {
             Peer::Range { range } => range.fmt(f),
             Peer::Group { group } => group.fmt(f),
+            Peer::List { list } => list.fmt(f),
         }
     }
 }
@@ -181,6 +182,11 @@ pub enum Peer {
     Group {
         /// The group.
         group: SecurityGroupId,
+    },
+    /// Addresses in the ranges of a prefix list. Where packets are judged, its ranges stand in its place.
+    List {
+        /// The list.
+        list: PrefixListId,
     },
 }
 

@@ -70,6 +70,7 @@ mod network_path;
 mod permission;
 mod placement_group;
 mod postgres;
+mod prefix_list;
 mod projection;
 mod route;
 mod row;

@@ -171,6 +171,7 @@ ids!(
     NetworkPathId,
     PathAnalysisId,
     PlacementGroupId,
+    PrefixListId,
     QuotaRequestId,
     LaunchTemplateId,
     LaunchTemplateVersionId,

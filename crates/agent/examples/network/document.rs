@@ -93,7 +93,7 @@ fn crowd(rules: usize) -> Vec<RuleSpec> {
 }
 
 fn range(network: u32, length: u8) -> Peer {
-    Peer::Range { range: ipnet::Ipv4Net::new(network.into(), length).expect("a prefix is at most 32").into() }
+    Peer::Range { range: ipnet::Ipv4Net::new(network.into(), length).expect("a prefix is at most 32") }
 }
 
 fn rule(direction: Direction, protocol: ProtocolMatch, peer: Peer) -> RuleSpec {

@@ -24,8 +24,11 @@ struct Size {
     stream: Duration,
 }
 
+/// Measures something and prints it.
+type Part = fn(&Size) -> io::Result<()>;
+
 /// What is measured, by name.
-const PARTS: [(&str, fn(&Size) -> io::Result<()>); 4] =
+const PARTS: [(&str, Part); 4] =
     [("change", change::measure), ("packets", packets::measure), ("overlay", overlay::measure), ("metadata", metadata::measure)];
 
 fn main() -> io::Result<()> {

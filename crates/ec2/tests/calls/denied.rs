@@ -65,6 +65,7 @@ impl Seeds {
             ("ProfileTie", "Action=AssociateIamInstanceProfile&InstanceId=INSTANCE&IamInstanceProfile.Name=box", "associationId"),
             ("NetworkInterfaceId", "Action=CreateNetworkInterface&SubnetId=SUBNET", "networkInterfaceId"),
             ("", "Action=CreatePlacementGroup&GroupName=apart&Strategy=spread", ""),
+            ("PrefixListId", "Action=CreateManagedPrefixList&PrefixListName=l&MaxEntries=2&AddressFamily=IPv4", "prefixListId"),
             ("NatGatewayId", "Action=CreateNatGateway&SubnetId=SUBNET&ConnectivityType=private", "natGatewayId"),
             (
                 "NetworkInsightsPathId",
@@ -165,6 +166,8 @@ fn form_of(action: &str) -> Option<&'static str> {
         "DeleteNetworkInsightsAnalysis" => "NetworkInsightsAnalysisId=nia-00000000000000001",
         "GetRequestedServiceQuotaChange" => "RequestId=qr-00000000000000001",
         "ReplaceNetworkAclAssociation" => "AssociationId=$AclTie&NetworkAclId=$NetworkAclId",
+        "ModifyManagedPrefixList" => "PrefixListId=$PrefixListId&PrefixListName=other",
+        "CreateManagedPrefixList" => "PrefixListName=more&MaxEntries=1&AddressFamily=IPv4",
         "DeletePlacementGroup" => "GroupName=apart",
         "ModifyInstancePlacement" => "InstanceId=$InstanceId&GroupName=",
         _ => return None,

@@ -8,6 +8,7 @@ mod lists;
 mod nat_gateways;
 mod networks;
 mod placement_groups;
+mod prefix_lists;
 mod refusals;
 mod replies;
 mod root_volumes;

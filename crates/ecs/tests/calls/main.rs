@@ -11,6 +11,7 @@ mod key_pair;
 mod nat_gateways;
 mod network;
 mod placement_group;
+mod prefix_list;
 mod region;
 mod snapshot_policy;
 mod volume;

@@ -1,7 +1,8 @@
 //! Snapshots that policies take: at their hours, once whoever crashes, and gone when it was said.
 
 use control::{
-    Caller, CreateSnapshotPolicy, CreateVolume, DeleteSnapshotPolicy, DeleteVolume, ModifySnapshotPolicy, Options, Query, TieSnapshotPolicy,
+    Caller, CreateSnapshotPolicy, CreateVolume, DeleteSnapshotPolicy, DeleteVolume, ModifySnapshotPolicy, Options, PolicyTie, Query,
+    TieSnapshotPolicy,
 };
 use model::{Error, Gib, Millis, Provisioned, Schedule, Snapshot, SnapshotPolicy, SnapshotPolicyId, Tags, VolumeId, VolumeKind};
 

@@ -180,7 +180,7 @@ pub fn open(direction: Direction) -> RuleSpec {
 }
 
 pub fn rule(direction: Direction, verdict: Verdict, priority: u16, protocol: ProtocolMatch, peer: &str) -> RuleSpec {
-    RuleSpec { direction, verdict, priority, protocol, peer: Peer::Range { range: peer.parse().unwrap() } }
+    RuleSpec { direction, verdict, priority, protocol, peer: hostspec::Peer::Range { range: peer.parse().unwrap() } }
 }
 
 /// A document of these VPCs, with a machine for each interface.

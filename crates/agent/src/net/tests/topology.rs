@@ -335,6 +335,11 @@ impl Topology {
 
 fn rule_spec(rule: &Rule) -> RuleSpec {
     let Rule { direction, verdict, priority, protocol, peer, .. } = *rule;
+    let peer = match peer {
+        Peer::Range { range } => hostspec::Peer::Range { range },
+        Peer::Group { group } => hostspec::Peer::Group { group },
+        Peer::List { .. } => unreachable!("no rule of these names a list"),
+    };
     RuleSpec { direction, verdict, priority, protocol, peer }
 }
 

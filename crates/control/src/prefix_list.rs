@@ -1,0 +1,290 @@
+//! Prefix lists: making and changing them, and what they mean in rules.
+//!
+//! A host is told plain ranges: rules that name a list are spread out wherever rules are read for a packet ([`expanded`]). So a change
+//! of a list touches the hosts of all members of the groups whose rules name it.
+
+use std::collections::HashSet;
+
+use model::{
+    AccountId, Error, Noun, Peer, PrefixChange, PrefixEntry, PrefixList, PrefixListId, QuotaName, RULES_MAX, Rule, SecurityGroup,
+    SecurityGroupId, Tags, add_tags, check_placement_group_name,
+};
+use serde::Serialize;
+use store::Tx;
+
+use crate::Failure;
+use crate::auth::Target;
+use crate::describe::{Field, Listing, tag_values};
+use crate::instance::check_description;
+use crate::run::{Command, Cx};
+use crate::security_group::touch_members;
+
+/// Most ids of users of a list that a refusal names.
+const NAMED_MAX: usize = 10;
+
+/// Makes a prefix list.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreatePrefixList {
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Most entries that it may have.
+    pub max_entries: u32,
+    /// Its first entries.
+    pub entries: Vec<PrefixEntry>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Changes a prefix list. What is `None` stays; a change of entries makes a version.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifyPrefixList {
+    /// Which one.
+    pub list: PrefixListId,
+    /// The version that the caller knows as the newest; another one is refused.
+    pub known: Option<u64>,
+    /// Name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Most entries that it may have.
+    pub max_entries: Option<u32>,
+    /// What becomes of its entries.
+    pub entries: PrefixEdit,
+}
+
+/// What becomes of the entries of a list.
+#[derive(Debug, Clone, Serialize)]
+pub enum PrefixEdit {
+    /// Some come, or get another description, and some go.
+    Each {
+        /// Those that come.
+        add: Vec<PrefixEntry>,
+        /// Ranges of those that go.
+        remove: Vec<ipnet::Ipv4Net>,
+    },
+    /// Those of an older version are taken up again.
+    Restore {
+        /// Its number.
+        version: u64,
+    },
+}
+
+/// Deletes a prefix list that no rule names.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeletePrefixList {
+    /// Which one.
+    pub list: PrefixListId,
+}
+
+impl Command for CreatePrefixList {
+    type Reply = PrefixList;
+    const NAME: &'static str = "CreatePrefixList";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![Target { path: Some("prefix-list/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() }])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<PrefixList, Failure> {
+        let account = cx.caller.account();
+        check_placement_group_name(&self.name)?;
+        check_description(&self.description)?;
+        let limit = tx.quota_limit(account, QuotaName::PrefixLists)?;
+        QuotaName::PrefixLists.check(limit, tx.prefix_list_count(account, limit)?, 1)?;
+        let mut list = PrefixList {
+            id: PrefixListId::from_u64(cx.new_id()),
+            account,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            max_entries: self.max_entries,
+            versions: vec![],
+            last: PrefixChange::Made,
+            created_at: cx.now,
+            tags: Tags::new(),
+        };
+        list.renew(self.entries.clone(), PrefixChange::Made)?;
+        add_tags(&mut list.tags, &self.tags)?;
+        tx.insert(&list)?;
+        Ok(list)
+    }
+}
+
+impl Command for ModifyPrefixList {
+    type Reply = PrefixList;
+    const NAME: &'static str = "ModifyPrefixList";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![target(tx, cx, self.list)?])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<PrefixList, Failure> {
+        let mut list = list_of(tx, cx.caller.account(), self.list)?;
+        if let Some(known) = self.known.filter(|known| *known != list.newest().number) {
+            let reason = format!("{known} is not the newest version, which is {}", list.newest().number);
+            return Err(Error::invalid("CurrentVersion", reason).into());
+        }
+        if let Some(name) = &self.name {
+            check_placement_group_name(name)?;
+            list.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            list.description.clone_from(description);
+        }
+        let users = users(tx, &list)?;
+        if let Some(most) = self.max_entries {
+            list.resize(most)?;
+        }
+        let entries = self.entries.of(&list)?;
+        let is_changed = entries != list.newest().entries;
+        if is_changed || matches!(self.entries, PrefixEdit::Restore { .. }) {
+            let change = if matches!(self.entries, PrefixEdit::Restore { .. }) { PrefixChange::Restored } else { PrefixChange::Changed };
+            list.renew(entries, change)?;
+        }
+        tx.update(&list)?;
+        for group in &users {
+            if self.max_entries.is_some() {
+                check_weight(tx, group)?;
+            }
+            touch_members(tx, group)?;
+        }
+        Ok(list)
+    }
+}
+
+impl PrefixEdit {
+    fn of(&self, list: &PrefixList) -> Result<Vec<PrefixEntry>, Error> {
+        match self {
+            PrefixEdit::Restore { version } => list
+                .version(*version)
+                .map(|version| version.entries.clone())
+                .ok_or_else(|| Error::invalid("PreviousVersion", format!("{version} is none of the versions that are kept"))),
+            PrefixEdit::Each { add, remove } => {
+                let mut entries = list.newest().entries.clone();
+                for range in remove {
+                    let at = entries.iter().position(|entry| entry.range == *range);
+                    entries.remove(at.ok_or_else(|| Error::invalid("PrefixCidr", format!("{range} is no entry of the list")))?);
+                }
+                for new in add {
+                    entries.retain(|entry| entry.range != new.range);
+                }
+                entries.extend(add.iter().cloned());
+                entries.sort();
+                Ok(entries)
+            }
+        }
+    }
+}
+
+impl Command for DeletePrefixList {
+    type Reply = PrefixList;
+    const NAME: &'static str = "DeletePrefixList";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![target(tx, cx, self.list)?])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<PrefixList, Failure> {
+        let list = list_of(tx, cx.caller.account(), self.list)?;
+        let users = users(tx, &list)?;
+        if !users.is_empty() {
+            let by = users.iter().take(NAMED_MAX).map(|group| group.id.to_string()).collect();
+            return Err(Error::InUse { noun: Noun::PrefixList, id: list.id.to_string(), by }.into());
+        }
+        tx.delete::<PrefixList>(list.id)?;
+        Ok(list)
+    }
+}
+
+/// The prefix list, if the account owns it.
+pub(crate) fn list_of(tx: &Tx<'_>, account: AccountId, id: PrefixListId) -> Result<PrefixList, Failure> {
+    let list = tx.get::<PrefixList>(id)?.filter(|list| list.account == account);
+    Ok(list.ok_or_else(|| Error::not_found(Noun::PrefixList, id))?)
+}
+
+fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: PrefixListId) -> Result<Target, Failure> {
+    let tags = tx.get::<PrefixList>(id)?.filter(|list| list.account == cx.caller.account()).map(|list| list.tags);
+    Ok(Target::of("prefix-list", id, &tags.unwrap_or_default()))
+}
+
+/// The groups of its account whose rules name a list.
+fn users(tx: &Tx<'_>, list: &PrefixList) -> Result<Vec<SecurityGroup>, Failure> {
+    let names = |group: &SecurityGroup| group.rules.iter().any(|rule| rule.peer == Peer::List { list: list.id });
+    Ok(tx.security_group_list(list.account)?.into_iter().filter(names).collect())
+}
+
+/// Refuses a group whose rules are more than it may have, those that name a list counted as often as the list may have entries.
+pub(crate) fn check_weight(tx: &Tx<'_>, group: &SecurityGroup) -> Result<(), Failure> {
+    let mut weight = 0;
+    for rule in &group.rules {
+        weight += match rule.peer {
+            Peer::List { list } => tx.get::<PrefixList>(list)?.map_or(1, |list| list.max_entries as usize),
+            Peer::Range { .. } | Peer::Group { .. } => 1,
+        };
+    }
+    if weight > RULES_MAX {
+        return Err(Error::invalid("IpPermissions", format!("more than {RULES_MAX} rules in the group {}", group.id)).into());
+    }
+    Ok(())
+}
+
+/// The group with plain ranges in the place of the lists that its rules name, each meaning once.
+pub(crate) fn expanded(tx: &Tx<'_>, mut group: SecurityGroup) -> Result<SecurityGroup, Failure> {
+    if !group.rules.iter().any(|rule| matches!(rule.peer, Peer::List { .. })) {
+        return Ok(group);
+    }
+    let mut rules: Vec<Rule> = Vec::with_capacity(group.rules.len());
+    for rule in group.rules.drain(..) {
+        match rule.peer {
+            Peer::List { list } => {
+                let ranges = tx.get::<PrefixList>(list)?.map_or(vec![], |list| list.newest().entries.clone());
+                rules.extend(ranges.into_iter().map(|entry| Rule { peer: Peer::Range { range: entry.range }, ..rule.clone() }));
+            }
+            Peer::Range { .. } | Peer::Group { .. } => rules.push(rule),
+        }
+    }
+    let mut seen = HashSet::new();
+    rules.retain(|rule| seen.insert((rule.direction, rule.verdict, rule.priority, rule.protocol, rule.peer)));
+    group.rules = rules;
+    Ok(group)
+}
+
+/// A prefix list with the groups whose rules name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixListView {
+    /// The list.
+    pub list: PrefixList,
+    /// The groups.
+    pub users: Vec<SecurityGroupId>,
+}
+
+impl Listing for PrefixListView {
+    type Id = PrefixListId;
+    const NOUN: Noun = Noun::PrefixList;
+
+    fn id(&self) -> PrefixListId {
+        self.list.id
+    }
+
+    fn id_value(id: PrefixListId) -> (u64, String) {
+        (id.as_u64(), id.to_string())
+    }
+
+    fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<PrefixListView>, Failure> {
+        let lists = tx.prefix_list_list(account)?;
+        let groups = if lists.is_empty() { vec![] } else { tx.security_group_list(account)? };
+        let names = |group: &&SecurityGroup, id| group.rules.iter().any(|rule| rule.peer == Peer::List { list: id });
+        let users = |id| groups.iter().filter(|group| names(group, id)).map(|group| group.id).collect();
+        Ok(lists.into_iter().map(|list| PrefixListView { users: users(list.id), list }).collect())
+    }
+
+    fn values(&self, field: &Field) -> Vec<String> {
+        match field {
+            Field::Id => vec![self.list.id.to_string()],
+            Field::Name => vec![self.list.name.clone()],
+            Field::Owner => vec![self.list.account.to_string()],
+            _ => tag_values(&self.list.tags, field),
+        }
+    }
+}

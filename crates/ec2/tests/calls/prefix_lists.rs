@@ -1,0 +1,60 @@
+//! Managed prefix lists: made, changed in versions, named by rules, deleted.
+
+use crate::world::{World, elements};
+
+#[tokio::test]
+async fn a_prefix_list_is_made_versioned_used_and_deleted() {
+    let world = World::new().await;
+    let new = "Action=CreateManagedPrefixList&PrefixListName=offices&MaxEntries=3&AddressFamily=IPv4";
+    let entry = "Entry.1.Cidr=192.0.2.0/24&Entry.1.Description=first";
+    let tags = "TagSpecification.1.ResourceType=prefix-list&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b";
+    let made = world.golden("CreateManagedPrefixList", &format!("{new}&{entry}&{tags}")).await;
+    let list = elements(&made, "prefixListId").remove(0);
+    let change = format!("Action=ModifyManagedPrefixList&PrefixListId={list}");
+    let add = format!("{change}&CurrentVersion=1&AddEntry.1.Cidr=198.51.100.0/24&RemoveEntry.1.Cidr=192.0.2.0/24");
+    world.golden("ModifyManagedPrefixList", &add).await;
+    let of = format!("Action=GetManagedPrefixListEntries&PrefixListId={list}");
+    world.golden("GetManagedPrefixListEntries", &of).await;
+    assert_eq!(elements(&world.call(&format!("{of}&TargetVersion=1")).await.body, "cidr"), ["192.0.2.0/24"]);
+    let restore = format!("Action=RestoreManagedPrefixListVersion&PrefixListId={list}&PreviousVersion=1&CurrentVersion=2");
+    world.golden("RestoreManagedPrefixListVersion", &restore).await;
+    assert_eq!(elements(&world.call(&of).await.body, "cidr"), ["192.0.2.0/24"]);
+    world
+        .golden("DescribeManagedPrefixLists", "Action=DescribeManagedPrefixLists&Filter.1.Name=prefix-list-name&Filter.1.Value.1=off*")
+        .await;
+    let group = elements(&world.call("Action=DescribeSecurityGroups").await.body, "groupId").remove(0);
+    let permission = "IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=443&IpPermissions.1.ToPort=443";
+    let rule = format!("GroupId={group}&{permission}&IpPermissions.1.PrefixListIds.1.PrefixListId={list}");
+    world.golden("AuthorizeSecurityGroupIngress.list", &format!("Action=AuthorizeSecurityGroupIngress&{rule}")).await;
+    world.golden("DescribeSecurityGroups.list", "Action=DescribeSecurityGroups").await;
+    world.golden("GetManagedPrefixListAssociations", &format!("Action=GetManagedPrefixListAssociations&PrefixListId={list}")).await;
+    for (form, code) in [
+        (add.clone(), "PrefixListVersionMismatch"),
+        (format!("{change}&AddEntry.1.Cidr=203.0.113.0/24"), "MissingParameter"),
+        (format!("{change}&CurrentVersion=3&RemoveEntry.1.Cidr=203.0.113.0/24"), "InvalidParameterValue"),
+        (format!("{change}&CurrentVersion=3&AddEntry.1.Cidr=203.0.113.1/24"), "InvalidParameterValue"),
+        (
+            format!("{change}&CurrentVersion=3&AddEntry.1.Cidr=10.0.0.0/8&AddEntry.2.Cidr=11.0.0.0/8&AddEntry.3.Cidr=12.0.0.0/8"),
+            "PrefixListMaxEntriesExceeded",
+        ),
+        (format!("{change}&MaxEntries=1001"), "InvalidParameterValue"),
+        // The group has a default rule or two, and a thousand entries count as as many rules.
+        (format!("{change}&MaxEntries=1000"), "InvalidParameterValue"),
+        (format!("Action=DeleteManagedPrefixList&PrefixListId={list}"), "DependencyViolation"),
+        ("Action=DescribeManagedPrefixLists&PrefixListId.1=pl-00000000000000001".to_owned(), "InvalidPrefixListID.NotFound"),
+        ("Action=DescribeManagedPrefixLists&PrefixListId.1=pl-1".to_owned(), "InvalidPrefixListId.Malformed"),
+        (new.replace("IPv4", "IPv6"), "UnsupportedOperation"),
+        (new.replace("IPv4", "IPv5"), "InvalidParameterValue"),
+        (new.replace("MaxEntries=3", "MaxEntries=0"), "InvalidParameterValue"),
+        (
+            rule.replace(&list, "pl-00000000000000001").replace("GroupId", "Action=AuthorizeSecurityGroupIngress&GroupId"),
+            "InvalidPrefixListID.NotFound",
+        ),
+    ] {
+        world.refused(&form, 400, code).await;
+    }
+    let taken = world.call(&format!("Action=RevokeSecurityGroupIngress&{rule}")).await;
+    assert_eq!(taken.status, 200, "{}", taken.body);
+    world.golden("DeleteManagedPrefixList", &format!("Action=DeleteManagedPrefixList&PrefixListId={list}")).await;
+    world.refused(&of, 400, "InvalidPrefixListID.NotFound").await;
+}
