@@ -63,6 +63,7 @@ mod tag;
 mod user;
 mod user_group;
 mod volume;
+mod vpc_peering;
 mod work;
 
 pub use account::NewAccessKey;
@@ -139,3 +140,4 @@ pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};
 pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};
+pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, PeeringChange};

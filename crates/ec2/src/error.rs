@@ -294,6 +294,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
         Noun::NatGateway => "NatGatewayNotFound",
+        Noun::VpcPeering => "InvalidVpcPeeringConnectionID.NotFound",
         Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
         Noun::NetworkAcl => "InvalidNetworkAclID.NotFound",
@@ -362,6 +363,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::NatGateway
+        | Noun::VpcPeering
         | Noun::NatAddress
         | Noun::NatSource
         | Noun::NatForward
@@ -391,6 +393,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::NatGateway | Noun::NatAddress | Noun::NatSource | Noun::NatForward => "NatGatewayMalformed",
+        Noun::VpcPeering => "InvalidVpcPeeringConnectionId.Malformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
         Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
@@ -429,6 +432,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::Image => "InvalidAMIName.Duplicate",
         Noun::Association | Noun::InternetGateway | Noun::RouteTableAssociation => "Resource.AlreadyAssociated",
         Noun::Route => "RouteAlreadyExists",
+        Noun::VpcPeering => "VpcPeeringConnectionAlreadyExists",
         Noun::NetworkAclEntry => "NetworkAclEntryAlreadyExists",
         Noun::Subnet => "InvalidSubnet.Conflict",
         Noun::Vpc => "DefaultVpcAlreadyExists",
@@ -498,6 +502,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::NatGateway
+        | Noun::VpcPeering
         | Noun::NatSource
         | Noun::NatForward
         | Noun::RouteTable
@@ -525,6 +530,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
         QuotaName::NatGateways => "NatGatewayLimitExceeded",
         QuotaName::NatAddresses => "AddressLimitExceeded",
+        QuotaName::VpcPeerings => "VpcPeeringConnectionsPerVpcLimitExceeded",
         QuotaName::NatSources | QuotaName::NatForwards => "ResourceLimitExceeded",
         QuotaName::RouteTables => "RouteTableLimitExceeded",
         QuotaName::Routes => "RouteLimitExceeded",

@@ -164,6 +164,7 @@ id!(/** A tie between an interface and an instance; a new one each time. */ Atta
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
 id!(/** A NAT gateway. */ NatGatewayId, "nat-", "NAT gateway");
 id!(/** A placement group. */ PlacementGroupId, "pg-", "placement group");
+id!(/** A peering of two VPCs. */ VpcPeeringId, "pcx-", "VPC peering connection");
 id!(/** A rule of a NAT gateway about sources. */ NatSourceId, "snat-", "source rule of a NAT gateway");
 id!(/** A rule of a NAT gateway about a port. */ NatForwardId, "fwd-", "forwarding rule of a NAT gateway");
 id!(/** A route table. */ RouteTableId, "rtb-", "route table");

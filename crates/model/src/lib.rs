@@ -41,6 +41,7 @@ mod units;
 mod user_group;
 mod volume;
 mod volume_performance;
+mod vpc_peering;
 
 pub use account::*;
 pub use address::*;
@@ -78,3 +79,4 @@ pub use units::*;
 pub use user_group::*;
 pub use volume::*;
 pub use volume_performance::*;
+pub use vpc_peering::*;

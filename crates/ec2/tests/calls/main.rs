@@ -11,4 +11,5 @@ mod placement_groups;
 mod refusals;
 mod replies;
 mod root_volumes;
+mod vpc_peerings;
 mod world;
