@@ -248,7 +248,7 @@ impl Links {
             LinkKind::VethOfPeer { makes: true } => {
                 let peer = peers.get(name).ok_or_else(|| io::Error::other("the peered VPC has no namespace"))?;
                 let Whose::Vpc(own) = self.whose else { return Err(io::Error::other("the machine is peered with nobody")) };
-                let pair = VethLink::new(name, &names::peer(own)).mtu(link.mtu).address(link.mac.0);
+                let pair = VethLink::new(name, names::peer(own)).mtu(link.mtu).address(link.mac.0);
                 let pair = pair.peer_address(peer.mac.0).peer_netns_fd(peer.namespace);
                 self.connection.add_link(pair).await.map_err(io::Error::other)
             }

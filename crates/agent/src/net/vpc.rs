@@ -179,7 +179,7 @@ impl Vpc {
         }
         let mut want = plan::vpc(spec, &around.mtus, around.neighbours.as_deref());
         // A pair whose other end's namespace is not there yet is made when that is brought up.
-        let is_early = |name: &String, makes| !seen.links.contains_key(name) && !(makes && ends.contains_key(name));
+        let is_early = |name: &String, makes| !(seen.links.contains_key(name) || makes && ends.contains_key(name));
         let early = want.peers().filter(|(name, makes)| is_early(name, *makes)).map(|(name, _)| name.clone());
         let early: Vec<String> = early.collect();
         want.without(&early);
