@@ -83,6 +83,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         shared: vec![],
         forwards: vec![],
         mapped: vec![],
+        peers: vec![],
     };
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }
 }

@@ -90,6 +90,10 @@ pub enum Field {
     Description,
     /// A tie: of an address, or of a route table.
     Association,
+    /// The VPC that was asked for a peering.
+    PeerVpc,
+    /// The account that was asked for a peering.
+    PeerOwner,
     /// The NAT gateway that has an address.
     NatGateway,
     /// Where a route leads.

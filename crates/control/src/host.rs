@@ -18,14 +18,14 @@ use std::time::Duration;
 
 use hostspec::{
     DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestPlacement, GuestRole, HopSpec, HostSpec, ImageSpec, NameRecord, NicSpec,
-    Power, Reset, RuleSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    PeerSpec, Power, Reset, RuleSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use ipnet::Ipv4Net;
 use model::instance_type::Scheme;
 use model::{
     Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, InstanceProfile, InstanceRole, InstanceRoleId,
     Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Volume,
-    VolumeId, VolumePhase, Vpc, VpcId, acl_of, ways_out, ways_through,
+    VolumeId, VolumePhase, Vpc, VpcId, VpcPeeringId, acl_of, ways_out, ways_through, ways_to_peers,
 };
 use store::{Change, FeedError, Tx};
 use tokio::sync::watch;
@@ -35,6 +35,7 @@ use crate::machine::Rows;
 use crate::nat_rule::NatSpecs;
 use crate::neighbours::{Elsewhere, Neighbours, Places};
 use crate::prefix_list::expanded;
+use crate::vpc_peering::{members_across, peers_of};
 use crate::{Cloud, Failure};
 
 /// Maximum transmission unit of guests: Ethernet's 1500 less 50 bytes of VXLAN between hosts.
@@ -341,6 +342,7 @@ struct Network {
     members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
     elsewhere: Elsewhere,
     nats: NatSpecs,
+    peers: Vec<VpcId>,
 }
 
 impl Rendering {
@@ -411,7 +413,9 @@ impl Rendering {
                 nics.entry(vpc).or_default().push(nic);
             }
         }
-        let networks = self.networks.values().map(|network| self.network(network, nics.remove(&network.vpc.id).unwrap_or_default()));
+        let peers: Vec<Vec<PeerSpec>> = self.networks.values().map(|network| self.peers(network, &nics)).collect();
+        let with_peers = self.networks.values().zip(peers);
+        let networks = with_peers.map(|(network, peers)| self.network(network, nics.remove(&network.vpc.id).unwrap_or_default(), peers));
         let networks = networks.collect();
         let (volumes, volumes_asked) = self.volumes.into_iter().unzip();
         let spec = HostSpec {
@@ -494,7 +498,17 @@ impl Rendering {
         }
     }
 
-    fn network(&self, network: &Network, nics: Vec<NicSpec>) -> VpcSpec {
+    /// The peered VPCs of a network that are on this host too.
+    fn peers(&self, network: &Network, nics: &BTreeMap<VpcId, Vec<NicSpec>>) -> Vec<PeerSpec> {
+        let here = network.peers.iter().filter_map(|id| Some((&self.networks.get(id)?.vpc, nics.get(id)?)));
+        let spec = |(vpc, nics): (&Vpc, &Vec<NicSpec>)| {
+            let addresses = nics.iter().flat_map(NicSpec::addresses).map(|(ip, _)| ip).collect();
+            PeerSpec { vpc: vpc.id, vni: vpc.vni, addresses }
+        };
+        here.map(spec).collect()
+    }
+
+    fn network(&self, network: &Network, nics: Vec<NicSpec>, peers: Vec<PeerSpec>) -> VpcSpec {
         let vpc = &network.vpc;
         let record = |hostname: &str, ip| NameRecord { name: format!("{hostname}.{}", self.domain).to_lowercase(), ip };
         let here = nics.iter().map(|nic| record(&nic.hostname, nic.ip));
@@ -513,6 +527,7 @@ impl Rendering {
             shared: network.nats.shared.clone(),
             forwards: network.nats.forwards.clone(),
             mapped: network.nats.mapped.clone(),
+            peers,
         }
     }
 }
@@ -539,10 +554,16 @@ impl Network {
                 }
             }
         }
+        let peered = peers_of(tx, id)?;
+        if !peered.is_empty() {
+            let across: Vec<&SecurityGroup> = named.iter().filter_map(|group| groups.get(group)).filter(|group| group.vpc != id).collect();
+            members.extend(members_across(tx, &peered, &across)?);
+        }
+        let peers = peered.into_iter().map(|(_, vpc)| vpc).collect();
         let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, tx.internet_gateway_of_vpc(id)?);
         let with_ways = |subnet: Subnet| {
             let ways = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
-            let hops = hops(tx, &tables, subnet.id)?;
+            let hops = hops(tx, id, &tables, subnet.id)?;
             Ok::<_, Failure>((subnet, ways, hops))
         };
         let subnets = tx.subnet_list_of_vpc(id)?;
@@ -550,7 +571,7 @@ impl Network {
         let subnets = subnets.into_iter().map(with_ways).collect::<Result<_, _>>()?;
         let acls = tx.network_acl_list_of_vpc(id)?;
         let elsewhere = neighbours.elsewhere(tx, id)?;
-        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, nats })
+        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, nats, peers })
     }
 
     fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {
@@ -606,12 +627,19 @@ fn peer_spec(peer: Peer) -> Option<hostspec::Peer> {
 }
 
 /// The ways of a subnet's packets through guests; one whose interface is in no instance, or may not forward, leads nowhere.
-fn hops(tx: &Tx<'_>, tables: &[RouteTable], subnet: SubnetId) -> Result<Vec<HopSpec>, Failure> {
+fn hops(tx: &Tx<'_>, vpc: VpcId, tables: &[RouteTable], subnet: SubnetId) -> Result<Vec<HopSpec>, Failure> {
+    let peers = peers_of(tx, vpc)?;
+    let across = |(to, peering): (Ipv4Net, VpcPeeringId)| HopSpec {
+        to,
+        via: None,
+        peer: peers.iter().find(|(id, _)| *id == peering).map(|(_, vpc)| *vpc),
+    };
     let hop = |(to, id)| {
         let interface = tx.get::<Interface>(id)?.filter(|interface| interface.is_wanted_by_machine() && !interface.checked);
-        Ok(HopSpec { to, via: interface.map(|interface| interface.ip) })
+        Ok(HopSpec { to, via: interface.map(|interface| interface.ip), peer: None })
     };
-    ways_through(tables, subnet).into_iter().map(hop).collect()
+    let through = ways_through(tables, subnet).into_iter().map(hop);
+    through.chain(ways_to_peers(tables, subnet).into_iter().map(|way| Ok(across(way)))).collect()
 }
 
 /// The image that a volume of a document is read from.

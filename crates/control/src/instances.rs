@@ -83,6 +83,8 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Association
         | Field::Gateway
         | Field::NatGateway
+        | Field::PeerVpc
+        | Field::PeerOwner
         | Field::IsPublic
         | Field::Range
         | Field::Attachment
@@ -254,6 +256,8 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Association
         | Field::Gateway
         | Field::NatGateway
+        | Field::PeerVpc
+        | Field::PeerOwner
         | Field::IsPublic
         | Field::Range
         | Field::Attachment

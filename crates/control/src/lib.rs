@@ -66,6 +66,7 @@ mod upload;
 mod user;
 mod user_group;
 mod volume;
+mod vpc_peering;
 mod work;
 
 pub use account::NewAccessKey;
@@ -145,3 +146,4 @@ pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock,
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};
 pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};
+pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, PeeringChange};

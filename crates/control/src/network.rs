@@ -162,6 +162,12 @@ impl Command for DeleteVpc {
         if !by.is_empty() {
             return Err(Error::InUse { noun: Noun::Vpc, id: vpc.id.to_string(), by }.into());
         }
+        for peering in tx.vpc_peering_list_of_vpc(vpc.id)? {
+            tx.delete::<model::VpcPeering>(peering.id)?;
+            if let Some(end) = peering.across(vpc.id) {
+                touch_vpc(tx, end.vpc)?;
+            }
+        }
         for group in groups {
             tx.delete::<SecurityGroup>(group.id)?;
         }

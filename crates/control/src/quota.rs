@@ -191,6 +191,7 @@ fn used(tx: &Tx<'_>, account: AccountId, name: QuotaName) -> Result<Option<u64>,
         | QuotaName::RouteTables
         | QuotaName::Routes
         | QuotaName::NatAddresses
+        | QuotaName::VpcPeerings
         | QuotaName::NatSources
         | QuotaName::NatForwards
         | QuotaName::NetworkAcls

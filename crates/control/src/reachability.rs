@@ -21,6 +21,7 @@ use crate::nat_gateway::exits;
 use crate::prefix_list::expanded;
 use crate::run::Cx;
 use crate::security_group_rules::NewRule;
+use crate::vpc_peering::peers_of;
 use crate::{Cloud, Failure};
 
 /// Most ports that an open question is asked for.
@@ -214,6 +215,7 @@ fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
         tables: tx.route_table_list_of_vpc(vpc.id)?,
         gateway: tx.internet_gateway_of_vpc(vpc.id)?,
         nats: exits(tx, vpc.id)?,
+        peerings: peers_of(tx, vpc.id)?,
         groups,
         acl: acl_of(&tx.network_acl_list_of_vpc(vpc.id)?, interface.subnet).cloned(),
         vpc,
@@ -224,7 +226,8 @@ fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
 /// The address by which a receiver is spoken to: the one that was asked for, else its private one inside a VPC and its public
 /// one from elsewhere, which it may lack.
 fn address_of(from: Option<&Endpoint>, receiver: &Endpoint, asked: Option<Ipv4Addr>) -> Result<Option<Ipv4Addr>, Error> {
-    let is_inside = from.is_some_and(|from| from.vpc.id == receiver.vpc.id);
+    let is_peered = |from: &Endpoint| from.peerings.iter().any(|(_, vpc)| *vpc == receiver.vpc.id);
+    let is_inside = from.is_some_and(|from| from.vpc.id == receiver.vpc.id || is_peered(from));
     let (private, public) = (receiver.interface.ip, receiver.public.as_ref().map(|address| address.ip));
     match asked {
         None => Ok(if is_inside { Some(private) } else { public }),
@@ -264,6 +267,12 @@ fn owner(tx: &Tx<'_>, view: View, from: Option<&Endpoint>, ip: Ipv4Addr) -> Resu
             Some(interface) => Ok(Owner::Interface(Box::new(endpoint(tx, interface)?))),
             None => Ok(Owner::Nobody),
         };
+    }
+    for (_, peer) in from.map(|from| from.peerings.as_slice()).unwrap_or_default() {
+        let holder = tx.interface_with_ip(*peer, ip)?.map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
+        if let Some(interface) = holder.filter(|interface| interface.account == view.account) {
+            return Ok(Owner::Interface(Box::new(endpoint(tx, interface)?)));
+        }
     }
     if !view.pool.contains(&ip) {
         return Ok(Owner::Beyond);

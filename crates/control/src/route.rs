@@ -2,8 +2,8 @@
 
 use ipnet::Ipv4Net;
 use model::{
-    AccountId, Error, InternetGateway, Noun, QuotaName, Route, RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget,
-    SubnetAssociation, SubnetId, Tags, Vpc, VpcId, add_tags, check_name,
+    AccountId, Error, InternetGateway, Noun, PeeringState, QuotaName, Route, RouteTable, RouteTableAssociationId, RouteTableId,
+    RouteTarget, SubnetAssociation, SubnetId, Tags, Vpc, VpcId, add_tags, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -17,6 +17,7 @@ use crate::nat_gateway::nat_gateway_of;
 use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
+use crate::vpc_peering::peering_of;
 
 /// Makes a route table with no route but the local one, which no subnet uses yet.
 #[derive(Debug, Clone, Serialize)]
@@ -209,6 +210,13 @@ fn check_target(tx: &Tx<'_>, account: AccountId, vpc: &Vpc, target: RouteTarget)
                 return Ok(());
             }
             Err(Error::invalid("NatGatewayId", format!("the NAT gateway {} is not in {}", gateway.id, vpc.id)).into())
+        }
+        RouteTarget::Peering { peering } => {
+            let peering = peering_of(tx, account, peering)?;
+            if peering.state == PeeringState::Active && peering.across(vpc.id).is_some() {
+                return Ok(());
+            }
+            Err(Error::invalid("VpcPeeringConnectionId", format!("{} is no active peering of {}", peering.id, vpc.id)).into())
         }
         RouteTarget::Interface { interface } => {
             let interface = interface_of(tx, account, interface)?;

@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use model::{
     AccountId, Instance, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NatGateway, NatGatewayId, Noun, Phase,
-    Route, RouteTable, RouteTableId, RouteTarget, Vpc, VpcId,
+    Route, RouteTable, RouteTableId, RouteTarget, Vpc, VpcId, VpcPeeringId,
 };
 use store::Tx;
 
 use crate::Failure;
 use crate::describe::{Field, Listing, tag_values};
+use crate::vpc_peering::peers_of;
 
 /// A route table with what it refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +27,14 @@ pub struct RouteTableView {
     pub running: BTreeSet<InterfaceId>,
     /// The NAT gateways of the VPC that came about.
     pub nats: BTreeSet<NatGatewayId>,
+    /// The active peerings of the VPC.
+    pub peerings: BTreeSet<VpcPeeringId>,
 }
 
 impl RouteTableView {
     /// Whether packets that follow a route of the table arrive somewhere.
     pub fn is_active(&self, route: &Route) -> bool {
-        route.is_active(self.gateway.as_ref(), &self.running, &self.nats)
+        route.is_active(self.gateway.as_ref(), &self.running, &self.nats, &self.peerings)
     }
 
     /// The instance that a route leads to.
@@ -44,7 +47,7 @@ impl RouteTableView {
 fn through(table: &RouteTable) -> Vec<InterfaceId> {
     let target = |route: &Route| match route.target {
         RouteTarget::Interface { interface } => Some(interface),
-        RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } => None,
+        RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } | RouteTarget::Peering { .. } => None,
     };
     table.routes.iter().filter_map(target).collect()
 }
@@ -76,7 +79,8 @@ impl Listing for RouteTableView {
             }
             let of_vpc = nats.iter().filter(|nat| nat.vpc == vpc.id && nat.is_available());
             let nats = of_vpc.map(|nat| nat.id).collect();
-            Ok(Some(RouteTableView { nats, gateway: gateways.get(&vpc.id).cloned(), vpc, interfaces, running, table }))
+            let peerings = peers_of(tx, vpc.id)?.into_iter().map(|(id, _)| id).collect();
+            Ok(Some(RouteTableView { nats, peerings, gateway: gateways.get(&vpc.id).cloned(), vpc, interfaces, running, table }))
         };
         let views = tx.route_table_list(account)?.into_iter().map(view).collect::<Result<Vec<_>, Failure>>()?;
         Ok(views.into_iter().flatten().collect())
@@ -89,6 +93,7 @@ impl Listing for RouteTableView {
             RouteTarget::InternetGateway { gateway } => gateway.to_string(),
             RouteTarget::Interface { interface } => interface.to_string(),
             RouteTarget::NatGateway { gateway } => gateway.to_string(),
+            RouteTarget::Peering { peering } => peering.to_string(),
         });
         let local = self.vpc.range.to_string();
         match field {

@@ -11,6 +11,7 @@ use crate::auth::{Caller, Target};
 use crate::prefix_list::{check_weight, list_of};
 use crate::run::{Command, Cx, Options};
 use crate::security_group::{group_of, target, touch_members};
+use crate::vpc_peering::group_across;
 use crate::{Cloud, Failure};
 
 /// A rule before it has an id.
@@ -175,8 +176,7 @@ fn check(tx: &Tx<'_>, cx: &Cx<'_>, group: &SecurityGroup, new: &NewRule) -> Resu
             list_of(tx, cx.caller.account(), list)?;
         }
         Peer::Group { group: peer } => {
-            let peer_row = group_of(tx, cx.caller.account(), peer)?;
-            if peer_row.vpc != group.vpc {
+            if group_across(tx, group.vpc, peer)?.is_none() && group_of(tx, cx.caller.account(), peer)?.vpc != group.vpc {
                 return Err(Error::InvalidCombination { reason: format!("the security group {peer} belongs to another VPC") }.into());
             }
         }

@@ -87,6 +87,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Address => ("InvalidAddressId.NotFound", "InvalidParameterValue.AddressIdMalformed"),
         Noun::SecurityGroup => ("InvalidSecurityGroupId.NotFound", "InvalidSecurityGroupID.Malformed"),
         Noun::NatGateway => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
+        Noun::VpcPeering => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::NatAddress => ("UnsupportedOperation.NatGatewayEipNotExists", "InvalidParameterValue.Malformed"),
         Noun::NatSource => ("InvalidParameterValue.NatGatewaySnatRuleNotExists", "InvalidParameterValue.Malformed"),
         Noun::NatForward => ("InvalidParameterValue.NatGatewayDnatRuleNotExists", "InvalidParameterValue.Malformed"),
@@ -203,6 +204,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
+        | Noun::VpcPeering
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
@@ -254,7 +256,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::Interfaces => "LimitExceeded",
         QuotaName::NatGateways => "LimitExceeded.NatGatewayLimitExceeded",
         QuotaName::NatAddresses => "LimitExceeded.PublicIpAddressPerNatGatewayLimitExceeded",
-        QuotaName::NatSources => "LimitExceeded",
+        QuotaName::NatSources | QuotaName::VpcPeerings => "LimitExceeded",
         QuotaName::NatForwards => "LimitExceeded.NatGatewayDnatLimitExceeded",
         QuotaName::Images => "ImageQuotaLimitExceeded",
         QuotaName::Volumes | QuotaName::Snapshots => "ResourceInsufficient.OverQuota",

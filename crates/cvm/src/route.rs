@@ -119,6 +119,7 @@ fn route_reply(view: &RouteTableView, route: &Route) -> RouteReply {
         // The public address that an instance has itself, which VPC writes so.
         RouteTarget::InternetGateway { .. } => ("EIP", "0".to_owned()),
         RouteTarget::NatGateway { gateway } => ("NAT", id::shown(gateway)),
+        RouteTarget::Peering { peering } => ("PEERCONNECTION", peering.to_string()),
         RouteTarget::Interface { interface } => {
             let ip = view.interfaces.iter().find(|row| row.id == interface).map(|row| row.ip.to_string());
             ("NORMAL_CVM", ip.unwrap_or_default())

@@ -13,7 +13,7 @@ use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
     instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
     network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances, security_group,
-    security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume,
+    security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -266,6 +266,14 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeletePlacementGroup => placement_group::delete, placement_group::DeletePlacementGroup, Works, &[];
     Ec2 "ec2:" ModifyInstancePlacement => placement_group::modify_instance, placement_group::ModifyInstancePlacement,
         Partly("the instance stays on its host, so a group whose rule that breaks is refused"), placement_group::MODIFY_ABSENT;
+    Ec2 "ec2:" CreateVpcPeeringConnection => vpc_peering::create, vpc_peering::CreateVpcPeeringConnection,
+        Partly("in one region; not across hosts; tags when it is made only"), &[];
+    Ec2 "ec2:" AcceptVpcPeeringConnection => vpc_peering::accept, vpc_peering::Named,
+        Partly("not where a side has a peering with a VPC whose range overlaps"), &[];
+    Ec2 "ec2:" RejectVpcPeeringConnection => vpc_peering::reject, vpc_peering::Named, Works, &[];
+    Ec2 "ec2:" DeleteVpcPeeringConnection => vpc_peering::delete, vpc_peering::Named,
+        Partly("one that was deleted is not shown any more"), &[];
+    Ec2 "ec2:" DescribeVpcPeeringConnections => vpc_peering::describe, vpc_peering::DescribeVpcPeeringConnections, Works, &[];
     Ec2 "ec2:" CreateInternetGateway => gateway::create, gateway::CreateInternetGateway, Works, &[];
     Ec2 "ec2:" AttachInternetGateway => gateway::attach, gateway::Ends, Works, &[];
     Ec2 "ec2:" DetachInternetGateway => gateway::detach, gateway::Ends, Works, &[];
@@ -274,8 +282,8 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" CreateRouteTable => route::create_table, route::CreateRouteTable, Works, &[];
     Ec2 "ec2:" DeleteRouteTable => route::delete_table, route::DeleteRouteTable, Works, &[];
     Ec2 "ec2:" DescribeRouteTables => route::describe_tables, route::DescribeRouteTables, Works, &[];
-    Ec2 "ec2:" CreateRoute => route::create_route, route::ToGateway, Partly("to internet and NAT gateways, instances and interfaces"), route::ROUTE_ABSENT;
-    Ec2 "ec2:" ReplaceRoute => route::replace_route, route::ToGateway, Partly("to internet and NAT gateways, instances and interfaces"), route::ROUTE_ABSENT;
+    Ec2 "ec2:" CreateRoute => route::create_route, route::ToGateway, Partly("to internet and NAT gateways, peerings, instances and interfaces"), route::ROUTE_ABSENT;
+    Ec2 "ec2:" ReplaceRoute => route::replace_route, route::ToGateway, Partly("to internet and NAT gateways, peerings, instances and interfaces"), route::ROUTE_ABSENT;
     Ec2 "ec2:" DeleteRoute => route::delete_route, route::DeleteRoute, Partly("IPv4 destinations only"),
         &["DestinationPrefixListId", "DestinationIpv6CidrBlock"];
     Ec2 "ec2:" AssociateRouteTable => route::associate, route::AssociateRouteTable, Partly("subnets only"), route::ASSOCIATE_ABSENT;

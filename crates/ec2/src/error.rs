@@ -298,6 +298,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
         Noun::NatGateway => "NatGatewayNotFound",
+        Noun::VpcPeering => "InvalidVpcPeeringConnectionID.NotFound",
         Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
         Noun::SnapshotPolicy => "ResourceNotFoundException",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
@@ -368,6 +369,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::NatGateway
+        | Noun::VpcPeering
         | Noun::NatAddress
         | Noun::NatSource
         | Noun::NatForward
@@ -400,6 +402,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::NatGateway | Noun::NatAddress | Noun::NatSource | Noun::NatForward => "NatGatewayMalformed",
         Noun::SnapshotPolicy => "InvalidParameterValue",
+        Noun::VpcPeering => "InvalidVpcPeeringConnectionId.Malformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
         Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
         Noun::NetworkPath => "InvalidNetworkInsightsPathId.Malformed",
@@ -439,6 +442,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::Image => "InvalidAMIName.Duplicate",
         Noun::Association | Noun::InternetGateway | Noun::RouteTableAssociation => "Resource.AlreadyAssociated",
         Noun::Route => "RouteAlreadyExists",
+        Noun::VpcPeering => "VpcPeeringConnectionAlreadyExists",
         Noun::NetworkAclEntry => "NetworkAclEntryAlreadyExists",
         Noun::Subnet => "InvalidSubnet.Conflict",
         Noun::Vpc => "DefaultVpcAlreadyExists",
@@ -510,6 +514,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::NatGateway
+        | Noun::VpcPeering
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
@@ -539,6 +544,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
         QuotaName::NatGateways => "NatGatewayLimitExceeded",
         QuotaName::NatAddresses => "AddressLimitExceeded",
+        QuotaName::VpcPeerings => "VpcPeeringConnectionsPerVpcLimitExceeded",
         QuotaName::NatSources | QuotaName::NatForwards => "ResourceLimitExceeded",
         QuotaName::RouteTables => "RouteTableLimitExceeded",
         QuotaName::Routes => "RouteLimitExceeded",

@@ -215,7 +215,17 @@ pub(crate) const ROUTE_TABLE: Known = &[
     ("route.destination-cidr-block", Is(Field::Range)),
     ("route.gateway-id", Is(Field::Gateway)),
     ("route.nat-gateway-id", Is(Field::Gateway)),
+    ("route.vpc-peering-connection-id", Is(Field::Gateway)),
     ("vpc-id", Is(Field::Vpc)),
+];
+
+pub(crate) const VPC_PEERING: Known = &[
+    ("accepter-vpc-info.owner-id", Is(Field::PeerOwner)),
+    ("accepter-vpc-info.vpc-id", Is(Field::PeerVpc)),
+    ("requester-vpc-info.owner-id", Is(Field::Owner)),
+    ("requester-vpc-info.vpc-id", Is(Field::Vpc)),
+    ("status-code", Is(Field::State)),
+    ("vpc-peering-connection-id", Is(Field::Id)),
 ];
 
 pub(crate) const NAT_GATEWAY: Known =

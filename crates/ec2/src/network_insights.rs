@@ -419,6 +419,7 @@ fn component_item(cx: &Cx, sequence_number: u64, step: &Step) -> ComponentItem {
         }
         Step::Open { vpc } => ComponentItem { component: component(cx, "vpc", vpc), vpc: component(cx, "vpc", vpc), ..item },
         Step::NatGateway { gateway } => ComponentItem { component: component(cx, "natgateway", gateway), ..item },
+        Step::Peering { peering } => ComponentItem { component: component(cx, "vpc-peering-connection", peering), ..item },
         Step::Gateway { gateway } => ComponentItem { component: component(cx, "internet-gateway", gateway), ..item },
         Step::Translated { address, public, private } => ComponentItem {
             component: component(cx, "elastic-ip", address),
@@ -483,6 +484,7 @@ fn route_item(route: &model::Route, state: &'static str) -> RouteItem {
             RouteTarget::InternetGateway { gateway } => gateway.to_string(),
             RouteTarget::Interface { interface } => interface.to_string(),
             RouteTarget::NatGateway { gateway } => gateway.to_string(),
+            RouteTarget::Peering { peering } => peering.to_string(),
         },
         origin: "createroute",
         state: Some(state),

@@ -52,6 +52,7 @@ struct RouteItem {
     instance_owner_id: Option<String>,
     network_interface_id: Option<String>,
     nat_gateway_id: Option<String>,
+    vpc_peering_connection_id: Option<String>,
     state: &'static str,
     origin: &'static str,
 }
@@ -92,6 +93,7 @@ fn table_item(view: &RouteTableView) -> TableItem {
         instance_owner_id: None,
         network_interface_id: None,
         nat_gateway_id: None,
+        vpc_peering_connection_id: None,
         state: "active",
         origin: "CreateRouteTable",
     };
@@ -115,10 +117,11 @@ fn table_item(view: &RouteTableView) -> TableItem {
 }
 
 fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
-    let (gateway, interface, nat) = match route.target {
-        RouteTarget::InternetGateway { gateway } => (Some(gateway), None, None),
-        RouteTarget::Interface { interface } => (None, Some(interface), None),
-        RouteTarget::NatGateway { gateway } => (None, None, Some(gateway)),
+    let (gateway, interface, nat, peering) = match route.target {
+        RouteTarget::InternetGateway { gateway } => (Some(gateway), None, None, None),
+        RouteTarget::Interface { interface } => (None, Some(interface), None, None),
+        RouteTarget::NatGateway { gateway } => (None, None, Some(gateway), None),
+        RouteTarget::Peering { peering } => (None, None, None, Some(peering)),
     };
     let instance = interface.and_then(|id| view.instance_of(id));
     RouteItem {
@@ -128,6 +131,7 @@ fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
         instance_owner_id: instance.map(|_| view.table.account.to_string()),
         network_interface_id: interface.map(|id| id.to_string()),
         nat_gateway_id: nat.map(|id| id.to_string()),
+        vpc_peering_connection_id: peering.map(|id| id.to_string()),
         state: if view.is_active(route) { "active" } else { "blackhole" },
         origin: "CreateRoute",
     }
@@ -185,6 +189,7 @@ pub(crate) struct ToGateway {
     instance_id: Option<String>,
     network_interface_id: Option<String>,
     nat_gateway_id: Option<String>,
+    vpc_peering_connection_id: Option<String>,
 }
 
 /// Destinations and targets that are not served.
@@ -199,7 +204,6 @@ pub(crate) const ROUTE_ABSENT: &[&str] = &[
     "CoreNetworkArn",
     "OdbNetworkArn",
     "EgressOnlyInternetGatewayId",
-    "VpcPeeringConnectionId",
 ];
 
 /// The reply of `CreateRoute`.
@@ -235,8 +239,15 @@ pub(crate) async fn delete_route(cx: Cx, asked: DeleteRoute) -> Result<(), Refus
 }
 
 async fn target(cx: &Cx, asked: &ToGateway) -> Result<RouteTarget, Refusal> {
+    let is_other = asked.gateway_id.is_some() || asked.network_interface_id.is_some() || asked.instance_id.is_some();
+    if let Some(id) = &asked.vpc_peering_connection_id {
+        if is_other || asked.nat_gateway_id.is_some() {
+            return Err(combination("A route has one target"));
+        }
+        return Ok(RouteTarget::Peering { peering: tag::id(Noun::VpcPeering, id)? });
+    }
     if let Some(id) = &asked.nat_gateway_id {
-        if asked.gateway_id.is_some() || asked.network_interface_id.is_some() || asked.instance_id.is_some() {
+        if is_other {
             return Err(combination("A route has one target"));
         }
         return Ok(RouteTarget::NatGateway { gateway: tag::id(Noun::NatGateway, id)? });

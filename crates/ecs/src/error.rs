@@ -112,6 +112,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::InternetGateway => ("InvalidGatewayId.NotFound", "Ipv4GatewayId"),
         Noun::NatGateway => ("InvalidNatGatewayId.NotFound", "NatGatewayId"),
         Noun::NatAddress => ("InvalidAllocationId.NotFound", "AllocationId"),
+        Noun::VpcPeering => ("ResourceNotFound.InstanceId", "InstanceId"),
         Noun::NatSource => ("InvalidSnatEntryId.NotFound", "SnatEntryId"),
         Noun::NatForward => ("InvalidForwardEntryId.NotFound", "ForwardEntryId"),
         Noun::SnapshotPolicy => ("InvalidAutoSnapshotPolicyId.NotFound", "AutoSnapshotPolicyId"),
@@ -237,6 +238,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
+        | Noun::VpcPeering
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -288,6 +290,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::NatAddress
+        | Noun::VpcPeering
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
@@ -362,6 +365,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Subnets => "QuotaExceeded.VSwitch",
         QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
         QuotaName::NatGateways => "QuotaExceeded.NatGateway",
+        QuotaName::VpcPeerings => "QuotaExceeded.VpcPeer",
         QuotaName::NatAddresses => "QuotaExceeded.EipPerNatGateway",
         QuotaName::NatSources => "QuotaExceeded.SnatEntry",
         QuotaName::NatForwards => "QuotaExceeded.ForwardEntry",

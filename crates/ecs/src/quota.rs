@@ -38,6 +38,7 @@ const fn product(quota: QuotaName) -> &'static str {
         | QuotaName::InternetGateways
         | QuotaName::NatGateways
         | QuotaName::NatAddresses
+        | QuotaName::VpcPeerings
         | QuotaName::NatSources
         | QuotaName::NatForwards
         | QuotaName::RouteTables

@@ -366,6 +366,7 @@ fn entries(view: &RouteTableView) -> Vec<Entry> {
         let (hop_type, hop) = match route.target {
             RouteTarget::InternetGateway { gateway } => ("Ipv4Gateway", gateway.to_string()),
             RouteTarget::NatGateway { gateway } => ("NatGateway", gateway.to_string()),
+            RouteTarget::Peering { peering } => ("VpcPeer", peering.to_string()),
             // The primary interface is what VPC calls the instance itself.
             RouteTarget::Interface { interface } => match view.interfaces.iter().find(|row| row.id == interface && row.is_primary()) {
                 Some(model::Interface { instance: Some(instance), .. }) => ("Instance", instance.to_string()),

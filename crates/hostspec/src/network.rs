@@ -40,6 +40,20 @@ pub struct VpcSpec {
     /// Public addresses that lead to one private address as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mapped: Vec<MappedSpec>,
+    /// VPCs with members on this host that may exchange packets with this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerSpec>,
+}
+
+/// A VPC that is peered with another, as far as both are on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerSpec {
+    /// The VPC.
+    pub vpc: VpcId,
+    /// Its number on the wire between hosts, which names the link to it.
+    pub vni: u32,
+    /// Addresses of its interfaces on this host: the only sources that may come from there.
+    pub addresses: Vec<Ipv4Addr>,
 }
 
 /// A public address that packets of several interfaces leave with. Where several are for the same source and destinations, each
@@ -104,13 +118,16 @@ pub struct SubnetSpec {
     pub hops: Vec<HopSpec>,
 }
 
-/// A way through a guest.
+/// A way through a guest, or into a peered VPC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HopSpec {
     /// Packets to these addresses.
     pub to: Ipv4Net,
     /// The primary private address of the interface that they go to, here or elsewhere, whose guest may forward; none loses them.
     pub via: Option<Ipv4Addr>,
+    /// The peered VPC that they go to in place of an interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<VpcId>,
 }
 
 fn one() -> u16 {

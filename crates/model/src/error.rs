@@ -71,6 +71,8 @@ pub enum Noun {
     InternetGateway,
     /// NAT gateway.
     NatGateway,
+    /// Peering of two VPCs.
+    VpcPeering,
     /// Elastic address of a NAT gateway.
     NatAddress,
     /// Rule of a NAT gateway about sources.
@@ -136,6 +138,7 @@ impl Noun {
             Noun::Association => "address association",
             Noun::InternetGateway => "internet gateway",
             Noun::NatGateway => "NAT gateway",
+            Noun::VpcPeering => "VPC peering connection",
             Noun::NatAddress => "address of the NAT gateway",
             Noun::NatSource => "source rule",
             Noun::NatForward => "forwarding rule",

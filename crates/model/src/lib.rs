@@ -44,6 +44,7 @@ mod upload;
 mod user_group;
 mod volume;
 mod volume_performance;
+mod vpc_peering;
 
 pub use account::*;
 pub use address::*;
@@ -84,3 +85,4 @@ pub use upload::*;
 pub use user_group::*;
 pub use volume::*;
 pub use volume_performance::*;
+pub use vpc_peering::*;

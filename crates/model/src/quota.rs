@@ -32,6 +32,8 @@ pub enum QuotaName {
     InternetGateways,
     /// NAT gateways.
     NatGateways,
+    /// Peerings of one VPC that are active or may become so.
+    VpcPeerings,
     /// Elastic addresses of one NAT gateway.
     NatAddresses,
     /// Rules of one NAT gateway about sources.
@@ -66,7 +68,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 26] = [
+    pub const ALL: [QuotaName; 27] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -78,6 +80,7 @@ impl QuotaName {
         QuotaName::Subnets,
         QuotaName::InternetGateways,
         QuotaName::NatGateways,
+        QuotaName::VpcPeerings,
         QuotaName::NatAddresses,
         QuotaName::NatSources,
         QuotaName::NatForwards,
@@ -109,6 +112,7 @@ impl QuotaName {
             QuotaName::Subnets => "subnets",
             QuotaName::InternetGateways => "internet-gateways",
             QuotaName::NatGateways => "nat-gateways",
+            QuotaName::VpcPeerings => "vpc-peerings",
             QuotaName::NatAddresses => "nat-addresses",
             QuotaName::NatSources => "nat-sources",
             QuotaName::NatForwards => "nat-forwards",
@@ -144,7 +148,7 @@ impl QuotaName {
             QuotaName::Vpcs | QuotaName::InternetGateways => 10,
             QuotaName::Subnets | QuotaName::RouteTables | QuotaName::NetworkAcls | QuotaName::ChangeRequests => 200,
             QuotaName::InstanceLaunches | QuotaName::PlacementGroups => 500,
-            QuotaName::Routes => 50,
+            QuotaName::Routes | QuotaName::VpcPeerings => 50,
             QuotaName::NatAddresses => 20,
             QuotaName::NatSources => 40,
             QuotaName::NetworkPaths | QuotaName::NatForwards | QuotaName::PrefixLists => 100,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     AclEntry, Address, AddressId, Direction, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NatGateway,
     NatGatewayId, NatServes, NetworkAcl, NetworkAclId, Peer, Protocol, Route, RouteTable, RouteTableId, RouteTarget, Rule, RuleId,
-    SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId, table_of, turn,
+    SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId, VpcPeeringId, table_of, turn,
 };
 
 /// The packet that opens a connection.
@@ -105,6 +105,8 @@ pub struct Endpoint {
     pub gateway: Option<InternetGateway>,
     /// The NAT gateways of the VPC that have an address.
     pub nats: Vec<NatExit>,
+    /// The active peerings of the VPC, each with the other one.
+    pub peerings: Vec<(VpcPeeringId, VpcId)>,
     /// Its security groups.
     pub groups: Vec<SecurityGroup>,
     /// The network ACL of its subnet; none lets everything pass.
@@ -206,6 +208,11 @@ pub enum Step {
     NatGateway {
         /// It.
         gateway: NatGatewayId,
+    },
+    /// A peering of two VPCs.
+    Peering {
+        /// The peering.
+        peering: VpcPeeringId,
     },
     /// An internet gateway.
     Gateway {
@@ -339,6 +346,7 @@ impl fmt::Display for Step {
             Step::Route { table, route } => write!(f, "the route to {} in {table}", route.destination),
             Step::Open { vpc } => write!(f, "out of {vpc}, which is open without a gateway"),
             Step::NatGateway { gateway } => gateway.fmt(f),
+            Step::Peering { peering } => peering.fmt(f),
             Step::Gateway { gateway } => gateway.fmt(f),
             Step::Translated { address, public, private } => write!(f, "{address}: {private} is {public} outside"),
             Step::Beyond { ip } => write!(f, "{ip}, beyond the cloud"),
@@ -421,6 +429,12 @@ fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, s
             if from.vpc.range.contains(&to) {
                 return inside(from, receiver, to, flow, steps);
             }
+            if let Receiver::Interface(end) = receiver
+                && let Ok((_, Route { target: RouteTarget::Peering { peering }, .. })) = from.route(to)
+                && from.peerings.contains(&(peering, end.vpc.id))
+            {
+                return across(from, end, to, flow, steps);
+            }
             from.accepts(Direction::Egress, flow, Other { ip: to, groups: &[] }, steps)?;
             steps.extend(from.crosses(Direction::Egress, flow, to, false)?);
             from.leave(to, steps)?
@@ -471,7 +485,29 @@ fn inside(from: &Endpoint, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, ste
     Ok(from.interface.ip)
 }
 
-/// The other end, as the rules of a group see it. Groups are seen inside one VPC only.
+/// The way into a peered VPC, which must have one back.
+fn across(from: &Endpoint, end: &Endpoint, to: Ipv4Addr, flow: Flow, steps: &mut Vec<Step>) -> Result<Ipv4Addr, Obstacle> {
+    let source = from.interface.ip;
+    from.accepts(Direction::Egress, flow, Other { ip: to, groups: &end.interface.groups }, steps)?;
+    steps.extend(from.crosses(Direction::Egress, flow, to, false)?);
+    let (table, route) = from.route(to)?;
+    steps.push(Step::Route { table, route });
+    let (table, back) = end.route(source)?;
+    let RouteTarget::Peering { peering } = back.target else {
+        return Err(Obstacle::Blackhole { interface: end.interface.id, table, route: back });
+    };
+    if back.target != route.target {
+        return Err(Obstacle::Blackhole { interface: end.interface.id, table, route: back });
+    }
+    steps.push(Step::Peering { peering });
+    steps.push(Step::Route { table, route: back });
+    steps.extend(end.crosses(Direction::Ingress, flow, source, false)?);
+    end.accepts(Direction::Ingress, flow, Other { ip: source, groups: &from.interface.groups }, steps)?;
+    end.appear(steps)?;
+    Ok(source)
+}
+
+/// The other end, as the rules of a group see it. Groups are seen inside one VPC, and those peered with it.
 struct Other<'a> {
     ip: Ipv4Addr,
     groups: &'a [SecurityGroupId],
@@ -535,6 +571,11 @@ impl Endpoint {
         {
             steps.push(Step::Route { table, route });
             return Err(Obstacle::SentOn { interface, table, route });
+        }
+        if let Ok((table, route)) = self.route(to)
+            && let RouteTarget::Peering { .. } = route.target
+        {
+            return Err(Obstacle::Blackhole { interface, table, route });
         }
         if let Ok((table, route)) = self.route(to)
             && let RouteTarget::NatGateway { gateway } = route.target

@@ -93,6 +93,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
         },
         tables: vec![table],
         nats: vec![],
+        peerings: vec![],
         gateway: Some(InternetGateway {
             id: InternetGatewayId::from_u64(7),
             account: account(),
@@ -277,4 +278,39 @@ fn an_acl_says_nothing_inside_its_subnet() {
     // By its public address it is beyond the border, however near.
     let (a, b) = (with_public(a, PUBLIC_A), with_public(b, PUBLIC_B));
     assert!(matches!(ask(&a, &b, PUBLIC_B, HTTPS).obstacle, Some(Obstacle::Stopped { .. })));
+}
+
+/// An endpoint of another VPC, 10.1.0.0/16, with a peering to the first.
+fn beyond(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
+    let mut end = endpoint(n, groups);
+    (end.vpc.id, end.interface.vpc) = (VpcId::from_u64(2), VpcId::from_u64(2));
+    end.vpc.range = "10.1.0.0/16".parse().unwrap();
+    end.interface.ip = Ipv4Addr::new(10, 1, 0, n);
+    end.peerings = vec![(VpcPeeringId::from_u64(3), VpcId::from_u64(1))];
+    end
+}
+
+fn route_across(end: &mut Endpoint, range: &str) {
+    let target = RouteTarget::Peering { peering: VpcPeeringId::from_u64(3) };
+    end.tables[0].routes.push(Route { destination: range.parse().unwrap(), target });
+}
+
+#[test]
+fn a_peered_vpc_is_reached_by_routes_of_both_sides_and_its_groups_are_known() {
+    let members = Peer::Group { group: SecurityGroupId::from_u64(5) };
+    let open = rule(9, Direction::Ingress, Verdict::Accept, PRIORITY_FIRST, Protocol::All, members);
+    let (mut a, mut b) = (client(5), beyond(6, vec![group(6, vec![open])]));
+    a.peerings = vec![(VpcPeeringId::from_u64(3), b.vpc.id)];
+    let to = b.interface.ip;
+    assert!(ask(&a, &b, to, HTTPS).obstacle.is_some(), "no route leads there");
+    route_across(&mut a, "10.1.0.0/16");
+    assert!(matches!(ask(&a, &b, to, HTTPS).obstacle, Some(Obstacle::Blackhole { interface, .. }) if interface == b.interface.id));
+    route_across(&mut b, "10.0.0.0/16");
+    let way = ask(&a, &b, to, HTTPS);
+    assert_eq!(way.obstacle, None);
+    assert!(way.steps.contains(&Step::Peering { peering: VpcPeeringId::from_u64(3) }));
+    b.groups[0].rules.pop();
+    assert!(matches!(ask(&a, &b, to, HTTPS).obstacle, Some(Obstacle::Dropped { direction: Direction::Ingress, .. })));
+    a.peerings.clear();
+    assert!(matches!(ask(&a, &b, to, HTTPS).obstacle, Some(Obstacle::Blackhole { interface, .. }) if interface == a.interface.id));
 }

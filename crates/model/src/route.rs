@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, InterfaceId, InternetGateway, InternetGatewayId, Millis, NatGatewayId, RouteTableAssociationId, RouteTableId, SubnetId,
-    Tags, Vpc, VpcId,
+    Tags, Vpc, VpcId, VpcPeeringId,
 };
 
 /// A route table.
@@ -78,14 +78,26 @@ pub enum RouteTarget {
         /// The gateway.
         gateway: NatGatewayId,
     },
+    /// To a peered VPC. While the peering is not active, packets are lost.
+    Peering {
+        /// The peering.
+        peering: VpcPeeringId,
+    },
 }
 
 impl Route {
     /// Whether packets that follow it arrive somewhere, given the gateway that the VPC has, its interfaces in instances that run, and
     /// its NAT gateways that came about.
-    pub fn is_active(&self, gateway: Option<&InternetGateway>, running: &BTreeSet<InterfaceId>, nats: &BTreeSet<NatGatewayId>) -> bool {
+    pub fn is_active(
+        &self,
+        gateway: Option<&InternetGateway>,
+        running: &BTreeSet<InterfaceId>,
+        nats: &BTreeSet<NatGatewayId>,
+        peerings: &BTreeSet<VpcPeeringId>,
+    ) -> bool {
         match self.target {
             RouteTarget::NatGateway { gateway } => nats.contains(&gateway),
+            RouteTarget::Peering { peering } => peerings.contains(&peering),
             RouteTarget::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
             RouteTarget::Interface { interface } => running.contains(&interface),
         }
@@ -95,7 +107,7 @@ impl Route {
     pub fn leads_out(&self, gateway: Option<&InternetGateway>) -> bool {
         match self.target {
             RouteTarget::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
-            RouteTarget::Interface { .. } | RouteTarget::NatGateway { .. } => false,
+            RouteTarget::Interface { .. } | RouteTarget::NatGateway { .. } | RouteTarget::Peering { .. } => false,
         }
     }
 }
@@ -127,7 +139,7 @@ pub fn ways_through(tables: &[RouteTable], subnet: SubnetId) -> Vec<(Ipv4Net, In
     let Some(table) = table_of(tables, subnet) else { return Vec::new() };
     let through = |route: &Route| match route.target {
         RouteTarget::Interface { interface } => Some(interface),
-        RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } => None,
+        RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } | RouteTarget::Peering { .. } => None,
     };
     let interfaces: BTreeSet<InterfaceId> = table.routes.iter().filter_map(through).collect();
     let ranges = |interface: InterfaceId| where_longest(&table.routes, |route| through(route) == Some(interface));
@@ -138,6 +150,18 @@ pub fn ways_through(tables: &[RouteTable], subnet: SubnetId) -> Vec<(Ipv4Net, In
 pub fn ways_to_nat(tables: &[RouteTable], subnet: SubnetId, nat: NatGatewayId) -> Vec<Ipv4Net> {
     let to_it = |route: &Route| route.target == RouteTarget::NatGateway { gateway: nat };
     table_of(tables, subnet).map_or_else(Vec::new, |table| where_longest(&table.routes, to_it))
+}
+
+/// The ranges that a subnet's table sends to peered VPCs, without overlaps, each with its peering.
+pub fn ways_to_peers(tables: &[RouteTable], subnet: SubnetId) -> Vec<(Ipv4Net, VpcPeeringId)> {
+    let Some(table) = table_of(tables, subnet) else { return Vec::new() };
+    let to_peer = |route: &Route| match route.target {
+        RouteTarget::Peering { peering } => Some(peering),
+        RouteTarget::InternetGateway { .. } | RouteTarget::Interface { .. } | RouteTarget::NatGateway { .. } => None,
+    };
+    let peerings: BTreeSet<VpcPeeringId> = table.routes.iter().filter_map(to_peer).collect();
+    let ranges = |peering: VpcPeeringId| where_longest(&table.routes, |route| to_peer(route) == Some(peering));
+    peerings.into_iter().flat_map(|peering| ranges(peering).into_iter().map(move |range| (range, peering))).collect()
 }
 
 /// The table of a subnet: the one that it is tied to, else the main table of its VPC.

@@ -85,6 +85,7 @@ mod subnet;
 mod tx;
 mod value;
 mod volume;
+mod vpc_peering;
 mod wake;
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ ids!(
     InstanceRoleId,
     KeyPairId,
     NatGatewayId,
+    VpcPeeringId,
     NetworkAclId,
     NetworkAclAssociationId,
     NetworkPathId,

@@ -47,6 +47,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
         shared: vec![],
         forwards: vec![],
         mapped: vec![],
+        peers: vec![],
     }
 }
 

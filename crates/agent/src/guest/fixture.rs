@@ -34,6 +34,7 @@ pub fn vpc(id: u64) -> VpcSpec {
         shared: vec![],
         forwards: vec![],
         mapped: vec![],
+        peers: vec![],
     }
 }
 

@@ -21,7 +21,7 @@ use nlink::netlink::rule::RuleBuilder;
 use nlink::netlink::types::neigh::NeighborState;
 use nlink::netlink::types::route::{RouteProtocol, RouteScope, RouteType};
 
-use super::names::{OUTSIDE, OVERLAY, OVERLAY_PORT, nic_of};
+use super::names::{self, OUTSIDE, OVERLAY, OVERLAY_PORT, PEERS, nic_of};
 use super::netns;
 use super::plan::{Change, HOP_TABLES, Link, LinkKind, Route, Side};
 use super::tap;
@@ -46,8 +46,8 @@ pub struct Links {
 /// Which of a namespace's links are ours.
 #[derive(Debug, Clone)]
 pub enum Whose {
-    /// All of them: a VPC's namespace.
-    Vpc,
+    /// All of them: the namespace of the VPC with this number on the wire.
+    Vpc(u32),
     /// Those whose name starts with this prefix: the machine's own namespace.
     Machine(String),
 }
@@ -95,7 +95,7 @@ impl Links {
                 _ => {}
             }
         }
-        if matches!(self.whose, Whose::Vpc) {
+        if matches!(self.whose, Whose::Vpc(_)) {
             let rules = self.connection.get_rules_v4().await?;
             side.tables =
                 rules.iter().filter(|rule| rule.priority() == BY_MARK).map(|rule| rule.table()).filter(|t| is_hop_table(*t)).collect();
@@ -130,11 +130,12 @@ impl Links {
             Whose::Machine(_) if message.kind() == Some("veth") => LinkKind::VethOfMachine,
             Whose::Machine(_) if message.kind() == Some("vxlan") => overlay(message)?,
             Whose::Machine(_) => return None,
-            Whose::Vpc if name == OVERLAY && message.kind() == Some("vxlan") => overlay(message)?,
-            Whose::Vpc if name == "lo" => LinkKind::Loopback,
-            Whose::Vpc if name == OUTSIDE => LinkKind::VethOfVpc,
-            Whose::Vpc if nic_of(name).is_some() && message.kind() == Some("tun") => LinkKind::Tap,
-            Whose::Vpc => return None,
+            Whose::Vpc(_) if name == OVERLAY && message.kind() == Some("vxlan") => overlay(message)?,
+            Whose::Vpc(_) if name == "lo" => LinkKind::Loopback,
+            Whose::Vpc(_) if name == OUTSIDE => LinkKind::VethOfVpc,
+            Whose::Vpc(own) if name.starts_with(PEERS) => LinkKind::VethOfPeer { makes: *own < number_of(name)? },
+            Whose::Vpc(_) if nic_of(name).is_some() && message.kind() == Some("tun") => LinkKind::Tap,
+            Whose::Vpc(_) => return None,
         };
         Some((name.to_owned(), kind))
     }
@@ -156,7 +157,7 @@ impl Links {
         let route = match (message.route_type(), message.oif().and_then(|oif| names.get(&oif)), v4(message.gateway())) {
             (RouteType::Unicast, Some(link), None) => Route::Link((*link).clone()),
             (RouteType::Unicast, Some(link), Some(hop)) => Route::Hop { link: (*link).clone(), hop, source: v4(message.prefsrc()) },
-            (RouteType::Unreachable, _, _) if matches!(self.whose, Whose::Vpc) => Route::Unreachable,
+            (RouteType::Unreachable, _, _) if matches!(self.whose, Whose::Vpc(_)) => Route::Unreachable,
             _ => return None,
         };
         Some((to, route))
@@ -243,6 +244,14 @@ impl Links {
                 self.connection.add_link(pair).await.map_err(io::Error::other)
             }
             LinkKind::VethOfVpc => Err(io::Error::other("the pair to the machine is missing")),
+            LinkKind::VethOfPeer { makes: false } => Err(io::Error::other("the pair to a peered VPC is missing")),
+            LinkKind::VethOfPeer { makes: true } => {
+                let peer = peers.get(name).ok_or_else(|| io::Error::other("the peered VPC has no namespace"))?;
+                let Whose::Vpc(own) = self.whose else { return Err(io::Error::other("the machine is peered with nobody")) };
+                let pair = VethLink::new(name, names::peer(own)).mtu(link.mtu).address(link.mac.0);
+                let pair = pair.peer_address(peer.mac.0).peer_netns_fd(peer.namespace);
+                self.connection.add_link(pair).await.map_err(io::Error::other)
+            }
             LinkKind::Overlay { vni, underlay } => {
                 let device = VxlanLink::new(name, vni).local(underlay).port(OVERLAY_PORT).learning(false);
                 let device = device.mtu(link.mtu).address(link.mac.0);
@@ -280,7 +289,9 @@ impl Links {
                 ("net/ipv4/conf/NAME/accept_redirects", "0"),
                 ("net/ipv6/conf/NAME/disable_ipv6", "1"),
             ],
-            LinkKind::VethOfVpc => &[("net/ipv4/conf/NAME/rp_filter", "0"), ("net/ipv6/conf/NAME/disable_ipv6", "1")],
+            LinkKind::VethOfVpc | LinkKind::VethOfPeer { makes: _ } => {
+                &[("net/ipv4/conf/NAME/rp_filter", "0"), ("net/ipv6/conf/NAME/disable_ipv6", "1")]
+            }
             // Hosts are known by permanent entries; nothing that comes in says where anything is.
             LinkKind::Overlay { .. } => &[
                 ("net/ipv4/conf/NAME/forwarding", "1"),
@@ -306,6 +317,11 @@ impl Links {
     pub async fn drop_link(&self, name: &str) -> io::Result<()> {
         gone(self.connection.del_link(name).await)
     }
+}
+
+/// The number of the VPC that a link leads to.
+fn number_of(link: &str) -> Option<u32> {
+    u32::from_str_radix(link.strip_prefix(PEERS)?, 16).ok()
 }
 
 /// The kind of a VXLAN device: its attributes `IFLA_VXLAN_ID` and `IFLA_VXLAN_LOCAL` (linux/if_link.h).

@@ -21,6 +21,7 @@ mod link;
 mod names;
 mod netns;
 mod nft;
+mod peers;
 mod plan;
 mod policy;
 mod ruleset;
@@ -50,7 +51,7 @@ use tokio::sync::Mutex;
 use self::link::{Links, Peer, Whose};
 pub use self::names::{BadName, Names};
 use self::nft::Rules;
-use self::vpc::{Around, Drift, Vpc};
+use self::vpc::{Around, Drift, Outer, Vpc};
 use crate::guest::{Directory, Guests, Index};
 
 pub(crate) use self::line::fnv as digest;
@@ -233,7 +234,9 @@ impl Network {
                 open.publish(Directory::new(vpc, &index));
             }
         }
-        let wanted: Vec<&VpcSpec> = spec.networks.iter().filter(|vpc| state.vpcs.contains_key(&vpc.id)).collect();
+        let mut wanted: Vec<&VpcSpec> = spec.networks.iter().filter(|vpc| state.vpcs.contains_key(&vpc.id)).collect();
+        // Of two that are peered, the one with the lower number makes the link that the other expects.
+        wanted.sort_by_key(|vpc| vpc.vni);
         match self.apply_machine(state, &wanted).await {
             Ok(drift) => report.repaired(drift.words("the machine's side of the networks")),
             Err(e) => report.fault(None, format!("the machine's side: {e}")),
@@ -333,9 +336,13 @@ impl Network {
     async fn apply_vpc(&self, state: &mut State, vpc: &VpcSpec) -> io::Result<Drift> {
         let mtus = vpc.nics.iter().filter_map(|nic| Some((nic.id, *state.mtus.get(&nic.id)?))).collect();
         let around = Around { mtus, neighbours: state.neighbours.clone().filter(|_| !vpc.remote.is_empty()) };
+        let mut outer = Outer { machine: self.machine.as_fd(), peers: BTreeMap::new() };
+        for peer in vpc.peers.iter().filter_map(|peer| state.vpcs.get(&peer.vpc).map(|open| (peer.vpc, open))) {
+            outer.peers.insert(peer.0, peer.1.namespace().try_clone_to_owned()?);
+        }
         let open = state.vpcs.get_mut(&vpc.id).ok_or_else(|| io::Error::other("its namespace was not opened"))?;
         let fresh = open.is(vpc, &around, self.config.verify_after);
-        let drift = if fresh { Drift::default() } else { open.apply(&self.names, vpc, &around, self.machine.as_fd()).await? };
+        let drift = if fresh { Drift::default() } else { open.apply(&self.names, vpc, &around, &outer).await? };
         open.serve(&self.guests)?;
         Ok(drift)
     }
@@ -452,7 +459,7 @@ impl Network {
             let taps = match (state.vpcs.get(&vpc.id), netns::open(&namespace)?) {
                 (Some(open), _) => open.taps().await?,
                 (None, Some(fd)) => {
-                    let side = Links::open(fd.as_fd(), Whose::Vpc)?.read().await.map_err(io::Error::other)?.0;
+                    let side = Links::open(fd.as_fd(), Whose::Vpc(vpc.vni))?.read().await.map_err(io::Error::other)?.0;
                     side.links.into_iter().filter(|(_, link)| link.kind == plan::LinkKind::Tap).map(|(name, _)| name).collect()
                 }
                 (None, None) => Vec::new(),
@@ -523,5 +530,6 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         shared: vec![],
         forwards: vec![],
         mapped: vec![],
+        peers: vec![],
     }
 }

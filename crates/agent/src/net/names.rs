@@ -45,6 +45,22 @@ pub fn host_hop(machine: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(169, 254, 64, 0).to_bits() | (machine.to_bits() & NUMBER))
 }
 
+/// Next hop to a peered VPC, made the same way, on each link to one.
+pub const PEER_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 3);
+/// What the names of links to peered VPCs begin with; no other link of a VPC's namespace does.
+pub const PEERS: &str = "peer-";
+
+/// The link to a peered VPC, by its number on the wire.
+pub fn peer(vni: u32) -> String {
+    format!("{PEERS}{:06x}", vni & 0xff_ffff)
+}
+
+/// The hardware address of a VPC's end of a link to a peered one.
+pub fn peer_mac(own: u32, other: u32) -> MacAddr {
+    let ([_, a, b, c], [_, _, d, e]) = (own.to_be_bytes(), other.to_be_bytes());
+    MacAddr([0x06, a, b, c, d, e])
+}
+
 /// EC2's metadata address.
 pub const METADATA_EC2: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// EC2's address of the resolver, beside each subnet's gateway.

@@ -15,10 +15,10 @@ use std::net::Ipv4Addr;
 
 use hostspec::{Fabric, NicSpec, VpcSpec};
 use ipnet::Ipv4Net;
-use model::{InterfaceId, MacAddr, SubnetId};
+use model::{InterfaceId, MacAddr, SubnetId, VpcId};
 
 use super::line::fnv;
-use super::names::{self, MACHINE_HOP, Names, OUTSIDE, OVERLAY, OVERLAY_MTU, ROUTER_MAC, VPC_HOP, tap};
+use super::names::{self, MACHINE_HOP, Names, OUTSIDE, OVERLAY, OVERLAY_MTU, PEER_HOP, ROUTER_MAC, VPC_HOP, tap};
 use super::table;
 
 /// Bytes of a packet on a link of which the spec says nothing: Ethernet's.
@@ -42,6 +42,24 @@ pub struct Side {
     pub hops: BTreeMap<(u32, Ipv4Net), Route>,
     /// Tables that packets with their number for a mark are sent to.
     pub tables: BTreeSet<u32>,
+}
+
+impl Side {
+    /// The links to peered VPCs, and whether this side makes them.
+    pub fn peers(&self) -> impl Iterator<Item = (&String, bool)> {
+        self.links.iter().filter_map(|(name, link)| match link.kind {
+            LinkKind::VethOfPeer { makes } => Some((name, makes)),
+            LinkKind::Tap | LinkKind::VethOfMachine | LinkKind::VethOfVpc | LinkKind::Overlay { .. } | LinkKind::Loopback => None,
+        })
+    }
+
+    /// Takes links out; what was to go by them goes nowhere.
+    pub fn without(&mut self, links: &[String]) {
+        let is_gone = |link: Option<&str>| link.is_some_and(|link| links.iter().any(|gone| gone == link));
+        self.links.retain(|name, _| !is_gone(Some(name)));
+        self.neighbours.retain(|(name, _), _| !is_gone(Some(name)));
+        self.hops.values_mut().filter(|route| is_gone(route.link())).for_each(|route| *route = Route::Unreachable);
+    }
 }
 
 /// The other hosts, as far as packets between them need it.
@@ -103,6 +121,11 @@ pub enum LinkKind {
     VethOfMachine,
     /// The VPC's end of that pair.
     VethOfVpc,
+    /// One end of the pair to a peered VPC. The VPC with the lower number makes it.
+    VethOfPeer {
+        /// Whether this end's VPC makes it.
+        makes: bool,
+    },
     /// A VXLAN device whose packets travel in the machine's own namespace.
     Overlay {
         /// Its number on the wire.
@@ -206,8 +229,18 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
     for (subnet, number) in hop_tables(spec) {
         side.tables.insert(number);
         for hop in spec.subnets.iter().filter(|known| known.id == subnet).flat_map(|known| &known.hops) {
-            side.hops.insert((number, hop.to), way_to(spec, neighbours, hop.via));
+            let way = match hop.peer {
+                Some(vpc) => way_to_peer(spec, vpc),
+                None => way_to(spec, neighbours, hop.via),
+            };
+            side.hops.insert((number, hop.to), way);
         }
+    }
+    for peer in &spec.peers {
+        let (name, mac) = (names::peer(peer.vni), names::peer_mac(spec.vni, peer.vni));
+        let kind = LinkKind::VethOfPeer { makes: spec.vni < peer.vni };
+        side.links.insert(name.clone(), Link { kind, mac, mtu: DEFAULT_MTU.into(), up: true });
+        side.neighbours.insert((name, PEER_HOP), names::peer_mac(peer.vni, spec.vni));
     }
     if reaches_out(spec) {
         let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
@@ -229,6 +262,12 @@ fn way_to(spec: &VpcSpec, neighbours: Option<&Neighbourhood>, via: Option<Ipv4Ad
     let there = spec.remote.iter().find(|nic| nic.ip == hop);
     let machine = there.and_then(|nic| neighbours?.machines.get(&nic.host));
     machine.map_or(Route::Unreachable, |machine| Route::Hop { link: OVERLAY.to_owned(), hop: names::host_hop(*machine), source: None })
+}
+
+/// By the link to a peered VPC; nowhere when that is not on this host.
+fn way_to_peer(spec: &VpcSpec, vpc: VpcId) -> Route {
+    let peer = spec.peers.iter().find(|peer| peer.vpc == vpc);
+    peer.map_or(Route::Unreachable, |peer| Route::Hop { link: names::peer(peer.vni), hop: PEER_HOP, source: None })
 }
 
 /// The routing table of each subnet that has ways through guests. Its number follows from the subnet, so that it stays; two that fall

@@ -24,7 +24,6 @@ use std::net::Ipv4Addr;
 use hostspec::{Direction, NicSpec, Verdict, VpcSpec};
 use ipnet::Ipv4Net;
 
-use super::borders;
 use super::line::{Line, Load};
 use super::names::{
     FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, OVERLAY, OVERLAY_PORT, RESOLVER_EC2, host_mac, tap,
@@ -33,6 +32,7 @@ use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
 use super::shared;
+use super::{borders, peers};
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
 const BEFORE_DEFRAG: i32 = -450;
@@ -54,6 +54,7 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
         profile_chain(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut inet);
     }
     shared::add(spec, &policy, &mut inet);
+    peers::add(spec, &mut inet);
     let arp = Table { sets: arp_sets(spec), chains: BTreeMap::from([("input".to_owned(), arp_input())]) };
     let name = names.vpc_table();
     Ruleset {
@@ -99,7 +100,7 @@ pub(super) fn plain(shape: Shape, keys: impl IntoIterator<Item = Key>) -> Set {
     set(shape, keys.into_iter().map(|key| (key, Value::None)))
 }
 
-const BINDING: [Field; 3] = [Field::IfName, Field::Ether, Field::Ipv4];
+pub(super) const BINDING: [Field; 3] = [Field::IfName, Field::Ether, Field::Ipv4];
 const PORT: [Field; 2] = [Field::IfName, Field::Ether];
 /// An address of an interface.
 const OWN: [Field; 2] = [Field::IfName, Field::Ipv4];

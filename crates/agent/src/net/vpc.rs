@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hostspec::VpcSpec;
-use model::{InterfaceId, MacAddr};
+use model::{InterfaceId, MacAddr, VpcId};
 use nlink::Connection;
 use nlink::netlink::netfilter::ConntrackFilter;
 use tokio::sync::watch;
 
 use super::link::{ANSWER_TIME, Links, Peer, Whose};
-use super::names::{Names, OUTSIDE, OVERLAY};
+use super::names::{self, Names, OUTSIDE, OVERLAY};
 use super::nft::Rules;
 use super::{netns, plan, ruleset, table};
 use crate::guest::{Directory, Guests, Services};
@@ -60,6 +60,14 @@ pub struct Around {
     pub neighbours: Option<Arc<plan::Neighbourhood>>,
 }
 
+/// The namespaces that a VPC's links go to.
+pub struct Outer<'a> {
+    /// The machine's own.
+    pub machine: BorrowedFd<'a>,
+    /// Those of peered VPCs.
+    pub peers: BTreeMap<VpcId, OwnedFd>,
+}
+
 /// What somebody else had changed, and was put right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drift {
@@ -93,7 +101,7 @@ impl Vpc {
         };
         netns::inside(namespace.as_fd(), || netns::sysctl(SETTINGS))?;
         Ok(Vpc {
-            links: Links::open(namespace.as_fd(), Whose::Vpc)?,
+            links: Links::open(namespace.as_fd(), Whose::Vpc(spec.vni))?,
             rules: Rules::open(namespace.as_fd(), &names.prefix())?,
             namespace,
             name,
@@ -153,7 +161,7 @@ impl Vpc {
 
     /// Brings the namespace to what the spec says: its name, the rules in one transaction, then links and routes. Gives what
     /// somebody else had changed since it was last brought to the same.
-    pub async fn apply(&mut self, names: &Names, spec: &VpcSpec, around: &Around, machine: BorrowedFd<'_>) -> io::Result<Drift> {
+    pub async fn apply(&mut self, names: &Names, spec: &VpcSpec, around: &Around, outer: &Outer<'_>) -> io::Result<Drift> {
         let same = self.applied.take().is_some_and(|(s, a)| s == *spec && a == *around);
         if !netns::is_named(self.namespace.as_fd(), &self.name)? {
             netns::remove(&self.name)?;
@@ -161,14 +169,27 @@ impl Vpc {
         }
         let rules = self.apply_rules(names, spec).await?;
         let (seen, mut numbers) = self.links.read().await.map_err(io::Error::other)?;
-        let changes = plan::plan(&seen, &plan::vpc(spec, &around.mtus, around.neighbours.as_deref()));
+        let travels = Peer { namespace: outer.machine, mac: MacAddr([0; 6]) };
+        let mut ends = BTreeMap::from([(OVERLAY.to_owned(), travels)]);
+        for peer in &spec.peers {
+            if let Some(namespace) = outer.peers.get(&peer.vpc) {
+                let mac = names::peer_mac(peer.vni, spec.vni);
+                ends.insert(names::peer(peer.vni), Peer { namespace: namespace.as_fd(), mac });
+            }
+        }
+        let mut want = plan::vpc(spec, &around.mtus, around.neighbours.as_deref());
+        // A pair whose other end's namespace is not there yet is made when that is brought up.
+        let is_early = |name: &String, makes| !(seen.links.contains_key(name) || makes && ends.contains_key(name));
+        let early = want.peers().filter(|(name, makes)| is_early(name, *makes)).map(|(name, _)| name.clone());
+        let early: Vec<String> = early.collect();
+        want.without(&early);
+        let changes = plan::plan(&seen, &want);
         if !changes.is_empty() {
             tracing::debug!(namespace = self.name, changes = changes.len(), "changing links");
         }
-        let travels = Peer { namespace: machine, mac: MacAddr([0; 6]) };
-        self.links.change(&changes, &mut numbers, &BTreeMap::from([(OVERLAY.to_owned(), travels)])).await?;
+        self.links.change(&changes, &mut numbers, &ends).await?;
         self.applied = Some((spec.clone(), around.clone()));
-        self.verified = Some(Instant::now());
+        self.verified = Some(Instant::now()).filter(|_| early.is_empty());
         Ok(if same { Drift { rules, links: changes.len() } } else { Drift::default() })
     }
 
@@ -225,6 +246,12 @@ impl Vpc {
         Ok(links.into_iter().filter(|(_, link)| link.kind == plan::LinkKind::Tap).map(|(name, _)| name).collect())
     }
 
+    /// The links to peered VPCs that are there.
+    async fn peers(&self) -> io::Result<Vec<String>> {
+        let links = self.links.read().await.map_err(io::Error::other)?.0.links;
+        Ok(links.into_keys().filter(|name| name.starts_with(names::PEERS)).collect())
+    }
+
     /// Ends the services, removes every link of ours, and the namespace's name. The kernel removes the rest when QEMU has
     /// closed what it held.
     pub async fn remove(self) -> io::Result<()> {
@@ -233,6 +260,9 @@ impl Vpc {
         }
         self.links.drop_link(OUTSIDE).await?;
         self.links.drop_link(OVERLAY).await?;
+        for peer in self.peers().await? {
+            self.links.drop_link(&peer).await?;
+        }
         if let Some(services) = self.services {
             services.stop().await;
         }

@@ -164,6 +164,7 @@ impl Cloud {
             shared: vec![],
             forwards: vec![],
             mapped: vec![],
+            peers: vec![],
         });
     }
 

@@ -31,6 +31,7 @@ pub(crate) const fn of(quota: QuotaName) -> Entry {
         QuotaName::Vpcs => entry(quota, "vpc", "L-F678F1CE", "VPCs per Region"),
         QuotaName::Subnets => entry(quota, "vpc", "L-407747CB", "Subnets per VPC"),
         QuotaName::NatGateways => entry(quota, "vpc", "L-FE5A380F", "NAT gateways per Availability Zone"),
+        QuotaName::VpcPeerings => entry(quota, "vpc", "L-7E9ECCDB", "Active VPC peering connections per VPC"),
         QuotaName::NatAddresses => entry(quota, "vpc", "L-9A000010", "Elastic IP addresses per NAT gateway"),
         QuotaName::NatSources => entry(quota, "vpc", "L-9A000011", "Source rules per NAT gateway"),
         QuotaName::NatForwards => entry(quota, "vpc", "L-9A000012", "Forwarding rules per NAT gateway"),

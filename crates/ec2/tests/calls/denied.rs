@@ -108,6 +108,8 @@ impl Seeds {
             "PolicyDocument" | "AssumeRolePolicyDocument" => "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D",
             "RoleArn" => "arn:aws:iam::111122223333:role/worker",
             "RoleSessionName" | "Description" | "GroupDescription" => "words",
+            "VpcPeeringConnectionId" => "pcx-00000000000000001",
+            "PeerVpcId" => "vpc-00000000000000001",
             "ServiceCode" => "ec2",
             "QuotaCode" => "L-0263D0A3",
             "DesiredValue" => "9",

@@ -12,4 +12,5 @@ mod prefix_lists;
 mod refusals;
 mod replies;
 mod root_volumes;
+mod vpc_peerings;
 mod world;

@@ -239,11 +239,13 @@ impl Guest {
         let namespace = fresh_namespace();
         let wire = netns::inside(namespace.as_fd(), || tap::open("t0")).unwrap();
         let ip = nic.ip;
+        let [a, b, c, _] = ip.octets();
+        let router = Ipv4Addr::new(a, b, c, 1);
         shell(
             namespace.as_fd(),
             &format!(
                 "ip link set lo up && ip link set t0 name eth0 && ip link set eth0 address {} mtu 1450 up &&
-                 ip addr add {ip}/24 dev eth0 && ip route add default via 10.0.0.1",
+                 ip addr add {ip}/24 dev eth0 && ip route add default via {router}",
                 nic.mac
             ),
         );

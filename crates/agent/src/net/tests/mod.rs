@@ -8,6 +8,7 @@ mod hosts;
 mod lab;
 mod life;
 mod mutated;
+mod peers;
 mod policy;
 mod public;
 mod reachability;

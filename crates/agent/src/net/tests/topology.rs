@@ -226,6 +226,7 @@ impl Topology {
             vpc: vpc(number, exits.open),
             tables: tables(number, exits),
             nats: vec![],
+            peerings: vec![],
             gateway: exits.has_gateway.then(|| gateway(number)),
             groups,
             acl: acl_of(&acls(number, exits), subnet(number, MACHINES[at].1.octets()[2])).cloned(),

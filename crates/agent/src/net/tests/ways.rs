@@ -12,7 +12,7 @@ const BEHIND: &str = "192.0.2.129";
 
 /// The way to what is behind the guest at 10.0.0.6.
 fn hop() -> HopSpec {
-    HopSpec { to: "192.0.2.128/25".parse().unwrap(), via: Some(Ipv4Addr::new(10, 0, 0, 6)) }
+    HopSpec { to: "192.0.2.128/25".parse().unwrap(), via: Some(Ipv4Addr::new(10, 0, 0, 6)), peer: None }
 }
 
 fn with_route(spec: &VpcSpec) -> VpcSpec {

@@ -1,0 +1,219 @@
+//! Peerings of VPCs, also between two accounts.
+
+use std::collections::BTreeMap;
+
+use model::{
+    AccountId, Error, Noun, PeeringEnd, PeeringState, QuotaName, SecurityGroup, SecurityGroupId, Tags, Vpc, VpcId, VpcPeering,
+    VpcPeeringId, add_tags, overlap,
+};
+use serde::{Deserialize, Serialize};
+use store::Tx;
+
+use crate::Failure;
+use crate::auth::Target;
+use crate::describe::{Field, Listing, tag_values};
+use crate::network::{touch_vpc, vpc_of};
+use crate::run::{Command, Cx};
+
+/// Asks for a peering of a VPC with another.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateVpcPeering {
+    /// The caller's VPC.
+    pub vpc: VpcId,
+    /// The other one.
+    pub peer: VpcId,
+    /// Whose the other one is; the caller's when nothing is said.
+    pub peer_account: Option<AccountId>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Answers a peering, or ends it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeVpcPeering {
+    /// Which one.
+    pub peering: VpcPeeringId,
+    /// What becomes of it.
+    pub change: PeeringChange,
+}
+
+/// What becomes of a peering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeeringChange {
+    /// Who was asked agrees.
+    Accept,
+    /// Who was asked does not.
+    Reject,
+    /// Either side ends it; of one that nobody has agreed to, who asked. Routes to it stay and lead nowhere.
+    Delete,
+}
+
+impl Command for CreateVpcPeering {
+    type Reply = VpcPeering;
+    const NAME: &'static str = "CreateVpcPeering";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let own = tx.get::<Vpc>(self.vpc)?.filter(|vpc| vpc.account == cx.caller.account()).map(|vpc| vpc.tags);
+        let made = Target { path: Some("vpc-peering-connection/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() };
+        Ok(vec![made, Target::of("vpc", self.vpc, &own.unwrap_or_default())])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<VpcPeering, Failure> {
+        let account = cx.caller.account();
+        let own = vpc_of(tx, account, Some(self.vpc))?;
+        let peer = vpc_of(tx, self.peer_account.unwrap_or(account), Some(self.peer))?;
+        if own.id == peer.id {
+            return Err(Error::invalid("PeerVpcId", "a VPC is not peered with itself").into());
+        }
+        let alive: Vec<VpcPeering> =
+            tx.vpc_peering_list_of_vpc(own.id)?.into_iter().filter(|row| row.state_at(cx.now).is_alive()).collect();
+        if let Some(there) = alive.iter().find(|row| row.across(own.id).is_some_and(|end| end.vpc == peer.id)) {
+            return Err(Error::Duplicate { noun: Noun::VpcPeering, name: there.id.to_string() }.into());
+        }
+        QuotaName::VpcPeerings.check(tx.quota_limit(account, QuotaName::VpcPeerings)?, alive.len() as u64, 1)?;
+        let end = |vpc: &Vpc| PeeringEnd { account: vpc.account, vpc: vpc.id, range: vpc.range };
+        let mut peering = VpcPeering {
+            id: VpcPeeringId::from_u64(cx.new_id()),
+            requester: end(&own),
+            accepter: end(&peer),
+            state: if overlap(&own.range, &peer.range) { PeeringState::Failed } else { PeeringState::Pending },
+            created_at: cx.now,
+            tags: Tags::new(),
+        };
+        add_tags(&mut peering.tags, &self.tags)?;
+        tx.insert(&peering)?;
+        Ok(peering)
+    }
+}
+
+impl Command for ChangeVpcPeering {
+    type Reply = VpcPeering;
+    const NAME: &'static str = "ChangeVpcPeering";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let tags = tx.get::<VpcPeering>(self.peering)?.filter(|row| row.is_of(cx.caller.account())).map(|row| row.tags);
+        Ok(vec![Target::of("vpc-peering-connection", self.peering, &tags.unwrap_or_default())])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<VpcPeering, Failure> {
+        let account = cx.caller.account();
+        let mut peering = peering_of(tx, account, self.peering)?;
+        let state = peering.state_at(cx.now);
+        let is_asked = peering.accepter.account == account;
+        let wrong = |wanted| Error::IncorrectState { noun: Noun::VpcPeering, id: peering.id.to_string(), state: state.word(), wanted };
+        match (self.change, state) {
+            (PeeringChange::Accept | PeeringChange::Reject, PeeringState::Pending) if !is_asked => {
+                return Err(Error::not_found(Noun::VpcPeering, peering.id).into());
+            }
+            (PeeringChange::Accept, PeeringState::Pending) => {
+                check_apart(tx, &peering)?;
+                peering.state = PeeringState::Active;
+                tx.update(&peering)?;
+                touch_both(tx, &peering)?;
+            }
+            (PeeringChange::Reject, PeeringState::Pending) => {
+                peering.state = PeeringState::Rejected;
+                tx.update(&peering)?;
+            }
+            (PeeringChange::Accept | PeeringChange::Reject, _) => return Err(wrong("pending-acceptance").into()),
+            (PeeringChange::Delete, PeeringState::Pending) if peering.requester.account != account => {
+                return Err(wrong("rejected by who was asked").into());
+            }
+            (PeeringChange::Delete, _) => {
+                tx.delete::<VpcPeering>(peering.id)?;
+                touch_both(tx, &peering)?;
+            }
+        }
+        Ok(peering)
+    }
+}
+
+/// Refuses a peering with a VPC that looks like another that either side is peered with: rules that name a group of one would be
+/// about members of the other.
+fn check_apart(tx: &Tx<'_>, peering: &VpcPeering) -> Result<(), Failure> {
+    for (own, new) in [(peering.requester, peering.accepter), (peering.accepter, peering.requester)] {
+        for other in active_of(tx, own.vpc)? {
+            if other.across(own.vpc).is_some_and(|end| overlap(&end.range, &new.range)) {
+                let reason = format!("{} has a peering with a VPC whose range overlaps {}: {}", own.vpc, new.range, other.id);
+                return Err(Error::InvalidCombination { reason }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn touch_both(tx: &mut Tx<'_>, peering: &VpcPeering) -> Result<(), Failure> {
+    touch_vpc(tx, peering.requester.vpc)?;
+    touch_vpc(tx, peering.accepter.vpc)
+}
+
+/// The peering, if the account is on a side of it.
+pub(crate) fn peering_of(tx: &Tx<'_>, account: AccountId, id: VpcPeeringId) -> Result<VpcPeering, Failure> {
+    let peering = tx.get::<VpcPeering>(id)?.filter(|peering| peering.is_of(account));
+    Ok(peering.ok_or_else(|| Error::not_found(Noun::VpcPeering, id))?)
+}
+
+/// The active peerings of a VPC.
+pub(crate) fn active_of(tx: &Tx<'_>, vpc: VpcId) -> Result<Vec<VpcPeering>, Failure> {
+    let mut rows = tx.vpc_peering_list_of_vpc(vpc)?;
+    rows.retain(|row| row.state == PeeringState::Active);
+    Ok(rows)
+}
+
+/// The active peerings of a VPC, each with the other one.
+pub(crate) fn peers_of(tx: &Tx<'_>, vpc: VpcId) -> Result<Vec<(VpcPeeringId, VpcId)>, Failure> {
+    Ok(active_of(tx, vpc)?.iter().filter_map(|row| Some((row.id, row.across(vpc)?.vpc))).collect())
+}
+
+/// A security group that a rule of a group in this VPC may name: the account's own in the VPC, or any in a peered one.
+pub(crate) fn group_across(tx: &Tx<'_>, vpc: VpcId, id: SecurityGroupId) -> Result<Option<SecurityGroup>, Failure> {
+    let Some(group) = tx.get::<SecurityGroup>(id)? else { return Ok(None) };
+    let peers = peers_of(tx, vpc)?;
+    Ok(Some(group).filter(|group| peers.iter().any(|(_, peer)| *peer == group.vpc)))
+}
+
+/// Members of groups in peered VPCs, by group: their addresses.
+pub(crate) fn members_across(
+    tx: &Tx<'_>,
+    peers: &[(VpcPeeringId, VpcId)],
+    named: &[&SecurityGroup],
+) -> Result<BTreeMap<SecurityGroupId, Vec<std::net::Ipv4Addr>>, Failure> {
+    let mut members: BTreeMap<SecurityGroupId, Vec<std::net::Ipv4Addr>> = BTreeMap::new();
+    for (_, peer) in peers.iter().filter(|(_, peer)| named.iter().any(|group| group.vpc == *peer)) {
+        for interface in tx.interface_list_of_vpc(*peer)? {
+            for group in interface.groups.iter().filter(|id| named.iter().any(|group| group.id == **id)) {
+                members.entry(*group).or_default().extend(interface.addresses());
+            }
+        }
+    }
+    Ok(members)
+}
+
+impl Listing for VpcPeering {
+    type Id = VpcPeeringId;
+    const NOUN: Noun = Noun::VpcPeering;
+
+    fn id(&self) -> VpcPeeringId {
+        self.id
+    }
+
+    fn id_value(id: VpcPeeringId) -> (u64, String) {
+        (id.as_u64(), id.to_string())
+    }
+
+    fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<VpcPeering>, Failure> {
+        Ok(tx.vpc_peering_list(account)?)
+    }
+
+    fn values(&self, field: &Field) -> Vec<String> {
+        match field {
+            Field::Id => vec![self.id.to_string()],
+            Field::State => vec![self.state.word().to_owned()],
+            Field::Vpc => vec![self.requester.vpc.to_string()],
+            Field::PeerVpc => vec![self.accepter.vpc.to_string()],
+            Field::Owner => vec![self.requester.account.to_string()],
+            Field::PeerOwner => vec![self.accepter.account.to_string()],
+            _ => tag_values(&self.tags, field),
+        }
+    }
+}

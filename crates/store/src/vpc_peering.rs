@@ -1,0 +1,42 @@
+//! Peerings of VPCs.
+
+use model::{AccountId, VpcId, VpcPeering, VpcPeeringId};
+
+use crate::{By, Column, Row, StoreError, Tx};
+
+impl Row for VpcPeering {
+    type Id = VpcPeeringId;
+    const TABLE: &'static str = "vpc_peering";
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("requester", |p| p.requester.account.into()),
+        Column::new("accepter", |p| p.accepter.account.into()),
+        Column::new("requester_vpc", |p| p.requester.vpc.into()),
+        Column::new("accepter_vpc", |p| p.accepter.vpc.into()),
+    ];
+
+    fn id(&self) -> VpcPeeringId {
+        self.id
+    }
+}
+
+impl Tx<'_> {
+    /// Peerings that an account is on a side of, by id.
+    pub fn vpc_peering_list(&self, account: AccountId) -> Result<Vec<VpcPeering>, StoreError> {
+        let asked = self.list(By::is("requester", account))?;
+        Ok(either(asked, self.list(By::is("accepter", account))?))
+    }
+
+    /// Peerings that a VPC is on a side of, by id.
+    pub fn vpc_peering_list_of_vpc(&self, vpc: VpcId) -> Result<Vec<VpcPeering>, StoreError> {
+        let asked = self.list(By::is("requester_vpc", vpc))?;
+        Ok(either(asked, self.list(By::is("accepter_vpc", vpc))?))
+    }
+}
+
+/// The rows of both lists, each once and by id.
+fn either(mut one: Vec<VpcPeering>, other: Vec<VpcPeering>) -> Vec<VpcPeering> {
+    one.extend(other);
+    one.sort_by_key(|row| row.id);
+    one.dedup_by_key(|row| row.id);
+    one
+}
