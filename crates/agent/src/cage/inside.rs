@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::fs::{self, DirBuilder};
 use std::io::{self, IoSliceMut, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
@@ -78,6 +79,12 @@ fn run(place: &str, line: &UnixStream) -> Step<()> {
     step("namespaces", unshare(spaces))?;
     let root = step("private root", build_root(&place))?;
     let Some((order, descriptors)) = step("order", receive(line))? else { return Ok(()) };
+    // Held until the program runs, so that an agent that comes meanwhile waits for what becomes of this.
+    let _turn = step("turn", super::take_turn(&place.folder))?;
+    if step("line", is_closed(line))? {
+        // Whoever ordered is gone, and the next agent may have ordered anew before this had its turn.
+        return Ok(());
+    }
     let (given, mounted) = split(descriptors, &order)?;
     step("mounted files", show_files(&root, &order, &mounted))?;
     step("devices", make_devices(&root, &order))?;
@@ -267,6 +274,13 @@ fn receive(mut line: &UnixStream) -> io::Result<Option<(Order, Vec<OwnedFd>)>> {
     let mut text = vec![0; length];
     line.read_exact(&mut text)?;
     Ok(Some((serde_json::from_slice(&text)?, descriptors)))
+}
+
+/// Whether nobody is at the other end any more.
+fn is_closed(line: &UnixStream) -> io::Result<bool> {
+    let mut polled = [PollFd::new(line.as_fd(), PollFlags::empty())];
+    poll(&mut polled, PollTimeout::ZERO)?;
+    Ok(polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
 }
 
 #[expect(unsafe_code, reason = "descriptors arrive as numbers")]

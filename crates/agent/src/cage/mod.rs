@@ -11,7 +11,8 @@
 //! Inside: an own uid without a name, no capabilities, no way to gain any, own mount, pid, network (empty), IPC and UTS namespaces,
 //! a read-only root that holds QEMU, its libraries and firmware, and descriptors instead of paths. QEMU adds its seccomp filter.
 //! Nothing in the cage belongs to the agent's process tree or session, so the agent may be killed at any moment: before `pid.json`
-//! is written the child dies with the cage, after that it is found by it.
+//! is written the child dies with the cage, after that it is found by it. Between its order and its program a cage holds a lock that
+//! the next agent waits for, and one whose agent is gone when it gets the lock gives up, so that no two cages of a machine run.
 //!
 //! This file is the agent's side and the words that both sides share; [`inside`] is the other side.
 
@@ -20,12 +21,14 @@ mod inside;
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hostspec::FaultKind;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +42,9 @@ pub const SUBCOMMAND: &str = "cage";
 
 /// Name of the file in a machine's folder that says which process is its QEMU.
 pub const IDENTITY: &str = "pid.json";
+
+/// Name of the file in a machine's folder that a cage locks from its order until its program runs.
+const TURN: &str = "cage.lock";
 
 /// Environment variable of a caged process: the cloud and the instance that it belongs to.
 pub const MARK: &str = "PILEUS_CAGE";
@@ -156,9 +162,19 @@ impl Drop for Cage {
     }
 }
 
-/// Reads what runs in the cage of a machine; none when nothing ever did.
+/// Reads what runs in the cage of a machine; none when nothing ever did. An earlier agent may have ended with a cage under way, which
+/// is waited for: it takes milliseconds. Blocks.
 pub fn inmate(folder: &Path) -> io::Result<Option<Inmate>> {
+    if folder.is_dir() {
+        drop(take_turn(folder)?);
+    }
     crate::files::load(&folder.join(IDENTITY))
+}
+
+/// Waits until no cage of the machine is between its order and its program, and keeps others from it until the lock is dropped.
+fn take_turn(folder: &Path) -> io::Result<Flock<File>> {
+    let file = File::options().create(true).append(true).mode(0o600).open(folder.join(TURN))?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
 }
 
 /// Makes a mount of one file that belongs to no namespace yet, for [`Order::mounted`]: a descriptor of the file itself could not be
