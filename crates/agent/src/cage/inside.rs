@@ -79,8 +79,9 @@ fn run(place: &str, line: &UnixStream) -> Step<()> {
     step("namespaces", unshare(spaces))?;
     let root = step("private root", build_root(&place))?;
     let Some((order, descriptors)) = step("order", receive(line))? else { return Ok(()) };
-    // Held until the program runs, so that an agent that comes meanwhile waits for what becomes of this.
-    let _turn = step("turn", super::take_turn(&place.folder))?;
+    // Held until the program runs, so that an agent that comes meanwhile waits for what becomes of this. Never let go of by hand: the
+    // child has it too, and loses it where it becomes the program, or where it ends.
+    std::mem::forget(step("turn", super::take_turn(&place.folder))?);
     if step("line", is_closed(line))? {
         // Whoever ordered is gone, and the next agent may have ordered anew before this had its turn.
         return Ok(());

@@ -231,8 +231,7 @@ impl VmTask {
     /// Finds what an earlier agent left: a guest that runs, one that ended meanwhile, or nothing.
     async fn adopt(&mut self) {
         let folder = self.host.folder(self.id);
-        let read = tokio::task::spawn_blocking(move || crate::cage::inmate(&folder));
-        let inmate = match read.await.map_err(std::io::Error::other).flatten() {
+        let inmate = match crate::cage::inmate(&folder) {
             Ok(inmate) => inmate,
             Err(e) => return self.fail(Trouble::io("reading which process it is", &e)),
         };
