@@ -65,12 +65,16 @@ impl Command for CreateVpcPeering {
         if own.id == peer.id {
             return Err(Error::invalid("PeerVpcId", "a VPC is not peered with itself").into());
         }
-        let alive: Vec<VpcPeering> =
-            tx.vpc_peering_list_of_vpc(own.id)?.into_iter().filter(|row| row.state_at(cx.now).is_alive()).collect();
-        if let Some(there) = alive.iter().find(|row| row.across(own.id).is_some_and(|end| end.vpc == peer.id)) {
+        let (gone, known): (Vec<_>, Vec<_>) = tx.vpc_peering_list_of_vpc(own.id)?.into_iter().partition(|row| row.is_forgotten(cx.now));
+        for row in gone {
+            tx.delete::<VpcPeering>(row.id)?;
+        }
+        let mut alive = known.iter().filter(|row| row.state_at(cx.now).is_alive());
+        if let Some(there) = alive.find(|row| row.across(own.id).is_some_and(|end| end.vpc == peer.id)) {
             return Err(Error::Duplicate { noun: Noun::VpcPeering, name: there.id.to_string() }.into());
         }
-        QuotaName::VpcPeerings.check(tx.quota_limit(account, QuotaName::VpcPeerings)?, alive.len() as u64, 1)?;
+        let counted = known.iter().filter(|row| row.counts_for(own.id)).count();
+        QuotaName::VpcPeerings.check(tx.quota_limit(account, QuotaName::VpcPeerings)?, counted as u64, 1)?;
         let end = |vpc: &Vpc| PeeringEnd { account: vpc.account, vpc: vpc.id, range: vpc.range };
         let mut peering = VpcPeering {
             id: VpcPeeringId::from_u64(cx.new_id()),

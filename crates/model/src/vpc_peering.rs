@@ -15,6 +15,11 @@ use crate::{AccountId, Millis, Tags, VpcId, VpcPeeringId};
 /// Milliseconds in which a peering must be accepted: a week (EC2, "Create a VPC peering connection").
 pub const PEERING_PENDING_MAX: i64 = 7 * 24 * 3_600 * 1_000;
 
+/// Milliseconds for which a peering that failed is shown: two hours (EC2, "VPC peering connection lifecycle").
+pub const PEERING_FAILED_KEPT: i64 = 2 * 3_600 * 1_000;
+/// Milliseconds for which one that was rejected is, from when it was asked for, and one that expired from then on: two days (the same).
+pub const PEERING_ENDED_KEPT: i64 = 2 * 24 * 3_600 * 1_000;
+
 /// A peering.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VpcPeering {
@@ -103,5 +108,45 @@ impl VpcPeering {
             PeeringState::Pending if now > self.pending_until() => PeeringState::Expired,
             state => state,
         }
+    }
+
+    /// Whether it came to nothing so long ago that nobody needs to see it any more.
+    pub fn is_forgotten(&self, now: Millis) -> bool {
+        let until = match self.state_at(now) {
+            PeeringState::Pending | PeeringState::Active => return false,
+            PeeringState::Failed => self.created_at.after(PEERING_FAILED_KEPT),
+            PeeringState::Rejected => self.created_at.after(PEERING_ENDED_KEPT),
+            PeeringState::Expired => self.pending_until().after(PEERING_ENDED_KEPT),
+        };
+        now > until
+    }
+
+    /// Whether it counts among those that a VPC may have: what it asked for, until that is forgotten, and what is active. What others
+    /// only asked of it does not.
+    pub fn counts_for(&self, vpc: VpcId) -> bool {
+        self.requester.vpc == vpc || self.state == PeeringState::Active
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_to_nothing_is_forgotten_and_what_others_ask_does_not_count() {
+        let end = |number| {
+            let range = "10.0.0.0/16".parse().unwrap();
+            PeeringEnd { account: AccountId::from_u64(number), vpc: VpcId::from_u64(number), range }
+        };
+        let (requester, accepter, created_at) = (end(1), end(2), Millis(0));
+        let of = |state| VpcPeering { id: VpcPeeringId::from_u64(1), requester, accepter, state, created_at, tags: Tags::new() };
+        let at = |days: i64| Millis(days * 24 * 3_600 * 1_000);
+        let forgotten = |state, days| of(state).is_forgotten(at(days));
+        assert!(!of(PeeringState::Failed).is_forgotten(Millis(PEERING_FAILED_KEPT)) && forgotten(PeeringState::Failed, 1));
+        assert!(!forgotten(PeeringState::Rejected, 2) && forgotten(PeeringState::Rejected, 3));
+        assert!(!forgotten(PeeringState::Pending, 9) && forgotten(PeeringState::Pending, 10));
+        assert!(!forgotten(PeeringState::Active, 1_000));
+        assert!(of(PeeringState::Failed).counts_for(requester.vpc) && !of(PeeringState::Pending).counts_for(accepter.vpc));
+        assert!(of(PeeringState::Active).counts_for(accepter.vpc));
     }
 }

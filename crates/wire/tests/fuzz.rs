@@ -101,9 +101,11 @@ fn change(text: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
     }
 }
 
-/// What a request says, whatever the order: its pairs, and its body when that is JSON.
+/// What a request says, whatever the order: its pairs, and its body when that is JSON. A signature in hexadecimal digits is the same in
+/// capitals.
 fn said(request: &Request) -> (Vec<(String, String)>, Option<serde_json::Value>) {
-    let mut pairs: Vec<_> = request.pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    let value_of = |name: &str, value: String| if name == "X-Amz-Signature" { value.to_ascii_lowercase() } else { value };
+    let mut pairs: Vec<_> = request.pairs().map(|(name, value)| (name.to_string(), value_of(&name, value.into_owned()))).collect();
     pairs.sort();
     (pairs, serde_json::from_slice(request.body()).ok())
 }
