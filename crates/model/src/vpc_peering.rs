@@ -136,7 +136,7 @@ mod tests {
     fn what_came_to_nothing_is_forgotten_and_what_others_ask_does_not_count() {
         let end = |number| {
             let range = "10.0.0.0/16".parse().unwrap();
-            PeeringEnd { account: AccountId::from_u64(number), vpc: VpcId::from_u64(number), range }
+            PeeringEnd { account: AccountId::from_u64(number).unwrap(), vpc: VpcId::from_u64(number), range }
         };
         let (requester, accepter, created_at) = (end(1), end(2), Millis(0));
         let of = |state| VpcPeering { id: VpcPeeringId::from_u64(1), requester, accepter, state, created_at, tags: Tags::new() };
