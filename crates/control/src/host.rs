@@ -559,16 +559,16 @@ impl Network {
             let across: Vec<&SecurityGroup> = named.iter().filter_map(|group| groups.get(group)).filter(|group| group.vpc != id).collect();
             members.extend(members_across(tx, &peered, &across)?);
         }
-        let peers = peered.into_iter().map(|(_, vpc)| vpc).collect();
         let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, tx.internet_gateway_of_vpc(id)?);
         let with_ways = |subnet: Subnet| {
             let ways = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
-            let hops = hops(tx, id, &tables, subnet.id)?;
+            let hops = hops(tx, &peered, &tables, subnet.id)?;
             Ok::<_, Failure>((subnet, ways, hops))
         };
         let subnets = tx.subnet_list_of_vpc(id)?;
         let nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &subnets)?;
         let subnets = subnets.into_iter().map(with_ways).collect::<Result<_, _>>()?;
+        let peers = peered.into_iter().map(|(_, vpc)| vpc).collect();
         let acls = tx.network_acl_list_of_vpc(id)?;
         let elsewhere = neighbours.elsewhere(tx, id)?;
         Ok(Network { vpc, subnets, acls, groups, members, elsewhere, nats, peers })
@@ -626,9 +626,9 @@ fn peer_spec(peer: Peer) -> Option<hostspec::Peer> {
     }
 }
 
-/// The ways of a subnet's packets through guests; one whose interface is in no instance, or may not forward, leads nowhere.
-fn hops(tx: &Tx<'_>, vpc: VpcId, tables: &[RouteTable], subnet: SubnetId) -> Result<Vec<HopSpec>, Failure> {
-    let peers = peers_of(tx, vpc)?;
+/// The ways of a subnet's packets through guests and to peered VPCs; one whose interface is in no instance, or may not forward, or whose
+/// peering is not active leads nowhere.
+fn hops(tx: &Tx<'_>, peers: &[(VpcPeeringId, VpcId)], tables: &[RouteTable], subnet: SubnetId) -> Result<Vec<HopSpec>, Failure> {
     let across = |(to, peering): (Ipv4Net, VpcPeeringId)| HopSpec {
         to,
         via: None,
