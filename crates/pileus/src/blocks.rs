@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use control::{BlockAnswer, BlockQuestion, Cloud, ListedBlock};
-use model::{BLOCK_BYTES, Error, Snapshot, SnapshotId, SnapshotPhase, SnapshotSeen};
+use model::{BLOCK_BYTES, Error, Snapshot, SnapshotId, SnapshotSeen};
 use repository::{BlockFile, Digest, Repository, RepositoryError};
 use tokio::sync::Semaphore;
 
@@ -133,10 +133,7 @@ impl Blocks {
     }
 
     async fn store(&self, cloud: &Cloud, row: Snapshot, blocks: u32) -> Result<()> {
-        let (keeper, id, pending) = (self.clone(), row.id, matches!(row.phase, SnapshotPhase::Pending { .. }));
-        if !pending {
-            return Ok(());
-        }
+        let (keeper, id) = (self.clone(), row.id);
         let seen = match tokio::task::spawn_blocking(move || keeper.store_now(&row, blocks)).await? {
             Ok(Some(stored)) => SnapshotSeen::Done { manifest: stored.manifest.to_string(), stored_bytes: stored.new_bytes },
             Ok(None) => SnapshotSeen::Failed,
