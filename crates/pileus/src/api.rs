@@ -9,6 +9,8 @@ use control::{Caller, Cloud, OpenSession, Options, Principal, SessionTarget, Tok
 use model::{Error, Noun};
 use wire::{Args, ArgsError, Claim, Nonces, Novelty, Reply, Request, SignatureError, SigningKeys, guess_cloud, identify};
 
+use crate::sessions::{Place, Sessions};
+
 /// Nonces remembered: at Alibaba's 15 minutes of validity, more than a thousand calls a second.
 const NONCES: usize = 1_000_000;
 /// Derived signing keys kept: one for each key, day, region and service.
@@ -38,12 +40,14 @@ pub struct Api {
 struct Shared {
     nonces: Nonces,
     keys: SigningKeys,
+    sessions: Sessions,
 }
 
 impl Api {
     /// Puts the API before a control plane.
     pub fn new(cloud: Cloud) -> Api {
-        Api { cloud, shared: Arc::new(Shared { nonces: Nonces::new(NONCES), keys: SigningKeys::new(SIGNING_KEYS) }) }
+        let (nonces, keys) = (Nonces::new(NONCES), SigningKeys::new(SIGNING_KEYS));
+        Api { cloud, shared: Arc::new(Shared { nonces, keys, sessions: Sessions::default() }) }
     }
 
     /// Answers a request in its dialect.
@@ -68,7 +72,7 @@ impl Api {
     ///
     /// It is as EC2's instance connect endpoints have it: `/openTunnel`, signed in the query for `ec2-instance-connect`, with
     /// `remotePort`; of theirs `instanceId` takes the place of the endpoint's id and the private address.
-    pub async fn open_session(&self, request: &Request, source: IpAddr, request_id: &str) -> Result<SessionTarget, Reply> {
+    pub async fn open_session(&self, request: &Request, source: IpAddr, request_id: &str) -> Result<(SessionTarget, Place), Reply> {
         let claim = identify(request).map_err(|error| refuse(wire::Cloud::Aws, request, None, &Refused::Signature(error), request_id))?;
         let verified = self.verified(request, &claim).await;
         let (principal, args) = verified.map_err(|refused| refuse(claim.scheme.cloud(), request, Some(&claim), &refused, request_id))?;
@@ -83,7 +87,8 @@ impl Api {
             let instance = id.parse().map_err(|_| Error::not_found(Noun::Instance, &id))?;
             let caller = Caller { principal, source, request: request_id.to_owned(), action: "ec2-instance-connect:OpenTunnel" };
             self.cloud.admit(&caller)?;
-            self.cloud.run(&caller, OpenSession { instance, port }, Options::default()).await
+            let place = self.shared.sessions.place(caller.account())?;
+            Ok((self.cloud.run(&caller, OpenSession { instance, port }, Options::default()).await?, place))
         };
         opened.await.map_err(|error: Error| refusal(ec2::Refusal::Cloud(error)))
     }

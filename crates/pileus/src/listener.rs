@@ -16,12 +16,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::questions::{GuestBytes, Hosts};
-use crate::sessions;
+use crate::sessions::{self, Place};
 
 /// Connections served at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: u32 = 4_096;
@@ -147,10 +147,9 @@ async fn open_session(
     request: &wire::Request,
     source: IpAddr,
     request_id: &str,
-) -> Result<(Box<dyn GuestBytes>, OwnedSemaphorePermit), wire::Reply> {
+) -> Result<(Box<dyn GuestBytes>, Place), wire::Reply> {
+    let (target, place) = api.open_session(request, source, request_id).await?;
     let away = || ec2::refuse(&ec2::Refusal::Cloud(model::Error::Unavailable), None, request_id);
-    let place = sessions::place().ok_or_else(away)?;
-    let target = api.open_session(request, source, request_id).await?;
     let guest = hosts.session(&target).await.ok_or_else(away)?;
     Ok((guest, place))
 }

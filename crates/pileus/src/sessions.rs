@@ -8,15 +8,16 @@
 //!
 //! The guest is reached before the caller is told so: a port that nobody answers is a refusal, not a session that ends.
 
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use model::{AccountId, Error};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -28,17 +29,56 @@ use crate::questions::GuestBytes;
 pub const PATH: &str = "/openTunnel";
 /// Sessions at once on one server.
 const SESSIONS_MAX: usize = 1_000;
+/// Sessions at once of one account on one server, so that none takes them from the others.
+const SESSIONS_OF_ACCOUNT_MAX: usize = 100;
 /// A session's longest life, as with EC2's instance connect endpoints.
 const SESSION_TIME: Duration = Duration::from_secs(3_600);
 /// Largest message that is taken, and that is sent.
 const MESSAGE_MAX: usize = 64 << 10;
 
-/// What the places of sessions are taken from.
-static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(SESSIONS_MAX)));
+/// How many sessions each account has.
+#[derive(Clone, Default)]
+pub struct Sessions {
+    open: Arc<Mutex<HashMap<AccountId, usize>>>,
+}
 
-/// A place for one more session; none when there are as many as there may be.
-pub fn place() -> Option<OwnedSemaphorePermit> {
-    PLACES.clone().try_acquire_owned().ok()
+/// The place of one session, free again when it is dropped.
+pub struct Place {
+    sessions: Sessions,
+    account: AccountId,
+}
+
+impl Sessions {
+    /// A place for one more session of an account. Refused when the account has as many as it may, Unavailable when all have.
+    pub fn place(&self, account: AccountId) -> Result<Place, Error> {
+        let mut open = self.lock();
+        if open.values().sum::<usize>() >= SESSIONS_MAX {
+            return Err(Error::Unavailable);
+        }
+        let count = open.entry(account).or_default();
+        if *count >= SESSIONS_OF_ACCOUNT_MAX {
+            let limit = SESSIONS_OF_ACCOUNT_MAX as u64;
+            return Err(Error::LimitReached { name: "Session", what: "sessions at once".to_owned(), limit });
+        }
+        *count += 1;
+        Ok(Place { sessions: self.clone(), account })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.sessions.lock();
+        if let Some(count) = open.get_mut(&self.account) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.account);
+            }
+        }
+    }
 }
 
 /// What the caller's handshake is answered with; none when it asks for no WebSocket.
@@ -49,7 +89,7 @@ pub fn accept_key(headers: &http::HeaderMap) -> Option<String> {
 }
 
 /// Carries bytes until either end closes or the time is over.
-pub async fn serve(upgraded: Upgraded, guest: Box<dyn GuestBytes>, place: OwnedSemaphorePermit) {
+pub async fn serve(upgraded: Upgraded, guest: Box<dyn GuestBytes>, place: Place) {
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config())).await;
     if tokio::time::timeout(SESSION_TIME, carry(socket, guest)).await.is_err() {
         tracing::info!("a session was ended after its longest time");
@@ -95,5 +135,26 @@ where
     tokio::select! {
         () = inward => {}
         () = outward => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_account_leaves_places_to_others_and_gives_its_own_back() {
+        let sessions = Sessions::default();
+        let account = |number| AccountId::from_u64(number).unwrap();
+        let mut held: Vec<Place> = (0..SESSIONS_OF_ACCOUNT_MAX).map(|_| sessions.place(account(1)).unwrap()).collect();
+        assert!(matches!(sessions.place(account(1)), Err(Error::LimitReached { .. })));
+        let other = sessions.place(account(2)).unwrap();
+        held.pop();
+        held.push(sessions.place(account(1)).unwrap());
+        drop((held, other));
+        assert!(sessions.lock().is_empty());
+        let all: Vec<Place> = (0..SESSIONS_MAX as u64).map(|n| sessions.place(account(n / 50 + 1)).unwrap()).collect();
+        assert!(matches!(sessions.place(account(99)), Err(Error::Unavailable)));
+        drop(all);
     }
 }
