@@ -73,8 +73,7 @@ impl Command for CreateVpcPeering {
         if let Some(there) = alive.find(|row| row.across(own.id).is_some_and(|end| end.vpc == peer.id)) {
             return Err(Error::Duplicate { noun: Noun::VpcPeering, name: there.id.to_string() }.into());
         }
-        let counted = known.iter().filter(|row| row.counts_for(own.id)).count();
-        QuotaName::VpcPeerings.check(tx.quota_limit(account, QuotaName::VpcPeerings)?, counted as u64, 1)?;
+        check_quota(tx, account, own.id)?;
         let end = |vpc: &Vpc| PeeringEnd { account: vpc.account, vpc: vpc.id, range: vpc.range };
         let mut peering = VpcPeering {
             id: VpcPeeringId::from_u64(cx.new_id()),
@@ -111,6 +110,7 @@ impl Command for ChangeVpcPeering {
             }
             (PeeringChange::Accept, PeeringState::Pending) => {
                 check_apart(tx, &peering)?;
+                check_quota(tx, account, peering.accepter.vpc)?;
                 peering.state = PeeringState::Active;
                 tx.update(&peering)?;
                 touch_both(tx, &peering)?;
@@ -130,6 +130,13 @@ impl Command for ChangeVpcPeering {
         }
         Ok(peering)
     }
+}
+
+/// Refuses one more for a VPC that has as many as it may.
+fn check_quota(tx: &Tx<'_>, account: AccountId, vpc: VpcId) -> Result<(), Failure> {
+    let counted = tx.vpc_peering_list_of_vpc(vpc)?.iter().filter(|row| row.counts_for(vpc)).count();
+    let limit = tx.quota_limit(account, QuotaName::VpcPeerings)?;
+    Ok(QuotaName::VpcPeerings.check(limit, counted as u64, 1)?)
 }
 
 /// Refuses a peering with a VPC that looks like another that either side is peered with: rules that name a group of one would be
