@@ -8,8 +8,7 @@ use std::collections::HashMap;
 
 use model::{
     AccountId, Changed, Error, FailureDomain, InPlacementGroup, Instance, InstanceId, MemberLimit, Noun, Phase, PlacementChoice,
-    PlacementGroup, PlacementGroupId, PlacementGroupRef, PlacementMember, PlacementRule, QuotaName, Tags, add_tags,
-    check_placement_group_name,
+    PlacementGroup, PlacementGroupId, PlacementGroupRef, PlacementMember, PlacementRule, QuotaName, Tags, add_tags, check_long_name,
 };
 use serde::Serialize;
 use store::Tx;
@@ -84,7 +83,7 @@ impl Command for CreatePlacementGroup {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<PlacementGroup, Failure> {
         let account = cx.caller.account();
-        check_placement_group_name(&self.name)?;
+        check_long_name("GroupName", &self.name)?;
         check_description(&self.description)?;
         self.rule.check()?;
         if self.name_is_unique && tx.placement_group_named(account, &self.name)?.is_some() {
@@ -126,7 +125,7 @@ impl Command for ModifyPlacementGroup {
             group.rule = grown(group.rule, most)?;
         }
         if let Some(name) = self.name.as_ref().filter(|name| **name != group.name) {
-            check_placement_group_name(name)?;
+            check_long_name("GroupName", name)?;
             group.name.clone_from(name);
             rename_in_members(tx, cx, &group)?;
         }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use model::{
     AccountId, Error, Noun, Peer, PrefixChange, PrefixEntry, PrefixList, PrefixListId, QuotaName, RULES_MAX, Rule, SecurityGroup,
-    SecurityGroupId, Tags, add_tags, check_placement_group_name,
+    SecurityGroupId, Tags, add_tags, check_long_name,
 };
 use serde::Serialize;
 use store::Tx;
@@ -88,7 +88,7 @@ impl Command for CreatePrefixList {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<PrefixList, Failure> {
         let account = cx.caller.account();
-        check_placement_group_name(&self.name)?;
+        check_long_name("PrefixListName", &self.name)?;
         check_description(&self.description)?;
         let limit = tx.quota_limit(account, QuotaName::PrefixLists)?;
         QuotaName::PrefixLists.check(limit, tx.prefix_list_count(account, limit)?, 1)?;
@@ -125,7 +125,7 @@ impl Command for ModifyPrefixList {
             return Err(Error::invalid("CurrentVersion", reason).into());
         }
         if let Some(name) = &self.name {
-            check_placement_group_name(name)?;
+            check_long_name("PrefixListName", name)?;
             list.name.clone_from(name);
         }
         if let Some(description) = &self.description {

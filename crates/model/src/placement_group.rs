@@ -13,8 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, Error, HostId, InstanceId, Millis, PlacementGroupId, Tags};
 
-/// Longest name of a placement group in characters (EC2: 255; ECS and CVM allow less and check that themselves).
-const GROUP_NAME_MAX: usize = 255;
 /// Partitions of one group (EC2: up to 7 in a zone; ECS: 1 to 7; CVM: 2 to 30).
 const PARTITIONS_MAX: u32 = 30;
 /// Members that one host, rack or switch may take (CVM's affinity: 1 to 10).
@@ -219,14 +217,6 @@ impl PlacementGroup {
             Some(_) | None => Ok(()),
         }
     }
-}
-
-/// Checks a name: at most 255 printable characters.
-pub fn check_placement_group_name(name: &str) -> Result<(), Error> {
-    if name.chars().count() > GROUP_NAME_MAX || name.chars().any(char::is_control) {
-        return Err(Error::invalid("GroupName", format!("must be at most {GROUP_NAME_MAX} printable characters")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use crate::Error;
 
 /// Longest display name in characters (EC2 tag values and ECS names both allow at least 128).
 pub const NAME_MAX: usize = 128;
+/// Longest name of a placement group or a prefix list in characters (EC2: 255; ECS and CVM allow less and check that themselves).
+pub const LONG_NAME_MAX: usize = 255;
 /// Longest user data in bytes after decoding (EC2 documents 16 KiB, ECS 32 KB; the larger is taken).
 pub const USER_DATA_MAX: usize = 32 * 1024;
 /// Longest client token (64 ASCII characters in EC2, ECS and CVM).
@@ -13,8 +15,17 @@ pub const HOSTNAME_MAX: usize = 63;
 
 /// Checks a display name: 0 to [`NAME_MAX`] characters, no control characters.
 pub fn check_name(parameter: &'static str, name: &str) -> Result<(), Error> {
-    if name.chars().count() > NAME_MAX {
-        return Err(Error::invalid(parameter, format!("longer than {NAME_MAX} characters")));
+    check_text(parameter, name, NAME_MAX)
+}
+
+/// Checks a name of the kinds that may be longer: 0 to [`LONG_NAME_MAX`] characters, no control characters.
+pub fn check_long_name(parameter: &'static str, name: &str) -> Result<(), Error> {
+    check_text(parameter, name, LONG_NAME_MAX)
+}
+
+fn check_text(parameter: &'static str, name: &str, most: usize) -> Result<(), Error> {
+    if name.chars().count() > most {
+        return Err(Error::invalid(parameter, format!("longer than {most} characters")));
     }
     if name.chars().any(char::is_control) {
         return Err(Error::invalid(parameter, "contains control characters"));
