@@ -84,9 +84,11 @@ prune_root() {
         usr/lib/systemd usr/lib/udev usr/lib/x86_64-linux-gnu/gconv usr/lib/x86_64-linux-gnu/audit \
         usr/lib/x86_64-linux-gnu/e2fsprogs etc/cron.d etc/e2scrub.conf usr/sbin/e2scrub usr/sbin/e2scrub_all \
         usr/sbin/debugfs usr/sbin/e4defrag usr/sbin/e2freefrag usr/sbin/filefrag usr/sbin/e2undo \
-        usr/share/apport usr/share/gcc etc/apparmor.d; do
+        usr/share/apport usr/share/gcc etc/apparmor.d etc/ssh usr/bin/sftp usr/lib/openssh/agent-launch; do
         rm -rf "${ROOT:?}/$gone"
     done
+    # All of OpenSSH's client but scp needs libraries that are not here.
+    rm -f "$ROOT"/usr/bin/ssh "$ROOT"/usr/bin/ssh-* "$ROOT"/usr/lib/openssh/ssh-*
 }
 
 # The commands of busybox, where no package or script of ours has the name.
