@@ -317,6 +317,11 @@ def test_an_instance_stops_both_ways_starts_reboots_and_goes(tenant, mode):
     assert tenant.instance(ids[0])["StopChargingMode"] == mode
     assert tenant.refused("StopInstances", InstanceIds=ids) == "UnsupportedOperation.InstanceStateStopped"
     tenant.call("ResetInstancesPassword", InstanceIds=ids, Password="Other-horse-8")
+    key = tenant.call("CreateKeyPair", KeyName="later", ProjectId=0)["KeyPair"]["KeyId"]
+    tenant.call("AssociateInstancesKeyPairs", InstanceIds=ids, KeyIds=[key])
+    assert tenant.instance(ids[0])["LoginSettings"]["KeyIds"] == [key]
+    tenant.call("DisassociateInstancesKeyPairs", InstanceIds=ids, KeyIds=[key])
+    tenant.call("DeleteKeyPairs", KeyIds=[key])
     tenant.call("StartInstances", InstanceIds=ids)
     tenant.wait(ids, "RUNNING")
     tenant.call("RebootInstances", InstanceIds=ids, StopType="HARD")

@@ -375,10 +375,7 @@ fn interface_of(tx: &Tx<'_>, account: AccountId, to: AssociateTo) -> Result<Inte
         }
         AssociateTo::Instance(id) => {
             let instance = instance_of(tx, account, id)?;
-            if !instance.is_on_host() {
-                let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
-                return Err(Error::IncorrectState { noun, id, state, wanted: "not on its way out" }.into());
-            }
+            instance.check_on_host()?;
             instance.interface
         }
     };

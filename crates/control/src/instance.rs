@@ -246,10 +246,7 @@ impl Command for ModifyInstance {
 
 impl ModifyInstance {
     fn change(&self, instance: &mut Instance) -> Result<(), Error> {
-        if !instance.is_on_host() {
-            let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
-            return Err(Error::IncorrectState { noun, id, state, wanted: "not on its way out" });
-        }
+        instance.check_on_host()?;
         if let Some(name) = &self.name {
             check_name("InstanceName", name)?;
             instance.name.clone_from(name);
@@ -304,7 +301,8 @@ pub fn instance_of(tx: &Tx<'_>, account: AccountId, id: InstanceId) -> Result<In
     Ok(instance.ok_or_else(|| Error::not_found(Noun::Instance, id))?)
 }
 
-fn targets(tx: &Tx<'_>, cx: &Cx<'_>, ids: &[InstanceId]) -> Result<Vec<Target>, Failure> {
+/// Returns the instances as policies name them; none, and more than a call may have, are refused.
+pub(crate) fn targets(tx: &Tx<'_>, cx: &Cx<'_>, ids: &[InstanceId]) -> Result<Vec<Target>, Failure> {
     if ids.is_empty() {
         return Err(Error::MissingParameter { name: "InstanceId" }.into());
     }
@@ -321,7 +319,7 @@ fn targets(tx: &Tx<'_>, cx: &Cx<'_>, ids: &[InstanceId]) -> Result<Vec<Target>, 
 
 /// Changes each instance, once however often it is named, and tells its host. A terminated instance still answers for the hour
 /// in which it can be described.
-fn for_each(
+pub(crate) fn for_each(
     tx: &mut Tx<'_>,
     cx: &Cx<'_>,
     ids: &[InstanceId],

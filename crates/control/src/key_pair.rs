@@ -1,5 +1,7 @@
 //! Key pairs.
 
+use std::fmt;
+
 use model::{AccountId, Error, KeyKind, KeyPair, KeyPairId, Noun, QuotaName, Tags, add_tags, check_key_name};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,15 @@ pub enum KeyPairRef {
     Id(KeyPairId),
     /// By name.
     Name(String),
+}
+
+impl fmt::Display for KeyPairRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyPairRef::Id(id) => id.fmt(f),
+            KeyPairRef::Name(name) => name.fmt(f),
+        }
+    }
 }
 
 impl Command for ImportKeyPair {
@@ -139,7 +150,8 @@ fn insert(tx: &mut Tx<'_>, cx: &Cx<'_>, name: &str, half: &PublicHalf, tags: &Ta
     Ok(key)
 }
 
-fn find(tx: &Tx<'_>, account: AccountId, which: &KeyPairRef) -> Result<Option<KeyPair>, Failure> {
+/// The account's key pair of this id or name.
+pub(crate) fn find(tx: &Tx<'_>, account: AccountId, which: &KeyPairRef) -> Result<Option<KeyPair>, Failure> {
     Ok(match which {
         KeyPairRef::Id(id) => tx.get::<KeyPair>(*id)?.filter(|key| key.account == account),
         KeyPairRef::Name(name) => tx.key_pair_named(account, name)?,

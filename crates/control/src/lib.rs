@@ -18,6 +18,7 @@ mod hosts;
 mod ids;
 mod image;
 mod instance;
+mod instance_key;
 mod instance_profile;
 mod instance_role;
 mod instances;
@@ -90,6 +91,7 @@ pub use image::{CopyImage, CreateImage, DeregisterImage, ModifyImage, NewImage, 
 pub use instance::{
     ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
 };
+pub use instance_key::{ChangeInstanceKey, KeyChange};
 pub use instance_profile::{AddRoleToProfile, CreateInstanceProfile, DeleteInstanceProfile, RemoveRoleFromProfile};
 pub use instance_role::{InstanceRoleView, RoleBefore, SetInstanceRole};
 pub use interface::{CreateInterface, DeleteInterface, ModifyInterface, NewInterface};

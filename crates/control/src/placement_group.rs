@@ -217,10 +217,11 @@ impl Command for MoveToPlacementGroup {
 
 impl MoveToPlacementGroup {
     fn check_state(&self, instance: &Instance) -> Result<(), Error> {
-        let fits = if self.only_stopped { instance.phase == Phase::Stopped } else { instance.is_on_host() };
-        let wanted = if self.only_stopped { "stopped" } else { "not on its way out" };
+        if !self.only_stopped {
+            return instance.check_on_host();
+        }
         let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
-        if fits { Ok(()) } else { Err(Error::IncorrectState { noun, id, state, wanted }) }
+        if instance.phase == Phase::Stopped { Ok(()) } else { Err(Error::IncorrectState { noun, id, state, wanted: "stopped" }) }
     }
 }
 

@@ -146,6 +146,10 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" ImportKeyPair => key_pair::import, key_pair::ImportKeyPair, Works, &[];
     Cvm "cvm:" DescribeKeyPairs => key_pair::describe, key_pair::DescribeKeyPairs, Works, &[];
     Cvm "cvm:" DeleteKeyPairs => key_pair::delete, key_pair::DeleteKeyPairs, Works, &[];
+    Cvm "cvm:" AssociateInstancesKeyPairs => instance::associate_key, instance::InstancesKeyPairs,
+        Partly("one key pair; running instances are restarted"), &[];
+    Cvm "cvm:" DisassociateInstancesKeyPairs => instance::disassociate_key, instance::InstancesKeyPairs,
+        Partly("one key pair; running instances are restarted"), &[];
     Cvm "cvm:" RunInstances => instance::run, instance::RunInstances,
         Partly("one key pair; no password is made up; a password has three kinds of characters"),
         instance::LAUNCH_ABSENT;
@@ -304,7 +308,7 @@ static SERVED: &[Action] = served! {
 
 static NOT_YET: &[Action] = not_yet! {
     Cvm "cvm:": ResetInstancesType DescribeInstanceVncUrl
-        AssociateInstancesKeyPairs DisassociateInstancesKeyPairs ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
+        ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
         ResetInstancesInternetMaxBandwidth ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
         ImportImage ExportImages SyncImages AllocateHosts DescribeHosts

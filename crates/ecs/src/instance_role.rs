@@ -1,12 +1,12 @@
 //! RAM roles of instances.
 
 use control::{InstanceRoleView, RoleBefore, SetInstanceRole};
-use model::{Error, InstanceId, Noun, RoleChoice};
+use model::{InstanceId, RoleChoice};
 use wire::{FromArg, IntoDoc, Json, JsonList};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter;
+use crate::outcome::{self, Outcome};
 use crate::page::{Numbered, SHORT_PAGE_MAX};
 
 /// Most instances of one call (ECS documents 100).
@@ -38,23 +38,14 @@ pub(crate) struct Detached {
     detach_instance_ram_role_results: Vec<Outcome>,
 }
 
-#[derive(IntoDoc)]
-struct Outcome {
-    instance_id: String,
-    success: bool,
-    code: String,
-    message: String,
-}
-
 /// Gives instances a role, each by itself: one that cannot have it does not keep it from the others.
 pub(crate) async fn attach(cx: &Cx<'_>, asked: Change) -> Result<Attached, Fault> {
-    let Json(ids) = asked.instance_ids;
     let name = asked.ram_role_name.filter(|name| !name.is_empty()).ok_or_else(|| Fault::missing("RamRoleName"))?;
     let role = Some(RoleChoice::Role(name.clone()));
-    let outcomes = each(cx, ids, role, &RoleBefore::None).await?;
+    let outcomes = outcome::each(cx, asked.instance_ids, change(role, RoleBefore::None)).await?;
     Ok(Attached {
         total_count: outcomes.len(),
-        fail_count: outcomes.iter().filter(|outcome| !outcome.success).count(),
+        fail_count: outcome::failed(&outcomes),
         ram_role_name: name,
         attach_instance_ram_role_results: outcomes,
     })
@@ -62,37 +53,19 @@ pub(crate) async fn attach(cx: &Cx<'_>, asked: Change) -> Result<Attached, Fault
 
 /// Takes the role from instances, which ends their keys.
 pub(crate) async fn detach(cx: &Cx<'_>, asked: Change) -> Result<Detached, Fault> {
-    let Json(ids) = asked.instance_ids;
     let name = asked.ram_role_name.filter(|name| !name.is_empty());
     let before = name.clone().map_or(RoleBefore::Any, RoleBefore::Named);
-    let outcomes = each(cx, ids, None, &before).await?;
+    let outcomes = outcome::each(cx, asked.instance_ids, change(None, before)).await?;
     Ok(Detached {
         total_count: outcomes.len(),
-        fail_count: outcomes.iter().filter(|outcome| !outcome.success).count(),
+        fail_count: outcome::failed(&outcomes),
         ram_role_name: name.unwrap_or_default(),
         detach_instance_ram_role_results: outcomes,
     })
 }
 
-async fn each(cx: &Cx<'_>, ids: Vec<String>, role: Option<RoleChoice>, before: &RoleBefore) -> Result<Vec<Outcome>, Fault> {
-    if ids.is_empty() {
-        return Err(Fault::missing("InstanceIds"));
-    }
-    let mut outcomes = Vec::with_capacity(ids.len());
-    for text in ids {
-        let instance: InstanceId = filter::id(Noun::Instance, &text)?;
-        let command = SetInstanceRole { instance, role: role.clone(), before: before.clone() };
-        let (code, message) = match cx.cloud.run(&cx.caller, command, cx.options()?).await {
-            Ok(_) => ("200".to_owned(), "success".to_owned()),
-            Err(error @ (Error::NotFound { noun: Noun::Instance | Noun::InstanceRole, .. } | Error::InUse { .. })) => {
-                let fault = Fault::from(error);
-                (fault.code.to_string(), fault.message)
-            }
-            Err(error) => return Err(error.into()),
-        };
-        outcomes.push(Outcome { instance_id: text, success: code == "200", code, message });
-    }
-    Ok(outcomes)
+fn change(role: Option<RoleChoice>, before: RoleBefore) -> impl Fn(InstanceId) -> SetInstanceRole {
+    move |instance| SetInstanceRole { instance, role: role.clone(), before: before.clone() }
 }
 
 /// `DescribeInstanceRamRole`.

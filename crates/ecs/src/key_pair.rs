@@ -1,6 +1,6 @@
 //! Key pairs.
 
-use control::{DeleteKeyPair, Field, Filter, ImportKeyPair as Import, KeyPairRef, Query};
+use control::{ChangeInstanceKey, DeleteKeyPair, Field, Filter, ImportKeyPair as Import, KeyChange, KeyPairRef, Query};
 use model::{KeyKind, KeyPair};
 use secrecy::ExposeSecret;
 use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
@@ -8,9 +8,12 @@ use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, tags_of};
+use crate::outcome::{self, Outcome};
 use crate::page::{Numbered, Numbers, SHORT_PAGE_MAX};
 use crate::tag::{TagReply, tag_replies};
 
+/// Most instances of one call that gives or takes a key pair (ECS documents 50).
+const INSTANCES_PER_CALL: usize = 50;
 /// Most key pairs that one call deletes (ECS's limit).
 const DELETED_PER_CALL: usize = 500;
 
@@ -134,6 +137,41 @@ pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteKeyPairs) -> Result<(), Fau
         cx.cloud.run(&cx.caller, DeleteKeyPair { which: KeyPairRef::Name(name) }, cx.options()?).await?;
     }
     Ok(())
+}
+
+/// `AttachKeyPair` and `DetachKeyPair`.
+#[derive(FromArg)]
+pub(crate) struct OfInstances {
+    key_pair_name: String,
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: JsonList<String>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Changed {
+    total_count: usize,
+    fail_count: usize,
+    key_pair_name: String,
+    #[reply(list = "Result")]
+    results: Vec<Outcome>,
+}
+
+/// Gives instances a key pair in the place of what they have; a guest hears of it when it boots.
+pub(crate) async fn attach(cx: &Cx<'_>, asked: OfInstances) -> Result<Changed, Fault> {
+    let name = asked.key_pair_name.clone();
+    of_instances(cx, asked, KeyChange::Give(KeyPairRef::Name(name))).await
+}
+
+/// Takes a key pair from those of the instances that have it; a guest hears of it when it boots.
+pub(crate) async fn detach(cx: &Cx<'_>, asked: OfInstances) -> Result<Changed, Fault> {
+    let name = asked.key_pair_name.clone();
+    of_instances(cx, asked, KeyChange::Take(name)).await
+}
+
+async fn of_instances(cx: &Cx<'_>, asked: OfInstances, change: KeyChange) -> Result<Changed, Fault> {
+    let command = |instance| ChangeInstanceKey { ids: vec![instance], change: change.clone() };
+    let results = outcome::each(cx, asked.instance_ids, command).await?;
+    Ok(Changed { total_count: results.len(), fail_count: outcome::failed(&results), key_pair_name: asked.key_pair_name, results })
 }
 
 /// The filter for a key pair's name.

@@ -29,6 +29,7 @@ mod launch_template_data;
 mod nat_entry;
 mod nat_gateway;
 mod network;
+mod outcome;
 mod page;
 mod parameter;
 mod placement_group;

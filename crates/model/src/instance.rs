@@ -385,6 +385,15 @@ impl Instance {
         !matches!(self.phase, Phase::Terminating { .. } | Phase::Terminated)
     }
 
+    /// Refuses to change one that is on its way out.
+    pub fn check_on_host(&self) -> Result<(), Error> {
+        if self.is_on_host() {
+            return Ok(());
+        }
+        let (noun, id, state) = (Noun::Instance, self.id.to_string(), self.phase.word());
+        Err(Error::IncorrectState { noun, id, state, wanted: "not on its way out" })
+    }
+
     /// Whether its process should run.
     pub fn wants_power(&self) -> bool {
         self.goal == Goal::Running && self.is_on_host()

@@ -1,6 +1,9 @@
 //! Changes of instances that exist.
 
-use control::{Many, Membership, ModifyInstance, RebootInstances as Reboot, RoleBefore, SetInstanceRole, SetSecurityGroups};
+use control::{
+    ChangeInstanceKey, KeyChange, KeyPairRef, Many, Membership, ModifyInstance, RebootInstances as Reboot, RoleBefore, SetInstanceRole,
+    SetSecurityGroups,
+};
 use model::{InstanceId, Phase, RoleChoice, SecurityGroupId};
 use secrecy::SecretString;
 use wire::{Base64, FromArg};
@@ -8,7 +11,10 @@ use wire::{Base64, FromArg};
 use crate::error::Fault;
 use crate::instance::launch::user_data;
 use crate::instance::{INSTANCES_PER_CALL, ids, views_of};
-use crate::{Cx, id};
+use crate::{Cx, id, key_pair};
+
+/// Most key pairs of one call that gives or takes them: an instance has one.
+const KEYS_PER_CALL: usize = 1;
 
 /// `ModifyInstancesAttribute`. What is absent stays.
 #[derive(FromArg)]
@@ -80,6 +86,36 @@ pub(crate) async fn reset_password(cx: &Cx<'_>, asked: ResetInstancesPassword) -
     let password_hash = Some(control::hash_password(&asked.password)?);
     change_all(cx, &wanted, &ModifyInstance { password_hash, ..ModifyInstance::default() }).await?;
     restart_running(cx, wanted, asked.force_stop).await
+}
+
+/// `AssociateInstancesKeyPairs` and `DisassociateInstancesKeyPairs`.
+#[derive(FromArg)]
+pub(crate) struct InstancesKeyPairs {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+    #[arg(max_items = KEYS_PER_CALL)]
+    key_ids: Vec<String>,
+    #[arg(default)]
+    force_stop: bool,
+}
+
+/// Gives instances a key pair in the place of what they have, of which a guest hears when it boots; running ones are restarted for
+/// that.
+pub(crate) async fn associate_key(cx: &Cx<'_>, asked: InstancesKeyPairs) -> Result<(), Fault> {
+    change_key(cx, asked, |name| KeyChange::Give(KeyPairRef::Name(name))).await
+}
+
+/// Takes a key pair from those of the instances that have it; running ones are restarted for that.
+pub(crate) async fn disassociate_key(cx: &Cx<'_>, asked: InstancesKeyPairs) -> Result<(), Fault> {
+    change_key(cx, asked, KeyChange::Take).await
+}
+
+async fn change_key(cx: &Cx<'_>, asked: InstancesKeyPairs, change: fn(String) -> KeyChange) -> Result<(), Fault> {
+    let ids = ids(&asked.instance_ids)?;
+    let key = asked.key_ids.first().ok_or_else(|| Fault::missing("KeyIds"))?;
+    let change = change(key_pair::name_of(cx, key).await?);
+    cx.cloud.run(&cx.caller, ChangeInstanceKey { ids: ids.clone(), change }, cx.options()).await?;
+    restart_running(cx, ids, asked.force_stop).await
 }
 
 /// `AssociateSecurityGroups` and `DisassociateSecurityGroups`.

@@ -17,8 +17,8 @@ use crate::page::LIMIT_MAX;
 use crate::{Cx, id};
 
 pub(crate) use attribute::{
-    AssociateSecurityGroups, ModifyInstancesAttribute, ResetInstancesPassword, associate_groups, disassociate_groups, modify,
-    reset_password,
+    AssociateSecurityGroups, InstancesKeyPairs, ModifyInstancesAttribute, ResetInstancesPassword, associate_groups, associate_key,
+    disassociate_groups, disassociate_key, modify, reset_password,
 };
 pub(crate) use describe::{DescribeInstances, DescribeInstancesStatus, describe, describe_status};
 pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, Login, LoginSettings, Machine, RunInstances, host_name, run, user_data};

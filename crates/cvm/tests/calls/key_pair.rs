@@ -24,6 +24,28 @@ async fn key_pairs_are_made_imported_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn instances_are_given_another_key_pair_and_lose_it() {
+    let world = World::new().await;
+    let mut keys = Vec::new();
+    for name in ["first", "second"] {
+        let import = format!(r#"{{"KeyName": "{name}", "ProjectId": 0, "PublicKey": "{PUBLIC}"}}"#);
+        keys.push(world.json("ImportKeyPair", &import).await["KeyId"].as_str().unwrap().to_owned());
+    }
+    let instance = world.run(&format!(r#""LoginSettings": {{"KeyIds": ["{}"]}}"#, keys[0])).await.remove(0);
+    let key_of = async || world.json("DescribeInstances", "{}").await["InstanceSet"][0]["LoginSettings"]["KeyIds"][0].clone();
+    let with = |key: &str| format!(r#"{{"InstanceIds": ["{instance}"], "KeyIds": ["{key}"], "ForceStop": true}}"#);
+    world.golden("AssociateInstancesKeyPairs.json", "AssociateInstancesKeyPairs", &with(&keys[1])).await;
+    assert_eq!(key_of().await, keys[1].as_str());
+    world.json("DisassociateInstancesKeyPairs", &with(&keys[0])).await;
+    assert_eq!(key_of().await, keys[1].as_str());
+    world.golden("DisassociateInstancesKeyPairs.json", "DisassociateInstancesKeyPairs", &with(&keys[1])).await;
+    assert!(key_of().await.is_null());
+    world.refused("AssociateInstancesKeyPairs", &with("skey-00000000000000001"), "InvalidKeyPairId.NotFound").await;
+    let none = format!(r#"{{"InstanceIds": ["{instance}"], "KeyIds": []}}"#);
+    world.refused("AssociateInstancesKeyPairs", &none, "MissingParameter").await;
+}
+
+#[tokio::test]
 async fn a_key_pair_that_cannot_be_is_refused() {
     let world = World::new().await;
     world.json("CreateKeyPair", r#"{"KeyName": "made", "ProjectId": 0}"#).await;

@@ -41,6 +41,27 @@ async fn a_key_pair_is_refused_with_ecs_codes() {
 }
 
 #[tokio::test]
+async fn instances_are_given_another_key_pair_and_lose_it() {
+    let world = World::new().await;
+    world.json(&format!("Action=ImportKeyPair&KeyPairName=first&PublicKeyBody={KEY}")).await;
+    world.json(&format!("Action=ImportKeyPair&KeyPairName=second&PublicKeyBody={KEY}")).await;
+    let instance = world.run("KeyPairName=first").await.remove(0);
+    let key_of = async || world.json("Action=DescribeInstances").await["Instances"]["Instance"][0]["KeyPairName"].clone();
+    let ids = format!("InstanceIds=[\"{instance}\",\"i-00000000000000001\"]");
+    let attached = world.golden("AttachKeyPair.json", &format!("Action=AttachKeyPair&KeyPairName=second&{ids}")).await;
+    assert!(attached.contains("\"FailCount\":1") && attached.contains("InvalidInstanceId.NotFound"), "{attached}");
+    assert_eq!(key_of().await, "second");
+    assert_eq!(world.json("Action=DescribeInstances&KeyPairName=second").await["TotalCount"], 1);
+    world.json(&format!("Action=DetachKeyPair&KeyPairName=first&InstanceIds=[\"{instance}\"]")).await;
+    assert_eq!(key_of().await, "second");
+    world.json(&format!("Action=DetachKeyPair&KeyPairName=second&InstanceIds=[\"{instance}\"]")).await;
+    assert!(key_of().await.is_null());
+    let gone = format!("Action=AttachKeyPair&KeyPairName=third&InstanceIds=[\"{instance}\"]");
+    world.refused(&gone, 404, "InvalidKeyPair.NotFound").await;
+    world.refused("Action=AttachKeyPair&KeyPairName=first&InstanceIds=[]", 400, "MissingParameter").await;
+}
+
+#[tokio::test]
 async fn anything_is_tagged_by_its_kind() {
     let world = World::new().await;
     world.json("Action=CreateKeyPair&KeyPairName=made").await;
