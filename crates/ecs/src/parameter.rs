@@ -42,7 +42,7 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("NeedSaleCycle", &["false"]),
     ("NetworkCategory", &["vpc"]),
     ("NetworkType", &["vpc"]),
-    ("NicType", &["intranet"]),
+    ("NicType", &["intranet", "internet"]),
     ("PasswordInherit", &["false"]),
     ("Period", &["*"]),
     ("PeriodUnit", &["*"]),

@@ -124,8 +124,9 @@ impl Permission {
         if self.source_port_range.as_deref().is_some_and(|range| !matches!(range, "" | "-1/-1")) {
             return Err(Fault::unsupported_parameter("The parameter SourcePortRange"));
         }
-        if self.nic_type.as_deref().is_some_and(|nic| !matches!(nic, "" | "intranet")) {
-            return Err(Fault::unsupported_parameter("The value 'internet' of the parameter NicType (only intranet)"));
+        // In a VPC both mean the same, and Packer's builder says `internet`.
+        if self.nic_type.as_deref().is_some_and(|nic| !matches!(nic, "" | "intranet" | "internet")) {
+            return Err(Fault::unsupported_parameter("The value of the parameter NicType (only intranet and internet)"));
         }
         let (range, group, list, name) = match direction {
             Direction::Ingress => (&self.source_cidr_ip, &self.source_group_id, &self.source_prefix_list_id, "SourceCidrIp"),

@@ -74,7 +74,7 @@ async fn rules_are_refused_with_ecs_codes() {
         ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=nowhere", "InvalidParameter"),
         ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=0.0.0.0/0&Priority=101", "InvalidParameter"),
         ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=0.0.0.0/0&Policy=maybe", "InvalidParameter"),
-        ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=0.0.0.0/0&NicType=internet", "UnsupportedParameter"),
+        ("IpProtocol=tcp&PortRange=22/22&SourceCidrIp=0.0.0.0/0&NicType=dialup", "UnsupportedParameter"),
     ] {
         world.refused(&format!("{on}&{rule}"), 400, code).await;
     }
