@@ -50,8 +50,8 @@ impl BlockDevice {
     }
 
     fn snapshot(&self) -> Result<Option<model::SnapshotId>, Refusal> {
-        let named = self.ebs.as_ref().and_then(|ebs| ebs.snapshot_id.as_deref()).filter(|id| !id.is_empty());
-        Ok(named.map(|id| tag::id(Noun::Snapshot, id)).transpose()?)
+        let named = self.ebs.as_ref().and_then(|ebs| ebs.snapshot_id.as_deref());
+        Ok(tag::optional_id(Noun::Snapshot, named)?)
     }
 }
 

@@ -20,6 +20,12 @@ pub(crate) struct ProfileSpecification {
 }
 
 impl ProfileSpecification {
+    /// The profile's name; none where both texts are empty, as Go programs send what is not set.
+    pub(crate) fn optional_choice(&self, account: AccountId) -> Result<Option<RoleChoice>, Refusal> {
+        let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        (named(&self.name) || named(&self.arn)).then(|| self.choice(account)).transpose()
+    }
+
     /// The profile's name.
     pub(crate) fn choice(&self, account: AccountId) -> Result<RoleChoice, Refusal> {
         let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());

@@ -50,7 +50,7 @@ pub(crate) struct Nics {
 
 /// Reads the interfaces of a launch.
 pub(crate) fn read(beside: &Beside, asked: &[NetworkInterface]) -> Result<Nics, Refusal> {
-    let subnet = |id: &Option<String>| id.as_deref().map(|id| tag::id(Noun::Subnet, id)).transpose();
+    let subnet = |id: &Option<String>| tag::optional_id(Noun::Subnet, id.as_deref());
     if asked.is_empty() {
         return Ok(Nics {
             subnet: subnet(&beside.subnet)?,
@@ -111,7 +111,7 @@ impl NetworkInterface {
     }
 
     fn existing(&self) -> Result<Option<model::InterfaceId>, Refusal> {
-        Ok(self.network_interface_id.as_deref().map(|id| tag::id(Noun::Interface, id)).transpose()?)
+        Ok(tag::optional_id(Noun::Interface, self.network_interface_id.as_deref())?)
     }
 
     fn addresses(&self) -> Result<(Option<Ipv4Addr>, control::Wanted), Refusal> {
@@ -123,7 +123,7 @@ impl NetworkInterface {
         let which = match self.existing()? {
             Some(id) => WhichNic::Existing(id),
             None => {
-                let subnet = self.subnet_id.as_deref().map(|id| tag::id(Noun::Subnet, id)).transpose()?;
+                let subnet = tag::optional_id(Noun::Subnet, self.subnet_id.as_deref())?;
                 let groups = tag::ids(Noun::SecurityGroup, &self.group_ids)?;
                 let description = self.description.clone().unwrap_or_default();
                 WhichNic::New(subnet, NewInterface { ip, secondary, groups, name: String::new(), description, tags: Tags::new() })

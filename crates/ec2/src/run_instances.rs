@@ -191,7 +191,7 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
     let Nics { subnet, groups, ip, public, rest: nics } = launch_nics::read(&Beside::of(&asked), &asked.interfaces)?;
     let (root, volumes) = disks(&asked.devices)?;
     let settings = LaunchSettings {
-        image: asked.image_id.as_deref().map(|id| tag::id(Noun::Image, id)).transpose()?,
+        image: tag::optional_id(Noun::Image, asked.image_id.as_deref())?,
         zone: zone(cx, asked.placement.as_ref())?,
         subnet,
         groups,
@@ -209,7 +209,10 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
             detailed_monitoring: asked.monitoring.map(|monitoring| monitoring.enabled),
             ..asked.metadata_options.map_or(Ok(AttributeSettings::default()), |options| options.settings())?
         },
-        role: asked.iam_instance_profile.map(|profile| profile.choice(cx.caller.account())).transpose()?,
+        role: match &asked.iam_instance_profile {
+            Some(profile) => profile.optional_choice(cx.caller.account())?,
+            None => None,
+        },
         placement: asked.placement.as_ref().map_or(Ok(None), |placement| placement.group.choice())?,
         tags: tag::specified(&asked.tags, "instance", TAGGED)?,
         volume_tags: tag::specified(&asked.tags, "volume", TAGGED)?,
@@ -282,7 +285,7 @@ fn disks(devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refu
         let (size, kind, provisioned) = (ebs.volume_size.map(Gib), ebs.volume_type, bought(ebs.iops, ebs.throughput));
         kind.unwrap_or(VolumeType::Gp3).check(provisioned)?;
         let kind = kind.map(VolumeType::kind);
-        let snapshot = ebs.snapshot_id.as_deref().filter(|id| !id.is_empty()).map(|id| tag::id(Noun::Snapshot, id)).transpose()?;
+        let snapshot = tag::optional_id(Noun::Snapshot, ebs.snapshot_id.as_deref())?;
         if name == ROOT_DEVICE {
             if snapshot.is_some() {
                 return Err(unsupported("Another snapshot of the system disk than the image's"));

@@ -288,7 +288,7 @@ pub(crate) struct Created {
 /// Makes a group whose members may go out everywhere, as EC2's may.
 pub(crate) async fn create(cx: Cx, asked: CreateSecurityGroup) -> Result<Created, Refusal> {
     let command = control::CreateSecurityGroup {
-        vpc: asked.vpc_id.as_deref().map(|id| tag::id(Noun::Vpc, id)).transpose()?,
+        vpc: tag::optional_id(Noun::Vpc, asked.vpc_id.as_deref())?,
         name: asked.group_name,
         description: asked.group_description,
         rules: vec![NewRule::accepting_all(Direction::Egress, Peer::Range { range: Ipv4Net::default() })],

@@ -174,7 +174,7 @@ pub(crate) async fn start(cx: Cx, asked: StartSnapshot) -> Result<Started, Refus
     let parent = asked.parent_snapshot_id.filter(|id| !id.is_empty());
     let command = StartUpload {
         size: Gib(asked.volume_size),
-        parent: parent.as_deref().map(|id| tag::id(Noun::Snapshot, id)).transpose()?,
+        parent: tag::optional_id(Noun::Snapshot, parent.as_deref())?,
         description: asked.description.clone().unwrap_or_default(),
         timeout_minutes: asked.timeout.unwrap_or(UPLOAD_TIMEOUT_USUAL),
         tags,

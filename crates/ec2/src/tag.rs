@@ -365,6 +365,11 @@ pub(crate) fn ids<I: std::str::FromStr<Err = model::IdError>>(noun: Noun, texts:
     texts.iter().map(|text| id(noun, text)).collect()
 }
 
+/// Reads an id that may be left out, which an empty text does, too, as EC2 takes it: Go programs send it for what is not set.
+pub(crate) fn optional_id<I: std::str::FromStr<Err = model::IdError>>(noun: Noun, text: Option<&str>) -> Result<Option<I>, Error> {
+    text.filter(|text| !text.is_empty()).map(|text| id(noun, text)).transpose()
+}
+
 /// Reads one id.
 pub(crate) fn id<I: std::str::FromStr<Err = model::IdError>>(noun: Noun, text: &str) -> Result<I, Error> {
     text.parse().map_err(|error| Error::bad_id(noun, text, error))

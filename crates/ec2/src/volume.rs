@@ -155,7 +155,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Re
     kind.check(provisioned)?;
     let command = Create {
         zone,
-        snapshot: asked.snapshot_id.filter(|id| !id.is_empty()).map(|id| tag::id(Noun::Snapshot, &id)).transpose()?,
+        snapshot: tag::optional_id(Noun::Snapshot, asked.snapshot_id.as_deref())?,
         size: asked.size.map(Gib),
         kind: kind.kind(),
         provisioned,
@@ -207,7 +207,7 @@ pub(crate) struct DetachVolume {
 pub(crate) async fn detach(cx: Cx, asked: DetachVolume) -> Result<Attachment, Refusal> {
     let command = Detach {
         volume: tag::id(Noun::Volume, &asked.volume_id)?,
-        instance: asked.instance_id.filter(|id| !id.is_empty()).map(|id| tag::id(Noun::Instance, &id)).transpose()?,
+        instance: tag::optional_id(Noun::Instance, asked.instance_id.as_deref())?,
         device: asked.device.filter(|device| !device.is_empty()).map(|device| device_name(&device)),
         force: asked.force,
     };
