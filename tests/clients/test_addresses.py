@@ -186,6 +186,7 @@ def test_the_same_through_alibabas_sdk(owner, guests, key, shell, until):
     alibaba_vpc.call(tenant, "AssociateEipAddress", AllocationId=eip, InstanceId=id, InstanceType="EcsInstance")
     assert shown() == ("InUse", id)
     assert name_at(shell, ip, key) == name_of(ec2, id)
+    held_to_its_bandwidth(ip, key, lambda mbit: alibaba_vpc.call(tenant, "ModifyEipAddressAttribute", AllocationId=eip, Bandwidth=mbit))
     alibaba_vpc.call(tenant, "ModifyEipAddressAttribute", AllocationId=eip, Name="back")
     assert alibaba_vpc.call(tenant, "DescribeEipAddresses", EipName="back")["TotalCount"] == 1
     with pytest.raises(Refused, match="IncorrectEipStatus"):
@@ -194,6 +195,28 @@ def test_the_same_through_alibabas_sdk(owner, guests, key, shell, until):
     until(lambda: not answers(ip), MOVES_WITHIN, "silence at the address that was untied")
     alibaba_vpc.call(tenant, "ReleaseEipAddress", AllocationId=eip)
     assert alibaba_vpc.call(tenant, "DescribeEipAddresses", AllocationId=eip)["TotalCount"] == 0
+
+
+def held_to_its_bandwidth(ip, key, change):
+    """A stream from a guest is as fast as is sold, and goes on at another speed when that is changed."""
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-i", str(key)]
+    change(2)
+    with subprocess.Popen(["ssh", *options, f"root@{ip}", "cat /dev/zero"], stdout=subprocess.PIPE) as stream:
+        try:
+
+            def mbit_per_second(size):
+                stream.stdout.read(size // 2)  # what was on its way
+                start = time.monotonic()
+                assert len(stream.stdout.read(size)) == size
+                return size * 8 / 1e6 / (time.monotonic() - start)
+
+            slow = mbit_per_second(600_000)
+            change(20)
+            fast = mbit_per_second(2_000_000)
+        finally:
+            stream.kill()
+    print(f"{slow:.2f} Mbit/s of 2, {fast:.2f} of 20")
+    assert 1.7 < slow < 2.3 and 2 * slow < fast < 23
 
 
 def test_a_running_instance_gets_a_public_address_of_its_own(simulated):
@@ -205,6 +228,8 @@ def test_a_running_instance_gets_a_public_address_of_its_own(simulated):
         ip = tenant.call("AllocatePublicIpAddress", InstanceId=id)["IpAddress"]
         assert tenant.instance(id)["PublicIpAddress"]["IpAddress"] == [ip]
         assert tenant.refused("AllocatePublicIpAddress", InstanceId=id) == "InvalidAssociation.Duplicated"
+        tenant.call("ModifyInstanceNetworkSpec", InstanceId=id, InternetMaxBandwidthOut=7)
+        assert tenant.instance(id)["InternetMaxBandwidthOut"] == 7
         group = tenant.call("DescribeSecurityGroups", SecurityGroupName="default")["SecurityGroups"]["SecurityGroup"][0]["SecurityGroupId"]
         tenant.call("ModifySecurityGroupAttribute", SecurityGroupId=group, Description="changed while in use")
         assert tenant.call("DescribeSecurityGroupAttribute", SecurityGroupId=group)["Description"] == "changed while in use"

@@ -386,6 +386,10 @@ def test_networks_addresses_and_disks_of_ones_own(tenant, until):
     (shown,) = tenant.call("DescribeAddresses", AddressIds=[address])["AddressSet"]
     assert (shown["InstanceId"], shown["AddressStatus"]) == (id, "BIND")
     assert tenant.instance(id)["PublicIpAddresses"] == [shown["AddressIp"]]
+    tenant.call("ModifyAddressesBandwidth", AddressIds=[address], InternetMaxBandwidthOut=8)
+    tenant.call("ModifyAddressAttribute", AddressId=address, AddressName="front")
+    (shown,) = tenant.call("DescribeAddresses", AddressIds=[address])["AddressSet"]
+    assert (shown["Bandwidth"], shown["AddressName"]) == (8, "front")
     tenant.call("DisassociateAddress", AddressId=address)
     tenant.call("ReleaseAddresses", AddressIds=[address])
 
@@ -483,6 +487,8 @@ def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_pat
         shown = tenant.instance(ids[0])
         address = shown["PublicIpAddresses"][0]
         assert shell(address, path, "hostname").stdout.split() == ["cvm-guest"]
+        tenant.call("ResetInstancesInternetMaxBandwidth", InstanceIds=ids, InternetAccessible={"InternetMaxBandwidthOut": 20})
+        assert tenant.instance(ids[0])["InternetAccessible"]["InternetMaxBandwidthOut"] == 20
         # The guest lets in before it has run what it was given.
         trace = until(lambda: shell(address, path, "cat /root/trace").stdout.split(), 60, "the user data's trace")
         assert trace == ["from-user-data"]

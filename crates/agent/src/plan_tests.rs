@@ -83,6 +83,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         shared: vec![],
         forwards: vec![],
         mapped: vec![],
+        rates: vec![],
         peers: vec![],
     };
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }
@@ -100,6 +101,7 @@ fn nic_of(vm: InstanceId, nic: &VmNic) -> NicSpec {
         secondary: vec![],
         groups: vec![],
         forwards: false,
+        rates: vec![],
     }
 }
 

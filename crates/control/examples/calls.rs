@@ -152,6 +152,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         group_names: vec![],
         private_ip: None,
         public_address: None,
+        bandwidth: None,
         key_name: None,
         password_hash: None,
         user_data: None,

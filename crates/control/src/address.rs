@@ -6,8 +6,8 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    AccountId, Address, AddressId, AddressKind, AssociationId, BANDWIDTH_USUAL, Error, Instance, InstanceId, Interface, InterfaceId,
-    NatGateway, NatGatewayId, NatServes, Noun, Phase, QuotaName, Tags, add_tags, check_name,
+    AccountId, Address, AddressId, AddressKind, AssociationId, BANDWIDTH_MAX, BANDWIDTH_USUAL, Error, Instance, InstanceId, Interface,
+    InterfaceId, NatGateway, NatGatewayId, NatServes, Noun, Phase, QuotaName, Tags, add_tags, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -18,6 +18,7 @@ use crate::gateway::check_gateway;
 use crate::instance::{check_description, instance_of, save};
 use crate::interface::tell_host;
 use crate::nat_gateway::{self, AssociateNatAddresses, DisassociateNatAddresses, NewAddresses, check_own};
+use crate::network::touch_vpc;
 use crate::run::{Command, Cx};
 
 /// Takes an elastic address from the public pool.
@@ -27,7 +28,7 @@ pub struct AllocateAddress {
     pub name: String,
     /// Description.
     pub description: String,
-    /// Megabits per second that are asked for.
+    /// Megabits per second that may leave from it; none for no limit.
     pub bandwidth: Option<u32>,
     /// Tags.
     pub tags: Tags,
@@ -42,7 +43,7 @@ pub struct ModifyAddress {
     pub name: Option<String>,
     /// Description.
     pub description: Option<String>,
-    /// Megabits per second that are asked for.
+    /// Megabits per second that may leave from it.
     pub bandwidth: Option<u32>,
 }
 
@@ -145,8 +146,10 @@ impl Command for ModifyAddress {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let mut address = elastic_of(tx, cx.caller.account(), self.address)?;
+        let before = address.bandwidth;
         name(&mut address, self.name.as_deref(), self.description.as_deref(), self.bandwidth)?;
-        Ok(tx.update(&address)?)
+        tx.update(&address)?;
+        if address.bandwidth != before { tell_bandwidth(tx, cx, &address) } else { Ok(()) }
     }
 }
 
@@ -296,7 +299,9 @@ impl Command for GivePublicAddress {
         if let Some(there) = tx.address_of_interface(instance.interface)? {
             return Err(taken(&there, instance.interface));
         }
+        instance.bandwidth.get_or_insert(BANDWIDTH_USUAL);
         let address = free_address(tx, cx, AddressKind::Automatic, Some(instance.interface))?;
+        let address = Address { bandwidth: instance.bandwidth, ..address };
         tx.insert(&address)?;
         instance.automatic_address = true;
         save(tx, &mut instance, cx.now)?;
@@ -314,9 +319,6 @@ impl std::fmt::Display for AssociateTo {
     }
 }
 
-/// Largest bandwidth of an address in megabits per second (Alibaba Cloud documents 500 for one that is paid by bandwidth).
-const BANDWIDTH_MAX: u32 = 500;
-
 fn name(address: &mut Address, name: Option<&str>, description: Option<&str>, bandwidth: Option<u32>) -> Result<(), Error> {
     if let Some(name) = name {
         check_name("Name", name)?;
@@ -330,9 +332,20 @@ fn name(address: &mut Address, name: Option<&str>, description: Option<&str>, ba
         if !(1..=BANDWIDTH_MAX).contains(&bandwidth) {
             return Err(Error::invalid("Bandwidth", format!("must be 1 to {BANDWIDTH_MAX}")));
         }
-        address.bandwidth = bandwidth;
+        address.bandwidth = Some(bandwidth);
     }
     Ok(())
+}
+
+/// Has the hosts that translate an address hold it to its bandwidth of now.
+pub(crate) fn tell_bandwidth(tx: &mut Tx<'_>, cx: &Cx<'_>, address: &Address) -> Result<(), Failure> {
+    if let Some(gateway) = address.nat_gateway.map(|id| tx.get::<NatGateway>(id)).transpose()?.flatten() {
+        touch_vpc(tx, gateway.vpc)?;
+    }
+    match address.interface.map(|id| tx.get::<Interface>(id)).transpose()?.flatten() {
+        Some(interface) => tell_host(tx, cx, &interface),
+        None => Ok(()),
+    }
 }
 
 /// Unties an address; an instance that is to have one by itself gets another at once.
@@ -351,7 +364,7 @@ fn untie(tx: &mut Tx<'_>, cx: &Cx<'_>, address: &mut Address) -> Result<(), Fail
         && matches!(instance.phase, Phase::Launching { .. } | Phase::Starting { .. } | Phase::Running)
     {
         // The address that the tenant keeps is untied whether or not the pool has another one left.
-        match give_automatic(tx, cx, interface.id) {
+        match give_automatic(tx, cx, interface.id, instance.bandwidth) {
             Ok(()) | Err(Failure::Refused(Error::NoFreeAddress { .. })) => {}
             Err(failure) => return Err(failure),
         }
@@ -418,13 +431,13 @@ fn wrong_state_by(address: &Address, gateway: NatGatewayId) -> Failure {
     Error::InUse { noun: Noun::NatAddress, id: address.id.to_string(), by: vec![gateway.to_string()] }.into()
 }
 
-/// Gives an interface an address of the public pool, unless it has one.
-pub(crate) fn give_automatic(tx: &mut Tx<'_>, cx: &Cx<'_>, interface: InterfaceId) -> Result<(), Failure> {
+/// Gives an interface an address of the public pool with this bandwidth, unless it has one.
+pub(crate) fn give_automatic(tx: &mut Tx<'_>, cx: &Cx<'_>, interface: InterfaceId, bandwidth: Option<u32>) -> Result<(), Failure> {
     if tx.address_of_interface(interface)?.is_some() {
         return Ok(());
     }
     let address = free_address(tx, cx, AddressKind::Automatic, Some(interface))?;
-    Ok(tx.insert(&address)?)
+    Ok(tx.insert(&Address { bandwidth, ..address })?)
 }
 
 fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<InterfaceId>) -> Result<Address, Failure> {
@@ -441,7 +454,7 @@ fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<I
         association: None,
         name: String::new(),
         description: String::new(),
-        bandwidth: BANDWIDTH_USUAL,
+        bandwidth: None,
         created_at: cx.now,
         tags: Tags::new(),
     })

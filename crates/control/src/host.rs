@@ -527,6 +527,7 @@ impl Rendering {
             shared: network.nats.shared.clone(),
             forwards: network.nats.forwards.clone(),
             mapped: network.nats.mapped.clone(),
+            rates: network.nats.rates.clone(),
             peers,
         }
     }

@@ -131,7 +131,7 @@ impl Command for StartInstances {
         // The address that it had while it ran last went when it stopped; it gets another.
         let starting = changes.iter().filter(|change| change.before.phase != change.after.phase).map(|change| &change.after);
         for instance in starting.filter(|instance| instance.automatic_address) {
-            give_automatic(tx, cx, instance.interface)?;
+            give_automatic(tx, cx, instance.interface, instance.bandwidth)?;
         }
         Ok(changes)
     }

@@ -64,6 +64,9 @@ pub struct RunInstances {
     pub private_ip: Option<Ipv4Addr>,
     /// Whether it gets a public address; the subnet decides when nothing is said.
     pub public_address: Option<bool>,
+    /// Megabits per second of that address, 1 or more; none for no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<u32>,
     /// Key pair by name.
     pub key_name: Option<String>,
     /// crypt(3) text of the password. Not part of what a repeated call is compared by: its salt differs.
@@ -202,6 +205,7 @@ impl RunInstances {
             group_names: settings.group_names,
             private_ip: settings.private_ip,
             public_address: settings.public_address,
+            bandwidth: settings.bandwidth.filter(|bandwidth| *bandwidth > 0),
             key_name: settings.key_name,
             password_hash: settings.password_hash,
             user_data: settings.user_data,
@@ -362,7 +366,7 @@ impl RunInstances {
         let by_itself = subnet.public_on_launch && self.nics.further.is_empty() && self.nics.existing.is_none();
         let automatic_address = self.public_address.unwrap_or(by_itself);
         if automatic_address && self.running {
-            give_automatic(tx, cx, interface.id)?;
+            give_automatic(tx, cx, interface.id, self.bandwidth)?;
         }
         let mut guest = plan.guest.clone();
         guest.role = self.role.as_ref().map(|choice| associate(tx, cx, id, choice)).transpose()?.map(|held| held.id);
@@ -381,6 +385,7 @@ impl RunInstances {
             interface: interface.id,
             private_ip: interface.ip,
             automatic_address,
+            bandwidth: self.bandwidth,
             root_volume: volume,
             root_replacements: vec![],
             name: of_index(&self.names, index).cloned().unwrap_or_default(),

@@ -7,6 +7,7 @@ mod action;
 mod address;
 mod audit;
 mod auth;
+mod bandwidth;
 mod clock;
 mod cloud;
 mod console;
@@ -77,6 +78,7 @@ pub use address::{
 };
 pub use audit::{Attribute, AuditState, Lookup, Trail, is_read_only};
 pub use auth::{Caller, Principal, Target, Who};
+pub use bandwidth::ModifyInstanceBandwidth;
 pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};

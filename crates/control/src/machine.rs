@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use hostspec::{NicSpec, SecondaryAddress};
-use model::{Address, Error, Instance, InstanceId, Interface, Noun, Volume};
+use hostspec::{NicSpec, RateSpec, SecondaryAddress};
+use model::{Address, Error, Instance, InstanceId, Interface, Noun, Volume, inward_bandwidth};
 use store::Tx;
 
 use crate::Failure;
@@ -54,6 +54,13 @@ impl Rows {
             secondary: interface.secondary.iter().map(further).collect(),
             groups: interface.groups.clone(),
             forwards: !interface.checked,
+            rates: self.addresses.iter().filter(|address| address.interface == Some(interface.id)).filter_map(rate_of).collect(),
         }
     }
+}
+
+/// What a host holds an address to.
+pub(crate) fn rate_of(address: &Address) -> Option<RateSpec> {
+    let outward_mbit = address.bandwidth?;
+    Some(RateSpec { public: address.ip, outward_mbit, inward_mbit: inward_bandwidth(outward_mbit) })
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hostspec::{ForwardSpec, MappedSpec, SharedSpec};
+use hostspec::{ForwardSpec, MappedSpec, RateSpec, SharedSpec};
 use ipnet::Ipv4Net;
 use model::{
     AccountId, Address, AddressId, Error, Forwarded, InternetGateway, NatForward, NatForwardId, NatGateway, NatGatewayId, NatServes,
@@ -14,6 +14,7 @@ use store::Tx;
 use crate::Failure;
 use crate::address::{AddressRef, elastic_of};
 use crate::auth::Target;
+use crate::machine::rate_of;
 use crate::nat_gateway::{address_targets, exits, nat_gateway_of, target};
 use crate::network::{touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
@@ -350,6 +351,7 @@ pub(crate) struct NatSpecs {
     pub shared: Vec<SharedSpec>,
     pub forwards: Vec<ForwardSpec>,
     pub mapped: Vec<MappedSpec>,
+    pub rates: Vec<RateSpec>,
 }
 
 impl NatSpecs {
@@ -372,6 +374,7 @@ impl NatSpecs {
                 out.share(gateway, addresses, subnet.range, &ways, gives_way);
             }
             out.forward(gateway, addresses);
+            out.rates.extend(addresses.iter().filter_map(rate_of));
         }
         Ok(out)
     }

@@ -11,7 +11,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template,
+    Cx, account, address, bandwidth, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template,
     nat_gateway, nat_rule, network, placement_group, quota, region, root_volume, route, security_group, security_group_policies, snapshot,
     snapshot_policy, sts, subnet, tag_service, trail, volume,
 };
@@ -177,6 +177,8 @@ static SERVED: &[Action] = served! {
         Partly("the guest is restarted rather than stopped and started; the image's own user only"), &[];
     Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups, Works, &[];
     Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups, Works, &[];
+    Cvm "cvm:" ResetInstancesInternetMaxBandwidth => bandwidth::reset_instances, bandwidth::ResetInstancesInternetMaxBandwidth,
+        Partly("the bandwidth only"), bandwidth::RESET_ABSENT;
     Cvm "cvm:" CreateDisasterRecoverGroup => placement_group::create, placement_group::CreateDisasterRecoverGroup,
         Partly("racks are those that the operator named, each with a switch of its own; nothing by name is one rack"), &[];
     Cvm "cvm:" DescribeDisasterRecoverGroups => placement_group::describe, placement_group::DescribeDisasterRecoverGroups, Works, &[];
@@ -272,14 +274,17 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DeleteRoutes => route::delete_routes, route::Routes, Works, route::ROUTE_ABSENT;
     Vpc "vpc:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
     Vpc "vpc:" AllocateAddresses => address::allocate, address::AllocateAddresses,
-        Partly("from one pool; the bandwidth is kept and shown, not enforced"),
+        Partly("from one pool"),
         address::ALLOCATE_ABSENT;
     Vpc "vpc:" AssociateAddress => address::associate, address::AssociateAddressArgs, Works,
         &["EipDirectConnection", "InstanceRegion"];
+    Vpc "vpc:" ModifyAddressesBandwidth => bandwidth::modify_addresses, bandwidth::ModifyAddressesBandwidth, Works,
+        &["EndTime", "StartTime"];
+    Vpc "vpc:" ModifyAddressAttribute => bandwidth::modify_attribute, bandwidth::ModifyAddressAttribute, Works, &["EipDirectConnection"];
     Vpc "vpc:" DisassociateAddress => address::disassociate, address::DisassociateAddressArgs, Works, &["ReallocateNormalPublicIp"];
     Vpc "vpc:" ReleaseAddresses => address::release, address::ReleaseAddresses, Works, &[];
     Vpc "vpc:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
-        Partly("of a VPC as a whole, available at once; the bandwidth is kept and shown, not enforced"), nat_gateway::CREATE_ABSENT;
+        Partly("of a VPC as a whole, available at once; its own bandwidth is kept and shown, its addresses are held to theirs"), nat_gateway::CREATE_ABSENT;
     Vpc "vpc:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
     Vpc "vpc:" ModifyNatGatewayAttribute => nat_gateway::modify, nat_gateway::ModifyNatGatewayAttribute,
         Partly("the name and the bandwidth, which is not enforced"), nat_gateway::MODIFY_ABSENT;
@@ -310,12 +315,11 @@ static NOT_YET: &[Action] = not_yet! {
     Cvm "cvm:": ResetInstancesType DescribeInstanceVncUrl
         ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
-        ResetInstancesInternetMaxBandwidth ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
+        ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
         ImportImage ExportImages SyncImages AllocateHosts DescribeHosts
         EnterRescueMode ExitRescueMode
         DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
-    Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
-        ModifyAddressesBandwidth ModifyAddressAttribute;
+    Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies;
     Cbs "cbs:": DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };

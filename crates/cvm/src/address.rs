@@ -136,7 +136,7 @@ fn reply(view: &AddressView) -> AddressReply {
         },
         network_interface_id: id::shown_or_empty(address.interface),
         private_address_ip: interface.as_ref().map(|nic| nic.ip.to_string()).unwrap_or_default(),
-        bandwidth: address.bandwidth,
+        bandwidth: address.bandwidth_shown(),
         internet_charge_type: "TRAFFIC_POSTPAID_BY_HOUR",
         internet_service_provider: "BGP",
         egress: "",
@@ -152,6 +152,9 @@ fn reply(view: &AddressView) -> AddressReply {
     }
 }
 
+/// Megabits per second of an address that names none (VPC documents 1).
+const BANDWIDTH: u32 = 1;
+
 /// `AllocateAddresses`.
 #[derive(FromArg)]
 pub(crate) struct AllocateAddresses {
@@ -159,7 +162,8 @@ pub(crate) struct AllocateAddresses {
     address_count: u32,
     #[arg(default)]
     address_name: String,
-    internet_max_bandwidth_out: Option<u32>,
+    #[arg(default = BANDWIDTH)]
+    internet_max_bandwidth_out: u32,
     client_token: Option<String>,
     #[arg(max_items = tag::TAGS_PER_CALL)]
     tags: Vec<TagArg>,
@@ -195,7 +199,7 @@ pub(crate) struct Allocated {
 /// Takes addresses from the public pool: all of them or none.
 pub(crate) async fn allocate(cx: &Cx<'_>, asked: AllocateAddresses) -> Result<Allocated, Fault> {
     let tags = tag::tags_of(asked.tags)?;
-    let new = AllocateAddress { name: asked.address_name, bandwidth: asked.internet_max_bandwidth_out, tags, ..Default::default() };
+    let new = AllocateAddress { name: asked.address_name, bandwidth: Some(asked.internet_max_bandwidth_out), tags, ..Default::default() };
     let options = Options { client_token: asked.client_token, dry_run: false };
     let made = cx.cloud.run(&cx.caller, Many(vec![new; asked.address_count as usize]), options).await?;
     Ok(Allocated { address_set: made.into_iter().map(|address| id::shown(address.id)).collect(), task_id: DONE })

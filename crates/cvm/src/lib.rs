@@ -13,6 +13,7 @@
 mod account;
 mod actions;
 mod address;
+mod bandwidth;
 mod error;
 mod filter;
 mod id;

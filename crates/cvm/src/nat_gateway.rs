@@ -37,7 +37,8 @@ pub(crate) struct CreateNatGateway {
     address_count: u32,
     #[arg(max_items = ADDRESSES_PER_CALL)]
     public_ip_addresses: Vec<Ipv4Addr>,
-    public_ip_addresses_bandwidth_out: Option<u32>,
+    #[arg(default = BANDWIDTH)]
+    public_ip_addresses_bandwidth_out: u32,
     #[arg(max_items = tag::TAGS_PER_CALL)]
     tags: Vec<TagArg>,
 }
@@ -123,7 +124,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNatGateway) -> Result<Gatew
     }
     let command = control::CreateNatGateway {
         addresses: addresses(&asked.public_ip_addresses),
-        take: NewAddresses { count: asked.address_count, bandwidth: asked.public_ip_addresses_bandwidth_out },
+        take: NewAddresses { count: asked.address_count, bandwidth: Some(asked.public_ip_addresses_bandwidth_out) },
         bandwidth: Some(bandwidth(asked.internet_max_bandwidth_out)?),
         name: asked.nat_gateway_name,
         tags: tag::tags_of(asked.tags)?,
@@ -248,7 +249,8 @@ pub(crate) struct AssociateNatGatewayAddress {
     address_count: u32,
     #[arg(max_items = ADDRESSES_PER_CALL)]
     public_ip_addresses: Vec<Ipv4Addr>,
-    public_ip_addresses_bandwidth_out: Option<u32>,
+    #[arg(default = BANDWIDTH)]
+    public_ip_addresses_bandwidth_out: u32,
 }
 
 /// Gives a gateway further addresses of the account, new ones, or both.
@@ -259,7 +261,7 @@ pub(crate) async fn associate(cx: &Cx<'_>, asked: AssociateNatGatewayAddress) ->
     let command = AssociateNatAddresses {
         gateway: id::read(&asked.nat_gateway_id)?,
         addresses: addresses(&asked.public_ip_addresses),
-        take: NewAddresses { count: asked.address_count, bandwidth: asked.public_ip_addresses_bandwidth_out },
+        take: NewAddresses { count: asked.address_count, bandwidth: Some(asked.public_ip_addresses_bandwidth_out) },
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }

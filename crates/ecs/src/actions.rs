@@ -8,9 +8,9 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, image, image_change, instance, instance_role, instance_type, interface, interface_change, key_pair,
-    launch_template, nat_entry, nat_gateway, network, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change,
-    security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, trail, volume,
+    Cx, account, address, availability, bandwidth, image, image_change, instance, instance_role, instance_type, interface,
+    interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, placement_group, prefix_list, quota, ram, region,
+    root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, trail, volume,
 };
 
 /// A service, told by the version of its API.
@@ -242,6 +242,7 @@ static ACTIONS: &[Action] = &[
     works!("DeleteDeploymentSet", ECS, placement_group::delete, placement_group::DeleteDeploymentSet),
     works!("ModifyInstanceDeployment", ECS, placement_group::modify_instance, placement_group::ModifyInstanceDeployment),
     not_yet!("DescribePrice", ECS),
+    works!("ModifyInstanceNetworkSpec", ECS, bandwidth::modify, bandwidth::ModifyInstanceNetworkSpec),
     not_yet!("ModifyInstanceSpec", ECS),
     not_yet!("DescribeInstanceVncUrl", ECS),
     works!("AllocatePublicIpAddress", ECS, address::give, address::AllocatePublicIpAddress),

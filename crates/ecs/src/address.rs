@@ -145,7 +145,7 @@ fn reply(cx: &Cx<'_>, row: &AddressView) -> EipReply {
         instance_id: held_by,
         instance_type: holder,
         private_ip_address: tied.map(|nic| nic.ip.to_string()).unwrap_or_default(),
-        bandwidth: address.bandwidth.to_string(),
+        bandwidth: address.bandwidth_shown().to_string(),
         charge_type: "PostPaid",
         internet_charge_type: "PayByTraffic",
         allocation_time: address.created_at.timestamp(),

@@ -14,6 +14,7 @@ mod account;
 mod actions;
 mod address;
 mod availability;
+mod bandwidth;
 mod error;
 mod filter;
 mod image;

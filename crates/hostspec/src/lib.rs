@@ -13,11 +13,13 @@
 //! changes its meaning, and fields are only ever added with a default.
 
 mod network;
+mod rate;
 mod report;
 mod snapshot;
 mod vm;
 
 pub use network::*;
+pub use rate::*;
 pub use report::*;
 pub use snapshot::*;
 pub use vm::*;

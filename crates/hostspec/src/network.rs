@@ -7,6 +7,8 @@ pub use model::{AclEntry, Direction, Protocol as ProtocolMatch, Verdict};
 use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
 use serde::{Deserialize, Serialize};
 
+use crate::RateSpec;
+
 /// A VPC with members on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VpcSpec {
@@ -40,6 +42,9 @@ pub struct VpcSpec {
     /// Public addresses that lead to one private address as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mapped: Vec<MappedSpec>,
+    /// The bandwidths of the public addresses that are no interface's own; those without one here have no limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateSpec>,
     /// VPCs with members on this host that may exchange packets with this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerSpec>,
@@ -173,6 +178,9 @@ pub struct NicSpec {
     /// Whether its guest may send and take packets of other addresses.
     #[serde(default)]
     pub forwards: bool,
+    /// The bandwidths of its public addresses; those without one here have no limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateSpec>,
 }
 
 /// A further private address of an interface.

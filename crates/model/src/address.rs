@@ -6,8 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, AddressId, AssociationId, Interface, InterfaceId, Millis, NatGatewayId, Tags};
 
-/// Megabits per second that an address is said to have when nothing is asked for.
+/// Largest bandwidth of an address in megabits per second (Alibaba Cloud documents 500 for one that is paid by bandwidth).
+pub const BANDWIDTH_MAX: u32 = 500;
+/// Megabits per second that an address without a limit is said to have where a number is wanted.
 pub const BANDWIDTH_USUAL: u32 = 100;
+/// Megabits per second that come in to an address that is sold with less: Alibaba Cloud ("Public bandwidth" of ECS) and Tencent Cloud
+/// ("Public Network Bandwidth Cap" of CVM) both give 10 to one of up to 10, and as much as goes out to any other.
+const INWARD_LEAST: u32 = 10;
 
 /// A public address in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,20 +42,26 @@ pub struct Address {
     /// Description.
     #[serde(default)]
     pub description: String,
-    /// Megabits per second that were asked for. Kept and shown; nothing limits an address to it.
-    #[serde(default = "bandwidth_usual")]
-    pub bandwidth: u32,
+    /// Megabits per second that may leave from it, 1 or more; none for one without a limit, as EC2's are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<u32>,
     /// When it was taken.
     pub created_at: Millis,
     /// Tags.
     pub tags: Tags,
 }
 
-fn bandwidth_usual() -> u32 {
-    BANDWIDTH_USUAL
+/// Megabits per second that may come in where so many may go out.
+pub fn inward_bandwidth(outward: u32) -> u32 {
+    outward.max(INWARD_LEAST)
 }
 
 impl Address {
+    /// Its bandwidth as a number.
+    pub fn bandwidth_shown(&self) -> u32 {
+        self.bandwidth.unwrap_or(BANDWIDTH_USUAL)
+    }
+
     /// Ties the address to a private address of an interface, in place of the one that it had.
     pub fn associate(&mut self, interface: &Interface, private: Ipv4Addr, association: AssociationId) {
         self.interface = Some(interface.id);

@@ -74,6 +74,9 @@ pub struct Instance {
     /// Whether it gets a public address by itself whenever it starts.
     #[serde(default)]
     pub automatic_address: bool,
+    /// Megabits per second of that address; none for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<u32>,
     /// Its system disk.
     pub root_volume: VolumeId,
     /// The latest replacements of its system disk, in order.

@@ -20,6 +20,7 @@ fn instance(phase: Phase, goal: Goal) -> Instance {
         interface: InterfaceId::from_u64(1),
         private_ip: Ipv4Addr::new(10, 0, 0, 4),
         automatic_address: false,
+        bandwidth: None,
         root_volume: VolumeId::from_u64(1),
         root_replacements: vec![],
         name: String::new(),

@@ -174,7 +174,7 @@ pub struct LaunchSettings {
     pub private_ip: Option<Ipv4Addr>,
     /// Whether there is a public address.
     pub public_address: Option<bool>,
-    /// Bandwidth asked for it in megabits per second; kept and shown, not enforced.
+    /// Megabits per second that may leave from it; none for no limit.
     pub bandwidth: Option<u32>,
     /// Key pair by name.
     pub key_name: Option<String>,

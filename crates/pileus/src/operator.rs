@@ -198,6 +198,7 @@ impl Operator {
             group_names: vec![],
             private_ip: None,
             public_address: Some(true),
+            bandwidth: None,
             key_name: Some(key.name.clone()),
             password_hash: None,
             user_data: None,

@@ -47,6 +47,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
         shared: vec![],
         forwards: vec![],
         mapped: vec![],
+        rates: vec![],
         peers: vec![],
     }
 }
@@ -74,6 +75,7 @@ fn nic(ip: Ipv4Addr) -> NicSpec {
         secondary: vec![],
         groups: vec![SecurityGroupId::from_u64(GROUP)],
         forwards: false,
+        rates: vec![],
     }
 }
 

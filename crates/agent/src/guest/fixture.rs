@@ -34,6 +34,7 @@ pub fn vpc(id: u64) -> VpcSpec {
         shared: vec![],
         forwards: vec![],
         mapped: vec![],
+        rates: vec![],
         peers: vec![],
     }
 }
@@ -51,6 +52,7 @@ pub fn nic(vpc: u64, id: u64, ip: Ipv4Addr) -> NicSpec {
         secondary: vec![],
         groups: vec![SecurityGroupId::from_u64(vpc)],
         forwards: false,
+        rates: vec![],
     }
 }
 

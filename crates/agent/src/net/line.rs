@@ -245,6 +245,11 @@ impl Line {
         self.mapped("meta mark", field, map).expr(Expr::MetaSet { key: MetaKey::Mark, sreg: Register::R0 })
     }
 
+    /// Gives the packet the priority that a map says of a field, and leaves it as it is when the map says nothing.
+    pub fn set_priority_from(self, field: Load, map: &str) -> Line {
+        self.mapped("meta priority", field, map).expr(Expr::MetaSet { key: MetaKey::Priority, sreg: Register::R0 })
+    }
+
     /// Does what a map says of a field, or goes on when it says nothing.
     pub fn vmap(self, field: Load, map: &str) -> Line {
         self.load(&[field]).say(&format!("vmap @{map}")).expr(LookupExpr::new(map, Register::R0).dreg(Register::Verdict).into())

@@ -24,7 +24,7 @@ use nlink::netlink::types::route::{RouteProtocol, RouteScope, RouteType};
 use super::names::{self, OUTSIDE, OVERLAY, OVERLAY_PORT, PEERS, nic_of};
 use super::netns;
 use super::plan::{Change, HOP_TABLES, Link, LinkKind, Route, Side};
-use super::tap;
+use super::{shaping, tap};
 
 /// How long the kernel may take to answer one request. It answers in microseconds; the rest is for a machine under load.
 pub const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -80,6 +80,7 @@ impl Links {
             side.links.insert(name, link);
         }
         let names: BTreeMap<u32, &String> = numbers.iter().map(|(name, number)| (*number, name)).collect();
+        side.shapes = shaping::read(&self.connection, &names).await?;
         for message in self.connection.get_addresses().await? {
             if let (Some(name), Some(IpAddr::V4(ip))) = (names.get(&message.ifindex()), message.primary_address())
                 && !ip.is_loopback()
@@ -222,6 +223,7 @@ impl Links {
             Change::DropNeighbour(name, ip) => {
                 gone(self.connection.del_neighbor(Neighbor::with_index_v4(number(name)?, *ip)).await)?;
             }
+            Change::Shape(name, change) => shaping::carry_out(&self.connection, number(name)?, *change).await?,
             Change::SetHost(name, mac, host) => {
                 let entry = FdbEntryBuilder::new(mac.0).ifindex(number(name)?).dst(IpAddr::V4(*host)).self_();
                 self.connection.replace_fdb(entry).await.map_err(io::Error::other)?;

@@ -25,6 +25,7 @@ mod peers;
 mod plan;
 mod policy;
 mod ruleset;
+mod shaping;
 mod shared;
 mod table;
 mod tap;
@@ -309,7 +310,7 @@ impl Network {
         }
         let same = state.machine_verified.take().is_some_and(|(applied, fabric, _)| applied == reaching && fabric == state.fabric);
         let alone = reaching.is_empty() && state.neighbours.is_none();
-        let rules = if alone { ruleset::Ruleset::default() } else { table::machine(&self.names, state.neighbours.as_deref()) };
+        let rules = if alone { ruleset::Ruleset::default() } else { table::machine(&self.names, &reaching, state.neighbours.as_deref()) };
         let rules = Arc::new(rules);
         let seen = state.machine_rules.read().await.map_err(io::Error::other)?;
         let steps = ruleset::steps(&seen, &rules);
@@ -507,7 +508,7 @@ fn machine_address(pool: Ipv4Net) -> Ipv4Addr {
 fn outward_only(vpc: &VpcSpec) -> VpcSpec {
     let nics = vpc.nics.iter().filter(|nic| nic.is_public()).cloned().collect();
     let (shared, forwards, mapped) = (vpc.shared.clone(), vpc.forwards.clone(), vpc.mapped.clone());
-    VpcSpec { nics, shared, forwards, mapped, ..nobody_with(vpc.id, vpc.vni) }
+    VpcSpec { nics, shared, forwards, mapped, rates: vpc.rates.clone(), ..nobody_with(vpc.id, vpc.vni) }
 }
 
 fn nobody(id: VpcId) -> VpcSpec {
@@ -530,6 +531,7 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         shared: vec![],
         forwards: vec![],
         mapped: vec![],
+        rates: vec![],
         peers: vec![],
     }
 }

@@ -19,6 +19,7 @@ use model::{InterfaceId, MacAddr, SubnetId, VpcId};
 
 use super::line::fnv;
 use super::names::{self, MACHINE_HOP, Names, OUTSIDE, OVERLAY, OVERLAY_MTU, PEER_HOP, ROUTER_MAC, VPC_HOP, tap};
+use super::shaping::{self, Reshape, Shapes};
 use super::table;
 
 /// Bytes of a packet on a link of which the spec says nothing: Ethernet's.
@@ -42,6 +43,8 @@ pub struct Side {
     pub hops: BTreeMap<(u32, Ipv4Net), Route>,
     /// Tables that packets with their number for a mark are sent to.
     pub tables: BTreeSet<u32>,
+    /// How fast links send for public addresses.
+    pub shapes: Shapes,
 }
 
 impl Side {
@@ -58,6 +61,7 @@ impl Side {
         let is_gone = |link: Option<&str>| link.is_some_and(|link| links.iter().any(|gone| gone == link));
         self.links.retain(|name, _| !is_gone(Some(name)));
         self.neighbours.retain(|(name, _), _| !is_gone(Some(name)));
+        self.shapes.retain(|name, _| !is_gone(Some(name)));
         self.hops.values_mut().filter(|route| is_gone(route.link())).for_each(|route| *route = Route::Unreachable);
     }
 }
@@ -197,6 +201,8 @@ pub enum Change {
     SetHost(String, MacAddr, Ipv4Addr),
     /// Has an overlay forget a host.
     DropHost(String, MacAddr),
+    /// Changes how fast a link sends for public addresses.
+    Shape(String, Reshape),
 }
 
 /// What the namespace of a VPC should have.
@@ -248,6 +254,7 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
         side.links.insert(OUTSIDE.to_owned(), outside);
         side.routes.insert(Ipv4Net::default(), Route::Hop { link: OUTSIDE.to_owned(), hop: MACHINE_HOP, source: None });
         side.neighbours.insert((OUTSIDE.to_owned(), MACHINE_HOP), machine_mac);
+        side.shapes.extend(shaping::of_link(OUTSIDE, shaping::outward(spec)));
     }
     side
 }
@@ -306,6 +313,7 @@ pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, 
         side.links.insert(veth.clone(), link);
         side.addresses.insert((veth.clone(), source));
         side.neighbours.insert((veth.clone(), VPC_HOP), vpc_mac);
+        side.shapes.extend(shaping::of_link(&veth, shaping::inward(spec)));
         let own = spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(_, public)| public);
         for public in own.chain(translated(spec)) {
             let hop = Route::Hop { link: veth.clone(), hop: VPC_HOP, source: Some(source) };
@@ -358,6 +366,8 @@ pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
             out.push(Change::SetLink(name.clone(), *link));
         }
     }
+    let shaped = shaping::plan(&seen.shapes, &want.shapes, &lost, &gone);
+    out.extend(shaped.into_iter().map(|(link, change)| Change::Shape(link, change)));
     let stays = |link: &str| !gone.contains(link);
     out.extend(
         seen.addresses

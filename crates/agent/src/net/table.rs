@@ -32,7 +32,7 @@ use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
 use super::shared;
-use super::{borders, peers};
+use super::{borders, peers, shaping};
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
 const BEFORE_DEFRAG: i32 = -450;
@@ -55,6 +55,7 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     }
     shared::add(spec, &policy, &mut inet);
     peers::add(spec, &mut inet);
+    shaping::add_to_vpc(spec, &mut inet);
     let arp = Table { sets: arp_sets(spec), chains: BTreeMap::from([("input".to_owned(), arp_input())]) };
     let name = names.vpc_table();
     Ruleset {
@@ -68,7 +69,7 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
 /// The table of the machine's own namespace: public addresses of a cloud are reached by the machine and by each other, and
 /// nothing else passes between a VPC and whatever the machine is connected to, also when it forwards packets for others.
 /// Packets of the overlays are taken from known hosts only.
-pub fn machine(names: &Names, neighbours: Option<&Neighbourhood>) -> Ruleset {
+pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, neighbours: Option<&Neighbourhood>) -> Ruleset {
     let ours = format!("{}*", names.prefix());
     let lines = vec![Line::new().iif(&ours).oif_not(&ours).drop(), Line::new().oif(&ours).iif_not(&ours).drop()];
     let base = Base { kind: BaseKind::Filter, hook: Hook::Forward, priority: -10, policy_drop: false };
@@ -84,6 +85,7 @@ pub fn machine(names: &Names, neighbours: Option<&Neighbourhood>) -> Ruleset {
         let base = Base { kind: BaseKind::Filter, hook: Hook::Input, priority: -10, policy_drop: false };
         table.chains.insert("input".to_owned(), Chain { base: Some(base), lines: vec![stranger] });
     }
+    shaping::add_to_machine(names, specs, &mut table);
     Ruleset { tables: BTreeMap::from([(TableId { family: Family::Inet, name: names.machine_table() }, table)]) }
 }
 
@@ -389,8 +391,10 @@ pub(super) fn with_service(key: super::ruleset::KeyBuilder, service: Service) ->
 }
 
 /// Sets to which more may come without taking anything away from a connection that is open.
-const ONLY_GROW: [&str; 13] =
-    ["bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "ways", "inward", "outward", "egress", "ingress"];
+const ONLY_GROW: [&str; 14] = [
+    "bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "ways", "inward", "outward", "egress", "ingress",
+    "rates",
+];
 
 /// Whether these steps, from `seen`, could take something away from a connection that is open: everything but more interfaces, more
 /// public addresses and more services.

@@ -149,6 +149,7 @@ impl Cloud {
             secondary: vec![],
             groups: vec![],
             forwards: false,
+            rates: vec![],
         };
         self.spec.networks.push(VpcSpec {
             id: VpcId::from_u64(id.as_u64()),
@@ -164,6 +165,7 @@ impl Cloud {
             shared: vec![],
             forwards: vec![],
             mapped: vec![],
+            rates: vec![],
             peers: vec![],
         });
     }

@@ -111,6 +111,7 @@ impl World {
             group_names: vec![],
             private_ip: None,
             public_address: None,
+            bandwidth: None,
             key_name: None,
             password_hash: None,
             user_data: None,

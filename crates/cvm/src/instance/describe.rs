@@ -15,8 +15,6 @@ use crate::tag::TagReply;
 use crate::volume::disk_type;
 use crate::{Cx, id, instance_type, key_pair, tag};
 
-/// Megabits per second that are shown for an address: what most types get. Nothing holds it to less.
-const BANDWIDTH: u32 = 100;
 /// The port of SSH.
 const SSH_PORT: u32 = 22;
 
@@ -202,6 +200,7 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
     let (latest_operation, latest_operation_state) = latest_operation(instance);
     let key = instance.guest.key_name.as_ref().and_then(|name| keys.get(name));
     let group = instance.placement.as_ref().map(|group| group.id);
+    let bandwidth = view.address().map(|address| address.bandwidth_shown()).or(instance.bandwidth).unwrap_or(0);
     InstanceReply {
         placement: Placement { zone: instance.zone.clone(), project_id: 0, host_ids: vec![], host_id: "" },
         instance_id: id::shown(instance.id),
@@ -224,7 +223,7 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
         public_ipv6_addresses: vec![],
         internet_accessible: InternetAccessible {
             internet_charge_type: "TRAFFIC_POSTPAID_BY_HOUR",
-            internet_max_bandwidth_out: if view.address().is_some() { BANDWIDTH } else { 0 },
+            internet_max_bandwidth_out: bandwidth,
             public_ip_assigned: view.address().is_some(),
         },
         virtual_private_cloud: VirtualPrivateCloud {

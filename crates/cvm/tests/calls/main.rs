@@ -1,5 +1,6 @@
 //! The dialect as its clients meet it: parameters in, JSON out, over a real database and a simulated host.
 
+mod bandwidth;
 mod denied;
 mod hostile;
 mod instance;

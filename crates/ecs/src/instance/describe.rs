@@ -13,8 +13,6 @@ use crate::{Cx, instance_type};
 
 /// When an instance that is paid for as it is used expires, in ECS's replies.
 const NEVER: &str = "2099-12-31T15:59Z";
-/// Megabits per second that are shown for an address: the most that ECS gives. Nothing holds it to less.
-const BANDWIDTH: u32 = 100;
 
 /// `DescribeInstances`.
 #[derive(FromArg)]
@@ -272,11 +270,11 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
     let elastic = of_kind(AddressKind::Elastic).map(|address| EipAddress {
         allocation_id: address.id.to_string(),
         ip_address: address.ip.to_string(),
-        bandwidth: Some(address.bandwidth),
+        bandwidth: Some(address.bandwidth_shown()),
         internet_charge_type: "PayByTraffic",
         is_support_unassociate: Some(true),
     });
-    let bandwidth = if view.address().is_some() { BANDWIDTH } else { 0 };
+    let bandwidth = view.address().map(|address| address.bandwidth_shown());
     Addresses {
         vpc_attributes: VpcAttributes {
             vpc_id: instance.vpc.to_string(),
@@ -288,8 +286,8 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
         inner_ip_address: vec![],
         eip_address: elastic.unwrap_or_default(),
         internet_charge_type: "PayByTraffic",
-        internet_max_bandwidth_in: bandwidth,
-        internet_max_bandwidth_out: bandwidth,
+        internet_max_bandwidth_in: bandwidth.map_or(0, model::inward_bandwidth),
+        internet_max_bandwidth_out: bandwidth.or(instance.bandwidth).unwrap_or(0),
     }
 }
 

@@ -65,6 +65,31 @@ async fn a_running_instance_gets_a_public_address_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_bandwidth_of_an_instances_own_address_is_changed_and_shown() {
+    let world = World::new().await;
+    let instance = world.run("InternetMaxBandwidthOut=5").await.remove(0);
+    let without = world.run("").await.remove(0);
+    world.settle().await;
+    let shown = |id: String| {
+        let world = &world;
+        async move {
+            let shown = world.json(&format!("Action=DescribeInstances&InstanceIds=[\"{id}\"]")).await;
+            let shown = &shown["Instances"]["Instance"][0];
+            (shown["InternetMaxBandwidthOut"].clone(), shown["InternetMaxBandwidthIn"].clone())
+        }
+    };
+    assert_eq!(shown(instance.clone()).await, (5.into(), 10.into()));
+    let change = |id: &str, more: &str| format!("Action=ModifyInstanceNetworkSpec&InstanceId={id}&InternetMaxBandwidthOut={more}");
+    world.golden("ModifyInstanceNetworkSpec.json", &change(&instance, "40")).await;
+    assert_eq!(shown(instance.clone()).await, (40.into(), 40.into()));
+    world.refused(&change(&instance, "0"), 400, "InvalidParameter").await;
+    world.refused(&change(&instance, "101"), 400, "InvalidParameter").await;
+    world.refused(&change("i-1", "5"), 404, "InvalidInstanceId.NotFound").await;
+    world.json(&change(&without, "8&AllocatePublicIp=true")).await;
+    assert_eq!(shown(without.clone()).await, (8.into(), 10.into()));
+}
+
+#[tokio::test]
 async fn nothing_gives_way_to_an_address() {
     let world = World::new().await;
     let with_public_ip = world.run("InternetMaxBandwidthOut=5").await.remove(0);

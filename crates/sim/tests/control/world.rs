@@ -139,6 +139,7 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         group_names: vec![],
         private_ip: None,
         public_address: None,
+        bandwidth: None,
         key_name: None,
         password_hash: None,
         user_data: None,

@@ -51,7 +51,9 @@ pub fn rich() -> VpcSpec {
         },
     ];
     spec.nics[1].groups = vec![web, ops];
-    spec.nics[0].public_ip = Some("203.0.113.9".parse().unwrap());
+    let public = "203.0.113.9".parse().unwrap();
+    spec.nics[0].public_ip = Some(public);
+    spec.nics[0].rates = vec![RateSpec { public, outward_mbit: 5, inward_mbit: 10 }];
     spec.remote = vec![hostspec::RemoteNic { ip: "10.0.3.3".parse().unwrap(), host: OTHER }];
     spec
 }
@@ -63,8 +65,9 @@ fn the_ruleset_of_a_vpc_reads_as_written() {
     let names = Names::new("gold").unwrap();
     let machines = [(OTHER, "100.127.0.2".parse().unwrap())].into();
     let neighbours = Neighbourhood { underlay: "192.0.2.1".parse().unwrap(), machines };
-    check("vpc.nft", &table::vpc(&names, &rich(), 1000).to_string());
-    check("machine.nft", &table::machine(&names, Some(&neighbours)).to_string());
+    let spec = rich();
+    check("vpc.nft", &table::vpc(&names, &spec, 1000).to_string());
+    check("machine.nft", &table::machine(&names, [&spec], Some(&neighbours)).to_string());
 }
 
 #[test]

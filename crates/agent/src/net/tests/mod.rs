@@ -13,6 +13,7 @@ mod policy;
 mod public;
 mod reachability;
 mod services;
+mod shaping;
 mod shared;
 mod spoofing;
 mod topology;

@@ -327,7 +327,7 @@ impl Topology {
             association: None,
             name: String::new(),
             description: String::new(),
-            bandwidth: BANDWIDTH_USUAL,
+            bandwidth: None,
             created_at: Millis(0),
             tags: Tags::new(),
         }
