@@ -118,7 +118,7 @@ fn with_public(mut endpoint: Endpoint, ip: Ipv4Addr) -> Endpoint {
         association: Some(AssociationId::from_u64(1)),
         name: String::new(),
         description: String::new(),
-        bandwidth: 100,
+        bandwidth: None,
         created_at: Millis(0),
         tags: Tags::new(),
     });
