@@ -280,7 +280,8 @@ static SERVED: &[Action] = served! {
         &["EipDirectConnection", "InstanceRegion"];
     Vpc "vpc:" ModifyAddressesBandwidth => bandwidth::modify_addresses, bandwidth::ModifyAddressesBandwidth, Works,
         &["EndTime", "StartTime"];
-    Vpc "vpc:" ModifyAddressAttribute => bandwidth::modify_attribute, bandwidth::ModifyAddressAttribute, Works, &["EipDirectConnection"];
+    Vpc "vpc:" ModifyAddressAttribute => bandwidth::modify_attribute, bandwidth::ModifyAddressAttribute, Works,
+        &["EipDirectConnection", "EipVisibleOnEni"];
     Vpc "vpc:" DisassociateAddress => address::disassociate, address::DisassociateAddressArgs, Works, &["ReallocateNormalPublicIp"];
     Vpc "vpc:" ReleaseAddresses => address::release, address::ReleaseAddresses, Works, &[];
     Vpc "vpc:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
