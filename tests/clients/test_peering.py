@@ -1,8 +1,15 @@
-"""Peerings of VPCs of two accounts through boto3: guests meet as far as routes and groups of both sides let them."""
+"""Peerings of VPCs of two accounts: guests meet as far as routes and groups of both sides let them; and network ACLs at the borders of
+their subnets through Alibaba Cloud's and Tencent's VPC."""
+
+import socket
 
 import botocore.exceptions
 import pytest
 
+import alibaba_vpc
+import test_cvm
+import test_ecs
+from test_ecs import Refused
 from test_vpcs import SOON, main_table, make_public, public_ip, remove_vpc
 
 ABSENT = "pcx-00000000000000001"
@@ -14,17 +21,19 @@ class Side:
     def __init__(self, cloud, folder, name, octet):
         key, secret, self.account = cloud.account(name)
         self.ec2 = cloud.client("ec2", key=key, secret=secret)
+        self.alibaba = test_ecs.Tenant(cloud, "", key, secret)
+        self.tencent = test_cvm.Tenant(cloud, "", key, secret)
         self.key = folder / f"{name}.pem"
         self.key.write_text(self.ec2.create_key_pair(KeyName=name, KeyType="ed25519")["KeyMaterial"])
         self.key.chmod(0o600)
         self.range = f"10.{octet}.0.0/16"
         self.ip = f"10.{octet}.1.10"
         self.vpc = self.ec2.create_vpc(CidrBlock=self.range)["Vpc"]["VpcId"]
-        subnet = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.{octet}.1.0/24")["Subnet"]["SubnetId"]
+        self.subnet = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.{octet}.1.0/24")["Subnet"]["SubnetId"]
         make_public(self.ec2, self.vpc)
         self.group = self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
         self.permit("0.0.0.0/0", "tcp", 22)
-        nic = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": self.ip, "AssociatePublicIpAddress": True, "Groups": [self.group]}
+        nic = {"DeviceIndex": 0, "SubnetId": self.subnet, "PrivateIpAddress": self.ip, "AssociatePublicIpAddress": True, "Groups": [self.group]}
         launched = self.ec2.run_instances(
             ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName=name, NetworkInterfaces=[nic]
         )
@@ -40,6 +49,17 @@ class Side:
     def state(self, peering):
         (found,) = self.ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering])["VpcPeeringConnections"]
         return found["Status"]["Code"]
+
+    def vpc_call(self, action, **parameters):
+        return alibaba_vpc.call(self.alibaba, action, **parameters)
+
+    def answers(self):
+        """Whether the guest's SSH answers the machine, on a connection of its own."""
+        try:
+            with socket.create_connection((public_ip(self.ec2, self.guest), 22), timeout=2) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
 
     def remove(self):
         self.ec2.terminate_instances(InstanceIds=[self.guest])
@@ -141,3 +161,78 @@ def test_a_peering_is_rejected_or_fails_where_ranges_overlap(sides):
     finally:
         for vpc in (second, same):
             near.ec2.delete_vpc(VpcId=vpc)
+
+
+def test_alibabas_network_acl_stops_a_guest_and_lets_it_go_on(sides, until):
+    side, other = sides
+    until(side.answers, 60, "SSH")
+    acl = side.vpc_call("CreateNetworkAcl", VpcId=side.vpc, NetworkAclName="border", Tags=[{"Key": "a", "Value": "b"}])["NetworkAclId"]
+    vswitch = [{"ResourceType": "VSwitch", "ResourceId": side.subnet}]
+    side.vpc_call("AssociateNetworkAcl", NetworkAclId=acl, Resources=vswitch)
+    assert side.answers(), "a new one lets everything pass"
+    ssh = {"Policy": "accept", "Protocol": "tcp", "Port": "22/22", "NetworkAclEntryName": "ssh"}
+    closed = {"Policy": "drop", "Protocol": "all", "Port": "-1/-1", "SourceCidrIp": "0.0.0.0/0"}
+
+    def update(ingress=None, egress=None):
+        said = {"IngressAclEntriess": ingress, "UpdateIngressAclEntries": True} if ingress is not None else {}
+        said |= {"EgressAclEntriess": egress, "UpdateEgressAclEntries": True} if egress is not None else {}
+        side.vpc_call("UpdateNetworkAclEntries", NetworkAclId=acl, **said)
+
+    update(ingress=[closed, {**ssh, "SourceCidrIp": "0.0.0.0/0"}])
+    until(lambda: not side.answers(), 20, "silence: the first entry decides")
+    update(ingress=[{**ssh, "SourceCidrIp": "0.0.0.0/0"}, closed])
+    until(side.answers, 20, "SSH by the entry that comes first now")
+    update(egress=[{**ssh, "DestinationCidrIp": "0.0.0.0/0"}])
+    until(lambda: not side.answers(), 20, "silence: answers need an entry, too")
+    update(egress=[{**ssh, "Port": "1024/65535", "DestinationCidrIp": "0.0.0.0/0", "Description": "answers"}])
+    until(side.answers, 20, "SSH by the entry for answers")
+    shown = side.vpc_call("DescribeNetworkAclAttributes", NetworkAclId=acl)["NetworkAclAttribute"]
+    entries = shown["IngressAclEntries"]["IngressAclEntry"] + shown["EgressAclEntries"]["EgressAclEntry"]
+    assert [(entry["Policy"], entry["Port"], entry["NetworkAclEntryName"]) for entry in entries] == [
+        ("accept", "22/22", "ssh"), ("drop", "-1/-1", ""), ("accept", "1024/65535", "ssh"),
+    ]  # fmt: skip
+    (seen,) = [one for one in side.ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"]]
+    assert sorted(entry["RuleNumber"] for entry in seen["Entries"] if not entry["Egress"]) == [100, 200, 32767], "EC2 shows their places"
+    side.vpc_call("ModifyNetworkAclAttributes", NetworkAclId=acl, NetworkAclName="renamed", Description="by a test")
+    (listed,) = side.vpc_call("DescribeNetworkAcls", VpcId=side.vpc)["NetworkAcls"]["NetworkAcl"]
+    assert (listed["NetworkAclName"], listed["Resources"]["Resource"][0]["ResourceId"]) == ("renamed", side.subnet)
+    for asker, code, action, parameters in [
+        (side, "DependencyViolation", "DeleteNetworkAcl", {}),
+        (side, "InvalidVSwitchId.AlreadyAssociated", "AssociateNetworkAcl", {"Resources": vswitch}),
+        (other, "InvalidNetworkAcl.NotFound", "DescribeNetworkAclAttributes", {}),
+        (other, "InvalidNetworkAcl.NotFound", "DeleteNetworkAcl", {}),
+    ]:
+        with pytest.raises(Refused, match=code):
+            asker.vpc_call(action, NetworkAclId=acl, **parameters)
+    side.vpc_call("UnassociateNetworkAcl", NetworkAclId=acl, Resources=vswitch)
+    side.vpc_call("DeleteNetworkAcl", NetworkAclId=acl)
+    assert side.vpc_call("DescribeNetworkAcls", VpcId=side.vpc)["TotalCount"] == "0", "the default one is not shown"
+
+
+def test_tencents_network_acl_stops_a_guest_and_lets_it_go_on(sides, until):
+    side, other = sides
+    tencent = side.tencent
+    until(side.answers, 60, "SSH")
+    assert tencent.call("DescribeNetworkAcls")["TotalCount"] == 0, "the default one is not shown"
+    made = tencent.call("CreateNetworkAcl", VpcId=side.vpc, NetworkAclName="border")["NetworkAcl"]
+    named = {"NetworkAclId": made["NetworkAclId"]}
+    tencent.call("AssociateNetworkAclSubnets", **named, SubnetIds=[side.subnet])
+    until(lambda: not side.answers(), 20, "silence: a new one lets nothing pass")
+    anyone = {"Protocol": "TCP", "CidrBlock": "0.0.0.0/0", "Action": "ACCEPT"}
+    tencent.call("ModifyNetworkAclEntries", **named, NetworkAclEntrySet={"Ingress": [{**anyone, "Port": "22", "Description": "ssh"}]})
+    assert not side.answers(), "answers need an entry, too"
+    tencent.call("ModifyNetworkAclEntries", **named, NetworkAclEntrySet={"Egress": [{**anyone, "Port": "1024-65535"}]})
+    until(side.answers, 20, "SSH by an entry for each way")
+    closed = {"Protocol": "ALL", "CidrBlock": "0.0.0.0/0", "Action": "DROP"}
+    (shown,) = tencent.call("DescribeNetworkAcls", Filters=[{"Name": "vpc-id", "Values": [side.vpc]}])["NetworkAclSet"]
+    assert [(entry["Protocol"], entry["Port"], entry["Priority"]) for entry in shown["IngressEntries"]] == [("tcp", "22", 1)]
+    assert [subnet["SubnetId"] for subnet in shown["SubnetSet"]] == [side.subnet]
+    tencent.call("ModifyNetworkAclEntries", **named, NetworkAclEntrySet={"Ingress": [closed, *shown["IngressEntries"]]})
+    until(lambda: not side.answers(), 20, "silence: the first entry decides")
+    tencent.call("ModifyNetworkAclAttribute", **named, NetworkAclName="renamed")
+    assert tencent.refused("DeleteNetworkAcl", **named) == "ResourceInUse"
+    assert other.tencent.refused("DeleteNetworkAcl", **named) == "ResourceNotFound"
+    tencent.call("DisassociateNetworkAclSubnets", **named, SubnetIds=[side.subnet])
+    until(side.answers, 20, "SSH without the ACL")
+    done = tencent.tccli("vpc", "DeleteNetworkAcl", "--NetworkAclId", made["NetworkAclId"])
+    assert done.returncode == 0, done

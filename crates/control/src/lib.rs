@@ -117,7 +117,10 @@ pub use nat_rule::{
     NatSourceOf, NewNatForward, NewNatSource,
 };
 pub use network::{CreateDefaultVpc, CreateVpc, DeleteVpc, ModifyVpc};
-pub use network_acl::{AclChange, AclSubnet, AssociateNetworkAcl, ChangeAclEntry, CreateNetworkAcl, DeleteNetworkAcl, NetworkAclView};
+pub use network_acl::{
+    AclChange, AclSubnet, AssociateNetworkAcl, ChangeAclEntry, CreateNetworkAcl, DeleteNetworkAcl, DisassociateNetworkAcl,
+    ModifyNetworkAcl, NetworkAclView, NewAclEntry, SetAclEntries,
+};
 pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath, DeletePathAnalysis};
 pub use overview::Overview;
 pub use password::hash as hash_password;

@@ -272,6 +272,7 @@ fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, F
         description: String::new(),
         subnets: vec![],
         entries: open_entries(),
+        words: vec![],
         created_at: vpc.created_at,
         tags: Tags::new(),
     })?;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use ipnet::Ipv4Net;
 use model::{
-    ACL_ENTRIES_MAX, AccountId, AclEntry, AclTie, Direction, Error, NetworkAcl, NetworkAclAssociationId, NetworkAclId, Noun, QuotaName,
-    SubnetId, Tags, VpcId, add_tags, check_name,
+    ACL_ENTRIES_MAX, AccountId, AclEntry, AclTie, Direction, EntryWords, Error, NetworkAcl, NetworkAclAssociationId, NetworkAclId, Noun,
+    Protocol, QuotaName, SubnetId, Tags, Verdict, VpcId, add_tags, check_name,
 };
 use serde::Serialize;
 use store::Tx;
@@ -17,7 +18,7 @@ use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
 
-/// Makes an ACL without entries, which lets nothing pass, tied to no subnet.
+/// Makes an ACL that is tied to no subnet. Without entries it lets nothing pass.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateNetworkAcl {
     /// In which VPC.
@@ -26,8 +27,21 @@ pub struct CreateNetworkAcl {
     pub name: String,
     /// Description.
     pub description: String,
+    /// Its first entries.
+    pub entries: Vec<AclEntry>,
     /// Tags.
     pub tags: Tags,
+}
+
+/// Changes what is said of an ACL; what is none stays. The default one has no name.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifyNetworkAcl {
+    /// Which one.
+    pub acl: NetworkAclId,
+    /// Display name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
 }
 
 /// Deletes an ACL that no subnet is tied to. The default one stays.
@@ -57,12 +71,52 @@ pub enum AclChange {
     Remove(Direction, u16),
 }
 
+/// Puts entries in the place of all that an ACL has in a direction. The first one that is about a packet decides.
+#[derive(Debug, Clone, Serialize)]
+pub struct SetAclEntries {
+    /// Which ACL.
+    pub acl: NetworkAclId,
+    /// Those for packets into subnets; none leaves them as they are.
+    pub ingress: Option<Vec<NewAclEntry>>,
+    /// Those for packets out of subnets.
+    pub egress: Option<Vec<NewAclEntry>>,
+}
+
+/// An entry whose place in a list stands for its number.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewAclEntry {
+    /// What happens to the packet.
+    pub verdict: Verdict,
+    /// Protocols and destination ports.
+    pub protocol: Protocol,
+    /// The other end.
+    pub range: Ipv4Net,
+    /// Display name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+}
+
+/// The numbers of listed entries lie so far apart, so that a client that knows numbers can put others between them.
+const NUMBER_STEP: u16 = 100;
+
 /// Ties a subnet to an ACL, in place of the one that it has.
 #[derive(Debug, Clone, Serialize)]
 pub struct AssociateNetworkAcl {
     /// Which subnet.
     pub subnet: AclSubnet,
     /// To which ACL.
+    pub acl: NetworkAclId,
+    /// Whether it takes the place of one that somebody tied it to; else that is refused.
+    pub replaces: bool,
+}
+
+/// Ends the tie of a subnet to an ACL; the subnet has the default one of its VPC then.
+#[derive(Debug, Clone, Serialize)]
+pub struct DisassociateNetworkAcl {
+    /// Which subnet.
+    pub subnet: SubnetId,
+    /// From which ACL.
     pub acl: NetworkAclId,
 }
 
@@ -100,13 +154,37 @@ impl Command for CreateNetworkAcl {
             name: self.name.clone(),
             description: self.description.clone(),
             subnets: vec![],
-            entries: vec![],
+            entries: self.entries.clone(),
+            words: vec![],
             created_at: cx.now,
             tags: Tags::new(),
         };
         add_tags(&mut acl.tags, &self.tags)?;
         tx.insert(&acl)?;
         Ok(acl)
+    }
+}
+
+impl Command for ModifyNetworkAcl {
+    type Reply = ();
+    const NAME: &'static str = "ModifyNetworkAcl";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.acl)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut acl = acl_by_id(tx, cx.caller.account(), self.acl)?;
+        if let Some(name) = &self.name {
+            check_name("NetworkAclName", name)?;
+            acl.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            acl.description.clone_from(description);
+        }
+        tx.update(&acl)?;
+        Ok(())
     }
 }
 
@@ -155,10 +233,7 @@ impl Command for ChangeAclEntry {
                 if at.is_some() {
                     return Err(Error::Duplicate { noun: Noun::NetworkAclEntry, name: number.to_string() }.into());
                 }
-                if acl.entries.iter().filter(|other| other.direction == direction).count() >= ACL_ENTRIES_MAX {
-                    let what = "entries of a network ACL in one direction".to_owned();
-                    return Err(Error::LimitReached { name: "NetworkAclEntry", what, limit: ACL_ENTRIES_MAX as u64 }.into());
-                }
+                check_count(acl.entries.iter().filter(|other| other.direction == direction).count() + 1)?;
                 acl.entries.push(entry);
             }
             AclChange::Replace(entry) => {
@@ -167,12 +242,61 @@ impl Command for ChangeAclEntry {
             }
             AclChange::Remove(..) => {
                 acl.entries.remove(at.ok_or_else(absent)?);
+                acl.words.retain(|words| (words.direction, words.number) != (direction, number));
             }
         }
         acl.entries.sort_by_key(|entry| (entry.direction, entry.number));
         tx.update(&acl)?;
         touch_vpc(tx, acl.vpc)
     }
+}
+
+impl Command for SetAclEntries {
+    type Reply = ();
+    const NAME: &'static str = "SetAclEntries";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.acl)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut acl = acl_by_id(tx, cx.caller.account(), self.acl)?;
+        for (direction, new) in [(Direction::Ingress, &self.ingress), (Direction::Egress, &self.egress)] {
+            if let Some(new) = new {
+                set_direction(&mut acl, direction, new)?;
+            }
+        }
+        tx.update(&acl)?;
+        touch_vpc(tx, acl.vpc)
+    }
+}
+
+fn set_direction(acl: &mut NetworkAcl, direction: Direction, new: &[NewAclEntry]) -> Result<(), Failure> {
+    check_count(new.len())?;
+    acl.entries.retain(|entry| entry.direction != direction);
+    acl.words.retain(|words| words.direction != direction);
+    for (number, new) in (1..).map(|place| place * NUMBER_STEP).zip(new) {
+        let NewAclEntry { verdict, protocol, range, name, description } = new;
+        let entry = AclEntry { number, direction, verdict: *verdict, protocol: *protocol, range: range.trunc() };
+        entry.check()?;
+        acl.entries.push(entry);
+        check_name("NetworkAclEntryName", name)?;
+        check_description(description)?;
+        if !name.is_empty() || !description.is_empty() {
+            acl.words.push(EntryWords { direction, number, name: name.clone(), description: description.clone() });
+        }
+    }
+    acl.entries.sort_by_key(|entry| (entry.direction, entry.number));
+    Ok(())
+}
+
+/// Checks how many entries an ACL would have in one direction.
+fn check_count(count: usize) -> Result<(), Error> {
+    if count > ACL_ENTRIES_MAX {
+        let what = "entries of a network ACL in one direction".to_owned();
+        return Err(Error::LimitReached { name: "NetworkAclEntry", what, limit: ACL_ENTRIES_MAX as u64 });
+    }
+    Ok(())
 }
 
 impl Command for AssociateNetworkAcl {
@@ -198,6 +322,9 @@ impl Command for AssociateNetworkAcl {
             return Err(Error::InvalidCombination { reason: format!("{} and {} are in different VPCs", subnet.id, acl.id) }.into());
         }
         for mut other in tx.network_acl_list_of_vpc(acl.vpc)?.into_iter().filter(|other| other.has_subnet(subnet.id)) {
+            if !self.replaces {
+                return Err(Error::Duplicate { noun: Noun::NetworkAclAssociation, name: subnet.id.to_string() }.into());
+            }
             other.subnets.retain(|tie| tie.subnet != subnet.id);
             tx.update(&other)?;
             if other.id == acl.id {
@@ -209,6 +336,27 @@ impl Command for AssociateNetworkAcl {
         tx.update(&acl)?;
         touch_vpc(tx, acl.vpc)?;
         Ok(id)
+    }
+}
+
+impl Command for DisassociateNetworkAcl {
+    type Reply = ();
+    const NAME: &'static str = "DisassociateNetworkAcl";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let mut targets = target(tx, cx, self.acl)?;
+        targets.extend(crate::subnet::target(tx, cx, self.subnet)?);
+        Ok(targets)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut acl = acl_by_id(tx, cx.caller.account(), self.acl)?;
+        if !acl.has_subnet(self.subnet) {
+            return Err(Error::not_found(Noun::NetworkAclAssociation, self.subnet).into());
+        }
+        acl.subnets.retain(|tie| tie.subnet != self.subnet);
+        tx.update(&acl)?;
+        touch_vpc(tx, acl.vpc)
     }
 }
 

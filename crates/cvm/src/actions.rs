@@ -12,8 +12,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, bandwidth, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template,
-    nat_gateway, nat_rule, network, placement_group, quota, region, root_volume, route, security_group, security_group_policies, snapshot,
-    snapshot_policy, sts, subnet, tag_service, trail, volume,
+    nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, root_volume, route, security_group,
+    security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, trail, volume,
 };
 
 /// A service of the vendor.
@@ -273,6 +273,15 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" CreateRoutes => route::create_routes, route::Routes, Partly("to instances and NAT gateways; no descriptions"), route::ROUTE_ABSENT;
     Vpc "vpc:" DeleteRoutes => route::delete_routes, route::Routes, Works, route::ROUTE_ABSENT;
     Vpc "vpc:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
+    Vpc "vpc:" CreateNetworkAcl => network_acl::create, network_acl::CreateNetworkAcl, Partly("of the type TRIPLE, for IPv4"), &[];
+    Vpc "vpc:" DescribeNetworkAcls => network_acl::describe, network_acl::DescribeNetworkAcls, Partly("in the order of their making only"),
+        &["OrderField", "OrderDirection"];
+    Vpc "vpc:" ModifyNetworkAclAttribute => network_acl::modify, network_acl::ModifyNetworkAclAttribute, Works, &[];
+    Vpc "vpc:" ModifyNetworkAclEntries => network_acl::modify_entries, network_acl::ModifyNetworkAclEntries,
+        Partly("all entries of a direction at once, for IPv4"), network_acl::ENTRIES_ABSENT;
+    Vpc "vpc:" AssociateNetworkAclSubnets => network_acl::associate, network_acl::Ends, Works, &[];
+    Vpc "vpc:" DisassociateNetworkAclSubnets => network_acl::disassociate, network_acl::Ends, Works, &[];
+    Vpc "vpc:" DeleteNetworkAcl => network_acl::delete, network_acl::DeleteNetworkAcl, Works, &[];
     Vpc "vpc:" AllocateAddresses => address::allocate, address::AllocateAddresses,
         Partly("from one pool"),
         address::ALLOCATE_ABSENT;
@@ -320,7 +329,8 @@ static NOT_YET: &[Action] = not_yet! {
         ImportImage ExportImages SyncImages AllocateHosts DescribeHosts
         EnterRescueMode ExitRescueMode
         DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
-    Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies;
+    Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
+        CreateNetworkAclEntries DeleteNetworkAclEntries;
     Cbs "cbs:": DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::{
-    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, Noun, PlacementGroupId,
-    RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId, VpcId,
+    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, NetworkAclId, Noun,
+    PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId, VpcId,
 };
 
 use crate::error::Fault;
@@ -46,6 +46,7 @@ ids! {
     AddressId, Address, "eip-";
     SecurityGroupId, SecurityGroup, "sg-";
     RouteTableId, RouteTable, "rtb-";
+    NetworkAclId, NetworkAcl, "acl-";
     PlacementGroupId, PlacementGroup, "ps-";
     NatGatewayId, NatGateway, "nat-";
     NatSourceId, NatSource, "snat-";

@@ -28,6 +28,7 @@ mod launch_template;
 mod nat_gateway;
 mod nat_rule;
 mod network;
+mod network_acl;
 mod page;
 mod parameter;
 mod placement_group;

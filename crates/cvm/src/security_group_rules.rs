@@ -157,13 +157,14 @@ impl PolicyArg {
     }
 }
 
-fn read_range(text: &str) -> Result<Ipv4Net, Fault> {
+/// Reads a range or an address.
+pub(crate) fn read_range(text: &str) -> Result<Ipv4Net, Fault> {
     let range = text.parse::<Ipv4Net>().or_else(|error| text.parse::<Ipv4Addr>().map(Ipv4Net::from).map_err(|_| error));
     range.map_err(|_| Fault::invalid("CidrBlock", "it is no IPv4 range"))
 }
 
 /// A protocol with its ports, written `22`, `8000-8080`, `80,443` or `all`: one for each range.
-fn protocols(name: &str, ports: Option<&str>) -> Result<Vec<Protocol>, Fault> {
+pub(crate) fn protocols(name: &str, ports: Option<&str>) -> Result<Vec<Protocol>, Fault> {
     let ports = || ranges(ports.filter(|ports| !ports.is_empty()).unwrap_or("all"));
     Ok(match name.to_ascii_uppercase().as_str() {
         "ALL" | "" => vec![Protocol::All],

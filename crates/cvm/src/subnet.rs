@@ -1,14 +1,14 @@
 //! Subnets.
 
 use control::{CreateSubnet as Create, DeleteSubnet as Delete, Field, ModifySubnet, Query};
-use model::{Error, Subnet, SubnetId, VpcId};
+use model::{Error, NetworkAclId, Subnet, SubnetId, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{TagArg, TagReply};
-use crate::{Cx, id, tag, time};
+use crate::{Cx, id, network_acl, tag, time};
 
 /// `DescribeSubnets`.
 #[derive(FromArg)]
@@ -30,7 +30,7 @@ pub(crate) struct Subnets {
 
 #[derive(IntoDoc)]
 #[reply(list = "")]
-struct SubnetReply {
+pub(crate) struct SubnetReply {
     subnet_id: String,
     subnet_name: String,
     vpc_id: String,
@@ -43,7 +43,7 @@ struct SubnetReply {
     available_ip_address_count: u64,
     total_ip_address_count: u64,
     route_table_id: &'static str,
-    network_acl_id: &'static str,
+    network_acl_id: String,
     created_time: String,
     cdc_id: &'static str,
     is_cdc_subnet: u32,
@@ -69,10 +69,17 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSubnets) -> Result<Subn
     })?;
     let query = Query { ids: id::read_all(&asked.subnet_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
     let listed = cx.cloud.list_subnets(&cx.caller, query).await?;
-    Ok(Subnets { total_count: listed.total, subnet_set: listed.rows.into_iter().map(|(subnet, free)| reply(subnet, free)).collect() })
+    let acls = network_acl::of_subnets(cx).await?;
+    let acl_of = |subnet: SubnetId| acls.iter().find(|acl| acl.has_subnet(subnet)).map(|acl| acl.id);
+    let shown = |(subnet, free): (Subnet, u64)| {
+        let acl = acl_of(subnet.id);
+        reply(subnet, free, acl)
+    };
+    Ok(Subnets { total_count: listed.total, subnet_set: listed.rows.into_iter().map(shown).collect() })
 }
 
-fn reply(subnet: Subnet, free: u64) -> SubnetReply {
+/// A subnet with its free addresses and the ACL that somebody tied it to.
+pub(crate) fn reply(subnet: Subnet, free: u64, acl: Option<NetworkAclId>) -> SubnetReply {
     SubnetReply {
         subnet_id: id::shown(subnet.id),
         vpc_id: id::shown(subnet.vpc),
@@ -84,7 +91,7 @@ fn reply(subnet: Subnet, free: u64) -> SubnetReply {
         available_ip_address_count: free,
         total_ip_address_count: subnet.capacity(),
         route_table_id: "",
-        network_acl_id: "",
+        network_acl_id: id::shown_or_empty(acl),
         created_time: time::by_beijing(subnet.created_at.timestamp()),
         cdc_id: "",
         is_cdc_subnet: 0,
@@ -128,7 +135,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSubnet) -> Result<Made, Fau
     };
     let subnet = cx.cloud.run(&cx.caller, command, cx.options()).await?;
     let free = subnet.capacity();
-    Ok(Made { subnet: reply(subnet, free) })
+    Ok(Made { subnet: reply(subnet, free, None) })
 }
 
 /// `ModifySubnetAttribute`.

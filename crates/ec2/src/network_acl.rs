@@ -166,7 +166,7 @@ pub(crate) struct Created {
 pub(crate) async fn create(cx: Cx, asked: CreateNetworkAcl) -> Result<Created, Refusal> {
     let tags: Tags = tag::specified(&asked.tags, "network-acl", &["network-acl"])?;
     let vpc = tag::id(Noun::Vpc, &asked.vpc_id)?;
-    let command = control::CreateNetworkAcl { vpc, name: String::new(), description: String::new(), tags };
+    let command = control::CreateNetworkAcl { vpc, name: String::new(), description: String::new(), entries: vec![], tags };
     let acl = cx.cloud.run(&cx.caller, command, cx.options(asked.client_token.clone())).await?;
     Ok(Created { network_acl: acl_item(&NetworkAclView { ties: acl.subnets.clone(), acl }), client_token: asked.client_token })
 }
@@ -316,6 +316,6 @@ pub(crate) struct Replaced {
 pub(crate) async fn replace_association(cx: Cx, asked: ReplaceAssociation) -> Result<Replaced, Refusal> {
     let subnet = AclSubnet::Tie(tag::id(Noun::NetworkAclAssociation, &asked.association_id)?);
     let acl = tag::id(Noun::NetworkAcl, &asked.network_acl_id)?;
-    let tie = cx.cloud.run(&cx.caller, control::AssociateNetworkAcl { subnet, acl }, cx.options(None)).await?;
+    let tie = cx.cloud.run(&cx.caller, control::AssociateNetworkAcl { subnet, acl, replaces: true }, cx.options(None)).await?;
     Ok(Replaced { new_association_id: tie.to_string() })
 }

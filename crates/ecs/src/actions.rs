@@ -9,8 +9,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, bandwidth, image, image_change, instance, instance_role, instance_type, interface,
-    interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, placement_group, prefix_list, quota, ram, region,
-    root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, trail, volume,
+    interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram,
+    region, root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, trail, volume,
 };
 
 /// A service, told by the version of its API.
@@ -297,6 +297,14 @@ static ACTIONS: &[Action] = &[
     works!("DescribeRouteTables", BOTH, route::tables, route::DescribeRouteTables),
     works!("DescribeRouteTableList", VPC, route::table_list, route::DescribeRouteTableList),
     works!("DescribeRouteEntryList", VPC, route::entry_list, route::DescribeRouteEntryList),
+    works!("CreateNetworkAcl", VPC, network_acl::create, network_acl::CreateNetworkAcl),
+    works!("DescribeNetworkAcls", VPC, network_acl::describe, network_acl::DescribeNetworkAcls),
+    works!("DescribeNetworkAclAttributes", VPC, network_acl::attributes, network_acl::Which),
+    works!("UpdateNetworkAclEntries", VPC, network_acl::update, network_acl::UpdateNetworkAclEntries),
+    works!("ModifyNetworkAclAttributes", VPC, network_acl::modify, network_acl::ModifyNetworkAclAttributes),
+    works!("AssociateNetworkAcl", VPC, network_acl::associate, network_acl::Ends),
+    works!("UnassociateNetworkAcl", VPC, network_acl::unassociate, network_acl::Ends),
+    works!("DeleteNetworkAcl", VPC, network_acl::delete, network_acl::DeleteNetworkAcl),
     works!("CreateNatGateway", VPC, nat_gateway::create, nat_gateway::CreateNatGateway),
     works!("DescribeNatGateways", VPC, nat_gateway::describe, nat_gateway::DescribeNatGateways),
     works!("ModifyNatGatewayAttribute", VPC, nat_gateway::modify, nat_gateway::ModifyNatGatewayAttribute),

@@ -162,6 +162,7 @@ impl From<Error> for Fault {
             Error::TooManyRequests { .. } => Fault::new(400, "Throttling.User", "Request was denied due to user flow control."),
             Error::LimitReached { name: "NetworkInterface", .. } => Fault::new(403, "EniPerInstanceLimitExceeded", sentence(&error)),
             Error::LimitReached { name: "PrivateIpAddress", .. } => Fault::new(403, "InvalidOperation.Ipv4CountExceeded", sentence(&error)),
+            Error::LimitReached { name: "NetworkAclEntry", .. } => Fault::new(400, "QuotaExceeded.NetworkAclEntry", sentence(&error)),
             Error::LimitReached { name: "PrefixListEntry", .. } => Fault::new(403, "LimitExceed.PrefixListEntry", sentence(&error)),
             Error::LimitReached { name: "PlacementGroup", .. } => {
                 Fault::new(403, "QuotaExceed.DeploymentSetInstanceQuotaFull", sentence(&error))
@@ -242,13 +243,12 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
-        | Noun::NetworkAclAssociation
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::PlacementGroup
         | Noun::PrefixList
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
-        Noun::RouteTableAssociation => "InvalidVSwitchId.AlreadyAssociated",
+        Noun::RouteTableAssociation | Noun::NetworkAclAssociation => "InvalidVSwitchId.AlreadyAssociated",
         Noun::QuotaRequest => "QUOTA.APPLICATION.PROCESS",
     };
     Fault::new(400, code, format!("The {noun} '{name}' already exists."))

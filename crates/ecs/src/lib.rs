@@ -30,6 +30,7 @@ mod launch_template_data;
 mod nat_entry;
 mod nat_gateway;
 mod network;
+mod network_acl;
 mod outcome;
 mod page;
 mod parameter;

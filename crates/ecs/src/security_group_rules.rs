@@ -155,7 +155,8 @@ impl Permission {
     }
 }
 
-fn verdict(policy: Option<&str>) -> Result<Verdict, Fault> {
+/// What a rule says; accept when it says nothing.
+pub(crate) fn verdict(policy: Option<&str>) -> Result<Verdict, Fault> {
     match policy.unwrap_or("accept").to_ascii_lowercase().as_str() {
         "accept" | "" => Ok(Verdict::Accept),
         "drop" => Ok(Verdict::Drop),
@@ -163,7 +164,8 @@ fn verdict(policy: Option<&str>) -> Result<Verdict, Fault> {
     }
 }
 
-fn read_range(text: &str, name: &str) -> Result<Ipv4Net, Fault> {
+/// Reads a range or an address.
+pub(crate) fn read_range(text: &str, name: &str) -> Result<Ipv4Net, Fault> {
     let range = text.parse::<Ipv4Net>().or_else(|error| text.parse::<Ipv4Addr>().map(Ipv4Net::from).map_err(|_| error));
     range.map_err(|_| Fault::invalid(name, "it is no IPv4 range"))
 }

@@ -1,11 +1,12 @@
 //! vSwitches, which are subnets.
 
-use control::{Field, Listing, Page, Query, RouteTableView};
+use control::{Field, Listing, NetworkAclView, Page, Query, RouteTableView};
 use jiff::Timestamp;
-use model::{Noun, RouteTable, RouteTableId, Subnet, SubnetId};
+use model::{NetworkAcl, Noun, RouteTable, RouteTableId, Subnet, SubnetId};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
+use crate::actions::Product;
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
 use crate::network::range;
@@ -53,6 +54,7 @@ struct VSwitchReply {
     creation_time: Timestamp,
     resource_group_id: &'static str,
     route_table: Option<TableReply>,
+    network_acl_id: Option<String>,
     #[reply(list = "Tag")]
     tags: Vec<VpcTagReply>,
 }
@@ -87,17 +89,26 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVSwitches) -> Result<VS
     Ok(VSwitches { v_switches: listed.rows.iter().map(|(subnet, free)| reply(subnet, *free, &users)).collect(), numbers })
 }
 
-/// Which vSwitches of the account use which route table: their own, or their VPC's main one.
+/// Which vSwitches of the account use which route table: their own, or their VPC's main one; and which network ACL they are tied to.
 pub(crate) struct TableUsers {
     tables: Vec<RouteTable>,
     subnets: Vec<Subnet>,
+    acls: Vec<NetworkAcl>,
 }
 
 impl TableUsers {
     /// Reads all of the account.
     pub(crate) async fn read(cx: &Cx<'_>) -> Result<TableUsers, Fault> {
         let tables = every::<RouteTableView>(cx).await?.into_iter().map(|view| view.table).collect();
-        Ok(TableUsers { tables, subnets: every::<Subnet>(cx).await? })
+        // ECS's older reply knows no ACLs.
+        let acls = if cx.product == Product::Vpc { every::<NetworkAclView>(cx).await? } else { vec![] };
+        let acls = acls.into_iter().map(|view| view.acl).collect();
+        Ok(TableUsers { tables, subnets: every::<Subnet>(cx).await?, acls })
+    }
+
+    /// The ACL that somebody tied a vSwitch to.
+    fn acl_of(&self, subnet: &Subnet) -> Option<&NetworkAcl> {
+        self.acls.iter().find(|acl| !acl.is_default && acl.has_subnet(subnet.id))
     }
 
     /// The table that a vSwitch uses.
@@ -146,6 +157,7 @@ fn reply(subnet: &Subnet, free: u64, users: &TableUsers) -> VSwitchReply {
         creation_time: subnet.created_at.timestamp(),
         resource_group_id: "",
         route_table: table,
+        network_acl_id: users.acl_of(subnet).map(|acl| acl.id.to_string()),
         tags: vpc_tag_replies(&subnet.tags),
     }
 }

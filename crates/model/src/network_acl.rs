@@ -34,6 +34,9 @@ pub struct NetworkAcl {
     pub subnets: Vec<AclTie>,
     /// Its entries, no two with the same direction and number.
     pub entries: Vec<AclEntry>,
+    /// What the owner says of entries; hosts need not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<EntryWords>,
     /// When it was made.
     pub created_at: Millis,
     /// Tags.
@@ -62,6 +65,19 @@ pub struct AclEntry {
     pub protocol: Protocol,
     /// The other end.
     pub range: Ipv4Net,
+}
+
+/// What the owner says of the entry with this direction and number (Alibaba Cloud, Tencent Cloud).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryWords {
+    /// Direction of the entry.
+    pub direction: Direction,
+    /// Number of the entry.
+    pub number: u16,
+    /// Display name.
+    pub name: String,
+    /// Description.
+    pub description: String,
 }
 
 impl AclEntry {
@@ -93,6 +109,18 @@ impl NetworkAcl {
             let first = self.entries.iter().filter(|entry| entry.direction == direction).min_by_key(|entry| entry.number);
             first.is_some_and(|first| first.verdict == Verdict::Accept && first.protocol == Protocol::All && first.range.prefix_len() == 0)
         })
+    }
+
+    /// The entries of a direction in the order in which they decide.
+    pub fn in_order(&self, direction: Direction) -> Vec<AclEntry> {
+        let mut entries: Vec<AclEntry> = self.entries.iter().filter(|entry| entry.direction == direction).copied().collect();
+        entries.sort_by_key(|entry| entry.number);
+        entries
+    }
+
+    /// What the owner says of an entry, if anything.
+    pub fn words_of(&self, entry: &AclEntry) -> Option<&EntryWords> {
+        self.words.iter().find(|words| (words.direction, words.number) == (entry.direction, entry.number))
     }
 
     /// Whether the subnet is tied to it.
@@ -132,6 +160,7 @@ mod tests {
             description: String::new(),
             subnets: subnets.iter().map(tie).collect(),
             entries,
+            words: vec![],
             created_at: Millis(0),
             tags: Tags::new(),
         }

@@ -243,6 +243,7 @@ fn acl(entries: Vec<(u16, Direction, Verdict, Protocol)>) -> NetworkAcl {
         description: String::new(),
         subnets: vec![],
         entries: entries.into_iter().map(entry).collect(),
+        words: vec![],
         created_at: Millis(0),
         tags: Tags::new(),
     }

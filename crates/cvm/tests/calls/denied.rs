@@ -53,6 +53,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
         ),
         ("AutoSnapshotPolicyId", "CreateAutoSnapshotPolicy", r#"{"Policy": [{"Hour": [1], "DayOfWeek": [1]}]}"#, "/AutoSnapshotPolicyId"),
         ("SnapshotId", "CreateSnapshot", r#"{"DiskId": "DISK"}"#, "/SnapshotId"),
+        ("NetworkAclId", "CreateNetworkAcl", r#"{"VpcId": "VPC", "NetworkAclName": "n"}"#, "/NetworkAcl/NetworkAclId"),
         (
             "NatGatewayId",
             "CreateNatGateway",
@@ -84,7 +85,8 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "ResourceIds" => return seeds["InstanceId"].clone(),
         "ServiceType" => "cvm",
         "ResourceId" => return seeds["SubnetId"].clone(),
-        "IpProtocol" => "TCP",
+        "IpProtocol" | "Protocol" => "TCP",
+        "Action" => "ACCEPT",
         "NatGatewaySnatId" | "NatGatewaySnatIds" => "snat-00000000000000001",
         "PublicIpAddress" | "PublicIpAddresses" => "192.0.2.9",
         "PrivateIpAddress" => "10.8.1.9",
@@ -152,6 +154,9 @@ fn besides(action: &str) -> &'static [&'static str] {
             "DestinationIpPortTranslationNatRules.0.PrivatePort",
         ],
         "AssociateAddress" => &["InstanceId"],
+        "ModifyNetworkAclEntries" => {
+            &["NetworkAclEntrySet.Ingress.0.Protocol", "NetworkAclEntrySet.Ingress.0.Action", "NetworkAclEntrySet.Ingress.0.CidrBlock"]
+        }
         "CreateRoutes" => &["Routes.0.DestinationCidrBlock", "Routes.0.GatewayType", "Routes.0.GatewayId"],
         "DeleteRoutes" => &["Routes.0.DestinationCidrBlock"],
         _ => &[],

@@ -10,6 +10,7 @@ mod key_pair;
 mod launch_template;
 mod nat_gateways;
 mod network;
+mod network_acl;
 mod placement_group;
 mod policy;
 mod region;

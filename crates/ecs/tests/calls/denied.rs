@@ -32,6 +32,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
         ("DiskId", "Action=CreateDisk&ZoneId=test-1a&Size=20&DiskCategory=cloud_essd".to_owned(), "DiskId"),
         ("AllocationId", "Action=AllocateEipAddress".to_owned(), "AllocationId"),
         ("NatGatewayId", "Action=CreateNatGateway&VpcId=VPC&VSwitchId=SWITCH&Version=2016-04-28".to_owned(), "NatGatewayId"),
+        ("NetworkAclId", "Action=CreateNetworkAcl&VpcId=VPC&Version=2016-04-28".to_owned(), "NetworkAclId"),
         ("LaunchTemplateId", format!("Action=CreateLaunchTemplate&LaunchTemplateName=tpl&InstanceType={TYPE}"), "LaunchTemplateId"),
         ("PrefixListId", "Action=CreatePrefixList&PrefixListName=offices&AddressFamily=IPv4&MaxEntries=2".to_owned(), "PrefixListId"),
         ("DeploymentSetId", "Action=CreateDeploymentSet".to_owned(), "DeploymentSetId"),
@@ -60,6 +61,8 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
     let word = name.rsplit('.').find(|part| part.parse::<u32>().is_err()).unwrap_or(name);
     let known = match (action, word) {
         ("TagResources" | "UntagResources", "ResourceId") => seeds.get("InstanceId"),
+        ("AssociateNetworkAcl" | "UnassociateNetworkAcl", "ResourceId") => seeds.get("VSwitchId"),
+        ("AssociateNetworkAcl" | "UnassociateNetworkAcl", "ResourceType") => return "VSwitch".to_owned(),
         (_, "InstanceIds" | "ResourceIds") => return format!("%5B%22{}%22%5D", seeds["InstanceId"]),
         (_, "DiskIds" | "diskIds") => return format!("%5B%22{}%22%5D", seeds["DiskId"]),
         (_, "autoSnapshotPolicyId") => seeds.get("AutoSnapshotPolicyId"),
@@ -142,6 +145,7 @@ fn besides(action: &str) -> &'static [&'static str] {
         "DeleteLaunchTemplateVersion" => &["LaunchTemplateId"],
         "CreateRouteEntry" => &["NextHopType"],
         "CreateSnatEntry" => &["SourceCIDR"],
+        "AssociateNetworkAcl" | "UnassociateNetworkAcl" => &["Resource.1.ResourceId", "Resource.1.ResourceType"],
         _ => &[],
     }
 }

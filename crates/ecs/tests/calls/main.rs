@@ -10,6 +10,7 @@ mod interface;
 mod key_pair;
 mod nat_gateways;
 mod network;
+mod network_acl;
 mod placement_group;
 mod prefix_list;
 mod region;

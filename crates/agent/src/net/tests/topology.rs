@@ -383,6 +383,7 @@ fn acls(number: u64, exits: &Exits) -> Vec<NetworkAcl> {
             .into_iter()
             .collect(),
         entries: entries.to_vec(),
+        words: vec![],
         created_at: Millis(0),
         tags: Tags::new(),
     };
