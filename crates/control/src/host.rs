@@ -557,7 +557,7 @@ impl Network {
         }
         let peered = peers_of(tx, id)?;
         if !peered.is_empty() {
-            let across: Vec<&SecurityGroup> = named.iter().filter_map(|group| groups.get(group)).filter(|group| group.vpc != id).collect();
+            let across: Vec<&SecurityGroup> = named.iter().filter_map(|group| groups.get(group)).filter(|group| !group.is_of(id)).collect();
             members.extend(members_across(tx, &peered, &across)?);
         }
         let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, tx.internet_gateway_of_vpc(id)?);

@@ -199,7 +199,7 @@ fn check_groups(tx: &Tx<'_>, account: AccountId, vpc: VpcId, asked: &[SecurityGr
         return Err(Error::invalid("SecurityGroupId", reason).into());
     }
     for id in &groups {
-        if group_of(tx, account, *id)?.vpc != vpc {
+        if !group_of(tx, account, *id)?.is_of(vpc) {
             let reason = format!("the security group {id} and the interface belong to different VPCs");
             return Err(Error::InvalidCombination { reason }.into());
         }

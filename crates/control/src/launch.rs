@@ -319,7 +319,7 @@ impl RunInstances {
         for id in &self.groups {
             let group = tx.get::<SecurityGroup>(*id)?.filter(|group| group.account == cx.caller.account());
             let group = group.ok_or_else(|| Error::not_found(Noun::SecurityGroup, id))?;
-            if group.vpc != subnet.vpc {
+            if !group.is_of(subnet.vpc) {
                 let reason = format!("the security group {id} and the subnet {} belong to different VPCs", subnet.id);
                 return Err(Error::InvalidCombination { reason }.into());
             }

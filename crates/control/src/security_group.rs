@@ -25,6 +25,8 @@ const USERS_NAMED: usize = 10;
 pub struct CreateSecurityGroup {
     /// Its VPC; none for the default one.
     pub vpc: Option<VpcId>,
+    /// Whether interfaces in any VPC of the account may be in it.
+    pub regional: bool,
     /// Name, unique in the VPC.
     pub name: String,
     /// Description.
@@ -96,6 +98,7 @@ impl Command for CreateSecurityGroup {
             id: SecurityGroupId::from_u64(cx.new_id()),
             account,
             vpc: vpc.id,
+            regional: self.regional,
             name: self.name.clone(),
             description: self.description.clone(),
             rules: vec![],
@@ -187,7 +190,7 @@ pub(crate) fn change_groups(tx: &mut Tx<'_>, account: AccountId, id: InstanceId,
     let mut interface = tx.get::<Interface>(instance.interface)?.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
     interface.groups = change.of(&interface)?;
     for id in &interface.groups {
-        if group_of(tx, account, *id)?.vpc != interface.vpc {
+        if !group_of(tx, account, *id)?.is_of(interface.vpc) {
             let reason = format!("the security group {id} and the instance {} belong to different VPCs", instance.id);
             return Err(Error::InvalidCombination { reason }.into());
         }
@@ -225,8 +228,8 @@ impl Membership {
 
 /// Who keeps a group from being deleted: interfaces in it, and groups whose rules name it.
 fn users_of(tx: &Tx<'_>, group: &SecurityGroup) -> Result<Vec<String>, Failure> {
-    let interfaces = tx.interface_list_of_vpc(group.vpc)?;
-    let members = interfaces.iter().filter(|interface| interface.groups.contains(&group.id)).map(|interface| interface.id.to_string());
+    let members = members_of(tx, group)?;
+    let members = members.iter().map(|interface| interface.id.to_string());
     let names = |other: &SecurityGroup| other.rules.iter().any(|rule| rule.peer == Peer::Group { group: group.id });
     let groups = tx.security_group_list(group.account)?;
     let naming = groups.iter().filter(|other| other.id != group.id && names(other)).map(|other| other.id.to_string());
@@ -247,16 +250,25 @@ pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SecurityGroupId) -> Result<Ve
 
 /// Tells the hosts on which members of the group are.
 pub(crate) fn touch_members(tx: &mut Tx<'_>, group: &SecurityGroup) -> Result<(), Failure> {
-    for host in hosts_of_members(tx, group.vpc, group.id)? {
+    for host in hosts_of_members(tx, group)? {
         tx.host_touch(host)?;
     }
     Ok(())
 }
 
-fn hosts_of_members(tx: &Tx<'_>, vpc: VpcId, group: SecurityGroupId) -> Result<BTreeSet<HostId>, Failure> {
+/// The interfaces that are in a group.
+fn members_of(tx: &Tx<'_>, group: &SecurityGroup) -> Result<Vec<Interface>, Failure> {
+    let vpcs = if group.regional { tx.vpc_list(group.account)?.iter().map(|vpc| vpc.id).collect() } else { vec![group.vpc] };
+    let mut members = Vec::new();
+    for vpc in vpcs {
+        members.extend(tx.interface_list_of_vpc(vpc)?.into_iter().filter(|interface| interface.groups.contains(&group.id)));
+    }
+    Ok(members)
+}
+
+fn hosts_of_members(tx: &Tx<'_>, group: &SecurityGroup) -> Result<BTreeSet<HostId>, Failure> {
     let mut hosts = BTreeSet::new();
-    for interface in tx.interface_list_of_vpc(vpc)? {
-        let Some(instance) = interface.instance.filter(|_| interface.groups.contains(&group)) else { continue };
+    for instance in members_of(tx, group)?.into_iter().filter_map(|interface| interface.instance) {
         hosts.extend(tx.get::<Instance>(instance)?.filter(Instance::is_on_host).map(|instance| instance.host));
     }
     Ok(hosts)

@@ -176,7 +176,7 @@ fn check(tx: &Tx<'_>, cx: &Cx<'_>, group: &SecurityGroup, new: &NewRule) -> Resu
             list_of(tx, cx.caller.account(), list)?;
         }
         Peer::Group { group: peer } => {
-            if group_across(tx, group.vpc, peer)?.is_none() && group_of(tx, cx.caller.account(), peer)?.vpc != group.vpc {
+            if group_across(tx, group.vpc, peer)?.is_none() && !group_of(tx, cx.caller.account(), peer)?.is_of(group.vpc) {
                 return Err(Error::InvalidCombination { reason: format!("the security group {peer} belongs to another VPC") }.into());
             }
         }

@@ -23,6 +23,7 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("ReleaseAddress", &["false"]),
     ("ReleasePrepaidDataDisks", &["*"]),
     ("ReturnBindAutoSnapshotPolicy", &["*"]),
+    ("Sysprep", &["FALSE"]),
     ("SystemDisk.Encrypt", &["false"]),
     ("VirtualPrivateCloud.AsVpcGateway", &["false"]),
     ("VirtualPrivateCloud.Ipv6AddressCount", &["0"]),

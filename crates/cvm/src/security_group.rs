@@ -93,10 +93,11 @@ pub(crate) struct Created {
     security_group: GroupReply,
 }
 
-/// Makes a group in the default VPC. It lets nothing in and nothing out until it has policies, as in VPC.
+/// Makes a group for interfaces of any VPC; the other clouds see it in the default one. It lets nothing in and nothing out until it has policies, as in VPC.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSecurityGroup) -> Result<Created, Fault> {
     let command = Create {
         vpc: None,
+        regional: true,
         name: asked.group_name,
         description: asked.group_description,
         rules: vec![],

@@ -170,6 +170,7 @@ pub(crate) const SNAPSHOT: Known = &[
 pub(crate) const VOLUME_STATUS: Known = &[("availability-zone", Is(Field::Zone))];
 
 pub(crate) const VPC: Known = &[
+    ("cidr-block", Is(Field::Range)),
     ("cidr", Is(Field::Range)),
     ("cidr-block-association.cidr-block", Is(Field::Range)),
     ("cidr-block-association.state", Always("associated")),

@@ -288,6 +288,7 @@ pub(crate) struct Created {
 /// Makes a group whose members may go out everywhere, as EC2's may.
 pub(crate) async fn create(cx: Cx, asked: CreateSecurityGroup) -> Result<Created, Refusal> {
     let command = control::CreateSecurityGroup {
+        regional: false,
         vpc: tag::optional_id(Noun::Vpc, asked.vpc_id.as_deref())?,
         name: asked.group_name,
         description: asked.group_description,

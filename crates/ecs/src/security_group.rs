@@ -43,6 +43,7 @@ pub(crate) struct Created {
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSecurityGroup) -> Result<Created, Fault> {
     let command = Create {
         vpc: optional_id(Noun::Vpc, asked.vpc_id.as_ref())?,
+        regional: false,
         // Groups need a name here; ECS's may have none.
         name: asked.security_group_name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("group-{}", cx.call.request_id)),
         description: asked.description.unwrap_or_default(),

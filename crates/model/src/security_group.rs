@@ -25,6 +25,9 @@ pub struct SecurityGroup {
     pub account: AccountId,
     /// Its VPC.
     pub vpc: VpcId,
+    /// Whether interfaces in any VPC of the account may be in it, as in Tencent Cloud; its own VPC then only keeps its name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub regional: bool,
     /// Name, unique in the VPC.
     pub name: String,
     /// Description.
@@ -54,6 +57,13 @@ pub struct Rule {
     pub peer: Peer,
     /// Description.
     pub description: String,
+}
+
+impl SecurityGroup {
+    /// Whether interfaces in this VPC may be in it.
+    pub fn is_of(&self, vpc: VpcId) -> bool {
+        self.regional || self.vpc == vpc
+    }
 }
 
 impl Rule {

@@ -94,3 +94,27 @@ async fn policies_that_cannot_be_are_refused() {
     world.run(&format!(r#""SecurityGroupIds": ["{group}"]"#)).await;
     world.refused("DeleteSecurityGroup", &json!({"SecurityGroupId": group}).to_string(), "ResourceInUse").await;
 }
+
+#[tokio::test]
+async fn a_group_serves_interfaces_of_every_network() {
+    let world = World::new().await;
+    let made = world.json("CreateVpc", r#"{"VpcName": "own", "CidrBlock": "10.1.0.0/16"}"#).await;
+    let vpc = made["Vpc"]["VpcId"].as_str().unwrap();
+    let subnet = format!(r#"{{"VpcId": "{vpc}", "SubnetName": "own", "CidrBlock": "10.1.1.0/24", "Zone": "test-1a"}}"#);
+    let made = world.json("CreateSubnet", &subnet).await;
+    let place = format!(r#""VirtualPrivateCloud": {{"VpcId": "{vpc}", "SubnetId": {}}}"#, made["Subnet"]["SubnetId"]);
+    let group = group(&world).await;
+    let here = world.run(&format!(r#""SecurityGroupIds": ["{group}"]"#)).await.remove(0);
+    let there = world.run(&format!(r#""SecurityGroupIds": ["{group}"], {place}"#)).await.remove(0);
+    let listed =
+        world.json("DescribeInstances", &format!(r#"{{"Filters": [{{"Name": "security-group-id", "Values": ["{group}"]}}]}}"#)).await;
+    let ids = listed["InstanceSet"].as_array().unwrap().iter().map(|one| one["InstanceId"].as_str().unwrap());
+    assert!(ids.eq([here.as_str(), there.as_str()]), "{listed}");
+    // Members in another network than its own keep it, too.
+    world.json("TerminateInstances", &format!(r#"{{"InstanceIds": ["{here}"]}}"#)).await;
+    world.settle().await;
+    world.refused("DeleteSecurityGroup", &format!(r#"{{"SecurityGroupId": "{group}"}}"#), "ResourceInUse").await;
+    world.json("TerminateInstances", &format!(r#"{{"InstanceIds": ["{there}"]}}"#)).await;
+    world.settle().await;
+    world.json("DeleteSecurityGroup", &format!(r#"{{"SecurityGroupId": "{group}"}}"#)).await;
+}

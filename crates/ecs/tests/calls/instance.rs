@@ -149,6 +149,7 @@ async fn an_instance_moves_between_security_groups_with_the_rest_or_not_at_all()
     let groups = |listed: &serde_json::Value| listed["Instances"]["Instance"][0]["SecurityGroupIds"]["SecurityGroupId"].clone();
     let before = groups(&world.json("Action=DescribeInstances").await);
     let command = control::CreateSecurityGroup {
+        regional: false,
         vpc: None,
         name: "web".to_owned(),
         description: String::new(),

@@ -277,6 +277,7 @@ impl Topology {
     fn groups(&self, number: u64) -> Vec<SecurityGroup> {
         let rules = self.rules[number as usize - 1].iter().cloned();
         let group = |(at, rules)| SecurityGroup {
+            regional: false,
             id: group_id(number, at),
             account: account(),
             vpc: VpcId::from_u64(number),
