@@ -29,7 +29,8 @@ pub const RUN: &[&str] = &[
 /// What only the tests and the stock image take.
 pub const TEST: &[&str] = &[
     "mmdebstrap",     // the stock Debian image
-    "openssl",        // password hashes in tests
+    "openssl",        // password hashes and certificates in tests
+    "packer",         // its builders for the three clouds
     "postgresql",     // the store's second engine
     "python3-venv",   // the vendors' own clients
     "sshpass",        // log in by password
