@@ -5,6 +5,11 @@ import socket
 
 import botocore.exceptions
 import pytest
+from Tea.exceptions import TeaException
+
+from alibabacloud_tea_openapi import models as open_api
+from alibabacloud_vpcpeer20220101 import models as peer
+from alibabacloud_vpcpeer20220101.client import Client as PeerClient
 
 import alibaba_vpc
 import test_cvm
@@ -23,6 +28,9 @@ class Side:
         self.ec2 = cloud.client("ec2", key=key, secret=secret)
         self.alibaba = test_ecs.Tenant(cloud, "", key, secret)
         self.tencent = test_cvm.Tenant(cloud, "", key, secret)
+        host = cloud.endpoint.removeprefix("http://")
+        config = open_api.Config(access_key_id=key, access_key_secret=secret, endpoint=host, region_id=cloud.region, protocol="http")
+        self.peer, self.region = PeerClient(config), cloud.region
         self.key = folder / f"{name}.pem"
         self.key.write_text(self.ec2.create_key_pair(KeyName=name, KeyType="ed25519")["KeyMaterial"])
         self.key.chmod(0o600)
@@ -42,6 +50,20 @@ class Side:
     def permit(self, cidr, protocol, port):
         rule = {"IpProtocol": protocol, "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr}]}
         self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[rule])
+
+    def let_in(self, other):
+        """Lets in SSH from the other's range, if it is not let in already."""
+        try:
+            self.permit(other.range, "tcp", 22)
+        except botocore.exceptions.ClientError as refused:
+            assert refused.response["Error"]["Code"] == "InvalidPermission.Duplicate"
+
+    def forget_route(self, other):
+        """Deletes the route to the other's range, if a test has left one."""
+        table = main_table(self.ec2, self.vpc)
+        (found,) = self.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        if any(route["DestinationCidrBlock"] == other.range for route in found["Routes"]):
+            self.ec2.delete_route(RouteTableId=table, DestinationCidrBlock=other.range)
 
     def route(self, other, peering):
         self.ec2.create_route(RouteTableId=main_table(self.ec2, self.vpc), DestinationCidrBlock=other.range, VpcPeeringConnectionId=peering)
@@ -85,14 +107,29 @@ def sides(cloud, tmp_path_factory):
             side.remove()
 
 
+@pytest.fixture
+def apart(sides):
+    """Both, without routes to each other; the far one lets in SSH of the near one."""
+    near, far = sides
+    near.forget_route(far)
+    far.forget_route(near)
+    far.let_in(near)
+    return near, far
+
+
+def meets(near, far, shell):
+    """Whether the near guest reaches SSH of the far one by its private address."""
+    return shell(public_ip(near.ec2, near.guest), near.key, f"nc -w 2 {far.ip} 22 < /dev/null | head -c 4").stdout == "SSH-"
+
+
 def code(call, **parameters):
     with pytest.raises(botocore.exceptions.ClientError) as refused:
         call(**parameters)
     return refused.value.response["Error"]["Code"]
 
 
-def test_guests_of_two_accounts_meet_over_a_peering(sides, shell, until):
-    near, far = sides
+def test_guests_of_two_accounts_meet_over_a_peering(apart, shell, until):
+    near, far = apart
     asked = near.ec2.create_vpc_peering_connection(
         VpcId=near.vpc,
         PeerVpcId=far.vpc,
@@ -109,15 +146,12 @@ def test_guests_of_two_accounts_meet_over_a_peering(sides, shell, until):
     near.ec2.get_waiter("vpc_peering_connection_exists").wait(VpcPeeringConnectionIds=[peering], WaiterConfig=SOON)
     assert (near.state(peering), far.state(peering)) == ("active", "active")
 
-    def meets():
-        return shell(public_ip(near.ec2, near.guest), near.key, f"nc -w 2 {far.ip} 22 < /dev/null | head -c 4").stdout == "SSH-"
-
-    shell(public_ip(far.ec2, far.guest), far.key, "true")
-    assert not meets(), "no route leads there"
+    until(far.answers, 60, "SSH")
+    assert not meets(near, far, shell), "no route leads there"
     near.route(far, peering)
-    assert not meets(), "no route leads back"
+    assert not meets(near, far, shell), "no route leads back"
     far.route(near, peering)
-    until(meets, 20, "SSH of the other account's guest")
+    until(lambda: meets(near, far, shell), 20, "SSH of the other account's guest")
     tables = near.ec2.describe_route_tables(Filters=[{"Name": "route.vpc-peering-connection-id", "Values": [peering]}])["RouteTables"]
     (route,) = [route for table in tables for route in table["Routes"] if route.get("VpcPeeringConnectionId") == peering]
     assert route["State"] == "active"
@@ -126,15 +160,15 @@ def test_guests_of_two_accounts_meet_over_a_peering(sides, shell, until):
     ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
     world = far.ec2.describe_security_groups(GroupIds=[far.group])["SecurityGroups"][0]["IpPermissions"]
     far.ec2.revoke_security_group_ingress(GroupId=far.group, IpPermissions=world)
-    until(lambda: not meets(), 20, "silence without a rule")
+    until(lambda: not meets(near, far, shell), 20, "silence without a rule")
     far.ec2.authorize_security_group_ingress(
         GroupId=far.group, IpPermissions=[{**ssh, "UserIdGroupPairs": [{"GroupId": near.group, "UserId": near.account}]}]
     )
-    until(meets, 20, "SSH by a rule that names the other VPC's group")
+    until(lambda: meets(near, far, shell), 20, "SSH by a rule that names the other VPC's group")
 
     far.ec2.delete_vpc_peering_connection(**named)
     near.ec2.get_waiter("vpc_peering_connection_deleted").wait(VpcPeeringConnectionIds=[peering], WaiterConfig=SOON)
-    until(lambda: not meets(), 20, "silence without the peering")
+    until(lambda: not meets(near, far, shell), 20, "silence without the peering")
     (table,) = near.ec2.describe_route_tables(RouteTableIds=[main_table(near.ec2, near.vpc)])["RouteTables"]
     assert [route["State"] for route in table["Routes"] if route["DestinationCidrBlock"] == far.range] == ["blackhole"]
 
@@ -161,6 +195,77 @@ def test_a_peering_is_rejected_or_fails_where_ranges_overlap(sides):
     finally:
         for vpc in (second, same):
             near.ec2.delete_vpc(VpcId=vpc)
+
+
+def refused(call, request):
+    """The code with which a call of the VpcPeer service is refused."""
+    with pytest.raises(TeaException) as refusal:
+        call(request)
+    return refusal.value.code
+
+
+def test_guests_meet_over_alibabas_peering(apart, shell, until):
+    near, far = apart
+    ends = {"vpc_id": near.vpc, "accepting_vpc_id": far.vpc, "accepting_ali_uid": int(far.account), "accepting_region_id": near.region}
+    tag = peer.CreateVpcPeerConnectionRequestTag(key="a", value="b")
+    asked = peer.CreateVpcPeerConnectionRequest(**ends, region_id=near.region, name="bridge", description="by a test", client_token="once", tag=[tag])
+    peering = near.peer.create_vpc_peer_connection(asked).body.instance_id
+    assert near.peer.create_vpc_peer_connection(asked).body.instance_id == peering, "a client token makes one"
+    route = {"RouteTableId": main_table(near.ec2, near.vpc), "DestinationCidrBlock": far.range, "NextHopType": "VpcPeer", "NextHopId": peering}
+    with pytest.raises(Refused, match="InvalidParameter"):
+        near.vpc_call("CreateRouteEntry", **route)
+    accept = peer.AcceptVpcPeerConnectionRequest(instance_id=peering)
+    assert refused(near.peer.accept_vpc_peer_connection, accept) == "ResourceNotFound.InstanceId", "who asks does not answer"
+    (listed,) = far.peer.list_vpc_peer_connections(peer.ListVpcPeerConnectionsRequest(region_id=far.region, vpc_id=[far.vpc])).body.vpc_peer_connects
+    assert (listed.status, listed.name, listed.vpc.ipv_4cidrs, listed.tags[0].key) == ("Accepting", "bridge", [near.range], "a")
+    far.peer.accept_vpc_peer_connection(accept)
+    assert not meets(near, far, shell), "no route leads there"
+    near.vpc_call("CreateRouteEntry", **route)
+    back = {**route, "RouteTableId": main_table(far.ec2, far.vpc), "DestinationCidrBlock": near.range}
+    far.vpc_call("CreateRouteEntry", **back)
+    until(lambda: meets(near, far, shell), 20, "SSH of the other account's guest")
+    near.peer.modify_vpc_peer_connection(peer.ModifyVpcPeerConnectionRequest(instance_id=peering, name="span"))
+    got = near.peer.get_vpc_peer_connection_attribute(peer.GetVpcPeerConnectionAttributeRequest(instance_id=peering)).body
+    assert (got.status, got.name, got.accepting_vpc.vpc_id, got.bandwidth) == ("Activated", "span", far.vpc, -1)
+    delete = peer.DeleteVpcPeerConnectionRequest(instance_id=peering)
+    assert refused(far.peer.delete_vpc_peer_connection, delete) == "OperationDenied.RouteEntryExist"
+    delete.force = True
+    far.peer.delete_vpc_peer_connection(delete)
+    until(lambda: not meets(near, far, shell), 20, "silence without the peering")
+    hops = near.vpc_call("DescribeRouteEntryList", RouteTableId=route["RouteTableId"], NextHopType="VpcPeer")["RouteEntrys"]["RouteEntry"]
+    assert hops == [], "its routes went with it"
+    again = near.peer.create_vpc_peer_connection(peer.CreateVpcPeerConnectionRequest(**ends, region_id=near.region)).body.instance_id
+    far.peer.reject_vpc_peer_connection(peer.RejectVpcPeerConnectionRequest(instance_id=again))
+    assert refused(far.peer.accept_vpc_peer_connection, peer.AcceptVpcPeerConnectionRequest(instance_id=again)) == "IncorrectStatus.VpcPeer"
+    near.peer.delete_vpc_peer_connection(peer.DeleteVpcPeerConnectionRequest(instance_id=again))
+
+
+def test_guests_meet_over_tencents_peering(apart, shell, until):
+    near, far = apart
+    new = {"SourceVpcId": near.vpc, "DestinationVpcId": far.vpc, "DestinationUin": far.account, "PeeringConnectionName": "bridge", "Type": "VPC_PEER"}
+    named = near.tencent.call("CreateVpcPeeringConnection", **new)
+    named.pop("RequestId")
+    (listed,) = far.tencent.call("DescribeVpcPeeringConnections", Filters=[{"Name": "state", "Values": ["PENDING"]}])["PeerConnectionSet"]
+    assert (listed["PeeringConnectionName"], listed["SourceVpcId"], listed["DestinationUin"]) == ("bridge", near.vpc, int(far.account))
+    assert near.tencent.refused("AcceptVpcPeeringConnection", **named) == "ResourceNotFound", "who asks does not answer"
+    far.tencent.call("AcceptVpcPeeringConnection", **named)
+    assert near.tencent.refused("CreateVpcPeeringConnection", **new) == "InvalidParameterValue.Duplicate"
+    for side, other in ((near, far), (far, near)):
+        assert not meets(near, far, shell), "a route is missing"
+        route = {"DestinationCidrBlock": other.range, "GatewayType": "PEERCONNECTION", "GatewayId": named["PeeringConnectionId"]}
+        side.tencent.call("CreateRoutes", RouteTableId=main_table(side.ec2, side.vpc), Routes=[route])
+    until(lambda: meets(near, far, shell), 20, "SSH of the other account's guest")
+    near.tencent.call("ModifyVpcPeeringConnection", **named, PeeringConnectionName="span")
+    (listed,) = far.tencent.call("DescribeVpcPeeringConnections", PeeringConnectionIds=[named["PeeringConnectionId"]])["PeerConnectionSet"]
+    assert (listed["State"], listed["PeeringConnectionName"]) == ("ACTIVE", "span")
+    done = far.tencent.tccli("vpc", "DeleteVpcPeeringConnection", "--PeeringConnectionId", named["PeeringConnectionId"])
+    assert done.returncode == 0, done
+    until(lambda: not meets(near, far, shell), 20, "silence without the peering")
+    (table,) = near.tencent.call("DescribeRouteTables", RouteTableIds=[main_table(near.ec2, near.vpc)])["RouteTableSet"]
+    assert [route["GatewayType"] for route in table["RouteSet"]] == ["EIP"], "its routes went with it"
+    again = near.tencent.call("CreateVpcPeeringConnection", **new)["PeeringConnectionId"]
+    far.tencent.call("RejectVpcPeeringConnection", PeeringConnectionId=again)
+    near.tencent.call("DeleteVpcPeeringConnection", PeeringConnectionId=again)
 
 
 def test_alibabas_network_acl_stops_a_guest_and_lets_it_go_on(sides, until):

@@ -92,6 +92,8 @@ pub enum Field {
     Association,
     /// The VPC that was asked for a peering.
     PeerVpc,
+    /// Either VPC of a peering.
+    EitherVpc,
     /// The account that was asked for a peering.
     PeerOwner,
     /// The NAT gateway that has an address.

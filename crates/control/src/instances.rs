@@ -84,6 +84,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Gateway
         | Field::NatGateway
         | Field::PeerVpc
+        | Field::EitherVpc
         | Field::PeerOwner
         | Field::IsPublic
         | Field::Range
@@ -257,6 +258,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Gateway
         | Field::NatGateway
         | Field::PeerVpc
+        | Field::EitherVpc
         | Field::PeerOwner
         | Field::IsPublic
         | Field::Range

@@ -153,4 +153,4 @@ pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock,
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};
 pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};
-pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, PeeringChange};
+pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, ModifyVpcPeering, PeeringChange, PeeringManner};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccountId, Error, Noun, PeeringEnd, PeeringState, QuotaName, SecurityGroup, SecurityGroupId, Tags, Vpc, VpcId, VpcPeering,
-    VpcPeeringId, add_tags, overlap,
+    AccountId, Error, Noun, PeeringEnd, PeeringState, QuotaName, RouteTable, RouteTarget, SecurityGroup, SecurityGroupId, Tags, Vpc, VpcId,
+    VpcPeering, VpcPeeringId, add_tags, check_name, overlap,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -12,7 +12,8 @@ use store::Tx;
 use crate::Failure;
 use crate::auth::Target;
 use crate::describe::{Field, Listing, tag_values};
-use crate::network::{touch_vpc, vpc_of};
+use crate::instance::check_description;
+use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 
 /// Asks for a peering of a VPC with another.
@@ -24,8 +25,34 @@ pub struct CreateVpcPeering {
     pub peer: VpcId,
     /// Whose the other one is; the caller's when nothing is said.
     pub peer_account: Option<AccountId>,
+    /// How it begins.
+    pub manner: PeeringManner,
+    /// Display name.
+    pub name: String,
+    /// Description.
+    pub description: String,
     /// Tags.
     pub tags: Tags,
+}
+
+/// How a peering begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeeringManner {
+    /// It waits for an answer, and one whose ranges overlap has failed (EC2).
+    Asks,
+    /// One within an account needs no answer, and ranges that overlap are refused (Alibaba Cloud, Tencent Cloud).
+    Begins,
+}
+
+/// Changes what is said of a peering; only who asked for it may. What is none stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifyVpcPeering {
+    /// Which one.
+    pub peering: VpcPeeringId,
+    /// Display name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
 }
 
 /// Answers a peering, or ends it.
@@ -44,8 +71,12 @@ pub enum PeeringChange {
     Accept,
     /// Who was asked does not.
     Reject,
-    /// Either side ends it; of one that nobody has agreed to, who asked. Routes to it stay and lead nowhere.
+    /// Either side ends it; of one that nobody has agreed to, who asked. Routes to it stay and lead nowhere (EC2).
     Delete,
+    /// Likewise, if no route of either side leads to it (Alibaba Cloud).
+    DeleteUnused,
+    /// Likewise, and routes of both sides to it go with it (Alibaba Cloud by force, Tencent Cloud).
+    DeleteWithRoutes,
 }
 
 impl Command for CreateVpcPeering {
@@ -74,16 +105,34 @@ impl Command for CreateVpcPeering {
             return Err(Error::Duplicate { noun: Noun::VpcPeering, name: there.id.to_string() }.into());
         }
         check_quota(tx, account, own.id)?;
+        check_name("Name", &self.name)?;
+        check_description(&self.description)?;
+        let state = match (self.manner, overlap(&own.range, &peer.range)) {
+            (PeeringManner::Asks, true) => PeeringState::Failed,
+            (PeeringManner::Begins, true) => {
+                let reason = format!("the ranges of {} and {} overlap", own.id, peer.id);
+                return Err(Error::InvalidCombination { reason }.into());
+            }
+            (PeeringManner::Begins, false) if peer.account == account => PeeringState::Active,
+            (PeeringManner::Asks | PeeringManner::Begins, false) => PeeringState::Pending,
+        };
         let end = |vpc: &Vpc| PeeringEnd { account: vpc.account, vpc: vpc.id, range: vpc.range };
         let mut peering = VpcPeering {
             id: VpcPeeringId::from_u64(cx.new_id()),
             requester: end(&own),
             accepter: end(&peer),
-            state: if overlap(&own.range, &peer.range) { PeeringState::Failed } else { PeeringState::Pending },
+            state,
             created_at: cx.now,
+            name: self.name.clone(),
+            description: self.description.clone(),
             tags: Tags::new(),
         };
         add_tags(&mut peering.tags, &self.tags)?;
+        if state == PeeringState::Active {
+            check_apart(tx, &peering)?;
+            check_quota(tx, account, peer.id)?;
+            touch_both(tx, &peering)?;
+        }
         tx.insert(&peering)?;
         Ok(peering)
     }
@@ -94,8 +143,7 @@ impl Command for ChangeVpcPeering {
     const NAME: &'static str = "ChangeVpcPeering";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        let tags = tx.get::<VpcPeering>(self.peering)?.filter(|row| row.is_of(cx.caller.account())).map(|row| row.tags);
-        Ok(vec![Target::of("vpc-peering-connection", self.peering, &tags.unwrap_or_default())])
+        Ok(vec![target(tx, cx, self.peering)?])
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<VpcPeering, Failure> {
@@ -120,16 +168,74 @@ impl Command for ChangeVpcPeering {
                 tx.update(&peering)?;
             }
             (PeeringChange::Accept | PeeringChange::Reject, _) => return Err(wrong("pending-acceptance").into()),
-            (PeeringChange::Delete, PeeringState::Pending) if peering.requester.account != account => {
+            (PeeringChange::Delete | PeeringChange::DeleteUnused | PeeringChange::DeleteWithRoutes, PeeringState::Pending)
+                if peering.requester.account != account =>
+            {
                 return Err(wrong("rejected by who was asked").into());
             }
-            (PeeringChange::Delete, _) => {
+            (PeeringChange::Delete | PeeringChange::DeleteUnused | PeeringChange::DeleteWithRoutes, _) => {
+                end_routes(tx, account, &peering, self.change)?;
                 tx.delete::<VpcPeering>(peering.id)?;
                 touch_both(tx, &peering)?;
             }
         }
         Ok(peering)
     }
+}
+
+impl Command for ModifyVpcPeering {
+    type Reply = ();
+    const NAME: &'static str = "ModifyVpcPeering";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![target(tx, cx, self.peering)?])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let account = cx.caller.account();
+        let peering = tx.get::<VpcPeering>(self.peering)?.filter(|peering| peering.requester.account == account);
+        let mut peering = peering.ok_or_else(|| Error::not_found(Noun::VpcPeering, self.peering))?;
+        if let Some(name) = &self.name {
+            check_name("Name", name)?;
+            peering.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            peering.description.clone_from(description);
+        }
+        tx.update(&peering)?;
+        Ok(())
+    }
+}
+
+/// What becomes of routes to a peering that ends.
+fn end_routes(tx: &mut Tx<'_>, account: AccountId, peering: &VpcPeering, how: PeeringChange) -> Result<(), Failure> {
+    let to_it = RouteTarget::Peering { peering: peering.id };
+    let leads = |table: &RouteTable| table.routes.iter().any(|route| route.target == to_it);
+    let mut tables = tx.route_table_list_of_vpc(peering.requester.vpc)?;
+    tables.extend(tx.route_table_list_of_vpc(peering.accepter.vpc)?);
+    tables.retain(leads);
+    match how {
+        PeeringChange::DeleteUnused if !tables.is_empty() => {
+            // The other side's tables are nobody else's to know.
+            let own = tables.iter().filter(|table| table.account == account);
+            let by = own.map(|table| table.id.to_string()).take(DEPENDENTS_NAMED).collect();
+            return Err(Error::InUse { noun: Noun::VpcPeering, id: peering.id.to_string(), by }.into());
+        }
+        PeeringChange::DeleteWithRoutes => {
+            for mut table in tables {
+                table.routes.retain(|route| route.target != to_it);
+                tx.update(&table)?;
+            }
+        }
+        PeeringChange::Accept | PeeringChange::Reject | PeeringChange::Delete | PeeringChange::DeleteUnused => {}
+    }
+    Ok(())
+}
+
+fn target(tx: &Tx<'_>, cx: &Cx<'_>, peering: VpcPeeringId) -> Result<Target, Failure> {
+    let tags = tx.get::<VpcPeering>(peering)?.filter(|row| row.is_of(cx.caller.account())).map(|row| row.tags);
+    Ok(Target::of("vpc-peering-connection", peering, &tags.unwrap_or_default()))
 }
 
 /// Refuses one more for a VPC that has as many as it may.
@@ -221,6 +327,8 @@ impl Listing for VpcPeering {
             Field::Id => vec![self.id.to_string()],
             Field::State => vec![self.state.word().to_owned()],
             Field::Vpc => vec![self.requester.vpc.to_string()],
+            Field::Name => vec![self.name.clone()],
+            Field::EitherVpc => vec![self.requester.vpc.to_string(), self.accepter.vpc.to_string()],
             Field::PeerVpc => vec![self.accepter.vpc.to_string()],
             Field::Owner => vec![self.requester.account.to_string()],
             Field::PeerOwner => vec![self.accepter.account.to_string()],

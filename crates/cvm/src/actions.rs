@@ -13,7 +13,7 @@ use crate::error::Fault;
 use crate::{
     Cx, account, address, bandwidth, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template,
     nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, root_volume, route, security_group,
-    security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, trail, volume,
+    security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor.
@@ -270,7 +270,7 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" CreateRouteTable => route::create, route::CreateRouteTable, Works, &[];
     Vpc "vpc:" DescribeRouteTables => route::describe, route::DescribeRouteTables, Works, &[];
     Vpc "vpc:" DeleteRouteTable => route::delete, route::DeleteRouteTable, Works, &[];
-    Vpc "vpc:" CreateRoutes => route::create_routes, route::Routes, Partly("to instances and NAT gateways; no descriptions"), route::ROUTE_ABSENT;
+    Vpc "vpc:" CreateRoutes => route::create_routes, route::Routes, Partly("to instances, NAT gateways and peerings; no descriptions"), route::ROUTE_ABSENT;
     Vpc "vpc:" DeleteRoutes => route::delete_routes, route::Routes, Works, route::ROUTE_ABSENT;
     Vpc "vpc:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
     Vpc "vpc:" CreateNetworkAcl => network_acl::create, network_acl::CreateNetworkAcl, Partly("of the type TRIPLE, for IPv4"), &[];
@@ -282,6 +282,15 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" AssociateNetworkAclSubnets => network_acl::associate, network_acl::Ends, Works, &[];
     Vpc "vpc:" DisassociateNetworkAclSubnets => network_acl::disassociate, network_acl::Ends, Works, &[];
     Vpc "vpc:" DeleteNetworkAcl => network_acl::delete, network_acl::DeleteNetworkAcl, Works, &[];
+    Vpc "vpc:" CreateVpcPeeringConnection => vpc_peering::create, vpc_peering::CreateVpcPeeringConnection, Partly("within the region"),
+        vpc_peering::CREATE_ABSENT;
+    Vpc "vpc:" DescribeVpcPeeringConnections => vpc_peering::describe, vpc_peering::DescribeVpcPeeringConnections,
+        Partly("in the order of their making only"), &["OrderField", "OrderDirection"];
+    Vpc "vpc:" AcceptVpcPeeringConnection => vpc_peering::accept, vpc_peering::Named, Works, &[];
+    Vpc "vpc:" RejectVpcPeeringConnection => vpc_peering::reject, vpc_peering::Named, Works, &[];
+    Vpc "vpc:" ModifyVpcPeeringConnection => vpc_peering::modify, vpc_peering::ModifyVpcPeeringConnection, Partly("the name"),
+        vpc_peering::MODIFY_ABSENT;
+    Vpc "vpc:" DeleteVpcPeeringConnection => vpc_peering::delete, vpc_peering::Named, Works, &[];
     Vpc "vpc:" AllocateAddresses => address::allocate, address::AllocateAddresses,
         Partly("from one pool"),
         address::ALLOCATE_ABSENT;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use model::{
     AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, NetworkAclId, Noun,
-    PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId, VpcId,
+    PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId, VpcId, VpcPeeringId,
 };
 
 use crate::error::Fault;
@@ -50,6 +50,7 @@ ids! {
     PlacementGroupId, PlacementGroup, "ps-";
     NatGatewayId, NatGateway, "nat-";
     NatSourceId, NatSource, "snat-";
+    VpcPeeringId, VpcPeering, "pcx-";
 }
 
 /// Writes an id in Tencent's shape.

@@ -48,6 +48,7 @@ mod tag_service;
 mod time;
 mod trail;
 mod volume;
+mod vpc_peering;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -119,7 +119,7 @@ fn route_reply(view: &RouteTableView, route: &Route) -> RouteReply {
         // The public address that an instance has itself, which VPC writes so.
         RouteTarget::InternetGateway { .. } => ("EIP", "0".to_owned()),
         RouteTarget::NatGateway { gateway } => ("NAT", id::shown(gateway)),
-        RouteTarget::Peering { peering } => ("PEERCONNECTION", peering.to_string()),
+        RouteTarget::Peering { peering } => ("PEERCONNECTION", id::shown(peering)),
         RouteTarget::Interface { interface } => {
             let ip = view.interfaces.iter().find(|row| row.id == interface).map(|row| row.ip.to_string());
             ("NORMAL_CVM", ip.unwrap_or_default())
@@ -287,6 +287,7 @@ async fn target(cx: &Cx<'_>, vpc: VpcId, route: &RouteArg) -> Result<RouteTarget
             let interface = interface.ok_or_else(|| Fault::invalid("GatewayId", "no instance of the VPC has this address"))?;
             Ok(RouteTarget::Interface { interface: interface.id })
         }
+        "PEERCONNECTION" => Ok(RouteTarget::Peering { peering: id::read(gateway)? }),
         "NAT" => Ok(RouteTarget::NatGateway { gateway: id::read(gateway)? }),
         other => Err(Fault::unsupported(format!("A route to a gateway of the type {}", tag::head(other)))),
     }

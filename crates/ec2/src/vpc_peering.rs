@@ -1,6 +1,6 @@
 //! VPC peering connections.
 
-use control::{ChangeVpcPeering, CreateVpcPeering as Create, PeeringChange, Query};
+use control::{ChangeVpcPeering, CreateVpcPeering as Create, PeeringChange, PeeringManner, Query};
 use jiff::Timestamp;
 use model::{Error, Noun, PeeringEnd, PeeringState, VpcPeering};
 use wire::{FromArg, IntoDoc};
@@ -83,6 +83,9 @@ pub(crate) async fn create(cx: Cx, asked: CreateVpcPeeringConnection) -> Result<
         vpc: tag::id(Noun::Vpc, &asked.vpc_id)?,
         peer: tag::id(Noun::Vpc, &peer)?,
         peer_account: asked.peer_owner_id.as_ref().map(account).transpose()?,
+        manner: PeeringManner::Asks,
+        name: String::new(),
+        description: String::new(),
         tags: tag::specified(&asked.tags, "vpc-peering-connection", &["vpc-peering-connection"])?,
     };
     let made = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;

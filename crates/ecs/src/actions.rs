@@ -11,6 +11,7 @@ use crate::{
     Cx, account, address, availability, bandwidth, image, image_change, instance, instance_role, instance_type, interface,
     interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram,
     region, root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, trail, volume,
+    vpc_peering,
 };
 
 /// A service, told by the version of its API.
@@ -30,11 +31,21 @@ pub enum Product {
     ActionTrail,
     /// The quota centre.
     Quotas,
+    /// VPC peering connections.
+    VpcPeer,
 }
 
 impl Product {
-    const ALL: [Product; 7] =
-        [Product::Ecs, Product::Vpc, Product::Location, Product::Sts, Product::Ram, Product::ActionTrail, Product::Quotas];
+    const ALL: [Product; 8] = [
+        Product::Ecs,
+        Product::Vpc,
+        Product::Location,
+        Product::Sts,
+        Product::Ram,
+        Product::ActionTrail,
+        Product::Quotas,
+        Product::VpcPeer,
+    ];
 
     /// The version of its API, which is how requests name it.
     pub const fn version(self) -> &'static str {
@@ -46,6 +57,7 @@ impl Product {
             Product::Ram => "2015-05-01",
             Product::ActionTrail => "2020-07-06",
             Product::Quotas => "2020-05-10",
+            Product::VpcPeer => "2022-01-01",
         }
     }
 }
@@ -90,6 +102,7 @@ const ECS: &[Product] = &[Product::Ecs];
 /// Actions on networks that are in ECS for historical reasons and in VPC today.
 const BOTH: &[Product] = &[Product::Ecs, Product::Vpc];
 const VPC: &[Product] = &[Product::Vpc];
+const PEER: &[Product] = &[Product::VpcPeer];
 const RAM: &[Product] = &[Product::Ram];
 const QUOTAS: &[Product] = &[Product::Quotas];
 
@@ -305,6 +318,13 @@ static ACTIONS: &[Action] = &[
     works!("AssociateNetworkAcl", VPC, network_acl::associate, network_acl::Ends),
     works!("UnassociateNetworkAcl", VPC, network_acl::unassociate, network_acl::Ends),
     works!("DeleteNetworkAcl", VPC, network_acl::delete, network_acl::DeleteNetworkAcl),
+    works!("CreateVpcPeerConnection", PEER, vpc_peering::create, vpc_peering::CreateVpcPeerConnection),
+    works!("AcceptVpcPeerConnection", PEER, vpc_peering::accept, vpc_peering::Named),
+    works!("RejectVpcPeerConnection", PEER, vpc_peering::reject, vpc_peering::Named),
+    works!("DeleteVpcPeerConnection", PEER, vpc_peering::delete, vpc_peering::DeleteVpcPeerConnection),
+    works!("ModifyVpcPeerConnection", PEER, vpc_peering::modify, vpc_peering::ModifyVpcPeerConnection),
+    works!("GetVpcPeerConnectionAttribute", PEER, vpc_peering::attribute, vpc_peering::Named),
+    works!("ListVpcPeerConnections", PEER, vpc_peering::list, vpc_peering::ListVpcPeerConnections),
     works!("CreateNatGateway", VPC, nat_gateway::create, nat_gateway::CreateNatGateway),
     works!("DescribeNatGateways", VPC, nat_gateway::describe, nat_gateway::DescribeNatGateways),
     works!("ModifyNatGatewayAttribute", VPC, nat_gateway::modify, nat_gateway::ModifyNatGatewayAttribute),

@@ -123,7 +123,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeEipAddresses) -> Result
 }
 
 /// The parts of a text with commas in between.
-fn listed(text: Option<&str>) -> Vec<String> {
+pub(crate) fn listed(text: Option<&str>) -> Vec<String> {
     text.unwrap_or("").split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 

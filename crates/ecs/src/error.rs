@@ -239,7 +239,6 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
-        | Noun::VpcPeering
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -249,6 +248,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::PrefixList
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
         Noun::RouteTableAssociation | Noun::NetworkAclAssociation => "InvalidVSwitchId.AlreadyAssociated",
+        Noun::VpcPeering => "ResourceAlreadyExist.VpcPeer",
         Noun::QuotaRequest => "QUOTA.APPLICATION.PROCESS",
     };
     Fault::new(400, code, format!("The {noun} '{name}' already exists."))
@@ -264,6 +264,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         Noun::Volume => "IncorrectDiskStatus",
         Noun::Address => "IncorrectEipStatus",
         Noun::NatGateway => "IncorrectStatus.NATGW",
+        Noun::VpcPeering => "IncorrectStatus.VpcPeer",
         Noun::Interface => "InvalidOperation.InvalidEniState",
         Noun::Account
         | Noun::User
@@ -290,7 +291,6 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::NatAddress
-        | Noun::VpcPeering
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
@@ -325,6 +325,7 @@ fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
             let message = format!("There are still some EIPs associated with the NAT gateway '{id}': {}.", by.join(", "));
             Fault::new(400, "DependencyViolation.EIPS", message)
         }
+        Noun::VpcPeering => Fault::new(400, "OperationDenied.RouteEntryExist", format!("Routes lead to '{id}': {}.", by.join(", "))),
         Noun::NatSource => Fault::new(400, "DependencyViolation.SnatEntry", format!("'{id}' still has SNAT entries: {}.", by.join(", "))),
         Noun::NatForward => {
             Fault::new(400, "DependencyViolation.ForwardEntry", format!("'{id}' still has DNAT entries: {}.", by.join(", ")))

@@ -50,6 +50,7 @@ mod subnet;
 mod tag;
 mod trail;
 mod volume;
+mod vpc_peering;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -120,6 +120,7 @@ pub(crate) async fn create_entry(cx: &Cx<'_>, asked: CreateRouteEntry) -> Result
         HopType::Ipv4Gateway => RouteTarget::InternetGateway { gateway: id(Noun::InternetGateway, &asked.next_hop_id)? },
         HopType::NetworkInterface => RouteTarget::Interface { interface: id(Noun::Interface, &asked.next_hop_id)? },
         HopType::NatGateway => RouteTarget::NatGateway { gateway: id(Noun::NatGateway, &asked.next_hop_id)? },
+        HopType::VpcPeer => RouteTarget::Peering { peering: id(Noun::VpcPeering, &asked.next_hop_id)? },
         HopType::Instance => {
             let view = cx.cloud.instance_view(&cx.caller, id(Noun::Instance, &asked.next_hop_id)?).await?;
             RouteTarget::Interface { interface: view.instance.interface }
@@ -129,10 +130,11 @@ pub(crate) async fn create_entry(cx: &Cx<'_>, asked: CreateRouteEntry) -> Result
         | HopType::VpnGateway
         | HopType::IPv6Gateway
         | HopType::Attachment
-        | HopType::VpcPeer
         | HopType::Ecr
         | HopType::GatewayLoadBalancerEndpoint => {
-            return Err(Fault::unsupported_parameter("The NextHopType (only Ipv4Gateway, Instance, NatGateway, NetworkInterface)"));
+            return Err(Fault::unsupported_parameter(
+                "The NextHopType (only Ipv4Gateway, Instance, NatGateway, NetworkInterface, VpcPeer)",
+            ));
         }
     };
     let destination = range(&asked.destination_cidr_block)?;

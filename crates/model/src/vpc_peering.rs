@@ -6,6 +6,8 @@
 //!          │            └─ a week ─▶ expired
 //!          └─▶ failed: the ranges overlap
 //! ```
+//!
+//! In Alibaba Cloud's and Tencent Cloud's words one between two VPCs of an account is active at once.
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,12 @@ pub struct VpcPeering {
     pub state: PeeringState,
     /// When it was asked for.
     pub created_at: Millis,
+    /// Display name, of who asked (Alibaba Cloud, Tencent Cloud).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Description, likewise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// Tags of the account that asked.
     pub tags: Tags,
 }
@@ -139,7 +147,10 @@ mod tests {
             PeeringEnd { account: AccountId::from_u64(number).unwrap(), vpc: VpcId::from_u64(number), range }
         };
         let (requester, accepter, created_at) = (end(1), end(2), Millis(0));
-        let of = |state| VpcPeering { id: VpcPeeringId::from_u64(1), requester, accepter, state, created_at, tags: Tags::new() };
+        let of = |state| {
+            let (name, description) = (String::new(), String::new());
+            VpcPeering { id: VpcPeeringId::from_u64(1), requester, accepter, state, created_at, name, description, tags: Tags::new() }
+        };
         let at = |days: i64| Millis(days * 24 * 3_600 * 1_000);
         let forgotten = |state, days| of(state).is_forgotten(at(days));
         assert!(!of(PeeringState::Failed).is_forgotten(Millis(PEERING_FAILED_KEPT)) && forgotten(PeeringState::Failed, 1));

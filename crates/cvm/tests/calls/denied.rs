@@ -99,6 +99,8 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "DiskSize" => "100",
         "LaunchTemplateVersions" => "2",
         "AccountIds" => "111122223333",
+        "SourceVpcId" | "DestinationVpcId" => return seeds["VpcId"].clone(),
+        "PeeringConnectionId" => "pcx-00000000000000001",
         "SourceInstanceId" | "DestinationInstanceId" => return seeds["InstanceId"].clone(),
         "PublicKey" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
         _ => "",

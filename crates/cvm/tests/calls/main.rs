@@ -20,4 +20,5 @@ mod snapshot_policy;
 mod trail;
 mod volume;
 mod vpc;
+mod vpc_peering;
 mod world;

@@ -17,4 +17,5 @@ mod region;
 mod snapshot_policy;
 mod volume;
 mod vpc;
+mod vpc_peering;
 mod world;
