@@ -16,12 +16,14 @@ mod network;
 mod rate;
 mod report;
 mod snapshot;
+mod traffic;
 mod vm;
 
 pub use network::*;
 pub use rate::*;
 pub use report::*;
 pub use snapshot::*;
+pub use traffic::*;
 pub use vm::*;
 
 use model::{HostId, ImageId};

@@ -27,6 +27,9 @@ pub struct HostReport {
     /// Snapshots of the document, those that wait left out.
     #[serde(default)]
     pub snapshots: Vec<crate::SnapshotReport>,
+    /// What public addresses carried, in one report of each minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<crate::TrafficReport>,
     /// Faults that concern no single machine or volume, in plain words for the operator.
     pub faults: Vec<String>,
 }

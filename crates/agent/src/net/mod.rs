@@ -29,6 +29,7 @@ mod shaping;
 mod shared;
 mod table;
 mod tap;
+mod traffic;
 mod vpc;
 
 #[cfg(test)]
@@ -153,6 +154,7 @@ pub struct Network {
     guests: Arc<Guests>,
     doubted: AtomicBool,
     state: Mutex<State>,
+    counted: traffic::Counted,
 }
 
 impl std::fmt::Debug for Network {
@@ -199,7 +201,9 @@ impl Network {
             swept: None,
             mtus: BTreeMap::new(),
         };
-        Ok(Network { config, names, machine, guests: Arc::new(guests), doubted: AtomicBool::new(false), state: Mutex::new(state) })
+        let counted = traffic::Counted::new(&config.state_dir);
+        let (guests, doubted, state) = (Arc::new(guests), AtomicBool::new(false), Mutex::new(state));
+        Ok(Network { config, names, machine, guests, doubted, state, counted })
     }
 
     /// The address that guests know the machine by: the first of the public pool after the network's own.

@@ -4,6 +4,7 @@
 //! after somebody else's change everything is read again. A rule is recognised by the digest in its comment.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
@@ -52,6 +53,19 @@ impl Rules {
         let read = Arc::new(self.read_all().await?);
         self.known = Some((generation, read.clone()));
         Ok(read)
+    }
+
+    /// Packets and bytes that each address of a set has counted, one that counts; nothing when there is no such set.
+    pub async fn counted(&self, table: &str, set: &str) -> nlink::Result<Vec<(Ipv4Addr, u64, u64)>> {
+        let elements = match self.connection.list_set_elements(table, set, nf::Family::Inet).await {
+            Err(e) if e.is_not_found() => return Ok(vec![]),
+            other => other?,
+        };
+        let counted = |element: &nf::SetElement| {
+            let (packets, bytes) = element.counter()?;
+            Some((Ipv4Addr::from(<[u8; 4]>::try_from(element.key()).ok()?), packets, bytes))
+        };
+        Ok(elements.iter().filter_map(counted).collect())
     }
 
     async fn read_all(&self) -> nlink::Result<Ruleset> {
@@ -158,7 +172,8 @@ fn shape(info: &nf::SetInfo) -> Option<Shape> {
         },
         (true, None) => return None,
     };
-    Some(Shape { key: fields(info.key_type)?, interval: info.flags.contains(nf::SetFlags::INTERVAL), data })
+    let (interval, counts) = (info.flags.contains(nf::SetFlags::INTERVAL), !info.statements.is_empty());
+    Some(Shape { key: fields(info.key_type)?, interval, data, counts })
 }
 
 /// `NFT_DATA_VERDICT`.
@@ -209,6 +224,7 @@ fn kernel_set(table: &TableId, name: &str, shape: &Shape) -> nf::Set {
     };
     let set = nf::Set::new(&table.name, name).family(kernel_family(table.family)).key_type(key);
     let set = if shape.interval { set.interval() } else { set };
+    let set = if shape.counts { set.counter() } else { set };
     match shape.data {
         Data::None => set,
         Data::Value(field) => set.map(nf::SetDataType::Value(type_of(&field))),

@@ -297,6 +297,11 @@ pub fn reaches_out(spec: &VpcSpec) -> bool {
     spec.nics.iter().any(NicSpec::is_public) || translated(spec).next().is_some()
 }
 
+/// Every public address that a VPC's interfaces here may use.
+pub fn public(spec: &VpcSpec) -> impl Iterator<Item = Ipv4Addr> {
+    spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(_, public)| public).chain(translated(spec))
+}
+
 /// The public addresses that are no single interface's own.
 fn translated(spec: &VpcSpec) -> impl Iterator<Item = Ipv4Addr> {
     let shared = spec.shared.iter().map(|shared| shared.public).chain(spec.forwards.iter().map(|forward| forward.public));
@@ -314,8 +319,7 @@ pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, 
         side.addresses.insert((veth.clone(), source));
         side.neighbours.insert((veth.clone(), VPC_HOP), vpc_mac);
         side.shapes.extend(shaping::of_link(&veth, shaping::inward(spec)));
-        let own = spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(_, public)| public);
-        for public in own.chain(translated(spec)) {
+        for public in public(spec) {
             let hop = Route::Hop { link: veth.clone(), hop: VPC_HOP, source: Some(source) };
             side.routes.insert(Ipv4Net::from(public), hop);
         }

@@ -72,27 +72,34 @@ pub struct Shape {
     pub interval: bool,
     /// What a key maps to.
     pub data: Data,
+    /// Whether each element counts the packets that were found to have it.
+    pub counts: bool,
 }
 
 impl Shape {
+    /// A set of exact keys that counts packets and bytes of each.
+    pub fn counters(key: &[Field]) -> Shape {
+        Shape { counts: true, ..Shape::set(key) }
+    }
+
     /// A set of exact keys.
     pub fn set(key: &[Field]) -> Shape {
-        Shape { key: key.to_vec(), interval: false, data: Data::None }
+        Shape::map(key, Data::None)
     }
 
     /// A set of ranges.
     pub fn ranges(key: &[Field]) -> Shape {
-        Shape { key: key.to_vec(), interval: true, data: Data::None }
+        Shape::map_of_ranges(key, Data::None)
     }
 
     /// A map of ranges.
     pub fn map_of_ranges(key: &[Field], data: Data) -> Shape {
-        Shape { key: key.to_vec(), interval: true, data }
+        Shape { key: key.to_vec(), interval: true, data, counts: false }
     }
 
     /// A map of exact keys.
     pub fn map(key: &[Field], data: Data) -> Shape {
-        Shape { key: key.to_vec(), interval: false, data }
+        Shape { key: key.to_vec(), interval: false, data, counts: false }
     }
 }
 
@@ -557,6 +564,9 @@ fn show_set(f: &mut fmt::Formatter<'_>, name: &str, set: &Set) -> fmt::Result {
     writeln!(f, "\t{word} {name} {{\n\t\ttype {types}{data}")?;
     if set.shape.interval {
         writeln!(f, "\t\tflags interval")?;
+    }
+    if set.shape.counts {
+        writeln!(f, "\t\tcounter")?;
     }
     for (key, value) in &set.elements {
         let value = match (value, set.shape.data) {

@@ -32,7 +32,7 @@ use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
 use super::shared;
-use super::{borders, peers, shaping};
+use super::{borders, peers, shaping, traffic};
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
 const BEFORE_DEFRAG: i32 = -450;
@@ -56,6 +56,7 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     shared::add(spec, &policy, &mut inet);
     peers::add(spec, &mut inet);
     shaping::add_to_vpc(spec, &mut inet);
+    traffic::add_to_vpc(spec, &mut inet);
     let arp = Table { sets: arp_sets(spec), chains: BTreeMap::from([("input".to_owned(), arp_input())]) };
     let name = names.vpc_table();
     Ruleset {
@@ -85,7 +86,9 @@ pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, 
         let base = Base { kind: BaseKind::Filter, hook: Hook::Input, priority: -10, policy_drop: false };
         table.chains.insert("input".to_owned(), Chain { base: Some(base), lines: vec![stranger] });
     }
-    shaping::add_to_machine(names, specs, &mut table);
+    let specs: Vec<&VpcSpec> = specs.into_iter().collect();
+    shaping::add_to_machine(names, specs.iter().copied(), &mut table);
+    traffic::add_to_machine(names, specs, &mut table);
     Ruleset { tables: BTreeMap::from([(TableId { family: Family::Inet, name: names.machine_table() }, table)]) }
 }
 
@@ -391,9 +394,9 @@ pub(super) fn with_service(key: super::ruleset::KeyBuilder, service: Service) ->
 }
 
 /// Sets to which more may come without taking anything away from a connection that is open.
-const ONLY_GROW: [&str; 14] = [
+const ONLY_GROW: [&str; 15] = [
     "bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "ways", "inward", "outward", "egress", "ingress",
-    "rates",
+    "rates", "traffic",
 ];
 
 /// Whether these steps, from `seen`, could take something away from a connection that is open: everything but more interfaces, more

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::link::{ANSWER_TIME, Links, Peer, Whose};
 use super::names::{self, Names, OUTSIDE, OVERLAY};
 use super::nft::Rules;
-use super::{netns, plan, ruleset, table};
+use super::{netns, plan, ruleset, table, traffic};
 use crate::guest::{Directory, Guests, Services};
 
 /// How often a change of rules is tried anew when somebody else's came between.
@@ -152,6 +152,11 @@ impl Vpc {
     /// The newest spec that the namespace was brought to.
     pub fn applied(&self) -> Option<&VpcSpec> {
         self.applied.as_ref().map(|(spec, _)| spec)
+    }
+
+    /// What came in to its public addresses: each with packets and bytes.
+    pub async fn counted(&self, names: &Names) -> io::Result<Vec<(Ipv4Addr, u64, u64)>> {
+        self.rules.counted(&names.vpc_table(), traffic::COUNTERS).await.map_err(io::Error::other)
     }
 
     /// Whether the end of the pair to the machine is there.

@@ -17,4 +17,5 @@ mod shaping;
 mod shared;
 mod spoofing;
 mod topology;
+mod traffic;
 mod ways;

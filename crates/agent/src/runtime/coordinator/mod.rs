@@ -551,6 +551,11 @@ impl Coordinator {
         let host = self.host.clone();
         self.jobs.spawn(async move {
             let report = host.network.apply(&spec).await;
+            tokio::spawn(async move {
+                if let Err(error) = host.network.count(crate::files::now_ms()).await {
+                    tracing::warn!(%error, "the traffic of public addresses could not be taken down; the next minute tells of both");
+                }
+            });
             (Subject::Network, JobEnd::Network(spec, report))
         });
     }

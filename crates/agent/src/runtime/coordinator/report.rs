@@ -24,12 +24,16 @@ impl Coordinator {
             vms: self.vm_reports(),
             volumes: self.volume_reports(),
             snapshots: self.snapshot_reports(),
+            traffic: self.host.network.take_traffic(),
             faults: self.host_faults(),
         };
         match self.reports.try_send(report) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             // The reader is behind; reports are whole, so the next one says it all.
-            Err(mpsc::error::TrySendError::Full(_)) => self.report_at = Some(Instant::now() + REPORT_EVERY / 100),
+            Err(mpsc::error::TrySendError::Full(report)) => {
+                report.traffic.into_iter().for_each(|traffic| self.host.network.keep_traffic(traffic));
+                self.report_at = Some(Instant::now() + REPORT_EVERY / 100);
+            }
         }
     }
 
