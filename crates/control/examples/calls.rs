@@ -229,6 +229,7 @@ fn report(host: HostId, sequence: u64, spec: &HostSpec) -> HostReport {
             })
             .collect(),
         snapshots: vec![],
+        traffic: None,
         faults: vec![],
     }
 }

@@ -412,7 +412,12 @@ pub(crate) fn elastic_of(tx: &Tx<'_>, account: AccountId, which: AddressRef) -> 
 }
 
 fn target(tx: &Tx<'_>, cx: &Cx<'_>, which: AddressRef) -> Result<Vec<Target>, Failure> {
-    match elastic_of(tx, cx.caller.account(), which) {
+    target_of(tx, cx.caller.account(), which)
+}
+
+/// What policies are asked about for a call on an address.
+pub(crate) fn target_of(tx: &Tx<'_>, account: AccountId, which: AddressRef) -> Result<Vec<Target>, Failure> {
+    match elastic_of(tx, account, which) {
         Ok(address) => Ok(vec![Target::of("elastic-ip", address.id, &address.tags)]),
         Err(Failure::Refused(_)) => Ok(vec![Target::any()]),
         Err(failure) => Err(failure),

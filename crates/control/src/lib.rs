@@ -64,6 +64,7 @@ mod ssh_key;
 mod stray;
 mod subnet;
 mod tag;
+mod traffic;
 mod upload;
 mod user;
 mod user_group;
@@ -149,6 +150,7 @@ pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnap
 pub use stray::Stray;
 pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
+pub use traffic::{TRAFFIC_PERIODS_MAX, TrafficPeriod, TrafficQuestion};
 pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock, SealUpload, StartUpload};
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};

@@ -31,7 +31,16 @@ const SEEN_EVERY_MS: i64 = 5_000;
 
 impl Cloud {
     /// Writes a report down. An error means that nothing of it was kept; the host will repeat itself.
-    pub async fn report(&self, report: HostReport) -> Result<(), WriteError<Failure>> {
+    pub async fn report(&self, mut report: HostReport) -> Result<(), WriteError<Failure>> {
+        let (host, traffic) = (report.host, report.traffic.take());
+        self.write_down(report).await?;
+        if let Some(traffic) = traffic {
+            self.take_traffic(host, traffic).await;
+        }
+        Ok(())
+    }
+
+    async fn write_down(&self, report: HostReport) -> Result<(), WriteError<Failure>> {
         let known = match self.reports().get(report.host) {
             Some(known) => known,
             // Here rather than in the transaction, where a thousand rows would keep everyone waiting.

@@ -10,8 +10,8 @@ use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, bandwidth, image, image_change, instance, instance_role, instance_type, interface,
     interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram,
-    region, root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, trail, volume,
-    vpc_peering,
+    region, root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, traffic, trail,
+    volume, vpc_peering,
 };
 
 /// A service, told by the version of its API.
@@ -341,6 +341,7 @@ static ACTIONS: &[Action] = &[
     works!("AssociateEipAddress", BOTH, address::associate, address::AssociateEipAddress),
     works!("UnassociateEipAddress", BOTH, address::unassociate, address::UnassociateEipAddress),
     works!("ReleaseEipAddress", BOTH, address::release, address::ReleaseEipAddress),
+    works!("DescribeEipMonitorData", BOTH, traffic::describe, traffic::DescribeEipMonitorData),
     works!("ModifyEipAddressAttribute", BOTH, address::modify, address::ModifyEipAddressAttribute),
 ];
 

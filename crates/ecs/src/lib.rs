@@ -48,6 +48,7 @@ mod snapshot;
 mod snapshot_policy;
 mod subnet;
 mod tag;
+mod traffic;
 mod trail;
 mod volume;
 mod vpc_peering;

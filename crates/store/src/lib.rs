@@ -82,6 +82,7 @@ mod sqlite;
 mod store;
 mod stray;
 mod subnet;
+mod traffic;
 mod tx;
 mod value;
 mod volume;

@@ -248,6 +248,7 @@ fn report_of(spec: &HostSpec, sequence: u64) -> HostReport {
         vms: spec.vms.iter().map(vm).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
         snapshots: spec.snapshots.iter().flat_map(|job| &job.parts).map(snapshot).collect(),
+        traffic: None,
         faults: vec![],
     }
 }

@@ -90,6 +90,26 @@ async fn the_bandwidth_of_an_instances_own_address_is_changed_and_shown() {
 }
 
 #[tokio::test]
+async fn what_an_address_carried_is_asked_for_by_period() {
+    let world = World::new().await;
+    let (id, _) = allocate(&world).await;
+    let now = world.cloud.clock().now().timestamp();
+    let minute = |ago: i64| now.checked_sub(jiff::SignedDuration::from_mins(ago)).unwrap().strftime("%Y-%m-%dT%H:%M:00Z").to_string();
+    let ask = |from: i64, more: &str| {
+        format!("Action=DescribeEipMonitorData&{VPC}&AllocationId={id}&StartTime={}&EndTime={}{more}", minute(from), minute(0))
+    };
+    let shown = world.json(&ask(10, "&Period=300")).await["EipMonitorDatas"]["EipMonitorData"].clone();
+    assert_eq!((shown.as_array().unwrap().len(), &shown[0]["EipFlow"]), (2, &0.into()));
+    assert_eq!(shown[1]["Timestamp"], minute(5));
+    world.refused(&ask(10, "&Period=61"), 400, "InvalidPeriod.ValueNotSupported").await;
+    world.refused(&ask(401, ""), 400, "InvalidParameter.TooManyDataQueried").await;
+    world.refused(&ask(31 * 24 * 60, "&Period=3600"), 400, "InvalidStartTime.TooEarly").await;
+    world.refused(&ask(0, ""), 400, "InvalidEndTime.Mismatch").await;
+    let foreign = ask(5, "").replace(&id, "eipalloc-00000000000000001");
+    world.refused(&foreign, 404, "InvalidAllocationId.NotFound").await;
+}
+
+#[tokio::test]
 async fn nothing_gives_way_to_an_address() {
     let world = World::new().await;
     let with_public_ip = world.run("InternetMaxBandwidthOut=5").await.remove(0);

@@ -202,6 +202,7 @@ fn report_of(spec: &HostSpec, sequence: u64) -> HostReport {
         vms: spec.vms.iter().map(vm).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
         snapshots: vec![],
+        traffic: None,
         faults: vec![],
     }
 }

@@ -9,6 +9,7 @@ mod placement_groups;
 mod roles;
 mod seeds;
 mod snapshot_policies;
+mod traffic;
 mod uploads;
 mod volumes;
 mod world;
