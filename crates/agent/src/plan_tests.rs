@@ -85,6 +85,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         mapped: vec![],
         rates: vec![],
         peers: vec![],
+        v6: None,
     };
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }
 }
@@ -102,6 +103,7 @@ fn nic_of(vm: InstanceId, nic: &VmNic) -> NicSpec {
         groups: vec![],
         forwards: false,
         rates: vec![],
+        v6: vec![],
     }
 }
 

@@ -1,8 +1,9 @@
 //! The part of a VPC that one host must know: its own members, where the others are, and what may pass.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 pub use model::{AclEntry, Direction, Protocol as ProtocolMatch, Verdict};
 use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,36 @@ pub struct VpcSpec {
     /// VPCs with members on this host that may exchange packets with this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerSpec>,
+    /// What makes it a VPC of both versions of IP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v6: Option<Ipv6Spec>,
+}
+
+/// The part of a VPC that is IPv6. The addresses of interfaces here are with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv6Spec {
+    /// Its range. The first address after the range's own is the router's.
+    pub range: Ipv6Net,
+    /// Addresses of interfaces on other hosts.
+    pub remote: Vec<RemoteIpv6>,
+    /// Addresses of all members of groups that rules name, here and elsewhere.
+    pub members: BTreeMap<SecurityGroupId, Vec<Ipv6Addr>>,
+}
+
+impl Ipv6Spec {
+    /// The router's address that is not local to a link.
+    pub fn router(&self) -> Ipv6Addr {
+        Ipv6Addr::from_bits(self.range.network().to_bits() + 1)
+    }
+}
+
+/// An IPv6 address of the same VPC on another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteIpv6 {
+    /// The address.
+    pub ip: Ipv6Addr,
+    /// Underlay address of the host that has it.
+    pub host: Ipv4Addr,
 }
 
 /// A VPC that is peered with another, as far as both are on this host.
@@ -181,6 +212,9 @@ pub struct NicSpec {
     /// The bandwidths of its public addresses; those without one here have no limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<RateSpec>,
+    /// IPv6 addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub v6: Vec<Ipv6Addr>,
 }
 
 /// A further private address of an interface.
@@ -263,6 +297,11 @@ pub enum Peer {
     Range {
         /// The range, without host bits.
         range: Ipv4Net,
+    },
+    /// IPv6 addresses in a range.
+    Range6 {
+        /// The range, without host bits.
+        range: Ipv6Net,
     },
     /// Members of a group of the same VPC.
     Group {

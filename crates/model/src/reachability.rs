@@ -83,6 +83,7 @@ impl Flow {
                 wanted == kind && any.is_none_or(|wanted| wanted == code)
             }
             (Protocol::Number { number }, flow) => number == flow.number(),
+            (Protocol::Icmp6 { kind: _, code: _ }, _) => false,
             (Protocol::Tcp { from: _, to: _ } | Protocol::Udp { from: _, to: _ } | Protocol::Icmp { kind: _, code: _ }, _) => false,
         }
     }
@@ -517,6 +518,7 @@ impl Other<'_> {
     fn is(&self, peer: Peer) -> bool {
         match peer {
             Peer::Range { range } => range.contains(&self.ip),
+            Peer::Range6 { .. } => false,
             Peer::Group { group } => self.groups.contains(&group),
             // Whoever reads the groups puts the ranges in its place.
             Peer::List { list: _ } => false,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, Error, Millis, PrefixListId, RuleId, SecurityGroupId, Tags, VpcId};
@@ -97,6 +97,7 @@ impl fmt::Display for Protocol {
             Protocol::Tcp { from, to } => write!(f, "tcp {from}-{to}"),
             Protocol::Udp { from, to } => write!(f, "udp {from}-{to}"),
             Protocol::Icmp { kind, code } => write!(f, "icmp type {} code {}", part(kind), part(code)),
+            Protocol::Icmp6 { kind, code } => write!(f, "icmpv6 type {} code {}", part(kind), part(code)),
             Protocol::Number { number } => write!(f, "protocol {number}"),
         }
     }
@@ -106,6 +107,7 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Peer::Range { range } => range.fmt(f),
+            Peer::Range6 { range } => range.fmt(f),
             Peer::Group { group } => group.fmt(f),
             Peer::List { list } => list.fmt(f),
         }
@@ -159,6 +161,13 @@ pub enum Protocol {
         /// Code.
         code: Option<u8>,
     },
+    /// ICMP of IPv6; none matches every type or code.
+    Icmp6 {
+        /// Type.
+        kind: Option<u8>,
+        /// Code.
+        code: Option<u8>,
+    },
     /// Another protocol by its IANA number.
     Number {
         /// The number.
@@ -173,8 +182,15 @@ impl Protocol {
             Protocol::Tcp { from, to } | Protocol::Udp { from, to } if from > to => {
                 Err(Error::invalid("PortRange", format!("{from} is greater than {to}")))
             }
-            Protocol::Icmp { kind: None, code: Some(_) } => Err(Error::invalid("IcmpType", "a code needs a type")),
-            Protocol::All | Protocol::Tcp { .. } | Protocol::Udp { .. } | Protocol::Icmp { .. } | Protocol::Number { .. } => Ok(self),
+            Protocol::Icmp { kind: None, code: Some(_) } | Protocol::Icmp6 { kind: None, code: Some(_) } => {
+                Err(Error::invalid("IcmpType", "a code needs a type"))
+            }
+            Protocol::All
+            | Protocol::Tcp { .. }
+            | Protocol::Udp { .. }
+            | Protocol::Icmp { .. }
+            | Protocol::Icmp6 { .. }
+            | Protocol::Number { .. } => Ok(self),
         }
     }
 }
@@ -187,6 +203,11 @@ pub enum Peer {
     Range {
         /// The range, without host bits.
         range: Ipv4Net,
+    },
+    /// IPv6 addresses in a range.
+    Range6 {
+        /// The range, without host bits.
+        range: Ipv6Net,
     },
     /// Members of a group of the same VPC.
     Group {

@@ -49,6 +49,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
         mapped: vec![],
         rates: vec![],
         peers: vec![],
+        v6: None,
     }
 }
 
@@ -76,6 +77,7 @@ fn nic(ip: Ipv4Addr) -> NicSpec {
         groups: vec![SecurityGroupId::from_u64(GROUP)],
         forwards: false,
         rates: vec![],
+        v6: vec![],
     }
 }
 

@@ -149,7 +149,7 @@ fn answer(guest: &Guest, request: &Message, kind: MessageType, lent: Option<Ipv4
 
 /// The name of an interface by its number, in the namespace of the socket.
 #[expect(unsafe_code, reason = "SIOCGIFNAME has no safe wrapper in nix")]
-fn interface_name(socket: &UdpSocket, number: u32) -> io::Result<String> {
+pub(super) fn interface_name(socket: &impl AsRawFd, number: u32) -> io::Result<String> {
     /// `struct ifreq` as `SIOCGIFNAME` reads it: a name, a number, and the rest of the union.
     #[repr(C)]
     struct Request {

@@ -139,6 +139,12 @@ impl Directory {
         self.guests.get(self.by_mac.get(&mac)?)
     }
 
+    /// Every guest with an IPv6 address.
+    pub fn guests_with_v6(&self) -> impl Iterator<Item = &Arc<Guest>> {
+        let primary = self.by_mac.values().filter_map(|ip| self.guests.get(ip));
+        primary.filter(|guest| !guest.port.nic.v6.is_empty())
+    }
+
     /// The addresses of a full name in lower case without its last dot; none when there is no such record.
     pub fn addresses(&self, name: &str) -> Option<&[Ipv4Addr]> {
         self.names.get(name).map(Vec::as_slice)

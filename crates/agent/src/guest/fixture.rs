@@ -36,6 +36,7 @@ pub fn vpc(id: u64) -> VpcSpec {
         mapped: vec![],
         rates: vec![],
         peers: vec![],
+        v6: None,
     }
 }
 
@@ -53,6 +54,7 @@ pub fn nic(vpc: u64, id: u64, ip: Ipv4Addr) -> NicSpec {
         groups: vec![SecurityGroupId::from_u64(vpc)],
         forwards: false,
         rates: vec![],
+        v6: vec![],
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the host answers to guests inside their VPC: DHCP, DNS and metadata.
 //!
 //! ```text
-//!   HostSpec ─▶ Directory (one VPC) ─ watch ─▶ dhcp (udp 67)   dns (udp, tcp 53)   metadata (tcp 80)
+//!   HostSpec ─▶ Directory (one VPC) ─ watch ─▶ dhcp (udp 67)   dns (udp, tcp 53)   metadata (tcp 80)   ipv6 (frames)
 //! ```
 //!
 //! Every answer comes from the newest [`Directory`]; there are no leases and no caches to lose, so an agent that starts again
@@ -12,6 +12,7 @@ mod bounds;
 mod dhcp;
 mod directory;
 mod dns;
+mod ipv6;
 mod metadata;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::directory::{Directory, Index};
+pub use self::ipv6::Service as Ipv6Service;
 use self::metadata::Tokens;
 use crate::net::inside;
 

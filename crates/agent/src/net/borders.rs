@@ -88,13 +88,13 @@ fn add_entries(chain: &str, direction: Direction, entries: &[AclEntry], table: &
 fn shape(protocol: ProtocolMatch, peer: Load) -> (Vec<Field>, Vec<Load>) {
     match protocol {
         ProtocolMatch::All => (vec![Field::Ipv4], vec![peer]),
-        ProtocolMatch::Number { number: _ } | ProtocolMatch::Icmp { kind: None, code: _ } => {
-            (vec![Field::Ipv4, Field::Proto], vec![peer, Load::L4Proto])
-        }
+        ProtocolMatch::Number { number: _ }
+        | ProtocolMatch::Icmp { kind: None, code: _ }
+        | ProtocolMatch::Icmp6 { kind: None, code: _ } => (vec![Field::Ipv4, Field::Proto], vec![peer, Load::L4Proto]),
         ProtocolMatch::Tcp { from: _, to: _ } | ProtocolMatch::Udp { from: _, to: _ } => {
             (vec![Field::Ipv4, Field::Proto, Field::Port], vec![peer, Load::L4Proto, Load::ThDport])
         }
-        ProtocolMatch::Icmp { kind: Some(_), code: _ } => {
+        ProtocolMatch::Icmp { kind: Some(_), code: _ } | ProtocolMatch::Icmp6 { kind: Some(_), code: _ } => {
             (vec![Field::Ipv4, Field::Proto, Field::Port], vec![peer, Load::L4Proto, Load::IcmpTypeCode])
         }
     }

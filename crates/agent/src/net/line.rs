@@ -41,6 +41,10 @@ pub enum Load {
     IpSaddr,
     /// Destination address.
     IpDaddr,
+    /// Source address of IPv6.
+    Ip6Saddr,
+    /// Destination address of IPv6.
+    Ip6Daddr,
     /// Transport protocol.
     L4Proto,
     /// Destination port.
@@ -67,6 +71,10 @@ pub enum Load {
     CtReplySaddr,
     /// Whom the answers go to, before they are translated back.
     CtReplyDaddr,
+    /// Who opened the connection, in IPv6.
+    CtOriginalSaddr6,
+    /// Who answers, in IPv6.
+    CtReplySaddr6,
 }
 
 const NEED_IIFTYPE: u8 = 1;
@@ -75,11 +83,13 @@ const NEED_NFPROTO: u8 = 2;
 const ARPHRD_ETHER: u16 = 1;
 /// `NFPROTO_IPV4`.
 const NFPROTO_IPV4: u8 = 2;
+/// `NFPROTO_IPV6`.
+const NFPROTO_IPV6: u8 = 10;
 
 impl Load {
     fn words(self) -> usize {
         match self {
-            Load::IifName | Load::OifName => 4,
+            Load::IifName | Load::OifName | Load::Ip6Saddr | Load::Ip6Daddr | Load::CtOriginalSaddr6 | Load::CtReplySaddr6 => 4,
             Load::EtherSaddr | Load::ArpSaddrEther => 2,
             _ => 1,
         }
@@ -94,6 +104,8 @@ impl Load {
             Load::ArpSaddrIp => "arp saddr ip",
             Load::IpSaddr => "ip saddr",
             Load::IpDaddr => "ip daddr",
+            Load::Ip6Saddr => "ip6 saddr",
+            Load::Ip6Daddr => "ip6 daddr",
             Load::L4Proto => "meta l4proto",
             Load::ThDport => "th dport",
             Load::IcmpTypeCode => "icmp type . icmp code",
@@ -107,6 +119,8 @@ impl Load {
             Load::CtOriginalDaddr => "ct original ip daddr",
             Load::CtReplySaddr => "ct reply ip saddr",
             Load::CtReplyDaddr => "ct reply ip daddr",
+            Load::CtOriginalSaddr6 => "ct original ip6 saddr",
+            Load::CtReplySaddr6 => "ct reply ip6 saddr",
         }
     }
 
@@ -130,6 +144,8 @@ impl Load {
             Load::ArpSaddrIp => payload(PayloadBase::Network, 14, 4),
             Load::IpSaddr => payload(PayloadBase::Network, 12, 4),
             Load::IpDaddr => payload(PayloadBase::Network, 16, 4),
+            Load::Ip6Saddr => payload(PayloadBase::Network, 8, 16),
+            Load::Ip6Daddr => payload(PayloadBase::Network, 24, 16),
             Load::L4Proto => meta(MetaKey::L4Proto),
             Load::ThDport => payload(PayloadBase::Transport, 2, 2),
             Load::IcmpTypeCode => payload(PayloadBase::Transport, 0, 2),
@@ -143,6 +159,8 @@ impl Load {
             Load::CtOriginalDaddr => ct(CtKey::DstIp, CtDirection::Original),
             Load::CtReplySaddr => ct(CtKey::SrcIp, CtDirection::Reply),
             Load::CtReplyDaddr => ct(CtKey::DstIp, CtDirection::Reply),
+            Load::CtOriginalSaddr6 => ct(CtKey::SrcIp6, CtDirection::Original),
+            Load::CtReplySaddr6 => ct(CtKey::SrcIp6, CtDirection::Reply),
         }
     }
 }
@@ -215,7 +233,7 @@ impl Line {
         self = self.guard(fields.iter().fold(0, |sum, field| sum | field.guards()));
         let mut word = 0;
         for field in fields {
-            let dreg = Register::word(word).expect("keys are at most seven words long, registers hold sixteen");
+            let dreg = Register::word(word).expect("keys are at most eight words long, registers hold sixteen");
             self = self.expr(field.expr(dreg));
             word += field.words();
         }
@@ -292,6 +310,22 @@ impl Line {
             .expr(cmp(CmpOp::Neq, vec![NFPROTO_IPV4]))
     }
 
+    /// Matches IPv6.
+    pub fn ipv6(self) -> Line {
+        self.say("meta nfproto ipv6")
+            .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto })
+            .expr(cmp(CmpOp::Eq, vec![NFPROTO_IPV6]))
+    }
+
+    /// Matches messages of ICMPv6 of this type.
+    pub fn icmp6(self, kind: u8) -> Line {
+        self.say(&format!("icmpv6 type {kind}"))
+            .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::L4Proto })
+            .expr(cmp(CmpOp::Eq, vec![58]))
+            .expr(Expr::Payload { dreg: Register::R0, base: PayloadBase::Transport, offset: 0, len: 1 })
+            .expr(cmp(CmpOp::Eq, vec![kind]))
+    }
+
     /// Matches packets from this address.
     pub fn saddr(self, ip: std::net::Ipv4Addr) -> Line {
         self.load(&[Load::IpSaddr]).say(&ip.to_string()).expr(cmp(CmpOp::Eq, ip.octets().to_vec()))
@@ -333,6 +367,11 @@ impl Line {
     /// Matches packets that belong to no connection and open none.
     pub fn ct_invalid(self) -> Line {
         self.bits("ct state invalid", CtKey::State, CtState::INVALID.bits())
+    }
+
+    /// Matches packets that connection tracking leaves alone, as it does the messages by which neighbours find each other.
+    pub fn ct_untracked(self) -> Line {
+        self.bits("ct state untracked", CtKey::State, CtState::UNTRACKED.bits())
     }
 
     /// Matches answers on connections that the namespace itself opened or let in before.

@@ -21,6 +21,7 @@ use nlink::netlink::rule::RuleBuilder;
 use nlink::netlink::types::neigh::NeighborState;
 use nlink::netlink::types::route::{RouteProtocol, RouteScope, RouteType};
 
+use super::link6;
 use super::names::{self, OUTSIDE, OVERLAY, OVERLAY_PORT, PEERS, nic_of};
 use super::netns;
 use super::plan::{Change, HOP_TABLES, Link, LinkKind, Route, Side};
@@ -34,7 +35,7 @@ const MAIN_FIRST: u32 = 100;
 const BY_MARK: u32 = 200;
 
 /// The main routing table, `RT_TABLE_MAIN`.
-const MAIN: u32 = 254;
+pub(super) const MAIN: u32 = 254;
 
 /// A namespace's links.
 pub struct Links {
@@ -82,13 +83,15 @@ impl Links {
         let names: BTreeMap<u32, &String> = numbers.iter().map(|(name, number)| (*number, name)).collect();
         side.shapes = shaping::read(&self.connection, &names).await?;
         for message in self.connection.get_addresses().await? {
-            if let (Some(name), Some(IpAddr::V4(ip))) = (names.get(&message.ifindex()), message.primary_address())
-                && !ip.is_loopback()
-            {
-                side.addresses.insert(((*name).clone(), *ip));
+            let Some(name) = names.get(&message.ifindex()) else { continue };
+            match message.primary_address() {
+                Some(IpAddr::V4(ip)) if !ip.is_loopback() => drop(side.addresses.insert(((*name).clone(), *ip))),
+                Some(IpAddr::V6(ip)) if !ip.is_loopback() => drop(side.v6.addresses.insert(((*name).clone(), *ip))),
+                Some(_) | None => {}
             }
         }
         for message in self.connection.get_routes().await? {
+            side.v6.routes.extend(link6::route(&message, &names));
             let Some((to, route)) = self.route(&message, &names) else { continue };
             match message.table_id() {
                 MAIN => drop(side.routes.insert(to, route)),
@@ -102,13 +105,16 @@ impl Links {
                 rules.iter().filter(|rule| rule.priority() == BY_MARK).map(|rule| rule.table()).filter(|t| is_hop_table(*t)).collect();
         }
         for message in self.connection.get_neighbors().await? {
-            if let (Some(name), Some(IpAddr::V4(ip)), NeighborState::Permanent, Some(mac)) = (
+            if let (Some(name), Some(ip), NeighborState::Permanent, Some(mac)) = (
                 names.get(&message.ifindex()),
                 message.destination(),
                 message.state(),
                 message.lladdr().and_then(|mac| mac.try_into().ok()),
             ) {
-                side.neighbours.insert(((*name).clone(), *ip), MacAddr(mac));
+                match ip {
+                    IpAddr::V4(ip) => side.neighbours.insert(((*name).clone(), *ip), MacAddr(mac)),
+                    IpAddr::V6(ip) => side.v6.neighbours.insert(((*name).clone(), *ip), MacAddr(mac)),
+                };
             }
         }
         for (name, link) in &side.links {
@@ -232,6 +238,7 @@ impl Links {
                 let entry = FdbEntryBuilder::new(mac.0).ifindex(number(name)?).self_();
                 gone(self.connection.del_fdb_entry(entry).await)?;
             }
+            Change::V6(change) => link6::change(&self.connection, self.namespace.as_fd(), change, &number).await?,
         }
         Ok(())
     }
@@ -370,7 +377,7 @@ fn write_route(to: Ipv4Net, route: &Route, number: impl Fn(&str) -> io::Result<u
 }
 
 /// Something that should be gone and was not there is gone.
-fn gone(result: nlink::Result<()>) -> io::Result<()> {
+pub(super) fn gone(result: nlink::Result<()>) -> io::Result<()> {
     match result {
         Err(e) if e.is_not_found() || e.is_no_device() || e.errno() == Some(nix::libc::EADDRNOTAVAIL) => Ok(()),
         other => other.map_err(io::Error::other),
@@ -378,7 +385,7 @@ fn gone(result: nlink::Result<()>) -> io::Result<()> {
 }
 
 /// Something that should be there and was there already is there.
-fn there(result: nlink::Result<()>) -> io::Result<()> {
+pub(super) fn there(result: nlink::Result<()>) -> io::Result<()> {
     match result {
         Err(e) if e.is_already_exists() => Ok(()),
         other => other.map_err(io::Error::other),

@@ -18,16 +18,19 @@
 mod borders;
 mod line;
 mod link;
+mod link6;
 mod names;
 mod netns;
 mod nft;
 mod peers;
 mod plan;
+mod plan6;
 mod policy;
 mod ruleset;
 mod shaping;
 mod shared;
 mod table;
+mod table6;
 mod tap;
 mod traffic;
 mod vpc;
@@ -58,7 +61,7 @@ use crate::guest::{Directory, Guests, Index};
 
 pub(crate) use self::line::fnv as digest;
 pub use self::names::tap as tap_name;
-pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, nic_of};
+pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, ROUTER_LOCAL, ROUTER_MAC, nic_of};
 pub(crate) use self::netns::inside;
 pub use self::tap::open as open_tap_device;
 
@@ -537,5 +540,6 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         mapped: vec![],
         rates: vec![],
         peers: vec![],
+        v6: None,
     }
 }

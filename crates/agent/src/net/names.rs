@@ -3,7 +3,7 @@
 //! Every name outside of a VPC's namespace starts with the cloud's prefix and a dash, so several clouds live beside each
 //! other on one machine and a purge finds what is its own. Inside a namespace nothing can collide.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use model::{InterfaceId, MacAddr, VpcId};
 
@@ -43,6 +43,23 @@ pub fn host_mac(underlay: Ipv4Addr) -> MacAddr {
 pub fn host_hop(machine: Ipv4Addr) -> Ipv4Addr {
     const NUMBER: u32 = (1 << 14) - 1;
     Ipv4Addr::from_bits(Ipv4Addr::new(169, 254, 64, 0).to_bits() | (machine.to_bits() & NUMBER))
+}
+
+/// The router's address on each link of a VPC with IPv6.
+pub const ROUTER_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// The link-local address that is made of a hardware address (RFC 4291, appendix A).
+pub fn link_local(mac: MacAddr) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.0;
+    let pair = |high, low| u16::from_be_bytes([high, low]);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 2, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
+}
+
+/// Next hop of IPv6 to a host in every overlay: its address between hosts, in a part of the link-local addresses that no hardware
+/// address makes.
+pub fn host_hop_v6(underlay: Ipv4Addr) -> Ipv6Addr {
+    let [a, b, c, d] = underlay.octets();
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xfd, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
 }
 
 /// Next hop to a peered VPC, made the same way, on each link to one.

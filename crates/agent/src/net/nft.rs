@@ -132,6 +132,7 @@ fn own_family(family: nf::Family) -> Option<Family> {
     match family {
         nf::Family::Arp => Some(Family::Arp),
         nf::Family::Inet => Some(Family::Inet),
+        nf::Family::Ip6 => Some(Family::Ip6),
         _ => None,
     }
 }
@@ -140,10 +141,11 @@ fn kernel_family(family: Family) -> nf::Family {
     match family {
         Family::Arp => nf::Family::Arp,
         Family::Inet => nf::Family::Inet,
+        Family::Ip6 => nf::Family::Ip6,
     }
 }
 
-const FIELDS: [Field; 7] = [Field::IfName, Field::Ether, Field::Ipv4, Field::Proto, Field::Port, Field::Mark, Field::NfProto];
+const FIELDS: [Field; 8] = [Field::IfName, Field::Ether, Field::Ipv4, Field::Ipv6, Field::Proto, Field::Port, Field::Mark, Field::NfProto];
 
 fn field(type_id: u32) -> Option<Field> {
     FIELDS.into_iter().find(|field| field.type_id() == type_id)
@@ -196,11 +198,11 @@ fn base(info: &nf::ChainInfo) -> Option<Base> {
     let hook = match (own_family(info.family)?, info.hook?) {
         (Family::Arp, 0) => Hook::Input,
         (Family::Arp, _) => Hook::Output,
-        (Family::Inet, 0) => Hook::Prerouting,
-        (Family::Inet, 1) => Hook::Input,
-        (Family::Inet, 2) => Hook::Forward,
-        (Family::Inet, 3) => Hook::Output,
-        (Family::Inet, _) => Hook::Postrouting,
+        (Family::Inet | Family::Ip6, 0) => Hook::Prerouting,
+        (Family::Inet | Family::Ip6, 1) => Hook::Input,
+        (Family::Inet | Family::Ip6, 2) => Hook::Forward,
+        (Family::Inet | Family::Ip6, 3) => Hook::Output,
+        (Family::Inet | Family::Ip6, _) => Hook::Postrouting,
     };
     let kind = match info.chain_type? {
         nf::ChainType::Nat => BaseKind::Nat,
@@ -212,6 +214,7 @@ fn base(info: &nf::ChainInfo) -> Option<Base> {
 fn kernel_set(table: &TableId, name: &str, shape: &Shape) -> nf::Set {
     let type_of = |field: &Field| match field {
         Field::Ipv4 => nf::SetKeyType::Ipv4Addr,
+        Field::Ipv6 => nf::SetKeyType::Ipv6Addr,
         Field::Ether => nf::SetKeyType::EtherAddr,
         Field::Proto => nf::SetKeyType::InetProto,
         Field::Port => nf::SetKeyType::InetService,

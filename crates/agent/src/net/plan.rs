@@ -20,6 +20,7 @@ use model::{InterfaceId, MacAddr, SubnetId, VpcId};
 use super::line::fnv;
 use super::names::{self, MACHINE_HOP, Names, OUTSIDE, OVERLAY, OVERLAY_MTU, PEER_HOP, ROUTER_MAC, VPC_HOP, tap};
 use super::shaping::{self, Reshape, Shapes};
+use super::plan6::{self, Change6, Side6};
 use super::table;
 
 /// Bytes of a packet on a link of which the spec says nothing: Ethernet's.
@@ -45,6 +46,8 @@ pub struct Side {
     pub tables: BTreeSet<u32>,
     /// How fast links send for public addresses.
     pub shapes: Shapes,
+    /// The IPv6 half.
+    pub v6: Side6,
 }
 
 impl Side {
@@ -83,9 +86,14 @@ impl Neighbourhood {
         Some(Neighbourhood { underlay: fabric.underlay, machines })
     }
 
-    fn link(&self, vni: u32) -> Link {
+    pub(super) fn link(&self, vni: u32) -> Link {
         let kind = LinkKind::Overlay { vni, underlay: self.underlay };
         Link { kind, mac: names::host_mac(self.underlay), mtu: OVERLAY_MTU, up: true }
+    }
+
+    /// Whether this is another host of ours.
+    pub(super) fn has(&self, host: Ipv4Addr) -> bool {
+        self.machines.contains_key(&host)
     }
 
     /// The way to a host over a link, which the link is told of.
@@ -203,6 +211,8 @@ pub enum Change {
     DropHost(String, MacAddr),
     /// Changes how fast a link sends for public addresses.
     Shape(String, Reshape),
+    /// A change of the IPv6 half.
+    V6(Change6),
 }
 
 /// What the namespace of a VPC should have.
@@ -232,6 +242,7 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
             }
         }
     }
+    plan6::add(spec, neighbours, &mut side);
     for (subnet, number) in hop_tables(spec) {
         side.tables.insert(number);
         for hop in spec.subnets.iter().filter(|known| known.id == subnet).flat_map(|known| &known.hops) {
@@ -357,6 +368,8 @@ pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
     }
     // A link that was down had lost its routes; what the kernel still shows of them is not relied upon.
     let mut lost = gone.clone();
+    // What a link is set to begins with IPv6 switched off.
+    let mut reset = BTreeSet::new();
     for (name, link) in &want.links {
         let there = seen.links.get(name).filter(|_| !gone.contains(name.as_str()));
         if there.is_none_or(|seen| !seen.up) {
@@ -367,6 +380,7 @@ pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
         }
         let same = |seen: &Link| link.kind == LinkKind::Loopback && seen.up == link.up || seen == link;
         if !there.is_some_and(same) {
+            reset.insert(name.as_str());
             out.push(Change::SetLink(name.clone(), *link));
         }
     }
@@ -429,6 +443,8 @@ pub fn plan(seen: &Side, want: &Side) -> Vec<Change> {
             out.push(Change::DropRoute(*to, route.clone()));
         }
     }
+    reset.extend(&lost);
+    out.extend(plan6::plan(&seen.v6, &want.v6, &gone, &reset).into_iter().map(Change::V6));
     out
 }
 

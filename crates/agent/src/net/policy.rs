@@ -15,10 +15,11 @@
 //! language nor a socket.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::fmt::Debug;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hostspec::{Direction, GroupSpec, NicSpec, Peer, ProtocolMatch, RuleSpec, Verdict};
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use model::SecurityGroupId;
 
 use super::line::fnv;
@@ -42,14 +43,72 @@ impl Service {
             ProtocolMatch::All => EVERYTHING,
             ProtocolMatch::Tcp { from, to } => one(6, from.min(to), from.max(to)),
             ProtocolMatch::Udp { from, to } => one(17, from.min(to), from.max(to)),
-            ProtocolMatch::Icmp { kind: None, code: _ } => one(1, 0, u16::MAX),
-            ProtocolMatch::Icmp { kind: Some(kind), code: None } => one(1, u16::from(kind) << 8, u16::from(kind) << 8 | 0xff),
-            ProtocolMatch::Icmp { kind: Some(kind), code: Some(code) } => {
-                let both = u16::from(kind) << 8 | u16::from(code);
-                one(1, both, both)
-            }
+            ProtocolMatch::Icmp { kind, code } => message(1, kind, code),
+            ProtocolMatch::Icmp6 { kind, code } => message(58, kind, code),
             ProtocolMatch::Number { number } => one(number, 0, u16::MAX),
         }
+    }
+}
+
+/// Messages of a control protocol with this number.
+fn message(number: u8, kind: Option<u8>, code: Option<u8>) -> Service {
+    let ports = match (kind.map(u16::from), code.map(u16::from)) {
+        (None, _) => (0, u16::MAX),
+        (Some(kind), None) => (kind << 8, kind << 8 | 0xff),
+        (Some(kind), Some(code)) => (kind << 8 | code, kind << 8 | code),
+    };
+    Service { protocols: (number, number), ports }
+}
+
+/// A version of IP, as far as rules tell them apart. Each has tables of its own.
+pub trait Version: Debug + Clone + PartialEq + Eq + Default {
+    /// An address.
+    type Ip: Debug + Copy + Ord + 'static;
+    /// A network.
+    type Net: Debug + Copy + Ord;
+    /// The network that a rule is about, without host bits and with the length of its prefix; none for another end.
+    fn range(peer: Peer) -> Option<(Self::Net, u8)>;
+    /// The addresses of an interface.
+    fn addresses(nic: &NicSpec) -> impl Iterator<Item = Self::Ip>;
+}
+
+/// IPv4.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct V4;
+
+/// IPv6.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct V6;
+
+impl Version for V4 {
+    type Ip = Ipv4Addr;
+    type Net = Ipv4Net;
+
+    fn range(peer: Peer) -> Option<(Ipv4Net, u8)> {
+        match peer {
+            Peer::Range { range } => Some((range.trunc(), range.prefix_len())),
+            Peer::Range6 { .. } | Peer::Group { .. } => None,
+        }
+    }
+
+    fn addresses(nic: &NicSpec) -> impl Iterator<Item = Ipv4Addr> {
+        nic.addresses().map(|(ip, _)| ip)
+    }
+}
+
+impl Version for V6 {
+    type Ip = Ipv6Addr;
+    type Net = Ipv6Net;
+
+    fn range(peer: Peer) -> Option<(Ipv6Net, u8)> {
+        match peer {
+            Peer::Range6 { range } => Some((range.trunc(), range.prefix_len())),
+            Peer::Range { .. } | Peer::Group { .. } => None,
+        }
+    }
+
+    fn addresses(nic: &NicSpec) -> impl Iterator<Item = Ipv6Addr> {
+        nic.v6.iter().copied()
     }
 }
 
@@ -84,7 +143,7 @@ fn disjoint(services: impl IntoIterator<Item = Service>) -> Vec<Service> {
 
 /// The rules of one priority and verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
+pub struct Stage<V: Version = V4> {
     /// Their priority.
     pub priority: u16,
     /// What happens to a connection that matches.
@@ -92,7 +151,7 @@ pub struct Stage {
     /// Services for every peer.
     pub any: Vec<Service>,
     /// Services for networks, by the length of their prefixes.
-    pub net: BTreeMap<u8, Vec<(Ipv4Net, Service)>>,
+    pub net: BTreeMap<u8, Vec<(V::Net, Service)>>,
     /// Services for the members of a class.
     pub class: Vec<(u32, Service)>,
     /// Whether some rule names a group, with members or without.
@@ -101,45 +160,54 @@ pub struct Stage {
 
 /// How connections of the interfaces with one set of groups are judged, in one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
+pub struct Profile<V: Version = V4> {
     /// Short text of the set of groups, the same on every host and in every run.
     pub name: String,
     /// The direction.
     pub direction: Direction,
     /// What is looked up, in order; nothing found means that the connection is dropped.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<Stage<V>>,
 }
 
 /// The security of the interfaces of a VPC on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Policy {
+pub struct Policy<V: Version = V4> {
     /// Two profiles (one a direction) for each set of groups in use.
-    pub profiles: Vec<Profile>,
+    pub profiles: Vec<Profile<V>>,
     /// The profile of each local interface's address.
-    pub of: BTreeMap<Ipv4Addr, String>,
+    pub of: BTreeMap<V::Ip, String>,
     /// The class of each address that is in a group which some rule names.
-    pub classes: BTreeMap<Ipv4Addr, u32>,
+    pub classes: BTreeMap<V::Ip, u32>,
 }
 
-/// Compiles the groups for the interfaces of this host.
+/// Compiles the groups for the IPv4 addresses of this host's interfaces.
 pub fn compile(groups: &[GroupSpec], nics: &[NicSpec]) -> Policy {
-    let by_id: BTreeMap<SecurityGroupId, &GroupSpec> = groups.iter().map(|g| (g.id, g)).collect();
-    let mut policy = Policy::default();
+    compile_for::<V4>(groups, nics, |group| &group.members)
+}
+
+/// Compiles the groups for their IPv6 addresses, with these for the groups' members.
+pub fn compile_v6(groups: &[GroupSpec], nics: &[NicSpec], members: &BTreeMap<SecurityGroupId, Vec<Ipv6Addr>>) -> Policy<V6> {
+    compile_for::<V6>(groups, nics, |group| members.get(&group.id).map_or(&[], Vec::as_slice))
+}
+
+fn compile_for<'g, V: Version>(groups: &'g [GroupSpec], nics: &[NicSpec], members: impl Fn(&'g GroupSpec) -> &'g [V::Ip]) -> Policy<V> {
+    let by_id: BTreeMap<SecurityGroupId, &'g GroupSpec> = groups.iter().map(|g| (g.id, g)).collect();
+    let mut policy = Policy::<V> { profiles: vec![], of: BTreeMap::new(), classes: BTreeMap::new() };
     let mut sets: BTreeMap<BTreeSet<SecurityGroupId>, String> = BTreeMap::new();
     for nic in nics {
         let set: BTreeSet<_> = nic.groups.iter().copied().collect();
         let name = sets.entry(set.clone()).or_insert_with(|| profile_name(&set)).clone();
-        policy.of.extend(nic.addresses().map(|(ip, _)| (ip, name.clone())));
+        policy.of.extend(V::addresses(nic).map(|ip| (ip, name.clone())));
     }
     let rules_of =
         |set: &BTreeSet<SecurityGroupId>| -> Vec<&RuleSpec> { set.iter().filter_map(|id| by_id.get(id)).flat_map(|g| &g.rules).collect() };
     let named: BTreeSet<SecurityGroupId> = sets.keys().flat_map(&rules_of).filter_map(peer_group).collect();
-    let classes = classes(&by_id, &named);
+    let classes = classes::<V>(&by_id, &named, members);
     policy.classes = classes.iter().flat_map(|(class, (_, members))| members.iter().map(|ip| (*ip, *class))).collect();
     for (set, name) in &sets {
         let rules = rules_of(set);
         for direction in [Direction::Egress, Direction::Ingress] {
-            let stages = stages(&rules, direction, &classes);
+            let stages = stages::<V>(&rules, direction, &classes);
             policy.profiles.push(Profile { name: name.clone(), direction, stages });
         }
     }
@@ -149,7 +217,7 @@ pub fn compile(groups: &[GroupSpec], nics: &[NicSpec]) -> Policy {
 fn peer_group(rule: &RuleSpec) -> Option<SecurityGroupId> {
     match rule.peer {
         Peer::Group { group } => Some(group),
-        Peer::Range { range: _ } => None,
+        Peer::Range { .. } | Peer::Range6 { .. } => None,
     }
 }
 
@@ -159,20 +227,24 @@ fn profile_name(set: &BTreeSet<SecurityGroupId>) -> String {
 }
 
 /// Classes by their number: the groups of a class, and the addresses that are in exactly those groups.
-type Classes = BTreeMap<u32, (BTreeSet<SecurityGroupId>, Vec<Ipv4Addr>)>;
+type Classes<Ip> = BTreeMap<u32, (BTreeSet<SecurityGroupId>, Vec<Ip>)>;
 
-fn classes(groups: &BTreeMap<SecurityGroupId, &GroupSpec>, named: &BTreeSet<SecurityGroupId>) -> Classes {
-    let mut groups_of: BTreeMap<Ipv4Addr, BTreeSet<SecurityGroupId>> = BTreeMap::new();
+fn classes<'g, V: Version>(
+    groups: &BTreeMap<SecurityGroupId, &'g GroupSpec>,
+    named: &BTreeSet<SecurityGroupId>,
+    members: impl Fn(&'g GroupSpec) -> &'g [V::Ip],
+) -> Classes<V::Ip> {
+    let mut groups_of: BTreeMap<V::Ip, BTreeSet<SecurityGroupId>> = BTreeMap::new();
     for group in named.iter().filter_map(|id| groups.get(id)) {
-        for member in &group.members {
+        for member in members(group) {
             groups_of.entry(*member).or_default().insert(group.id);
         }
     }
-    let mut members_of: BTreeMap<BTreeSet<SecurityGroupId>, Vec<Ipv4Addr>> = BTreeMap::new();
+    let mut members_of: BTreeMap<BTreeSet<SecurityGroupId>, Vec<V::Ip>> = BTreeMap::new();
     for (ip, set) in groups_of {
         members_of.entry(set).or_default().push(ip);
     }
-    let mut out = Classes::new();
+    let mut out = BTreeMap::new();
     for (set, members) in members_of {
         let text = set.iter().map(SecurityGroupId::to_string).collect::<Vec<_>>().join(",");
         // A number that does not depend on other classes keeps an element's change to that element; two that fall together
@@ -186,7 +258,7 @@ fn classes(groups: &BTreeMap<SecurityGroupId, &GroupSpec>, named: &BTreeSet<Secu
     out
 }
 
-fn stages(rules: &[&RuleSpec], direction: Direction, classes: &Classes) -> Vec<Stage> {
+fn stages<V: Version>(rules: &[&RuleSpec], direction: Direction, classes: &Classes<V::Ip>) -> Vec<Stage<V>> {
     // Drop sorts before accept, so that within one priority a drop wins.
     let mut by_order: BTreeMap<(u16, u8), Vec<&RuleSpec>> = BTreeMap::new();
     for rule in rules.iter().filter(|r| r.direction == direction) {
@@ -199,16 +271,18 @@ fn stages(rules: &[&RuleSpec], direction: Direction, classes: &Classes) -> Vec<S
     by_order.into_iter().map(|((priority, _), rules)| stage(priority, &rules, classes)).collect()
 }
 
-fn stage(priority: u16, rules: &[&RuleSpec], classes: &Classes) -> Stage {
+fn stage<V: Version>(priority: u16, rules: &[&RuleSpec], classes: &Classes<V::Ip>) -> Stage<V> {
     let mut any = Vec::new();
-    let mut ranges: Vec<(Ipv4Net, Service)> = Vec::new();
+    let mut ranges: Vec<((V::Net, u8), Service)> = Vec::new();
     let mut by_group: BTreeMap<SecurityGroupId, Vec<Service>> = BTreeMap::new();
     for rule in rules {
         let service = Service::of(rule.protocol);
-        match rule.peer {
-            Peer::Range { range } if range.prefix_len() == 0 => any.push(service),
-            Peer::Range { range } => ranges.push((range.trunc(), service)),
-            Peer::Group { group } => by_group.entry(group).or_default().push(service),
+        match (V::range(rule.peer), peer_group(rule)) {
+            (Some((_, 0)), _) => any.push(service),
+            (Some(range), _) => ranges.push((range, service)),
+            (None, Some(group)) => by_group.entry(group).or_default().push(service),
+            // Of the other version of IP.
+            (None, None) => {}
         }
     }
     let mut class = Vec::new();
@@ -221,13 +295,13 @@ fn stage(priority: u16, rules: &[&RuleSpec], classes: &Classes) -> Stage {
 }
 
 /// The services of each network, by the length of its prefix.
-fn by_length(mut ranges: Vec<(Ipv4Net, Service)>) -> BTreeMap<u8, Vec<(Ipv4Net, Service)>> {
+fn by_length<Net: Copy + Ord>(mut ranges: Vec<((Net, u8), Service)>) -> BTreeMap<u8, Vec<(Net, Service)>> {
     ranges.sort_unstable();
-    let mut out: BTreeMap<u8, Vec<(Ipv4Net, Service)>> = BTreeMap::new();
+    let mut out: BTreeMap<u8, Vec<(Net, Service)>> = BTreeMap::new();
     for rules in ranges.chunk_by(|(a, _), (b, _)| a == b) {
-        let network = rules[0].0;
+        let (network, length) = rules[0].0;
         let services = disjoint(rules.iter().map(|(_, service)| *service));
-        out.entry(network.prefix_len()).or_default().extend(services.into_iter().map(|service| (network, service)));
+        out.entry(length).or_default().extend(services.into_iter().map(|service| (network, service)));
     }
     out
 }

@@ -13,7 +13,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 
 use model::MacAddr;
@@ -34,6 +34,8 @@ pub enum Family {
     Arp,
     /// IPv4 and IPv6.
     Inet,
+    /// IPv6 alone.
+    Ip6,
 }
 
 /// What names a table.
@@ -112,6 +114,8 @@ pub enum Field {
     Ether,
     /// IPv4 address.
     Ipv4,
+    /// IPv6 address.
+    Ipv6,
     /// IP protocol number.
     Proto,
     /// Port, or type and code of an ICMP message.
@@ -126,7 +130,7 @@ impl Field {
     /// Bytes of the field in the kernel, before it is filled up to a multiple of four.
     pub fn len(self) -> usize {
         match self {
-            Field::IfName => 16,
+            Field::IfName | Field::Ipv6 => 16,
             Field::Ether => 6,
             Field::Ipv4 | Field::Mark => 4,
             Field::Proto | Field::NfProto => 1,
@@ -139,6 +143,7 @@ impl Field {
         match self {
             Field::NfProto => 2,
             Field::Ipv4 => 7,
+            Field::Ipv6 => 8,
             Field::Ether => 9,
             Field::Proto => 12,
             Field::Port => 13,
@@ -152,6 +157,7 @@ impl Field {
             Field::IfName => "ifname",
             Field::Ether => "ether_addr",
             Field::Ipv4 => "ipv4_addr",
+            Field::Ipv6 => "ipv6_addr",
             Field::Proto => "inet_proto",
             Field::Port => "inet_service",
             Field::Mark => "mark",
@@ -164,11 +170,13 @@ impl Field {
             Field::IfName => format!("{:?}", String::from_utf8_lossy(bytes).trim_end_matches('\0')),
             Field::Ether => bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":"),
             Field::Ipv4 => bytes.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
+            Field::Ipv6 => bytes.first_chunk::<16>().map_or_else(String::new, |octets| Ipv6Addr::from(*octets).to_string()),
             Field::Proto => bytes[0].to_string(),
             Field::Port => u16::from_be_bytes([bytes[0], bytes[1]]).to_string(),
             Field::Mark => format!("{:#010x}", u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
             Field::NfProto => match bytes[0] {
                 2 => "ipv4".to_owned(),
+                10 => "ipv6".to_owned(),
                 other => other.to_string(),
             },
         }
@@ -197,7 +205,7 @@ pub struct Key {
     pub to: KeyBytes,
 }
 
-/// Bytes of the longest key: a link's name, a hardware address and an address.
+/// Bytes of the longest keys: a link's name, a hardware address and an IPv4 address; a link's name and an IPv6 address.
 pub const KEY_MAX: usize = 32;
 
 /// One end of a key. It lies where the key lies: a set of many thousand is built and compared without asking for memory for each.
@@ -268,6 +276,16 @@ impl KeyBuilder {
         self.push(&from.octets(), &to.octets(), Field::Ipv4.len())
     }
 
+    /// Adds an address of IPv6.
+    pub fn ipv6(self, ip: Ipv6Addr) -> Self {
+        self.ipv6_range(ip, ip)
+    }
+
+    /// Adds the addresses `from..=to` of IPv6.
+    pub fn ipv6_range(self, from: Ipv6Addr, to: Ipv6Addr) -> Self {
+        self.push(&from.octets(), &to.octets(), Field::Ipv6.len())
+    }
+
     /// Adds the protocols `from..=to`.
     pub fn protos(self, from: u8, to: u8) -> Self {
         self.push(&[from], &[to], Field::Proto.len())
@@ -286,6 +304,11 @@ impl KeyBuilder {
     /// Adds the family IPv4.
     pub fn nfproto_ipv4(self) -> Self {
         self.push(&[2], &[2], Field::NfProto.len())
+    }
+
+    /// Adds the family IPv6.
+    pub fn nfproto_ipv6(self) -> Self {
+        self.push(&[10], &[10], Field::NfProto.len())
     }
 
     /// The key. A key of one field is not filled up, as the kernel has it.
@@ -308,6 +331,11 @@ impl Key {
     /// The key of a set of addresses.
     pub fn ipv4(ip: Ipv4Addr) -> Key {
         Key::builder().ipv4(ip).key(&[Field::Ipv4])
+    }
+
+    /// The key of a set of addresses of IPv6.
+    pub fn ipv6(ip: Ipv6Addr) -> Key {
+        Key::builder().ipv6(ip).key(&[Field::Ipv6])
     }
 
     fn show(&self, fields: &[Field]) -> String {
@@ -538,6 +566,7 @@ impl fmt::Display for Ruleset {
             let family = match id.family {
                 Family::Arp => "arp",
                 Family::Inet => "inet",
+                Family::Ip6 => "ip6",
             };
             writeln!(f, "table {family} {} {{", id.name)?;
             for (name, set) in &table.sets {

@@ -19,23 +19,23 @@
 //! It knows no kernel: `nft.rs` reads and writes tables.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hostspec::{Direction, NicSpec, Verdict, VpcSpec};
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::line::{Line, Load};
 use super::names::{
     FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, OVERLAY, OVERLAY_PORT, RESOLVER_EC2, host_mac, tap,
 };
 use super::plan::{self, Neighbourhood};
-use super::policy::{self, Policy, Profile, Service};
-use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, Ruleset, Set, Shape, Step, Table, TableId, Value};
+use super::policy::{self, Policy, Profile, Service, V4, V6, Version};
+use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, KeyBuilder, Ruleset, Set, Shape, Step, Table, TableId, Value};
 use super::shared;
-use super::{borders, peers, shaping, traffic};
+use super::{borders, peers, shaping, table6, traffic};
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
-const BEFORE_DEFRAG: i32 = -450;
+pub(super) const BEFORE_DEFRAG: i32 = -450;
 /// `NF_IP_PRI_NAT_DST`.
 const DSTNAT: i32 = -100;
 /// `NF_IP_PRI_NAT_SRC`.
@@ -51,20 +51,20 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     let mut inet = Table { sets: sets(spec, &policy, epoch), chains: chains(spec) };
     borders::add(spec, &mut inet);
     for profile in &policy.profiles {
-        profile_chain(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut inet);
+        profile_chain::<V4>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut inet);
     }
     shared::add(spec, &policy, &mut inet);
     peers::add(spec, &mut inet);
     shaping::add_to_vpc(spec, &mut inet);
     traffic::add_to_vpc(spec, &mut inet);
     let arp = Table { sets: arp_sets(spec), chains: BTreeMap::from([("input".to_owned(), arp_input())]) };
-    let name = names.vpc_table();
-    Ruleset {
-        tables: BTreeMap::from([
-            (TableId { family: Family::Arp, name: name.clone() }, arp),
-            (TableId { family: Family::Inet, name }, inet),
-        ]),
+    if spec.v6.is_some() {
+        table6::let_pass(&mut inet);
     }
+    let id = |family| TableId { family, name: names.vpc_table() };
+    let mut tables = BTreeMap::from([(id(Family::Arp), arp), (id(Family::Inet), inet)]);
+    tables.extend(spec.v6.as_ref().map(|v6| (id(Family::Ip6), table6::table(spec, v6, epoch))));
+    Ruleset { tables }
 }
 
 /// The table of the machine's own namespace: public addresses of a cloud are reached by the machine and by each other, and
@@ -106,7 +106,7 @@ pub(super) fn plain(shape: Shape, keys: impl IntoIterator<Item = Key>) -> Set {
 }
 
 pub(super) const BINDING: [Field; 3] = [Field::IfName, Field::Ether, Field::Ipv4];
-const PORT: [Field; 2] = [Field::IfName, Field::Ether];
+pub(super) const PORT: [Field; 2] = [Field::IfName, Field::Ether];
 /// An address of an interface.
 const OWN: [Field; 2] = [Field::IfName, Field::Ipv4];
 const SERVICE: [Field; 3] = [Field::Ipv4, Field::Proto, Field::Port];
@@ -144,7 +144,7 @@ fn forwarders(spec: &VpcSpec) -> impl Iterator<Item = &NicSpec> {
     spec.nics.iter().filter(|nic| nic.forwards)
 }
 
-fn port(nic: &NicSpec) -> Key {
+pub(super) fn port(nic: &NicSpec) -> Key {
     Key::builder().ifname(&tap(nic.id)).ether(nic.mac).key(&PORT)
 }
 
@@ -195,7 +195,7 @@ fn sets(spec: &VpcSpec, policy: &Policy, epoch: u32) -> BTreeMap<String, Set> {
         ("inward", set(translation.clone(), inward)),
         ("outward", set(translation, outward)),
         ("epoch", epoch_set(epoch)),
-        ("now", now_map(epoch)),
+        ("now", now_map::<V4>(epoch)),
         ("classes", set(Shape::map(&ipv4, Data::Value(Field::Mark)), classes)),
         ("forwarders", plain(Shape::set(&PORT), forwarders(spec).map(port).chain(beyond))),
         ("own", plain(Shape::set(&OWN), own)),
@@ -337,22 +337,60 @@ pub(super) fn translated() -> Line {
     Line::new().ct_dnat().not_in_set(&[Load::CtOriginalDaddr, Load::CtReplySaddr], "pairs").drop()
 }
 
-fn chain_name(direction: Direction, profile: &str) -> String {
+pub(super) fn chain_name(direction: Direction, profile: &str) -> String {
     match direction {
         Direction::Egress => format!("out_{profile}"),
         Direction::Ingress => format!("in_{profile}"),
     }
 }
 
+/// How a version of IP is written into sets, and where its addresses are in a connection.
+pub(super) trait Written: Version {
+    /// Its addresses.
+    const FIELD: Field;
+    /// Who opened a connection, and who answers.
+    const ENDS: (Load, Load);
+    /// Adds the addresses of a network to a key.
+    fn network(key: KeyBuilder, network: Self::Net) -> KeyBuilder;
+    /// Adds the family to a key.
+    fn family(key: KeyBuilder) -> KeyBuilder;
+}
+
+impl Written for V4 {
+    const FIELD: Field = Field::Ipv4;
+    const ENDS: (Load, Load) = (Load::CtOriginalSaddr, Load::CtReplySaddr);
+
+    fn network(key: KeyBuilder, network: Ipv4Net) -> KeyBuilder {
+        key.ipv4_range(network.network(), network.broadcast())
+    }
+
+    fn family(key: KeyBuilder) -> KeyBuilder {
+        key.nfproto_ipv4()
+    }
+}
+
+impl Written for V6 {
+    const FIELD: Field = Field::Ipv6;
+    const ENDS: (Load, Load) = (Load::CtOriginalSaddr6, Load::CtReplySaddr6);
+
+    fn network(key: KeyBuilder, network: Ipv6Net) -> KeyBuilder {
+        key.ipv6_range(network.network(), network.broadcast())
+    }
+
+    fn family(key: KeyBuilder) -> KeyBuilder {
+        key.nfproto_ipv6()
+    }
+}
+
 /// The chain of a profile and the sets that its lines look into. A connection that the profile accepts returns to where it
 /// came from, so that the other end is asked too. `port` is where the port is that rules are about.
-pub(super) fn profile_chain(profile: &Profile, chain: &str, port: Load, table: &mut Table) {
+pub(super) fn profile_chain<V: Written>(profile: &Profile<V>, chain: &str, port: Load, table: &mut Table) {
     let peer = match profile.direction {
-        Direction::Egress => Load::CtReplySaddr,
-        Direction::Ingress => Load::CtOriginalSaddr,
+        Direction::Egress => V::ENDS.1,
+        Direction::Ingress => V::ENDS.0,
     };
     let any = [Field::Proto, Field::Port];
-    let net = [Field::Ipv4, Field::Proto, Field::Port];
+    let net = [V::FIELD, Field::Proto, Field::Port];
     let class = [Field::Mark, Field::Proto, Field::Port];
     let service = [Load::CtProto, port];
     let mut lines = Vec::new();
@@ -373,8 +411,7 @@ pub(super) fn profile_chain(profile: &Profile, chain: &str, port: Load, table: &
             lines.push(end(Line::new().in_set(&service, &format!("{name}_any"))));
         }
         for (length, open) in &stage.net {
-            let address = |network: &Ipv4Net| Key::builder().ipv4_range(network.network(), network.broadcast());
-            let keys = open.iter().map(|(network, s)| with_service(address(network), *s).key(&net));
+            let keys = open.iter().map(|(network, s)| with_service(V::network(Key::builder(), *network), *s).key(&net));
             let name = format!("{name}_net{length}");
             table.sets.insert(name.clone(), plain(Shape::ranges(&net), keys));
             lines.push(end(Line::new().in_set(&[peer, service[0], service[1]], &name)));
@@ -389,14 +426,30 @@ pub(super) fn profile_chain(profile: &Profile, chain: &str, port: Load, table: &
     table.chains.insert(chain.to_owned(), Chain { base: None, lines });
 }
 
-pub(super) fn with_service(key: super::ruleset::KeyBuilder, service: Service) -> super::ruleset::KeyBuilder {
+pub(super) fn with_service(key: KeyBuilder, service: Service) -> KeyBuilder {
     key.protos(service.protocols.0, service.protocols.1).ports(service.ports.0, service.ports.1)
 }
 
 /// Sets to which more may come without taking anything away from a connection that is open.
-const ONLY_GROW: [&str; 15] = [
-    "bindings", "ports", "senders", "ranges", "gateways", "services", "public", "pairs", "ways", "inward", "outward", "egress", "ingress",
-    "rates", "traffic",
+const ONLY_GROW: [&str; 18] = [
+    "addresses",
+    "local",
+    "elsewhere",
+    "bindings",
+    "ports",
+    "senders",
+    "ranges",
+    "gateways",
+    "services",
+    "public",
+    "pairs",
+    "ways",
+    "inward",
+    "outward",
+    "egress",
+    "ingress",
+    "rates",
+    "traffic",
 ];
 
 /// Whether these steps, from `seen`, could take something away from a connection that is open: everything but more interfaces, more
@@ -415,20 +468,24 @@ pub fn needs_epoch(seen: &Ruleset, steps: &[Step]) -> bool {
 }
 
 /// The marks of connections that were judged under the rules of now.
-fn epoch_set(epoch: u32) -> Set {
+pub(super) fn epoch_set(epoch: u32) -> Set {
     plain(Shape::set(&[Field::Mark]), [Key::builder().mark(epoch).key(&[Field::Mark])])
 }
 
 /// The mark that a connection is given.
-fn now_map(epoch: u32) -> Set {
-    let now = (Key::builder().nfproto_ipv4().key(&[Field::NfProto]), Value::mark(epoch));
+pub(super) fn now_map<V: Written>(epoch: u32) -> Set {
+    let now = (V::family(Key::builder()).key(&[Field::NfProto]), Value::mark(epoch));
     set(Shape::map(&[Field::NfProto], Data::Value(Field::Mark)), [now])
 }
 
 /// Puts the rules under another epoch, which is never 0.
 pub fn start_epoch(ruleset: &mut Ruleset, epoch: u32) {
-    for table in ruleset.tables.values_mut() {
-        for (name, renewed) in [("epoch", epoch_set(epoch)), ("now", now_map(epoch))] {
+    for (id, table) in &mut ruleset.tables {
+        let now = match id.family {
+            Family::Ip6 => now_map::<V6>(epoch),
+            Family::Arp | Family::Inet => now_map::<V4>(epoch),
+        };
+        for (name, renewed) in [("epoch", epoch_set(epoch)), ("now", now)] {
             if let Some(set) = table.sets.get_mut(name) {
                 *set = renewed;
             }
@@ -456,6 +513,11 @@ pub fn pairs_gone(seen: &Ruleset, want: &Ruleset) -> Vec<Ipv4Addr> {
         elements.map(|(key, value)| (address(&key.from), private(value))).collect()
     };
     pairs(seen).difference(&pairs(want)).filter_map(|(public, _)| *public).collect()
+}
+
+/// The IPv6 address that the namespace of a VPC has for itself, beside the one local to each link.
+pub fn own_v6(spec: &VpcSpec) -> Option<Ipv6Addr> {
+    Some(spec.v6.as_ref()?.router())
 }
 
 /// Every address that the namespace of a VPC answers for itself.

@@ -20,7 +20,7 @@ use super::link::{ANSWER_TIME, Links, Peer, Whose};
 use super::names::{self, Names, OUTSIDE, OVERLAY};
 use super::nft::Rules;
 use super::{netns, plan, ruleset, table, traffic};
-use crate::guest::{Directory, Guests, Services};
+use crate::guest::{Directory, Guests, Ipv6Service, Services};
 
 /// How often a change of rules is tried anew when somebody else's came between.
 const MOST_RESTARTS: u32 = 3;
@@ -46,6 +46,7 @@ pub struct Vpc {
     links: Links,
     rules: Rules,
     services: Option<Services>,
+    ipv6: Option<Ipv6Service>,
     directory: watch::Sender<Arc<Directory>>,
     applied: Option<(VpcSpec, Around)>,
     verified: Option<Instant>,
@@ -106,6 +107,7 @@ impl Vpc {
             namespace,
             name,
             services: None,
+            ipv6: None,
             directory: watch::Sender::new(Arc::new(Directory::default())),
             applied: None,
             verified: None,
@@ -127,6 +129,11 @@ impl Vpc {
         if self.services.as_ref().is_none_or(|services| !services.alive()) {
             self.services = None;
             self.services = Some(Services::start(self.namespace.as_fd(), self.directory.subscribe(), guests.clone())?);
+        }
+        if self.applied().is_none_or(|spec| spec.v6.is_none()) {
+            self.ipv6 = None;
+        } else if self.ipv6.as_ref().is_none_or(|service| !service.is_alive()) {
+            self.ipv6 = Some(Ipv6Service::start(self.namespace.as_fd(), self.directory.subscribe())?);
         }
         Ok(())
     }
@@ -270,6 +277,9 @@ impl Vpc {
         }
         if let Some(services) = self.services {
             services.stop().await;
+        }
+        if let Some(service) = self.ipv6 {
+            service.stop().await;
         }
         netns::remove(&self.name)
     }

@@ -150,6 +150,7 @@ impl Cloud {
             groups: vec![],
             forwards: false,
             rates: vec![],
+            v6: vec![],
         };
         self.spec.networks.push(VpcSpec {
             id: VpcId::from_u64(id.as_u64()),
@@ -167,6 +168,7 @@ impl Cloud {
             mapped: vec![],
             rates: vec![],
             peers: vec![],
+            v6: None,
         });
     }
 

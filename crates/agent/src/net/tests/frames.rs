@@ -1,6 +1,6 @@
 //! Frames as a guest would put them on its wire, right or wrong.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hostspec::NicSpec;
 use model::MacAddr;
@@ -136,4 +136,24 @@ pub fn echo_reply(id: u16) -> Vec<u8> {
     let sum = checksum(&out);
     out[2..4].copy_from_slice(&sum.to_be_bytes());
     out
+}
+
+/// An IPv6 packet in a frame to the router.
+pub fn ipv6(nic: &NicSpec, from: Ipv6Addr, to: Ipv6Addr, next: u8, payload: &[u8]) -> Frame {
+    let head = [&[0x60, 0, 0, 0][..], &(payload.len() as u16).to_be_bytes(), &[next, 255], &from.octets(), &to.octets()].concat();
+    Frame { from: nic.mac, to: super::super::names::ROUTER_MAC, kind: 0x86dd, body: [head, payload.to_vec()].concat() }
+}
+
+/// A message of ICMPv6 with its checksum.
+pub fn icmp6(from: Ipv6Addr, to: Ipv6Addr, kind: u8, rest: &[u8]) -> Vec<u8> {
+    let mut out = [&[kind, 0, 0, 0][..], rest].concat();
+    let pseudo = [&from.octets()[..], &to.octets(), &(out.len() as u32).to_be_bytes(), &[0, 0, 0, 58]].concat();
+    let sum = checksum(&[pseudo, out.clone()].concat());
+    out[2..4].copy_from_slice(&sum.to_be_bytes());
+    out
+}
+
+/// An echo request of IPv6.
+pub fn echo6(from: Ipv6Addr, to: Ipv6Addr, id: u16) -> Vec<u8> {
+    icmp6(from, to, 128, &[&id.to_be_bytes()[..], &[0, 1]].concat())
 }

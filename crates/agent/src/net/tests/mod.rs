@@ -5,6 +5,7 @@ mod frames;
 mod golden;
 mod groups;
 mod hosts;
+mod ipv6;
 mod lab;
 mod life;
 mod mutated;

@@ -82,10 +82,13 @@ fn by_rules(groups: &[GroupSpec], of: &[SecurityGroupId], direction: Direction, 
             ProtocolMatch::Udp { from, to } => packet.protocol == 17 && (from..=to).contains(&packet.port),
             ProtocolMatch::Icmp { kind: None, code: _ } => packet.protocol == 1,
             ProtocolMatch::Icmp { kind: Some(k), code: c } => packet.protocol == 1 && k == kind && c.is_none_or(|c| c == code),
+            // Packets of IPv4 never have its number.
+            ProtocolMatch::Icmp6 { .. } => false,
             ProtocolMatch::Number { number } => packet.protocol == number,
         };
         let peer = match rule.peer {
             Peer::Range { range } => range.contains(&packet.peer),
+            Peer::Range6 { .. } => false,
             Peer::Group { group } => members(group).contains(&packet.peer),
         };
         rule.direction == direction && service && peer

@@ -94,7 +94,7 @@ fn every_fragment_must_be_honest() {
 }
 
 #[test]
-fn ipv6_goes_nowhere() {
+fn ipv6_goes_nowhere_in_a_vpc_without_it() {
     let lab = Lab::new();
     let spec = vpc(1, &[5, 6]);
     lab.applied(&host(std::slice::from_ref(&spec)));

@@ -340,6 +340,7 @@ fn rule_spec(rule: &Rule) -> RuleSpec {
     let peer = match peer {
         Peer::Range { range } => hostspec::Peer::Range { range },
         Peer::Group { group } => hostspec::Peer::Group { group },
+        Peer::Range6 { .. } => unreachable!("no rule of these is of IPv6"),
         Peer::List { .. } => unreachable!("no rule of these names a list"),
     };
     RuleSpec { direction, verdict, priority, protocol, peer }

@@ -1,0 +1,119 @@
+//! The nftables table of the IPv6 half of a VPC, which is there only where the VPC has one.
+//!
+//! ```text
+//!   frame from a tap ─▶ entry: interface and hardware address belong together, then
+//!                       ├─ one of the interface's own addresses ─▶ input, or forward as in `table.rs`
+//!                       └─ its link-local address, or none ─▶ who has the router's address?
+//!                       everything else is dropped: advertisements, redirects, servers' answers, foreign sources
+//!
+//!   solicitations of routers, questions to DHCP servers ─▶ read from the tap by the agent (`crate::guest::ipv6`), then dropped too
+//! ```
+//!
+//! A guest is told of no neighbours: all it sends goes to its router, whose entries for guests are permanent, so that nothing a
+//! guest says of who is where is needed or believed. Connection tracking leaves the messages of neighbour discovery alone; in
+//! the forward chain such packets are dropped, or they would pass every group. Errors about a connection, those by which paths
+//! tell their largest packet among them, belong to it and pass with it. Public addresses, routes through guests and network ACLs
+//! are IPv4's alone so far.
+//!
+//! It knows no kernel: `nft.rs` reads and writes tables.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use hostspec::{Direction, Ipv6Spec, VpcSpec};
+
+use super::line::{Line, Load};
+use super::names::{OVERLAY, host_mac, link_local, tap};
+use super::policy::{self, Policy, V6};
+use super::ruleset::{Base, BaseKind, Chain, Data, Field, Hook, Key, Set, Shape, Table, Value};
+use super::table::{BEFORE_DEFRAG, PORT, chain_name, epoch_set, now_map, plain, port, profile_chain, set};
+
+const ADDRESS: [Field; 1] = [Field::Ipv6];
+/// An address of an interface. Its hardware address is looked at before.
+const OWN: [Field; 2] = [Field::IfName, Field::Ipv6];
+const ELSEWHERE: [Field; 2] = [Field::Ether, Field::Ipv6];
+
+/// A type of ICMPv6 messages (RFC 4443).
+const ECHO_REQUEST: u8 = 128;
+/// Another (RFC 4861).
+const NEIGHBOUR_SOLICITATION: u8 = 135;
+
+/// Has the table of both versions leave IPv6 to the one here.
+pub fn let_pass(inet: &mut Table) {
+    for chain in ["entry", "input", "forward"] {
+        if let Some(chain) = inet.chains.get_mut(chain) {
+            chain.lines.insert(0, Line::new().ipv6().accept());
+        }
+    }
+}
+
+/// The table under these rules.
+pub fn table(spec: &VpcSpec, v6: &Ipv6Spec, epoch: u32) -> Table {
+    let policy = policy::compile_v6(&spec.groups, &spec.nics, &v6.members);
+    let mut table = Table { sets: sets(spec, v6, &policy, epoch), chains: chains() };
+    for profile in &policy.profiles {
+        profile_chain::<V6>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut table);
+    }
+    table
+}
+
+fn sets(spec: &VpcSpec, v6: &Ipv6Spec, policy: &Policy<V6>, epoch: u32) -> BTreeMap<String, Set> {
+    let judged_by = |direction: Direction| {
+        let jumps = policy.of.iter().map(move |(ip, profile)| (Key::ipv6(*ip), Value::Jump(chain_name(direction, profile))));
+        set(Shape::map(&ADDRESS, Data::Verdict), jumps)
+    };
+    let mine = |name: &str, ip: Ipv6Addr| Key::builder().ifname(name).ipv6(ip).key(&OWN);
+    let nics = || spec.nics.iter().filter(|nic| !nic.v6.is_empty());
+    let own = nics().flat_map(|nic| nic.v6.iter().map(move |ip| mine(&tap(nic.id), *ip)));
+    let local = nics().flat_map(|nic| [link_local(nic.mac), Ipv6Addr::UNSPECIFIED].map(|ip| mine(&tap(nic.id), ip)));
+    let elsewhere = v6.remote.iter().map(|nic| Key::builder().ether(host_mac(nic.host)).ipv6(nic.ip).key(&ELSEWHERE));
+    let classes = policy.classes.iter().map(|(ip, class)| (Key::ipv6(*ip), Value::mark(*class)));
+    [
+        ("ports", plain(Shape::set(&PORT), nics().map(port))),
+        ("addresses", plain(Shape::set(&OWN), own)),
+        ("local", plain(Shape::set(&OWN), local)),
+        ("elsewhere", plain(Shape::set(&ELSEWHERE), elsewhere)),
+        ("gateways", plain(Shape::set(&ADDRESS), [Key::ipv6(v6.router())])),
+        ("epoch", epoch_set(epoch)),
+        ("now", now_map::<V6>(epoch)),
+        ("classes", set(Shape::map(&ADDRESS, Data::Value(Field::Mark)), classes)),
+        ("egress", judged_by(Direction::Egress)),
+        ("ingress", judged_by(Direction::Ingress)),
+    ]
+    .map(|(name, set)| (name.to_owned(), set))
+    .into()
+}
+
+fn chains() -> BTreeMap<String, Chain> {
+    let base = |hook, priority| Some(Base { kind: BaseKind::Filter, hook, priority, policy_drop: true });
+    let entry = vec![
+        Line::new().iif("lo").accept(),
+        Line::new().iif(OVERLAY).in_set(&[Load::EtherSaddr, Load::Ip6Saddr], "elsewhere").accept(),
+        Line::new().not_in_set(&[Load::IifName, Load::EtherSaddr], "ports").drop(),
+        Line::new().udp(547, 546).drop(),
+        Line::new().in_set(&[Load::IifName, Load::Ip6Saddr], "addresses").accept(),
+        Line::new().in_set(&[Load::IifName, Load::Ip6Saddr], "local").icmp6(NEIGHBOUR_SOLICITATION).accept(),
+    ];
+    let input = vec![
+        Line::new().iif("lo").accept(),
+        Line::new().iif(OVERLAY).drop(),
+        Line::new().icmp6(NEIGHBOUR_SOLICITATION).accept(),
+        Line::new().icmp6(ECHO_REQUEST).in_set(&[Load::Ip6Daddr], "gateways").accept(),
+    ];
+    let forward = vec![
+        Line::new().iif(OVERLAY).oif(OVERLAY).drop(),
+        Line::new().in_set(&[Load::CtMark], "epoch").accept(),
+        Line::new().ct_invalid().drop(),
+        Line::new().ct_untracked().drop(),
+        Line::new().vmap(Load::CtOriginalSaddr6, "egress"),
+        Line::new().vmap(Load::CtReplySaddr6, "ingress"),
+        Line::new().set_ct_mark_from(Load::NfProto, "now").accept(),
+    ];
+    [
+        ("entry", Chain { base: base(Hook::Prerouting, BEFORE_DEFRAG), lines: entry }),
+        ("input", Chain { base: base(Hook::Input, 0), lines: input }),
+        ("forward", Chain { base: base(Hook::Forward, 0), lines: forward }),
+    ]
+    .map(|(name, chain)| (name.to_owned(), chain))
+    .into()
+}

@@ -1,0 +1,201 @@
+//! IPv6 in a VPC: how guests come to their addresses, whom they reach, and what they may not say.
+
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::time::Duration;
+
+use dhcproto::v6::{DhcpOption, DhcpOptions, IANA, Message, MessageType, OptionCode};
+use dhcproto::{Decodable, Decoder, Encodable, Encoder};
+use hostspec::*;
+use model::*;
+
+use super::super::names::{ROUTER_MAC, link_local};
+use super::frames::*;
+use super::lab::*;
+
+/// The range of the VPC.
+const RANGE: &str = "fd12:3456:789a:100::/56";
+const ROUTER: &str = "fd12:3456:789a:100::1";
+
+/// The IPv6 address of the interface with this last octet.
+pub fn address(octet: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd12, 0x3456, 0x789a, 0x101, 0, 0, 0, octet.into())
+}
+
+/// The VPC of the lab with an IPv6 address for each interface.
+pub fn dual(id: u64, octets: &[u8]) -> VpcSpec {
+    let mut spec = vpc(id, octets);
+    for (nic, octet) in spec.nics.iter_mut().zip(octets) {
+        nic.v6 = vec![address(*octet)];
+    }
+    let members = spec.nics.iter().flat_map(|nic| nic.v6.clone()).collect();
+    spec.v6 = Some(Ipv6Spec { range: RANGE.parse().unwrap(), remote: vec![], members: [(SecurityGroupId::from_u64(id), members)].into() });
+    for direction in [Direction::Ingress, Direction::Egress] {
+        spec.groups[0].rules.push(rule6(direction, ProtocolMatch::All, "::/0"));
+    }
+    spec
+}
+
+pub fn rule6(direction: Direction, protocol: ProtocolMatch, range: &str) -> RuleSpec {
+    RuleSpec { direction, verdict: Verdict::Accept, priority: 1, protocol, peer: hostspec::Peer::Range6 { range: range.parse().unwrap() } }
+}
+
+/// Has a guest wait for its router, ask for its address as a DHCPv6 client does, and take it.
+fn configure(guest: &Guest) -> Vec<Ipv6Addr> {
+    eventually("a router is known", || guest.shell("ip -6 route show default").contains("via fe80::1").then_some(()));
+    let number: u32 = guest.shell("ip -o link show eth0 | cut -d: -f1").trim().parse().unwrap();
+    let own = link_local(guest.nic.mac);
+    let socket =
+        eventually("the link-local address is usable", || guest.run(|| UdpSocket::bind(SocketAddrV6::new(own, 546, 0, number))).ok());
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut request = Message::new(MessageType::Solicit);
+    request.opts_mut().insert(DhcpOption::ClientId(vec![0, 3, 0, 1, 1, 2, 3, 4, 5, 6]));
+    request.opts_mut().insert(DhcpOption::RapidCommit);
+    request.opts_mut().insert(DhcpOption::IANA(IANA { id: 1, t1: 0, t2: 0, opts: DhcpOptions::new() }));
+    let mut bytes = Vec::new();
+    request.encode(&mut Encoder::new(&mut bytes)).unwrap();
+    socket.send_to(&bytes, SocketAddrV6::new("ff02::1:2".parse().unwrap(), 547, 0, number)).unwrap();
+    let mut buffer = [0; 1500];
+    let (len, _) = socket.recv_from(&mut buffer).unwrap();
+    let reply = Message::decode(&mut Decoder::new(&buffer[..len])).unwrap();
+    let Some(DhcpOption::IANA(lent)) = reply.opts().get(OptionCode::IANA) else { panic!("{reply:?}") };
+    let lent = lent.opts.get_all(OptionCode::IAAddr).unwrap_or_default();
+    let ips: Vec<Ipv6Addr> =
+        lent.iter().filter_map(|option| if let DhcpOption::IAAddr(a) = option { Some(a.addr) } else { None }).collect();
+    for ip in &ips {
+        guest.shell(&format!("ip -6 addr add {ip}/128 dev eth0 nodad"));
+    }
+    ips
+}
+
+#[test]
+fn guests_get_their_addresses_and_reach_each_other() {
+    let lab = Lab::new();
+    let spec = dual(1, &[5, 6]);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (a, b) = (lab.guest(&spec, 0), lab.guest(&spec, 1));
+    assert_eq!((configure(&a), configure(&b)), (vec![address(5)], vec![address(6)]));
+    assert!(a.pings(&address(6).to_string()) && b.pings(&address(5).to_string()));
+    assert!(a.pings(ROUTER), "the router answers");
+    assert!(a.pings("10.0.0.6"), "as IPv4 does");
+    let listener = b.run(|| std::net::TcpListener::bind((address(6), 22))).unwrap();
+    let stream = a.connect(&format!("[{}]:22", address(6))).unwrap();
+    assert_eq!(listener.accept().unwrap().1, stream.local_addr().unwrap());
+    // Applied again, nothing has drifted.
+    assert_eq!(lab.apply(&host(std::slice::from_ref(&spec))).repaired, Vec::<String>::new());
+}
+
+#[test]
+fn ipv6_comes_to_and_goes_from_a_vpc_that_is_in_use() {
+    let lab = Lab::new();
+    let (plain, spec) = (vpc(1, &[5, 6]), dual(1, &[5, 6]));
+    lab.applied(&host(std::slice::from_ref(&plain)));
+    let (a, b) = (lab.guest(&plain, 0), lab.guest(&plain, 1));
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    configure(&a);
+    configure(&b);
+    assert!(a.pings(&address(6).to_string()));
+    lab.applied(&host(std::slice::from_ref(&plain)));
+    assert!(!a.pings(&address(6).to_string()) && a.pings("10.0.0.6"));
+    assert_eq!(lab.in_vpc(&plain, "ip -6 route | grep -v 'proto kernel' || true; ip -6 neigh; ip -6 -o addr show scope link"), "");
+}
+
+#[test]
+fn groups_judge_ipv6_by_their_rules_of_ipv6_and_by_members() {
+    let lab = Lab::new();
+    let mut spec = dual(1, &[5, 6, 7]);
+    let guarded = SecurityGroupId::from_u64(9);
+    let tcp = |port| ProtocolMatch::Tcp { from: port, to: port };
+    let by_member =
+        RuleSpec { peer: hostspec::Peer::Group { group: SecurityGroupId::from_u64(1) }, ..rule6(Direction::Ingress, tcp(23), "::/0") };
+    let rules = vec![
+        rule6(Direction::Ingress, tcp(22), &format!("{}/128", address(5))),
+        rule6(Direction::Ingress, ProtocolMatch::Icmp6 { kind: Some(128), code: None }, "::/0"),
+        // Of IPv4, which says nothing here.
+        rule(Direction::Ingress, Verdict::Accept, 1, ProtocolMatch::All, "0.0.0.0/0"),
+        by_member,
+    ];
+    spec.groups.push(GroupSpec { id: guarded, rules, members: vec![] });
+    spec.nics[1].groups = vec![guarded];
+    spec.v6.as_mut().unwrap().members = [(SecurityGroupId::from_u64(1), vec![address(5)])].into();
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (a, b, c) = (lab.guest(&spec, 0), lab.guest(&spec, 1), lab.guest(&spec, 2));
+    for guest in [&a, &b, &c] {
+        configure(guest);
+    }
+    let listeners: Vec<_> = [22, 23, 24].map(|port| b.run(move || std::net::TcpListener::bind((address(6), port))).unwrap()).into();
+    let reaches = |guest: &Guest, port: u16| {
+        let to = std::net::SocketAddr::from((address(6), port));
+        guest.run(move || Ok(std::net::TcpStream::connect_timeout(&to, Duration::from_millis(700)).is_ok())).unwrap()
+    };
+    assert_eq!([22, 23, 24].map(|port| reaches(&a, port)), [true, true, false]);
+    assert_eq!([22, 23, 24].map(|port| reaches(&c, port)), [false, false, false]);
+    assert!(c.pings(&address(6).to_string()), "echoes are allowed");
+    assert!(!b.pings(&address(7).to_string()), "the guarded group has no rule outward");
+    drop(listeners);
+}
+
+#[test]
+fn what_a_guest_may_not_say_in_ipv6_is_not_heard() {
+    let lab = Lab::new();
+    let spec = dual(1, &[5, 6, 7]);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (mut a, mut b) = (lab.raw(&spec, 0), lab.raw(&spec, 1));
+    let neighbours = lab.in_vpc(&spec, "ip -6 neigh | sort");
+    let (own, local, theirs) = (address(5), link_local(a.nic.mac), address(6));
+    let mine = a.nic.clone();
+    let v6 = |from, to, next, body: &[u8]| ipv6(&mine, from, to, next, body);
+    let all: Ipv6Addr = "ff02::1".parse().unwrap();
+    let bad = [
+        v6(address(7), theirs, 58, &echo6(address(7), theirs, 1)),
+        v6("2001:db8::1".parse().unwrap(), theirs, 58, &echo6("2001:db8::1".parse().unwrap(), theirs, 2)),
+        v6(own, theirs, 58, &echo6(own, theirs, 3)).with_source(spec.nics[2].mac),
+        v6(own, theirs, 58, &echo6(own, theirs, 4)).tagged(5),
+        v6(local, theirs, 58, &echo6(local, theirs, 5)),
+        // Neighbour and router discovery: advertisements and redirects to everybody, to the neighbour and to the router, and a
+        // solicitation that would be carried past the groups.
+        v6(local, all, 58, &icmp6(local, all, 134, &[64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0])),
+        v6(own, theirs, 58, &icmp6(own, theirs, 134, &[64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0])),
+        v6(own, theirs, 58, &icmp6(own, theirs, 135, &[&[0; 4][..], &theirs.octets()].concat())),
+        v6(own, theirs, 58, &icmp6(own, theirs, 136, &[&[0x60, 0, 0, 0][..], &own.octets()].concat())),
+        v6(own, theirs, 58, &icmp6(own, theirs, 137, &[0; 36])),
+        // A neighbour's address, claimed to the router with a hardware address of the guest's own.
+        v6(theirs, all, 58, &icmp6(theirs, all, 136, &[&[0x20, 0, 0, 0][..], &theirs.octets(), &[2, 1], &mine.mac.0].concat())),
+        // A server's answer to a DHCPv6 client.
+        v6(own, theirs, 17, &udp(547, 546, b"take this address")),
+    ];
+    for frame in &bad {
+        a.send(frame);
+    }
+    a.send(&v6(own, theirs, 58, &echo6(own, theirs, 99)));
+    // Frames keep their order, so the first that arrives shows that none of the others did. Advertisements of the router are its own.
+    let first = b.receive("the honest packet", |frame| {
+        let from = frame.get(22..38)?;
+        (frame[12..14] == [0x86, 0xdd] && from[..2] != [0xfe, 0x80]).then(|| frame.to_vec())
+    });
+    assert_eq!((&first[22..38], first[54], &first[58..60]), (&own.octets()[..], 128, &[0, 99][..]), "{first:02x?}");
+    assert_eq!(lab.in_vpc(&spec, "ip -6 neigh | sort"), neighbours, "what the host knows of its guests is as before");
+}
+
+#[test]
+fn the_router_is_found_at_once_and_by_anybody_on_the_link() {
+    let lab = Lab::new();
+    let spec = dual(1, &[5]);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let mut a = lab.raw(&spec, 0);
+    let router: Ipv6Addr = "fe80::1".parse().unwrap();
+    // The sender is a made-up address: systems choose it as they like.
+    let stable: Ipv6Addr = "fe80::1234:5678:9abc:def0".parse().unwrap();
+    let routers: Ipv6Addr = "ff02::2".parse().unwrap();
+    for from in [stable, link_local(a.nic.mac), Ipv6Addr::UNSPECIFIED] {
+        a.send(&ipv6(&a.nic, from, routers, 58, &icmp6(from, routers, 133, &[0; 4])));
+        let flags =
+            a.receive("an advertisement", |frame| (frame.get(54) == Some(&134) && frame[22..38] == router.octets()).then(|| frame[59]));
+        assert_eq!(flags, 0xc0, "addresses are the server's to give");
+    }
+    let group: Ipv6Addr = "ff02::1:ff00:1".parse().unwrap();
+    for from in [link_local(a.nic.mac), address(5)] {
+        a.send(&ipv6(&a.nic, from, group, 58, &icmp6(from, group, 135, &[&[0; 4][..], &router.octets(), &[1, 1], &a.nic.mac.0].concat())));
+        let mac = a.receive("an advertisement of the neighbour", |frame| (frame.get(54) == Some(&136)).then(|| frame[6..12].to_vec()));
+        assert_eq!(mac, ROUTER_MAC.0);
+    }
+}
