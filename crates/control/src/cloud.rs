@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use model::{AccountId, Error, HostId};
 use store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -29,6 +29,8 @@ pub struct Region {
     pub default_vpc: Ipv4Net,
     /// Public addresses of the region.
     pub public_pool: Ipv4Net,
+    /// Where VPCs get their IPv6 ranges; where the operator names none, a range of the installation's own.
+    pub ipv6_pool: Option<Ipv6Net>,
     /// Whether an instance in a default subnet gets a public address unless it says no.
     pub public_on_launch: bool,
     /// Domain that private names end in.

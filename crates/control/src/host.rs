@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hostspec::{
-    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestPlacement, GuestRole, HopSpec, HostSpec, ImageSpec, NameRecord, NicSpec,
-    PeerSpec, Power, Reset, RuleSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestPlacement, GuestRole, HopSpec, HostSpec, ImageSpec, Ipv6Spec, NameRecord,
+    NicSpec, PeerSpec, Power, RemoteIpv6, Reset, RuleSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use model::instance_type::Scheme;
 use model::{
     Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, InstanceProfile, InstanceRole, InstanceRoleId,
@@ -341,6 +341,7 @@ struct Network {
     groups: BTreeMap<SecurityGroupId, SecurityGroup>,
     members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
     elsewhere: Elsewhere,
+    v6: Option<Ipv6Spec>,
     nats: NatSpecs,
     peers: Vec<VpcId>,
 }
@@ -529,6 +530,7 @@ impl Rendering {
             mapped: network.nats.mapped.clone(),
             rates: network.nats.rates.clone(),
             peers,
+            v6: network.v6.clone(),
         }
     }
 }
@@ -572,7 +574,8 @@ impl Network {
         let peers = peered.into_iter().map(|(_, vpc)| vpc).collect();
         let acls = tx.network_acl_list_of_vpc(id)?;
         let elsewhere = neighbours.elsewhere(tx, id)?;
-        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, nats, peers })
+        let v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &named, &elsewhere)).transpose()?;
+        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, v6, nats, peers })
     }
 
     fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {
@@ -589,6 +592,21 @@ impl Network {
         rules.sort_by_key(|rule| rule.priority);
         GroupSpec { id: group.id, rules, members: self.members.get(&group.id).cloned().unwrap_or_default() }
     }
+}
+
+/// The IPv6 half of a VPC: the members of groups that are named by rules, and what is on other hosts.
+fn v6_spec(tx: &Tx<'_>, vpc: &Vpc, range: Ipv6Net, named: &BTreeSet<SecurityGroupId>, elsewhere: &Elsewhere) -> Result<Ipv6Spec, Failure> {
+    let mut spec = Ipv6Spec { range, remote: vec![], members: BTreeMap::new() };
+    let hosts: HashMap<Ipv4Addr, Ipv4Addr> = elsewhere.nics.iter().map(|nic| (nic.ip, nic.host)).collect();
+    for interface in tx.interface_list_of_vpc(vpc.id)?.into_iter().filter(|interface| !interface.ipv6.is_empty()) {
+        for group in interface.groups.iter().filter(|group| named.contains(group)) {
+            spec.members.entry(*group).or_default().extend(&interface.ipv6);
+        }
+        if let Some(host) = hosts.get(&interface.ip) {
+            spec.remote.extend(interface.ipv6.iter().map(|ip| RemoteIpv6 { ip: *ip, host: *host }));
+        }
+    }
+    Ok(spec)
 }
 
 /// The role of an instance with its key open, as the guest reads it; none when there is no such role any more.
@@ -614,7 +632,7 @@ fn guest_role(tx: &Tx<'_>, cloud: &Cloud, id: InstanceRoleId) -> Result<Option<G
 fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
     match peer {
         Peer::Group { group } => Some(group),
-        Peer::Range { .. } | Peer::List { .. } => None,
+        Peer::Range { .. } | Peer::Range6 { .. } | Peer::List { .. } => None,
     }
 }
 
@@ -622,6 +640,7 @@ fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
 fn peer_spec(peer: Peer) -> Option<hostspec::Peer> {
     match peer {
         Peer::Range { range } => Some(hostspec::Peer::Range { range }),
+        Peer::Range6 { range } => Some(hostspec::Peer::Range6 { range }),
         Peer::Group { group } => Some(hostspec::Peer::Group { group }),
         Peer::List { list: _ } => None,
     }

@@ -1,7 +1,7 @@
 //! Network interfaces as things of their own: made, changed and deleted. How they come into instances is in `interface_plug.rs`,
 //! their further private addresses are in `private_address.rs`.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use model::{
     AccountId, Error, Instance, InstanceId, Interface, InterfaceId, MacAddr, Machine, Noun, Phase, Plug, QuotaName, SecurityGroupId,
@@ -13,6 +13,7 @@ use store::{StoreError, Tx};
 use crate::Failure;
 use crate::auth::Target;
 use crate::instance::{check_description, save};
+use crate::ipv6::WantedIpv6;
 use crate::nat_gateway::check_own;
 use crate::network::touch_vpc;
 use crate::private_address::{Wanted, choose, free_ip};
@@ -38,6 +39,9 @@ pub struct NewInterface {
     pub ip: Option<Ipv4Addr>,
     /// Further private addresses.
     pub secondary: Wanted,
+    /// IPv6 addresses.
+    #[serde(default, skip_serializing_if = "WantedIpv6::is_unsaid")]
+    pub ipv6: WantedIpv6,
     /// Security groups; the VPC's default one when none is said.
     pub groups: Vec<SecurityGroupId>,
     /// Display name.
@@ -127,6 +131,7 @@ impl NewInterface {
             subnet: subnet.id,
             ip: primary_ip(tx, subnet, self.ip, &self.secondary.ips)?,
             secondary: vec![],
+            ipv6: vec![],
             // Ids of the last 12 days differ in these 40 bits; the unique pair of VPC and address guards what routing needs.
             mac: MacAddr::local(id.as_u64()),
             instance: None,
@@ -145,6 +150,13 @@ impl NewInterface {
         };
         if !self.secondary.is_none() {
             choose(tx, &mut interface, subnet, &self.secondary)?;
+        }
+        if !self.ipv6.is_unsaid() {
+            if self.ipv6.total() > 0 {
+                crate::ipv6::choose(tx, cx, &mut interface, subnet, &self.ipv6)?;
+            }
+        } else if subnet.ipv6_on_launch {
+            crate::ipv6::choose(tx, cx, &mut interface, subnet, &WantedIpv6 { ips: vec![], count: Some(1) })?;
         }
         Ok(interface)
     }
@@ -167,6 +179,16 @@ pub(crate) fn taken(error: StoreError, subnet: SubnetId, ip: Ipv4Addr) -> Failur
             Error::InUse { noun: Noun::Address, id: ip.to_string(), by: vec![subnet.to_string()] }.into()
         }
         error => error.into(),
+    }
+}
+
+/// The refusal when an IPv6 address is somebody's.
+pub(crate) fn taken_v6(error: StoreError, subnet: SubnetId, ips: &[Ipv6Addr]) -> Failure {
+    match (error, ips.first()) {
+        (StoreError::Duplicate { constraint, .. }, Some(ip)) if constraint != "id" => {
+            Error::InUse { noun: Noun::Address, id: ip.to_string(), by: vec![subnet.to_string()] }.into()
+        }
+        (error, _) => error.into(),
     }
 }
 

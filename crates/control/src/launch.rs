@@ -444,6 +444,7 @@ impl RunInstances {
         let new = NewInterface {
             ip: self.private_ip,
             secondary: self.nics.secondary.clone(),
+            ipv6: self.nics.ipv6.clone(),
             groups: plan.groups.iter().map(|group| group.id).collect(),
             name: String::new(),
             description: self.nics.description.clone().unwrap_or_else(|| "Primary network interface".to_owned()),

@@ -10,6 +10,7 @@ use store::Tx;
 use crate::Failure;
 use crate::instance::check_description;
 use crate::interface::{NewInterface, check_quota, groups_or_default, interface_of, taken};
+use crate::ipv6::WantedIpv6;
 use crate::private_address::Wanted;
 use crate::run::Cx;
 use crate::subnet::subnet_of;
@@ -23,6 +24,9 @@ pub struct LaunchNics {
     pub description: Option<String>,
     /// Further private addresses of a new primary interface.
     pub secondary: Wanted,
+    /// IPv6 addresses of a new primary interface.
+    #[serde(default, skip_serializing_if = "WantedIpv6::is_unsaid")]
+    pub ipv6: WantedIpv6,
     /// Whether the primary interface outlives the instance.
     pub kept: bool,
     /// Further interfaces.
@@ -52,12 +56,12 @@ pub enum WhichNic {
 impl LaunchNics {
     /// Whether every instance gets the same interface, so that there can be only one.
     pub(crate) fn is_for_one(&self) -> bool {
-        let chosen = |new: &NewInterface| new.ip.is_some() || !new.secondary.ips.is_empty();
+        let chosen = |new: &NewInterface| new.ip.is_some() || !new.ipv6.ips.is_empty() || !new.secondary.ips.is_empty();
         let bound = |nic: &FurtherNic| match &nic.which {
             WhichNic::Existing(_) => true,
             WhichNic::New(_, new) => chosen(new),
         };
-        self.existing.is_some() || !self.secondary.ips.is_empty() || self.further.iter().any(bound)
+        self.existing.is_some() || !self.ipv6.ips.is_empty() || !self.secondary.ips.is_empty() || self.further.iter().any(bound)
     }
 
     /// Checks what needs no rows, for instances of this type.
@@ -68,6 +72,7 @@ impl LaunchNics {
             return Err(Error::LimitReached { name: "NetworkInterface", what, limit: interfaces as u64 });
         }
         let mut wanted = vec![&self.secondary];
+        let mut wanted_v6 = vec![&self.ipv6];
         for (at, nic) in self.further.iter().enumerate() {
             if !(1..interfaces as u32).contains(&nic.index) || self.further[..at].iter().any(|other| other.index == nic.index) {
                 return Err(Error::invalid("DeviceIndex", format!("each interface has its own, 0 to {}", interfaces - 1)));
@@ -76,11 +81,16 @@ impl LaunchNics {
                 check_name("NetworkInterfaceName", &new.name)?;
                 check_description(&new.description)?;
                 wanted.push(&new.secondary);
+                wanted_v6.push(&new.ipv6);
             }
         }
         if wanted.iter().any(|wanted| 1 + wanted.total() > addresses) {
             let what = format!("private addresses on an interface of an instance of type {instance_type}");
             return Err(Error::LimitReached { name: "PrivateIpAddress", what, limit: addresses as u64 });
+        }
+        if wanted_v6.iter().any(|wanted| wanted.total() > addresses) {
+            let what = format!("IPv6 addresses on an interface of an instance of type {instance_type}");
+            return Err(Error::LimitReached { name: "Ipv6AddressCount", what, limit: addresses as u64 });
         }
         check_description(self.description.as_deref().unwrap_or_default())
     }

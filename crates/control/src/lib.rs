@@ -26,6 +26,7 @@ mod instances;
 mod interface;
 mod interface_plug;
 mod interface_view;
+mod ipv6;
 mod key_pair;
 mod launch;
 mod launch_nics;
@@ -100,6 +101,10 @@ pub use instance_role::{InstanceRoleView, RoleBefore, SetInstanceRole};
 pub use interface::{CreateInterface, DeleteInterface, ModifyInterface, NewInterface};
 pub use interface_plug::{AttachInterface, DetachInterface, MoveInterface, Plugged};
 pub use interface_view::InterfaceView;
+pub use ipv6::{
+    AssignIpv6Addresses, AssociateSubnetIpv6, AssociateVpcIpv6, DisassociateSubnetIpv6, DisassociateVpcIpv6, UnassignIpv6Addresses,
+    WantedIpv6,
+};
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use launch_nics::{FurtherNic, LaunchNics, WhichNic};

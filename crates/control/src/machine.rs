@@ -55,6 +55,7 @@ impl Rows {
             groups: interface.groups.clone(),
             forwards: !interface.checked,
             rates: self.addresses.iter().filter(|address| address.interface == Some(interface.id)).filter_map(rate_of).collect(),
+            v6: interface.ipv6.clone(),
         }
     }
 }

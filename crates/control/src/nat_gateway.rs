@@ -17,6 +17,7 @@ use crate::describe::{Field, Listing, tag_values};
 use crate::gateway::check_gateway;
 use crate::instance::check_description;
 use crate::interface::NewInterface;
+use crate::ipv6::WantedIpv6;
 use crate::network::{touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
@@ -225,7 +226,8 @@ impl CreateNatGateway {
 
     /// Gives the gateway its interface.
     fn plug(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, subnet: &Subnet, id: NatGatewayId) -> Result<NatOutcome, Failure> {
-        let new = NewInterface { ip: self.ip, description: format!("Interface for NAT Gateway {id}"), ..NewInterface::default() };
+        let ipv6 = WantedIpv6 { ips: vec![], count: Some(0) };
+        let new = NewInterface { ip: self.ip, ipv6, description: format!("Interface for NAT Gateway {id}"), ..NewInterface::default() };
         let mut interface = new.insert(tx, cx, subnet)?;
         interface.nat_gateway = Some(id);
         interface.checked = false;

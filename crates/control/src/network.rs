@@ -13,6 +13,7 @@ use store::Tx;
 
 use crate::auth::Target;
 use crate::instance::check_description;
+use crate::ipv6::{give_range, open_outward};
 use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 
@@ -30,6 +31,8 @@ pub struct CreateVpc {
     pub prefix_shortest: u8,
     /// Whether its machines reach public addresses without a gateway.
     pub open: bool,
+    /// Whether it gets an IPv6 range.
+    pub ipv6: bool,
     /// Display name.
     pub name: String,
     /// Description.
@@ -86,7 +89,13 @@ impl Command for CreateVpc {
             ..new_vpc(tx, cx.cloud, account, range, cx.now)?
         };
         add_tags(&mut vpc.tags, &self.tags)?;
+        if self.ipv6 {
+            give_range(tx, cx, &mut vpc)?;
+        }
         insert_vpc(tx, cx.cloud, &vpc)?;
+        if self.ipv6 {
+            open_outward(tx, cx, vpc.id)?;
+        }
         Ok(vpc)
     }
 }
@@ -177,6 +186,9 @@ impl Command for DeleteVpc {
         for acl in acls {
             tx.delete::<NetworkAcl>(acl.id)?;
         }
+        if let Some(own) = vpc.ipv6 {
+            tx.ipv6_range_delete(own.range)?;
+        }
         tx.delete::<Vpc>(vpc.id)?;
         Ok(())
     }
@@ -201,6 +213,8 @@ pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: Ac
             range,
             is_default: true,
             public_on_launch: region.public_on_launch,
+            ipv6: None,
+            ipv6_on_launch: false,
             name: DEFAULT_GROUP.to_owned(),
             description: String::new(),
             created_at: now,
@@ -228,6 +242,7 @@ fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: 
         open: false,
         dns_support: true,
         dns_hostnames: false,
+        ipv6: None,
         name: String::new(),
         description: String::new(),
         created_at: now,

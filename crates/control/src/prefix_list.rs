@@ -220,7 +220,7 @@ pub(crate) fn check_weight(tx: &Tx<'_>, group: &SecurityGroup) -> Result<(), Fai
     for rule in &group.rules {
         weight += match rule.peer {
             Peer::List { list } => tx.get::<PrefixList>(list)?.map_or(1, |list| list.max_entries as usize),
-            Peer::Range { .. } | Peer::Group { .. } => 1,
+            Peer::Range { .. } | Peer::Range6 { .. } | Peer::Group { .. } => 1,
         };
     }
     if weight > RULES_MAX {
@@ -241,7 +241,7 @@ pub(crate) fn expanded(tx: &Tx<'_>, mut group: SecurityGroup) -> Result<Security
                 let ranges = tx.get::<PrefixList>(list)?.map_or(vec![], |list| list.newest().entries.clone());
                 rules.extend(ranges.into_iter().map(|entry| Rule { peer: Peer::Range { range: entry.range }, ..rule.clone() }));
             }
-            Peer::Range { .. } | Peer::Group { .. } => rules.push(rule),
+            Peer::Range { .. } | Peer::Range6 { .. } | Peer::Group { .. } => rules.push(rule),
         }
     }
     let mut seen = HashSet::new();

@@ -181,7 +181,7 @@ impl Ask<'_> {
     fn addresses(&self, direction: Direction) -> Vec<Ipv4Addr> {
         let named = |rule: &Rule| match rule.peer {
             Peer::Range { range } if rule.direction == direction && range.prefix_len() > 0 => Some(range.network()),
-            Peer::Range { .. } | Peer::Group { .. } | Peer::List { .. } => None,
+            Peer::Range { .. } | Peer::Range6 { .. } | Peer::Group { .. } | Peer::List { .. } => None,
         };
         let public: BTreeSet<Ipv4Addr> = self.rules().filter_map(named).filter(|ip| !ip.is_private()).collect();
         std::iter::once(SOMEBODY).chain(public).take(ADDRESSES_MAX).collect()

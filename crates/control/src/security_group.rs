@@ -13,6 +13,7 @@ use crate::Failure;
 use crate::account::taken;
 use crate::auth::Target;
 use crate::instance::{check_description, instance_of};
+use crate::ipv6::outward;
 use crate::network::vpc_of;
 use crate::run::{Command, Cx};
 use crate::security_group_rules::{NewRule, add_rule};
@@ -113,6 +114,9 @@ impl Command for CreateSecurityGroup {
         if self.members_meet {
             let among_members = NewRule::accepting_all(model::Direction::Ingress, Peer::Group { group: group.id });
             add_rule(tx, cx, &mut group, &among_members)?;
+        }
+        if vpc.ipv6.is_some() {
+            group.rules.extend(outward(cx, &group));
         }
         tx.update(&group)?;
         Ok(group)

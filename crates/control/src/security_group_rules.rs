@@ -171,7 +171,12 @@ fn check(tx: &Tx<'_>, cx: &Cx<'_>, group: &SecurityGroup, new: &NewRule) -> Resu
         Peer::Range { range } if range.trunc() != range => {
             return Err(Error::invalid("CidrIp", format!("{range} has bits set beyond its prefix; did you mean {}?", range.trunc())).into());
         }
-        Peer::Range { .. } => {}
+        Peer::Range6 { range } if range.trunc() != range => {
+            return Err(
+                Error::invalid("CidrIpv6", format!("{range} has bits set beyond its prefix; did you mean {}?", range.trunc())).into()
+            );
+        }
+        Peer::Range { .. } | Peer::Range6 { .. } => {}
         Peer::List { list } => {
             list_of(tx, cx.caller.account(), list)?;
         }

@@ -1,7 +1,10 @@
 //! Subnets: parts of a VPC's range, each in one zone.
 
-use ipnet::Ipv4Net;
-use model::{AccountId, Error, Noun, QuotaName, Subnet, SubnetId, Tags, VpcId, add_tags, check_name, check_subnet_range};
+use ipnet::{Ipv4Net, Ipv6Net};
+use model::{
+    AccountId, Error, Noun, QuotaName, Subnet, SubnetId, SubnetIpv6, SubnetRangeId, Tags, VpcId, add_tags, check_name, check_subnet_ipv6,
+    check_subnet_range,
+};
 use serde::Serialize;
 use store::Tx;
 
@@ -22,6 +25,8 @@ pub struct CreateSubnet {
     pub range: Ipv4Net,
     /// Longest prefix that the range may have.
     pub prefix_longest: u8,
+    /// Its IPv6 range, a /64 of the VPC's.
+    pub ipv6: Option<Ipv6Net>,
     /// Display name.
     pub name: String,
     /// Description.
@@ -41,6 +46,8 @@ pub struct ModifySubnet {
     pub description: Option<String>,
     /// Whether an instance launched here gets a public address unless it says no.
     pub public_on_launch: Option<bool>,
+    /// Whether an interface made here gets an IPv6 address unless it says no.
+    pub ipv6_on_launch: Option<bool>,
 }
 
 /// Deletes a subnet in which no interface is left.
@@ -73,6 +80,7 @@ impl Command for CreateSubnet {
         let others = tx.subnet_list_of_vpc(vpc.id)?;
         let range = check_subnet_range(&vpc, &others, self.range, self.prefix_longest)?;
         QuotaName::Subnets.check(tx.quota_limit(account, QuotaName::Subnets)?, others.len() as u64, 1)?;
+        let ipv6 = self.ipv6.map(|range| check_subnet_ipv6(&vpc, &others, range)).transpose()?;
         let mut subnet = Subnet {
             id: SubnetId::from_u64(cx.new_id()),
             account,
@@ -81,6 +89,8 @@ impl Command for CreateSubnet {
             range,
             is_default: false,
             public_on_launch: false,
+            ipv6: ipv6.map(|range| SubnetIpv6 { id: SubnetRangeId::from_u64(cx.new_id()), range }),
+            ipv6_on_launch: false,
             name: self.name.clone(),
             description: self.description.clone(),
             created_at: cx.now,
@@ -112,6 +122,10 @@ impl Command for ModifySubnet {
             subnet.description.clone_from(description);
         }
         subnet.public_on_launch = self.public_on_launch.unwrap_or(subnet.public_on_launch);
+        if self.ipv6_on_launch == Some(true) && subnet.ipv6.is_none() {
+            return Err(Error::InvalidCombination { reason: format!("the subnet {} has no IPv6 range", subnet.id) }.into());
+        }
+        subnet.ipv6_on_launch = self.ipv6_on_launch.unwrap_or(subnet.ipv6_on_launch);
         Ok(tx.update(&subnet)?)
     }
 }

@@ -97,6 +97,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::PlacementGroup => ("FailedOperation.DisasterRecoverGroupNotFound", "InvalidParameterValue.DisasterRecoverGroupIdMalformed"),
         Noun::SecurityGroupRule
         | Noun::PrefixList
+        | Noun::Ipv6Range
         | Noun::Association
         | Noun::InternetGateway
         | Noun::RouteTableAssociation
@@ -215,6 +216,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::PathAnalysis
         | Noun::PlacementGroup
         | Noun::PrefixList
+        | Noun::Ipv6Range
         | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",
     }
 }

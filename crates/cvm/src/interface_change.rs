@@ -101,6 +101,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkInterface) -> Result
     let new = NewInterface {
         ip,
         secondary: Wanted { ips, count: asked.secondary_private_ip_address_count },
+        ipv6: control::WantedIpv6::default(),
         groups: id::read_all(&asked.security_group_ids)?,
         name: asked.network_interface_name,
         description: asked.network_interface_description.unwrap_or_default(),

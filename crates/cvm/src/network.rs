@@ -120,7 +120,7 @@ pub(crate) struct Made {
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVpc) -> Result<Made, Fault> {
     let range = asked.cidr_block.parse().map_err(|_| Error::invalid("VpcRange", "is no IPv4 range"))?;
     let (name, tags) = (asked.vpc_name, tag::tags_of(asked.tags)?);
-    let command = Create { range, prefix_shortest: PREFIX_SHORTEST, open: true, name, description: String::new(), tags };
+    let command = Create { range, prefix_shortest: PREFIX_SHORTEST, open: true, ipv6: false, name, description: String::new(), tags };
     Ok(Made { vpc: reply(cx, cx.cloud.run(&cx.caller, command, cx.options()).await?) })
 }
 

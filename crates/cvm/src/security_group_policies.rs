@@ -67,7 +67,7 @@ struct PolicyReply {
     protocol: String,
     port: String,
     cidr_block: String,
-    ipv6_cidr_block: &'static str,
+    ipv6_cidr_block: String,
     security_group_id: String,
     service_template: ServiceTemplate,
     address_template: AddressTemplate,
@@ -93,24 +93,29 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribePolicies) -> Result<Pol
     let group = one(cx, &asked.security_group_id).await?;
     let of = |direction| in_line(&group, direction).into_iter().enumerate().map(|(at, rule)| reply(at, rule)).collect::<Vec<_>>();
     let (egress, ingress) = (of(Direction::Egress), of(Direction::Ingress));
-    let policy_statistics = Statistics { ingress_ipv4: ingress.len(), ingress_ipv6: 0, egress_ipv4: egress.len(), egress_ipv6: 0 };
+    let of_ipv6 = |policies: &[PolicyReply]| policies.iter().filter(|policy| !policy.ipv6_cidr_block.is_empty()).count();
+    let (ingress_ipv6, egress_ipv6) = (of_ipv6(&ingress), of_ipv6(&egress));
+    let (ingress_ipv4, egress_ipv4) = (ingress.len() - ingress_ipv6, egress.len() - egress_ipv6);
+    let policy_statistics = Statistics { ingress_ipv4, ingress_ipv6, egress_ipv4, egress_ipv6 };
     Ok(Policies { security_group_policy_set: PolicySet { version: version(&group), egress, ingress, policy_statistics } })
 }
 
 fn reply(policy_index: usize, rule: &Rule) -> PolicyReply {
     let (protocol, port) = words(rule.protocol);
-    let (cidr_block, security_group_id) = match rule.peer {
-        Peer::Range { range } => (range.to_string(), String::new()),
-        Peer::Group { group } => (String::new(), id::shown(group)),
+    let none = String::new;
+    let (cidr_block, ipv6_cidr_block, security_group_id) = match rule.peer {
+        Peer::Range { range } => (range.to_string(), none(), none()),
+        Peer::Range6 { range } => (none(), range.to_string(), none()),
+        Peer::Group { group } => (none(), none(), id::shown(group)),
         // Made through another cloud's dialect; an address template would be its word.
-        Peer::List { .. } => (String::new(), String::new()),
+        Peer::List { .. } => (none(), none(), none()),
     };
     PolicyReply {
         policy_index,
         protocol,
         port,
         cidr_block,
-        ipv6_cidr_block: "",
+        ipv6_cidr_block,
         security_group_id,
         service_template: ServiceTemplate::default(),
         address_template: AddressTemplate::default(),
@@ -136,6 +141,7 @@ fn words(protocol: Protocol) -> (String, String) {
         Protocol::Tcp { from, to } => ("TCP".to_owned(), ports(from, to)),
         Protocol::Udp { from, to } => ("UDP".to_owned(), ports(from, to)),
         Protocol::Icmp { .. } => ("ICMP".to_owned(), all()),
+        Protocol::Icmp6 { .. } => ("ICMPv6".to_owned(), all()),
         Protocol::Number { number: 47 } => ("GRE".to_owned(), all()),
         Protocol::Number { number } => (number.to_string(), all()),
     }

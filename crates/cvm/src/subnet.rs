@@ -129,6 +129,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSubnet) -> Result<Made, Fau
         zone: Some(asked.zone),
         range,
         prefix_longest: PREFIX_LONGEST,
+        ipv6: None,
         name: asked.subnet_name,
         description: String::new(),
         tags: tag::tags_of(asked.tags)?,
@@ -148,7 +149,7 @@ pub(crate) struct ModifySubnetAttribute {
 /// Gives a subnet another name.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifySubnetAttribute) -> Result<(), Fault> {
     let (id, name) = (id::read(&asked.subnet_id)?, asked.subnet_name);
-    let command = ModifySubnet { id, name, description: None, public_on_launch: None };
+    let command = ModifySubnet { id, name, description: None, public_on_launch: None, ipv6_on_launch: None };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }
 

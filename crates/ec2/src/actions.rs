@@ -11,9 +11,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
-    instance_power, instance_role, instance_type, interface, interface_plug, key_pair, launch_template, launch_template_data, nat_gateway,
-    network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances, security_group,
-    security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
+    instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, launch_template, launch_template_data,
+    nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances,
+    security_group, security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume,
+    vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -230,22 +231,29 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeSecurityGroupRules => security_group::describe_rules, security_group::DescribeSecurityGroupRules,
         Partly("rules have no tags; dropping rules, which EC2 lacks, are not shown"), &[];
     Ec2 "ec2:" AuthorizeSecurityGroupIngress => security_group_rules::authorize_ingress, security_group_rules::Change,
-        Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+        Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
     Ec2 "ec2:" AuthorizeSecurityGroupEgress => security_group_rules::authorize_egress, security_group_rules::Change,
-        Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+        Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
     Ec2 "ec2:" RevokeSecurityGroupIngress => security_group_rules::revoke_ingress, security_group_rules::Change,
-        Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+        Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
     Ec2 "ec2:" RevokeSecurityGroupEgress => security_group_rules::revoke_egress, security_group_rules::Change,
-        Partly("IPv4 ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
-    Ec2 "ec2:" CreateVpc => network::create, network::CreateVpc, Partly("IPv4 ranges only"), network::CREATE_ABSENT;
+        Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+    Ec2 "ec2:" CreateVpc => network::create, network::CreateVpc, Partly("one range of IPv4, and one of IPv6 that the cloud gives"),
+        network::CREATE_ABSENT;
+    Ec2 "ec2:" AssociateVpcCidrBlock => ipv6::associate_vpc, ipv6::AssociateVpcCidrBlock, Partly("IPv6 only"), ipv6::VPC_ABSENT;
+    Ec2 "ec2:" DisassociateVpcCidrBlock => ipv6::disassociate_vpc, ipv6::Disassociate, Partly("IPv6 only"), &[];
+    Ec2 "ec2:" AssociateSubnetCidrBlock => ipv6::associate_subnet, ipv6::AssociateSubnetCidrBlock, Works, &["Ipv6IpamPoolId", "Ipv6NetmaskLength"];
+    Ec2 "ec2:" DisassociateSubnetCidrBlock => ipv6::disassociate_subnet, ipv6::Disassociate, Works, &[];
+    Ec2 "ec2:" AssignIpv6Addresses => ipv6::assign, ipv6::Assign, Partly("no prefixes"), ipv6::PREFIXES;
+    Ec2 "ec2:" UnassignIpv6Addresses => ipv6::unassign, ipv6::Unassign, Partly("no prefixes"), &["Ipv6Prefix"];
     Ec2 "ec2:" CreateDefaultVpc => network::create_default, network::CreateDefaultVpc, Works, &[];
     Ec2 "ec2:" DeleteVpc => network::delete, network::DeleteVpc, Works, &[];
     Ec2 "ec2:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute,
         Partly("no public host names are made"), &["EnableNetworkAddressUsageMetrics"];
-    Ec2 "ec2:" CreateSubnet => subnet::create, subnet::CreateSubnet, Partly("IPv4 ranges only"), subnet::CREATE_ABSENT;
+    Ec2 "ec2:" CreateSubnet => subnet::create, subnet::CreateSubnet, Partly("none of IPv6 alone"), subnet::CREATE_ABSENT;
     Ec2 "ec2:" DeleteSubnet => subnet::delete, subnet::DeleteSubnet, Works, &[];
     Ec2 "ec2:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute,
-        Partly("public addresses on launch"), subnet::MODIFY_ABSENT;
+        Partly("public and IPv6 addresses on launch"), subnet::MODIFY_ABSENT;
     Ec2 "ec2:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
         Partly("one address; available at once; not across hosts"), nat_gateway::CREATE_ABSENT;
     Ec2 "ec2:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
@@ -292,7 +300,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeVpcs => network::describe_vpcs, network::DescribeVpcs, Works, &[];
     Ec2 "ec2:" DescribeVpcAttribute => network::describe_vpc_attribute, network::DescribeVpcAttribute, Works, &[];
     Ec2 "ec2:" DescribeSubnets => subnet::describe_subnets, subnet::DescribeSubnets, Works, &[];
-    Ec2 "ec2:" CreateNetworkInterface => interface::create, interface::CreateNetworkInterface, Partly("IPv4 only, no prefixes"),
+    Ec2 "ec2:" CreateNetworkInterface => interface::create, interface::CreateNetworkInterface, Partly("no prefixes"),
         interface::CREATE_ABSENT;
     Ec2 "ec2:" DeleteNetworkInterface => interface::delete, interface::DeleteNetworkInterface, Works, &[];
     Ec2 "ec2:" ModifyNetworkInterfaceAttribute => interface::modify, interface::ModifyNetworkInterfaceAttribute, Works,

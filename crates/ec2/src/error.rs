@@ -257,6 +257,7 @@ fn cloud(error: &Error) -> Wording {
         Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
         Error::LimitReached { name: "NetworkInterface", .. } => say("AttachmentLimitExceeded", message),
         Error::LimitReached { name: "PrivateIpAddress", .. } => say("PrivateIpAddressLimitExceeded", message),
+        Error::LimitReached { name: "Ipv6CidrBlock", .. } => say("CidrLimitExceeded", message),
         Error::LimitReached { name: "VolumeId", .. } => say("ConcurrentSnapshotLimitExceeded", message),
         Error::NoCapacity { .. } | Error::NoPlaceInGroup { .. } | Error::LimitReached { name: "PlacementGroup", .. } => {
             say_with(500, "InsufficientInstanceCapacity", message)
@@ -312,6 +313,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::QuotaRequest => "NoSuchResourceException",
         Noun::PlacementGroup => "InvalidPlacementGroup.Unknown",
         Noun::PrefixList => "InvalidPrefixListID.NotFound",
+        Noun::Ipv6Range => "InvalidCidrBlockAssociationID.NotFound",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::InstanceProfile => {
@@ -384,6 +386,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::QuotaRequest
         | Noun::PlacementGroup
         | Noun::PrefixList
+        | Noun::Ipv6Range
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -410,6 +413,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::QuotaRequest => "NoSuchResourceException",
         Noun::PlacementGroup => "InvalidPlacementGroupId.Malformed",
         Noun::PrefixList => "InvalidPrefixListId.Malformed",
+        Noun::Ipv6Range => "InvalidCidrBlockAssociationID.Malformed",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
@@ -476,6 +480,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::NetworkPath
         | Noun::PathAnalysis
         | Noun::PrefixList
+        | Noun::Ipv6Range
         | Noun::Address => "InvalidParameterValue",
         Noun::QuotaRequest => "ResourceAlreadyExistsException",
     }
@@ -526,6 +531,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::PathAnalysis
         | Noun::QuotaRequest
         | Noun::PrefixList
+        | Noun::Ipv6Range
         | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }

@@ -10,6 +10,7 @@ use wire::{FromArg, IntoDoc};
 use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
 use crate::instance_role::{self, ProfileItem};
+use crate::ipv6;
 use crate::metadata_options::MetadataItem;
 use crate::page::{Paging, USUAL};
 use crate::region::zone_id;
@@ -222,6 +223,8 @@ struct NetworkInterface {
     attachment: Attachment,
     association: Option<Association>,
     private_ip_addresses_set: Vec<PrivateAddress>,
+    #[reply(skip_empty)]
+    ipv6_addresses_set: Vec<ipv6::Address>,
     interface_type: &'static str,
 }
 
@@ -377,6 +380,7 @@ fn network_interface(cx: &Cx, instance: &Instance, view: &InterfaceView) -> Opti
         },
         association: association(nic.ip),
         private_ip_addresses_set: nic.addresses().map(private).collect(),
+        ipv6_addresses_set: ipv6::addresses(&nic.ipv6),
         interface_type: "interface",
     })
 }

@@ -13,6 +13,7 @@ use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
 use crate::filter::{self, AskedFilter};
 use crate::instance::{Group, groups};
+use crate::ipv6;
 use crate::page::{Paging, USUAL};
 use crate::region::zone_id;
 use crate::tag::{self, TagItem, TagSpecification};
@@ -26,6 +27,9 @@ pub(crate) struct CreateNetworkInterface {
     #[arg(name = "PrivateIpAddresses")]
     private_ips: Vec<AskedIp>,
     secondary_private_ip_address_count: Option<usize>,
+    #[arg(name = "Ipv6Addresses")]
+    ipv6_addresses: Vec<ipv6::AskedAddress>,
+    ipv6_address_count: Option<usize>,
     #[arg(name = "SecurityGroupId")]
     groups: Vec<String>,
     interface_type: Option<String>,
@@ -35,17 +39,8 @@ pub(crate) struct CreateNetworkInterface {
 }
 
 /// What EC2 can make of an interface and this cloud cannot.
-pub(crate) const CREATE_ABSENT: &[&str] = &[
-    "ConnectionTrackingSpecification",
-    "EnablePrimaryIpv6",
-    "Ipv4Prefix",
-    "Ipv4PrefixCount",
-    "Ipv6AddressCount",
-    "Ipv6Addresses",
-    "Ipv6Prefix",
-    "Ipv6PrefixCount",
-    "Operator",
-];
+pub(crate) const CREATE_ABSENT: &[&str] =
+    &["ConnectionTrackingSpecification", "EnablePrimaryIpv6", "Ipv4Prefix", "Ipv4PrefixCount", "Ipv6Prefix", "Ipv6PrefixCount", "Operator"];
 
 /// A private address that is asked for.
 #[derive(FromArg)]
@@ -92,6 +87,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateNetworkInterface) -> Result<Crea
     let new = NewInterface {
         ip,
         secondary,
+        ipv6: ipv6::wanted(&asked.ipv6_addresses, asked.ipv6_address_count)?,
         groups: tag::ids(Noun::SecurityGroup, &asked.groups)?,
         name: String::new(),
         description: asked.description.unwrap_or_default(),
@@ -301,6 +297,8 @@ struct InterfaceItem {
     #[reply(skip_empty)]
     tag_set: Vec<TagItem>,
     private_ip_addresses_set: Vec<PrivateAddress>,
+    #[reply(skip_empty)]
+    ipv6_addresses_set: Vec<ipv6::Address>,
     interface_type: &'static str,
 }
 
@@ -375,6 +373,7 @@ fn interface_item(cx: &Cx, view: &InterfaceView) -> InterfaceItem {
         association: view.address().map(association),
         tag_set: tag::items(&nic.tags),
         private_ip_addresses_set: nic.addresses().map(private).collect(),
+        ipv6_addresses_set: ipv6::addresses(&nic.ipv6),
         interface_type: if nic.nat_gateway.is_some() { "nat_gateway" } else { "interface" },
     }
 }

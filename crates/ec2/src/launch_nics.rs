@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use control::{FurtherNic, LaunchNics, NewInterface, WhichNic};
+use control::{FurtherNic, LaunchNics, NewInterface, WantedIpv6, WhichNic};
 use model::{Error, Noun, SecurityGroupId, SubnetId, Tags};
 use wire::FromArg;
 
 use crate::error::{Refusal, combination, unsupported};
 use crate::interface::{AskedIp, addresses, only_usual};
+use crate::ipv6::{self, AskedAddress};
 use crate::tag;
 
 /// `NetworkInterface.1.DeviceIndex=0&...`.
@@ -26,6 +27,9 @@ pub(crate) struct NetworkInterface {
     #[arg(name = "PrivateIpAddresses")]
     private_ips: Vec<AskedIp>,
     secondary_private_ip_address_count: Option<usize>,
+    #[arg(name = "Ipv6Addresses")]
+    ipv6_addresses: Vec<AskedAddress>,
+    ipv6_address_count: Option<usize>,
     delete_on_termination: Option<bool>,
     interface_type: Option<String>,
 }
@@ -37,6 +41,7 @@ pub(crate) struct Beside {
     /// Whether groups are named.
     pub has_names: bool,
     pub ip: Option<Ipv4Addr>,
+    pub ipv6: WantedIpv6,
 }
 
 /// What a launch is told of its interfaces.
@@ -57,10 +62,10 @@ pub(crate) fn read(beside: &Beside, asked: &[NetworkInterface]) -> Result<Nics, 
             groups: tag::ids(Noun::SecurityGroup, &beside.groups)?,
             ip: beside.ip,
             public: None,
-            rest: LaunchNics::default(),
+            rest: LaunchNics { ipv6: beside.ipv6.clone(), ..LaunchNics::default() },
         });
     }
-    if beside.subnet.is_some() || !beside.groups.is_empty() || beside.has_names || beside.ip.is_some() {
+    if beside.subnet.is_some() || !beside.groups.is_empty() || beside.has_names || beside.ip.is_some() || !beside.ipv6.is_unsaid() {
         return Err(combination("Network interfaces and an instance-level subnet, address or security groups exclude each other"));
     }
     let is_first = |nic: &&NetworkInterface| nic.device_index == 0;
@@ -77,6 +82,7 @@ pub(crate) fn read(beside: &Beside, asked: &[NetworkInterface]) -> Result<Nics, 
         existing: first.existing()?,
         description: first.description.clone(),
         secondary,
+        ipv6: ipv6::wanted(&first.ipv6_addresses, first.ipv6_address_count)?,
         kept: !first.delete_on_termination.unwrap_or(first.network_interface_id.is_none()),
         further: asked.iter().filter(|nic| !is_first(nic)).map(NetworkInterface::further).collect::<Result<_, _>>()?,
     };
@@ -103,6 +109,8 @@ impl NetworkInterface {
             || self.private_ip_address.is_some()
             || !self.private_ips.is_empty()
             || self.secondary_private_ip_address_count.is_some()
+            || !self.ipv6_addresses.is_empty()
+            || self.ipv6_address_count.is_some()
             || self.associate_public_ip_address.is_some();
         if self.network_interface_id.is_some() && new {
             return Err(combination("A network interface that exists keeps its subnet, its groups and its addresses"));
@@ -126,7 +134,8 @@ impl NetworkInterface {
                 let subnet = tag::optional_id(Noun::Subnet, self.subnet_id.as_deref())?;
                 let groups = tag::ids(Noun::SecurityGroup, &self.group_ids)?;
                 let description = self.description.clone().unwrap_or_default();
-                WhichNic::New(subnet, NewInterface { ip, secondary, groups, name: String::new(), description, tags: Tags::new() })
+                let ipv6 = ipv6::wanted(&self.ipv6_addresses, self.ipv6_address_count)?;
+                WhichNic::New(subnet, NewInterface { ip, secondary, ipv6, groups, name: String::new(), description, tags: Tags::new() })
             }
         };
         let goes = self.delete_on_termination.unwrap_or(matches!(which, WhichNic::New(..)));

@@ -26,6 +26,7 @@ mod instance_role;
 mod instance_type;
 mod interface;
 mod interface_plug;
+mod ipv6;
 mod key_pair;
 mod launch_nics;
 mod launch_template;

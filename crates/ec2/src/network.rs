@@ -6,8 +6,9 @@ use model::{Error, Noun, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::{Refusal, combination, unsupported};
+use crate::error::{Refusal, combination};
 use crate::filter::{self, AskedFilter};
+use crate::ipv6;
 use crate::page::{Paging, USUAL};
 use crate::tag::{self, TagItem, TagSpecification};
 
@@ -41,6 +42,8 @@ struct VpcItem {
     state: &'static str,
     cidr_block: String,
     cidr_block_association_set: Vec<CidrBlock>,
+    #[reply(skip_empty)]
+    ipv6_cidr_block_association_set: Vec<ipv6::VpcRange>,
     dhcp_options_id: &'static str,
     #[reply(skip_empty)]
     tag_set: Vec<TagItem>,
@@ -68,7 +71,7 @@ pub(crate) async fn describe_vpcs(cx: Cx, asked: DescribeVpcs) -> Result<Vpcs, R
     let filters = filter::filters(&cx, filter::VPC, &asked.filters)?;
     let query = Query { ids: tag::ids(Noun::Vpc, &asked.ids)?, filters, page: pages.of_ids()? };
     let listed = cx.cloud.list::<Vpc>(&cx.caller, query).await?;
-    Ok(Vpcs { vpc_set: listed.rows.iter().map(vpc_item).collect(), next_token: pages.after(listed.next) })
+    Ok(Vpcs { vpc_set: listed.rows.iter().map(|vpc| vpc_item(&cx, vpc)).collect(), next_token: pages.after(listed.next) })
 }
 
 /// The kind of machine under the instances of a VPC.
@@ -116,18 +119,16 @@ pub(crate) async fn create(cx: Cx, asked: CreateVpc) -> Result<Created, Refusal>
     match asked.instance_tenancy {
         None | Some(Tenancy::Default) => {}
     }
-    if asked.amazon_provided_ipv6_cidr_block == Some(true) {
-        return Err(unsupported("An IPv6 range"));
-    }
     let command = control::CreateVpc {
         range: asked.cidr_block,
         prefix_shortest: PREFIX_SHORTEST,
         open: false,
+        ipv6: asked.amazon_provided_ipv6_cidr_block.unwrap_or(false),
         name: String::new(),
         description: String::new(),
         tags: tag::specified(&asked.tags, "vpc", &["vpc"])?,
     };
-    Ok(Created { vpc: vpc_item(&cx.cloud.run(&cx.caller, command, cx.options(None)).await?) })
+    Ok(Created { vpc: vpc_item(&cx, &cx.cloud.run(&cx.caller, command, cx.options(None)).await?) })
 }
 
 /// The parameters of `CreateDefaultVpc`: none.
@@ -136,7 +137,7 @@ pub(crate) struct CreateDefaultVpc {}
 
 /// Makes the default VPC of an account that has deleted it.
 pub(crate) async fn create_default(cx: Cx, _: CreateDefaultVpc) -> Result<Created, Refusal> {
-    Ok(Created { vpc: vpc_item(&cx.cloud.run(&cx.caller, control::CreateDefaultVpc {}, cx.options(None)).await?) })
+    Ok(Created { vpc: vpc_item(&cx, &cx.cloud.run(&cx.caller, control::CreateDefaultVpc {}, cx.options(None)).await?) })
 }
 
 /// The parameters of `DeleteVpc`.
@@ -183,7 +184,7 @@ pub(crate) async fn modify(cx: Cx, asked: ModifyVpcAttribute) -> Result<(), Refu
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }
 
-fn vpc_item(vpc: &Vpc) -> VpcItem {
+fn vpc_item(cx: &Cx, vpc: &Vpc) -> VpcItem {
     VpcItem {
         vpc_id: vpc.id.to_string(),
         owner_id: vpc.account.to_string(),
@@ -194,6 +195,7 @@ fn vpc_item(vpc: &Vpc) -> VpcItem {
             cidr_block: vpc.range.to_string(),
             cidr_block_state: CidrBlockState { state: "associated" },
         }],
+        ipv6_cidr_block_association_set: vpc.ipv6.iter().map(|own| ipv6::vpc_range(cx, own)).collect(),
         dhcp_options_id: DHCP_OPTIONS,
         tag_set: tag::items(&vpc.tags),
         instance_tenancy: "default",

@@ -124,12 +124,12 @@ fn entry_item(entry: &AclEntry) -> EntryItem {
         egress: entry.direction == Direction::Egress,
         cidr_block: entry.range.to_string(),
         icmp_type_code: match entry.protocol {
-            Protocol::Icmp { kind, code } => Some(IcmpItem { code: any(code), r#type: any(kind) }),
+            Protocol::Icmp { kind, code } | Protocol::Icmp6 { kind, code } => Some(IcmpItem { code: any(code), r#type: any(kind) }),
             Protocol::All | Protocol::Tcp { .. } | Protocol::Udp { .. } | Protocol::Number { .. } => None,
         },
         port_range: match entry.protocol {
             Protocol::Tcp { from, to } | Protocol::Udp { from, to } => Some(PortRangeItem { from, to }),
-            Protocol::All | Protocol::Icmp { .. } | Protocol::Number { .. } => None,
+            Protocol::All | Protocol::Icmp { .. } | Protocol::Icmp6 { .. } | Protocol::Number { .. } => None,
         },
     }
 }
@@ -139,6 +139,7 @@ fn number(protocol: Protocol) -> i32 {
     match protocol {
         Protocol::All => -1,
         Protocol::Icmp { .. } => 1,
+        Protocol::Icmp6 { .. } => 58,
         Protocol::Tcp { .. } => 6,
         Protocol::Udp { .. } => 17,
         Protocol::Number { number } => number.into(),

@@ -447,6 +447,7 @@ fn rule_item(by: &Decider) -> RuleItem {
     RuleItem {
         cidr: match by.peer {
             Peer::Range { range } => Some(range.to_string()),
+            Peer::Range6 { range } => Some(range.to_string()),
             Peer::Group { .. } | Peer::List { .. } => None,
         },
         direction: direction_word(by.direction),
@@ -459,7 +460,7 @@ fn rule_item(by: &Decider) -> RuleItem {
 fn port_range(protocol: Protocol) -> Option<PortRange> {
     match protocol {
         Protocol::Tcp { from, to } | Protocol::Udp { from, to } => Some(PortRange { from, to }),
-        Protocol::All | Protocol::Icmp { .. } | Protocol::Number { .. } => None,
+        Protocol::All | Protocol::Icmp { .. } | Protocol::Icmp6 { .. } | Protocol::Number { .. } => None,
     }
 }
 

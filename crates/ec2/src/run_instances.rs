@@ -13,6 +13,7 @@ use crate::error::{Refusal, combination, unsupported};
 use crate::instance::{Reservation, empty_reservation, reservations};
 use crate::instance_attribute::Behavior;
 use crate::instance_role::ProfileSpecification;
+use crate::ipv6::{self, AskedAddress};
 use crate::launch_nics::{self, Beside, NetworkInterface, Nics};
 use crate::launch_template::{self, TemplateSpecification};
 use crate::metadata_options::AskedMetadata;
@@ -49,6 +50,9 @@ pub(crate) struct Machine {
     group_names: Vec<String>,
     subnet_id: Option<String>,
     private_ip_address: Option<Ipv4Addr>,
+    #[arg(name = "Ipv6Address")]
+    ipv6_addresses: Vec<AskedAddress>,
+    ipv6_address_count: Option<usize>,
     user_data: Option<Base64>,
     placement: Option<Placement>,
     monitoring: Option<Enabled>,
@@ -86,8 +90,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "ElasticInferenceAccelerator",
     "EnablePrimaryIpv6",
     "InstanceMarketOptions",
-    "Ipv6Address",
-    "Ipv6AddressCount",
     "KernelId",
     "LicenseSpecification",
     "MaintenanceOptions",
@@ -98,8 +100,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "NetworkInterface.EnaSrdSpecification",
     "NetworkInterface.Ipv4Prefix",
     "NetworkInterface.Ipv4PrefixCount",
-    "NetworkInterface.Ipv6AddressCount",
-    "NetworkInterface.Ipv6Addresses",
     "NetworkInterface.Ipv6Prefix",
     "NetworkInterface.Ipv6PrefixCount",
     "NetworkInterface.PrimaryIpv6",
@@ -188,7 +188,7 @@ pub(crate) fn settings(cx: &Cx, asked: Machine) -> Result<LaunchSettings, Refusa
 /// What is meant by what is said of an instance, and of its interfaces beyond the usual.
 fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal> {
     refuse_what_is_not_here(&asked)?;
-    let Nics { subnet, groups, ip, public, rest: nics } = launch_nics::read(&Beside::of(&asked), &asked.interfaces)?;
+    let Nics { subnet, groups, ip, public, rest: nics } = launch_nics::read(&Beside::of(&asked)?, &asked.interfaces)?;
     let (root, volumes) = disks(&asked.devices)?;
     let settings = LaunchSettings {
         image: tag::optional_id(Noun::Image, asked.image_id.as_deref())?,
@@ -224,13 +224,14 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
 }
 
 impl Beside {
-    fn of(asked: &Machine) -> Beside {
-        Beside {
+    fn of(asked: &Machine) -> Result<Beside, Refusal> {
+        Ok(Beside {
             subnet: asked.subnet_id.clone(),
             groups: asked.group_ids.clone(),
             has_names: !asked.group_names.is_empty(),
             ip: asked.private_ip_address,
-        }
+            ipv6: ipv6::wanted(&asked.ipv6_addresses, asked.ipv6_address_count)?,
+        })
     }
 }
 

@@ -58,7 +58,7 @@ struct Permission {
     to_port: Option<i32>,
     groups: Vec<GroupPeer>,
     ip_ranges: Vec<RangePeer>,
-    ipv6_ranges: Vec<String>,
+    ipv6_ranges: Vec<Range6Peer>,
     prefix_list_ids: Vec<ListPeer>,
 }
 
@@ -83,6 +83,14 @@ struct ListPeer {
 #[reply(rename = "camelCase")]
 struct RangePeer {
     cidr_ip: String,
+    #[reply(skip_empty)]
+    description: String,
+}
+
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct Range6Peer {
+    cidr_ipv6: String,
     #[reply(skip_empty)]
     description: String,
 }
@@ -143,6 +151,7 @@ fn permissions(group: &SecurityGroup, direction: Direction) -> Vec<Permission> {
         let description = rule.description.clone();
         match rule.peer {
             Peer::Range { range } => permissions[at].ip_ranges.push(RangePeer { cidr_ip: range.to_string(), description }),
+            Peer::Range6 { range } => permissions[at].ipv6_ranges.push(Range6Peer { cidr_ipv6: range.to_string(), description }),
             Peer::List { list } => permissions[at].prefix_list_ids.push(ListPeer { prefix_list_id: list.to_string(), description }),
             Peer::Group { group: peer } => {
                 permissions[at].groups.push(GroupPeer { user_id: group.account.to_string(), group_id: peer.to_string(), description });
@@ -170,6 +179,7 @@ pub(crate) fn words(protocol: Protocol) -> (String, Option<(i32, i32)>) {
         Protocol::Tcp { from, to } => ("tcp".to_owned(), Some((i32::from(from), i32::from(to)))),
         Protocol::Udp { from, to } => ("udp".to_owned(), Some((i32::from(from), i32::from(to)))),
         Protocol::Icmp { kind, code } => ("icmp".to_owned(), Some((any(kind), any(code)))),
+        Protocol::Icmp6 { kind, code } => ("icmpv6".to_owned(), Some((any(kind), any(code)))),
         Protocol::Number { number } => (number.to_string(), None),
     }
 }
@@ -205,6 +215,7 @@ pub(crate) struct RuleItem {
     from_port: i32,
     to_port: i32,
     cidr_ipv4: Option<String>,
+    cidr_ipv6: Option<String>,
     prefix_list_id: Option<String>,
     referenced_group_info: Option<ReferencedGroup>,
     #[reply(skip_empty)]
@@ -244,10 +255,11 @@ pub(crate) async fn describe_rules(cx: Cx, asked: DescribeSecurityGroupRules) ->
 pub(crate) fn rule_item(group: SecurityGroupId, owner: AccountId, rule: &Rule) -> RuleItem {
     let (ip_protocol, ports) = words(rule.protocol);
     let (from_port, to_port) = ports.unwrap_or((-1, -1));
-    let (cidr_ipv4, prefix_list_id, referenced_group_info) = match rule.peer {
-        Peer::Range { range } => (Some(range.to_string()), None, None),
-        Peer::List { list } => (None, Some(list.to_string()), None),
-        Peer::Group { group: peer } => (None, None, Some(ReferencedGroup { group_id: peer.to_string(), user_id: owner.to_string() })),
+    let (cidr_ipv4, cidr_ipv6, prefix_list_id, referenced_group_info) = match rule.peer {
+        Peer::Range { range } => (Some(range.to_string()), None, None, None),
+        Peer::Range6 { range } => (None, Some(range.to_string()), None, None),
+        Peer::List { list } => (None, None, Some(list.to_string()), None),
+        Peer::Group { group: peer } => (None, None, None, Some(ReferencedGroup { group_id: peer.to_string(), user_id: owner.to_string() })),
     };
     RuleItem {
         security_group_rule_id: rule.id.to_string(),
@@ -258,6 +270,7 @@ pub(crate) fn rule_item(group: SecurityGroupId, owner: AccountId, rule: &Rule) -
         from_port,
         to_port,
         cidr_ipv4,
+        cidr_ipv6,
         prefix_list_id,
         referenced_group_info,
         description: rule.description.clone(),

@@ -2,15 +2,15 @@
 //!
 //! One `IpPermissions` entry names a protocol and many peers; each peer becomes a rule of its own, as EC2 itself lists them.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use control::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use model::{Direction, Error, Noun, PRIORITY_FIRST, Peer, Protocol, Rule, RuleId, Verdict};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::{Refusal, unsupported};
+use crate::error::Refusal;
 use crate::security_group::{self, RuleItem, rule_item};
 use crate::tag;
 
@@ -63,6 +63,8 @@ struct AskedRange {
 #[derive(FromArg)]
 struct AskedRange6 {
     cidr_ipv6: String,
+    #[arg(max_len = 255)]
+    description: Option<String>,
 }
 
 #[derive(FromArg)]
@@ -152,11 +154,11 @@ impl Change {
 impl AskedPermission {
     fn rules(&self, direction: Direction, out: &mut Vec<NewRule>) -> Result<(), Refusal> {
         let protocol = protocol(&self.ip_protocol, self.from_port, self.to_port)?;
-        if let Some(range) = self.ipv6_ranges.first() {
-            return Err(unsupported(format!("The IPv6 range {}", range.cidr_ipv6)));
-        }
         for asked in &self.ip_ranges {
             out.push(new_rule(direction, protocol, Peer::Range { range: range(&asked.cidr_ip)? }, asked.description.clone()));
+        }
+        for asked in &self.ipv6_ranges {
+            out.push(new_rule(direction, protocol, Peer::Range6 { range: range6(&asked.cidr_ipv6)? }, asked.description.clone()));
         }
         for asked in &self.groups {
             let group = asked.group_id.parse().map_err(|error| Error::bad_id(Noun::SecurityGroup, &asked.group_id, error))?;
@@ -180,6 +182,11 @@ fn range(text: &str) -> Result<Ipv4Net, Refusal> {
     Ok(range.map_err(|_| Error::invalid("CidrIp", format!("{text} is not an IPv4 range")))?)
 }
 
+fn range6(text: &str) -> Result<Ipv6Net, Refusal> {
+    let range = text.parse::<Ipv6Net>().or_else(|error| text.parse::<Ipv6Addr>().map(Ipv6Net::from).map_err(|_| error));
+    Ok(range.map_err(|_| Error::invalid("CidrIpv6", format!("{text} is not an IPv6 range")))?)
+}
+
 /// The protocol with its ports; EC2 writes ICMP's type and code where the ports go, -1 for any.
 fn protocol(name: &str, from: Option<i32>, to: Option<i32>) -> Result<Protocol, Refusal> {
     let port = |value: Option<i32>, parameter| {
@@ -201,6 +208,7 @@ fn protocol(name: &str, from: Option<i32>, to: Option<i32>) -> Result<Protocol, 
         "tcp" | "6" => ports().map(|(from, to)| Protocol::Tcp { from, to })?,
         "udp" | "17" => ports().map(|(from, to)| Protocol::Udp { from, to })?,
         "icmp" | "1" => Protocol::Icmp { kind: part(from)?, code: part(to)? },
+        "icmpv6" | "58" => Protocol::Icmp6 { kind: part(from)?, code: part(to)? },
         number => {
             let number = number.parse::<u8>().map_err(|_| Error::invalid("IpProtocol", format!("{name} is no protocol")))?;
             Protocol::Number { number }

@@ -1,13 +1,14 @@
 //! Subnets.
 
 use control::Query;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use model::{Noun, Subnet};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::{Refusal, combination, unsupported};
+use crate::error::{Refusal, combination};
 use crate::filter::{self, AskedFilter};
+use crate::ipv6;
 use crate::network::AskedFlag;
 use crate::page::{Paging, USUAL};
 use crate::region::{zone_id, zone_with_id};
@@ -41,7 +42,7 @@ struct SubnetItem {
     owner_id: String,
     vpc_id: String,
     cidr_block: String,
-    ipv6_cidr_block_association_set: Vec<String>,
+    ipv6_cidr_block_association_set: Vec<ipv6::SubnetRange>,
     available_ip_address_count: u64,
     availability_zone: String,
     availability_zone_id: String,
@@ -74,14 +75,14 @@ fn subnet_item(cx: &Cx, subnet: &Subnet, free: u64) -> SubnetItem {
         owner_id: subnet.account.to_string(),
         vpc_id: subnet.vpc.to_string(),
         cidr_block: subnet.range.to_string(),
-        ipv6_cidr_block_association_set: vec![],
+        ipv6_cidr_block_association_set: subnet.ipv6.iter().map(ipv6::subnet_range).collect(),
         available_ip_address_count: free,
         availability_zone: subnet.zone.clone(),
         availability_zone_id: zone_id(cx, &subnet.zone),
         default_for_az: subnet.is_default,
         map_public_ip_on_launch: subnet.public_on_launch,
         map_customer_owned_ip_on_launch: false,
-        assign_ipv6_address_on_creation: false,
+        assign_ipv6_address_on_creation: subnet.ipv6_on_launch,
         ipv6_native: false,
         enable_dns64: false,
         tag_set: tag::items(&subnet.tags),
@@ -94,6 +95,8 @@ pub(crate) struct CreateSubnet {
     vpc_id: String,
     #[arg(with = wire::parse_text)]
     cidr_block: Ipv4Net,
+    #[arg(with = wire::parse_text)]
+    ipv6_cidr_block: Option<Ipv6Net>,
     availability_zone: Option<String>,
     availability_zone_id: Option<String>,
     #[arg(name = "TagSpecification")]
@@ -102,7 +105,7 @@ pub(crate) struct CreateSubnet {
 
 /// Parameters of `CreateSubnet` that are not served.
 pub(crate) const CREATE_ABSENT: &[&str] =
-    &["Ipv6CidrBlock", "OutpostArn", "Ipv6Native", "Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength"];
+    &["OutpostArn", "Ipv6Native", "Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength"];
 
 /// Longest prefix of a subnet's range (EC2 documents /16 to /28).
 const PREFIX_LONGEST: u8 = 28;
@@ -127,6 +130,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateSubnet) -> Result<Created, Refus
         zone,
         range: asked.cidr_block,
         prefix_longest: PREFIX_LONGEST,
+        ipv6: asked.ipv6_cidr_block,
         name: String::new(),
         description: String::new(),
         tags: tag::specified(&asked.tags, "subnet", &["subnet"])?,
@@ -169,14 +173,12 @@ pub(crate) const MODIFY_ABSENT: &[&str] = &[
 
 /// Changes one attribute of a subnet.
 pub(crate) async fn modify(cx: Cx, asked: ModifySubnetAttribute) -> Result<(), Refusal> {
-    if asked.assign_ipv6_address_on_creation.is_some_and(|flag| flag.value) {
-        return Err(unsupported("An IPv6 address"));
-    }
     let command = control::ModifySubnet {
         id: tag::id(Noun::Subnet, &asked.subnet_id)?,
         name: None,
         description: None,
         public_on_launch: asked.map_public_ip_on_launch.map(|flag| flag.value),
+        ipv6_on_launch: asked.assign_ipv6_address_on_creation.map(|flag| flag.value),
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }

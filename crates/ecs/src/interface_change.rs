@@ -84,6 +84,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkInterface) -> Result
     let new = NewInterface {
         ip: asked.primary_ip_address,
         secondary: wanted(asked.private_ip_addresses, asked.secondary_private_ip_address_count)?,
+        ipv6: control::WantedIpv6::default(),
         groups: groups.iter().map(|group| id(Noun::SecurityGroup, group)).collect::<Result<_, _>>()?,
         name: asked.network_interface_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),

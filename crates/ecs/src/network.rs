@@ -211,6 +211,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVpc) -> Result<Created, Fau
         range: range(&asked.cidr_block)?,
         prefix_shortest: model::VPC_PREFIX_SHORTEST,
         open: true,
+        ipv6: false,
         name: asked.vpc_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         tags: tags_of(asked.tags)?,

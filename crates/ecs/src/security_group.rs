@@ -205,12 +205,12 @@ struct Permission {
     source_group_id: String,
     source_group_owner_account: &'static str,
     source_prefix_list_id: String,
-    ipv6_source_cidr_ip: &'static str,
+    ipv6_source_cidr_ip: String,
     dest_cidr_ip: String,
     dest_group_id: String,
     dest_group_owner_account: &'static str,
     dest_prefix_list_id: String,
-    ipv6_dest_cidr_ip: &'static str,
+    ipv6_dest_cidr_ip: String,
     policy: &'static str,
     priority: String,
     nic_type: &'static str,
@@ -246,8 +246,14 @@ pub(crate) async fn one(cx: &Cx<'_>, text: &str) -> Result<SecurityGroup, Fault>
 
 fn permission(rule: &Rule) -> Permission {
     let (ip_protocol, port_range) = words(rule.protocol);
+    let range6 = match rule.peer {
+        Peer::Range6 { range } => range.to_string(),
+        Peer::Range { .. } | Peer::Group { .. } | Peer::List { .. } => String::new(),
+    };
     let (range, group, list) = match rule.peer {
         Peer::Range { range } => (range.to_string(), String::new(), String::new()),
+        // Apart, in a field of its own.
+        Peer::Range6 { .. } => (String::new(), String::new(), String::new()),
         Peer::Group { group } => (String::new(), group.to_string(), String::new()),
         Peer::List { list } => (String::new(), String::new(), list.to_string()),
     };
@@ -266,10 +272,12 @@ fn permission(rule: &Rule) -> Permission {
     };
     match rule.direction {
         Direction::Ingress => {
-            Permission { direction: "ingress", source_cidr_ip: range, source_group_id: group, source_prefix_list_id: list, ..common }
+            let ipv6_source_cidr_ip = range6;
+            Permission { direction: "ingress", ipv6_source_cidr_ip, source_cidr_ip: range, source_group_id: group, source_prefix_list_id: list, ..common }
         }
         Direction::Egress => {
-            Permission { direction: "egress", dest_cidr_ip: range, dest_group_id: group, dest_prefix_list_id: list, ..common }
+            let ipv6_dest_cidr_ip = range6;
+            Permission { direction: "egress", ipv6_dest_cidr_ip, dest_cidr_ip: range, dest_group_id: group, dest_prefix_list_id: list, ..common }
         }
     }
 }
@@ -282,6 +290,7 @@ fn words(protocol: Protocol) -> (String, String) {
         Protocol::Tcp { from, to } => ("TCP".to_owned(), format!("{from}/{to}")),
         Protocol::Udp { from, to } => ("UDP".to_owned(), format!("{from}/{to}")),
         Protocol::Icmp { .. } => ("ICMP".to_owned(), all()),
+        Protocol::Icmp6 { .. } => ("ICMPv6".to_owned(), all()),
         Protocol::Number { number: 47 } => ("GRE".to_owned(), all()),
         Protocol::Number { number } => (number.to_string(), all()),
     }

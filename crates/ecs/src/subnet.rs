@@ -207,6 +207,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVSwitch) -> Result<Created,
         zone: Some(asked.zone_id),
         range: range(&asked.cidr_block)?,
         prefix_longest: model::SUBNET_PREFIX_LONGEST,
+        ipv6: None,
         name: asked.v_switch_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         tags: tags_of(asked.tags)?,
@@ -242,6 +243,7 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVSwitchAttribute) -> Result
         name: asked.v_switch_name,
         description: asked.description,
         public_on_launch: None,
+        ipv6_on_launch: None,
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }

@@ -103,6 +103,8 @@ pub enum Noun {
     PlacementGroup,
     /// A prefix list.
     PrefixList,
+    /// Tie between a VPC or a subnet and its IPv6 range.
+    Ipv6Range,
 }
 
 impl Noun {
@@ -154,6 +156,7 @@ impl Noun {
             Noun::QuotaRequest => "request for a quota",
             Noun::PlacementGroup => "placement group",
             Noun::PrefixList => "prefix list",
+            Noun::Ipv6Range => "IPv6 range",
         }
     }
 }

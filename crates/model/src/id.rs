@@ -67,6 +67,8 @@ const PREFIXES: &[&str] = &[
     "iip-assoc-",
     "ltv-",
     "qr-",
+    "vpc-cidr-assoc-",
+    "subnet-cidr-assoc-",
 ];
 
 fn parse(text: &str, prefix: &'static str, noun: &'static str) -> Result<u64, IdError> {
@@ -158,6 +160,8 @@ id!(/** A volume (cloud disk). */ VolumeId, "vol-", "volume");
 id!(/** A snapshot. */ SnapshotId, "snap-", "snapshot");
 id!(/** A VPC. */ VpcId, "vpc-", "VPC");
 id!(/** A subnet (vSwitch). */ SubnetId, "subnet-", "subnet");
+id!(/** A tie between a VPC and its IPv6 range; a new one each time. */ VpcRangeId, "vpc-cidr-assoc-", "range of a VPC");
+id!(/** A tie between a subnet and its IPv6 range; a new one each time. */ SubnetRangeId, "subnet-cidr-assoc-", "range of a subnet");
 id!(/** A network interface. */ InterfaceId, "eni-", "network interface");
 id!(/** An elastic or automatic public address. */ AddressId, "eipalloc-", "address");
 id!(/** A tie between an elastic address and an interface; a new one each time. */ AssociationId, "eipassoc-", "address association");

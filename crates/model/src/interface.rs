@@ -14,7 +14,7 @@
 //!
 //! Not known here: how a card is put into a machine, what its guest does with it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,9 @@ pub struct Interface {
     /// Further private addresses, in the order in which they came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secondary: Vec<Ipv4Addr>,
+    /// IPv6 addresses, in the order in which they came. Every one is unique in the VPC.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ipv6: Vec<Ipv6Addr>,
     /// Hardware address, unique in the installation.
     pub mac: MacAddr,
     /// The instance that it is plugged into.
@@ -240,6 +243,7 @@ mod tests {
             subnet: SubnetId::from_u64(1),
             ip: Ipv4Addr::new(10, 0, 0, 5),
             secondary: vec![Ipv4Addr::new(10, 0, 0, 6)],
+            ipv6: vec![],
             mac: MacAddr::local(5),
             instance: None,
             index: 0,

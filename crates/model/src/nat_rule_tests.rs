@@ -33,6 +33,7 @@ fn vpc() -> Vpc {
         open: true,
         dns_support: true,
         dns_hostnames: false,
+        ipv6: None,
         name: String::new(),
         description: String::new(),
         created_at: Millis(0),

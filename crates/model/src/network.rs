@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Millis, Tags, VpcId};
+use crate::{AccountId, Error, Millis, Tags, VpcId, VpcIpv6};
 
 /// A private network of an account. Ranges of different VPCs may overlap; they never meet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Vpc {
     /// Whether machines were to have public host names. Kept and shown; none are made.
     #[serde(default)]
     pub dns_hostnames: bool,
+    /// Its IPv6 range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<VpcIpv6>,
     /// Display name.
     pub name: String,
     /// Description.

@@ -55,6 +55,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
     };
     Endpoint {
         interface: Interface {
+            ipv6: vec![],
             id: InterfaceId::from_u64(id),
             account: account(),
             vpc,
@@ -87,6 +88,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
             open: false,
             dns_support: true,
             dns_hostnames: false,
+            ipv6: None,
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

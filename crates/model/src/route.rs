@@ -204,6 +204,7 @@ mod tests {
             open,
             dns_support: true,
             dns_hostnames: false,
+            ipv6: None,
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Millis, Noun, SubnetId, Tags, Vpc, VpcId, overlap};
+use crate::{AccountId, Error, Millis, Noun, SubnetId, SubnetIpv6, Tags, Vpc, VpcId, overlap};
 
 /// Addresses at the start of a range that no interface gets: the network's own, the router and DNS server, and two that EC2
 /// reserves ("Subnet sizing" in the VPC user guide: the first four and the last address).
@@ -30,6 +30,12 @@ pub struct Subnet {
     pub is_default: bool,
     /// Whether an instance launched here gets a public address unless it says no.
     pub public_on_launch: bool,
+    /// Its IPv6 range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<SubnetIpv6>,
+    /// Whether an interface made here gets an IPv6 address unless it says no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ipv6_on_launch: bool,
     /// Display name.
     pub name: String,
     /// Description.
@@ -103,6 +109,8 @@ mod tests {
             range: range.parse().unwrap(),
             is_default: true,
             public_on_launch: true,
+            ipv6: None,
+            ipv6_on_launch: false,
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),
@@ -137,6 +145,7 @@ mod tests {
             open: true,
             dns_support: true,
             dns_hostnames: false,
+            ipv6: None,
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

@@ -126,6 +126,9 @@ pub struct Up {
     /// Public addresses; a free /24 of 198.18.0.0/15 when absent. Fixed when the state folder is made.
     #[arg(long, value_name = "CIDR")]
     pub public_pool: Option<ipnet::Ipv4Net>,
+    /// Give VPCs their IPv6 ranges from here, a /56 each; a range of this installation's own (RFC 4193) when absent.
+    #[arg(long, env = "PILEUS_IPV6_POOL", value_name = "CIDR")]
+    pub ipv6_pool: Option<ipnet::Ipv6Net>,
     /// Let other machines join as hosts at this address, which is also this machine's for traffic between hosts.
     #[arg(long, env = "PILEUS_HOSTS_LISTEN", value_name = "ADDR:PORT", conflicts_with = "simulate")]
     pub hosts_listen: Option<SocketAddrV4>,

@@ -138,6 +138,7 @@ fn region(up: &Up, fixed: &Fixed) -> Region {
         zones: fixed.zones.clone(),
         default_vpc: fixed.vpc_range,
         public_pool: fixed.public_pool,
+        ipv6_pool: up.ipv6_pool,
         public_on_launch: up.simulate.is_none(),
         domain: format!("{}.internal", fixed.region),
         operator: AccountId::from_u64(OPERATOR).expect("one digit is below twelve"),

@@ -29,7 +29,7 @@ impl Tx<'_> {
         for ip in interface.addresses() {
             self.interface_take_ip(interface, ip)?;
         }
-        Ok(())
+        self.interface_take_ipv6(interface)
     }
 
     /// Replaces an interface whose addresses have changed. [`StoreError::Duplicate`] when a new one is taken.
@@ -38,6 +38,7 @@ impl Tx<'_> {
         for ip in interface.addresses() {
             self.interface_take_ip(interface, ip)?;
         }
+        self.interface_take_ipv6(interface)?;
         self.update(interface)
     }
 
@@ -54,7 +55,7 @@ impl Tx<'_> {
             let values = [written.vpc.to_value(), i64::from(ip.to_bits()).into()];
             self.execute("DELETE FROM interface_address WHERE vpc = $1 AND ip = $2", &values)?;
         }
-        Ok(())
+        self.interface_free_ipv6(&written)
     }
 
     fn interface_take_ip(&mut self, interface: &Interface, ip: Ipv4Addr) -> Result<(), StoreError> {

@@ -59,6 +59,7 @@ mod image;
 mod instance;
 mod instance_role;
 mod interface;
+mod ipv6;
 mod job;
 mod key_pair;
 mod launch_template;

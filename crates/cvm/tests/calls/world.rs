@@ -196,6 +196,7 @@ fn region() -> Region {
         zones: vec!["test-1a".into(), "test-1b".into()],
         default_vpc: "172.31.0.0/16".parse().unwrap(),
         public_pool: "198.51.100.0/24".parse().unwrap(),
+        ipv6_pool: None,
         public_on_launch: true,
         domain: "internal.test".into(),
         operator: AccountId::from_u64(OPERATOR).unwrap(),

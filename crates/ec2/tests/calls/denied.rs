@@ -100,6 +100,7 @@ impl Seeds {
             "Name" | "KeyName" => "name",
             "Key" | "TagKeys" | "ContextId" => "a",
             "CidrBlock" | "DestinationCidrBlock" => "10.9.0.0/16",
+            "Ipv6CidrBlock" => "fd00::/64",
             "AvailabilityZone" => "test-1a",
             "SourceRegion" => "test-1",
             "InstanceType" => "t3.nano",
@@ -156,6 +157,8 @@ fn form_of(action: &str) -> Option<&'static str> {
             "GroupId=$GroupId&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.ToPort=22&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"
         }
         "CreateRoute" | "ReplaceRoute" => "RouteTableId=$RouteTableId&DestinationCidrBlock=0.0.0.0/0&GatewayId=$InternetGatewayId",
+        "DisassociateVpcCidrBlock" => "AssociationId=vpc-cidr-assoc-00000000000000001",
+        "DisassociateSubnetCidrBlock" => "AssociationId=subnet-cidr-assoc-00000000000000001",
         "DisassociateRouteTable" => "AssociationId=$TableTie",
         "ReplaceRouteTableAssociation" => "AssociationId=$TableTie&RouteTableId=$RouteTableId",
         "ModifyNetworkInterfaceAttribute" => "NetworkInterfaceId=$NetworkInterfaceId&Description.Value=words",

@@ -183,7 +183,7 @@ async fn networks_are_refused_with_ec2s_codes() {
         ("Action=CreateVpc&CidrBlock=10.0.0.0/15", "InvalidVpc.Range"),
         ("Action=CreateVpc&CidrBlock=10.0.0.0/29", "InvalidVpc.Range"),
         ("Action=CreateVpc&CidrBlock=127.0.0.0/16", "InvalidVpc.Range"),
-        ("Action=CreateVpc&CidrBlock=10.0.0.0/16&AmazonProvidedIpv6CidrBlock=true", "UnsupportedOperation"),
+        ("Action=CreateVpc&CidrBlock=10.0.0.0/16&Ipv6Pool=own", "UnsupportedOperation"),
         ("Action=CreateVpc&CidrBlock=10.0.0.0/16&Ipv4IpamPoolId=x", "UnsupportedOperation"),
         ("Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=dedicated", "InvalidParameterValue"),
         ("Action=DeleteVpc&VpcId=vpc-00000000000000001", "InvalidVpcID.NotFound"),
@@ -216,4 +216,47 @@ async fn networks_are_refused_with_ec2s_codes() {
         vpc(&world, &format!("10.{n}.0.0/16")).await;
     }
     world.refused("Action=CreateVpc&CidrBlock=10.0.0.0/16", 400, "VpcLimitExceeded").await;
+}
+
+#[tokio::test]
+async fn ipv6_comes_to_a_network_and_leaves_it() {
+    let world = World::new().await;
+    let created = world.golden("CreateVpc.ipv6", "Action=CreateVpc&CidrBlock=10.5.0.0/16&AmazonProvidedIpv6CidrBlock=true").await;
+    let first = elements(&created, "vpcId").remove(0);
+    let vpc = vpc(&world, "10.5.0.0/16").await;
+    let tied = world.golden("AssociateVpcCidrBlock", &format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&AmazonProvidedIpv6CidrBlock=true"));
+    let tie = elements(&tied.await, "associationId").remove(0);
+    let range = "Ipv6CidrBlock=fd12:3456:789a:101::/64";
+    let subnet = subnet(&world, &vpc, "10.5.1.0/24").await;
+    let of_subnet = world.golden("AssociateSubnetCidrBlock", &format!("Action=AssociateSubnetCidrBlock&SubnetId={subnet}&{range}")).await;
+    let of_subnet = elements(&of_subnet, "associationId").remove(0);
+    world.golden("DescribeSubnets.ipv6", &format!("Action=DescribeSubnets&SubnetId.1={subnet}")).await;
+    let chosen = "Ipv6Addresses.1.Ipv6Address=fd12:3456:789a:101::60";
+    let nic = world.golden("CreateNetworkInterface.ipv6", &format!("Action=CreateNetworkInterface&SubnetId={subnet}&{chosen}")).await;
+    let nic = elements(&nic, "networkInterfaceId").remove(0);
+    let further = format!("NetworkInterfaceId={nic}&Ipv6Addresses.1=fd12:3456:789a:101::61");
+    world.golden("AssignIpv6Addresses", &format!("Action=AssignIpv6Addresses&{further}")).await;
+    world.golden("UnassignIpv6Addresses", &format!("Action=UnassignIpv6Addresses&{further}")).await;
+    let group = made(&world, &format!("Action=CreateSecurityGroup&GroupName=v6&GroupDescription=d&VpcId={vpc}"), "groupId").await;
+    let rule = "IpPermissions.1.IpProtocol=icmpv6&IpPermissions.1.FromPort=128&IpPermissions.1.ToPort=-1&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/0";
+    let rules = format!("Action=AuthorizeSecurityGroupIngress&GroupId={group}&{rule}");
+    world.golden("AuthorizeSecurityGroupIngress.ipv6", &rules).await;
+    world.golden("DescribeSecurityGroups.ipv6", &format!("Action=DescribeSecurityGroups&GroupId.1={group}")).await;
+    for (form, code) in [
+        (format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&AmazonProvidedIpv6CidrBlock=true"), "CidrLimitExceeded"),
+        (format!("Action=AssociateVpcCidrBlock&VpcId={vpc}"), "MissingParameter"),
+        (format!("Action=AssociateSubnetCidrBlock&SubnetId={subnet}&{range}"), "CidrLimitExceeded"),
+        (format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.5.2.0/24&{range}"), "InvalidSubnet.Conflict"),
+        (format!("Action=CreateSubnet&VpcId={first}&CidrBlock=10.5.2.0/24&{range}"), "InvalidParameterValue"),
+        (format!("Action=DisassociateSubnetCidrBlock&AssociationId={of_subnet}"), "DependencyViolation"),
+        (format!("Action=DisassociateVpcCidrBlock&AssociationId={tie}"), "DependencyViolation"),
+        (format!("Action=DisassociateVpcCidrBlock&AssociationId={of_subnet}"), "InvalidCidrBlockAssociationID.Malformed"),
+        (format!("Action=AssignIpv6Addresses&NetworkInterfaceId={nic}&Ipv6Addresses.1=fd12:3456:789a:101::60"), "InvalidIPAddress.InUse"),
+        (format!("Action=UnassignIpv6Addresses&{further}"), "InvalidParameterValue"),
+    ] {
+        world.refused(&form, 400, code).await;
+    }
+    body(&world, &format!("Action=DeleteNetworkInterface&NetworkInterfaceId={nic}")).await;
+    world.golden("DisassociateSubnetCidrBlock", &format!("Action=DisassociateSubnetCidrBlock&AssociationId={of_subnet}")).await;
+    world.golden("DisassociateVpcCidrBlock", &format!("Action=DisassociateVpcCidrBlock&AssociationId={tie}")).await;
 }

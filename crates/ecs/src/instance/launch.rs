@@ -112,6 +112,7 @@ impl FurtherInterface {
                 let new = NewInterface {
                     ip: self.primary_ip_address,
                     secondary: Wanted::default(),
+                    ipv6: control::WantedIpv6::default(),
                     groups: groups.iter().map(|id| filter::id(Noun::SecurityGroup, id)).collect::<Result<_, _>>()?,
                     name: self.network_interface_name.unwrap_or_default(),
                     description: self.description.unwrap_or_default(),

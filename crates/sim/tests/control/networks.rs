@@ -7,12 +7,21 @@ use crate::world::World;
 
 fn create_vpc() -> CreateVpc {
     let range = "10.0.0.0/16".parse().unwrap();
-    CreateVpc { range, prefix_shortest: 16, open: false, name: String::new(), description: String::new(), tags: Tags::new() }
+    CreateVpc { range, prefix_shortest: 16, open: false, ipv6: false, name: String::new(), description: String::new(), tags: Tags::new() }
 }
 
 fn create_subnet(vpc: VpcId, range: &str) -> CreateSubnet {
     let range = range.parse().unwrap();
-    CreateSubnet { vpc, zone: None, range, prefix_longest: 28, name: String::new(), description: String::new(), tags: Tags::new() }
+    CreateSubnet {
+        vpc,
+        zone: None,
+        range,
+        prefix_longest: 28,
+        ipv6: None,
+        name: String::new(),
+        description: String::new(),
+        tags: Tags::new(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -33,6 +33,7 @@ fn region() -> Region {
         zones: vec!["sim-1a".to_owned(), "sim-1b".to_owned()],
         default_vpc: "10.0.0.0/16".parse().unwrap(),
         public_pool: "198.18.0.0/24".parse().unwrap(),
+        ipv6_pool: None,
         public_on_launch: true,
         domain: "sim-1.internal".to_owned(),
         operator: AccountId::from_u64(1).unwrap(),

@@ -77,7 +77,7 @@ pub fn keys(machine: &Machine) -> Node {
 }
 
 /// One a line.
-fn lines(addresses: impl Iterator<Item = Ipv4Addr>) -> String {
+fn lines(addresses: impl Iterator<Item = impl ToString>) -> String {
     addresses.map(|ip| ip.to_string()).collect::<Vec<_>>().join("\n")
 }
 
@@ -94,6 +94,7 @@ fn macs(machine: &Machine) -> Node {
             one = one.with("ipv4-associations", dir);
         }
         one = one
+            .with_some("ipv6s", Some(lines(nic.v6.iter())).filter(|text| !text.is_empty()))
             .with("local-hostname", Node::text(full_name(port, machine)))
             .with("local-ipv4s", Node::text(lines(nic.addresses().map(|(ip, _)| ip))))
             .with("mac", Node::text(nic.mac))

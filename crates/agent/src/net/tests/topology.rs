@@ -293,6 +293,7 @@ impl Topology {
     fn interface(&self, at: usize) -> Interface {
         let (number, ip) = MACHINES[at];
         Interface {
+            ipv6: vec![],
             id: interface(at),
             account: account(),
             vpc: VpcId::from_u64(number),
@@ -360,6 +361,7 @@ fn vpc(number: u64, open: bool) -> Vpc {
         open,
         dns_support: true,
         dns_hostnames: false,
+        ipv6: None,
         name: String::new(),
         description: String::new(),
         created_at: Millis(0),

@@ -1,0 +1,173 @@
+"""IPv6 in VPCs through boto3: ranges, addresses, rules, and two guests that meet by it."""
+
+import ipaddress
+
+import botocore.exceptions
+import pytest
+
+from test_vpcs import SOON, make_public, public_ip, remove_vpc
+
+ABSENT = "cidr-assoc-00000000000000001"
+ICMP6 = {"IpProtocol": "icmpv6", "FromPort": 128, "ToPort": -1}
+SSH = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+
+
+class Network:
+    """A VPC of both versions of IP with two guests, of which the first is reached from outside by IPv4."""
+
+    def __init__(self, cloud, folder):
+        self.ec2 = cloud.client("ec2")
+        self.key = folder / "key.pem"
+        self.key.write_text(self.ec2.create_key_pair(KeyName="v6", KeyType="ed25519")["KeyMaterial"])
+        self.key.chmod(0o600)
+        self.made = self.ec2.create_vpc(CidrBlock="10.60.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]
+        self.vpc = self.made["VpcId"]
+        self.range = ipaddress.ip_network(self.made["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"])
+        nets = list(self.range.subnets(new_prefix=64))
+        self.net = nets[7]
+        subnet = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.60.1.0/24", Ipv6CidrBlock=str(self.net))["Subnet"]
+        self.subnet, self.tie = subnet["SubnetId"], subnet["Ipv6CidrBlockAssociationSet"][0]
+        self.ec2.modify_subnet_attribute(SubnetId=self.subnet, AssignIpv6AddressOnCreation={"Value": True})
+        make_public(self.ec2, self.vpc)
+        self.open = self.group("open", [{**SSH, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
+        self.guarded = self.group("guarded", [])
+        self.chosen = str(self.net[0x60])
+        first = {"DeviceIndex": 0, "SubnetId": self.subnet, "AssociatePublicIpAddress": True, "Groups": [self.open]}
+        second = {"DeviceIndex": 0, "SubnetId": self.subnet, "Ipv6Addresses": [{"Ipv6Address": self.chosen}], "Groups": [self.guarded]}
+        self.guests = [self.launch(cloud, nic) for nic in (first, second)]
+
+    def group(self, name, rules):
+        group = self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
+        if rules:
+            self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rules)
+        return group
+
+    def launch(self, cloud, nic):
+        launched = self.ec2.run_instances(
+            ImageId=cloud.image(), InstanceType="t3.micro", MinCount=1, MaxCount=1, KeyName="v6", NetworkInterfaces=[nic]
+        )
+        return launched["Instances"][0]["InstanceId"]
+
+    def nic(self, guest):
+        (found,) = self.ec2.describe_network_interfaces(Filters=[{"Name": "attachment.instance-id", "Values": [guest]}])["NetworkInterfaces"]
+        return found
+
+    def addresses(self, guest):
+        return [shown["Ipv6Address"] for shown in self.nic(guest).get("Ipv6Addresses", [])]
+
+    def remove(self):
+        self.ec2.terminate_instances(InstanceIds=self.guests)
+        self.ec2.get_waiter("instance_terminated").wait(InstanceIds=self.guests, WaiterConfig=SOON)
+        for group in (self.open, self.guarded):
+            rules = self.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+            if rules:
+                self.ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rules)
+        for group in (self.guarded, self.open):
+            self.ec2.delete_security_group(GroupId=group)
+        remove_vpc(self.ec2, self.vpc)
+
+
+@pytest.fixture(scope="module")
+def network(cloud, tmp_path_factory):
+    made = Network(cloud, tmp_path_factory.mktemp("key"))
+    try:
+        made.ec2.get_waiter("instance_running").wait(InstanceIds=made.guests, WaiterConfig=SOON)
+        yield made
+    finally:
+        made.remove()
+
+
+def code(call, **parameters):
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        call(**parameters)
+    return refused.value.response["Error"]["Code"]
+
+
+def test_two_guests_meet_over_ipv6_as_far_as_rules_let_them(network, shell, until):
+    ec2, (first, second) = network.ec2, network.guests
+    (given,) = network.addresses(first)
+    assert ipaddress.ip_address(given) in network.net and network.addresses(second) == [network.chosen]
+    (reservation,) = ec2.describe_instances(InstanceIds=[first])["Reservations"]
+    (nic,) = reservation["Instances"][0]["NetworkInterfaces"]
+    assert [shown["Ipv6Address"] for shown in nic["Ipv6Addresses"]] == [given]
+    here = public_ip(ec2, first)
+
+    def says(command):
+        return shell(here, network.key, command).stdout
+
+    until(lambda: given in says("ip -6 addr show dev eth0 scope global"), 30, "the address in the guest")
+    assert "via fe80::1" in says("ip -6 route show default")
+
+    def pings():
+        return "bytes from" in says(f"ping -6 -c 1 -W 2 {network.chosen}")
+
+    def greets():
+        return says(f"nc -w 2 {network.chosen} 22 < /dev/null | head -c 4") == "SSH-"
+
+    assert not pings() and not greets(), "the other group lets nobody in"
+    member = {**SSH, "UserIdGroupPairs": [{"GroupId": network.open}]}
+    ec2.authorize_security_group_ingress(GroupId=network.guarded, IpPermissions=[{**ICMP6, "Ipv6Ranges": [{"CidrIpv6": f"{given}/128"}]}])
+    until(pings, 40, "an echo by a rule of IPv6")
+    assert not greets(), "the rule is about echoes"
+    ec2.authorize_security_group_ingress(GroupId=network.guarded, IpPermissions=[member])
+    until(greets, 20, "SSH by a rule that names the first guest's group")
+    ec2.revoke_security_group_ingress(GroupId=network.guarded, IpPermissions=[member])
+    until(lambda: not greets(), 20, "silence without the rule")
+    ec2.authorize_security_group_ingress(GroupId=network.guarded, IpPermissions=[{**SSH, "Ipv6Ranges": [{"CidrIpv6": str(network.range)}]}])
+    until(greets, 20, "SSH by a rule about the VPC's range")
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [network.guarded]}])["SecurityGroupRules"]
+    assert {rule["CidrIpv6"] for rule in rules if "CidrIpv6" in rule} == {f"{given}/128", str(network.range), "::/0"}
+    shown = ec2.describe_security_groups(GroupIds=[network.guarded])["SecurityGroups"][0]
+    assert {"CidrIpv6": str(network.range)} in [peer for rule in shown["IpPermissions"] for peer in rule["Ipv6Ranges"]]
+
+
+def test_a_running_guest_is_given_addresses_and_loses_them(network, shell, until):
+    ec2, first = network.ec2, network.guests[0]
+    nic = network.nic(first)["NetworkInterfaceId"]
+    further = str(network.net[0x61])
+    assert code(ec2.assign_ipv6_addresses, NetworkInterfaceId=nic, Ipv6Addresses=[network.chosen]) == "InvalidIPAddress.InUse"
+    assert code(ec2.assign_ipv6_addresses, NetworkInterfaceId=nic, Ipv6Addresses=[str(network.net[2])]) == "InvalidParameterValue"
+    reply = ec2.assign_ipv6_addresses(NetworkInterfaceId=nic, Ipv6Addresses=[further])
+    assert reply["AssignedIpv6Addresses"] == [further] and further in network.addresses(first)
+    assert code(ec2.assign_ipv6_addresses, NetworkInterfaceId=nic, Ipv6AddressCount=1) == "ResourceLimitExceeded", "a t3.micro has two"
+    here = public_ip(ec2, first)
+    until(lambda: further in shell(here, network.key, "ip -6 addr show dev eth0").stdout, 90, "the further address in the guest")
+    assert ec2.unassign_ipv6_addresses(NetworkInterfaceId=nic, Ipv6Addresses=[further])["UnassignedIpv6Addresses"] == [further]
+    assert further not in network.addresses(first)
+    assert code(ec2.unassign_ipv6_addresses, NetworkInterfaceId=nic, Ipv6Addresses=[further]) == "InvalidParameterValue"
+
+
+def test_ranges_come_and_go_and_no_two_vpcs_share_one(network):
+    ec2 = network.ec2
+    assert network.range.prefixlen == 56 and network.tie["Ipv6CidrBlockState"] == {"State": "associated"}
+    vpc = ec2.create_vpc(CidrBlock="10.60.0.0/16")["Vpc"]
+    subnet = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="10.60.1.0/24")["Subnet"]["SubnetId"]
+    try:
+        assert "Ipv6CidrBlockAssociationSet" not in vpc
+        tied = ec2.associate_vpc_cidr_block(VpcId=vpc["VpcId"], AmazonProvidedIpv6CidrBlock=True)["Ipv6CidrBlockAssociation"]
+        other = ipaddress.ip_network(tied["Ipv6CidrBlock"])
+        assert not other.overlaps(network.range)
+        assert code(ec2.associate_vpc_cidr_block, VpcId=vpc["VpcId"], AmazonProvidedIpv6CidrBlock=True) == "CidrLimitExceeded"
+        (group,) = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["SecurityGroups"]
+        assert group["IpPermissionsEgress"][0]["Ipv6Ranges"] == [{"CidrIpv6": "::/0"}], "as EC2 documents it"
+        refused = [(f"{other.network_address}/56", "InvalidParameterValue"), (str(network.net), "InvalidParameterValue")]
+        for wrong, why in refused:
+            assert code(ec2.associate_subnet_cidr_block, SubnetId=subnet, Ipv6CidrBlock=wrong) == why
+        net = str(next(other.subnets(new_prefix=64)))
+        tie = ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=net)["Ipv6CidrBlockAssociation"]
+        (shown,) = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+        assert [own["Ipv6CidrBlock"] for own in shown["Ipv6CidrBlockAssociationSet"]] == [net]
+        assert code(ec2.disassociate_vpc_cidr_block, AssociationId=tied["AssociationId"]) == "DependencyViolation"
+        nic = ec2.create_network_interface(SubnetId=subnet, Ipv6AddressCount=2)["NetworkInterface"]
+        assert len({shown["Ipv6Address"] for shown in nic["Ipv6Addresses"]}) == 2
+        assert code(ec2.disassociate_subnet_cidr_block, AssociationId=tie["AssociationId"]) == "DependencyViolation"
+        ec2.delete_network_interface(NetworkInterfaceId=nic["NetworkInterfaceId"])
+        gone = ec2.disassociate_subnet_cidr_block(AssociationId=tie["AssociationId"])
+        assert gone["Ipv6CidrBlockAssociation"]["Ipv6CidrBlockState"]["State"] == "disassociated"
+        assert ec2.disassociate_vpc_cidr_block(AssociationId=tied["AssociationId"])["VpcId"] == vpc["VpcId"]
+        assert code(ec2.disassociate_vpc_cidr_block, AssociationId=tied["AssociationId"]) == "InvalidCidrBlockAssociationID.NotFound"
+        assert code(ec2.disassociate_subnet_cidr_block, AssociationId="subnet-" + ABSENT) == "InvalidCidrBlockAssociationID.NotFound"
+        assert code(ec2.create_network_interface, SubnetId=subnet, Ipv6AddressCount=1) == "InvalidParameterCombination"
+    finally:
+        ec2.delete_subnet(SubnetId=subnet)
+        ec2.delete_vpc(VpcId=vpc["VpcId"])
