@@ -187,6 +187,7 @@ fn words_of(protocol: Protocol) -> (String, String) {
     match protocol {
         Protocol::All => ("all".to_owned(), "all".to_owned()),
         Protocol::Icmp { .. } => ("icmp".to_owned(), "all".to_owned()),
+        Protocol::Icmp6 { .. } => ("icmpv6".to_owned(), "all".to_owned()),
         Protocol::Tcp { from, to } => ("tcp".to_owned(), ports(from, to)),
         Protocol::Udp { from, to } => ("udp".to_owned(), ports(from, to)),
         Protocol::Number { number } => (number.to_string(), "all".to_owned()),

@@ -231,8 +231,8 @@ fn network_info(kind: &InstanceType) -> NetworkInfo {
             peak_bandwidth_in_gbps: gigabits(limits.burst_mbps),
         }],
         ipv4_addresses_per_interface: limits.ips_per_interface,
-        ipv6_addresses_per_interface: 0,
-        ipv6_supported: false,
+        ipv6_addresses_per_interface: limits.ips_per_interface,
+        ipv6_supported: true,
         ena_support: "unsupported",
         efa_supported: false,
         encryption_in_transit_supported: false,
@@ -305,8 +305,8 @@ fn filter_values((name, kind): &Named, filter: &str) -> Option<Vec<String>> {
         | "free-tier-eligible"
         | "hibernation-supported"
         | "instance-storage-supported"
-        | "network-info.efa-supported"
-        | "network-info.ipv6-supported" => "false".to_owned(),
+        | "network-info.efa-supported" => "false".to_owned(),
+        "network-info.ipv6-supported" => "true".to_owned(),
         _ => return None,
     };
     Some(vec![value])

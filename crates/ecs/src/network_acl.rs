@@ -293,6 +293,7 @@ fn words_of(protocol: Protocol) -> (String, String) {
     match protocol {
         Protocol::All => ("all".to_owned(), any()),
         Protocol::Icmp { .. } => ("icmp".to_owned(), any()),
+        Protocol::Icmp6 { .. } => ("icmpv6".to_owned(), any()),
         Protocol::Tcp { from, to } => ("tcp".to_owned(), ports(from, to)),
         Protocol::Udp { from, to } => ("udp".to_owned(), ports(from, to)),
         Protocol::Number { number: GRE } => ("gre".to_owned(), any()),

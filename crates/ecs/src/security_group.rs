@@ -273,11 +273,25 @@ fn permission(rule: &Rule) -> Permission {
     match rule.direction {
         Direction::Ingress => {
             let ipv6_source_cidr_ip = range6;
-            Permission { direction: "ingress", ipv6_source_cidr_ip, source_cidr_ip: range, source_group_id: group, source_prefix_list_id: list, ..common }
+            Permission {
+                direction: "ingress",
+                ipv6_source_cidr_ip,
+                source_cidr_ip: range,
+                source_group_id: group,
+                source_prefix_list_id: list,
+                ..common
+            }
         }
         Direction::Egress => {
             let ipv6_dest_cidr_ip = range6;
-            Permission { direction: "egress", ipv6_dest_cidr_ip, dest_cidr_ip: range, dest_group_id: group, dest_prefix_list_id: list, ..common }
+            Permission {
+                direction: "egress",
+                ipv6_dest_cidr_ip,
+                dest_cidr_ip: range,
+                dest_group_id: group,
+                dest_prefix_list_id: list,
+                ..common
+            }
         }
     }
 }

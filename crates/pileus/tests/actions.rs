@@ -119,7 +119,7 @@ fn snake(action: &str) -> String {
     let letters: Vec<char> = action.chars().collect();
     let mut out = String::new();
     for (at, letter) in letters.iter().enumerate() {
-        let begins = at > 0 && letter.is_uppercase() && letters[at - 1].is_lowercase();
+        let begins = at > 0 && letter.is_uppercase() && !letters[at - 1].is_uppercase();
         out.push_str(if begins { "_" } else { "" });
         out.extend(letter.to_lowercase());
     }

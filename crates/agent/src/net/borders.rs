@@ -17,7 +17,7 @@ use super::ruleset::{Base, BaseKind, Chain, Data, Field, Hook, Key, Shape, Table
 use super::table::{PAIR, plain, set, with_service};
 
 /// Before the chain of the security groups, which lets known connections pass.
-const BEFORE_GROUPS: i32 = -5;
+pub(super) const BEFORE_GROUPS: i32 = -5;
 
 /// Adds what the subnets with an ACL need; nothing when none has one.
 pub fn add(spec: &VpcSpec, table: &mut Table) {

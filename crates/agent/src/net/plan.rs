@@ -19,8 +19,8 @@ use model::{InterfaceId, MacAddr, SubnetId, VpcId};
 
 use super::line::fnv;
 use super::names::{self, MACHINE_HOP, Names, OUTSIDE, OVERLAY, OVERLAY_MTU, PEER_HOP, ROUTER_MAC, VPC_HOP, tap};
-use super::shaping::{self, Reshape, Shapes};
 use super::plan6::{self, Change6, Side6};
+use super::shaping::{self, Reshape, Shapes};
 use super::table;
 
 /// Bytes of a packet on a link of which the spec says nothing: Ethernet's.

@@ -224,8 +224,9 @@ async fn ipv6_comes_to_a_network_and_leaves_it() {
     let created = world.golden("CreateVpc.ipv6", "Action=CreateVpc&CidrBlock=10.5.0.0/16&AmazonProvidedIpv6CidrBlock=true").await;
     let first = elements(&created, "vpcId").remove(0);
     let vpc = vpc(&world, "10.5.0.0/16").await;
-    let tied = world.golden("AssociateVpcCidrBlock", &format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&AmazonProvidedIpv6CidrBlock=true"));
-    let tie = elements(&tied.await, "associationId").remove(0);
+    let asked = format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&AmazonProvidedIpv6CidrBlock=true");
+    let tied = world.golden("AssociateVpcCidrBlock", &asked).await;
+    let tie = elements(&tied, "associationId").remove(0);
     let range = "Ipv6CidrBlock=fd12:3456:789a:101::/64";
     let subnet = subnet(&world, &vpc, "10.5.1.0/24").await;
     let of_subnet = world.golden("AssociateSubnetCidrBlock", &format!("Action=AssociateSubnetCidrBlock&SubnetId={subnet}&{range}")).await;

@@ -10,6 +10,7 @@ use model::*;
 
 use super::super::names::{ROUTER_MAC, link_local};
 use super::frames::*;
+use super::hosts;
 use super::lab::*;
 
 /// The range of the VPC.
@@ -198,4 +199,54 @@ fn the_router_is_found_at_once_and_by_anybody_on_the_link() {
         let mac = a.receive("an advertisement of the neighbour", |frame| (frame.get(54) == Some(&136)).then(|| frame[6..12].to_vec()));
         assert_eq!(mac, ROUTER_MAC.0);
     }
+}
+
+#[test]
+fn a_network_acl_lets_no_ipv6_across_its_border() {
+    let lab = Lab::new();
+    let mut spec = dual(1, &[5, 6, 7]);
+    let other = SubnetId::from_u64(77);
+    spec.subnets.push(SubnetSpec {
+        id: other,
+        range: "10.0.9.0/24".parse().unwrap(),
+        gateway: [10, 0, 9, 1].into(),
+        ..spec.subnets[0].clone()
+    });
+    (spec.nics[2].subnet, spec.nics[2].v6) = (other, vec!["fd12:3456:789a:102::7".parse().unwrap()]);
+    spec.subnets[0].acl = Some(vec![]);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (a, b, c) = (lab.guest(&spec, 0), lab.guest(&spec, 1), lab.guest(&spec, 2));
+    for guest in [&a, &b, &c] {
+        configure(guest);
+    }
+    assert!(a.pings(&address(6).to_string()), "within the subnet nothing is asked");
+    assert!(!a.pings("fd12:3456:789a:102::7") && !c.pings(&address(5).to_string()));
+    spec.subnets[0].acl = None;
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    assert!(a.pings("fd12:3456:789a:102::7") && c.pings(&address(5).to_string()));
+}
+
+#[test]
+fn guests_on_two_hosts_reach_each_other_over_ipv6() {
+    let labs = hosts::two();
+    let both = dual(1, &[5, 6]);
+    let [one, two] = hosts::split(1).map(|half| {
+        let here = VpcSpec {
+            nics: half.nics.iter().map(|nic| NicSpec { v6: vec![address(nic.ip.octets()[3])], ..nic.clone() }).collect(),
+            ..half
+        };
+        let there = &both.nics[usize::from(here.nics[0].ip == both.nics[0].ip)];
+        let remote = there.v6.iter().map(|ip| RemoteIpv6 { ip: *ip, host: here.remote[0].host }).collect();
+        VpcSpec { v6: Some(Ipv6Spec { remote, ..both.v6.clone().unwrap() }), groups: both.groups.clone(), ..here }
+    });
+    hosts::both(&labs, &one, &two);
+    let (a, b) = (labs[0].guest(&one, 0), labs[1].guest(&two, 0));
+    configure(&a);
+    configure(&b);
+    assert!(a.pings(&address(6).to_string()) && b.pings(&address(5).to_string()));
+    let large = a.run(|| std::process::Command::new("ping").args(["-c1", "-W2", "-s3000", &address(6).to_string()]).output()).unwrap();
+    assert!(large.status.success(), "in pieces that fit between the hosts");
+    let before = labs[0].in_vpc(&one, "ip -o link; ip -6 route; ip -6 neigh");
+    hosts::both(&labs, &one, &two);
+    assert_eq!(labs[0].in_vpc(&one, "ip -o link; ip -6 route; ip -6 neigh"), before);
 }
