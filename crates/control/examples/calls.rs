@@ -115,6 +115,7 @@ fn cloud(store: &Store) -> Cloud {
         zones: vec!["figures-1a".to_owned(), "figures-1b".to_owned()],
         default_vpc: "10.0.0.0/8".parse().expect("a range"),
         public_pool: "198.18.0.0/24".parse().expect("a range"),
+        ipv6_pool: None,
         public_on_launch: false,
         domain: "figures-1.internal".to_owned(),
         operator: AccountId::from_u64(1).expect("a small number"),

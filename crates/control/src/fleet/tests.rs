@@ -39,6 +39,7 @@ fn cloud_on(store: &Store, clock: &Clock, seed: u64) -> Cloud {
         zones: vec!["fleet-1a".to_owned(), "fleet-1b".to_owned()],
         default_vpc: "10.0.0.0/16".parse().unwrap(),
         public_pool: "198.18.0.0/24".parse().unwrap(),
+        ipv6_pool: None,
         public_on_launch: false,
         domain: "fleet-1.internal".to_owned(),
         operator: AccountId::from_u64(1).unwrap(),
