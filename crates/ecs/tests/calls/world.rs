@@ -4,66 +4,46 @@
 //! [`World::refused`]), and lets the host catch up with [`World::settle`]. Kept replies are in tests/golden; UPDATE=1 writes
 //! them anew.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use control::{Caller, Clock, Cloud, Ids, MasterKey, NewHost, NewImage, Principal, Region};
-use hostspec::{Accelerator, Capacity, HostReport, HostSpec, Power, VmReport, VmState, VolumeGoal, VolumeReport, VolumeState};
-use model::{AccountId, Architecture, Gib, HostId, Mib, Millis};
+use control::{Caller, Principal};
 use pileus_ecs as ecs;
 use serde_json::Value;
-use store::{Store, StoreConfig};
+use testcloud::{Golden, SmallCloud};
 use wire::{Args, Reply, Request, identify};
-use zeroize::Zeroizing;
 
-/// 2026-11-20T12:00:00Z.
-pub const NOON: Millis = Millis(1_795_176_000_000);
-const OPERATOR: u64 = 999_988_887_777;
-/// What the account under test is called in golden texts.
-const SHOWN_ACCOUNT: &str = "111122223333";
+pub use testcloud::{NOON, texts};
+
 /// The smallest type under ECS's name, with 512 MiB.
 pub const TYPE: &str = "ecs.t5-lc2m1.nano";
+const GOLDEN: Golden = Golden {
+    crate_folder: env!("CARGO_MANIFEST_DIR"),
+    secrets: &[
+        ("PrivateKeyBody", "PRIVATE KEY"),
+        ("KeyPairFingerPrint", "FINGERPRINT"),
+        ("NextToken", "TOKEN"),
+        ("MacAddress", "02:00:00:00:00:01"),
+    ],
+};
 
 /// The cloud and those who call it.
-pub struct World {
-    pub cloud: Cloud,
-    pub owner: Arc<Principal>,
-    pub stranger: Arc<Principal>,
-    pub host: HostId,
-    sequence: AtomicU64,
-    _folder: tempfile::TempDir,
+pub struct World(SmallCloud);
+
+impl Deref for World {
+    type Target = SmallCloud;
+
+    fn deref(&self) -> &SmallCloud {
+        &self.0
+    }
 }
 
 impl World {
     /// Makes the cloud, with room for some 60 small instances.
     pub async fn new() -> World {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(StoreConfig::Sqlite { path: folder.path().join("pileus.db") }).unwrap();
-        let master = MasterKey::new(&Zeroizing::new([7; 32]));
-        let cloud = Cloud::new(store, Clock::manual(NOON), Ids::from_seed(7), master, region());
-        let owner = account(&cloud, "owner").await;
-        let stranger = account(&cloud, "stranger").await;
-        for (name, min_disk) in [("pileus-linux", 1), ("debian-12", 4)] {
-            cloud.image_register(image(name, min_disk)).await.unwrap();
-        }
-        let joining = NewHost { name: "h1".into(), zones: vec!["test-1a".into()], underlay: Ipv4Addr::new(192, 0, 2, 1), rack: None };
-        let host = cloud.hosts_join(vec![joining]).await.unwrap()[0];
-        let world = World { cloud, owner, stranger, host, sequence: AtomicU64::new(0), _folder: folder };
-        world.settle().await;
-        world
-    }
-
-    /// Lets the host do what it is asked for, and the control plane hear of it, until nothing moves.
-    pub async fn settle(&self) {
-        for _ in 0..6 {
-            let spec = self.cloud.render(self.host).await.unwrap();
-            self.cloud.report(report_of(&spec, self.sequence.fetch_add(1, Ordering::SeqCst) + 1)).await.unwrap();
-            while self.cloud.work_once("test").await.unwrap() > 0 {}
-        }
+        World(SmallCloud::new().await)
     }
 
     /// The answer to a call of the account under test. The version is ECS's unless the parameters name another.
@@ -99,13 +79,7 @@ impl World {
     pub async fn golden(&self, file: &str, parameters: &str) -> String {
         let reply = self.call(parameters).await;
         assert_eq!(reply.status, 200, "{parameters}\n{}", reply.body);
-        let shown = shown(&reply.body, file.ends_with(".xml"), self.owner.account);
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&path, &shown).unwrap();
-        }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == shown, "{parameters} differs from {}; UPDATE=1 rewrites it:\n{shown}", path.display());
+        GOLDEN.check(parameters, file, &reply.body, self.owner.account);
         reply.body
     }
 
@@ -131,8 +105,7 @@ impl World {
 
     /// The account under test, for what a test asks of the control plane itself.
     pub fn caller(&self) -> Caller {
-        let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Caller { principal: self.owner.clone(), source, request: "req-0".to_owned(), action: "ecs:Test" }
+        self.0.caller("ecs:Test")
     }
 
     /// The id of an image by its name.
@@ -142,168 +115,4 @@ impl World {
         let images = self.cloud.list::<model::Image>(&self.caller(), Query { filters, ..Query::default() }).await.unwrap();
         images.rows[0].id.to_string()
     }
-}
-
-fn region() -> Region {
-    Region {
-        name: "test-1".into(),
-        zones: vec!["test-1a".into(), "test-1b".into()],
-        default_vpc: "172.31.0.0/16".parse().unwrap(),
-        public_pool: "198.51.100.0/24".parse().unwrap(),
-        ipv6_pool: None,
-        public_on_launch: true,
-        domain: "internal.test".into(),
-        operator: AccountId::from_u64(OPERATOR).unwrap(),
-        cpu_overcommit: 1,
-        disk_overcommit: 1,
-    }
-}
-
-async fn account(cloud: &Cloud, name: &str) -> Arc<Principal> {
-    let key = cloud.account_create(name).await.unwrap();
-    cloud.principal(&key.id).await.unwrap().unwrap()
-}
-
-fn image(name: &str, min_disk: u32) -> NewImage {
-    NewImage {
-        name: name.into(),
-        description: format!("the image {name}"),
-        platform: "Linux".into(),
-        architecture: Architecture::X86_64,
-        default_user: "root".into(),
-        manifest: "ab".repeat(32),
-        size_bytes: 1 << 20,
-        min_disk: Gib(min_disk),
-    }
-}
-
-fn report_of(spec: &HostSpec, sequence: u64) -> HostReport {
-    let vm = |vm: &hostspec::VmSpec| {
-        let on = vm.power == Power::On;
-        let state = if on { VmState::Running } else { VmState::Stopped };
-        let disks = if on { vm.disks.iter().map(|disk| disk.volume).collect() } else { vec![] };
-        let nics = vm.nics.iter().filter(|_| on).map(|nic| nic.id).collect();
-        VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: on, disks, nics, fault: None }
-    };
-    let volume = |volume: &hostspec::VolumeSpec| {
-        let state = match volume.goal {
-            VolumeGoal::Present { size_bytes, .. } => VolumeState::Present { size_bytes },
-            VolumeGoal::Deleted => VolumeState::Deleted,
-        };
-        VolumeReport { id: volume.id, generation: volume.generation, state, fault: None }
-    };
-    HostReport {
-        version: hostspec::VERSION,
-        host: spec.host,
-        incarnation: 1,
-        sequence,
-        generation: spec.generation,
-        applied: spec.generation,
-        capacity: Capacity { vcpus: 128, memory: Mib(64 * 1024), disk_gib: 1_000, accelerator: Accelerator::Simulated },
-        vms: spec.vms.iter().map(vm).collect(),
-        volumes: spec.volumes.iter().map(volume).collect(),
-        snapshots: vec![],
-        traffic: None,
-        faults: vec![],
-    }
-}
-
-/// The texts of every member or element of this name, in either format.
-pub fn texts(body: &str, name: &str) -> Vec<String> {
-    let (open, close) =
-        if body.starts_with('{') { (format!("\"{name}\":\""), "\"".to_owned()) } else { (format!("<{name}>"), format!("</{name}>")) };
-    body.split(&open).skip(1).filter_map(|rest| rest.split(&close).next()).map(str::to_owned).collect()
-}
-
-/// A reply as golden texts show it: one member a line, and what differs from run to run under names of its own.
-fn shown(body: &str, is_xml: bool, account: AccountId) -> String {
-    let mut text = body.replace(&account.to_string(), SHOWN_ACCOUNT);
-    for (name, stands_for) in [
-        ("PrivateKeyBody", "PRIVATE KEY"),
-        ("KeyPairFingerPrint", "FINGERPRINT"),
-        ("NextToken", "TOKEN"),
-        ("MacAddress", "02:00:00:00:00:01"),
-    ] {
-        for secret in texts(&text, name).into_iter().filter(|secret| !secret.is_empty()) {
-            text = text.replace(&secret, stands_for);
-        }
-    }
-    if is_xml { indented_xml(&numbered(&text)) } else { indented_json(&numbered(&text)) }
-}
-
-/// Numbers ids in order of their appearance; things that share digits keep doing so.
-fn numbered(text: &str) -> String {
-    let mut numbers: HashMap<String, usize> = HashMap::new();
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("-0") {
-        let (before, from) = rest.split_at(at + 1);
-        out.push_str(before);
-        let digits: String = from.chars().take_while(char::is_ascii_hexdigit).collect();
-        if digits.len() == 17 {
-            let next = numbers.len() + 1;
-            let number = *numbers.entry(digits.clone()).or_insert(next);
-            out.push_str(&format!("{number:017}"));
-        } else {
-            out.push_str(&digits);
-        }
-        rest = &from[digits.len()..];
-    }
-    out.push_str(rest);
-    out
-}
-
-fn indented_xml(xml: &str) -> String {
-    let mut out = String::new();
-    let mut depth = 0_usize;
-    for line in xml.replace("><", ">\n<").lines() {
-        let closes = line.starts_with("</");
-        depth -= usize::from(closes);
-        out.push_str(&"  ".repeat(depth));
-        out.push_str(line);
-        out.push('\n');
-        let opens = line.starts_with('<') && !closes && !line.contains("</") && !line.ends_with("/>") && !line.starts_with("<?");
-        depth += usize::from(opens);
-    }
-    out
-}
-
-/// Breaks lines outside of texts; members keep the order in which they were sent.
-fn indented_json(json: &str) -> String {
-    let mut out = String::new();
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    let mut letters = json.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let next_closes = matches!(letters.peek(), Some('}' | ']'));
-        let break_line = |out: &mut String, depth: usize| out.push_str(&format!("\n{}", "  ".repeat(depth)));
-        if quoted {
-            out.push(letter);
-            (quoted, escaped) = (escaped || letter != '"', !escaped && letter == '\\');
-            continue;
-        }
-        match letter {
-            '{' | '[' if next_closes => out.extend([letter, letters.next().unwrap()]),
-            '{' | '[' => {
-                depth += 1;
-                out.push(letter);
-                break_line(&mut out, depth);
-            }
-            '}' | ']' => {
-                depth -= 1;
-                break_line(&mut out, depth);
-                out.push(letter);
-            }
-            ',' => {
-                out.push(letter);
-                break_line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            _ => {
-                quoted = letter == '"';
-                out.push(letter);
-            }
-        }
-    }
-    out.push('\n');
-    out
 }
