@@ -268,6 +268,26 @@ def test_guests_meet_over_tencents_peering(apart, shell, until):
     near.tencent.call("DeleteVpcPeeringConnection", PeeringConnectionId=again)
 
 
+def test_a_guest_hears_of_its_vpcs_name_servers_and_domain(sides, shell, until):
+    side, other = sides
+    vpc = {"VpcId": side.vpc}
+
+    def resolv():
+        """What the guest says of names after it has asked again, which else it does twice a day."""
+        return shell(public_ip(side.ec2, side.guest), side.key, "killall -USR1 udhcpc; cat /etc/resolv.conf").stdout.splitlines()
+
+    usual = [f"search {side.tencent.call('DescribeVpcs', VpcIds=[side.vpc])['VpcSet'][0]['DomainName']}", f"nameserver {side.ip[:-2]}1"]
+    until(lambda: resolv() == usual, 60, "the VPC's own server")
+    side.tencent.call("ModifyVpcAttribute", **vpc, DnsServers=[other.ip, "10.9.9.9"], DomainName="corp.example")
+    until(lambda: resolv() == ["search corp.example", f"nameserver {other.ip}", "nameserver 10.9.9.9"], 30, "what was said")
+    (shown,) = side.tencent.call("DescribeVpcs", VpcIds=[side.vpc])["VpcSet"]
+    assert (shown["DnsServerSet"], shown["DomainName"]) == ([other.ip, "10.9.9.9"], "corp.example")
+    assert side.tencent.refused("ModifyVpcAttribute", **vpc, DomainName="no domain") == "InvalidParameterValue"
+    assert other.tencent.refused("ModifyVpcAttribute", **vpc, DomainName="corp.example") == "InvalidVpcId.NotFound"
+    side.tencent.call("ModifyVpcAttribute", **vpc, DnsServers=["183.60.83.19", "183.60.82.98"], DomainName="")
+    until(lambda: resolv() == usual, 30, "the VPC's own server again")
+
+
 def test_alibabas_network_acl_stops_a_guest_and_lets_it_go_on(sides, until):
     side, other = sides
     until(side.answers, 60, "SSH")

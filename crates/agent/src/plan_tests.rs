@@ -80,6 +80,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         names: vec![],
         domain: String::new(),
         resolver: true,
+        dhcp: hostspec::DhcpOptions::default(),
         shared: vec![],
         forwards: vec![],
         mapped: vec![],

@@ -525,6 +525,7 @@ impl Rendering {
             groups: network.groups.values().map(|group| network.group(group)).collect(),
             domain: self.domain.clone(),
             resolver: vpc.dns_support,
+            dhcp: vpc.dhcp.clone(),
             shared: network.nats.shared.clone(),
             forwards: network.nats.forwards.clone(),
             mapped: network.nats.mapped.clone(),

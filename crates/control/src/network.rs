@@ -58,6 +58,10 @@ pub struct ModifyVpc {
     pub dns_support: Option<bool>,
     /// Whether machines were to have public host names.
     pub dns_hostnames: Option<bool>,
+    /// The domain that DHCP tells; an empty one is the region's.
+    pub domain: Option<String>,
+    /// The name servers that DHCP tells; an empty list is the VPC's own.
+    pub dns_servers: Option<Vec<std::net::Ipv4Addr>>,
 }
 
 /// Deletes a VPC in which nothing is left but its default security group and its main route table.
@@ -140,6 +144,13 @@ impl Command for ModifyVpc {
         }
         vpc.dns_support = self.dns_support.unwrap_or(vpc.dns_support);
         vpc.dns_hostnames = self.dns_hostnames.unwrap_or(vpc.dns_hostnames);
+        if let Some(domain) = &self.domain {
+            vpc.dhcp.domain = Some(domain.clone()).filter(|domain| !domain.is_empty());
+        }
+        if let Some(servers) = &self.dns_servers {
+            vpc.dhcp.dns_servers.clone_from(servers);
+        }
+        vpc.dhcp.check()?;
         tx.update(&vpc)?;
         touch_vpc(tx, vpc.id)
     }
@@ -201,6 +212,7 @@ pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: Ac
     let vpc = Vpc {
         is_default: true,
         dns_hostnames: true,
+        dhcp: model::DhcpOptions::default(),
         name: DEFAULT_GROUP.to_owned(),
         ..new_vpc(tx, cloud, account, region.default_vpc, now)?
     };
@@ -243,6 +255,7 @@ fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: 
         dns_support: true,
         dns_hostnames: false,
         ipv6: None,
+        dhcp: model::DhcpOptions::default(),
         name: String::new(),
         description: String::new(),
         created_at: now,

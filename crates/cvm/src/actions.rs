@@ -260,8 +260,8 @@ static SERVED: &[Action] = served! {
         &["AutoStartInstance", "AutoStopInstance"];
     Vpc "vpc:" CreateVpc => network::create, network::CreateVpc, Works,
         network::CREATE_ABSENT;
-    Vpc "vpc:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute, Partly("the name"),
-        &["DnsServers", "DomainName", "EnableCdcPublish", "EnableMulticast", "EnableRouteVpcPublish", "EnableRouteVpcPublishIpv6"];
+    Vpc "vpc:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute, Partly("the name, the name servers and the domain"),
+        &["EnableCdcPublish", "EnableMulticast", "EnableRouteVpcPublish", "EnableRouteVpcPublishIpv6"];
     Vpc "vpc:" DeleteVpc => network::delete, network::DeleteVpc, Works, &[];
     Vpc "vpc:" CreateSubnet => subnet::create, subnet::CreateSubnet, Works,
         &["CdcId", "Ipv6CidrBlock", "StackType"];

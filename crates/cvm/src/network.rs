@@ -1,5 +1,7 @@
 //! VPCs.
 
+use std::net::Ipv4Addr;
+
 use control::{CreateVpc as Create, DeleteVpc as Delete, Field, ModifyVpc, Query};
 use model::{Error, Vpc, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
@@ -76,8 +78,8 @@ fn reply(cx: &Cx<'_>, vpc: Vpc) -> VpcReply {
         enable_dhcp: true,
         enable_route_vpc_publish: false,
         created_time: time::by_beijing(vpc.created_at.timestamp()),
-        dns_server_set: vec![],
-        domain_name: cx.cloud.region().domain.clone(),
+        dns_server_set: vpc.dhcp.dns_servers.iter().map(Ipv4Addr::to_string).collect(),
+        domain_name: vpc.dhcp.domain.unwrap_or_else(|| cx.cloud.region().domain.clone()),
         dhcp_options_id: "",
         ipv6_cidr_block: "",
         ipv6_cidr_block_set: vec![],
@@ -129,12 +131,21 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVpc) -> Result<Made, Fault>
 pub(crate) struct ModifyVpcAttribute {
     vpc_id: String,
     vpc_name: Option<String>,
+    domain_name: Option<String>,
+    #[arg(max_items = model::DNS_SERVERS_MAX)]
+    dns_servers: Vec<Ipv4Addr>,
 }
 
-/// Gives a VPC another name.
+/// The name servers of Tencent's own, which stand for the VPC's.
+const TENCENT_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(183, 60, 83, 19), Ipv4Addr::new(183, 60, 82, 98)];
+
+/// Gives a VPC another name, or its machines other name servers or another domain, of which they hear when they ask again.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVpcAttribute) -> Result<(), Fault> {
     let (id, name) = (id::read(&asked.vpc_id)?, asked.vpc_name);
-    let command = ModifyVpc { id, name, description: None, dns_support: None, dns_hostnames: None };
+    let is_own = asked.dns_servers.iter().all(|ip| TENCENT_SERVERS.contains(ip));
+    let dns_servers = (!asked.dns_servers.is_empty()).then(|| if is_own { vec![] } else { asked.dns_servers });
+    let domain = asked.domain_name;
+    let command = ModifyVpc { id, name, description: None, dns_support: None, dns_hostnames: None, domain, dns_servers };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }
 

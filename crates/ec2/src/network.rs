@@ -180,6 +180,8 @@ pub(crate) async fn modify(cx: Cx, asked: ModifyVpcAttribute) -> Result<(), Refu
         description: None,
         dns_support: enable_dns_support.map(|flag| flag.value),
         dns_hostnames: enable_dns_hostnames.map(|flag| flag.value),
+        domain: None,
+        dns_servers: None,
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }

@@ -258,6 +258,8 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVpcAttribute) -> Result<(),
         description: asked.description,
         dns_support: None,
         dns_hostnames: None,
+        domain: None,
+        dns_servers: None,
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }

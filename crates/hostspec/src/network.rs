@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-pub use model::{AclEntry, Direction, Protocol as ProtocolMatch, Verdict};
+pub use model::{AclEntry, DhcpOptions, Direction, Protocol as ProtocolMatch, Verdict};
 use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub struct VpcSpec {
     /// Whether the host answers questions for names inside the VPC.
     #[serde(default = "yes")]
     pub resolver: bool,
+    /// What DHCP tells of names beside that.
+    #[serde(default, skip_serializing_if = "DhcpOptions::is_usual")]
+    pub dhcp: DhcpOptions,
     /// Public addresses that several interfaces share on their way out. Of those for a source the longest prefix decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<SharedSpec>,

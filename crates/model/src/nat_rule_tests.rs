@@ -34,6 +34,7 @@ fn vpc() -> Vpc {
         dns_support: true,
         dns_hostnames: false,
         ipv6: None,
+        dhcp: crate::DhcpOptions::default(),
         name: String::new(),
         description: String::new(),
         created_at: Millis(0),

@@ -89,6 +89,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
             dns_support: true,
             dns_hostnames: false,
             ipv6: None,
+            dhcp: crate::DhcpOptions::default(),
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

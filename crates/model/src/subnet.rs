@@ -146,6 +146,7 @@ mod tests {
             dns_support: true,
             dns_hostnames: false,
             ipv6: None,
+            dhcp: crate::DhcpOptions::default(),
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

@@ -44,6 +44,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
         names: vec![],
         domain: "bench.internal".to_owned(),
         resolver: true,
+        dhcp: hostspec::DhcpOptions::default(),
         shared: vec![],
         forwards: vec![],
         mapped: vec![],

@@ -127,13 +127,15 @@ fn answer(guest: &Guest, request: &Message, kind: MessageType, lent: Option<Ipv4
         options.insert(DhcpOption::SubnetMask(port.subnet.range.netmask()));
         options.insert(DhcpOption::BroadcastAddr(port.subnet.range.broadcast()));
         options.insert(DhcpOption::Router(vec![gateway]));
-        options.insert(DhcpOption::DomainNameServer(vec![gateway]));
+        let own = &port.dhcp.dns_servers;
+        options.insert(DhcpOption::DomainNameServer(if own.is_empty() { vec![gateway] } else { own.clone() }));
         options.insert(DhcpOption::InterfaceMtu(port.mtu));
         if !port.nic.hostname.is_empty() {
             options.insert(DhcpOption::Hostname(port.nic.hostname.clone()));
         }
-        if !port.domain.is_empty() {
-            options.insert(DhcpOption::DomainName(port.domain.clone()));
+        let domain = port.dhcp.domain.as_ref().unwrap_or(&port.domain);
+        if !domain.is_empty() {
+            options.insert(DhcpOption::DomainName(domain.clone()));
         }
     }
     if lent.is_some() && !refused {
@@ -195,6 +197,22 @@ mod tests {
         assert_eq!(option(OptionCode::SubnetMask), Some(DhcpOption::SubnetMask(Ipv4Addr::new(255, 255, 255, 0))));
         assert_eq!(option(OptionCode::InterfaceMtu), Some(DhcpOption::InterfaceMtu(1450)));
         assert_eq!(option(OptionCode::Hostname), Some(DhcpOption::Hostname("web".to_owned())));
+    }
+
+    #[test]
+    fn a_vpc_may_have_name_servers_and_a_domain_of_its_own() {
+        let told = |dhcp: &hostspec::DhcpOptions| {
+            let directory = fixture::directory();
+            let guest = directory.guest_by_mac(fixture::MAC).unwrap();
+            let port = super::super::directory::Port { dhcp: dhcp.clone(), ..guest.port.clone() };
+            let reply = answer(&Guest { port, machine: None }, &Message::default(), MessageType::Ack, Some(fixture::IP));
+            [OptionCode::DomainNameServer, OptionCode::DomainName].map(|code| reply.message.opts().get(code).cloned().unwrap())
+        };
+        let usual = [DhcpOption::DomainNameServer(vec![fixture::GATEWAY]), DhcpOption::DomainName("vpc.internal".to_owned())];
+        assert_eq!(told(&hostspec::DhcpOptions::default()), usual);
+        let servers = vec![Ipv4Addr::new(10, 0, 0, 53), Ipv4Addr::new(10, 0, 0, 54)];
+        let own = hostspec::DhcpOptions { domain: Some("corp.example".to_owned()), dns_servers: servers.clone() };
+        assert_eq!(told(&own), [DhcpOption::DomainNameServer(servers), DhcpOption::DomainName("corp.example".to_owned())]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use hostspec::{GuestMetadata, HostSpec, NicSpec, SubnetSpec, VmNic, VpcSpec};
+use hostspec::{DhcpOptions, GuestMetadata, HostSpec, NicSpec, SubnetSpec, VmNic, VpcSpec};
 use ipnet::Ipv4Net;
 use model::{InstanceId, InterfaceId, MacAddr, VpcId};
 
@@ -49,6 +49,8 @@ pub struct Port {
     pub ranges: Vec<Ipv4Net>,
     /// Domain of the VPC.
     pub domain: String,
+    /// What DHCP tells of names beside that.
+    pub dhcp: DhcpOptions,
 }
 
 /// One guest address.
@@ -106,6 +108,7 @@ fn port(vpc: &VpcSpec, nic: &NicSpec) -> Option<Port> {
         vpc: vpc.id,
         ranges: vpc.ranges.clone(),
         domain: vpc.domain.clone(),
+        dhcp: vpc.dhcp.clone(),
     })
 }
 

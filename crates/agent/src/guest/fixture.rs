@@ -31,6 +31,7 @@ pub fn vpc(id: u64) -> VpcSpec {
         names: vec![NameRecord { name: "web.vpc.internal".to_owned(), ip: IP }],
         domain: "vpc.internal".to_owned(),
         resolver: true,
+        dhcp: hostspec::DhcpOptions::default(),
         shared: vec![],
         forwards: vec![],
         mapped: vec![],

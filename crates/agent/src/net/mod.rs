@@ -535,6 +535,7 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         names: Vec::new(),
         domain: String::new(),
         resolver: true,
+        dhcp: hostspec::DhcpOptions::default(),
         shared: vec![],
         forwards: vec![],
         mapped: vec![],

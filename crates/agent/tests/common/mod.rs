@@ -163,6 +163,7 @@ impl Cloud {
             names: vec![],
             domain: "test.internal".into(),
             resolver: true,
+            dhcp: hostspec::DhcpOptions::default(),
             shared: vec![],
             forwards: vec![],
             mapped: vec![],

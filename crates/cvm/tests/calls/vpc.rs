@@ -24,6 +24,33 @@ async fn a_vpc_and_its_subnet_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_vpc_tells_name_servers_and_a_domain_of_its_own() {
+    let world = World::new().await;
+    let made = world.json("CreateVpc", r#"{"VpcName": "own", "CidrBlock": "10.1.0.0/16"}"#).await;
+    let vpc = made["Vpc"]["VpcId"].as_str().unwrap().to_owned();
+    let change = |rest: &str| format!(r#"{{"VpcId": "{vpc}", {rest}}}"#);
+    let shown = async || {
+        let listed = world.json("DescribeVpcs", &format!(r#"{{"VpcIds": ["{vpc}"]}}"#)).await["VpcSet"][0].clone();
+        (listed["DnsServerSet"].to_string(), listed["DomainName"].as_str().unwrap().to_owned())
+    };
+    world.json("ModifyVpcAttribute", &change(r#""DnsServers": ["10.1.0.53"], "DomainName": "corp.example""#)).await;
+    assert_eq!(shown().await, (r#"["10.1.0.53"]"#.to_owned(), "corp.example".to_owned()));
+    for wrong in [
+        r#""DomainName": "a..b""#,
+        r#""DnsServers": ["224.0.0.1"]"#,
+        r#""DnsServers": ["name"]"#,
+        r#""DnsServers": ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"]"#,
+    ] {
+        let reply = world.call("ModifyVpcAttribute", &change(wrong)).await;
+        assert!(crate::world::code_of(&reply).is_some_and(|code| code.starts_with("InvalidParameter")), "{wrong}\n{}", reply.body);
+    }
+    world.json("ModifyVpcAttribute", &change(r#""VpcName": "other""#)).await;
+    assert_eq!(shown().await.1, "corp.example", "what is not named stays");
+    world.json("ModifyVpcAttribute", &change(r#""DnsServers": ["183.60.83.19"], "DomainName": """#)).await;
+    assert_eq!(shown().await, ("[]".to_owned(), "internal.test".to_owned()));
+}
+
+#[tokio::test]
 async fn an_address_is_taken_tied_untied_and_given_back() {
     let world = World::new().await;
     let instance = world.run("").await.remove(0);

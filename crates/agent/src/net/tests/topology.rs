@@ -362,6 +362,7 @@ fn vpc(number: u64, open: bool) -> Vpc {
         dns_support: true,
         dns_hostnames: false,
         ipv6: None,
+        dhcp: model::DhcpOptions::default(),
         name: String::new(),
         description: String::new(),
         created_at: Millis(0),
