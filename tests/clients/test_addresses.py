@@ -251,6 +251,24 @@ def test_a_running_instance_gets_a_public_address_of_its_own(simulated):
         tenant.call("DeleteInstance", InstanceId=id, Force="true")
 
 
+def test_addresses_share_the_bandwidth_of_a_package(simulated):
+    tenant = Tenant(simulated, f"package-{uuid.uuid4().hex[:8]}")
+    eip = alibaba_vpc.call(tenant, "AllocateEipAddress", Bandwidth=5)["AllocationId"]
+    package = alibaba_vpc.call(tenant, "CreateCommonBandwidthPackage", Bandwidth=30, Name="shared")["BandwidthPackageId"]
+    alibaba_vpc.call(tenant, "AddCommonBandwidthPackageIp", BandwidthPackageId=package, IpInstanceId=eip)
+    alibaba_vpc.call(tenant, "ModifyCommonBandwidthPackageSpec", BandwidthPackageId=package, Bandwidth=40)
+    alibaba_vpc.call(tenant, "ModifyCommonBandwidthPackageAttribute", BandwidthPackageId=package, Name="wide")
+    shown = alibaba_vpc.call(tenant, "DescribeCommonBandwidthPackages", BandwidthPackageId=package)
+    (one,) = shown["CommonBandwidthPackages"]["CommonBandwidthPackage"]
+    assert (one["Name"], one["Bandwidth"]) == ("wide", "40")
+    assert [ip["AllocationId"] for ip in one["PublicIpAddresses"]["PublicIpAddresse"]] == [eip]
+    with pytest.raises(Refused, match="DependencyViolation.EIPS"):
+        alibaba_vpc.call(tenant, "DeleteCommonBandwidthPackage", BandwidthPackageId=package)
+    alibaba_vpc.call(tenant, "RemoveCommonBandwidthPackageIp", BandwidthPackageId=package, IpInstanceId=eip)
+    alibaba_vpc.call(tenant, "DeleteCommonBandwidthPackage", BandwidthPackageId=package)
+    alibaba_vpc.call(tenant, "ReleaseEipAddress", AllocationId=eip)
+
+
 def test_an_account_has_five_addresses(owner):
     ec2, tenant = owner
     made = [ec2.allocate_address()["AllocationId"] for _ in range(5)]

@@ -460,6 +460,7 @@ fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<I
         name: String::new(),
         description: String::new(),
         bandwidth: None,
+        package: None,
         created_at: cx.now,
         tags: Tags::new(),
     })

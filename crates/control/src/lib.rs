@@ -8,6 +8,7 @@ mod address;
 mod audit;
 mod auth;
 mod bandwidth;
+mod bandwidth_package;
 mod clock;
 mod cloud;
 mod console;
@@ -81,6 +82,7 @@ pub use address::{
 pub use audit::{Attribute, AuditState, Lookup, Trail, is_read_only};
 pub use auth::{Caller, Principal, Target, Who};
 pub use bandwidth::ModifyInstanceBandwidth;
+pub use bandwidth_package::{BandwidthPackageView, CreateBandwidthPackage, DeleteBandwidthPackage, ModifyBandwidthPackage, PackAddress};
 pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use hostspec::{NicSpec, RateSpec, SecondaryAddress};
-use model::{Address, Error, Instance, InstanceId, Interface, Noun, Volume, inward_bandwidth};
+use model::{Address, BandwidthPackage, Error, Instance, InstanceId, Interface, InterfaceId, Noun, Volume, inward_bandwidth};
 use store::Tx;
 
 use crate::Failure;
@@ -15,6 +15,8 @@ pub(crate) struct Rows {
     /// Those that it should have, the primary one first.
     pub interfaces: Vec<Interface>,
     pub addresses: Vec<Address>,
+    /// The bandwidths of the addresses, by interface.
+    rates: Vec<(InterfaceId, RateSpec)>,
     pub volumes: Vec<Volume>,
 }
 
@@ -30,7 +32,11 @@ impl Rows {
         }
         let addresses = tx.address_list_of_interfaces(&interfaces.iter().map(|interface| interface.id).collect::<Vec<_>>())?;
         let volumes = tx.volume_list_of_instance(id)?;
-        Ok(Rows { instance, interfaces, addresses, volumes })
+        let mut rates = Vec::new();
+        for address in &addresses {
+            rates.extend(address.interface.zip(rate_of(tx, address)?));
+        }
+        Ok(Rows { instance, interfaces, addresses, rates, volumes })
     }
 
     /// The public address of a private one.
@@ -54,14 +60,18 @@ impl Rows {
             secondary: interface.secondary.iter().map(further).collect(),
             groups: interface.groups.clone(),
             forwards: !interface.checked,
-            rates: self.addresses.iter().filter(|address| address.interface == Some(interface.id)).filter_map(rate_of).collect(),
+            rates: self.rates.iter().filter(|(nic, _)| *nic == interface.id).map(|(_, rate)| *rate).collect(),
             v6: interface.ipv6.clone(),
         }
     }
 }
 
-/// What a host holds an address to.
-pub(crate) fn rate_of(address: &Address) -> Option<RateSpec> {
-    let outward_mbit = address.bandwidth?;
-    Some(RateSpec { public: address.ip, outward_mbit, inward_mbit: inward_bandwidth(outward_mbit) })
+/// What a host holds an address to: its own bandwidth in the vendors' proportion of directions, or its package's in each.
+pub(crate) fn rate_of(tx: &Tx<'_>, address: &Address) -> Result<Option<RateSpec>, Failure> {
+    if let Some(package) = address.package.map(|id| tx.get::<BandwidthPackage>(id)).transpose()?.flatten() {
+        let mbit = package.bandwidth;
+        return Ok(Some(RateSpec { public: address.ip, outward_mbit: mbit, inward_mbit: mbit, package: Some(package.id) }));
+    }
+    let rate = |outward_mbit| RateSpec { public: address.ip, outward_mbit, inward_mbit: inward_bandwidth(outward_mbit), package: None };
+    Ok(address.bandwidth.map(rate))
 }

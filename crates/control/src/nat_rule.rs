@@ -374,7 +374,9 @@ impl NatSpecs {
                 out.share(gateway, addresses, subnet.range, &ways, gives_way);
             }
             out.forward(gateway, addresses);
-            out.rates.extend(addresses.iter().filter_map(rate_of));
+            for address in addresses {
+                out.rates.extend(rate_of(tx, address)?);
+            }
         }
         Ok(out)
     }

@@ -96,6 +96,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
         Noun::PlacementGroup => ("FailedOperation.DisasterRecoverGroupNotFound", "InvalidParameterValue.DisasterRecoverGroupIdMalformed"),
         Noun::SecurityGroupRule
+        | Noun::BandwidthPackage
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::Association
@@ -205,6 +206,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
+        | Noun::BandwidthPackage
         | Noun::VpcPeering
         | Noun::RouteTable
         | Noun::Route

@@ -301,7 +301,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::NatGateway => "NatGatewayNotFound",
         Noun::VpcPeering => "InvalidVpcPeeringConnectionID.NotFound",
         Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
-        Noun::SnapshotPolicy => "ResourceNotFoundException",
+        Noun::SnapshotPolicy | Noun::BandwidthPackage => "ResourceNotFoundException",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
         Noun::NetworkAcl => "InvalidNetworkAclID.NotFound",
         Noun::NetworkAclEntry => {
@@ -376,6 +376,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
+        | Noun::BandwidthPackage
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl
@@ -404,7 +405,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::NatGateway | Noun::NatAddress | Noun::NatSource | Noun::NatForward => "NatGatewayMalformed",
-        Noun::SnapshotPolicy => "InvalidParameterValue",
+        Noun::SnapshotPolicy | Noun::BandwidthPackage => "InvalidParameterValue",
         Noun::VpcPeering => "InvalidVpcPeeringConnectionId.Malformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
         Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
@@ -474,6 +475,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
+        | Noun::BandwidthPackage
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclAssociation
@@ -523,6 +525,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
+        | Noun::BandwidthPackage
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl

@@ -8,10 +8,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, bandwidth, image, image_change, instance, instance_role, instance_type, interface,
-    interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram,
-    region, root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag, traffic, trail,
-    volume, vpc_peering,
+    Cx, account, address, availability, bandwidth, bandwidth_package, image, image_change, instance, instance_role, instance_type,
+    interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list,
+    quota, ram, region, root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag,
+    traffic, trail, volume, vpc_peering,
 };
 
 /// A service, told by the version of its API.
@@ -342,6 +342,18 @@ static ACTIONS: &[Action] = &[
     works!("UnassociateEipAddress", BOTH, address::unassociate, address::UnassociateEipAddress),
     works!("ReleaseEipAddress", BOTH, address::release, address::ReleaseEipAddress),
     works!("DescribeEipMonitorData", BOTH, traffic::describe, traffic::DescribeEipMonitorData),
+    works!("CreateCommonBandwidthPackage", BOTH, bandwidth_package::create, bandwidth_package::CreateCommonBandwidthPackage),
+    works!("AddCommonBandwidthPackageIp", BOTH, bandwidth_package::add, bandwidth_package::AddCommonBandwidthPackageIp),
+    works!("RemoveCommonBandwidthPackageIp", BOTH, bandwidth_package::remove, bandwidth_package::RemoveCommonBandwidthPackageIp),
+    works!("ModifyCommonBandwidthPackageSpec", BOTH, bandwidth_package::modify_spec, bandwidth_package::ModifyCommonBandwidthPackageSpec),
+    works!(
+        "ModifyCommonBandwidthPackageAttribute",
+        BOTH,
+        bandwidth_package::modify,
+        bandwidth_package::ModifyCommonBandwidthPackageAttribute
+    ),
+    works!("DeleteCommonBandwidthPackage", BOTH, bandwidth_package::delete, bandwidth_package::DeleteCommonBandwidthPackage),
+    works!("DescribeCommonBandwidthPackages", BOTH, bandwidth_package::describe, bandwidth_package::DescribeCommonBandwidthPackages),
     works!("ModifyEipAddressAttribute", BOTH, address::modify, address::ModifyEipAddressAttribute),
 ];
 

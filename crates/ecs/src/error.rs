@@ -115,6 +115,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::VpcPeering => ("ResourceNotFound.InstanceId", "InstanceId"),
         Noun::NatSource => ("InvalidSnatEntryId.NotFound", "SnatEntryId"),
         Noun::NatForward => ("InvalidForwardEntryId.NotFound", "ForwardEntryId"),
+        Noun::BandwidthPackage => ("InvalidBandwidthPackageId.NotFound", "BandwidthPackageId"),
         Noun::SnapshotPolicy => ("InvalidAutoSnapshotPolicyId.NotFound", "AutoSnapshotPolicyId"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "RouteTableId"),
         Noun::Route => ("InvalidRouteEntry.NotFound", "DestinationCidrBlock"),
@@ -240,6 +241,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
+        | Noun::BandwidthPackage
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -296,6 +298,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
+        | Noun::BandwidthPackage
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
@@ -323,6 +326,10 @@ fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
         Noun::Interface => {
             let message = format!("The network interface '{id}' is attached to {}.", by.join(", "));
             Fault::new(403, "InvalidOperation.InvalidEniState", message)
+        }
+        Noun::BandwidthPackage => {
+            let message = format!("There are still EIPs in the bandwidth package '{id}': {}.", by.join(", "));
+            Fault::new(400, "DependencyViolation.EIPS", message)
         }
         Noun::NatGateway => {
             let message = format!("There are still some EIPs associated with the NAT gateway '{id}': {}.", by.join(", "));

@@ -15,6 +15,7 @@ mod actions;
 mod address;
 mod availability;
 mod bandwidth;
+mod bandwidth_package;
 mod error;
 mod filter;
 mod image;

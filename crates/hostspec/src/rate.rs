@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use model::BandwidthPackageId;
 use serde::{Deserialize, Serialize};
 
 /// The bandwidth of a public address on this host.
@@ -13,4 +14,7 @@ pub struct RateSpec {
     pub outward_mbit: u32,
     /// What comes to it, likewise.
     pub inward_mbit: u32,
+    /// Addresses of one VPC with the same package have this bandwidth together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<BandwidthPackageId>,
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, AddressId, AssociationId, Interface, InterfaceId, Millis, NatGatewayId, Tags};
+use crate::{AccountId, AddressId, AssociationId, BandwidthPackageId, Interface, InterfaceId, Millis, NatGatewayId, Tags};
 
 /// Largest bandwidth of an address in megabits per second (Alibaba Cloud documents 500 for one that is paid by bandwidth).
 pub const BANDWIDTH_MAX: u32 = 500;
@@ -45,6 +45,9 @@ pub struct Address {
     /// Megabits per second that may leave from it, 1 or more; none for one without a limit, as EC2's are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<u32>,
+    /// The package whose bandwidth it shares in place of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<BandwidthPackageId>,
     /// When it was taken.
     pub created_at: Millis,
     /// Tags.

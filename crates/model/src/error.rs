@@ -81,6 +81,8 @@ pub enum Noun {
     NatForward,
     /// A snapshot policy.
     SnapshotPolicy,
+    /// A bandwidth package.
+    BandwidthPackage,
     /// Route table.
     RouteTable,
     /// Route of a table.
@@ -145,6 +147,7 @@ impl Noun {
             Noun::NatSource => "source rule",
             Noun::NatForward => "forwarding rule",
             Noun::SnapshotPolicy => "snapshot policy",
+            Noun::BandwidthPackage => "bandwidth package",
             Noun::RouteTable => "route table",
             Noun::Route => "route",
             Noun::RouteTableAssociation => "route table association",

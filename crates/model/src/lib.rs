@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+mod bandwidth_package;
 mod error;
 mod event;
 mod gateway;
@@ -50,6 +51,7 @@ mod vpc_peering;
 
 pub use account::*;
 pub use address::*;
+pub use bandwidth_package::*;
 pub use error::*;
 pub use event::*;
 pub use gateway::*;

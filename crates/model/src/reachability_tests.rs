@@ -123,6 +123,7 @@ fn with_public(mut endpoint: Endpoint, ip: Ipv4Addr) -> Endpoint {
         name: String::new(),
         description: String::new(),
         bandwidth: None,
+        package: None,
         created_at: Millis(0),
         tags: Tags::new(),
     });

@@ -50,6 +50,7 @@
 
 mod account;
 mod address;
+mod bandwidth_package;
 mod changes;
 mod error;
 mod event;

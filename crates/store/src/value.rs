@@ -183,6 +183,7 @@ ids!(
     SecurityGroupId,
     SnapshotId,
     SnapshotPolicyId,
+    BandwidthPackageId,
     SubnetId,
     UserId,
     UserGroupId,

@@ -7,7 +7,7 @@
 //!
 //! nftables writes the class into the packet's priority, which HTB takes for its own class without any classifier: no kernel needs
 //! more than HTB and FIFO for it. What has no class passes HTB at once. Packets between private addresses never meet the pair.
-//! Several addresses of one number would share a class, so each has its own, and it stays while the address does.
+//! Each address has a class of its own, which stays while the address does; those of a bandwidth package have one together.
 //!
 //! It knows no VPC's rules and no routes; when to look is `plan.rs`'s and `link.rs`'s.
 
@@ -16,6 +16,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use hostspec::{RateSpec, VpcSpec};
+use model::BandwidthPackageId;
 use nlink::netlink::tc::{BfifoConfig, HtbClassConfig, HtbQdiscConfig};
 use nlink::netlink::tc_options::parse_htb_class_options;
 use nlink::util::{Bytes, Rate};
@@ -66,25 +67,31 @@ pub enum Reshape {
     End,
 }
 
-/// The bandwidths of a VPC's addresses, each with its class. The class follows from the address; of two that fall together the higher
-/// address counts on.
-fn classes(spec: &VpcSpec) -> BTreeMap<u16, RateSpec> {
+/// The bandwidths of a VPC's addresses by class, each with its addresses: one, or those of a package. The class follows from the address
+/// or the package; of two that fall together the later one counts on.
+fn classes(spec: &VpcSpec) -> BTreeMap<u16, Vec<RateSpec>> {
     let all: BTreeMap<Ipv4Addr, RateSpec> =
         spec.nics.iter().flat_map(|nic| &nic.rates).chain(&spec.rates).map(|rate| (rate.public, *rate)).collect();
+    let mut sharing: BTreeMap<(Option<BandwidthPackageId>, Option<Ipv4Addr>), Vec<RateSpec>> = BTreeMap::new();
+    for rate in all.into_values() {
+        sharing.entry((rate.package, Some(rate.public).filter(|_| rate.package.is_none()))).or_default().push(rate);
+    }
     let mut out = BTreeMap::new();
     // Beyond this many on one host the rest would find no number of their own.
-    for (public, rate) in all.into_iter().take(usize::from(u16::MAX)) {
-        let mut class = (u32::from(public) as u16).max(1);
+    for ((package, public), rates) in sharing.into_iter().take(usize::from(u16::MAX)) {
+        let number = package.map_or_else(|| public.map_or(0, |ip| u32::from(ip) as u16), |package| package.as_u64() as u16);
+        let mut class = number.max(1);
         while out.contains_key(&class) {
             class = class.wrapping_add(1).max(1);
         }
-        out.insert(class, rate);
+        out.insert(class, rates);
     }
     out
 }
 
 fn shape(spec: &VpcSpec, mbit: fn(&RateSpec) -> u32) -> BTreeMap<u16, u64> {
-    classes(spec).iter().map(|(class, rate)| (*class, u64::from(mbit(rate)) * BYTES_PER_MEGABIT)).collect()
+    let of = |rates: &[RateSpec]| rates.iter().map(mbit).max().map(|mbit| u64::from(mbit) * BYTES_PER_MEGABIT);
+    classes(spec).iter().filter_map(|(class, rates)| Some((*class, of(rates)?))).collect()
 }
 
 /// The shape of the VPC's end of the pair: what leaves from its addresses.
@@ -104,7 +111,8 @@ pub fn of_link(link: &str, classes: BTreeMap<u16, u64>) -> Option<(String, BTree
 
 fn numbers(spec: &VpcSpec) -> Vec<(Key, Value)> {
     let number = |class| Value::mark(TcHandle::new(MAJOR, class).as_raw());
-    classes(spec).into_iter().map(|(class, rate)| (Key::ipv4(rate.public), number(class))).collect()
+    let of = |(class, rates): (u16, Vec<RateSpec>)| rates.into_iter().map(move |rate| (Key::ipv4(rate.public), number(class)));
+    classes(spec).into_iter().flat_map(of).collect()
 }
 
 /// Has a VPC's table tell its packets' classes; nothing when no address has a bandwidth.

@@ -1,6 +1,7 @@
 //! The dialect as its clients meet it: parameters in, JSON or XML out, over a real database and a simulated host.
 
 mod address;
+mod bandwidth_package;
 mod denied;
 mod hostile;
 mod instance;

@@ -53,7 +53,7 @@ pub fn rich() -> VpcSpec {
     spec.nics[1].groups = vec![web, ops];
     let public = "203.0.113.9".parse().unwrap();
     spec.nics[0].public_ip = Some(public);
-    spec.nics[0].rates = vec![RateSpec { public, outward_mbit: 5, inward_mbit: 10 }];
+    spec.nics[0].rates = vec![RateSpec { public, outward_mbit: 5, inward_mbit: 10, package: None }];
     spec.remote = vec![hostspec::RemoteNic { ip: "10.0.3.3".parse().unwrap(), host: OTHER }];
     spec
 }

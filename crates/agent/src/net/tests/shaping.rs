@@ -29,7 +29,7 @@ fn two() -> VpcSpec {
 }
 
 fn rate(outward_mbit: u32, inward_mbit: u32) -> RateSpec {
-    RateSpec { public: LIMITED, outward_mbit, inward_mbit }
+    RateSpec { public: LIMITED, outward_mbit, inward_mbit, package: None }
 }
 
 /// A stream from one namespace to another that never has nothing to send.
@@ -123,6 +123,28 @@ fn other_addresses_and_private_ones_are_not_limited() {
     flooded(limited.namespace.as_fd(), (free.namespace.as_fd(), free.nic.ip), |flood| is_free(flood.measure()));
     // By its public address it is, also from the same VPC.
     flooded(free.namespace.as_fd(), (limited.namespace.as_fd(), LIMITED), |flood| is_near(flood.measure(), 12.0));
+}
+
+#[test]
+fn addresses_of_a_package_share_its_bandwidth() {
+    let lab = Lab::new();
+    let mut spec = two();
+    let shared = RateSpec { package: Some(model::BandwidthPackageId::from_u64(7)), ..rate(12, 12) };
+    spec.nics[0].rates = vec![shared];
+    spec.nics[1].rates = vec![RateSpec { public: FREE, ..shared }];
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (one, other) = (lab.guest(&spec, 0), lab.guest(&spec, 1));
+    let (from, to) = (lab.machine.as_fd(), |guest: &Guest| guest.namespace.try_clone().unwrap());
+    let (inside, beside) = (to(&one), to(&other));
+    flooded(from, (inside.as_fd(), LIMITED), |flood| {
+        is_near(flood.measure(), 12.0);
+        let (mine, others) = std::thread::scope(|scope| {
+            let busy = scope.spawn(|| flooded(from, (beside.as_fd(), FREE), |flood| flood.measure()));
+            (flood.measure(), busy.join().unwrap())
+        });
+        is_near(mine + others, 12.0);
+        assert!(mine > 1.0 && others > 1.0, "{mine:.1} and {others:.1} Mbit/s");
+    });
 }
 
 #[test]

@@ -330,6 +330,7 @@ impl Topology {
             name: String::new(),
             description: String::new(),
             bandwidth: None,
+            package: None,
             created_at: Millis(0),
             tags: Tags::new(),
         }
