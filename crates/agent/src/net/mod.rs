@@ -433,6 +433,9 @@ impl Network {
         let mut state = self.state.lock().await;
         let state = &mut *state;
         let mut failed = Vec::new();
+        if let Err(e) = self.counted.end() {
+            failed.push(format!("what was counted: {e}"));
+        }
         let named = netns::list(&self.names.prefix())?;
         let mut ids: BTreeSet<VpcId> = named.iter().filter_map(|name| self.names.vpc_of(name)).collect();
         ids.extend(state.vpcs.keys());

@@ -24,7 +24,7 @@ use hostspec::{Direction, Ipv6Spec, NicSpec, VpcSpec};
 
 use super::borders::BEFORE_GROUPS;
 use super::line::{Line, Load};
-use super::names::{OVERLAY, host_mac, link_local, tap};
+use super::names::{OVERLAY, ROUTER_LOCAL, host_mac, link_local, tap};
 use super::policy::{self, Policy, V6};
 use super::ruleset::{Base, BaseKind, Chain, Data, Field, Hook, Key, Set, Shape, Table, Value};
 use super::table::{BEFORE_DEFRAG, PORT, chain_name, epoch_set, now_map, plain, port, profile_chain, set};
@@ -35,7 +35,8 @@ const OWN: [Field; 2] = [Field::IfName, Field::Ipv6];
 const PAIR6: [Field; 2] = [Field::Ipv6, Field::Ipv6];
 const ELSEWHERE: [Field; 2] = [Field::Ether, Field::Ipv6];
 
-/// A type of ICMPv6 messages (RFC 4443).
+/// Types of ICMPv6 messages (RFC 4443).
+const PARAMETER_PROBLEM: u8 = 4;
 const ECHO_REQUEST: u8 = 128;
 /// Another (RFC 4861).
 const NEIGHBOUR_SOLICITATION: u8 = 135;
@@ -104,6 +105,7 @@ fn sets(spec: &VpcSpec, v6: &Ipv6Spec, policy: &Policy<V6>, epoch: u32) -> BTree
         ("local", plain(Shape::set(&OWN), local)),
         ("elsewhere", plain(Shape::set(&ELSEWHERE), elsewhere)),
         ("gateways", plain(Shape::set(&ADDRESS), [Key::ipv6(v6.router())])),
+        ("nobody", plain(Shape::ranges(&ADDRESS), nobody())),
         ("epoch", epoch_set(epoch)),
         ("now", now_map::<V6>(epoch)),
         ("classes", set(Shape::map(&ADDRESS, Data::Value(Field::Mark)), classes)),
@@ -114,13 +116,25 @@ fn sets(spec: &VpcSpec, v6: &Ipv6Spec, policy: &Policy<V6>, epoch: u32) -> BTree
     .into()
 }
 
+/// Link-local addresses but the router's: nobody else is on a guest's link.
+fn nobody() -> [Key; 2] {
+    let (first, last) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), Ipv6Addr::new(0xfebf, !0, !0, !0, !0, !0, !0, !0));
+    let router = ROUTER_LOCAL.to_bits();
+    let range = |first, last| Key::builder().ipv6_range(first, last).key(&ADDRESS);
+    [range(first, Ipv6Addr::from_bits(router - 1)), range(Ipv6Addr::from_bits(router + 1), last)]
+}
+
 fn chains() -> BTreeMap<String, Chain> {
-    let base = |hook, priority| Some(Base { kind: BaseKind::Filter, hook, priority, policy_drop: true });
+    let of = |hook, priority, policy_drop| Some(Base { kind: BaseKind::Filter, hook, priority, policy_drop });
+    let base = |hook, priority| of(hook, priority, true);
+    let open = |hook, priority| of(hook, priority, false);
     let entry = vec![
         Line::new().iif("lo").accept(),
         Line::new().iif(OVERLAY).in_set(&[Load::EtherSaddr, Load::Ip6Saddr], "elsewhere").accept(),
         Line::new().not_in_set(&[Load::IifName, Load::EtherSaddr], "ports").drop(),
         Line::new().udp(547, 546).drop(),
+        // The router would look for whoever it is, and every address that a guest makes up would have its entry.
+        Line::new().in_set(&[Load::Ip6Daddr], "nobody").drop(),
         Line::new().in_set(&[Load::IifName, Load::Ip6Saddr], "addresses").accept(),
         Line::new().in_set(&[Load::IifName, Load::Ip6Saddr], "local").icmp6(NEIGHBOUR_SOLICITATION).accept(),
     ];
@@ -129,6 +143,11 @@ fn chains() -> BTreeMap<String, Chain> {
         Line::new().iif(OVERLAY).drop(),
         Line::new().icmp6(NEIGHBOUR_SOLICITATION).accept(),
         Line::new().icmp6(ECHO_REQUEST).in_set(&[Load::Ip6Daddr], "gateways").accept(),
+    ];
+    let output = vec![
+        // The kernel reads options for every hop before any chain, also of packets that `entry` drops for their sender; an answer
+        // about them would go to whom they name.
+        Line::new().icmp6(PARAMETER_PROBLEM).drop(),
     ];
     let forward = vec![
         Line::new().iif(OVERLAY).oif(OVERLAY).drop(),
@@ -142,6 +161,7 @@ fn chains() -> BTreeMap<String, Chain> {
     [
         ("entry", Chain { base: base(Hook::Prerouting, BEFORE_DEFRAG), lines: entry }),
         ("input", Chain { base: base(Hook::Input, 0), lines: input }),
+        ("output", Chain { base: open(Hook::Output, 0), lines: output }),
         ("forward", Chain { base: base(Hook::Forward, 0), lines: forward }),
     ]
     .map(|(name, chain)| (name.to_owned(), chain))

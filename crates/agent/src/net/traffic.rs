@@ -62,6 +62,7 @@ struct Inner {
     meter: Option<Meter>,
     minute: i64,
     untold: Option<TrafficReport>,
+    is_over: bool,
 }
 
 impl Counted {
@@ -83,6 +84,9 @@ impl Counted {
     /// Takes down what the kernel has counted. It is told only after the file says so.
     fn take(&self, now_ms: i64, boot: &str, seen: &BTreeMap<Ipv4Addr, Traffic>) -> io::Result<()> {
         let mut inner = self.inner();
+        if inner.is_over {
+            return Ok(());
+        }
         let mut meter = match inner.meter.take() {
             Some(meter) => meter,
             None => files::load(&self.path)?.unwrap_or_default(),
@@ -92,6 +96,13 @@ impl Counted {
         inner.untold = Some(TrafficReport { at_ms: now_ms, addresses: meter.totals() });
         inner.meter = Some(meter);
         Ok(())
+    }
+
+    /// Counts no more, and removes the file.
+    pub fn end(&self) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.is_over = true;
+        files::remove(&self.path)
     }
 }
 

@@ -22,13 +22,61 @@ const PREFERRED_SECONDS: u32 = 86_400;
 /// Seconds that it is used at all.
 const VALID_SECONDS: u32 = 2 * PREFERRED_SECONDS;
 
+/// Bytes of a message before its options: its kind, and the number of the exchange.
+const MESSAGE_HEADER: usize = 4;
+/// Bytes of an association before its options: its number and two times.
+const ASSOCIATION_HEADER: usize = 12;
+/// Bytes of an address with its two lifetimes.
+const ADDRESS_BYTES: usize = 24;
+
 /// The answer to a message from a guest; none when it gets none.
 pub fn reply(guest: &Guest, message: &[u8]) -> Option<Vec<u8>> {
-    let request = Message::decode(&mut Decoder::new(message)).ok()?;
+    let request = Message::decode(&mut Decoder::new(&known(message)?)).ok()?;
     let reply = answer(guest, &request)?;
     let mut bytes = Vec::new();
     reply.encode(&mut Encoder::new(&mut bytes)).ok()?;
     Some(bytes)
+}
+
+/// The message with only the options that are looked at, each of them whole; none when one is malformed. The library trusts the
+/// lengths of some others and panics where they lie.
+fn known(message: &[u8]) -> Option<Vec<u8>> {
+    let (head, options) = message.split_at_checked(MESSAGE_HEADER)?;
+    let mut kept = head.to_vec();
+    for (code, option) in options_of(options)? {
+        match OptionCode::from(code) {
+            OptionCode::ClientId | OptionCode::ServerId | OptionCode::RapidCommit => keep(code, option, &mut kept),
+            OptionCode::IANA => {
+                let (times, inner) = option.split_at_checked(ASSOCIATION_HEADER)?;
+                let mut association = times.to_vec();
+                for (code, address) in options_of(inner)? {
+                    if OptionCode::from(code) == OptionCode::IAAddr {
+                        keep(code, address.get(..ADDRESS_BYTES)?, &mut association);
+                    }
+                }
+                keep(code, &association, &mut kept);
+            }
+            _ => {}
+        }
+    }
+    Some(kept)
+}
+
+/// Options by code; none when one says that it is longer than what is there.
+fn options_of(mut bytes: &[u8]) -> Option<Vec<(u16, &[u8])>> {
+    let mut all = Vec::new();
+    while let Some((&[a, b, c, d], rest)) = bytes.split_first_chunk() {
+        let (option, rest) = rest.split_at_checked(u16::from_be_bytes([c, d]).into())?;
+        all.push((u16::from_be_bytes([a, b]), option));
+        bytes = rest;
+    }
+    bytes.is_empty().then_some(all)
+}
+
+fn keep(code: u16, option: &[u8], to: &mut Vec<u8>) {
+    to.extend(code.to_be_bytes());
+    to.extend((option.len() as u16).to_be_bytes());
+    to.extend(option);
 }
 
 fn answer(guest: &Guest, request: &Message) -> Option<Message> {
@@ -197,6 +245,22 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!((status(FIRST), status("fd00:2::5".parse().unwrap())), (Status::Success, Status::NotOnLink));
+    }
+
+    #[test]
+    fn a_message_whose_options_lie_about_their_length_gets_no_answer_and_harms_nobody() {
+        let whole = |options: &[u8]| [&[1, 0, 0, 7][..], &[0, 1, 0, 2, 9, 9], options].concat();
+        let association = [&[0, 3, 0, 12][..], &[0; 12]].concat();
+        assert!(known(&whole(&association)).is_some());
+        // Options that nobody looks at may say what they like, as long as they end.
+        for code in [7, 11, 13, 16, 17, 9, 39] {
+            let odd = [&[0, code, 0, 1, 0][..], &association].concat();
+            assert_eq!(known(&whole(&odd)), known(&whole(&association)), "{code}");
+        }
+        for lie in [&[0, 3, 0, 11][..], &[0, 3, 0xff, 0xff], &[0, 1], &[0, 3, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 9]] {
+            assert_eq!(known(&whole(&[lie, &[0; 11]].concat())), None, "{lie:?}");
+        }
+        assert_eq!(known(&[1, 0, 0]), None);
     }
 
     #[test]
