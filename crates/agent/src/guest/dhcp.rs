@@ -86,9 +86,10 @@ impl Server {
 }
 
 fn asker<'a>(directory: &'a Directory, request: &Message) -> Option<&'a Arc<Guest>> {
-    let ethernet = request.opcode() == Opcode::BootRequest && request.htype() == HType::Eth && request.hlen() == 6;
-    let mac: [u8; 6] = request.chaddr().get(..6)?.try_into().ok()?;
-    directory.guest_by_mac(MacAddr(mac)).filter(|_| ethernet)
+    let is_ethernet = request.opcode() == Opcode::BootRequest && request.htype() == HType::Eth && request.hlen() == 6;
+    // Not a byte before the length is known: the library takes it as the message says it.
+    let mac: [u8; 6] = if is_ethernet { request.chaddr().try_into().ok()? } else { return None };
+    directory.guest_by_mac(MacAddr(mac))
 }
 
 fn reply(guest: &Guest, request: &Message) -> Option<Reply> {
@@ -213,6 +214,50 @@ mod tests {
         let servers = vec![Ipv4Addr::new(10, 0, 0, 53), Ipv4Addr::new(10, 0, 0, 54)];
         let own = hostspec::DhcpOptions { domain: Some("corp.example".to_owned()), dns_servers: servers.clone() };
         assert_eq!(told(&own), [DhcpOption::DomainNameServer(servers), DhcpOption::DomainName("corp.example".to_owned())]);
+    }
+
+    #[test]
+    fn a_hardware_address_that_is_longer_than_its_field_gets_no_answer() {
+        let mut bytes = message();
+        bytes[2] = 200;
+        let request = Message::decode(&mut Decoder::new(&bytes)).unwrap();
+        assert!(asker(&fixture::directory(), &request).is_none());
+    }
+
+    /// The bytes of a whole question.
+    fn message() -> Vec<u8> {
+        let mut request = Message::default();
+        request.set_chaddr(&fixture::MAC.0);
+        request.opts_mut().insert(DhcpOption::MessageType(MessageType::Request));
+        request.opts_mut().insert(DhcpOption::RequestedIpAddress(fixture::IP));
+        request.opts_mut().insert(DhcpOption::Hostname("web".to_owned()));
+        let mut bytes = Vec::new();
+        request.encode(&mut Encoder::new(&mut bytes)).unwrap();
+        bytes
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(2_000))]
+
+        #[test]
+        fn no_message_is_a_fault_of_the_server(
+            changes in proptest::collection::vec((0_usize..400, proptest::prelude::any::<u8>()), 0..12),
+            length in 0_usize..400,
+        ) {
+            let directory = fixture::directory();
+            let mut bytes = message();
+            for (at, byte) in changes {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            bytes.truncate(length.max(230));
+            if let Ok(request) = Message::decode(&mut Decoder::new(&bytes))
+                && let Some(guest) = asker(&directory, &request)
+                && let Some(reply) = reply(guest, &request)
+            {
+                proptest::prop_assert!(reply.message.encode(&mut Encoder::new(&mut Vec::new())).is_ok());
+            }
+        }
     }
 
     #[test]

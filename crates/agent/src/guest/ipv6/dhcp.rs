@@ -196,18 +196,26 @@ mod tests {
         DhcpOption::IANA(IANA { id: 7, t1: 0, t2: 0, opts })
     }
 
-    fn ask(kind: MessageType, options: &[DhcpOption]) -> Option<Message> {
+    /// A directory in which the guest has both addresses.
+    fn directory() -> Directory {
         let mut vpc = fixture::vpc(1);
         vpc.nics.push(fixture::nic(1, 5, fixture::IP));
         vpc.nics[0].v6 = vec![FIRST, SECOND];
         let vms = vec![fixture::vm(5, &[&vpc.nics[0]])];
         let spec = fixture::host(vec![vpc], vms);
-        let directory = Directory::new(&spec.networks[0], &Index::new(&spec));
+        Directory::new(&spec.networks[0], &Index::new(&spec))
+    }
+
+    fn bytes(kind: MessageType, options: &[DhcpOption]) -> Vec<u8> {
         let mut request = Message::new(kind);
         options.iter().for_each(|option| request.opts_mut().insert(option.clone()));
         let mut bytes = Vec::new();
         request.encode(&mut Encoder::new(&mut bytes)).unwrap();
-        let reply = reply(directory.guest_by_mac(fixture::MAC).unwrap(), &bytes)?;
+        bytes
+    }
+
+    fn ask(kind: MessageType, options: &[DhcpOption]) -> Option<Message> {
+        let reply = reply(directory().guest_by_mac(fixture::MAC).unwrap(), &bytes(kind, options))?;
         Some(Message::decode(&mut Decoder::new(&reply)).unwrap())
     }
 
@@ -261,6 +269,26 @@ mod tests {
             assert_eq!(known(&whole(&[lie, &[0; 11]].concat())), None, "{lie:?}");
         }
         assert_eq!(known(&[1, 0, 0]), None);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(2_000))]
+
+        #[test]
+        fn no_message_is_a_fault_of_the_server(
+            changes in proptest::collection::vec((0_usize..200, proptest::prelude::any::<u8>()), 0..12),
+            length in 0_usize..200,
+        ) {
+            let mut message = bytes(MessageType::Request, &[client(), DhcpOption::ServerId(server_id()), association(&[FIRST, SECOND])]);
+            for (at, byte) in changes {
+                let at = at % message.len();
+                message[at] = byte;
+            }
+            message.truncate(length);
+            if let Some(reply) = reply(directory().guest_by_mac(fixture::MAC).unwrap(), &message) {
+                proptest::prop_assert!(Message::decode(&mut Decoder::new(&reply)).is_ok());
+            }
+        }
     }
 
     #[test]
