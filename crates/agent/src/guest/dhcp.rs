@@ -27,6 +27,14 @@ use crate::net::tap_name;
 
 /// Seconds that an address is lent for. It never changes while the interface lives, so only a wrong clock is served by less.
 const LEASE_SECONDS: u32 = 86_400;
+/// Bytes of a message before its options, the cookie (RFC 2131, section 3) among them.
+const MESSAGE_HEADER: usize = 240;
+/// Options of a single byte: nothing, and the end.
+const PAD: u8 = 0;
+const END: u8 = 255;
+/// The options of a request that are looked at, each with its bytes.
+const LOOKED_AT: [(OptionCode, usize); 3] =
+    [(OptionCode::MessageType, 1), (OptionCode::RequestedIpAddress, 4), (OptionCode::ServerIdentifier, 4)];
 /// The least that a BOOTP client may expect (RFC 951); some refuse shorter answers.
 const LEAST_BYTES: usize = 300;
 /// Largest request that is looked at: an Ethernet frame.
@@ -70,7 +78,7 @@ impl Server {
     }
 
     fn answer(&self, directory: &Directory, bytes: &[u8], datagram: &Datagram) -> io::Result<()> {
-        let Ok(request) = Message::decode(&mut Decoder::new(bytes)) else { return Ok(()) };
+        let Some(request) = read(bytes) else { return Ok(()) };
         let Some(guest) = asker(directory, &request) else { return Ok(()) };
         // The hardware address inside the message is only a claim; the interface is not.
         if interface_name(&self.socket, datagram.interface)? != tap_name(guest.port.nic.id) {
@@ -83,6 +91,36 @@ impl Server {
         let interface = if reply.to == Ipv4Addr::BROADCAST { datagram.interface } else { 0 };
         send(&self.socket, &bytes, SocketAddrV4::new(reply.to, CLIENT_PORT), reply.from, interface)
     }
+}
+
+/// The request in these bytes, with only the options that are looked at; none when it is malformed. The library trusts the lengths of
+/// some others and panics where they lie.
+fn read(bytes: &[u8]) -> Option<Message> {
+    let (head, mut options) = bytes.split_at_checked(MESSAGE_HEADER)?;
+    let mut kept = head.to_vec();
+    loop {
+        let (code, length, rest) = match *options {
+            [] | [END, ..] => break,
+            [PAD, ref rest @ ..] => {
+                options = rest;
+                continue;
+            }
+            [code, length, ref rest @ ..] => (code, length, rest),
+            [_] => return None,
+        };
+        let (option, rest) = rest.split_at_checked(length.into())?;
+        let wanted = LOOKED_AT.iter().find(|(known, _)| u8::from(*known) == code);
+        if let Some((_, right)) = wanted {
+            if option.len() != *right {
+                return None;
+            }
+            kept.extend([code, length]);
+            kept.extend(option);
+        }
+        options = rest;
+    }
+    kept.push(END);
+    Message::decode(&mut Decoder::new(&kept)).ok()
 }
 
 fn asker<'a>(directory: &'a Directory, request: &Message) -> Option<&'a Arc<Guest>> {
@@ -220,7 +258,7 @@ mod tests {
     fn a_hardware_address_that_is_longer_than_its_field_gets_no_answer() {
         let mut bytes = message();
         bytes[2] = 200;
-        let request = Message::decode(&mut Decoder::new(&bytes)).unwrap();
+        let request = read(&bytes).unwrap();
         assert!(asker(&fixture::directory(), &request).is_none());
     }
 
@@ -241,17 +279,18 @@ mod tests {
 
         #[test]
         fn no_message_is_a_fault_of_the_server(
-            changes in proptest::collection::vec((0_usize..400, proptest::prelude::any::<u8>()), 0..12),
-            length in 0_usize..400,
+            changes in proptest::collection::vec((230_usize..280, proptest::prelude::any::<u8>()), 0..12),
+            head in proptest::collection::vec((0_usize..44, proptest::prelude::any::<u8>()), 0..2),
+            length in 230_usize..400,
         ) {
             let directory = fixture::directory();
             let mut bytes = message();
-            for (at, byte) in changes {
+            for (at, byte) in changes.into_iter().chain(head) {
                 let at = at % bytes.len();
                 bytes[at] = byte;
             }
-            bytes.truncate(length.max(230));
-            if let Ok(request) = Message::decode(&mut Decoder::new(&bytes))
+            bytes.truncate(length);
+            if let Some(request) = read(&bytes)
                 && let Some(guest) = asker(&directory, &request)
                 && let Some(reply) = reply(guest, &request)
             {

@@ -31,6 +31,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
         ("RouteTableId", "Action=CreateRouteTable&VpcId=VPC&Version=2016-04-28".to_owned(), "RouteTableId"),
         ("DiskId", "Action=CreateDisk&ZoneId=test-1a&Size=20&DiskCategory=cloud_essd".to_owned(), "DiskId"),
         ("AllocationId", "Action=AllocateEipAddress".to_owned(), "AllocationId"),
+        ("BandwidthPackageId", "Action=CreateCommonBandwidthPackage&Bandwidth=10&Version=2016-04-28".to_owned(), "BandwidthPackageId"),
         ("NatGatewayId", "Action=CreateNatGateway&VpcId=VPC&VSwitchId=SWITCH&Version=2016-04-28".to_owned(), "NatGatewayId"),
         ("NetworkAclId", "Action=CreateNetworkAcl&VpcId=VPC&Version=2016-04-28".to_owned(), "NetworkAclId"),
         ("LaunchTemplateId", format!("Action=CreateLaunchTemplate&LaunchTemplateName=tpl&InstanceType={TYPE}"), "LaunchTemplateId"),
@@ -69,6 +70,7 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         ("CreateVpcPeerConnection", "AcceptingAliUid") => return "111122223333".to_owned(),
         (_, "InstanceIds" | "ResourceIds") => return format!("%5B%22{}%22%5D", seeds["InstanceId"]),
         (_, "DiskIds" | "diskIds") => return format!("%5B%22{}%22%5D", seeds["DiskId"]),
+        (_, "IpInstanceId") => seeds.get("AllocationId"),
         (_, "autoSnapshotPolicyId") => seeds.get("AutoSnapshotPolicyId"),
         (_, other) => seeds.get(other),
     };
