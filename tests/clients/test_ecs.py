@@ -127,7 +127,7 @@ def test_a_key_pair_is_made_imported_listed_and_deleted(tenant):
     assert tenant.refused("CreateKeyPair", KeyPairName="made") == "KeyPair.AlreadyExist"
     (instance,) = tenant.run(Amount=1)
     attached = tenant.call("AttachKeyPair", KeyPairName="brought", InstanceIds=json.dumps([instance]))
-    assert attached["FailCount"] == 0 and attached["Results"]["Result"][0]["InstanceId"] == instance
+    assert attached["FailCount"] == "0" and attached["Results"]["Result"][0]["InstanceId"] == instance
     assert tenant.call("DescribeInstances", KeyPairName="brought")["TotalCount"] == 1
     tenant.call("DetachKeyPair", KeyPairName="brought", InstanceIds=json.dumps([instance]))
     assert tenant.call("DescribeInstances", KeyPairName="brought")["TotalCount"] == 0

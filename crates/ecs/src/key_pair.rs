@@ -147,13 +147,22 @@ pub(crate) struct OfInstances {
     instance_ids: JsonList<String>,
 }
 
+/// Numbers and truth are texts in this reply.
 #[derive(IntoDoc)]
 pub(crate) struct Changed {
-    total_count: usize,
-    fail_count: usize,
+    total_count: String,
+    fail_count: String,
     key_pair_name: String,
     #[reply(list = "Result")]
-    results: Vec<Outcome>,
+    results: Vec<Told>,
+}
+
+#[derive(IntoDoc)]
+struct Told {
+    instance_id: String,
+    success: String,
+    code: String,
+    message: String,
 }
 
 /// Gives instances a key pair in the place of what they have; a guest hears of it when it boots.
@@ -170,8 +179,10 @@ pub(crate) async fn detach(cx: &Cx<'_>, asked: OfInstances) -> Result<Changed, F
 
 async fn of_instances(cx: &Cx<'_>, asked: OfInstances, change: KeyChange) -> Result<Changed, Fault> {
     let command = |instance| ChangeInstanceKey { ids: vec![instance], change: change.clone() };
-    let results = outcome::each(cx, asked.instance_ids, command).await?;
-    Ok(Changed { total_count: results.len(), fail_count: outcome::failed(&results), key_pair_name: asked.key_pair_name, results })
+    let outcomes = outcome::each(cx, asked.instance_ids, command).await?;
+    let (total_count, fail_count) = (outcomes.len().to_string(), outcome::failed(&outcomes).to_string());
+    let told = |Outcome { instance_id, success, code, message }| Told { instance_id, success: success.to_string(), code, message };
+    Ok(Changed { total_count, fail_count, key_pair_name: asked.key_pair_name, results: outcomes.into_iter().map(told).collect() })
 }
 
 /// The filter for a key pair's name.

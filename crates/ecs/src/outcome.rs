@@ -11,10 +11,10 @@ use crate::filter;
 /// What became of one instance.
 #[derive(IntoDoc)]
 pub(crate) struct Outcome {
-    instance_id: String,
-    success: bool,
-    code: String,
-    message: String,
+    pub instance_id: String,
+    pub success: bool,
+    pub code: String,
+    pub message: String,
 }
 
 /// How many instances were refused.
