@@ -105,7 +105,7 @@ pub(crate) async fn associate_key(cx: &Cx<'_>, asked: InstancesKeyPairs) -> Resu
     change_key(cx, asked, |name| KeyChange::Give(KeyPairRef::Name(name))).await
 }
 
-/// Takes a key pair from those of the instances that have it; running ones are restarted for that.
+/// Takes a key pair from those of the instances that have it; running ones of them are restarted for that.
 pub(crate) async fn disassociate_key(cx: &Cx<'_>, asked: InstancesKeyPairs) -> Result<(), Fault> {
     change_key(cx, asked, KeyChange::Take).await
 }
@@ -114,8 +114,9 @@ async fn change_key(cx: &Cx<'_>, asked: InstancesKeyPairs, change: fn(String) ->
     let ids = ids(&asked.instance_ids)?;
     let key = asked.key_ids.first().ok_or_else(|| Fault::missing("KeyIds"))?;
     let change = change(key_pair::name_of(cx, key).await?);
-    cx.cloud.run(&cx.caller, ChangeInstanceKey { ids: ids.clone(), change }, cx.options()).await?;
-    restart_running(cx, ids, asked.force_stop).await
+    let changes = cx.cloud.run(&cx.caller, ChangeInstanceKey { ids, change }, cx.options()).await?;
+    let changed = changes.into_iter().filter(|change| change.before != change.after).map(|change| change.after.id).collect();
+    restart_running(cx, changed, asked.force_stop).await
 }
 
 /// `AssociateSecurityGroups` and `DisassociateSecurityGroups`.
@@ -166,6 +167,10 @@ async fn change_all(cx: &Cx<'_>, wanted: &[InstanceId], change: &ModifyInstance)
 }
 
 async fn restart_running(cx: &Cx<'_>, wanted: Vec<InstanceId>, force: bool) -> Result<(), Fault> {
+    // A query that names nobody means everybody.
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let running = views_of(cx, wanted).await?.into_iter().filter(|view| view.instance.phase == Phase::Running);
     let ids: Vec<InstanceId> = running.map(|view| view.instance.id).collect();
     if !ids.is_empty() {

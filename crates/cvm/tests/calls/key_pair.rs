@@ -36,8 +36,16 @@ async fn instances_are_given_another_key_pair_and_lose_it() {
     let with = |key: &str| format!(r#"{{"InstanceIds": ["{instance}"], "KeyIds": ["{key}"], "ForceStop": true}}"#);
     world.golden("AssociateInstancesKeyPairs.json", "AssociateInstancesKeyPairs", &with(&keys[1])).await;
     assert_eq!(key_of().await, keys[1].as_str());
+    // Taking a key that it does not have restarts neither it nor anybody else.
+    world.settle().await;
+    let boots = async || {
+        let listed = world.cloud.list_instances(&world.caller(), control::Query::default()).await.unwrap();
+        listed.rows.iter().map(|view| view.instance.boot).collect::<Vec<_>>()
+    };
+    let before = boots().await;
     world.json("DisassociateInstancesKeyPairs", &with(&keys[0])).await;
-    assert_eq!(key_of().await, keys[1].as_str());
+    world.settle().await;
+    assert_eq!((key_of().await, boots().await), (keys[1].as_str().into(), before));
     world.golden("DisassociateInstancesKeyPairs.json", "DisassociateInstancesKeyPairs", &with(&keys[1])).await;
     assert!(key_of().await.is_null());
     world.refused("AssociateInstancesKeyPairs", &with("skey-00000000000000001"), "InvalidKeyPairId.NotFound").await;
