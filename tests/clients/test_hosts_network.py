@@ -91,6 +91,8 @@ def red_and_blue(cloud, ec2, key):
     guests = [Guest(cloud, ec2, id, key) for id in ids]
     assert [guest.host.name for guest in guests[:2]] == [guests[0].host.name] * 2
     assert guests[0].host.name != guests[2].host.name
+    for guest in guests:
+        assert guest.shell("true").returncode == 0, "it has started"
     yield networks, (guests[0], guests[2]), (guests[1], guests[3])
     ec2.terminate_instances(InstanceIds=ids)
     ec2.get_waiter("instance_terminated").wait(InstanceIds=ids, WaiterConfig=SOON)
