@@ -26,6 +26,7 @@ mod peers;
 mod plan;
 mod plan6;
 mod policy;
+mod rule_change;
 mod ruleset;
 mod shaping;
 mod shared;

@@ -15,6 +15,7 @@ use nlink::netlink::nftables as nf;
 
 use super::line::Line;
 use super::link::ANSWER_TIME;
+use super::rule_change::{self, SetChange};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, KeyBytes, Ruleset, Set, Shape, Step, Table, TableId, Value};
 
 /// Elements in one message: a netlink attribute holds 64 KiB, the largest of our elements takes some 80 bytes.
@@ -28,7 +29,15 @@ const TRANSACTION_MAX: usize = 256 << 20;
 pub struct Rules {
     connection: Connection<nlink::Nftables>,
     prefix: String,
-    known: Option<(u32, Arc<Ruleset>)>,
+    known: Option<Known>,
+}
+
+/// What is there while the kernel's generation is this.
+struct Known {
+    generation: u32,
+    ruleset: Arc<Ruleset>,
+    /// Whether it is what was wanted last, not what was read.
+    wanted: bool,
 }
 
 impl Rules {
@@ -45,14 +54,14 @@ impl Rules {
     /// What is there.
     pub async fn read(&mut self) -> nlink::Result<Arc<Ruleset>> {
         let generation = self.connection.generation().await?;
-        if let Some((known, ruleset)) = &self.known
-            && *known == generation
+        if let Some(known) = &self.known
+            && known.generation == generation
         {
-            return Ok(ruleset.clone());
+            return Ok(known.ruleset.clone());
         }
-        let read = Arc::new(self.read_all().await?);
-        self.known = Some((generation, read.clone()));
-        Ok(read)
+        let ruleset = Arc::new(self.read_all().await?);
+        self.known = Some(Known { generation, ruleset: ruleset.clone(), wanted: false });
+        Ok(ruleset)
     }
 
     /// Packets and bytes that each address of a set has counted, one that counts; nothing when there is no such set.
@@ -105,7 +114,30 @@ impl Rules {
         if steps.is_empty() {
             return Ok(());
         }
-        let before = self.known.take().map(|(generation, _)| generation);
+        let before = self.known.take().map(|known| known.generation);
+        let after = self.commit(steps, before).await?;
+        self.known = after.map(|generation| Known { generation, ruleset: want.clone(), wanted: true });
+        Ok(())
+    }
+
+    /// Carries out the changes that are found in what was wanted last, all or none, and gives the number of steps. None when
+    /// something else is there now, or when nothing was found.
+    pub async fn adjust(&mut self, find: impl FnOnce(&Ruleset) -> Option<Vec<SetChange>>) -> nlink::Result<Option<usize>> {
+        let Some(mut known) = self.known.take_if(|known| known.wanted) else { return Ok(None) };
+        let Some(changes) = find(&known.ruleset) else {
+            self.known = Some(known);
+            return Ok(None);
+        };
+        let steps = rule_change::steps(&changes);
+        if let Some(generation) = self.commit(&steps, Some(known.generation)).await? {
+            rule_change::carry_out(changes, Arc::make_mut(&mut known.ruleset));
+            self.known = Some(Known { generation, ..known });
+        }
+        Ok(Some(steps.len()))
+    }
+
+    /// One transaction. Gives the generation after it when no other change came between that and the one before.
+    async fn commit(&self, steps: &[Step], before: Option<u32>) -> nlink::Result<Option<u32>> {
         let mut transaction = self.connection.transaction();
         for step in steps {
             transaction = add_step(transaction, step)?;
@@ -115,11 +147,7 @@ impl Rules {
         }
         transaction.commit(&self.connection).await?;
         let generation = self.connection.generation().await?;
-        // One more than before means that the change between was ours.
-        if before.is_some_and(|before| before.wrapping_add(1) == generation) {
-            self.known = Some((generation, want.clone()));
-        }
-        Ok(())
+        Ok(before.is_some_and(|before| before.wrapping_add(1) == generation).then_some(generation))
     }
 }
 

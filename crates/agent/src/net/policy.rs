@@ -113,7 +113,7 @@ impl Version for V6 {
 }
 
 /// The same services as disjoint boxes, in order.
-fn disjoint(services: impl IntoIterator<Item = Service>) -> Vec<Service> {
+pub fn disjoint(services: impl IntoIterator<Item = Service>) -> Vec<Service> {
     let mut services = services.into_iter();
     let (first, second) = (services.next(), services.next());
     if let (Some(only), None) = (first, second) {
@@ -221,7 +221,8 @@ fn peer_group(rule: &RuleSpec) -> Option<SecurityGroupId> {
     }
 }
 
-fn profile_name(set: &BTreeSet<SecurityGroupId>) -> String {
+/// The name of the profile of a set of groups.
+pub fn profile_name(set: &BTreeSet<SecurityGroupId>) -> String {
     let text = set.iter().map(SecurityGroupId::to_string).collect::<Vec<_>>().join(",");
     format!("{:016x}", fnv(text.as_bytes()))
 }

@@ -400,19 +400,20 @@ pub(super) fn profile_chain<V: Written>(profile: &Profile<V>, chain: &str, port:
         lines.push(Line::new().set_mark_from(peer, "classes"));
     }
     for stage in &profile.stages {
-        let (letter, end): (_, fn(Line) -> Line) = match stage.verdict {
-            Verdict::Accept => ("a", Line::give_back),
-            Verdict::Drop => ("d", Line::drop),
+        let end: fn(Line) -> Line = match stage.verdict {
+            Verdict::Accept => Line::give_back,
+            Verdict::Drop => Line::drop,
         };
-        let name = format!("{chain}_{}{letter}", stage.priority);
+        let name = stage_name(chain, stage.priority, stage.verdict);
         if !stage.any.is_empty() {
-            let keys = stage.any.iter().map(|s| with_service(Key::builder(), *s).key(&any));
-            table.sets.insert(format!("{name}_any"), plain(Shape::ranges(&any), keys));
-            lines.push(end(Line::new().in_set(&service, &format!("{name}_any"))));
+            let keys = stage.any.iter().map(|s| key_of_any(*s));
+            let name = set_of_networks(&name, 0);
+            table.sets.insert(name.clone(), plain(Shape::ranges(&any), keys));
+            lines.push(end(Line::new().in_set(&service, &name)));
         }
         for (length, open) in &stage.net {
-            let keys = open.iter().map(|(network, s)| with_service(V::network(Key::builder(), *network), *s).key(&net));
-            let name = format!("{name}_net{length}");
+            let keys = open.iter().map(|(network, s)| key_of_network::<V>(*network, *s));
+            let name = set_of_networks(&name, *length);
             table.sets.insert(name.clone(), plain(Shape::ranges(&net), keys));
             lines.push(end(Line::new().in_set(&[peer, service[0], service[1]], &name)));
         }
@@ -424,6 +425,33 @@ pub(super) fn profile_chain<V: Written>(profile: &Profile<V>, chain: &str, port:
     }
     lines.push(Line::new().drop());
     table.chains.insert(chain.to_owned(), Chain { base: None, lines });
+}
+
+/// What the sets of a stage have in common.
+pub(super) fn stage_name(chain: &str, priority: u16, verdict: Verdict) -> String {
+    let letter = match verdict {
+        Verdict::Accept => 'a',
+        Verdict::Drop => 'd',
+    };
+    format!("{chain}_{priority}{letter}")
+}
+
+/// The set of a stage's services for networks with prefixes of this length; with 0, for every peer.
+pub(super) fn set_of_networks(stage: &str, length: u8) -> String {
+    match length {
+        0 => format!("{stage}_any"),
+        _ => format!("{stage}_net{length}"),
+    }
+}
+
+/// A service for every peer.
+pub(super) fn key_of_any(service: Service) -> Key {
+    with_service(Key::builder(), service).key(&[Field::Proto, Field::Port])
+}
+
+/// A service for a network.
+pub(super) fn key_of_network<V: Written>(network: V::Net, service: Service) -> Key {
+    with_service(V::network(Key::builder(), network), service).key(&[V::FIELD, Field::Proto, Field::Port])
 }
 
 pub(super) fn with_service(key: KeyBuilder, service: Service) -> KeyBuilder {
@@ -481,16 +509,27 @@ pub(super) fn now_map<V: Written>(epoch: u32) -> Set {
 /// Puts the rules under another epoch, which is never 0.
 pub fn start_epoch(ruleset: &mut Ruleset, epoch: u32) {
     for (id, table) in &mut ruleset.tables {
-        let now = match id.family {
-            Family::Ip6 => now_map::<V6>(epoch),
-            Family::Arp | Family::Inet => now_map::<V4>(epoch),
-        };
-        for (name, renewed) in [("epoch", epoch_set(epoch)), ("now", now)] {
+        for (name, renewed) in sets_of_epoch(id.family, epoch) {
             if let Some(set) = table.sets.get_mut(name) {
                 *set = renewed;
             }
         }
     }
+}
+
+/// What tells the epoch, in a table of this family.
+pub(super) fn sets_of_epoch(family: Family, epoch: u32) -> [(&'static str, Set); 2] {
+    let now = match family {
+        Family::Ip6 => now_map::<V6>(epoch),
+        Family::Arp | Family::Inet => now_map::<V4>(epoch),
+    };
+    [("epoch", epoch_set(epoch)), ("now", now)]
+}
+
+/// The epoch that follows one: never one that was used before, also when the table was lost and connections still carry its
+/// epochs. `now` is in seconds since 1970.
+pub fn next_epoch(current: u32, now: u32) -> u32 {
+    current.wrapping_add(1).max(now).max(1)
 }
 
 /// The epoch that a ruleset is under, when it has one.

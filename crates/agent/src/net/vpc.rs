@@ -19,7 +19,8 @@ use tokio::sync::watch;
 use super::link::{ANSWER_TIME, Links, Peer, Whose};
 use super::names::{self, Names, OUTSIDE, OVERLAY};
 use super::nft::Rules;
-use super::{netns, plan, ruleset, table, traffic};
+use super::ruleset::Ruleset;
+use super::{netns, plan, rule_change, ruleset, table, traffic};
 use crate::guest::{Directory, Guests, Ipv6Service, Services};
 
 /// How often a change of rules is tried anew when somebody else's came between.
@@ -174,12 +175,16 @@ impl Vpc {
     /// Brings the namespace to what the spec says: its name, the rules in one transaction, then links and routes. Gives what
     /// somebody else had changed since it was last brought to the same.
     pub async fn apply(&mut self, names: &Names, spec: &VpcSpec, around: &Around, outer: &Outer<'_>) -> io::Result<Drift> {
-        let same = self.applied.take().is_some_and(|(s, a)| s == *spec && a == *around);
+        let before = self.applied.take();
+        let same = before.as_ref().is_some_and(|(s, a)| s == spec && a == around);
         if !netns::is_named(self.namespace.as_fd(), &self.name)? {
             netns::remove(&self.name)?;
             netns::name_again(self.namespace.as_fd(), &self.name)?;
         }
-        let rules = self.apply_rules(names, spec).await?;
+        let rules = match before {
+            Some((before, _)) if !same => self.change_rules(names, &before, spec).await?,
+            _ => self.apply_rules(names, spec).await?,
+        };
         let (seen, mut numbers) = self.links.read().await.map_err(io::Error::other)?;
         let travels = Peer { namespace: outer.machine, mac: MacAddr([0; 6]) };
         let mut ends = BTreeMap::from([(OVERLAY.to_owned(), travels)]);
@@ -205,6 +210,17 @@ impl Vpc {
         Ok(if same { Drift { rules, links: changes.len() } } else { Drift::default() })
     }
 
+    /// The same as [`Vpc::apply_rules`], by way of what changed in the spec where that is enough.
+    async fn change_rules(&mut self, names: &Names, before: &VpcSpec, spec: &VpcSpec) -> io::Result<usize> {
+        let find = |ruleset: &Ruleset| rule_change::find(names, before, spec, ruleset, now_epoch());
+        match self.rules.adjust(find).await {
+            Ok(Some(steps)) => Ok(steps),
+            Ok(None) => self.apply_rules(names, spec).await,
+            Err(e) if e.is_restart() => self.apply_rules(names, spec).await,
+            Err(e) => Err(io::Error::other(e)),
+        }
+    }
+
     /// Gives the number of steps that it took.
     async fn apply_rules(&mut self, names: &Names, spec: &VpcSpec) -> io::Result<usize> {
         let mut tries = 0;
@@ -214,8 +230,7 @@ impl Vpc {
             let mut want = table::vpc(names, spec, current);
             let mut steps = ruleset::steps(&seen, &want);
             if table::needs_epoch(&seen, &steps) {
-                // Never one that was used before, also when the table was lost and connections still carry its epochs.
-                table::start_epoch(&mut want, current.wrapping_add(1).max(now_epoch()).max(1));
+                table::start_epoch(&mut want, table::next_epoch(current, now_epoch()));
                 steps = ruleset::steps(&seen, &want);
             }
             let want = Arc::new(want);

@@ -7,6 +7,8 @@ use model::SecurityGroupId;
 use proptest::prelude::*;
 
 use super::super::policy::{Policy, Service, compile};
+use super::super::ruleset::Ruleset;
+use super::super::{Names, rule_change, table};
 use crate::guest::fixture;
 
 /// A packet that opens a connection: the other end, the protocol, and the port or the type and code of ICMP.
@@ -150,4 +152,81 @@ proptest! {
             prop_assert!(all_apart(&stage.class, |(a, s), (b, t)| a != b || apart(s, t)));
         }
     }
+}
+
+/// The two ways from one list of rules to another: by what changed, where that is enough, and all anew.
+fn both_ways(before: &VpcSpec, after: &VpcSpec) -> (Option<Ruleset>, Ruleset) {
+    let names = Names::new("test").expect("a name");
+    let mut seen = table::vpc(&names, before, 7);
+    let whole = table::vpc(&names, after, 1000);
+    let changes = rule_change::find(&names, before, after, &seen, 1000);
+    let adjusted = changes.map(|changes| {
+        if changes.is_empty() {
+            table::start_epoch(&mut seen, 1000);
+        }
+        rule_change::carry_out(changes, &mut seen);
+        seen
+    });
+    (adjusted, whole)
+}
+
+fn with_rules(groups: Vec<GroupSpec>, of: &[SecurityGroupId]) -> VpcSpec {
+    let mut spec = super::lab::vpc(1, &[5, 6]);
+    spec.nics[0].groups = of.to_vec();
+    spec.nics[1].groups = vec![SecurityGroupId::from_u64(1)];
+    spec.groups = groups;
+    spec
+}
+
+proptest! {
+    #[test]
+    fn a_change_of_rules_leads_to_what_compiling_them_anew_does(
+        groups in groups(),
+        of in proptest::collection::vec(group(), 1..4),
+        gone in proptest::collection::vec((0_usize..4, any::<proptest::sample::Index>()), 0..3),
+        fresh in proptest::collection::vec((0_usize..4, any::<proptest::sample::Index>(), rule()), 0..3),
+    ) {
+        let before = with_rules(groups, &of);
+        let mut after = before.clone();
+        for (group, at) in gone {
+            let rules = &mut after.groups[group].rules;
+            if !rules.is_empty() {
+                rules.remove(at.index(rules.len()));
+            }
+        }
+        for (group, at, rule) in fresh {
+            let rules = &mut after.groups[group].rules;
+            rules.insert(at.index(rules.len() + 1), rule);
+        }
+        if let (Some(adjusted), whole) = both_ways(&before, &after) {
+            prop_assert_eq!(adjusted.to_string(), whole.to_string());
+            prop_assert_eq!(adjusted, whole);
+        }
+    }
+}
+
+#[test]
+fn one_rule_among_many_is_found_without_compiling_the_others() {
+    let range = |n: u8| Peer::Range { range: ipnet::Ipv4Net::new(Ipv4Addr::new(10, 9, n, 0), 24).unwrap() };
+    let tcp = |peer, from| RuleSpec {
+        direction: Direction::Ingress,
+        verdict: Verdict::Accept,
+        priority: 1,
+        protocol: ProtocolMatch::Tcp { from, to: from + 9 },
+        peer,
+    };
+    let mut groups: Vec<GroupSpec> =
+        (1..5).map(|id| GroupSpec { id: SecurityGroupId::from_u64(id), rules: vec![], members: vec![] }).collect();
+    groups[0].rules = (0..200).map(|n| tcp(range(n), 100)).collect();
+    let before = with_rules(groups, &[SecurityGroupId::from_u64(1), SecurityGroupId::from_u64(2)]);
+    let mut after = before.clone();
+    // Falls together with what is there into one range of ports, and is in both profiles.
+    after.groups[0].rules.insert(7, tcp(range(9), 105));
+    let (adjusted, whole) = both_ways(&before, &after);
+    assert_eq!(adjusted.as_ref(), Some(&whole));
+    let (adjusted, whole) = both_ways(&after, &before);
+    assert_eq!(adjusted.as_ref(), Some(&whole));
+    // The first rule of a priority needs lines of its own.
+    after.groups[0].rules.push(RuleSpec { priority: 2, ..tcp(range(1), 1) });
+    assert_eq!(both_ways(&before, &after).0, None);
 }
