@@ -165,12 +165,20 @@ def test_guests_of_two_accounts_meet_over_a_peering(apart, shell, until):
         GroupId=far.group, IpPermissions=[{**ssh, "UserIdGroupPairs": [{"GroupId": near.group, "UserId": near.account}]}]
     )
     until(lambda: meets(near, far, shell), 20, "SSH by a rule that names the other VPC's group")
+    (reference,) = near.ec2.describe_security_group_references(GroupId=[near.group])["SecurityGroupReferenceSet"]
+    assert (reference["ReferencingVpcId"], reference["VpcPeeringConnectionId"]) == (far.vpc, peering)
+    (reference,) = near.alibaba.call("DescribeSecurityGroupReferences", SecurityGroupId__1=near.group)["SecurityGroupReferences"]["SecurityGroupReference"]
+    assert reference["ReferencingSecurityGroups"]["ReferencingSecurityGroup"] == [{"AliUid": far.account, "SecurityGroupId": far.group}]
+    assert far.ec2.describe_stale_security_groups(VpcId=far.vpc)["StaleSecurityGroupSet"] == []
 
     far.ec2.delete_vpc_peering_connection(**named)
     near.ec2.get_waiter("vpc_peering_connection_deleted").wait(VpcPeeringConnectionIds=[peering], WaiterConfig=SOON)
     until(lambda: not meets(near, far, shell), 20, "silence without the peering")
     (table,) = near.ec2.describe_route_tables(RouteTableIds=[main_table(near.ec2, near.vpc)])["RouteTables"]
     assert [route["State"] for route in table["Routes"] if route["DestinationCidrBlock"] == far.range] == ["blackhole"]
+    (stale,) = far.ec2.describe_stale_security_groups(VpcId=far.vpc)["StaleSecurityGroupSet"]
+    (permission,) = stale["StaleIpPermissions"]
+    assert (stale["GroupId"], permission["UserIdGroupPairs"][0]["GroupId"]) == (far.group, near.group)
 
 
 def test_a_peering_is_rejected_or_fails_where_ranges_overlap(sides):
@@ -286,6 +294,35 @@ def test_a_guest_hears_of_its_vpcs_name_servers_and_domain(sides, shell, until):
     assert other.tencent.refused("ModifyVpcAttribute", **vpc, DomainName="corp.example") == "InvalidVpcId.NotFound"
     side.tencent.call("ModifyVpcAttribute", **vpc, DnsServers=["183.60.83.19", "183.60.82.98"], DomainName="")
     until(lambda: resolv() == usual, 30, "the VPC's own server again")
+    # A set made through EC2 takes the place of options of the VPC's own, and is changed through Alibaba's VPC.
+    options = [{"Key": "domain-name", "Values": ["ec2.example"]}, {"Key": "domain-name-servers", "Values": [other.ip]}, {"Key": "ntp-servers", "Values": ["10.9.9.8"]}]
+    made = side.ec2.create_dhcp_options(DhcpConfigurations=options)["DhcpOptions"]["DhcpOptionsId"]
+    side.ec2.associate_dhcp_options(VpcId=side.vpc, DhcpOptionsId=made)
+    until(lambda: resolv() == ["search ec2.example", f"nameserver {other.ip}"], 30, "what the set says")
+    assert side.ec2.describe_vpcs(VpcIds=[side.vpc])["Vpcs"][0]["DhcpOptionsId"] == made
+    (told,) = side.ec2.describe_dhcp_options(DhcpOptionsIds=[made])["DhcpOptions"]
+    assert sorted(told["DhcpConfigurations"], key=lambda one: one["Key"])[2]["Values"] == [{"Value": "10.9.9.8"}]
+    side.vpc_call("UpdateDhcpOptionsSetAttribute", DhcpOptionsSetId=made, DomainName="ali.example", DomainNameServers="10.9.9.9")
+    until(lambda: resolv() == ["search ali.example", "nameserver 10.9.9.9"], 30, "the set's change")
+    shown = side.vpc_call("GetDhcpOptionsSet", DhcpOptionsSetId=made)
+    assert shown["AssociateVpcs"] == [{"VpcId": side.vpc, "AssociateStatus": "InUse"}]
+    with pytest.raises(botocore.exceptions.ClientError, match="DependencyViolation"):
+        side.ec2.delete_dhcp_options(DhcpOptionsId=made)
+    with pytest.raises(botocore.exceptions.ClientError, match="InvalidDhcpOptionID.NotFound"):
+        other.ec2.associate_dhcp_options(VpcId=other.vpc, DhcpOptionsId=made)
+    (named,) = side.vpc_call("ListDhcpOptionsSets", DomainName="ali.example")["DhcpOptionsSets"]
+    assert (named["DhcpOptionsSetId"], named["AssociateVpcCount"], named["Status"]) == (made, 1, "InUse")
+    second = side.vpc_call("CreateDhcpOptionsSet", DhcpOptionsSetName="second", DomainName="second.example")["DhcpOptionsSetId"]
+    side.vpc_call("ReplaceVpcDhcpOptionsSet", VpcId=side.vpc, DhcpOptionsSetId=second)
+    until(lambda: resolv() == ["search second.example", usual[1]], 30, "another set, and the VPC's own server")
+    side.vpc_call("DetachDhcpOptionsSetFromVpc", VpcId=side.vpc, DhcpOptionsSetId=second)
+    side.vpc_call("AttachDhcpOptionsSetToVpc", VpcId=side.vpc, DhcpOptionsSetId=second)
+    with pytest.raises(Refused, match="OperationDenied"):
+        side.vpc_call("AttachDhcpOptionsSetToVpc", VpcId=side.vpc, DhcpOptionsSetId=made)
+    side.ec2.associate_dhcp_options(VpcId=side.vpc, DhcpOptionsId="default")
+    for unused in (made, second):
+        side.vpc_call("DeleteDhcpOptionsSet", DhcpOptionsSetId=unused)
+    until(lambda: resolv() == usual, 30, "the VPC's own server at last")
 
 
 def test_alibabas_network_acl_stops_a_guest_and_lets_it_go_on(sides, until):

@@ -150,6 +150,10 @@ pub enum Field {
     Partition,
     /// What members of a placement group do not share.
     Level,
+    /// A set of DHCP options: its id, or `default` where a VPC has none.
+    DhcpOptions,
+    /// The name of a domain.
+    Domain,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.
@@ -478,6 +482,7 @@ listing!(Vpc, model::VpcId, Vpc, |tx, account| Ok(tx.vpc_list(account)?), |vpc, 
     Field::Vpc => vec![vpc.id.to_string()],
     Field::Range => vec![vpc.range.to_string()],
     Field::IsDefault => flag(vpc.is_default),
+    Field::DhcpOptions => vec![vpc.dhcp_options.map_or_else(|| "default".to_owned(), |set| set.to_string())],
     Field::State => vec!["available".to_owned()],
     _ => tag_values(&vpc.tags, field),
 });

@@ -111,6 +111,8 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::IsChecked
         | Field::Placement
         | Field::Partition
+        | Field::DhcpOptions
+        | Field::Domain
         | Field::Level
         | Field::Fingerprint => None,
     }?;
@@ -283,6 +285,8 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Allocation
         | Field::IsPrimary
         | Field::IsChecked
+        | Field::DhcpOptions
+        | Field::Domain
         | Field::Level
         | Field::Fingerprint => vec![],
     }

@@ -144,6 +144,9 @@ impl Command for ModifyVpc {
         }
         vpc.dns_support = self.dns_support.unwrap_or(vpc.dns_support);
         vpc.dns_hostnames = self.dns_hostnames.unwrap_or(vpc.dns_hostnames);
+        if self.domain.is_some() || self.dns_servers.is_some() {
+            vpc.dhcp_options = None;
+        }
         if let Some(domain) = &self.domain {
             vpc.dhcp.domain = Some(domain.clone()).filter(|domain| !domain.is_empty());
         }
@@ -213,6 +216,7 @@ pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: Ac
         is_default: true,
         dns_hostnames: true,
         dhcp: model::DhcpOptions::default(),
+        dhcp_options: None,
         name: DEFAULT_GROUP.to_owned(),
         ..new_vpc(tx, cloud, account, region.default_vpc, now)?
     };
@@ -256,6 +260,7 @@ fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: 
         dns_hostnames: false,
         ipv6: None,
         dhcp: model::DhcpOptions::default(),
+        dhcp_options: None,
         name: String::new(),
         description: String::new(),
         created_at: now,

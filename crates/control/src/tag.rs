@@ -1,8 +1,8 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath,
-    Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
+    AccountId, Address, DhcpOptionSet, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl,
+    NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -153,6 +153,18 @@ tagged!(
     LaunchTemplate
 );
 
+impl Tagged for DhcpOptionSet {
+    const NOUN: Noun = Noun::DhcpOptions;
+
+    fn owner(&self) -> AccountId {
+        self.account
+    }
+
+    fn tags(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+}
+
 /// Kinds of things that carry tags, told by the prefix of the id.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -175,6 +187,7 @@ enum Kind {
     PlacementGroup,
     PrefixList,
     LaunchTemplate,
+    DhcpOptions,
 }
 
 impl Kind {
@@ -199,6 +212,7 @@ impl Kind {
             "pg" => Kind::PlacementGroup,
             "pl" => Kind::PrefixList,
             "lt" => Kind::LaunchTemplate,
+            "dopt" => Kind::DhcpOptions,
             _ => return None,
         })
     }
@@ -224,6 +238,7 @@ impl Kind {
             Kind::PlacementGroup => "placement-group",
             Kind::PrefixList => "prefix-list",
             Kind::LaunchTemplate => "launch-template",
+            Kind::DhcpOptions => "dhcp-options",
         }
     }
 
@@ -248,6 +263,7 @@ impl Kind {
             Kind::PlacementGroup => tags_of::<PlacementGroup>(tx, account, id),
             Kind::PrefixList => tags_of::<PrefixList>(tx, account, id),
             Kind::LaunchTemplate => tags_of::<LaunchTemplate>(tx, account, id),
+            Kind::DhcpOptions => tags_of::<DhcpOptionSet>(tx, account, id),
         }
     }
 
@@ -278,6 +294,7 @@ impl Kind {
             Kind::PlacementGroup => change_of::<PlacementGroup>(tx, account, id, with),
             Kind::PrefixList => change_of::<PrefixList>(tx, account, id, with),
             Kind::LaunchTemplate => change_of::<LaunchTemplate>(tx, account, id, with),
+            Kind::DhcpOptions => change_of::<DhcpOptionSet>(tx, account, id, with),
         }
     }
 }

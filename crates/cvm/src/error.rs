@@ -97,6 +97,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::PlacementGroup => ("FailedOperation.DisasterRecoverGroupNotFound", "InvalidParameterValue.DisasterRecoverGroupIdMalformed"),
         Noun::SecurityGroupRule
         | Noun::BandwidthPackage
+        | Noun::DhcpOptions
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::Association
@@ -207,6 +208,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::NatAddress
         | Noun::SnapshotPolicy
         | Noun::BandwidthPackage
+        | Noun::DhcpOptions
         | Noun::VpcPeering
         | Noun::RouteTable
         | Noun::Route

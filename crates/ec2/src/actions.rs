@@ -10,11 +10,11 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, gateway, iam, image, image_attribute, image_change, instance, instance_attribute, instance_health,
-    instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, launch_template, launch_template_data,
-    nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances,
-    security_group, security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume,
-    vpc_peering,
+    Call, Cx, account, address, dhcp_options, gateway, iam, image, image_attribute, image_change, instance, instance_attribute,
+    instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, launch_template,
+    launch_template_data, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route,
+    run_instances, security_group, security_group_reference, security_group_rules, service_quotas, snapshot, snapshot_attribute,
+    snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -228,6 +228,9 @@ const TABLE: &[Action] = rows! {
         Partly("filters by rule are not served; dropping rules, which EC2 lacks, are not shown"), &[];
     Ec2 "ec2:" CreateSecurityGroup => security_group::create, security_group::CreateSecurityGroup, Works, &[];
     Ec2 "ec2:" DeleteSecurityGroup => security_group::delete, security_group::DeleteSecurityGroup, Works, &[];
+    Ec2 "ec2:" DescribeSecurityGroupReferences => security_group_reference::references, security_group_reference::DescribeReferences,
+        Works, &[];
+    Ec2 "ec2:" DescribeStaleSecurityGroups => security_group_reference::stale, security_group_reference::DescribeStale, Works, &[];
     Ec2 "ec2:" DescribeSecurityGroupRules => security_group::describe_rules, security_group::DescribeSecurityGroupRules,
         Partly("rules have no tags; dropping rules, which EC2 lacks, are not shown"), &[];
     Ec2 "ec2:" AuthorizeSecurityGroupIngress => security_group_rules::authorize_ingress, security_group_rules::Change,
@@ -246,6 +249,12 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DisassociateSubnetCidrBlock => ipv6::disassociate_subnet, ipv6::Disassociate, Works, &[];
     Ec2 "ec2:" AssignIpv6Addresses => ipv6::assign, ipv6::Assign, Partly("no prefixes"), ipv6::PREFIXES;
     Ec2 "ec2:" UnassignIpv6Addresses => ipv6::unassign, ipv6::Unassign, Partly("no prefixes"), &["Ipv6Prefix"];
+    Ec2 "ec2:" CreateDhcpOptions => dhcp_options::create, dhcp_options::CreateDhcpOptions,
+        Partly("one domain; a set without name servers tells of the VPC's own"), &[];
+    Ec2 "ec2:" DescribeDhcpOptions => dhcp_options::describe, dhcp_options::DescribeDhcpOptions,
+        Partly("what is usual is not among them; filters by key and value are not served"), &[];
+    Ec2 "ec2:" AssociateDhcpOptions => dhcp_options::associate, dhcp_options::AssociateDhcpOptions, Works, &[];
+    Ec2 "ec2:" DeleteDhcpOptions => dhcp_options::delete, dhcp_options::DeleteDhcpOptions, Works, &[];
     Ec2 "ec2:" CreateDefaultVpc => network::create_default, network::CreateDefaultVpc, Works, &[];
     Ec2 "ec2:" DeleteVpc => network::delete, network::DeleteVpc, Works, &[];
     Ec2 "ec2:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute,

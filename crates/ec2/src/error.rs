@@ -253,6 +253,7 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
         Error::TooManyRequests { .. } => throttled(None),
+        Error::LimitReached { name: "DhcpOptions", .. } => say("DhcpOptionsLimitExceeded", message),
         Error::LimitReached { name: "PrefixListEntry", .. } => say("PrefixListMaxEntriesExceeded", message),
         Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
         Error::LimitReached { name: "NetworkInterface", .. } => say("AttachmentLimitExceeded", message),
@@ -302,6 +303,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::VpcPeering => "InvalidVpcPeeringConnectionID.NotFound",
         Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
         Noun::SnapshotPolicy | Noun::BandwidthPackage => "ResourceNotFoundException",
+        Noun::DhcpOptions => "InvalidDhcpOptionID.NotFound",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
         Noun::NetworkAcl => "InvalidNetworkAclID.NotFound",
         Noun::NetworkAclEntry => {
@@ -377,6 +379,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::NatForward
         | Noun::SnapshotPolicy
         | Noun::BandwidthPackage
+        | Noun::DhcpOptions
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl
@@ -406,6 +409,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::NatGateway | Noun::NatAddress | Noun::NatSource | Noun::NatForward => "NatGatewayMalformed",
         Noun::SnapshotPolicy | Noun::BandwidthPackage => "InvalidParameterValue",
+        Noun::DhcpOptions => "InvalidDhcpOptionsId.Malformed",
         Noun::VpcPeering => "InvalidVpcPeeringConnectionId.Malformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
         Noun::NetworkAcl | Noun::NetworkAclEntry => "InvalidNetworkAclId.Malformed",
@@ -476,6 +480,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::NatForward
         | Noun::SnapshotPolicy
         | Noun::BandwidthPackage
+        | Noun::DhcpOptions
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclAssociation
@@ -526,6 +531,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::NatForward
         | Noun::SnapshotPolicy
         | Noun::BandwidthPackage
+        | Noun::DhcpOptions
         | Noun::RouteTable
         | Noun::Route
         | Noun::NetworkAcl

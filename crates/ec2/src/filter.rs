@@ -174,7 +174,7 @@ pub(crate) const VPC: Known = &[
     ("cidr", Is(Field::Range)),
     ("cidr-block-association.cidr-block", Is(Field::Range)),
     ("cidr-block-association.state", Always("associated")),
-    ("dhcp-options-id", Always(crate::network::DHCP_OPTIONS)),
+    ("dhcp-options-id", Is(Field::DhcpOptions)),
     ("is-default", Is(Field::IsDefault)),
     ("isDefault", Is(Field::IsDefault)),
     ("owner-id", Is(Field::Owner)),
@@ -249,6 +249,8 @@ pub(crate) const SUBNET: Known = &[
 
 pub(crate) const PLACEMENT_GROUP: Known =
     &[("group-name", Is(Field::Name)), ("spread-level", Is(Field::Level)), ("state", Always("available")), ("strategy", Is(Field::Kind))];
+
+pub(crate) const DHCP_OPTIONS: Known = &[("dhcp-options-id", Is(Field::Id)), ("owner-id", Is(Field::Owner))];
 
 pub(crate) const PREFIX_LIST: Known =
     &[("owner-id", Is(Field::Owner)), ("prefix-list-id", Is(Field::Id)), ("prefix-list-name", Is(Field::Name))];

@@ -11,6 +11,7 @@
 mod account;
 mod actions;
 mod address;
+mod dhcp_options;
 mod error;
 mod filter;
 mod gateway;
@@ -44,6 +45,7 @@ mod root_volume;
 mod route;
 mod run_instances;
 mod security_group;
+mod security_group_reference;
 mod security_group_rules;
 mod service_quotas;
 mod snapshot;

@@ -6,14 +6,12 @@ use model::{Error, Noun, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
+use crate::dhcp_options;
 use crate::error::{Refusal, combination};
 use crate::filter::{self, AskedFilter};
 use crate::ipv6;
 use crate::page::{Paging, USUAL};
 use crate::tag::{self, TagItem, TagSpecification};
-
-/// The set of DHCP options that every VPC has: EC2's word for its own, which cannot be changed.
-pub(crate) const DHCP_OPTIONS: &str = "default";
 
 /// The parameters of `DescribeVpcs`.
 #[derive(FromArg)]
@@ -44,7 +42,7 @@ struct VpcItem {
     cidr_block_association_set: Vec<CidrBlock>,
     #[reply(skip_empty)]
     ipv6_cidr_block_association_set: Vec<ipv6::VpcRange>,
-    dhcp_options_id: &'static str,
+    dhcp_options_id: String,
     #[reply(skip_empty)]
     tag_set: Vec<TagItem>,
     instance_tenancy: &'static str,
@@ -198,7 +196,7 @@ fn vpc_item(cx: &Cx, vpc: &Vpc) -> VpcItem {
             cidr_block_state: CidrBlockState { state: "associated" },
         }],
         ipv6_cidr_block_association_set: vpc.ipv6.iter().map(|own| ipv6::vpc_range(cx, own)).collect(),
-        dhcp_options_id: DHCP_OPTIONS,
+        dhcp_options_id: vpc.dhcp_options.map_or_else(|| dhcp_options::DEFAULT.to_owned(), |set| set.to_string()),
         tag_set: tag::items(&vpc.tags),
         instance_tenancy: "default",
         is_default: vpc.is_default,

@@ -1,8 +1,8 @@
 //! Tags of everything that carries tags.
 
 use control::{
-    Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, Field, Filter, Listing, NatGatewayView, NetworkAclView, Page,
-    PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
+    Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, DhcpOptionsView, Field, Filter, Listing, NatGatewayView,
+    NetworkAclView, Page, PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
     Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis, SecurityGroup,
@@ -145,6 +145,7 @@ enum Kind {
     PathAnalysis,
     PlacementGroup,
     PrefixList,
+    DhcpOptions,
     LaunchTemplate,
     RouteTable,
     SecurityGroup,
@@ -155,7 +156,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 19] = [
+    const ALL: [Kind; 20] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
@@ -168,6 +169,7 @@ impl Kind {
         Kind::PathAnalysis,
         Kind::PlacementGroup,
         Kind::PrefixList,
+        Kind::DhcpOptions,
         Kind::LaunchTemplate,
         Kind::RouteTable,
         Kind::SecurityGroup,
@@ -191,6 +193,7 @@ impl Kind {
             Kind::PathAnalysis => "network-insights-analysis",
             Kind::PlacementGroup => "placement-group",
             Kind::PrefixList => "prefix-list",
+            Kind::DhcpOptions => "dhcp-options",
             Kind::LaunchTemplate => "launch-template",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
@@ -326,6 +329,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::Interface => of::<Interface>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::InternetGateway => of::<InternetGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::PlacementGroup => of::<PlacementGroupView>(&cx.cloud, cx, filters, page, |row| row.group.tags).await,
+        Kind::DhcpOptions => of::<DhcpOptionsView>(&cx.cloud, cx, filters, page, |row| row.set.tags).await,
         Kind::PrefixList => of::<PrefixListView>(&cx.cloud, cx, filters, page, |row| row.list.tags).await,
         Kind::NatGateway => of::<NatGatewayView>(&cx.cloud, cx, filters, page, |row| row.gateway.tags).await,
         Kind::NetworkAcl => of::<NetworkAclView>(&cx.cloud, cx, filters, page, |row| row.acl.tags).await,

@@ -8,10 +8,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, bandwidth, bandwidth_package, image, image_change, instance, instance_role, instance_type,
-    interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list,
-    quota, ram, region, root_volume, route, route_change, security_group, security_group_rules, snapshot, snapshot_policy, subnet, tag,
-    traffic, trail, volume, vpc_peering,
+    Cx, account, address, availability, bandwidth, bandwidth_package, dhcp_options, image, image_change, instance, instance_role,
+    instance_type, interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group,
+    prefix_list, quota, ram, region, root_volume, route, route_change, security_group, security_group_reference, security_group_rules,
+    snapshot, snapshot_policy, subnet, tag, traffic, trail, volume, vpc_peering,
 };
 
 /// A service, told by the version of its API.
@@ -243,6 +243,12 @@ static ACTIONS: &[Action] = &[
     works!("AttachInstanceRamRole", ECS, instance_role::attach, instance_role::Change),
     works!("DetachInstanceRamRole", ECS, instance_role::detach, instance_role::Change),
     works!("DescribeInstanceRamRole", ECS, instance_role::describe, instance_role::DescribeInstanceRamRole),
+    works!(
+        "DescribeSecurityGroupReferences",
+        ECS,
+        security_group_reference::describe,
+        security_group_reference::DescribeSecurityGroupReferences
+    ),
     works!("CreatePrefixList", ECS, prefix_list::create, prefix_list::CreatePrefixList),
     works!("DescribePrefixLists", ECS, prefix_list::describe, prefix_list::DescribePrefixLists),
     works!("DescribePrefixListAttributes", ECS, prefix_list::attributes, prefix_list::Which),
@@ -354,6 +360,14 @@ static ACTIONS: &[Action] = &[
     ),
     works!("DeleteCommonBandwidthPackage", BOTH, bandwidth_package::delete, bandwidth_package::DeleteCommonBandwidthPackage),
     works!("DescribeCommonBandwidthPackages", BOTH, bandwidth_package::describe, bandwidth_package::DescribeCommonBandwidthPackages),
+    works!("CreateDhcpOptionsSet", VPC, dhcp_options::create, dhcp_options::CreateDhcpOptionsSet),
+    works!("GetDhcpOptionsSet", VPC, dhcp_options::get, dhcp_options::Which),
+    works!("ListDhcpOptionsSets", VPC, dhcp_options::list, dhcp_options::ListDhcpOptionsSets),
+    works!("UpdateDhcpOptionsSetAttribute", VPC, dhcp_options::update, dhcp_options::UpdateDhcpOptionsSetAttribute),
+    works!("AttachDhcpOptionsSetToVpc", VPC, dhcp_options::attach, dhcp_options::Both),
+    works!("DetachDhcpOptionsSetFromVpc", VPC, dhcp_options::detach, dhcp_options::Both),
+    works!("ReplaceVpcDhcpOptionsSet", VPC, dhcp_options::replace, dhcp_options::Both),
+    works!("DeleteDhcpOptionsSet", VPC, dhcp_options::delete, dhcp_options::Which),
     works!("ModifyEipAddressAttribute", BOTH, address::modify, address::ModifyEipAddressAttribute),
 ];
 

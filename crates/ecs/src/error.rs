@@ -116,6 +116,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::NatSource => ("InvalidSnatEntryId.NotFound", "SnatEntryId"),
         Noun::NatForward => ("InvalidForwardEntryId.NotFound", "ForwardEntryId"),
         Noun::BandwidthPackage => ("InvalidBandwidthPackageId.NotFound", "BandwidthPackageId"),
+        Noun::DhcpOptions => ("ResourceNotFound.DhcpOptionsSet", "DhcpOptionsSetId"),
         Noun::SnapshotPolicy => ("InvalidAutoSnapshotPolicyId.NotFound", "AutoSnapshotPolicyId"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "RouteTableId"),
         Noun::Route => ("InvalidRouteEntry.NotFound", "DestinationCidrBlock"),
@@ -242,6 +243,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::NatAddress
         | Noun::SnapshotPolicy
         | Noun::BandwidthPackage
+        | Noun::DhcpOptions
         | Noun::RouteTable
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -299,6 +301,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::NatForward
         | Noun::SnapshotPolicy
         | Noun::BandwidthPackage
+        | Noun::DhcpOptions
         | Noun::RouteTable
         | Noun::Route
         | Noun::RouteTableAssociation
@@ -326,6 +329,10 @@ fn in_use(noun: Noun, id: &str, by: &[String]) -> Fault {
         Noun::Interface => {
             let message = format!("The network interface '{id}' is attached to {}.", by.join(", "));
             Fault::new(403, "InvalidOperation.InvalidEniState", message)
+        }
+        Noun::DhcpOptions => {
+            let message = format!("The DHCP options set '{id}' is associated with VPCs: {}.", by.join(", "));
+            Fault::new(400, "DependencyViolation.VPC", message)
         }
         Noun::BandwidthPackage => {
             let message = format!("There are still EIPs in the bandwidth package '{id}': {}.", by.join(", "));

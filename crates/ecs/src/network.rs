@@ -167,7 +167,8 @@ pub(crate) struct DescribeVpcAttribute {
 pub(crate) struct VpcAttribute {
     #[reply(flatten)]
     vpc: VpcReply,
-    dhcp_options_set_id: &'static str,
+    dhcp_options_set_id: String,
+    dhcp_options_set_status: &'static str,
     ipv6_cidr_block: &'static str,
     classic_link_enabled: bool,
 }
@@ -179,8 +180,11 @@ pub(crate) async fn attribute(cx: &Cx<'_>, asked: DescribeVpcAttribute) -> Resul
     let mut parts = parts_of(cx, &listed.rows).await?;
     let vpc = listed.rows.into_iter().find(|vpc| asked.is_default.is_none_or(|default| default == vpc.is_default));
     let vpc = vpc.ok_or_else(|| Fault::not_found(Noun::Vpc, &asked.vpc_id))?;
+    let set = vpc.dhcp_options;
     let vpc = reply(cx, parts.remove(&wanted).unwrap_or_default(), vpc);
-    Ok(VpcAttribute { vpc, dhcp_options_set_id: "", ipv6_cidr_block: "", classic_link_enabled: false })
+    let dhcp_options_set_id = set.map_or_else(String::new, |set| set.to_string());
+    let dhcp_options_set_status = if set.is_some() { "InUse" } else { "Available" };
+    Ok(VpcAttribute { vpc, dhcp_options_set_id, dhcp_options_set_status, ipv6_cidr_block: "", classic_link_enabled: false })
 }
 
 /// `CreateVpc`.

@@ -83,6 +83,8 @@ pub enum Noun {
     SnapshotPolicy,
     /// A bandwidth package.
     BandwidthPackage,
+    /// A set of DHCP options.
+    DhcpOptions,
     /// Route table.
     RouteTable,
     /// Route of a table.
@@ -148,6 +150,7 @@ impl Noun {
             Noun::NatForward => "forwarding rule",
             Noun::SnapshotPolicy => "snapshot policy",
             Noun::BandwidthPackage => "bandwidth package",
+            Noun::DhcpOptions => "set of DHCP options",
             Noun::RouteTable => "route table",
             Noun::Route => "route",
             Noun::RouteTableAssociation => "route table association",

@@ -6,6 +6,7 @@
 mod account;
 mod address;
 mod bandwidth_package;
+mod dhcp_options;
 mod error;
 mod event;
 mod gateway;
@@ -52,6 +53,7 @@ mod vpc_peering;
 pub use account::*;
 pub use address::*;
 pub use bandwidth_package::*;
+pub use dhcp_options::*;
 pub use error::*;
 pub use event::*;
 pub use gateway::*;

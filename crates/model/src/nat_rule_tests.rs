@@ -35,6 +35,7 @@ fn vpc() -> Vpc {
         dns_hostnames: false,
         ipv6: None,
         dhcp: crate::DhcpOptions::default(),
+        dhcp_options: None,
         name: String::new(),
         description: String::new(),
         created_at: Millis(0),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Millis, Tags, VpcId, VpcIpv6};
+use crate::{AccountId, DhcpOptions, DhcpOptionsId, Error, Millis, Tags, VpcId, VpcIpv6};
 
 /// A private network of an account. Ranges of different VPCs may overlap; they never meet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Vpc {
     /// What its machines are told of names when they ask for an address.
     #[serde(default, skip_serializing_if = "DhcpOptions::is_usual")]
     pub dhcp: DhcpOptions,
+    /// The set that said so; none where that is what is usual, or the VPC's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp_options: Option<DhcpOptionsId>,
     /// Display name.
     pub name: String,
     /// Description.
@@ -49,49 +52,6 @@ pub struct Vpc {
 
 fn yes() -> bool {
     true
-}
-
-/// Most name servers that a VPC's machines are told of (EC2, Alibaba Cloud and Tencent Cloud alike).
-pub const DNS_SERVERS_MAX: usize = 4;
-/// Longest name of a domain, and of a part of one, in characters (RFC 1035, 2.3.4).
-const DOMAIN_MAX: (usize, usize) = (253, 63);
-
-/// What DHCP tells the machines of a VPC beside their addresses. Those that run hear of a change when they ask again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DhcpOptions {
-    /// The domain that names without a dot are completed with; the region's when there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub domain: Option<String>,
-    /// Who answers questions for names, the first one first; the VPC's own server when there is none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dns_servers: Vec<Ipv4Addr>,
-}
-
-impl DhcpOptions {
-    /// Whether it says nothing of its own.
-    pub fn is_usual(&self) -> bool {
-        *self == DhcpOptions::default()
-    }
-
-    /// Checks a domain and the number of servers.
-    pub fn check(&self) -> Result<(), Error> {
-        let (longest, part) = DOMAIN_MAX;
-        let is_label = |label: &str| {
-            let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-            (1..=part).contains(&label.len()) && label.bytes().all(is_letter) && !label.starts_with('-') && !label.ends_with('-')
-        };
-        if let Some(domain) = self.domain.as_ref().filter(|domain| domain.len() > longest || !domain.split('.').all(is_label)) {
-            let shown: String = domain.chars().take(part).collect();
-            return Err(Error::invalid("DomainName", format!("{shown} is no name of a domain")));
-        }
-        if self.dns_servers.len() > DNS_SERVERS_MAX {
-            return Err(Error::invalid("DnsServers", format!("there are more than {DNS_SERVERS_MAX}")));
-        }
-        match self.dns_servers.iter().find(|ip| ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast() || ip.is_loopback()) {
-            Some(ip) => Err(Error::invalid("DnsServers", format!("{ip} is no machine's address"))),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Longest prefix of a VPC's range: 16 addresses (EC2's smallest).
@@ -131,19 +91,6 @@ mod tests {
 
     fn checked(range: &str, shortest: u8) -> Option<String> {
         check_vpc_range(range.parse().unwrap(), shortest).ok().map(|range| range.to_string())
-    }
-
-    #[test]
-    fn what_dhcp_tells_is_a_domain_and_a_few_machines() {
-        let with = |domain: &str, servers: &[[u8; 4]]| {
-            let dns_servers = servers.iter().map(|ip| Ipv4Addr::from(*ip)).collect();
-            DhcpOptions { domain: Some(domain.to_owned()), dns_servers }.check().is_ok()
-        };
-        assert!(with("corp.example", &[[10, 0, 0, 2]; 4]) && with("one", &[]));
-        for wrong in ["", "a..b", ".a", "a.", "-a.b", "a b", "a\n", "\u{e4}.b", &"a.".repeat(127), &"a".repeat(64)] {
-            assert!(!with(wrong, &[]), "{wrong}");
-        }
-        assert!(!with("a", &[[10, 0, 0, 2]; 5]) && !with("a", &[[0, 0, 0, 0]]) && !with("a", &[[224, 0, 0, 1]]));
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
             dns_hostnames: false,
             ipv6: None,
             dhcp: crate::DhcpOptions::default(),
+            dhcp_options: None,
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

@@ -147,6 +147,7 @@ mod tests {
             dns_hostnames: false,
             ipv6: None,
             dhcp: crate::DhcpOptions::default(),
+            dhcp_options: None,
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

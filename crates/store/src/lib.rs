@@ -52,6 +52,7 @@ mod account;
 mod address;
 mod bandwidth_package;
 mod changes;
+mod dhcp_options;
 mod error;
 mod event;
 mod gateway;

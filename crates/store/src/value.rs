@@ -184,6 +184,7 @@ ids!(
     SnapshotId,
     SnapshotPolicyId,
     BandwidthPackageId,
+    DhcpOptionsId,
     SubnetId,
     UserId,
     UserGroupId,

@@ -172,6 +172,15 @@ fn answer(guest: &Guest, request: &Message, kind: MessageType, lent: Option<Ipv4
         if !port.nic.hostname.is_empty() {
             options.insert(DhcpOption::Hostname(port.nic.hostname.clone()));
         }
+        if !port.dhcp.ntp_servers.is_empty() {
+            options.insert(DhcpOption::NtpServers(port.dhcp.ntp_servers.clone()));
+        }
+        if !port.dhcp.netbios_servers.is_empty() {
+            options.insert(DhcpOption::NetBiosNameServers(port.dhcp.netbios_servers.clone()));
+        }
+        if let Some(node) = port.dhcp.netbios_node {
+            options.insert(DhcpOption::NetBiosNodeType(node.number().into()));
+        }
         let domain = port.dhcp.domain.as_ref().unwrap_or(&port.domain);
         if !domain.is_empty() {
             options.insert(DhcpOption::DomainName(domain.clone()));
@@ -250,7 +259,7 @@ mod tests {
         let usual = [DhcpOption::DomainNameServer(vec![fixture::GATEWAY]), DhcpOption::DomainName("vpc.internal".to_owned())];
         assert_eq!(told(&hostspec::DhcpOptions::default()), usual);
         let servers = vec![Ipv4Addr::new(10, 0, 0, 53), Ipv4Addr::new(10, 0, 0, 54)];
-        let own = hostspec::DhcpOptions { domain: Some("corp.example".to_owned()), dns_servers: servers.clone() };
+        let own = hostspec::DhcpOptions { domain: Some("corp.example".to_owned()), dns_servers: servers.clone(), ..Default::default() };
         assert_eq!(told(&own), [DhcpOption::DomainNameServer(servers), DhcpOption::DomainName("corp.example".to_owned())]);
     }
 

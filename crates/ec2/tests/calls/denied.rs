@@ -66,6 +66,11 @@ impl Seeds {
             ("NetworkInterfaceId", "Action=CreateNetworkInterface&SubnetId=SUBNET", "networkInterfaceId"),
             ("", "Action=CreatePlacementGroup&GroupName=apart&Strategy=spread", ""),
             ("PrefixListId", "Action=CreateManagedPrefixList&PrefixListName=l&MaxEntries=2&AddressFamily=IPv4", "prefixListId"),
+            (
+                "DhcpOptionsId",
+                "Action=CreateDhcpOptions&DhcpConfiguration.1.Key=domain-name&DhcpConfiguration.1.Value.1=a.b",
+                "dhcpOptionsId",
+            ),
             ("NatGatewayId", "Action=CreateNatGateway&SubnetId=SUBNET&ConnectivityType=private", "natGatewayId"),
             (
                 "NetworkInsightsPathId",
@@ -173,6 +178,7 @@ fn form_of(action: &str) -> Option<&'static str> {
         "ReplaceNetworkAclAssociation" => "AssociationId=$AclTie&NetworkAclId=$NetworkAclId",
         "ModifyManagedPrefixList" => "PrefixListId=$PrefixListId&PrefixListName=other",
         "CreateManagedPrefixList" => "PrefixListName=more&MaxEntries=1&AddressFamily=IPv4",
+        "CreateDhcpOptions" => "DhcpConfiguration.1.Key=domain-name&DhcpConfiguration.1.Value.1=a.b",
         "DeletePlacementGroup" => "GroupName=apart",
         "ModifyInstancePlacement" => "InstanceId=$InstanceId&GroupName=",
         _ => return None,

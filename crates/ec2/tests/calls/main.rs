@@ -3,6 +3,7 @@
 mod acls;
 mod addresses;
 mod denied;
+mod dhcp_options;
 mod insights;
 mod lists;
 mod nat_gateways;

@@ -31,6 +31,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
         ("RouteTableId", "Action=CreateRouteTable&VpcId=VPC&Version=2016-04-28".to_owned(), "RouteTableId"),
         ("DiskId", "Action=CreateDisk&ZoneId=test-1a&Size=20&DiskCategory=cloud_essd".to_owned(), "DiskId"),
         ("AllocationId", "Action=AllocateEipAddress".to_owned(), "AllocationId"),
+        ("DhcpOptionsSetId", "Action=CreateDhcpOptionsSet&Version=2016-04-28".to_owned(), "DhcpOptionsSetId"),
         ("BandwidthPackageId", "Action=CreateCommonBandwidthPackage&Bandwidth=10&Version=2016-04-28".to_owned(), "BandwidthPackageId"),
         ("NatGatewayId", "Action=CreateNatGateway&VpcId=VPC&VSwitchId=SWITCH&Version=2016-04-28".to_owned(), "NatGatewayId"),
         ("NetworkAclId", "Action=CreateNetworkAcl&VpcId=VPC&Version=2016-04-28".to_owned(), "NetworkAclId"),

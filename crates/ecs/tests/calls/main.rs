@@ -3,6 +3,7 @@
 mod address;
 mod bandwidth_package;
 mod denied;
+mod dhcp_options;
 mod hostile;
 mod instance;
 mod instance_list;

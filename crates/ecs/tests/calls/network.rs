@@ -134,3 +134,22 @@ async fn networks_interfaces_disks_and_images_are_listed() {
     world.refused("Action=DescribeVpcAttribute&VpcId=vpc-1", 404, "InvalidAction.NotFound").await;
     world.refused("Action=DescribeVpcAttribute&Version=2016-04-28&VpcId=vpc-1", 404, "InvalidVpcId.NotFound").await;
 }
+
+#[tokio::test]
+async fn groups_whose_rules_name_a_group_are_listed() {
+    let world = World::new().await;
+    let group = async |name: &str| {
+        let made = world.json(&format!("Action=CreateSecurityGroup&SecurityGroupName={name}")).await;
+        made["SecurityGroupId"].as_str().unwrap().to_owned()
+    };
+    let (named, naming) = (group("named").await, group("naming").await);
+    let rule = format!("SecurityGroupId={naming}&IpProtocol=tcp&PortRange=22/22&SourceGroupId={named}");
+    world.json(&format!("Action=AuthorizeSecurityGroup&{rule}")).await;
+    let ask = format!("Action=DescribeSecurityGroupReferences&SecurityGroupId.1={named}&SecurityGroupId.2={naming}");
+    let found = world.json(&ask).await;
+    let references = found["SecurityGroupReferences"]["SecurityGroupReference"].as_array().unwrap();
+    assert_eq!(references.len(), 1, "{found}");
+    assert_eq!(references[0]["SecurityGroupId"], named.as_str());
+    assert_eq!(references[0]["ReferencingSecurityGroups"]["ReferencingSecurityGroup"][0]["SecurityGroupId"], naming.as_str());
+    world.refused("Action=DescribeSecurityGroupReferences", 400, "MissingParameter").await;
+}

@@ -364,6 +364,7 @@ fn vpc(number: u64, open: bool) -> Vpc {
         dns_hostnames: false,
         ipv6: None,
         dhcp: model::DhcpOptions::default(),
+        dhcp_options: None,
         name: String::new(),
         description: String::new(),
         created_at: Millis(0),
