@@ -42,12 +42,15 @@ class Cloud:
 
     def __init__(self, folder, *arguments):
         self.folder = pathlib.Path(folder)
+        # What an operator lends to accounts: ACCOUNT/BUCKET/KEY.
+        self.buckets = pathlib.Path(f"{folder}-buckets")
         self.arguments = arguments
         self.port = free_port()
         self.process = None
 
     def start(self):
-        command = [PILEUS, "up", "--state", self.folder, "--listen", f"127.0.0.1:{self.port}", "--metrics", f"127.0.0.1:{free_port()}"]
+        command = [PILEUS, "up", "--state", self.folder, "--listen", f"127.0.0.1:{self.port}", "--metrics", f"127.0.0.1:{free_port()}", "--buckets", self.buckets]
+        self.buckets.mkdir(exist_ok=True)
         self.log = open(f"{self.folder}.log", "ab")
         self.process = subprocess.Popen([*command, *self.arguments], stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + READY_WITHIN
@@ -100,6 +103,7 @@ class Cloud:
             self.process.wait()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.buckets, ignore_errors=True)
 
     def client(self, service="ec2", key=None, secret=None, **options):
         """A boto3 client; each has a connection pool of its own."""

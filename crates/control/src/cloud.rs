@@ -13,6 +13,7 @@ use crate::auth::Principals;
 use crate::console::Consoles;
 use crate::fleet::Fleet;
 use crate::host::HostLinks;
+use crate::image_task::Buckets;
 use crate::report::Reports;
 use crate::request_limit::RequestLimits;
 use crate::upload::Blocks;
@@ -63,6 +64,7 @@ struct Inner {
     reports: Reports,
     consoles: Consoles,
     blocks: Blocks,
+    buckets: Buckets,
     /// Hosts whose document changed since it was last rendered.
     dirty_hosts: Mutex<BTreeSet<HostId>>,
     render: Notify,
@@ -86,6 +88,7 @@ impl Cloud {
             reports: Reports::default(),
             consoles: Consoles::default(),
             blocks: Blocks::default(),
+            buckets: Buckets::default(),
             dirty_hosts: Mutex::default(),
             render: Notify::new(),
         };
@@ -135,6 +138,10 @@ impl Cloud {
 
     pub(crate) fn blocks(&self) -> &Blocks {
         &self.inner.blocks
+    }
+
+    pub(crate) fn buckets(&self) -> &Buckets {
+        &self.inner.buckets
     }
 
     pub(crate) fn consoles(&self) -> &Consoles {

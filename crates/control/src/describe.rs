@@ -7,9 +7,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 use model::{
-    AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, Instance, InstanceId, InstanceRole, Interface,
-    InterfaceId, KeyPair, LaunchTemplate, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags,
-    Volume, VolumeId, Vpc, matches_pattern,
+    AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, ImageTask, Instance, InstanceId, InstanceRole,
+    Interface, InterfaceId, KeyPair, LaunchTemplate, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet,
+    SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
 };
 use store::Tx;
 
@@ -106,7 +106,7 @@ pub enum Field {
     Attachment,
     /// The device name of a volume, the place of an interface.
     Device,
-    /// What a volume is sold as ([`model::VolumeKind::word`]).
+    /// What a volume is sold as ([`model::VolumeKind::word`]), what a task does ([`ImageTask::kind`]).
     Kind,
     /// A size in GiB.
     Size,
@@ -475,6 +475,14 @@ listing!(Image, ImageId, Image, |tx, account| Ok(available(tx.image_list_visible
     Field::Instance => image.instance.iter().map(ToString::to_string).collect(),
     Field::State => vec![image.word().to_owned()],
     _ => tag_values(&image.tags, field),
+});
+
+listing!(ImageTask, model::ImageTaskId, ImageTask, |tx, account| Ok(tx.image_task_list(account)?), |task, field| match field {
+    Field::State => vec![task.word().to_owned()],
+    Field::Kind => vec![task.kind().to_owned()],
+    Field::Image => task.image().iter().map(ToString::to_string).collect(),
+    Field::Snapshot => task.snapshot().iter().map(ToString::to_string).collect(),
+    _ => tag_values(&task.tags, field),
 });
 
 listing!(Vpc, model::VpcId, Vpc, |tx, account| Ok(tx.vpc_list(account)?), |vpc, field| match field {

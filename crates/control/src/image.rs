@@ -192,7 +192,7 @@ impl Command for CopyImage {
         let mut copy = of.clone();
         copy.id = ImageId::from_u64(cx.new_id());
         (copy.account, copy.public, copy.accounts) = (cx.caller.account(), false, BTreeSet::new());
-        (copy.created_at, copy.tags) = (cx.now, Tags::new());
+        (copy.created_at, copy.tags, copy.imported) = (cx.now, Tags::new(), None);
         check_name("ImageName", &self.name)?;
         copy.name = if self.name.is_empty() { copy.id.to_string() } else { self.name.clone() };
         copy.description = self.description.clone().unwrap_or(copy.description);
@@ -257,15 +257,15 @@ impl Command for DeregisterImage {
 }
 
 /// What is said of a new image.
-struct Words<'a> {
-    name: &'a str,
-    description: &'a str,
-    tags: &'a Tags,
+pub(crate) struct Words<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) tags: &'a Tags,
 }
 
 impl Words<'_> {
     /// The row of an image of a system disk's snapshot; `of` is the image that the disk was made of.
-    fn image(&self, cx: &Cx<'_>, id: ImageId, root: &Snapshot, of: Option<&Image>) -> Result<Image, Error> {
+    pub(crate) fn image(&self, cx: &Cx<'_>, id: ImageId, root: &Snapshot, of: Option<&Image>) -> Result<Image, Error> {
         check_name("ImageName", self.name)?;
         check_description(self.description)?;
         let mut tags = Tags::new();
@@ -286,6 +286,7 @@ impl Words<'_> {
             disks: vec![],
             instance: None,
             accounts: BTreeSet::new(),
+            imported: None,
             phase: ImagePhase::Available,
             created_at: cx.now,
             tags,
@@ -304,7 +305,7 @@ fn disk(volume: &Volume, snapshot: &Snapshot) -> ImageDisk {
     }
 }
 
-fn insert(tx: &mut Tx<'_>, cx: &Cx<'_>, image: Image) -> Result<Image, Failure> {
+pub(crate) fn insert(tx: &mut Tx<'_>, cx: &Cx<'_>, image: Image) -> Result<Image, Failure> {
     let limit = tx.quota_limit(cx.caller.account(), QuotaName::Images)?;
     let own = tx.image_list_of(image.account)?;
     let used = own.iter().filter(|image| image.phase != ImagePhase::Deregistered).count() as u64;
@@ -325,17 +326,17 @@ fn copy_snapshot(tx: &mut Tx<'_>, cx: &Cx<'_>, id: SnapshotId, image: ImageId) -
     Ok(id)
 }
 
-fn new_image(tags: &Tags) -> Target {
+pub(crate) fn new_image(tags: &Tags) -> Target {
     Target { path: Some("image/*".to_owned()), request_tags: tags.clone(), ..Target::default() }
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: ImageId) -> Result<Target, Failure> {
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: ImageId) -> Result<Target, Failure> {
     let own = tx.get::<Image>(id)?.filter(|image| image.account == cx.caller.account());
     Ok(Target::of("image", id, &own.map(|image| image.tags).unwrap_or_default()))
 }
 
 /// The image, if the account owns it; one that was taken back is as good as gone.
-fn image_of(tx: &Tx<'_>, account: AccountId, id: ImageId) -> Result<Image, Failure> {
+pub(crate) fn image_of(tx: &Tx<'_>, account: AccountId, id: ImageId) -> Result<Image, Failure> {
     let image = tx.get::<Image>(id)?.filter(|image| image.account == account && image.phase != ImagePhase::Deregistered);
     Ok(image.ok_or_else(|| Error::not_found(Noun::Image, id))?)
 }
@@ -378,6 +379,7 @@ impl Cloud {
                 disks: vec![],
                 instance: None,
                 accounts: BTreeSet::new(),
+                imported: None,
                 phase: ImagePhase::Available,
                 created_at: known.as_ref().map_or(now, |image| image.created_at),
                 tags: known.as_ref().map_or_else(Tags::new, |image| image.tags.clone()),

@@ -20,6 +20,7 @@ mod host;
 mod hosts;
 mod ids;
 mod image;
+mod image_task;
 mod instance;
 mod instance_key;
 mod instance_profile;
@@ -97,6 +98,7 @@ pub use host::{NewHost, system_uuid};
 pub use hosts::{InviteHost, Invited, JoinRefusal};
 pub use ids::Ids;
 pub use image::{CopyImage, CreateImage, DeregisterImage, ModifyImage, NewImage, RegisterImage};
+pub use image_task::{CancelImageTask, ExportImage, FurtherDisks, ImportDisk, ImportInto};
 pub use instance::{
     ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
 };

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostspec::{HostReport, SnapshotJob, SnapshotPart, SnapshotState};
 use model::{
-    AccountId, Attachment, Error, Event, EventId, Host, HostId, Image, ImagePhase, Instance, InstanceId, Millis, Noun, QuotaName,
-    SNAPSHOT_DEADLINE_MS, SNAPSHOT_GIB_MAX, SNAPSHOTS_PENDING_MAX, ShareChange, Shares, Snapshot, SnapshotId, SnapshotPhase, SnapshotSeen,
-    Tags, Volume, VolumeId, VolumePhase, What, add_tags, check_name,
+    AccountId, Attachment, Error, Event, EventId, Host, HostId, Image, ImagePhase, ImageWork, Instance, InstanceId, Millis, Noun,
+    QuotaName, SNAPSHOT_DEADLINE_MS, SNAPSHOT_GIB_MAX, SNAPSHOTS_PENDING_MAX, ShareChange, Shares, Snapshot, SnapshotId, SnapshotPhase,
+    SnapshotSeen, Tags, Volume, VolumeId, VolumePhase, What, add_tags, check_name,
 };
 use serde::Serialize;
 use store::{By, Tx};
@@ -374,6 +374,15 @@ impl Cloud {
                     digests.extend(snapshot.under);
                 }
                 digests.extend(snapshot.manifest);
+            }
+            for task in tx.image_task_list_active()? {
+                match task.work {
+                    ImageWork::ExportImage { manifest, .. } => drop(digests.insert(manifest)),
+                    // As a snapshot that is pending.
+                    ImageWork::ImportImage { .. } | ImageWork::ImportSnapshot { .. } => {
+                        pending_since = Some(pending_since.map_or(task.created_at, |since: Millis| since.min(task.created_at)));
+                    }
+                }
             }
             for volume in tx.list::<Volume>(By::all())? {
                 match volume.manifest {

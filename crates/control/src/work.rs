@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use model::{
-    AddressKind, Effect, Event, EventId, Facts, Host, Instance, InstanceId, InstanceRole, InstanceRoleId, Millis, Phase, SnapshotId,
-    SnapshotPolicyId, Step, VolumeId, What,
+    AddressKind, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceId, InstanceRole, InstanceRoleId, Millis, Phase,
+    SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
 };
 use store::{Lease, StoreError, Tx, WriteError};
 
+use crate::image_task::IMAGE_TASK;
 use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
 use crate::placement_group::leave;
@@ -140,6 +141,13 @@ impl Cloud {
                 Ok(id) => self.advance_snapshot_policy(tx, id, now)?,
                 Err(error) => {
                     tracing::error!(%error, id = lease.id, "a wake names no snapshot policy");
+                    None
+                }
+            },
+            IMAGE_TASK => match lease.id.parse::<ImageTaskId>() {
+                Ok(id) => self.advance_image_task(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no image task");
                     None
                 }
             },

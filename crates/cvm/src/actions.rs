@@ -11,8 +11,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, bandwidth, image, image_change, instance, instance_type, interface, interface_change, key_pair, launch_template,
-    nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, root_volume, route, security_group,
+    Cx, account, address, bandwidth, image, image_change, image_task, instance, instance_type, interface, interface_change, key_pair,
+    launch_template, nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, root_volume, route, security_group,
     security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, trail, volume, vpc_peering,
 };
 
@@ -222,6 +222,10 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" CreateImage => image_change::create, image_change::CreateImage,
         Partly("a running instance is never powered off for it: its disks are what they were at one instant"),
         &["ImageFamily", "Sysprep"];
+    Cvm "cvm:" ImportImage => image_task::import, image_task::ImportImage,
+        Partly("one disk, of a bucket that the operator lends; never of a URL elsewhere"), image_task::IMPORT_ABSENT;
+    Cvm "cvm:" ExportImages => image_task::export, image_task::ExportImages,
+        Partly("the system disk of one image; no QCOW2; the file's name has the task's id in the place of the snapshot's"), &[];
     Cvm "cvm:" DeleteImages => image_change::delete, image_change::DeleteImages, Works, &[];
     Cvm "cvm:" ModifyImageAttribute => image_change::modify, image_change::ModifyImageAttribute, Works, &["ImageDeprecated", "ImageFamily"];
     Cvm "cvm:" ModifyImageSharePermission => image_change::share, image_change::ModifyImageSharePermission, Works, &[];
@@ -335,7 +339,7 @@ static NOT_YET: &[Action] = not_yet! {
         ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
         ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
-        ImportImage ExportImages SyncImages AllocateHosts DescribeHosts
+        SyncImages AllocateHosts DescribeHosts
         EnterRescueMode ExitRescueMode
         DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
     Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies

@@ -100,6 +100,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::DhcpOptions
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::ImageTask
         | Noun::Association
         | Noun::InternetGateway
         | Noun::RouteTableAssociation
@@ -221,6 +222,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::PlacementGroup
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::ImageTask
         | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",
     }
 }

@@ -2,7 +2,7 @@
 
 use control::{Field, Query};
 use jiff::Timestamp;
-use model::{AccountId, Image, ImageId, ImagePhase};
+use model::{Image, ImageId, ImagePhase};
 use wire::{Doc, FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -81,8 +81,8 @@ fn filter(name: &str) -> Option<By> {
 fn states(word: &str) -> Vec<String> {
     let word = match word {
         "NORMAL" => "available",
-        "CREATING" => "pending",
-        "CREATEFAILED" => "failed",
+        "CREATING" | "IMPORTING" => "pending",
+        "CREATEFAILED" | "IMPORTFAILED" => "failed",
         _ => return vec![],
     };
     vec![word.to_owned()]
@@ -100,7 +100,7 @@ fn of_types(cx: &Cx<'_>, types: &[String], filters: &mut Filters) {
 }
 
 fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
-    let (image_type, image_source) = kind(cx, image.account);
+    let (image_type, image_source) = kind(cx, image);
     ImageReply {
         image_id: id::shown(image.id),
         image_name: image.name.clone(),
@@ -111,7 +111,9 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
         image_size: image.min_disk.0,
         image_state: match image.phase {
             ImagePhase::Available => "NORMAL",
+            ImagePhase::Pending if image.imported.is_some() => "IMPORTING",
             ImagePhase::Pending => "CREATING",
+            ImagePhase::Failed if image.imported.is_some() => "IMPORTFAILED",
             ImagePhase::Failed => "CREATEFAILED",
             ImagePhase::Deregistered => "DELETING",
         },
@@ -128,11 +130,12 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
     }
 }
 
-fn kind(cx: &Cx<'_>, owner: AccountId) -> (&'static str, &'static str) {
+fn kind(cx: &Cx<'_>, image: &Image) -> (&'static str, &'static str) {
+    let owner = image.account;
     if owner == cx.cloud.region().operator {
         ("PUBLIC_IMAGE", "OFFICIAL")
     } else if owner == cx.caller.account() {
-        ("PRIVATE_IMAGE", "CREATE_IMAGE")
+        ("PRIVATE_IMAGE", if image.imported.is_some() { "EXTERNAL_IMPORT" } else { "CREATE_IMAGE" })
     } else {
         ("SHARED_IMAGE", "CREATE_IMAGE")
     }

@@ -19,6 +19,7 @@ mod filter;
 mod id;
 mod image;
 mod image_change;
+mod image_task;
 mod instance;
 mod instance_type;
 mod interface;

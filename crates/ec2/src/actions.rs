@@ -10,7 +10,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, dhcp_options, gateway, iam, image, image_attribute, image_change, instance, instance_attribute,
+    Call, Cx, account, address, dhcp_options, gateway, iam, image, image_attribute, image_change, image_task, instance, instance_attribute,
     instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, launch_template,
     launch_template_data, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route,
     run_instances, security_group, security_group_reference, security_group_rules, service_quotas, snapshot, snapshot_attribute,
@@ -215,6 +215,17 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeImageAttribute => image_attribute::describe, image_attribute::ImageAttribute,
         Partly("description and launch permission"), &[];
     Ec2 "ec2:" ResetImageAttribute => image_attribute::reset, image_attribute::ImageAttribute, Works, &[];
+    Ec2 "ec2:" ImportImage => image_task::import_image, image_task::ImportImage,
+        Partly("one disk, of a bucket that the operator lends; qcow2 and VHDX too, no OVA; never of a URL"), image_task::IMPORT_IMAGE_ABSENT;
+    Ec2 "ec2:" DescribeImportImageTasks => image_task::describe_images, image_task::DescribeImportTasks, Works, &[];
+    Ec2 "ec2:" ImportSnapshot => image_task::import_snapshot, image_task::ImportSnapshot,
+        Partly("of a bucket that the operator lends; qcow2 and VHDX too; never of a URL"), image_task::IMPORT_SNAPSHOT_ABSENT;
+    Ec2 "ec2:" DescribeImportSnapshotTasks => image_task::describe_snapshots, image_task::DescribeImportTasks, Works, &[];
+    Ec2 "ec2:" CancelImportTask => image_task::cancel_import, image_task::CancelImportTask, Works, &[];
+    Ec2 "ec2:" ExportImage => image_task::export, image_task::ExportImage,
+        Partly("the system disk of an image that has no other, into a bucket that the operator lends"), &[];
+    Ec2 "ec2:" DescribeExportImageTasks => image_task::describe_exports, image_task::DescribeExportTasks, Works, &[];
+    Ec2 "ec2:" CancelExportTask => image_task::cancel_export, image_task::CancelExportTask, Partly("exports of images"), &[];
     Ec2 "ec2:" CreateSnapshot => snapshot::create, snapshot::CreateSnapshot, Works, snapshot::CREATE_ABSENT;
     Ec2 "ec2:" CreateSnapshots => snapshot::create_many, snapshot::CreateSnapshots, Works, snapshot::CREATE_ABSENT;
     Ec2 "ec2:" DescribeSnapshots => snapshot::describe, snapshot::DescribeSnapshots, Partly("no filter by progress"), &[];

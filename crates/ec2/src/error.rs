@@ -316,6 +316,8 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::PlacementGroup => "InvalidPlacementGroup.Unknown",
         Noun::PrefixList => "InvalidPrefixListID.NotFound",
         Noun::Ipv6Range => "InvalidCidrBlockAssociationID.NotFound",
+        Noun::ImageTask if id.starts_with("export-") => "InvalidExportTaskID.NotFound",
+        Noun::ImageTask => "InvalidConversionTaskId",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::InstanceProfile => {
@@ -391,6 +393,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::PlacementGroup
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::ImageTask
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -419,6 +422,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::PlacementGroup => "InvalidPlacementGroupId.Malformed",
         Noun::PrefixList => "InvalidPrefixListId.Malformed",
         Noun::Ipv6Range => "InvalidCidrBlockAssociationID.Malformed",
+        Noun::ImageTask => "InvalidConversionTaskId.Malformed",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
@@ -488,6 +492,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::PathAnalysis
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::ImageTask
         | Noun::Address => "InvalidParameterValue",
         Noun::QuotaRequest => "ResourceAlreadyExistsException",
     }
@@ -541,6 +546,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::QuotaRequest
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::ImageTask
         | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }

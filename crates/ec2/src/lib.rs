@@ -19,6 +19,7 @@ mod iam;
 mod image;
 mod image_attribute;
 mod image_change;
+mod image_task;
 mod instance;
 mod instance_attribute;
 mod instance_health;

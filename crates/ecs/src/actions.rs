@@ -8,10 +8,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, bandwidth, bandwidth_package, dhcp_options, image, image_change, instance, instance_role,
-    instance_type, interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group,
-    prefix_list, quota, ram, region, root_volume, route, route_change, security_group, security_group_reference, security_group_rules,
-    snapshot, snapshot_policy, subnet, tag, traffic, trail, volume, vpc_peering,
+    Cx, account, address, availability, bandwidth, bandwidth_package, dhcp_options, image, image_change, image_task, instance,
+    instance_role, instance_type, interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl,
+    placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group, security_group_reference,
+    security_group_rules, snapshot, snapshot_policy, subnet, tag, traffic, trail, volume, vpc_peering,
 };
 
 /// A service, told by the version of its API.
@@ -271,6 +271,11 @@ static ACTIONS: &[Action] = &[
     works!("ModifyImageSharePermission", ECS, image_change::share, image_change::ModifyImageSharePermission),
     works!("DescribeImageSharePermission", ECS, image_change::shares, image_change::DescribeImageSharePermission),
     works!("CopyImage", ECS, image_change::copy, image_change::CopyImage),
+    works!("ImportImage", ECS, image_task::import, image_task::ImportImage),
+    works!("ExportImage", ECS, image_task::export, image_task::ExportImage),
+    works!("DescribeTasks", ECS, image_task::describe, image_task::DescribeTasks),
+    works!("DescribeTaskAttribute", ECS, image_task::describe_one, image_task::OneTask),
+    works!("CancelTask", ECS, image_task::cancel, image_task::OneTask),
     works!("CreateDisk", ECS, volume::create, volume::CreateDisk),
     works!("AttachDisk", ECS, volume::attach, volume::AttachDisk),
     works!("DetachDisk", ECS, volume::detach, volume::DetachDisk),

@@ -127,6 +127,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::PathAnalysis => ("ResourceNotFound.NetworkReachableAnalysis", "NetworkReachableAnalysisId"),
         Noun::PrefixList => ("InvalidPrefixListId.NotFound", "PrefixListId"),
         Noun::Ipv6Range => ("InvalidIpv6CidrBlock.NotFound", "Ipv6CidrBlock"),
+        Noun::ImageTask => ("InvalidTaskId.NotFound", "TaskId"),
         Noun::PlacementGroup => ("InvalidDeploymentSetId.NotFound", "DeploymentSetId"),
         Noun::QuotaRequest => ("APPLICATION.NOT.FOUND", "ApplicationId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
@@ -252,6 +253,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::PlacementGroup
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::ImageTask
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
         Noun::RouteTableAssociation | Noun::NetworkAclAssociation => "InvalidVSwitchId.AlreadyAssociated",
         Noun::VpcPeering => "ResourceAlreadyExist.VpcPeer",
@@ -313,6 +315,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::PlacementGroup
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::ImageTask
         | Noun::QuotaRequest => "OperationDenied",
     };
     let message = format!("The current status of the resource does not support this operation: '{id}' is {state}; it must be {wanted}.");

@@ -21,6 +21,7 @@ mod error;
 mod filter;
 mod image;
 mod image_change;
+mod image_task;
 mod instance;
 mod instance_role;
 mod instance_type;

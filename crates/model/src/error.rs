@@ -109,6 +109,8 @@ pub enum Noun {
     PrefixList,
     /// Tie between a VPC or a subnet and its IPv6 range.
     Ipv6Range,
+    /// A task that brings a disk in or takes an image out.
+    ImageTask,
 }
 
 impl Noun {
@@ -163,6 +165,7 @@ impl Noun {
             Noun::PlacementGroup => "placement group",
             Noun::PrefixList => "prefix list",
             Noun::Ipv6Range => "IPv6 range",
+            Noun::ImageTask => "image task",
         }
     }
 }

@@ -158,6 +158,7 @@ id!(/** An image. */ ImageId, "ami-", "image");
 id!(/** A key pair. */ KeyPairId, "key-", "key pair");
 id!(/** A volume (cloud disk). */ VolumeId, "vol-", "volume");
 id!(/** A snapshot. */ SnapshotId, "snap-", "snapshot");
+id!(/** A task that brings a disk in or takes an image out. */ ImageTaskId, "t-", "image task");
 id!(/** A VPC. */ VpcId, "vpc-", "VPC");
 id!(/** A subnet (vSwitch). */ SubnetId, "subnet-", "subnet");
 id!(/** A tie between a VPC and its IPv6 range; a new one each time. */ VpcRangeId, "vpc-cidr-assoc-", "range of a VPC");

@@ -50,6 +50,9 @@ pub struct Image {
     /// Accounts that may launch it, besides the owner.
     #[serde(default)]
     pub accounts: BTreeSet<AccountId>,
+    /// Hundredths that were imported, of one that comes from a file; none for one that was made in the cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<u8>,
     /// Whether it can be launched.
     pub phase: ImagePhase,
     /// When it was made.
@@ -98,6 +101,7 @@ impl Image {
         let contents = self.snapshots().map(|id| find(id).and_then(|snapshot| snapshot.contents().ok())).collect::<Option<Vec<_>>>();
         if let Some(manifest) = contents.and_then(|all| all.first().map(|first| (*first).to_owned())) {
             self.manifest = manifest;
+            self.imported = self.imported.map(|_| 100);
             self.phase = ImagePhase::Available;
         }
     }

@@ -129,6 +129,9 @@ pub struct Up {
     /// Give VPCs their IPv6 ranges from here, a /56 each; a range of this installation's own (RFC 4193) when absent.
     #[arg(long, env = "PILEUS_IPV6_POOL", value_name = "CIDR")]
     pub ipv6_pool: Option<ipnet::Ipv6Net>,
+    /// Let tenants import disks from, and export images into, DIR/ACCOUNT/BUCKET/KEY, where ACCOUNT is the account's number.
+    #[arg(long, env = "PILEUS_BUCKETS", value_name = "DIR")]
+    pub buckets: Option<PathBuf>,
     /// Let other machines join as hosts at this address, which is also this machine's for traffic between hosts.
     #[arg(long, env = "PILEUS_HOSTS_LISTEN", value_name = "ADDR:PORT", conflicts_with = "simulate")]
     pub hosts_listen: Option<SocketAddrV4>,

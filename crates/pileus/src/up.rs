@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 use crate::api::Api;
 use crate::arguments::Up;
 use crate::blocks::Blocks;
+use crate::buckets::Buckets;
 use crate::host_listener::Gate;
 use crate::operator::Operator;
 use crate::questions::Hosts;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
-use crate::{blocks, garbage, hosts, images, listener, requirements, telemetry};
+use crate::{blocks, garbage, hosts, image_tasks, images, listener, requirements, telemetry};
 
 /// Name of the account that a new cloud has.
 pub const FIRST_ACCOUNT: &str = "main";
@@ -93,6 +94,10 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
     let repository = Repository::open(state.repository()).context("the image repository cannot be opened")?;
     let blocks = Blocks::lend(&cloud, repository.clone(), blocks::folder(state.path()))?;
     workers.push(tokio::spawn(blocks.run(cloud.clone())));
+    if let Some(folder) = &up.buckets {
+        workers.push(tokio::spawn(image_tasks::run(cloud.clone(), (repository.clone(), state.repository()), Buckets::open(folder)?)));
+        cloud.buckets_offer();
+    }
     workers.push(tokio::spawn(garbage::collect(cloud.clone(), repository)));
     let stop = CancellationToken::new();
     let gate = open_gate(up, state, &cloud, &hosts, &stop).await?;

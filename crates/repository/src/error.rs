@@ -78,6 +78,9 @@ pub enum RepositoryError {
         #[source]
         refusal: Refusal,
     },
+    /// Whoever asked wants it no more.
+    #[error("stopped")]
+    Stopped,
     /// The file system refused.
     #[error("{}: {source}", path.display())]
     Io {

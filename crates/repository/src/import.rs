@@ -142,6 +142,11 @@ pub(crate) struct Feed<'a> {
 pub(crate) struct Stopped;
 
 impl Feed<'_> {
+    /// Bytes of a chunk.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        self.chunk_bytes
+    }
+
     /// Notes a chunk that is in the repository.
     pub(crate) fn known(&self, index: usize, digest: Option<Digest>) {
         if let Some(digest) = digest {
@@ -219,7 +224,7 @@ fn read_qcow2(image: &mut Qcow2<'_>, feed: &mut Feed<'_>) -> Result<u64, Refusal
 }
 
 /// Where the next data of a file starts and ends, at or after `from`.
-fn next_data(path: &Path, file: &File, from: u64, size_bytes: u64) -> Result<Option<(u64, u64)>, RepositoryError> {
+pub(crate) fn next_data(path: &Path, file: &File, from: u64, size_bytes: u64) -> Result<Option<(u64, u64)>, RepositoryError> {
     if from >= size_bytes {
         return Ok(None);
     }

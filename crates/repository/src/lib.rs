@@ -16,16 +16,18 @@
 //! that does not match its checksum is never handed out; it is an error that names the chunk.
 //!
 //! The crate knows no account, no image id and no guest. Who may use which image, and how long it is kept, is decided elsewhere;
-//! this is only told to [`remove`](Repository::remove). It never parses the disk's contents, and [`header`] is the only place
-//! that looks at foreign image formats: to refuse them before any other program opens them.
+//! this is only told to [`remove`](Repository::remove). It never parses the disk's contents. Foreign image formats are looked at by
+//! [`header`], which refuses what refers to other files, and read by readers of our own: no other program opens them.
 
 mod blocks;
 mod cache;
 mod collect;
 mod digest;
 mod error;
+mod export;
 mod fetch;
 mod folder;
+mod foreign;
 mod import;
 mod layers;
 mod manifest;
@@ -35,6 +37,9 @@ mod recipe;
 mod repository;
 mod sweep;
 mod verify;
+mod vhd;
+mod vhdx;
+mod vmdk;
 
 pub mod header;
 pub mod server;
@@ -43,7 +48,9 @@ pub use blocks::{BlockDifference, BlockFile};
 pub use collect::Collected;
 pub use digest::Digest;
 pub use error::{Object, RepositoryError};
+pub use export::WrittenFormat;
 pub use fetch::Source;
+pub use foreign::Progress;
 pub use import::BootFiles;
 pub use layers::{Layers, Stored};
 pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};

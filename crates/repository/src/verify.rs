@@ -35,6 +35,7 @@ impl Problem {
             | RepositoryError::Busy
             | RepositoryError::InUse { .. }
             | RepositoryError::Refused { .. }
+            | RepositoryError::Stopped
             | RepositoryError::Io { .. } => Problem::Unreadable(object, error.to_string()),
         }
     }

@@ -58,6 +58,7 @@ mod event;
 mod gateway;
 mod host;
 mod image;
+mod image_task;
 mod instance;
 mod instance_role;
 mod interface;

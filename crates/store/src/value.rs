@@ -183,6 +183,7 @@ ids!(
     SecurityGroupId,
     SnapshotId,
     SnapshotPolicyId,
+    ImageTaskId,
     BandwidthPackageId,
     DhcpOptionsId,
     SubnetId,

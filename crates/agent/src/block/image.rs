@@ -149,7 +149,9 @@ fn trouble(error: &RepositoryError) -> Trouble {
         | RepositoryError::Malformed { .. }
         | RepositoryError::Refused { .. } => FaultKind::ImageCorrupt,
         RepositoryError::Io { source, .. } => return Trouble::io(&error.to_string(), source),
-        RepositoryError::OutOfRange { .. } | RepositoryError::Busy | RepositoryError::InUse { .. } => FaultKind::Other,
+        RepositoryError::OutOfRange { .. } | RepositoryError::Busy | RepositoryError::Stopped | RepositoryError::InUse { .. } => {
+            FaultKind::Other
+        }
     };
     Trouble::new(kind, error.to_string())
 }

@@ -102,6 +102,9 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "SourceVpcId" | "DestinationVpcId" => return seeds["VpcId"].clone(),
         "PeeringConnectionId" => "pcx-00000000000000001",
         "SourceInstanceId" | "DestinationInstanceId" => return seeds["InstanceId"].clone(),
+        "Architecture" => "x86_64",
+        "ImageUrl" => "cos://disks/a.raw",
+        "BucketName" => "disks",
         "PublicKey" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
         _ => "",
     };

@@ -154,6 +154,10 @@ fn form_of(action: &str) -> Option<&'static str> {
         "RegisterImage" => {
             "Name=name&RootDeviceName=/dev/sda1&BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=$SnapshotId"
         }
+        "ImportImage" => "DiskContainer.1.Format=raw&DiskContainer.1.UserBucket.S3Bucket=disks&DiskContainer.1.UserBucket.S3Key=a.raw",
+        "ImportSnapshot" => "DiskContainer.Format=raw&DiskContainer.UserBucket.S3Bucket=disks&DiskContainer.UserBucket.S3Key=a.raw",
+        "CancelImportTask" => "ImportTaskId=import-ami-00000000000000001",
+        "CancelExportTask" => "ExportTaskId=export-ami-00000000000000001",
         "ModifyImageAttribute" => "ImageId=$ImageId&Description.Value=words",
         "ResetImageAttribute" => "ImageId=$ImageId&Attribute=launchPermission",
         "ModifySnapshotAttribute" => "SnapshotId=$SnapshotId&Attribute=createVolumePermission&OperationType=add&UserId.1=111122223333",

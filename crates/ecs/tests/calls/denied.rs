@@ -107,6 +107,10 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         "SnatIp" | "ExternalIp" | "InternalIp" => "10.8.1.9",
         "ExternalPort" | "InternalPort" => "80",
         "NextHopId" => "igw-00000000000000001",
+        "OSSBucket" => "disks",
+        "OSSObject" => "a.raw",
+        "Format" => "raw",
+        "TaskId" => "t-00000000000000001",
         "PublicKeyBody" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
         _ => "",
     };
@@ -149,6 +153,7 @@ fn besides(action: &str) -> &'static [&'static str] {
         "AuthorizeSecurityGroupEgress" | "RevokeSecurityGroupEgress" => &["IpProtocol", "PortRange", "DestCidrIp"],
         "JoinSecurityGroup" | "LeaveSecurityGroup" | "CreateImage" => &["InstanceId"],
         "CreateDisk" => &["ZoneId", "Size"],
+        "ImportImage" => &["DiskDeviceMapping.1.OSSBucket", "DiskDeviceMapping.1.OSSObject", "DiskDeviceMapping.1.Format"],
         "ModifyInstanceDeployment" => &["DeploymentSetId"],
         "DeleteKeyPairs" => &["KeyPairNames"],
         "DeleteLaunchTemplateVersion" => &["LaunchTemplateId"],

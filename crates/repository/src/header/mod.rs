@@ -14,9 +14,9 @@
 //! checks each step.
 
 pub(crate) mod qcow2;
-mod vhd;
-mod vhdx;
-mod vmdk;
+pub(crate) mod vhd;
+pub(crate) mod vhdx;
+pub(crate) mod vmdk;
 
 use crate::manifest::MAX_IMAGE_BYTES;
 use std::fmt;
@@ -111,10 +111,13 @@ pub fn inspect(file: &File, declared: Format) -> Result<Header, Refusal> {
         Format::Vhd => vhd::virtual_bytes(&source)?,
         Format::Vhdx => vhdx::virtual_bytes(&source)?,
     };
-    if virtual_bytes > MAX_IMAGE_BYTES {
-        return Err(Refusal::TooLarge { virtual_bytes });
-    }
+    bounded(virtual_bytes)?;
     Ok(Header { format: declared, virtual_bytes })
+}
+
+/// Refuses a disk that is too large.
+pub(crate) fn bounded(virtual_bytes: u64) -> Result<(), Refusal> {
+    if virtual_bytes > MAX_IMAGE_BYTES { Err(Refusal::TooLarge { virtual_bytes }) } else { Ok(()) }
 }
 
 /// A file whose every byte is somebody else's choice.
@@ -188,15 +191,15 @@ impl Fields {
         u64::from_be_bytes(self.array(at))
     }
 
-    fn le16(&self, at: usize) -> u16 {
+    pub(crate) fn le16(&self, at: usize) -> u16 {
         u16::from_le_bytes(self.array(at))
     }
 
-    fn le32(&self, at: usize) -> u32 {
+    pub(crate) fn le32(&self, at: usize) -> u32 {
         u32::from_le_bytes(self.array(at))
     }
 
-    fn le64(&self, at: usize) -> u64 {
+    pub(crate) fn le64(&self, at: usize) -> u64 {
         u64::from_le_bytes(self.array(at))
     }
 
@@ -206,6 +209,6 @@ impl Fields {
 }
 
 /// Refuses unless a condition holds.
-fn sane(holds: bool, reason: &'static str) -> Result<(), Refusal> {
+pub(crate) fn sane(holds: bool, reason: &'static str) -> Result<(), Refusal> {
     if holds { Ok(()) } else { Err(Refusal::Absurd(reason)) }
 }

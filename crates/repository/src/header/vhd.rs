@@ -7,7 +7,39 @@ const FIXED: u32 = 2;
 const DYNAMIC: u32 = 3;
 const DIFFERENCING: u32 = 4;
 
+/// Where things lie in a VHD file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// The disk's bytes, and the footer behind them.
+    Fixed { virtual_bytes: u64 },
+    /// Blocks by a table.
+    Dynamic {
+        virtual_bytes: u64,
+        /// Bytes of a block, 4 KiB to 256 MiB.
+        block_bytes: u64,
+        table: u64,
+        entries: usize,
+    },
+}
+
+impl Layout {
+    pub(crate) fn virtual_bytes(&self) -> u64 {
+        match self {
+            Layout::Fixed { virtual_bytes } | Layout::Dynamic { virtual_bytes, .. } => *virtual_bytes,
+        }
+    }
+
+    /// Reads footer and header, and refuses what refers to other files or makes no sense.
+    pub(crate) fn read(source: &Source<'_>) -> Result<Layout, Refusal> {
+        read(source)
+    }
+}
+
 pub(super) fn virtual_bytes(source: &Source<'_>) -> Result<u64, Refusal> {
+    read(source).map(|layout| layout.virtual_bytes())
+}
+
+fn read(source: &Source<'_>) -> Result<Layout, Refusal> {
     sane(source.length >= FOOTER, "a file shorter than its footer")?;
     let footer = source.bytes(source.length - FOOTER, FOOTER as usize)?;
     sane(footer.is(0, b"conectix"), "no footer at the end")?;
@@ -17,19 +49,18 @@ pub(super) fn virtual_bytes(source: &Source<'_>) -> Result<u64, Refusal> {
         FIXED => {
             // A reader that looks at the beginning first would see another disk there.
             sane(size == source.length - FOOTER && !source.bytes(0, 8)?.is(0, b"conectix"), "the size of a fixed disk")?;
-            Ok(size)
+            Ok(Layout::Fixed { virtual_bytes: size })
         }
         DYNAMIC => {
             sane(source.bytes(0, FOOTER as usize)?.0 == footer.0, "the copy of the footer at the beginning")?;
-            check_dynamic(source, footer.be64(16), size)?;
-            Ok(size)
+            dynamic(source, footer.be64(16), size)
         }
         DIFFERENCING => Err(Refusal::BackingFile),
         _ => Err(Refusal::Unsupported("an unknown kind of disk")),
     }
 }
 
-fn check_dynamic(source: &Source<'_>, offset: u64, size: u64) -> Result<(), Refusal> {
+fn dynamic(source: &Source<'_>, offset: u64, size: u64) -> Result<Layout, Refusal> {
     let header = source.bytes(offset, 1024)?;
     sane(header.is(0, b"cxsparse"), "no header of a dynamic disk")?;
     sane(checksum(&header, 36) == header.be32(36), "the checksum of the dynamic header")?;
@@ -39,7 +70,11 @@ fn check_dynamic(source: &Source<'_>, offset: u64, size: u64) -> Result<(), Refu
     let (entries, block) = (u64::from(header.be32(28)), u64::from(header.be32(32)));
     sane(block.is_power_of_two() && (4096..=256 << 20).contains(&block), "the size of blocks")?;
     sane(entries >= size.div_ceil(block) && entries <= 16 << 20, "the length of the table")?;
-    sane(source.holds(header.be64(16), entries * 4), "the place of the table")
+    let table = header.be64(16);
+    sane(source.holds(table, entries * 4), "the place of the table")?;
+    // The disk's own entries come first; more than it has blocks are room to grow.
+    let entries = usize::try_from(size.div_ceil(block)).expect("at most 16 Mi");
+    Ok(Layout::Dynamic { virtual_bytes: size, block_bytes: block, table, entries })
 }
 
 /// The complement of the sum of all bytes but the four of the checksum.

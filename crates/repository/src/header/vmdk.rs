@@ -13,7 +13,72 @@ const MAX_DESCRIPTOR_SECTORS: u64 = 128;
 /// The first table lies at the file's end, and the header there says where.
 const AT_END: u64 = u64::MAX;
 
+/// Where things lie in a VMDK file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) virtual_bytes: u64,
+    /// Bytes of a grain, 4 KiB to 1 MiB.
+    pub(crate) grain_bytes: u64,
+    /// The first table.
+    pub(crate) directory: u64,
+    /// Whether grains are compressed, each behind its place and length.
+    pub(crate) compressed: bool,
+    /// Whether a table's entry of 1 is a grain of zeroes.
+    pub(crate) zero_grains: bool,
+}
+
+/// Grains in a second table.
+pub(crate) const TABLE_ENTRIES: u32 = 512;
+
+/// Bits of the header's flags.
+mod flag {
+    pub(super) const ZERO_GRAINS: u32 = 1 << 2;
+    pub(super) const COMPRESSED: u32 = 1 << 16;
+    pub(super) const MARKERS: u32 = 1 << 17;
+}
+
+impl Layout {
+    /// Reads header and descriptor, and refuses what refers to other files or makes no sense.
+    pub(crate) fn read(source: &Source<'_>) -> Result<Layout, Refusal> {
+        let (header, virtual_bytes) = checked(source)?;
+        let directory = match header.le64(56) {
+            AT_END => directory_at_end(source, &header)?,
+            sector => sector,
+        };
+        let flags = header.le32(8);
+        let compressed = flags & flag::COMPRESSED != 0;
+        // RFC 1950's is the only algorithm there is, and what is compressed lies behind markers.
+        let plain = header.le16(77) == 0 && flags & flag::MARKERS == 0;
+        let packed = header.le16(77) == 1 && flags & flag::MARKERS != 0;
+        sane(if compressed { packed } else { plain }, "the compression of grains")?;
+        Ok(Layout {
+            virtual_bytes,
+            grain_bytes: header.le64(20) * SECTOR,
+            directory: directory.checked_mul(SECTOR).ok_or(Refusal::Absurd("the place of the first table"))?,
+            compressed,
+            zero_grains: flags & flag::ZERO_GRAINS != 0,
+        })
+    }
+}
+
+/// The place of the first table in sectors, of a file that was written from its beginning to its end: a copy of the header stands
+/// before the last sector.
+fn directory_at_end(source: &Source<'_>, header: &Fields) -> Result<u64, Refusal> {
+    const FOOTER: u64 = 2 * SECTOR;
+    sane(source.length >= FOOTER, "a file shorter than its footer")?;
+    let footer = source.bytes(source.length - FOOTER, SECTOR as usize)?;
+    sane(footer.is(0, b"KDMV") && footer.0[12..28] == header.0[12..28] && footer.le32(44) == header.le32(44), "the footer")?;
+    let directory = footer.le64(56);
+    let inside = directory.checked_mul(SECTOR).is_some_and(|offset| offset < source.length);
+    sane(inside, "the place of the first table")?;
+    Ok(directory)
+}
+
 pub(super) fn virtual_bytes(source: &Source<'_>) -> Result<u64, Refusal> {
+    checked(source).map(|(_, virtual_bytes)| virtual_bytes)
+}
+
+fn checked(source: &Source<'_>) -> Result<(Fields, u64), Refusal> {
     match &source.bytes(0, 4)?.0[..] {
         b"KDMV" => {}
         b"COWD" => return Err(Refusal::Unsupported("the format of ESX's own extents")),
@@ -30,13 +95,14 @@ pub(super) fn virtual_bytes(source: &Source<'_>) -> Result<u64, Refusal> {
     let descriptor = source.bytes(offset, (sectors * SECTOR) as usize)?.0;
     let capacity = header.le64(12);
     check_descriptor(&descriptor, capacity)?;
-    capacity.checked_mul(SECTOR).ok_or(Refusal::TooLarge { virtual_bytes: u64::MAX })
+    let virtual_bytes = capacity.checked_mul(SECTOR).ok_or(Refusal::TooLarge { virtual_bytes: u64::MAX })?;
+    Ok((header, virtual_bytes))
 }
 
 fn check_tables(source: &Source<'_>, header: &Fields) -> Result<(), Refusal> {
     let grain = header.le64(20);
     sane(grain.is_power_of_two() && (8..=2048).contains(&grain), "the size of grains")?;
-    sane(header.le32(44) == 512, "the length of the second tables")?;
+    sane(header.le32(44) == TABLE_ENTRIES, "the length of the second tables")?;
     let directory = header.le64(56);
     let inside = directory.checked_mul(SECTOR).is_some_and(|offset| offset < source.length);
     sane(directory == AT_END || inside, "the place of the first table")

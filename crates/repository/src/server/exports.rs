@@ -72,6 +72,7 @@ impl Exports {
             | RepositoryError::Busy
             | RepositoryError::InUse { .. }
             | RepositoryError::Refused { .. }
+            | RepositoryError::Stopped
             | RepositoryError::Io { .. } => None,
         };
         let mut reported = lock(&self.reported);
