@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hostspec::{DiskSpec, Firmware, NicSpec, VpcSpec};
+use hostspec::{DiskKeys, DiskSpec, Firmware, NicSpec, VpcSpec};
 use model::{ImageId, MacAddr, Mib, SubnetId, VpcId};
 use proptest::prelude::*;
 
@@ -64,7 +64,7 @@ fn volume(n: u64, generation: u64, goal: VolumeGoal) -> VolumeSpec {
 }
 
 fn present(mib: u64) -> VolumeGoal {
-    VolumeGoal::Present { size_bytes: mib << 20, image: None, manifest: None }
+    VolumeGoal::Present { size_bytes: mib << 20, image: None, manifest: None, keys: DiskKeys::default() }
 }
 
 fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {

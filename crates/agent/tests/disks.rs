@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use hostspec::{DiskSpec, HostReport, VmState, VolumeGoal, VolumeSpec, VolumeState};
+use hostspec::{DiskKeys, DiskSpec, HostReport, VmState, VolumeGoal, VolumeSpec, VolumeState};
 use model::{InstanceId, VolumeId};
 
 impl Cloud {
@@ -14,7 +14,7 @@ impl Cloud {
         self.spec.volumes.push(VolumeSpec {
             id,
             generation: 1,
-            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: None, manifest: None },
+            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: None, manifest: None, keys: DiskKeys::default() },
         });
         id
     }
@@ -48,7 +48,8 @@ async fn sixteen_disks_come_to_a_running_machine_and_grow_there() {
     let report = cloud.until("sixteen disks", |r| volumes.iter().all(|volume| has(r, id, *volume))).await;
     assert_eq!((fault_of(&report, id), vm_of(&report, id).unwrap().disks.len()), (None, 17));
     cloud.until("applied", |r| r.applied == r.generation).await;
-    cloud.spec.volumes.last_mut().unwrap().goal = VolumeGoal::Present { size_bytes: 128 * MIB, image: None, manifest: None };
+    cloud.spec.volumes.last_mut().unwrap().goal =
+        VolumeGoal::Present { size_bytes: 128 * MIB, image: None, manifest: None, keys: DiskKeys::default() };
     cloud.send();
     let size = VolumeState::Present { size_bytes: 128 * MIB };
     cloud.until("the larger disk", |r| volume_of(r, 25).is_some_and(|volume| volume.state == size)).await;

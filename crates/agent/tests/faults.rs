@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use hostspec::{FaultKind, Power, VmState, VolumeGoal};
+use hostspec::{DiskKeys, FaultKind, Power, VmState, VolumeGoal};
 use std::fs;
 
 #[tokio::test]
@@ -192,7 +192,8 @@ async fn a_full_disk_pauses_the_guest_with_a_fault_until_there_is_room() {
     let disk = SmallDisk::new(&state.join("volumes"));
     let mut cloud = Cloud::at(folder, state).await;
     let id = cloud.add(1, Guest::Writer);
-    cloud.spec.volumes[0].goal = VolumeGoal::Present { size_bytes: 4096 * MIB, image: Some(cloud.spec.images[0].id), manifest: None };
+    cloud.spec.volumes[0].goal =
+        VolumeGoal::Present { size_bytes: 4096 * MIB, image: Some(cloud.spec.images[0].id), manifest: None, keys: DiskKeys::default() };
     cloud.send();
     cloud.until_state(id, VmState::Running, 1).await;
     let report = cloud.until("the full disk", |r| fault_of(r, id).is_some_and(|f| f.kind == FaultKind::DiskFull)).await;

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use hostspec::{FaultKind, Power, Reset, VmState, VolumeGoal, VolumeState};
+use hostspec::{DiskKeys, FaultKind, Power, Reset, VmState, VolumeGoal, VolumeState};
 use model::VolumeId;
 
 #[tokio::test]
@@ -105,7 +105,8 @@ async fn a_volume_grows_under_a_running_and_under_a_stopped_machine() {
     let mut cloud = Cloud::new().await;
     let id = cloud.launch(1, Guest::Stubborn).await;
     for (mib, power) in [(128, Power::On), (256, OFF_NOW)] {
-        cloud.spec.volumes[0].goal = VolumeGoal::Present { size_bytes: mib * MIB, image: Some(cloud.spec.images[0].id), manifest: None };
+        cloud.spec.volumes[0].goal =
+            VolumeGoal::Present { size_bytes: mib * MIB, image: Some(cloud.spec.images[0].id), manifest: None, keys: DiskKeys::default() };
         cloud.vm(id).power = power;
         cloud.send();
         let size = VolumeState::Present { size_bytes: mib * MIB };

@@ -25,7 +25,13 @@ impl Cloud {
         let part = |number: &u64| {
             let volume = VolumeId::from_u64(*number);
             let spec = self.spec.volumes.iter().find(|known| known.id == volume).unwrap();
-            SnapshotPart { snapshot: SnapshotId::from_u64(job * 1000 + number), volume, generation: spec.generation, under: under(spec) }
+            SnapshotPart {
+                snapshot: SnapshotId::from_u64(job * 1000 + number),
+                volume,
+                generation: spec.generation,
+                under: under(spec),
+                keys: DiskKeys::default(),
+            }
         };
         let parts: Vec<SnapshotPart> = volumes.iter().map(part).collect();
         let ids: Vec<SnapshotId> = parts.iter().map(|part| part.snapshot).collect();
@@ -136,7 +142,7 @@ async fn a_disk_made_of_a_snapshot_has_its_bytes_and_its_own_snapshot_costs_noth
     cloud.until_writes(vm, 40).await;
     let id = cloud.snapshot(1, &[1])[0];
     let (manifest, _) = cloud.done(id).await;
-    let goal = VolumeGoal::Present { size_bytes: 128 * MIB, image: None, manifest: Some(manifest.clone()) };
+    let goal = VolumeGoal::Present { size_bytes: 128 * MIB, image: None, manifest: Some(manifest.clone()), keys: DiskKeys::default() };
     cloud.spec.volumes.push(VolumeSpec { id: VolumeId::from_u64(7), generation: 1, goal });
     let id = cloud.snapshot(2, &[7])[0];
     let (larger, stored) = cloud.done(id).await;

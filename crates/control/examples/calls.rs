@@ -164,6 +164,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         root_size: None,
         root_kind: model::VolumeKind::default(),
         root_provisioned: model::Provisioned::default(),
+        root_encryption: model::EncryptionChoice::default(),
         root_deleted: true,
         volumes: vec![],
         attributes: Attributes::default(),

@@ -315,11 +315,18 @@ impl Spelled {
             "iam" | "ram" | "cam" => (&["iam", "ram", "cam"], true),
             "sts" => (&["sts"], true),
             "cloudtrail" | "actiontrail" | "cloudaudit" => (&["cloudtrail", "actiontrail", "cloudaudit"], false),
+            "kms" => (&["kms"], false),
             "servicequotas" | "quotas" => (&["servicequotas", "quotas"], false),
             _ => (&["ec2", "ecs", "cvm"], false),
         };
         // Things of access control belong to no region.
-        let resources = if rights {
+        let resources = if service == "kms" {
+            vec![
+                format!("arn:aws:kms:{region}:{account}:{path}"),
+                format!("acs:kms:{region}:{account}:{path}"),
+                format!("qcs::kms:{region}:uin/{account}:{path}"),
+            ]
+        } else if rights {
             vec![format!("arn:aws:iam::{account}:{path}"), format!("acs:ram::{account}:{path}"), format!("qcs::cam::uin/{account}:{path}")]
         } else {
             vec![

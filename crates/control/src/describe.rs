@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use model::{
     AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, ImageTask, Instance, InstanceId, InstanceRole,
-    Interface, InterfaceId, KeyPair, LaunchTemplate, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet,
+    Interface, InterfaceId, KeyPair, KmsKey, LaunchTemplate, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet,
     SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
 };
 use store::Tx;
@@ -112,6 +112,8 @@ pub enum Field {
     Size,
     /// Whether a volume is a system disk, or a snapshot is of one: `true` or `false`.
     IsRoot,
+    /// Whether it is encrypted.
+    IsEncrypted,
     /// Whether a policy had a snapshot taken: `true` or `false`.
     IsAutomatic,
     /// A snapshot's id: its own, or that of what was made of it.
@@ -458,6 +460,12 @@ listing!(KeyPair, model::KeyPairId, KeyPair, |tx, account| Ok(tx.key_pair_list(a
     _ => tag_values(&key.tags, field),
 });
 
+listing!(KmsKey, model::KmsKeyId, KmsKey, |tx, account| Ok(tx.kms_key_list(account)?), |key, field| match field {
+    Field::Name => key.aliases.iter().cloned().collect(),
+    Field::State => vec![key.word().to_owned()],
+    _ => tag_values(&key.tags, field),
+});
+
 listing!(LaunchTemplate, model::LaunchTemplateId, LaunchTemplate, |tx, account| Ok(tx.launch_template_list(account)?), |row, field| {
     match field {
         Field::Name => vec![row.name.clone()],
@@ -526,6 +534,7 @@ listing!(Volume, VolumeId, Volume, |tx, account| Ok(tx.volume_list(account)?), |
     Field::Kind => vec![volume.kind.word().to_owned()],
     Field::Size => vec![volume.size.0.to_string()],
     Field::IsRoot => flag(volume.is_root()),
+    Field::IsEncrypted => flag(volume.encryption.is_some()),
     Field::Snapshot => volume.snapshot.iter().map(ToString::to_string).collect(),
     Field::IsDeletedWithInstance => volume.instance.map(|_| volume.delete_on_termination.to_string()).into_iter().collect(),
     _ => tag_values(&volume.tags, field),
@@ -541,6 +550,7 @@ listing!(Snapshot, SnapshotId, Snapshot, |tx, account| Ok(tx.snapshot_list_visib
     Field::Progress => vec![snapshot.percent().to_string()],
     Field::StartTime => vec![snapshot.created_at.timestamp().to_string()],
     Field::IsRoot => flag(snapshot.of_root),
+    Field::IsEncrypted => flag(snapshot.encryption.is_some()),
     Field::IsAutomatic => flag(snapshot.policy.is_some()),
     Field::IsPublic => flag(snapshot.shares.public),
     _ => tag_values(&snapshot.tags, field),

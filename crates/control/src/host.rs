@@ -31,6 +31,7 @@ use store::{Change, FeedError, Tx};
 use tokio::sync::watch;
 
 use crate::account::taken;
+use crate::disk_encryption::disk_keys;
 use crate::machine::Rows;
 use crate::nat_rule::NatSpecs;
 use crate::neighbours::{Elsewhere, Neighbours, Places};
@@ -361,7 +362,7 @@ impl Rendering {
             let kept = before.as_ref().and_then(|before| before.volume(id, asked));
             let spec = match kept {
                 Some(spec) => spec,
-                None => volume_spec(&tx.get::<Volume>(id)?.ok_or_else(|| Error::not_found(Noun::Volume, id))?),
+                None => volume_spec(tx, cloud, &tx.get::<Volume>(id)?.ok_or_else(|| Error::not_found(Noun::Volume, id))?)?,
             };
             volumes.push((spec, asked));
         }
@@ -387,7 +388,7 @@ impl Rendering {
             machines,
             volumes,
             images: images.into_iter().map(|image| (image.id, image)).collect(),
-            snapshots: crate::snapshot::jobs(tx, id)?,
+            snapshots: crate::snapshot::jobs(tx, cloud, id)?,
             networks,
             fabric: neighbours.fabric,
         })
@@ -671,14 +672,15 @@ fn image_of(volume: &VolumeSpec) -> Option<ImageId> {
     }
 }
 
-fn volume_spec(volume: &Volume) -> VolumeSpec {
+fn volume_spec(tx: &Tx<'_>, cloud: &Cloud, volume: &Volume) -> Result<VolumeSpec, Failure> {
     let goal = match volume.phase {
         VolumePhase::Creating | VolumePhase::Present | VolumePhase::Failed => {
-            VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image, manifest: volume.manifest.clone() }
+            let keys = disk_keys(tx, cloud, volume.encryption.as_ref(), volume.under_encryption.as_ref())?;
+            VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image, manifest: volume.manifest.clone(), keys }
         }
         VolumePhase::Deleting => VolumeGoal::Deleted,
     };
-    VolumeSpec { id: volume.id, generation: volume.generation, goal }
+    Ok(VolumeSpec { id: volume.id, generation: volume.generation, goal })
 }
 
 fn image_spec(image: &Image) -> ImageSpec {

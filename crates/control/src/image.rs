@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-    AccountId, Architecture, Error, Gib, Image, ImageDisk, ImageId, ImagePhase, Instance, InstanceId, NewVolume, Noun, Phase, QuotaName,
-    ShareChange, Shares, Snapshot, SnapshotId, Tags, Volume, VolumeId, add_tags, check_name,
+    AccountId, Architecture, Contents, EncryptionChoice, Error, Gib, Image, ImageDisk, ImageId, ImagePhase, Instance, InstanceId,
+    NewVolume, Noun, Phase, QuotaName, ShareChange, Shares, Snapshot, SnapshotId, Tags, Volume, VolumeId, add_tags, check_name,
 };
 use serde::Serialize;
 use store::{StoreError, Tx};
@@ -167,14 +167,19 @@ impl Command for RegisterImage {
         let words = Words { name: &self.name, description: &self.description, tags: &self.tags };
         let mut image = words.image(cx, ImageId::from_u64(cx.new_id()), &root, of.as_ref())?;
         image.architecture = self.architecture;
-        image.manifest = root.contents()?.to_owned();
+        let Contents { manifest, encryption } = root.start()?;
+        (image.manifest, image.encryption) = (manifest, encryption);
         image.min_disk = crate::volume::size_over(self.size, Some(&root))?;
-        for disk in &self.disks {
+        let mut disks = self.disks.clone();
+        for disk in &mut disks {
             let snapshot = disk.snapshot.map(|id| snapshot_of(tx, account, id)).transpose()?;
             snapshot.as_ref().map(Snapshot::contents).transpose()?;
             crate::volume::size_over(Some(disk.size), snapshot.as_ref())?;
+            if snapshot.is_some_and(|snapshot| snapshot.encryption.is_some()) {
+                disk.encryption.encrypted = Some(true);
+            }
         }
-        image.disks.clone_from(&self.disks);
+        image.disks = disks;
         insert(tx, cx, image)
     }
 }
@@ -225,6 +230,11 @@ impl Command for ModifyImage {
         }
         let mut shares = Shares { public: image.public, accounts: std::mem::take(&mut image.accounts) };
         shares.change(&self.share)?;
+        if shares.any() {
+            let snapshots = tx.get_many::<Snapshot>(&image.snapshots().collect::<Vec<_>>())?;
+            let encryptions: Vec<_> = snapshots.iter().map(|snapshot| snapshot.encryption.as_ref()).collect();
+            crate::snapshot::check_shareable(tx, &encryptions)?;
+        }
         (image.public, image.accounts) = (shares.public, shares.accounts);
         tx.update(&image).map_err(|error| taken(error, Noun::Image, &image.name))
     }
@@ -280,6 +290,7 @@ impl Words<'_> {
             architecture: of.map_or(Architecture::X86_64, |of| of.architecture),
             default_user: of.map_or_else(|| "root".to_owned(), |of| of.default_user.clone()),
             manifest: String::new(),
+            encryption: None,
             size_bytes: root.size.bytes(),
             min_disk: root.size,
             snapshot: Some(root.id),
@@ -298,6 +309,7 @@ fn disk(volume: &Volume, snapshot: &Snapshot) -> ImageDisk {
     ImageDisk {
         device: volume.device.clone(),
         snapshot: Some(snapshot.id),
+        encryption: EncryptionChoice { encrypted: volume.encryption.as_ref().map(|_| true), key: None },
         size: volume.size,
         kind: volume.kind,
         provisioned: volume.provisioned,
@@ -373,6 +385,7 @@ impl Cloud {
                 architecture: new.architecture,
                 default_user: new.default_user.clone(),
                 manifest: new.manifest.clone(),
+                encryption: None,
                 size_bytes: new.size_bytes,
                 min_disk: new.min_disk,
                 snapshot: None,

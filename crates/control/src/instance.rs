@@ -9,6 +9,7 @@ use store::Tx;
 
 use crate::address::give_automatic;
 use crate::auth::Target;
+use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
 use crate::security_group::{Membership, change_groups};
 use crate::work::wake_instance;
@@ -123,6 +124,11 @@ impl Command for StartInstances {
         let changes = for_each(tx, cx, &self.ids, |tx, instance| {
             let held_before = instance.holds_capacity();
             let changed = instance.start(cx.now)?;
+            if changed == Changed::Yes {
+                for volume in tx.volume_list_of_instance(instance.id)? {
+                    require_openable(tx, &[volume.encryption.as_ref(), volume.under_encryption.as_ref()])?;
+                }
+            }
             if changed == Changed::Yes && !held_before {
                 check_host_room(tx, instance)?;
             }

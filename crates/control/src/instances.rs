@@ -93,6 +93,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Kind
         | Field::Size
         | Field::IsRoot
+        | Field::IsEncrypted
         | Field::IsAutomatic
         | Field::Snapshot
         | Field::Progress
@@ -269,6 +270,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Kind
         | Field::Size
         | Field::IsRoot
+        | Field::IsEncrypted
         | Field::IsAutomatic
         | Field::Snapshot
         | Field::Progress

@@ -10,10 +10,10 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    Attributes, Catalogue, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, Instance, InstanceId, InstanceType, Interface,
-    LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned, ROOT_DEVICE, ReservationId, RoleChoice,
-    START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId,
-    VolumeKind, add_tags, check_hostname, check_name, check_size,
+    Attributes, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, Instance, InstanceId,
+    InstanceType, Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned, ROOT_DEVICE,
+    ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB,
+    VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -21,6 +21,7 @@ use store::Tx;
 use crate::Failure;
 use crate::address::give_automatic;
 use crate::auth::Target;
+use crate::disk_encryption::choose;
 use crate::fleet::{Lack, Wanted};
 use crate::image::{LaunchDisk, disks_of_launch, image_usable};
 use crate::instance::check_description;
@@ -82,6 +83,9 @@ pub struct RunInstances {
     pub hostnames: Vec<String>,
     /// Size of the system disk.
     pub root_size: Option<Gib>,
+    /// How the system disk is encrypted.
+    #[serde(skip_serializing_if = "EncryptionChoice::is_none")]
+    pub root_encryption: EncryptionChoice,
     /// What the system disk is sold as.
     pub root_kind: VolumeKind,
     /// What is bought on top for it.
@@ -214,6 +218,7 @@ impl RunInstances {
             hostnames: settings.hostname.into_iter().collect(),
             root_size: settings.root.size,
             root_kind: settings.root.kind.unwrap_or_default(),
+            root_encryption: settings.root.encryption,
             root_provisioned: settings.root.provisioned,
             root_deleted: settings.root.deleted.unwrap_or(true),
             volumes: settings.volumes,
@@ -462,6 +467,8 @@ impl RunInstances {
         let mut root = self.volume(cx, &new, owner);
         root.image = Some(plan.image.id);
         root.manifest = Some(plan.image.manifest.clone());
+        root.encryption = choose(tx, cx, &self.root_encryption, plan.image.encryption.as_ref())?;
+        root.under_encryption.clone_from(&plan.image.encryption);
         root.snapshot = plan.image.snapshot;
         root.device = ROOT_DEVICE.to_owned();
         root.delete_on_termination = self.root_deleted;
@@ -473,6 +480,7 @@ impl RunInstances {
             let new = New { zone: &subnet.zone, size: *size, kind: *kind, provisioned: *provisioned, name, description };
             let mut volume = self.volume(cx, &new, owner);
             start.as_ref().map_or(Ok(()), |snapshot| start_as(&mut volume, snapshot))?;
+            volume.encryption = choose(tx, cx, &asked.encryption, volume.under_encryption.as_ref())?;
             volume.device = device_for(asked.device.as_deref(), &held, owner.instance)?;
             volume.delete_on_termination = asked.delete_on_termination;
             tx.insert(&volume)?;

@@ -14,6 +14,7 @@ mod cloud;
 mod console;
 mod describe;
 mod dhcp_options;
+mod disk_encryption;
 mod fleet;
 mod gateway;
 mod host;
@@ -31,6 +32,7 @@ mod interface_plug;
 mod interface_view;
 mod ipv6;
 mod key_pair;
+mod kms_key;
 mod launch;
 mod launch_nics;
 mod launch_template;
@@ -64,6 +66,7 @@ mod security_group_reference;
 mod security_group_rules;
 mod session;
 mod snapshot;
+mod snapshot_copy;
 mod snapshot_policy;
 mod ssh_key;
 mod stray;
@@ -93,6 +96,7 @@ pub use describe::{
     AddressView, FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query,
 };
 pub use dhcp_options::{AssociateDhcpOptions, CreateDhcpOptions, DeleteDhcpOptions, DhcpOptionsView, HeldOptions, ModifyDhcpOptions};
+pub use disk_encryption::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use host::{NewHost, system_uuid};
 pub use hosts::{InviteHost, Invited, JoinRefusal};
@@ -113,6 +117,7 @@ pub use ipv6::{
     WantedIpv6,
 };
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
+pub use kms_key::{ChangeKmsKey, CreateKmsKey, DeleteKmsAlias, KmsKeyChange};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use launch_nics::{FurtherNic, LaunchNics, WhichNic};
 pub use launch_template::{
@@ -159,6 +164,7 @@ pub use security_group_reference::{GroupReference, StaleGroup};
 pub use security_group_rules::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 pub use session::{OpenSession, SessionTarget};
 pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
+pub use snapshot_copy::CopySnapshot;
 pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnapshotPolicy, PolicyTie, TieSnapshotPolicy};
 pub use stray::Stray;
 pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};

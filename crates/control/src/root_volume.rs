@@ -8,16 +8,18 @@
 //! A guest that starts from such a disk starts for the first time: it makes new host keys and takes keys, password and user data anew.
 
 use model::{
-    Attachment, Catalogue, Error, Gib, Image, ImageId, Instance, InstanceId, Noun, Phase, ROOT_DEVICE, RootReplacement, RootReplacementId,
-    Snapshot, SnapshotId, Tags, VOLUME_GIB, Volume, VolumeId, VolumePhase, add_tags,
+    Attachment, Catalogue, Contents, Encryption, EncryptionChoice, Error, Gib, Image, ImageId, Instance, InstanceId, Noun, Phase,
+    ROOT_DEVICE, RootReplacement, RootReplacementId, Snapshot, SnapshotId, Tags, VOLUME_GIB, Volume, VolumeId, VolumePhase, add_tags,
 };
 use serde::Serialize;
 use store::Tx;
 
 use crate::Failure;
 use crate::auth::Target;
+use crate::disk_encryption::choose;
 use crate::image::image_usable;
 use crate::instance::{instance_of, save};
+use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
 use crate::snapshot::snapshot_of;
 use crate::volume::{New, VOLUME, check_disk_room, check_quota, delete_bytes, target, touch_machine, volume_of};
@@ -125,6 +127,7 @@ impl Command for ReinitVolumes {
             let is_root = volume.is_root();
             self.check(tx, &volume)?;
             let first = first_contents(tx, &volume)?;
+            volume.encryption = encryption_over(tx, cx, &volume, first.as_ref())?;
             volume.renew(first)?;
             match volume.instance {
                 Some(id) if is_root => {
@@ -181,15 +184,20 @@ impl GuestAccess {
 
 /// What a volume held at first. A system disk is as its image is; if that was deregistered since, as what the disk stands on. Refused
 /// when the snapshot of another disk is gone, as CBS does; a disk of neither was empty.
-fn first_contents(tx: &Tx<'_>, volume: &Volume) -> Result<Option<String>, Failure> {
+fn first_contents(tx: &Tx<'_>, volume: &Volume) -> Result<Option<Contents>, Failure> {
+    let of_now = || volume.manifest.clone().map(|manifest| Contents { manifest, encryption: volume.under_encryption.clone() });
     match (volume.image, volume.snapshot) {
         (_, Some(id)) if !volume.is_root() => {
             let snapshot = tx.get::<Snapshot>(id)?.ok_or_else(|| Error::not_found(Noun::Snapshot, id))?;
-            Ok(Some(snapshot.contents()?.to_owned()))
+            Ok(Some(snapshot.start()?))
         }
-        (Some(id), _) => Ok(tx.get::<Image>(id)?.map(|image| image.manifest).or_else(|| volume.manifest.clone())),
-        (None, _) => Ok(volume.manifest.clone().filter(|_| volume.is_root())),
+        (Some(id), _) => Ok(tx.get::<Image>(id)?.map(image_contents).or_else(of_now)),
+        (None, _) => Ok(of_now().filter(|_| volume.is_root())),
     }
+}
+
+fn image_contents(image: Image) -> Contents {
+    Contents { manifest: image.manifest, encryption: image.encryption }
 }
 
 fn wrong_state(instance: &Instance, wanted: &'static str) -> Error {
@@ -223,6 +231,7 @@ impl Command for ReplaceRoot {
         add_tags(&mut tags, &self.tags)?;
         let start = self.start(tx, cx, &instance, &old)?;
         let size = self.size_of(&old, &start)?;
+        let encryption = encryption_over(tx, cx, &old, Some(&start.contents))?;
         self.access.give(tx, cx, &mut instance)?;
         instance.image = start.image.unwrap_or(instance.image);
         if instance.phase == Phase::Running {
@@ -234,14 +243,15 @@ impl Command for ReplaceRoot {
                 if more > 0 {
                     check_disk_room(tx, cx, old.host, more.into())?;
                 }
-                old.renew(Some(start.manifest.clone()))?;
+                old.renew(Some(start.contents.clone()))?;
                 Volume { size, ..old.clone() }
             }
             OldRoot::Kept | OldRoot::Deleted => self.another(tx, cx, &old, size)?,
         };
         root.image = start.image.or(root.image);
         root.snapshot = start.snapshot;
-        root.manifest = Some(start.manifest);
+        root.encryption = encryption;
+        (root.manifest, root.under_encryption) = (Some(start.contents.manifest), start.contents.encryption);
         instance.root_volume = root.id;
         let replacement = self.replacement(cx, &instance, (old.id, root.id), tags);
         if self.old != OldRoot::Renewed && instance.phase == Phase::Running {
@@ -268,6 +278,16 @@ impl Command for ReplaceRoot {
     }
 }
 
+/// How a disk is encrypted that gets other contents: as it is, and where it is not, as a new one would be.
+fn encryption_over(tx: &mut Tx<'_>, cx: &Cx<'_>, disk: &Volume, contents: Option<&Contents>) -> Result<Option<Encryption>, Failure> {
+    let start = contents.and_then(|contents| contents.encryption.as_ref());
+    require_openable(tx, &[disk.encryption.as_ref(), start])?;
+    match &disk.encryption {
+        Some(encryption) => Ok(Some(encryption.clone())),
+        None => choose(tx, cx, &EncryptionChoice::default(), start),
+    }
+}
+
 /// Refuses an image for other processors than the instance has.
 fn fits(image: &Image, instance: &Instance) -> Result<(), Error> {
     let kind = Catalogue::standard().by_name(&instance.instance_type);
@@ -280,7 +300,7 @@ fn fits(image: &Image, instance: &Instance) -> Result<(), Error> {
 
 /// What a system disk starts as.
 struct Start {
-    manifest: String,
+    contents: Contents,
     image: Option<ImageId>,
     snapshot: Option<SnapshotId>,
     least: Gib,
@@ -309,14 +329,15 @@ impl ReplaceRoot {
     fn start(&self, tx: &Tx<'_>, cx: &Cx<'_>, instance: &Instance, old: &Volume) -> Result<Start, Failure> {
         match self.source {
             RootSource::Same => {
-                let manifest = first_contents(tx, old)?.ok_or(Error::Internal)?;
-                Ok(Start { manifest, image: old.image, snapshot: old.snapshot, least: Gib(1) })
+                let contents = first_contents(tx, old)?.ok_or(Error::Internal)?;
+                Ok(Start { contents, image: old.image, snapshot: old.snapshot, least: Gib(1) })
             }
             RootSource::Image(id) => {
                 let image = image_usable(tx, cx.caller.account(), id)?;
                 let least = image.min_disk.max(Gib::holding(image.size_bytes));
                 fits(&image, instance)?;
-                Ok(Start { manifest: image.manifest, image: Some(id), snapshot: image.snapshot, least })
+                let snapshot = image.snapshot;
+                Ok(Start { contents: image_contents(image), image: Some(id), snapshot, least })
             }
             RootSource::Snapshot(id) => {
                 let snapshot = snapshot_of(tx, cx.caller.account(), id)?;
@@ -324,7 +345,7 @@ impl ReplaceRoot {
                 if snapshot.volume != old.id && !was_root(snapshot.volume) {
                     return Err(Error::invalid("SnapshotId", format!("{id} is no snapshot of a root volume of {}", instance.id)).into());
                 }
-                Ok(Start { manifest: snapshot.contents()?.to_owned(), image: old.image, snapshot: Some(id), least: snapshot.size })
+                Ok(Start { contents: snapshot.start()?, image: old.image, snapshot: Some(id), least: snapshot.size })
             }
         }
     }

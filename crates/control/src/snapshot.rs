@@ -10,15 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostspec::{HostReport, SnapshotJob, SnapshotPart, SnapshotState};
 use model::{
-    AccountId, Attachment, Error, Event, EventId, Host, HostId, Image, ImagePhase, ImageWork, Instance, InstanceId, Millis, Noun,
-    QuotaName, SNAPSHOT_DEADLINE_MS, SNAPSHOT_GIB_MAX, SNAPSHOTS_PENDING_MAX, ShareChange, Shares, Snapshot, SnapshotId, SnapshotPhase,
-    SnapshotSeen, Tags, Volume, VolumeId, VolumePhase, What, add_tags, check_name,
+    AccountId, Attachment, Encryption, Error, Event, EventId, Host, HostId, Image, ImagePhase, ImageWork, Instance, InstanceId, KmsKey,
+    Millis, Noun, QuotaName, SNAPSHOT_DEADLINE_MS, SNAPSHOT_GIB_MAX, SNAPSHOTS_PENDING_MAX, ShareChange, Shares, Snapshot, SnapshotId,
+    SnapshotPhase, SnapshotSeen, Tags, Volume, VolumeId, VolumePhase, What, add_tags, check_name,
 };
 use serde::Serialize;
 use store::{By, Tx};
 
 use crate::auth::Target;
+use crate::disk_encryption::disk_keys;
 use crate::instance::{check_description, instance_of};
+use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
 use crate::volume::volume_of;
 use crate::{Cloud, Failure};
@@ -215,6 +217,8 @@ fn row(tx: &Tx<'_>, by: Taker<'_>, volume: &Volume, id: SnapshotId, job: Snapsho
         host: Some(volume.host),
         generation: volume.generation,
         under: under(tx, volume)?,
+        encryption: volume.encryption.clone(),
+        under_encryption: volume.under_encryption.clone(),
         phase: SnapshotPhase::Pending { percent: 0, until: by.now.after(SNAPSHOT_DEADLINE_MS) },
         manifest: None,
         stored_bytes: 0,
@@ -238,6 +242,7 @@ fn under(tx: &Tx<'_>, volume: &Volume) -> Result<Option<String>, Failure> {
 }
 
 fn check_takeable(tx: &Tx<'_>, volume: &Volume) -> Result<(), Failure> {
+    require_openable(tx, &[volume.encryption.as_ref(), volume.under_encryption.as_ref()])?;
     let (noun, id, state) = (Noun::Volume, volume.id.to_string(), volume.word());
     if volume.phase != VolumePhase::Present {
         return Err(Error::IncorrectState { noun, id, state, wanted: "available or in-use" }.into());
@@ -316,8 +321,22 @@ impl Command for ShareSnapshot {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let mut snapshot = snapshot_of(tx, cx.caller.account(), self.snapshot)?;
         snapshot.shares.change(&self.change)?;
+        if snapshot.shares.any() {
+            check_shareable(tx, &[snapshot.encryption.as_ref()])?;
+        }
         Ok(tx.update(&snapshot)?)
     }
+}
+
+/// Refuses to share what is encrypted: nobody but its account may use the key. EC2 refuses it for the default key, and asks the policy of
+/// another, which keys here do not have.
+pub(crate) fn check_shareable(tx: &Tx<'_>, encryptions: &[Option<&Encryption>]) -> Result<(), Failure> {
+    let Some(encryption) = encryptions.iter().flatten().next() else { return Ok(()) };
+    if tx.get::<KmsKey>(encryption.key)?.is_some_and(|key| key.is_default) {
+        let reason = "Encrypted snapshots with EBS default key cannot be shared".to_owned();
+        return Err(Error::InvalidCombination { reason }.into());
+    }
+    Err(Error::Unsupported { what: "sharing an encrypted snapshot with another account".to_owned() }.into())
 }
 
 /// The snapshot, if the account owns it.
@@ -339,10 +358,11 @@ pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SnapshotId) -> Result<Target,
 }
 
 /// The jobs of a host's document.
-pub(crate) fn jobs(tx: &Tx<'_>, host: HostId) -> Result<Vec<SnapshotJob>, Failure> {
+pub(crate) fn jobs(tx: &Tx<'_>, cloud: &Cloud, host: HostId) -> Result<Vec<SnapshotJob>, Failure> {
     let mut jobs: BTreeMap<SnapshotId, Vec<SnapshotPart>> = BTreeMap::new();
     for row in tx.snapshot_list_of_host(host)? {
-        let part = SnapshotPart { snapshot: row.id, volume: row.volume, generation: row.generation, under: row.under };
+        let keys = disk_keys(tx, cloud, row.encryption.as_ref(), row.under_encryption.as_ref())?;
+        let part = SnapshotPart { snapshot: row.id, volume: row.volume, generation: row.generation, under: row.under, keys };
         jobs.entry(row.job).or_default().push(part);
     }
     Ok(jobs.into_iter().map(|(id, parts)| SnapshotJob { id, parts }).collect())

@@ -11,8 +11,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{
-    BLOCK_BYTES, Error, Gib, NO_VOLUME, QuotaName, SNAPSHOT_GIB_MAX, Shares, Snapshot, SnapshotId, SnapshotPhase, SnapshotSeen, Tags,
-    UPLOAD_TIMEOUT_MINUTES, UPLOADS_OPEN_MAX, Upload, add_tags,
+    BLOCK_BYTES, Contents, DataKey, Encryption, EncryptionChoice, Error, Gib, NO_VOLUME, QuotaName, SNAPSHOT_GIB_MAX, Shares, Snapshot,
+    SnapshotId, SnapshotPhase, SnapshotSeen, Tags, UPLOAD_TIMEOUT_MINUTES, UPLOADS_OPEN_MAX, Upload, add_tags,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -20,6 +20,7 @@ use store::Tx;
 use tokio::sync::Notify;
 
 use crate::auth::{Caller, Target};
+use crate::disk_encryption::choose;
 use crate::instance::check_description;
 use crate::run::{Command, Cx};
 use crate::snapshot::{SNAPSHOT, snapshot_of, snapshot_usable, target};
@@ -83,6 +84,8 @@ pub enum BlockQuestion {
     Get {
         /// Of which manifest.
         manifest: String,
+        /// Its key, where it is sealed.
+        key: Option<DataKey>,
         /// Which block.
         index: u32,
     },
@@ -158,6 +161,11 @@ impl Command for StartUpload {
             return Err(Error::LimitReached { name: "UploadId", what, limit: UPLOADS_OPEN_MAX as u64 }.into());
         }
         let parent = self.parent.map(|id| snapshot_usable(tx, account, id)).transpose()?;
+        let start = parent.as_ref().and_then(|parent| parent.encryption.as_ref());
+        if choose(tx, cx, &EncryptionChoice::default(), start)?.is_some() {
+            // What is written waits on the control plane's disk as it came.
+            return Err(Error::Unsupported { what: "an encrypted snapshot that is written block by block".to_owned() }.into());
+        }
         if parent.as_ref().is_some_and(|parent| parent.size > self.size) {
             return Err(Error::invalid("VolumeSize", "must not be less than that of the parent").into());
         }
@@ -173,7 +181,8 @@ impl Command for StartUpload {
     }
 }
 
-fn row(cx: &Cx<'_>, upload: Upload, size: Gib) -> Snapshot {
+/// The row of an upload.
+pub(crate) fn row(cx: &Cx<'_>, upload: Upload, size: Gib) -> Snapshot {
     let id = SnapshotId::from_u64(cx.new_id());
     Snapshot {
         id,
@@ -189,6 +198,8 @@ fn row(cx: &Cx<'_>, upload: Upload, size: Gib) -> Snapshot {
         host: None,
         generation: 1,
         under: None,
+        encryption: None,
+        under_encryption: None,
         phase: SnapshotPhase::Pending { percent: 0, until: upload.until(cx.now) },
         manifest: None,
         stored_bytes: 0,
@@ -224,10 +235,15 @@ impl Cloud {
         *self.blocks().keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
     }
 
+    /// Rings for what stores sealed uploads.
+    pub(crate) fn ring_for_uploads(&self) {
+        self.blocks().sealed.notify_one();
+    }
+
     /// Ends the writing of an upload, and has it stored.
     pub async fn upload_seal(&self, caller: &Caller, seal: SealUpload, options: crate::Options) -> Result<Snapshot, Error> {
         let row = self.run(caller, seal, options).await?;
-        self.blocks().sealed.notify_one();
+        self.ring_for_uploads();
         Ok(row)
     }
 
@@ -278,8 +294,9 @@ impl Cloud {
         if index >= row.blocks() {
             return Err(Error::invalid("BlockIndex", format!("the snapshot has {} blocks", row.blocks())));
         }
-        let manifest = row.contents()?.to_owned();
-        match self.ask(BlockQuestion::Get { manifest, index }).await? {
+        let Contents { manifest, encryption } = row.start()?;
+        let key = self.data_key_of(encryption).await?;
+        match self.ask(BlockQuestion::Get { manifest, key, index }).await? {
             BlockAnswer::Bytes(bytes) => Ok(bytes),
             BlockAnswer::Kept | BlockAnswer::Listed(..) => Err(Error::Internal),
         }
@@ -303,6 +320,18 @@ impl Cloud {
             BlockAnswer::Listed(blocks, more) => Ok((row, blocks, more)),
             BlockAnswer::Kept | BlockAnswer::Bytes(_) => Err(Error::Internal),
         }
+    }
+
+    /// The data key of something encrypted.
+    async fn data_key_of(&self, encryption: Option<Encryption>) -> Result<Option<DataKey>, Error> {
+        let cloud = self.clone();
+        let opened = self.store().read(move |tx| cloud.data_key(tx, encryption.as_ref())).await;
+        opened.map_err(|failure| self.refusal("open a data key", failure))
+    }
+
+    /// The keys with which a sealed upload is stored: its own, and that of what is below.
+    pub async fn upload_keys(&self, row: &Snapshot) -> Result<(Option<DataKey>, Option<DataKey>), Error> {
+        Ok((self.data_key_of(row.encryption.clone()).await?, self.data_key_of(row.under_encryption.clone()).await?))
     }
 
     async fn snapshot_readable(&self, caller: &Caller, id: SnapshotId) -> Result<Snapshot, Error> {

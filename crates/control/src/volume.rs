@@ -9,8 +9,8 @@
 //! the volume follows its instance.
 
 use model::{
-    AccountId, Attach, Attachment, CREATE_DEADLINE_MS, Catalogue, Error, Event, EventId, Gib, Host, HostId, HostState, Instance,
-    InstanceId, Machine, Millis, Noun, Phase, Provisioned, QuotaName, SeenState, Snapshot, SnapshotId, Sold, Tags,
+    AccountId, Attach, Attachment, CREATE_DEADLINE_MS, Catalogue, Contents, EncryptionChoice, Error, Event, EventId, Gib, Host, HostId,
+    HostState, Instance, InstanceId, Machine, Millis, Noun, Phase, Provisioned, QuotaName, SeenState, Snapshot, SnapshotId, Sold, Tags,
     VOLUMES_PER_INSTANCE_MAX, Volume, VolumeEffect, VolumeFacts, VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags,
     check_device, check_name, check_size, free_device,
 };
@@ -18,8 +18,10 @@ use serde::Serialize;
 use store::{StoreError, Tx};
 
 use crate::auth::Target;
+use crate::disk_encryption::choose;
 use crate::fleet::Wanted;
 use crate::instance::{check_description, instance_of, save};
+use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
 use crate::snapshot::{snapshot_of, snapshot_usable};
 use crate::{Cloud, Failure};
@@ -38,6 +40,9 @@ pub struct CreateVolume {
     pub snapshot: Option<SnapshotId>,
     /// Its size; that of the snapshot when none is given, and never less.
     pub size: Option<Gib>,
+    /// How it is encrypted.
+    #[serde(skip_serializing_if = "EncryptionChoice::is_none")]
+    pub encryption: EncryptionChoice,
     /// What it is sold as.
     pub kind: VolumeKind,
     /// What is bought on top.
@@ -141,11 +146,13 @@ impl Command for CreateVolume {
             return Err(Error::not_found(Noun::Zone, &self.zone).into());
         }
         check_quota(tx, cx.caller.account(), 1)?;
+        let start = snapshot.as_ref().and_then(|snapshot| snapshot.encryption.as_ref());
+        let encryption = choose(tx, cx, &self.encryption, start)?;
         let host = host_with_room(tx, cx, &self.zone, size)?;
         let asked = tx.host_touch(host)?;
         let (kind, provisioned) = (self.kind, self.provisioned);
         let new = New { zone: &self.zone, size, kind, provisioned, name: &self.name, description: &self.description };
-        let mut volume = Volume { tags, ..new.row(cx, host, asked) };
+        let mut volume = Volume { tags, encryption, ..new.row(cx, host, asked) };
         if let Some(snapshot) = &snapshot {
             start_as(&mut volume, snapshot)?;
         }
@@ -174,6 +181,7 @@ impl Command for RollBackVolume {
             let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
             return Err(Error::IncorrectState { noun, id, state, wanted: "stopped" }.into());
         }
+        require_openable(tx, &[volume.encryption.as_ref(), snapshot.encryption.as_ref()])?;
         volume.roll_back(&snapshot)?;
         match volume.instance {
             Some(instance) => touch_machine(tx, &mut volume, instance)?,
@@ -205,6 +213,7 @@ impl Command for AttachVolume {
             let (noun, id) = (Noun::Volume, volume.id.to_string());
             return Err(Error::ZoneMismatch { noun, id, zone: volume.zone, wanted: instance.zone }.into());
         }
+        require_openable(tx, &[volume.encryption.as_ref(), volume.under_encryption.as_ref()])?;
         let device = device_for(self.device.as_deref(), &tx.volume_list_of_instance(instance.id)?, instance.id)?;
         let attach = Attach { instance: instance.id, device, delete_on_termination: self.delete_on_termination };
         volume.attach(attach, cx.now)?;
@@ -348,6 +357,8 @@ impl New<'_> {
             image: None,
             snapshot: None,
             manifest: None,
+            encryption: None,
+            under_encryption: None,
             host,
             generation: 1,
             instance: None,
@@ -380,7 +391,8 @@ pub(crate) fn size_over(asked: Option<Gib>, snapshot: Option<&Snapshot>) -> Resu
 
 /// Makes a volume that has no bytes yet start as a snapshot is.
 pub(crate) fn start_as(volume: &mut Volume, snapshot: &Snapshot) -> Result<(), Error> {
-    volume.manifest = Some(snapshot.contents()?.to_owned());
+    let Contents { manifest, encryption } = snapshot.start()?;
+    (volume.manifest, volume.under_encryption) = (Some(manifest), encryption);
     volume.snapshot = Some(snapshot.id);
     volume.image = snapshot.image.filter(|_| snapshot.of_root);
     Ok(())

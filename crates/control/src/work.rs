@@ -7,14 +7,15 @@
 use std::time::Duration;
 
 use model::{
-    AddressKind, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceId, InstanceRole, InstanceRoleId, Millis, Phase,
-    SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
+    AddressKind, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceId, InstanceRole, InstanceRoleId, KmsKeyId, Millis,
+    Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
 };
 use store::{Lease, StoreError, Tx, WriteError};
 
 use crate::image_task::IMAGE_TASK;
 use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
+use crate::kms_key::KMS_KEY;
 use crate::placement_group::leave;
 use crate::snapshot::SNAPSHOT;
 use crate::snapshot_policy::SNAPSHOT_POLICY;
@@ -134,6 +135,13 @@ impl Cloud {
                 Ok(id) => self.advance_snapshot(tx, id, now)?,
                 Err(error) => {
                     tracing::error!(%error, id = lease.id, "a wake names no snapshot");
+                    None
+                }
+            },
+            KMS_KEY => match lease.id.parse::<KmsKeyId>() {
+                Ok(id) => self.advance_kms_key(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no key");
                     None
                 }
             },

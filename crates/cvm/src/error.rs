@@ -75,6 +75,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::InstanceType => ("InvalidParameterValue.InstanceTypeNotFound", "InvalidInstanceType.Malformed"),
         Noun::Image => ("InvalidImageId.NotFound", "InvalidImageId.Malformed"),
         Noun::KeyPair => ("InvalidKeyPairId.NotFound", "InvalidKeyPairId.Malformed"),
+        Noun::KmsKey => ("InvalidParameter.InvalidKmsKeyId", "InvalidParameter.InvalidKmsKeyId"),
         Noun::LaunchTemplate => ("InvalidParameterValue.LaunchTemplateIdNotExisted", "InvalidParameterValue.LaunchTemplateIdMalformed"),
         Noun::LaunchTemplateVersion => {
             ("InvalidParameterValue.LaunchTemplateIdVerNotExisted", "InvalidParameterValue.LaunchTemplateVersion")
@@ -196,6 +197,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::InstanceProfile
         | Noun::InstanceRole
         | Noun::LaunchTemplateVersion
+        | Noun::KmsKey
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Vpc

@@ -23,7 +23,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "ActionTimer",
     "DataDisks.CdcId",
     "DataDisks.DiskId",
-    "DataDisks.KmsKeyId",
     "EnableJumboFrame",
     "HpcClusterId",
     "InstanceChargePrepaid",

@@ -147,7 +147,7 @@ fn filter(name: &str) -> Option<By> {
         "disk-usage" => By::Word(Field::IsRoot, is_root),
         "disk-id" => By::id::<VolumeId>(Field::Volume),
         "project-id" => By::Always(&["0"]),
-        "encrypt" => By::Always(&["FALSE"]),
+        "encrypt" => By::Word(Field::IsEncrypted, is_encrypted),
         "snapshot-type" => By::Always(&["PRIVATE_SNAPSHOT"]),
         _ => return None,
     })
@@ -160,6 +160,14 @@ fn states(word: &str) -> Vec<String> {
         _ => return vec![],
     };
     vec![state.to_owned()]
+}
+
+fn is_encrypted(word: &str) -> Vec<String> {
+    match word {
+        "TRUE" => vec!["true".to_owned()],
+        "FALSE" => vec!["false".to_owned()],
+        _ => vec![],
+    }
 }
 
 fn is_root(usage: &str) -> Vec<String> {
@@ -185,7 +193,7 @@ fn reply(snapshot: &Snapshot, zone: &str) -> SnapshotReply {
         disk_size: snapshot.size.0,
         disk_usage: if snapshot.of_root { "SYSTEM_DISK" } else { "DATA_DISK" },
         placement: Placement::in_zone(zone),
-        encrypt: false,
+        encrypt: snapshot.encryption.is_some(),
         is_permanent: snapshot.expires_at.is_none(),
         copying_to_regions: vec![],
         copy_from_remote: false,

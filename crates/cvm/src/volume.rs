@@ -1,7 +1,7 @@
 //! Disks.
 
 use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, Many, ModifyVolumes, Options, Query};
-use model::{Attachment, Gib, InstanceId, Provisioned, Volume, VolumeId, VolumeKind, VolumePhase};
+use model::{Attachment, EncryptionChoice, Gib, InstanceId, Provisioned, Volume, VolumeId, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -113,6 +113,7 @@ struct DiskReply {
     is_returnable: bool,
     return_fail_code: i32,
     encrypt: bool,
+    kms_key_id: Option<String>,
     backup_disk: bool,
     burst_performance: bool,
     throughput_performance: u32,
@@ -258,7 +259,8 @@ fn reply(volume: &Volume) -> DiskReply {
         shareable: false,
         is_returnable: false,
         return_fail_code: 0,
-        encrypt: false,
+        encrypt: volume.encryption.is_some(),
+        kms_key_id: volume.encryption.as_ref().map(|encryption| encryption.key.uuid()),
         backup_disk: false,
         burst_performance: false,
         throughput_performance: volume.provisioned.throughput.filter(|_| is_own(volume.kind)).unwrap_or(0),
@@ -289,6 +291,13 @@ pub(crate) struct PlacementArg {
     zone: String,
 }
 
+/// That a disk is encrypted; CBS documents no other word.
+#[derive(Clone, Copy, FromArg)]
+enum Encrypt {
+    #[arg(name = "ENCRYPT")]
+    Yes,
+}
+
 /// `CreateDisks`.
 #[derive(FromArg)]
 pub(crate) struct CreateDisks {
@@ -301,6 +310,8 @@ pub(crate) struct CreateDisks {
     disk_name: String,
     #[arg(default = 1, range = 1..=DISKS_PER_CALL)]
     disk_count: u32,
+    encrypt: Option<Encrypt>,
+    kms_key_id: Option<String>,
     disk_charge_type: Option<ChargeType>,
     client_token: Option<String>,
     #[arg(max_items = tag::TAGS_PER_CALL)]
@@ -308,17 +319,8 @@ pub(crate) struct CreateDisks {
 }
 
 /// Parameters of `CreateDisks` that are not served.
-pub(crate) const CREATE_ABSENT: &[&str] = &[
-    "AutoMountConfiguration",
-    "BurstPerformance",
-    "DeleteSnapshot",
-    "DiskBackupQuota",
-    "DiskChargePrepaid",
-    "Encrypt",
-    "EncryptType",
-    "KmsKeyId",
-    "Shareable",
-];
+pub(crate) const CREATE_ABSENT: &[&str] =
+    &["AutoMountConfiguration", "BurstPerformance", "DeleteSnapshot", "DiskBackupQuota", "DiskChargePrepaid", "EncryptType", "Shareable"];
 
 /// Most disks of one call; a quota of CBS's that it documents with this value.
 const DISKS_PER_CALL: u32 = 50;
@@ -345,6 +347,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, F
         zone: asked.placement.zone,
         snapshot: asked.snapshot_id.filter(|id| !id.is_empty()).map(|id| id::read(&id)).transpose()?,
         size: asked.disk_size.map(Gib),
+        encryption: EncryptionChoice::asked(asked.encrypt.map(|Encrypt::Yes| true), asked.kms_key_id.as_deref())?,
         kind: asked.disk_type.kind(),
         provisioned: extra(asked.throughput_performance),
         name: asked.disk_name,

@@ -10,11 +10,11 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, dhcp_options, gateway, iam, image, image_attribute, image_change, image_task, instance, instance_attribute,
-    instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, launch_template,
-    launch_template_data, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route,
-    run_instances, security_group, security_group_reference, security_group_rules, service_quotas, snapshot, snapshot_attribute,
-    snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
+    Call, Cx, account, address, dhcp_options, disk_encryption, gateway, iam, image, image_attribute, image_change, image_task, instance,
+    instance_attribute, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms,
+    launch_template, launch_template_data, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region,
+    root_volume, route, run_instances, security_group, security_group_reference, security_group_rules, service_quotas, snapshot,
+    snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -32,6 +32,8 @@ pub enum Service {
     ServiceQuotas,
     /// The direct APIs of Elastic Block Store.
     Ebs,
+    /// Key Management Service.
+    Kms,
 }
 
 impl Service {
@@ -44,6 +46,7 @@ impl Service {
             "cloudtrail" => Some(Service::CloudTrail),
             "servicequotas" => Some(Service::ServiceQuotas),
             "ebs" => Some(Service::Ebs),
+            "kms" => Some(Service::Kms),
             _ => None,
         }
     }
@@ -57,6 +60,7 @@ impl Service {
             Service::CloudTrail => "cloudtrail",
             Service::ServiceQuotas => "servicequotas",
             Service::Ebs => "ebs",
+            Service::Kms => "kms",
         }
     }
 }
@@ -143,7 +147,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeInstanceTypes => instance_type::describe_types, instance_type::DescribeInstanceTypes, Works, &[];
     Ec2 "ec2:" DescribeInstanceTypeOfferings => instance_type::describe_offerings, instance_type::DescribeInstanceTypeOfferings, Works, &[];
     Ec2 "ec2:" RunInstances => run_instances::run_instances, run_instances::RunInstances,
-        Partly("no encrypted volumes"), run_instances::ABSENT;
+        Works, run_instances::ABSENT;
     Ec2 "ec2:" CreateLaunchTemplate => launch_template::create, launch_template::CreateLaunchTemplate, Works, launch_template::ABSENT;
     Ec2 "ec2:" CreateLaunchTemplateVersion => launch_template::create_version, launch_template::CreateLaunchTemplateVersion, Works,
         launch_template::ABSENT;
@@ -182,7 +186,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteKeyPair => key_pair::delete, key_pair::DeleteKeyPair, Works, &[];
     Ec2 "ec2:" DescribeVolumes => volume::describe_volumes, volume::DescribeVolumes, Works, &[];
     Ec2 "ec2:" CreateVolume => volume::create, volume::CreateVolume,
-        Partly("neither encrypted nor of several instances"), volume::CREATE_ABSENT;
+        Partly("not of several instances"), volume::CREATE_ABSENT;
     Ec2 "ec2:" AttachVolume => volume::attach, volume::AttachVolume,
         Partly("the guest names a disk itself and knows it by its serial number"), &["EbsCardIndex"];
     Ec2 "ec2:" DetachVolume => volume::detach, volume::DetachVolume, Partly("not the system disk"), &[];
@@ -194,6 +198,13 @@ const TABLE: &[Action] = rows! {
         Partly("not by a volume that is there already"), root_volume::ABSENT;
     Ec2 "ec2:" DescribeReplaceRootVolumeTasks => root_volume::describe, root_volume::DescribeTasks,
         Partly("the latest sixteen of each instance that is there"), &[];
+    Ec2 "ec2:" CopySnapshot => snapshot::copy, snapshot::CopySnapshot, Partly("within the region"), snapshot::COPY_ABSENT;
+    Ec2 "ec2:" EnableEbsEncryptionByDefault => disk_encryption::enable, disk_encryption::Nothing, Works, &[];
+    Ec2 "ec2:" DisableEbsEncryptionByDefault => disk_encryption::disable, disk_encryption::Nothing, Works, &[];
+    Ec2 "ec2:" GetEbsEncryptionByDefault => disk_encryption::get, disk_encryption::Nothing, Works, &[];
+    Ec2 "ec2:" GetEbsDefaultKmsKeyId => disk_encryption::get_key, disk_encryption::Nothing, Works, &[];
+    Ec2 "ec2:" ModifyEbsDefaultKmsKeyId => disk_encryption::modify_key, disk_encryption::ModifyDefaultKey, Works, &[];
+    Ec2 "ec2:" ResetEbsDefaultKmsKeyId => disk_encryption::reset_key, disk_encryption::Nothing, Works, &[];
     Ebs "ebs:" StartSnapshot => snapshot_block::start, snapshot_block::StartSnapshot, Partly("not encrypted"), snapshot_block::START_ABSENT;
     Ebs "ebs:" PutSnapshotBlock => snapshot_block::put, snapshot_block::PutSnapshotBlock, Works, &[];
     Ebs "ebs:" CompleteSnapshot => snapshot_block::complete, snapshot_block::CompleteSnapshot,
@@ -367,6 +378,22 @@ const TABLE: &[Action] = rows! {
     Sts "sts:" GetSessionToken => sts::session_token, sts::GetSessionToken, Works, sts::MFA;
     CloudTrail "cloudtrail:" LookupEvents => trail::lookup, trail::LookupEvents,
         Partly("calls that change something and refusals; errors other than refusals by policy are not in the trail"), &[];
+    Kms "kms:" CreateKey => kms::create, kms::CreateKey, Partly("keys for volumes and snapshots: no key policies, and nothing else is encrypted"),
+        kms::CREATE_ABSENT;
+    Kms "kms:" DescribeKey => kms::describe, kms::OneKey, Works, &["GrantTokens"];
+    Kms "kms:" ListKeys => kms::list, kms::ListKeys, Works, &[];
+    Kms "kms:" ListAliases => kms::list_aliases, kms::ListAliases, Works, &[];
+    Kms "kms:" CreateAlias => kms::create_alias, kms::CreateAlias, Works, &[];
+    Kms "kms:" DeleteAlias => kms::delete_alias, kms::DeleteAlias, Works, &[];
+    Kms "kms:" UpdateKeyDescription => kms::update_description, kms::UpdateKeyDescription, Works, &[];
+    Kms "kms:" EnableKey => kms::enable, kms::OneKey, Works, &[];
+    Kms "kms:" DisableKey => kms::disable, kms::OneKey, Works, &[];
+    Kms "kms:" ScheduleKeyDeletion => kms::schedule_deletion, kms::ScheduleKeyDeletion, Works, &[];
+    Kms "kms:" CancelKeyDeletion => kms::cancel_deletion, kms::OneKey, Works, &[];
+    Kms "kms:" EnableKeyRotation => kms::enable_rotation, kms::EnableKeyRotation, Partly("every 365 days"), &[];
+    Kms "kms:" DisableKeyRotation => kms::disable_rotation, kms::OneKey, Works, &[];
+    Kms "kms:" GetKeyRotationStatus => kms::rotation_status, kms::OneKey, Works, &[];
+    Kms "kms:" RotateKeyOnDemand => kms::rotate, kms::OneKey, Works, &[];
     ServiceQuotas "servicequotas:" ListServices => service_quotas::list_services, service_quotas::ListServices, Works, &[];
     ServiceQuotas "servicequotas:" ListServiceQuotas => service_quotas::list, service_quotas::ListQuotas, Works, &["QuotaAppliedAtLevel"];
     ServiceQuotas "servicequotas:" ListAWSDefaultServiceQuotas => service_quotas::list_defaults, service_quotas::ListQuotas, Works, &[];

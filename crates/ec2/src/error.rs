@@ -7,7 +7,7 @@ use model::{Error, LaunchTemplateId, Noun, QuotaName, RuleId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
-use crate::{iam, service_quotas, snapshot_block, sts};
+use crate::{iam, kms, service_quotas, snapshot_block, sts};
 
 /// Characters of a message; what a client sent may be a megabyte, and nobody reads that back.
 const MESSAGE_MAX: usize = 1_000;
@@ -148,6 +148,11 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
         Refusal::Args(error) if service == Some("ebs") => say("ValidationException", sentence(error)),
         Refusal::NextToken if service == Some("ebs") => say("ValidationException", "The token for the next page is not one of this list"),
         Refusal::Cloud(error) if service == Some("ebs") => snapshot_block::wording(error),
+        Refusal::Args(error) if service == Some("kms") => say("ValidationException", sentence(error)),
+        Refusal::NextToken if service == Some("kms") => say("InvalidMarkerException", "The marker is not one of this list"),
+        Refusal::Cloud(error) if service == Some("kms") && !matches!(error, Error::TooManyRequests { .. }) => {
+            kms::error::wording(error).unwrap_or_else(|| cloud(error))
+        }
         Refusal::Args(error) if is_quotas => say("IllegalArgumentException", sentence(error)),
         Refusal::Args(error) => args(error),
         Refusal::UnknownParameter { name } => say("UnknownParameter", format!("The parameter {name} is not recognized")),
@@ -287,6 +292,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::Instance => "InvalidInstanceID.NotFound",
         Noun::Image => "InvalidAMIID.NotFound",
         Noun::KeyPair => "InvalidKeyPair.NotFound",
+        Noun::KmsKey => "InvalidKMSKey.NotFound",
         Noun::Volume => "InvalidVolume.NotFound",
         Noun::Snapshot => "InvalidSnapshot.NotFound",
         Noun::Vpc => "InvalidVpcID.NotFound",
@@ -345,6 +351,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
 fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
     match noun {
         Noun::Instance => "IncorrectInstanceState",
+        Noun::KmsKey => "InvalidKMSKey.InvalidState",
         Noun::Volume if state == "modifying" => "IncorrectModificationState",
         Noun::Address if wanted == "associated" => "InvalidAssociationID.NotFound",
         Noun::Address => "InvalidIPAddress.InUse",
@@ -431,6 +438,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::LaunchTemplateVersion
         | Noun::InstanceProfile
         | Noun::KeyPair
+        | Noun::KmsKey
         | Noun::Address
         | Noun::InstanceType
         | Noun::Account
@@ -474,6 +482,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Host
         | Noun::Instance
         | Noun::InstanceType
+        | Noun::KmsKey
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Interface
@@ -523,6 +532,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::InstanceType
         | Noun::Image
         | Noun::KeyPair
+        | Noun::KmsKey
         | Noun::Vpc
         | Noun::Subnet
         | Noun::SecurityGroup

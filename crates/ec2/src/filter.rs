@@ -145,7 +145,7 @@ pub(crate) const VOLUME: Known = &[
     ("attachment.instance-id", Is(Field::Instance)),
     ("attachment.status", Is(Field::Attachment)),
     ("availability-zone", Is(Field::Zone)),
-    ("encrypted", Always("false")),
+    ("encrypted", Is(Field::IsEncrypted)),
     ("multi-attach-enabled", Always("false")),
     ("size", Is(Field::Size)),
     ("snapshot-id", Is(Field::Snapshot)),
@@ -156,7 +156,7 @@ pub(crate) const VOLUME: Known = &[
 
 pub(crate) const SNAPSHOT: Known = &[
     ("description", Is(Field::Description)),
-    ("encrypted", Always("false")),
+    ("encrypted", Is(Field::IsEncrypted)),
     ("owner-alias", OwnerAlias),
     ("owner-id", Is(Field::Owner)),
     ("snapshot-id", Is(Field::Id)),

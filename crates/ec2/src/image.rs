@@ -174,7 +174,7 @@ fn devices(image: &Image) -> Vec<Device> {
         iops: None,
         throughput: None,
         delete_on_termination: true,
-        encrypted: false,
+        encrypted: image.encryption.is_some(),
     };
     let further = image.disks.iter().map(|disk| Device {
         device_name: disk.device.clone(),
@@ -185,7 +185,7 @@ fn devices(image: &Image) -> Vec<Device> {
             iops: disk.provisioned.iops,
             throughput: disk.provisioned.throughput,
             delete_on_termination: disk.delete_on_termination,
-            encrypted: false,
+            encrypted: disk.encryption.encrypted == Some(true),
         },
     });
     std::iter::once(Device { device_name: ROOT_DEVICE.to_owned(), ebs: root }).chain(further).collect()

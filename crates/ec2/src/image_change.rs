@@ -1,7 +1,7 @@
 //! Images of tenants: made of instances and of snapshots, copied, taken back.
 
 use control::{CopyImage as Copy, CreateImage as Create, DeregisterImage as Deregister, RegisterImage as Register};
-use model::{Architecture, Error, Gib, ImageDisk, Noun, check_device};
+use model::{Architecture, EncryptionChoice, Error, Gib, ImageDisk, Noun, check_device};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -34,14 +34,12 @@ impl BlockDevice {
     fn disk(&self, size: Option<Gib>) -> Result<ImageDisk, Refusal> {
         check_device(&self.device_name)?;
         let ebs = self.ebs.as_ref().ok_or(Error::MissingParameter { name: "BlockDeviceMapping.Ebs" })?;
-        if ebs.encrypted == Some(true) {
-            return Err(unsupported("An encrypted volume"));
-        }
         let (kind, provisioned) = (ebs.volume_type.unwrap_or(VolumeType::Gp3), bought(ebs.iops, ebs.throughput));
         kind.check(provisioned)?;
         Ok(ImageDisk {
             device: self.device_name.clone(),
             snapshot: self.snapshot()?,
+            encryption: EncryptionChoice { encrypted: ebs.encrypted, key: None },
             size: ebs.volume_size.map(Gib).or(size).ok_or(Error::MissingParameter { name: "BlockDeviceMapping.Ebs.VolumeSize" })?,
             kind: kind.kind(),
             provisioned,

@@ -26,7 +26,6 @@ const PAGES: std::ops::RangeInclusive<u32> = 1..=200;
 /// Parameters of EC2's for things that this cloud does not have yet.
 pub(crate) const ABSENT: &[&str] = &[
     "LaunchTemplateData.BlockDeviceMapping.Ebs.EbsCardIndex",
-    "LaunchTemplateData.BlockDeviceMapping.Ebs.KmsKeyId",
     "LaunchTemplateData.BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "LaunchTemplateData.BlockDeviceMapping.VirtualName",
     "LaunchTemplateData.CapacityReservationSpecification",

@@ -2,7 +2,8 @@
 
 use control::InstanceView;
 use model::{
-    AttributeSettings, Error, LaunchSettings, NewVolume, OnShutdown, PlacementChoice, PlacementGroupRef, RoleChoice, RootSettings, Tags,
+    AttributeSettings, Encryption, Error, LaunchSettings, NewVolume, OnShutdown, PlacementChoice, PlacementGroupRef, RoleChoice,
+    RootSettings, Tags,
 };
 use wire::{FromArg, IntoDoc};
 
@@ -56,6 +57,8 @@ struct Device {
 #[reply(rename = "camelCase")]
 struct Ebs {
     delete_on_termination: Option<bool>,
+    encrypted: Option<bool>,
+    kms_key_id: Option<String>,
     iops: Option<u32>,
     snapshot_id: Option<String>,
     throughput: Option<u32>,
@@ -182,6 +185,8 @@ fn root(root: &RootSettings) -> Option<Device> {
     }
     let ebs = Ebs {
         delete_on_termination: root.deleted,
+        encrypted: root.encryption.encrypted,
+        kms_key_id: root.encryption.key.as_ref().map(ToString::to_string),
         iops: root.provisioned.iops,
         snapshot_id: None,
         throughput: root.provisioned.throughput,
@@ -198,6 +203,8 @@ fn device((at, volume): (usize, &NewVolume)) -> Device {
         device_name: volume.device.clone().unwrap_or_else(|| format!("/dev/sd{letter}")),
         ebs: (!volume.left_out).then(|| Ebs {
             delete_on_termination: Some(volume.delete_on_termination),
+            encrypted: volume.encryption.encrypted,
+            kms_key_id: volume.encryption.key.as_ref().map(ToString::to_string),
             iops: volume.provisioned.iops,
             snapshot_id: volume.snapshot.map(|id| id.to_string()),
             throughput: volume.provisioned.throughput,
@@ -264,6 +271,7 @@ fn like(view: InstanceView) -> LaunchSettings {
         user_data: instance.guest.user_data,
         root: root.as_ref().map_or(RootSettings::default(), |root| RootSettings {
             size: Some(root.size),
+            encryption: Encryption::choice(root.encryption.as_ref()),
             kind: Some(root.kind),
             provisioned: root.provisioned,
             deleted: Some(root.delete_on_termination),
@@ -272,6 +280,7 @@ fn like(view: InstanceView) -> LaunchSettings {
             .into_iter()
             .map(|volume| NewVolume {
                 size: Some(volume.size),
+                encryption: Encryption::choice(volume.encryption.as_ref()),
                 kind: volume.kind,
                 provisioned: volume.provisioned,
                 device: Some(volume.device),

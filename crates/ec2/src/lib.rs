@@ -12,6 +12,7 @@ mod account;
 mod actions;
 mod address;
 mod dhcp_options;
+mod disk_encryption;
 mod error;
 mod filter;
 mod gateway;
@@ -30,6 +31,7 @@ mod interface;
 mod interface_plug;
 mod ipv6;
 mod key_pair;
+mod kms;
 mod launch_nics;
 mod launch_template;
 mod launch_template_data;
@@ -139,6 +141,7 @@ async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static 
     let name = match service {
         Service::CloudTrail => named_by(call.target, trail::TARGET)?,
         Service::ServiceQuotas => named_by(call.target, service_quotas::TARGET)?,
+        Service::Kms => named_by(call.target, kms::TARGET)?,
         Service::Ec2 | Service::Sts | Service::Iam | Service::Ebs => call.args.text("Action").ok_or(Refusal::NoAction)?,
     };
     let action = actions::find(service, name).ok_or_else(|| Refusal::UnknownAction { name: name.to_owned() })?;
@@ -162,7 +165,7 @@ fn reply(service: &str, action: &str, request_id: &str, doc: &Doc) -> Reply {
     let body = match Service::named(service) {
         Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, doc),
         Some(Service::Iam) => envelope::query_xml(action, iam::NAMESPACE, request_id, doc),
-        Some(Service::CloudTrail | Service::ServiceQuotas) => return Reply::json(200, envelope::aws_json(doc)),
+        Some(Service::CloudTrail | Service::ServiceQuotas | Service::Kms) => return Reply::json(200, envelope::aws_json(doc)),
         Some(Service::Ebs) => return snapshot_block::reply(action, doc),
         Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, doc),
     };

@@ -8,7 +8,6 @@ use control::{LaunchNics, NewVolume, RunInstances as Launch};
 use model::{AttributeSettings, Error, Gib, LaunchSettings, NAME_MAX, Noun, OnShutdown, RootSettings, Tags};
 use wire::{Base64, FromArg};
 
-use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
 use crate::instance::{Reservation, empty_reservation, reservations};
 use crate::instance_attribute::Behavior;
@@ -21,6 +20,7 @@ use crate::placement_group::AskedGroup;
 use crate::region::zone_with_id;
 use crate::tag::{self, TagSpecification};
 use crate::volume::{ROOT_DEVICE, VolumeType, bought};
+use crate::{Cx, disk_encryption};
 
 /// Longest user data in bytes, before base64 (EC2 user guide: "limited to 16 KB, in raw form").
 const USER_DATA_MAX: usize = 16 * 1024;
@@ -79,7 +79,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "BlockDeviceMapping.Ebs.AvailabilityZone",
     "BlockDeviceMapping.Ebs.AvailabilityZoneId",
     "BlockDeviceMapping.Ebs.EbsCardIndex",
-    "BlockDeviceMapping.Ebs.KmsKeyId",
     "BlockDeviceMapping.Ebs.OutpostArn",
     "BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "BlockDeviceMapping.VirtualName",
@@ -151,6 +150,7 @@ struct Ebs {
     throughput: Option<u32>,
     delete_on_termination: Option<bool>,
     encrypted: Option<bool>,
+    kms_key_id: Option<String>,
 }
 
 /// Launches instances.
@@ -189,7 +189,7 @@ pub(crate) fn settings(cx: &Cx, asked: Machine) -> Result<LaunchSettings, Refusa
 fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal> {
     refuse_what_is_not_here(&asked)?;
     let Nics { subnet, groups, ip, public, rest: nics } = launch_nics::read(&Beside::of(&asked)?, &asked.interfaces)?;
-    let (root, volumes) = disks(&asked.devices)?;
+    let (root, volumes) = disks(cx, &asked.devices)?;
     let settings = LaunchSettings {
         image: tag::optional_id(Noun::Image, asked.image_id.as_deref())?,
         zone: zone(cx, asked.placement.as_ref())?,
@@ -259,7 +259,7 @@ fn zone(cx: &Cx, placement: Option<&Placement>) -> Result<Option<String>, Refusa
 }
 
 /// The system disk, and the volumes beside it.
-fn disks(devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refusal> {
+fn disks(cx: &Cx, devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refusal> {
     let mut root = RootSettings::default();
     let mut volumes = Vec::new();
     for (at, device) in devices.iter().enumerate() {
@@ -280,9 +280,7 @@ fn disks(devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refu
             }
             return Err(Error::MissingParameter { name: "BlockDeviceMapping.Ebs.VolumeSize" }.into());
         };
-        if ebs.encrypted == Some(true) {
-            return Err(unsupported("An encrypted volume"));
-        }
+        let encryption = disk_encryption::choice(cx, ebs.encrypted, ebs.kms_key_id.as_deref())?;
         let (size, kind, provisioned) = (ebs.volume_size.map(Gib), ebs.volume_type, bought(ebs.iops, ebs.throughput));
         kind.unwrap_or(VolumeType::Gp3).check(provisioned)?;
         let kind = kind.map(VolumeType::kind);
@@ -294,11 +292,11 @@ fn disks(devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolume>), Refu
             if matches!(ebs.volume_type, Some(VolumeType::St1 | VolumeType::Sc1)) {
                 return Err(Error::invalid("VolumeType", "st1 and sc1 volumes can not be used as boot volumes").into());
             }
-            root = RootSettings { size, kind, provisioned, deleted: ebs.delete_on_termination };
+            root = RootSettings { size, encryption, kind, provisioned, deleted: ebs.delete_on_termination };
             continue;
         }
         let (kind, deleted) = (kind.unwrap_or_default(), ebs.delete_on_termination.unwrap_or(true));
-        volumes.push(NewVolume { size, snapshot, kind, provisioned, delete_on_termination: deleted, ..empty(name) });
+        volumes.push(NewVolume { size, snapshot, encryption, kind, provisioned, delete_on_termination: deleted, ..empty(name) });
     }
     Ok((root, volumes))
 }

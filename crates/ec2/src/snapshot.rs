@@ -1,16 +1,16 @@
 //! Snapshots of volumes: taken, described, deleted. Who may use them is in `snapshot_attribute`.
 
-use control::{DeleteSnapshot as Delete, Field, Filter, Query, SnapshotOf, TakeSnapshots};
+use control::{CopySnapshot as Copy, DeleteSnapshot as Delete, Field, Filter, Query, SnapshotOf, TakeSnapshots};
 use jiff::Timestamp;
 use model::{AccountId, Error, Noun, Snapshot};
 use wire::{FromArg, IntoDoc};
 
-use crate::Cx;
 use crate::error::{Refusal, unsupported};
 use crate::filter::{self, AskedFilter};
 use crate::image::OPERATOR_ALIASES;
 use crate::page::{Paging, USUAL};
 use crate::tag::{self, TagItem, TagSpecification};
+use crate::{Cx, disk_encryption, kms};
 
 /// The parameters of `CreateSnapshot`.
 #[derive(FromArg)]
@@ -65,6 +65,7 @@ pub(crate) struct SnapshotItem {
     volume_size: u32,
     description: String,
     encrypted: bool,
+    kms_key_id: Option<String>,
     storage_tier: &'static str,
     #[reply(skip_empty)]
     tag_set: Vec<TagItem>,
@@ -140,6 +141,51 @@ pub(crate) async fn create_many(cx: Cx, asked: CreateSnapshots) -> Result<Create
         CreatedItem { snapshot_id, volume_id, state, start_time, progress, owner_id, volume_size, description, encrypted, tag_set }
     };
     Ok(Created { snapshot_set: taken.iter().map(created).collect() })
+}
+
+/// The parameters of `CopySnapshot`.
+#[derive(FromArg)]
+pub(crate) struct CopySnapshot {
+    source_region: String,
+    source_snapshot_id: String,
+    description: Option<String>,
+    #[arg(default)]
+    encrypted: bool,
+    kms_key_id: Option<String>,
+    /// SDKs put both into every call, also into one within the region.
+    #[expect(dead_code, reason = "there is no other region to which the call would be sent on")]
+    destination_region: Option<String>,
+    #[expect(dead_code, reason = "likewise")]
+    presigned_url: Option<String>,
+    #[arg(name = "TagSpecification")]
+    tags: Vec<TagSpecification>,
+}
+
+/// What EC2 can do while it copies and this cloud cannot.
+pub(crate) const COPY_ABSENT: &[&str] = &["CompletionDurationMinutes", "DestinationAvailabilityZone", "DestinationOutpostArn"];
+
+/// The reply of `CopySnapshot`.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Copied {
+    snapshot_id: String,
+    #[reply(skip_empty)]
+    tag_set: Vec<TagItem>,
+}
+
+/// Copies a snapshot: as it is, encrypted, or encrypted under another key.
+pub(crate) async fn copy(cx: Cx, asked: CopySnapshot) -> Result<Copied, Refusal> {
+    if asked.source_region != cx.cloud.region().name {
+        return Err(unsupported("Copying a snapshot from another region"));
+    }
+    let command = Copy {
+        snapshot: tag::id(Noun::Snapshot, &asked.source_snapshot_id)?,
+        encryption: disk_encryption::choice(&cx, Some(asked.encrypted), asked.kms_key_id.as_deref())?,
+        description: Some(asked.description.unwrap_or_default()),
+        tags: tag::specified(&asked.tags, "snapshot", &["snapshot"])?,
+    };
+    let copy = cx.cloud.snapshot_copy(&cx.caller, command, cx.options(None)).await?;
+    Ok(Copied { snapshot_id: copy.id.to_string(), tag_set: tag::items(&copy.tags) })
 }
 
 /// The parameters of `DeleteSnapshot`.
@@ -230,7 +276,8 @@ fn item(cx: &Cx, snapshot: &Snapshot) -> SnapshotItem {
         owner_id: snapshot.account.to_string(),
         volume_size: snapshot.size.0,
         description: snapshot.description.clone(),
-        encrypted: false,
+        encrypted: snapshot.encryption.is_some(),
+        kms_key_id: kms::arn_of(cx, snapshot.encryption.as_ref()),
         storage_tier: "standard",
         tag_set: if is_own { tag::items(&snapshot.tags) } else { vec![] },
     }

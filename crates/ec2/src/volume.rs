@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use model::{DiskLimits, Gib, Growth, HostId, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
-use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
 use crate::filter::{self, AskedFilter};
 use crate::page::{Paging, USUAL};
 use crate::region::{zone_id, zone_with_id};
 use crate::tag::{self, TagItem, TagSpecification};
+use crate::{Cx, disk_encryption, kms};
 
 pub(crate) use model::ROOT_DEVICE;
 
@@ -125,8 +125,8 @@ pub(crate) struct CreateVolume {
     volume_type: Option<VolumeType>,
     iops: Option<u32>,
     throughput: Option<u32>,
-    #[arg(default)]
-    encrypted: bool,
+    encrypted: Option<bool>,
+    kms_key_id: Option<String>,
     #[arg(default)]
     multi_attach_enabled: bool,
     client_token: Option<String>,
@@ -135,13 +135,10 @@ pub(crate) struct CreateVolume {
 }
 
 /// What EC2 can make of a volume and this cloud cannot yet.
-pub(crate) const CREATE_ABSENT: &[&str] = &["KmsKeyId", "Operator", "OutpostArn", "SourceVolumeId", "VolumeInitializationRate"];
+pub(crate) const CREATE_ABSENT: &[&str] = &["Operator", "OutpostArn", "SourceVolumeId", "VolumeInitializationRate"];
 
 /// Makes a volume, empty or of a snapshot.
 pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Refusal> {
-    if asked.encrypted {
-        return Err(unsupported("An encrypted volume"));
-    }
     if asked.multi_attach_enabled {
         return Err(unsupported("A volume that is attached to several instances"));
     }
@@ -157,6 +154,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Re
         zone,
         snapshot: tag::optional_id(Noun::Snapshot, asked.snapshot_id.as_deref())?,
         size: asked.size.map(Gib),
+        encryption: disk_encryption::choice(&cx, asked.encrypted, asked.kms_key_id.as_deref())?,
         kind: kind.kind(),
         provisioned,
         name: String::new(),
@@ -403,6 +401,7 @@ pub(crate) struct VolumeItem {
     iops: Option<u64>,
     throughput: Option<u64>,
     encrypted: bool,
+    kms_key_id: Option<String>,
     multi_attach_enabled: bool,
 }
 
@@ -464,7 +463,8 @@ fn volume_item(cx: &Cx, volume: &Volume) -> VolumeItem {
         attachment_set: attachment(volume).into_iter().collect(),
         tag_set: tag::items(&volume.tags),
         volume_type: type_word(volume.kind),
-        encrypted: false,
+        encrypted: volume.encryption.is_some(),
+        kms_key_id: kms::arn_of(cx, volume.encryption.as_ref()),
         multi_attach_enabled: false,
     }
 }

@@ -97,6 +97,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::InstanceType => ("InvalidInstanceType.ValueNotSupported", "InstanceType"),
         Noun::Image => ("InvalidImageId.NotFound", "ImageId"),
         Noun::KeyPair => ("InvalidKeyPair.NotFound", "KeyPairName"),
+        Noun::KmsKey => ("InvalidKMSKeyId.NotFound", "KMSKeyId"),
         Noun::InstanceProfile | Noun::InstanceRole => ("InvalidRamRole.NotFound", "RamRoleName"),
         Noun::LaunchTemplate => ("InvalidLaunchTemplate.NotFound", "LaunchTemplateId"),
         Noun::LaunchTemplateVersion => ("InvalidLaunchTemplateVersion.NotFound", "LaunchTemplateVersion"),
@@ -233,6 +234,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::InstanceProfile
         | Noun::InstanceRole
         | Noun::LaunchTemplateVersion
+        | Noun::KmsKey
         | Noun::Volume
         | Noun::Snapshot
         | Noun::Vpc
@@ -290,6 +292,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::LaunchTemplateVersion
         | Noun::Image
         | Noun::KeyPair
+        | Noun::KmsKey
         | Noun::Snapshot
         | Noun::Vpc
         | Noun::Subnet

@@ -39,6 +39,9 @@ pub(crate) struct LaunchData {
 struct SystemDiskReply {
     size: Option<u32>,
     category: Option<&'static str>,
+    encrypted: Option<&'static str>,
+    #[reply(name = "KMSKeyId")]
+    kms_key_id: Option<String>,
 }
 
 #[derive(IntoDoc)]
@@ -51,6 +54,8 @@ struct DiskReply {
     device: String,
     delete_with_instance: bool,
     encrypted: &'static str,
+    #[reply(name = "KMSKeyId")]
+    kms_key_id: Option<String>,
 }
 
 #[derive(IntoDoc)]
@@ -103,7 +108,10 @@ impl LaunchData {
 
 fn system_disk(root: &RootSettings) -> Option<SystemDiskReply> {
     let (size, category) = (root.size.map(|size| size.0), root.kind.map(category_word));
-    (size.is_some() || category.is_some()).then_some(SystemDiskReply { size, category })
+    let encrypted = root.encryption.encrypted.map(|on| if on { "true" } else { "false" });
+    let kms_key_id = root.encryption.key.as_ref().map(ToString::to_string);
+    let any = size.is_some() || category.is_some() || encrypted.is_some();
+    any.then_some(SystemDiskReply { size, category, encrypted, kms_key_id })
 }
 
 fn disk(volume: &NewVolume) -> DiskReply {
@@ -115,7 +123,8 @@ fn disk(volume: &NewVolume) -> DiskReply {
         description: volume.description.clone(),
         device: volume.device.clone().unwrap_or_default(),
         delete_with_instance: volume.delete_on_termination,
-        encrypted: "false",
+        encrypted: if volume.encryption.encrypted == Some(true) { "true" } else { "false" },
+        kms_key_id: volume.encryption.key.as_ref().map(ToString::to_string),
     }
 }
 

@@ -177,6 +177,8 @@ struct SnapshotReply {
     retention_days: Option<i64>,
     category: &'static str,
     encrypted: bool,
+    #[reply(name = "KMSKeyId")]
+    kms_key_id: String,
     instant_access: bool,
     usage: &'static str,
     product_code: &'static str,
@@ -203,7 +205,7 @@ impl DescribeSnapshots {
             .listed(Field::Id, self.snapshot_ids.as_ref().map(|Json(ids)| ids))
             .exact(Field::Volume, self.disk_id.as_ref())
             .wildcard(Field::Name, self.snapshot_name.as_ref())
-            .always(self.encrypted.map(|value| value.to_string()).as_ref(), &["false"])
+            .exact(Field::IsEncrypted, self.encrypted)
             .always(self.category.as_ref(), &["standard"])
             .always(self.resource_group_id.as_ref(), &[])
             .tags(&self.tags);
@@ -246,7 +248,8 @@ fn reply(cx: &Cx<'_>, snapshot: &Snapshot) -> SnapshotReply {
         snapshot_type: if snapshot.policy.is_some() { "auto" } else { "user" },
         retention_days: snapshot.expires_at.map(|at| at.since(snapshot.created_at) / DAY_MS),
         category: "standard",
-        encrypted: false,
+        encrypted: snapshot.encryption.is_some(),
+        kms_key_id: snapshot.encryption.as_ref().map(|encryption| encryption.key.uuid()).unwrap_or_default(),
         instant_access: false,
         usage: "none",
         product_code: "",

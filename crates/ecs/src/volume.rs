@@ -2,7 +2,7 @@
 
 use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Query};
 use jiff::Timestamp;
-use model::{Attachment as Attached, Gib, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
+use model::{Attachment as Attached, EncryptionChoice, Gib, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc, Json, JsonList};
 
 use crate::Cx;
@@ -127,8 +127,9 @@ pub(crate) struct CreateDisk {
     bursting_enabled: Option<bool>,
     disk_name: Option<String>,
     description: Option<String>,
-    #[arg(default)]
-    encrypted: bool,
+    encrypted: Option<bool>,
+    #[arg(name = "KMSKeyId")]
+    kms_key_id: Option<String>,
     multi_attach: Option<MultiAttach>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
@@ -148,9 +149,6 @@ pub(crate) struct Created {
 
 /// Makes a disk, empty or of a snapshot.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fault> {
-    if asked.encrypted {
-        return Err(Fault::unsupported_parameter("The encryption of a disk"));
-    }
     if asked.multi_attach == Some(MultiAttach::Enabled) {
         return Err(Fault::unsupported_parameter("A disk of several instances"));
     }
@@ -160,6 +158,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fa
         zone: asked.zone_id,
         snapshot: filter::optional_id(Noun::Snapshot, asked.snapshot_id.as_ref())?,
         size: asked.size.map(Gib),
+        encryption: EncryptionChoice::asked(asked.encrypted, asked.kms_key_id.as_deref())?,
         kind,
         provisioned,
         name: asked.disk_name.unwrap_or_default(),
@@ -421,6 +420,8 @@ struct DiskReply {
     delete_auto_snapshot: bool,
     enable_auto_snapshot: bool,
     encrypted: bool,
+    #[reply(name = "KMSKeyId")]
+    kms_key_id: String,
     portable: bool,
     multi_attach: &'static str,
     disk_charge_type: &'static str,
@@ -463,7 +464,7 @@ impl DescribeDisks {
             .wildcard(Field::Name, self.disk_name.as_ref())
             .exact(Field::IsRoot, self.portable.map(|portable| !portable))
             .exact(Field::IsDeletedWithInstance, self.delete_with_instance)
-            .always(flag(self.encrypted).as_ref(), &["false"])
+            .exact(Field::IsEncrypted, self.encrypted)
             .always(flag(self.enable_auto_snapshot).as_ref(), &["false"])
             .exact(Field::Snapshot, self.snapshot_id.as_ref())
             .always(self.auto_snapshot_policy_id.as_ref(), &[])
@@ -542,7 +543,8 @@ fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
         delete_with_instance: volume.delete_on_termination,
         delete_auto_snapshot: true,
         enable_auto_snapshot: false,
-        encrypted: false,
+        encrypted: volume.encryption.is_some(),
+        kms_key_id: volume.encryption.as_ref().map(|encryption| encryption.key.uuid()).unwrap_or_default(),
         portable: !volume.is_root(),
         multi_attach: "Disabled",
         disk_charge_type: "PostPaid",

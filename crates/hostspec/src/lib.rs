@@ -12,6 +12,7 @@
 //! This crate knows no database, no QEMU and no socket. Both directions travel as JSON; [`VERSION`] grows when a field
 //! changes its meaning, and fields are only ever added with a default.
 
+mod disk_key;
 mod network;
 mod rate;
 mod report;
@@ -19,12 +20,15 @@ mod snapshot;
 mod traffic;
 mod vm;
 
+pub use disk_key::*;
 pub use network::*;
 pub use rate::*;
 pub use report::*;
 pub use snapshot::*;
 pub use traffic::*;
 pub use vm::*;
+
+use std::borrow::Cow;
 
 use model::{HostId, ImageId};
 use serde::{Deserialize, Serialize};
@@ -72,6 +76,24 @@ impl HostSpec {
             snapshots: vec![],
         }
     }
+
+    /// What a host writes down of the document: everything but the keys of disks.
+    pub fn to_keep(&self) -> Cow<'_, HostSpec> {
+        let has_keys = |volume: &VolumeSpec| matches!(&volume.goal, VolumeGoal::Present { keys, .. } if !keys.is_none());
+        if !self.volumes.iter().any(has_keys) && self.snapshots.iter().flat_map(|job| &job.parts).all(|part| part.keys.is_none()) {
+            return Cow::Borrowed(self);
+        }
+        let mut kept = self.clone();
+        for volume in &mut kept.volumes {
+            if let VolumeGoal::Present { keys, .. } = &mut volume.goal {
+                *keys = keys.withheld();
+            }
+        }
+        for part in kept.snapshots.iter_mut().flat_map(|job| &mut job.parts) {
+            part.keys = part.keys.withheld();
+        }
+        Cow::Owned(kept)
+    }
 }
 
 /// An image that a host must be able to read, and how a machine starts from it.
@@ -83,4 +105,29 @@ pub struct ImageSpec {
     pub manifest: String,
     /// Size of the disk in bytes as a guest sees it.
     pub size_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{DataKey, SnapshotId, VolumeId};
+
+    use super::*;
+
+    #[test]
+    fn what_a_host_keeps_holds_no_key_of_a_disk_and_says_that_there_is_one() {
+        let key = DataKey::new([7; 32]);
+        let keys = DiskKeys { own: Some(DiskKey::Here { key: key.clone() }), under: None };
+        let goal = VolumeGoal::Present { size_bytes: 1 << 20, image: None, manifest: None, keys: keys.clone() };
+        let volume = VolumeSpec { id: VolumeId::from_u64(1), generation: 1, goal };
+        let part = SnapshotPart { snapshot: SnapshotId::from_u64(2), volume: volume.id, generation: 1, under: None, keys };
+        let job = SnapshotJob { id: part.snapshot, parts: vec![part] };
+        let spec = HostSpec { volumes: vec![volume], snapshots: vec![job], ..HostSpec::empty(HostId::from_u64(1)) };
+        let text = serde_json::to_string(&spec.to_keep()).unwrap();
+        assert!(!text.contains(&key.to_hex()), "{text}");
+        assert_eq!(text.matches("withheld").count(), 2, "{text}");
+        assert_eq!(serde_json::from_str::<HostSpec>(&serde_json::to_string(&spec).unwrap()).unwrap(), spec);
+        assert!(!format!("{spec:?}").contains("7, 7"));
+        let plain = HostSpec::empty(HostId::from_u64(1));
+        assert_eq!(*plain.to_keep(), plain);
+    }
 }

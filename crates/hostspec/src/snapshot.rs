@@ -6,7 +6,7 @@
 use model::{SnapshotId, VolumeId};
 use serde::{Deserialize, Serialize};
 
-use crate::Fault;
+use crate::{DiskKeys, Fault};
 
 /// Volumes to be frozen at one instant and read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct SnapshotPart {
     pub generation: u64,
     /// Digest of the manifest that its unwritten blocks are read from.
     pub under: Option<String>,
+    /// The keys of the volume.
+    #[serde(default, skip_serializing_if = "DiskKeys::is_none")]
+    pub keys: DiskKeys,
 }
 
 /// How far a snapshot is. One that waits to be frozen is not reported, unless something went wrong with it.

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use model::{DiskLimits, ImageId, InstanceId, InterfaceId, MacAddr, Mib, VolumeId};
 use serde::{Deserialize, Serialize};
 
+use crate::DiskKeys;
+
 /// One virtual machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VmSpec {
@@ -125,6 +127,9 @@ pub enum VolumeGoal {
         /// Digest of the manifest that unwritten blocks are read from; it goes before the image, whose bytes may change.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         manifest: Option<String>,
+        /// Its keys.
+        #[serde(default, skip_serializing_if = "DiskKeys::is_none")]
+        keys: DiskKeys,
     },
     /// The bytes are deleted for good.
     Deleted,

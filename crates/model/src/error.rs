@@ -39,6 +39,8 @@ pub enum Noun {
     Image,
     /// Key pair.
     KeyPair,
+    /// Key that wraps keys of encrypted disks.
+    KmsKey,
     /// Instance profile.
     InstanceProfile,
     /// Role of an instance.
@@ -130,6 +132,7 @@ impl Noun {
             Noun::InstanceType => "instance type",
             Noun::Image => "image",
             Noun::KeyPair => "key pair",
+            Noun::KmsKey => "KMS key",
             Noun::InstanceProfile => "instance profile",
             Noun::InstanceRole => "role of the instance",
             Noun::LaunchTemplate => "launch template",

@@ -156,6 +156,7 @@ macro_rules! id {
 id!(/** An instance. */ InstanceId, "i-", "instance");
 id!(/** An image. */ ImageId, "ami-", "image");
 id!(/** A key pair. */ KeyPairId, "key-", "key pair");
+id!(/** A key of an account. */ KmsKeyId, "kms-", "KMS key");
 id!(/** A volume (cloud disk). */ VolumeId, "vol-", "volume");
 id!(/** A snapshot. */ SnapshotId, "snap-", "snapshot");
 id!(/** A task that brings a disk in or takes an image out. */ ImageTaskId, "t-", "image task");

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Architecture, Gib, ImageId, InstanceId, Millis, Provisioned, Snapshot, SnapshotId, SnapshotPhase, Tags, VolumeKind,
+    AccountId, Architecture, Encryption, EncryptionChoice, Gib, ImageId, InstanceId, Millis, Provisioned, Snapshot, SnapshotId,
+    SnapshotPhase, Tags, VolumeKind,
 };
 
 /// An image.
@@ -34,6 +35,9 @@ pub struct Image {
     pub default_user: String,
     /// Digest of the manifest in the repository, lower-case hex.
     pub manifest: String,
+    /// How that is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// Size of the disk in bytes.
     pub size_bytes: u64,
     /// Smallest system disk that it fits on.
@@ -98,9 +102,9 @@ impl Image {
             self.phase = ImagePhase::Failed;
             return;
         }
-        let contents = self.snapshots().map(|id| find(id).and_then(|snapshot| snapshot.contents().ok())).collect::<Option<Vec<_>>>();
-        if let Some(manifest) = contents.and_then(|all| all.first().map(|first| (*first).to_owned())) {
-            self.manifest = manifest;
+        let contents = self.snapshots().map(|id| find(id).and_then(|snapshot| snapshot.start().ok())).collect::<Option<Vec<_>>>();
+        if let Some(root) = contents.and_then(|all| all.into_iter().next()) {
+            (self.manifest, self.encryption) = (root.manifest, root.encryption);
             self.imported = self.imported.map(|_| 100);
             self.phase = ImagePhase::Available;
         }
@@ -116,6 +120,9 @@ pub struct ImageDisk {
     pub snapshot: Option<SnapshotId>,
     /// Its size.
     pub size: Gib,
+    /// How it is encrypted, beside what the snapshot says.
+    #[serde(default, skip_serializing_if = "EncryptionChoice::is_none")]
+    pub encryption: EncryptionChoice,
     /// What it is sold as.
     pub kind: VolumeKind,
     /// What is bought on top.

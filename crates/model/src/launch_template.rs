@@ -13,8 +13,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Attributes, Error, Gib, ImageDisk, ImageId, LaunchTemplateId, LaunchTemplateVersionId, MetadataOptions, Millis, OnShutdown,
-    PlacementChoice, Provisioned, RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
+    AccountId, Attributes, EncryptionChoice, Error, Gib, ImageDisk, ImageId, LaunchTemplateId, LaunchTemplateVersionId, MetadataOptions,
+    Millis, OnShutdown, PlacementChoice, Provisioned, RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
 };
 
 /// Most versions of one template that exist at a time (EC2: 10,000).
@@ -106,6 +106,9 @@ pub struct NewVolume {
     /// Whether there is to be none, although the image has one with this device name.
     #[serde(default)]
     pub left_out: bool,
+    /// How it is encrypted.
+    #[serde(default, skip_serializing_if = "EncryptionChoice::is_none")]
+    pub encryption: EncryptionChoice,
     /// What it is sold as.
     pub kind: VolumeKind,
     /// What is bought on top.
@@ -128,6 +131,7 @@ impl Default for NewVolume {
             size: None,
             snapshot: None,
             left_out: false,
+            encryption: EncryptionChoice::default(),
             kind: VolumeKind::default(),
             provisioned: Provisioned::default(),
             device: None,
@@ -143,6 +147,7 @@ impl NewVolume {
     pub fn of_image(disk: &ImageDisk) -> NewVolume {
         NewVolume {
             size: Some(disk.size),
+            encryption: disk.encryption.clone(),
             kind: disk.kind,
             provisioned: disk.provisioned,
             device: Some(disk.device.clone()).filter(|device| !device.is_empty()),
@@ -212,6 +217,9 @@ pub struct LaunchSettings {
 pub struct RootSettings {
     /// Its size.
     pub size: Option<Gib>,
+    /// How it is encrypted.
+    #[serde(skip_serializing_if = "EncryptionChoice::is_none")]
+    pub encryption: EncryptionChoice,
     /// What it is sold as.
     pub kind: Option<VolumeKind>,
     /// What is bought on top.
@@ -305,6 +313,7 @@ impl RootSettings {
         let is_same_kind = self.kind.is_none() || self.kind == base.kind;
         RootSettings {
             size: self.size.or(base.size),
+            encryption: if self.encryption.is_none() { base.encryption } else { self.encryption },
             kind: self.kind.or(base.kind),
             provisioned: self.provisioned.over(base.provisioned, is_same_kind),
             deleted: self.deleted.or(base.deleted),

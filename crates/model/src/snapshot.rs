@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotId, SnapshotPolicyId, Tags, Upload, VolumeId};
+use crate::{AccountId, Encryption, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotId, SnapshotPolicyId, Tags, Upload, VolumeId};
 
 /// How long a snapshot may take: reading 2 TiB of disk at 50 MB/s takes half a day.
 pub const SNAPSHOT_DEADLINE_MS: i64 = 24 * 3_600_000;
@@ -52,6 +52,12 @@ pub struct Snapshot {
     pub generation: u64,
     /// Digest of the manifest that the volume's unwritten blocks are read from.
     pub under: Option<String>,
+    /// How it is encrypted: as its volume was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// How the manifest that the volume's unwritten blocks are read from is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_encryption: Option<Encryption>,
     /// How far it is.
     pub phase: SnapshotPhase,
     /// Digest of its manifest in the repository, lower-case hex, once it is there.
@@ -76,6 +82,15 @@ pub struct Snapshot {
     pub shares: Shares,
     /// Tags.
     pub tags: Tags,
+}
+
+/// What a disk can start as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// Digest of the manifest.
+    pub manifest: String,
+    /// How it is sealed.
+    pub encryption: Option<Encryption>,
 }
 
 /// How far a snapshot is.
@@ -189,6 +204,11 @@ impl Snapshot {
         self.account == account || self.shares.include(account)
     }
 
+    /// What disks made of it start as. Refused until it is completed.
+    pub fn start(&self) -> Result<Contents, Error> {
+        Ok(Contents { manifest: self.contents()?.to_owned(), encryption: self.encryption.clone() })
+    }
+
     /// The digest of its manifest. Refused unless it is completed.
     pub fn contents(&self) -> Result<&str, Error> {
         let refused = || Error::IncorrectState { noun: Noun::Snapshot, id: self.id.to_string(), state: self.word(), wanted: "completed" };
@@ -245,6 +265,8 @@ mod tests {
             host: Some(HostId::from_u64(1)),
             generation: 1,
             under: None,
+            encryption: None,
+            under_encryption: None,
             phase: SnapshotPhase::Pending { percent: 0, until: Millis(1_000) },
             manifest: None,
             stored_bytes: 0,

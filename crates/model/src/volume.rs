@@ -19,7 +19,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, DiskLimits, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Provisioned, Snapshot, SnapshotId, Tags, VolumeId,
+    AccountId, Contents, DiskLimits, Encryption, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Provisioned, Snapshot, SnapshotId,
+    Tags, VolumeId,
 };
 
 /// Smallest and largest size of a volume in GiB (EC2's gp3: 1 to 16,384).
@@ -68,6 +69,12 @@ pub struct Volume {
     /// Digest of the manifest that unwritten blocks are read from: what the image or the snapshot was when the volume was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
+    /// How it is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// How the manifest that its unwritten blocks are read from is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_encryption: Option<Encryption>,
     /// The host whose pool keeps its bytes.
     pub host: HostId,
     /// Grows whenever the volume gets another host or contents.
@@ -423,17 +430,17 @@ impl Volume {
 
     /// Makes its bytes those of a snapshot, as [`Volume::renew`] does.
     pub fn roll_back(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.renew(Some(snapshot.contents()?.to_owned()))
+        self.renew(Some(snapshot.start()?))
     }
 
-    /// Makes its bytes those of a manifest, or zeroes: a new generation, which its host makes at once. Refused while it is on its way to
+    /// Makes its bytes those contents, or zeroes: a new generation, which its host makes at once. Refused while it is on its way to
     /// or from an instance, or being grown.
-    pub fn renew(&mut self, manifest: Option<String>) -> Result<(), Error> {
+    pub fn renew(&mut self, contents: Option<Contents>) -> Result<(), Error> {
         self.require_present()?;
         if self.is_growing() || (self.instance.is_some() && self.attachment != Attachment::Attached) {
             return Err(self.refuse("available"));
         }
-        self.manifest = manifest;
+        (self.manifest, self.under_encryption) = contents.map_or((None, None), |it| (Some(it.manifest), it.encryption));
         self.generation += 1;
         self.seen_bytes = None;
         Ok(())

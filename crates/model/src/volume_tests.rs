@@ -16,6 +16,8 @@ fn volume() -> Volume {
         image: None,
         snapshot: None,
         manifest: None,
+        encryption: None,
+        under_encryption: None,
         host: HostId::from_u64(1),
         generation: 1,
         instance: None,

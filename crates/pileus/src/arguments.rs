@@ -66,6 +66,9 @@ pub enum Subcommand {
     Account(Account),
     /// Show and change what accounts may have, and how many requests they may send.
     Quota(Quota),
+    /// List the keys of accounts, or erase one now.
+    #[command(name = "kms-key")]
+    KmsKeys(KmsKeys),
     /// Check the seals over the audit trail.
     Audit(Audit),
     /// Write a consistent copy of the database while the cloud runs.
@@ -117,6 +120,9 @@ pub struct Up {
     /// Simulate so many hosts instead of running machines here. Needs no root.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub simulate: Option<u32>,
+    /// The master key, a file of 32 bytes that only its owner can read; one in the state folder, made at the first start, when absent.
+    #[arg(long, env = "PILEUS_MASTER_KEY", value_name = "FILE")]
+    pub master_key: Option<PathBuf>,
     /// Use this PostgreSQL database instead of the embedded one.
     #[arg(long, env = "PILEUS_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
@@ -210,6 +216,28 @@ pub struct Launch {
     /// Seconds to wait for SSH.
     #[arg(long, default_value_t = 300)]
     pub timeout: u64,
+}
+
+/// `pileus kms-key`.
+#[derive(Debug, Clone, Args)]
+pub struct KmsKeys {
+    #[command(flatten)]
+    pub state: State,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: KmsKeyAction,
+}
+
+/// What is done with keys of accounts.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum KmsKeyAction {
+    /// Print every key, whose it is, and whether it can be used.
+    List,
+    /// Delete a key now, without the waiting time: what it wraps can never be opened again.
+    Erase {
+        /// Its id, as `kms-key list` prints it.
+        key: String,
+    },
 }
 
 /// `pileus quota`.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use control::{BlockAnswer, BlockQuestion, Cloud, ListedBlock};
-use model::{BLOCK_BYTES, Error, Snapshot, SnapshotId, SnapshotSeen};
-use repository::{BlockFile, Digest, Repository, RepositoryError};
+use model::{BLOCK_BYTES, DataKey, Error, Snapshot, SnapshotId, SnapshotSeen};
+use repository::{BlockFile, Digest, Repository, RepositoryError, Under};
 use tokio::sync::Semaphore;
 
 /// Time between two looks at what waits, when nobody rings.
@@ -59,8 +59,8 @@ impl Blocks {
                 let file = BlockFile::open(&self.folder, &upload.to_string(), BLOCK_BYTES);
                 file.and_then(|file| file.write(index, &bytes)).map(|()| BlockAnswer::Kept)
             }
-            BlockQuestion::Get { manifest, index } => {
-                let reader = digest(&manifest).and_then(|digest| self.repository.reader(&digest));
+            BlockQuestion::Get { manifest, key, index } => {
+                let reader = digest(&manifest).and_then(|digest| self.repository.reader_with(&digest, key.as_ref()));
                 reader.and_then(|reader| reader.read_block(u64::from(index), BLOCK_BYTES)).map(BlockAnswer::Bytes)
             }
             BlockQuestion::List { first, second, from, at_most } => self.list(first.as_deref(), &second, from, at_most),
@@ -134,7 +134,9 @@ impl Blocks {
 
     async fn store(&self, cloud: &Cloud, row: Snapshot, blocks: u32) -> Result<()> {
         let (keeper, id) = (self.clone(), row.id);
-        let seen = match tokio::task::spawn_blocking(move || keeper.store_now(&row, blocks)).await? {
+        let (key, under_key) = cloud.upload_keys(&row).await.with_context(|| format!("{id} cannot be stored yet"))?;
+        let keys = (key, under_key);
+        let seen = match tokio::task::spawn_blocking(move || keeper.store_now(&row, &keys, blocks)).await? {
             Ok(Some(stored)) => SnapshotSeen::Done { manifest: stored.manifest.to_string(), stored_bytes: stored.new_bytes },
             Ok(None) => SnapshotSeen::Failed,
             // A sweep, or a disk that is full: it is tried again until the snapshot's deadline.
@@ -145,7 +147,12 @@ impl Blocks {
     }
 
     /// Stores an upload; none when other blocks are there than its tenant has written.
-    fn store_now(&self, row: &Snapshot, blocks: u32) -> Result<Option<repository::Stored>, RepositoryError> {
+    fn store_now(
+        &self,
+        row: &Snapshot,
+        (key, under_key): &(Option<DataKey>, Option<DataKey>),
+        blocks: u32,
+    ) -> Result<Option<repository::Stored>, RepositoryError> {
         let file = BlockFile::open(&self.folder, &row.id.to_string(), BLOCK_BYTES)?;
         let here = file.count()?;
         if here != u64::from(blocks) {
@@ -153,7 +160,8 @@ impl Blocks {
             return Ok(None);
         }
         let under = row.under.as_deref().map(digest).transpose()?;
-        self.repository.store_blocks(&file, under, row.size.bytes()).map(Some)
+        let under = under.map(|manifest| Under { manifest, key: under_key.as_ref() });
+        self.repository.store_blocks(&file, key.as_ref(), under, row.size.bytes()).map(Some)
     }
 }
 

@@ -22,6 +22,7 @@ mod host_listener;
 mod hosts;
 mod image_tasks;
 mod images;
+mod kms_keys;
 mod listener;
 mod objects;
 mod operator;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         Subcommand::Tunnel(tunnel) => session_commands::tunnel(&tunnel),
         Subcommand::Account(account) => operator_commands::account(&account),
         Subcommand::Quota(quota) => quota::command(&quota),
+        Subcommand::KmsKeys(keys) => kms_keys::command(&keys),
         Subcommand::Audit(audit) => operator_commands::audit(&audit),
         Subcommand::Backup { state, to } => operator_commands::backup(&state, &to),
     };

@@ -181,14 +181,17 @@ impl StateFolder {
         }
     }
 
-    /// The master key, made at the first time.
-    pub fn master_key(&self) -> Result<MasterKey> {
-        let path = self.path.join("master.key");
+    /// The master key: in this file, or in one of the state folder, which is made at the first time.
+    pub fn master_key(&self, given: Option<&Path>) -> Result<MasterKey> {
+        if let Some(path) = given {
+            check_private(path)?;
+        }
+        let path = given.map_or_else(|| self.path.join("master.key"), Path::to_owned);
         let mut bytes = zeroize::Zeroizing::new([0; MASTER_KEY_LEN]);
         match fs::read(&path).map(zeroize::Zeroizing::new) {
             Ok(kept) if kept.len() == MASTER_KEY_LEN => bytes.copy_from_slice(&kept),
             Ok(_) => bail!("{} is damaged: it must have {MASTER_KEY_LEN} bytes", path.display()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && given.is_none() => {
                 getrandom::fill(bytes.as_mut_slice()).context("no randomness")?;
                 write_private(&path, bytes.as_slice())?;
             }
@@ -209,6 +212,15 @@ impl StateFolder {
         let free = |pool: &Ipv4Net| !taken.iter().any(|net| net.contains(pool) || pool.contains(net));
         candidates.into_iter().find(free).context("no /24 of 198.18.0.0/15 is free; choose a range with --public-pool")
     }
+}
+
+/// Refuses a file that others than its owner can read.
+fn check_private(path: &Path) -> Result<()> {
+    let mode = fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        bail!("{} can be read by others than its owner: its mode is {:03o} and must be 600", path.display(), mode & 0o777);
+    }
+    Ok(())
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
@@ -262,8 +274,8 @@ mod tests {
     fn a_master_key_is_made_once_and_read_only_by_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::at(folder.path()).unwrap();
-        let sealed = state.master_key().unwrap().seal("x", &secrecy::SecretString::from("s")).unwrap();
-        assert!(state.master_key().unwrap().open("x", &sealed).is_ok(), "the second time reads the first key");
+        let sealed = state.master_key(None).unwrap().seal("x", &secrecy::SecretString::from("s")).unwrap();
+        assert!(state.master_key(None).unwrap().open("x", &sealed).is_ok(), "the second time reads the first key");
         let mode = fs::metadata(folder.path().join("master.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

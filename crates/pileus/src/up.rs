@@ -74,7 +74,7 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
     // Beside the database, which may be large: both read for seconds.
     let importing = images::start_import(up.images.as_deref(), state)?;
     let store = open_store(up, state)?;
-    let master = state.master_key()?;
+    let master = state.master_key(up.master_key.as_deref())?;
     let region = region(up, fixed);
     let cloud = Cloud::new(store.clone(), Clock::System, Ids::random().context("no randomness")?, master, region);
     first_account(&cloud, up, state, address).await?;

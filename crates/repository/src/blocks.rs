@@ -13,9 +13,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::import::Feed;
-use crate::layers::Stored;
+use crate::layers::{Stored, Under};
 use crate::manifest::MAX_IMAGE_BYTES;
 use crate::{Digest, ImageReader, Repository, RepositoryError};
+use model::DataKey;
 
 /// Mark of a block that was written.
 const WRITTEN: u8 = 1;
@@ -97,17 +98,25 @@ impl BlockFile {
 }
 
 impl Repository {
-    /// Stores a disk of this size: the blocks that were written, over a manifest or zeroes. It starts as the disk below does. Blocks
+    /// Stores a disk of this size, sealed where there is a key: the blocks that were written, over a manifest or zeroes. It starts as the disk below does. Blocks
     /// until it is durable. Malformed if it is larger than [`MAX_IMAGE_BYTES`], Missing or Corrupt if something below is, Busy if a sweep
-    /// does not end.
-    pub fn store_blocks(&self, disk: &BlockFile, under: Option<Digest>, size_bytes: u64) -> Result<Stored, RepositoryError> {
+    /// does not end, Sealed if a key is not the right one.
+    pub fn store_blocks(
+        &self,
+        disk: &BlockFile,
+        key: Option<&DataKey>,
+        under: Option<Under<'_>>,
+        size_bytes: u64,
+    ) -> Result<Stored, RepositoryError> {
         if size_bytes > MAX_IMAGE_BYTES {
             return Err(RepositoryError::malformed("the disk", format!("larger than {MAX_IMAGE_BYTES} bytes")));
         }
-        let under = under.map(|digest| self.reader(&digest)).transpose()?;
+        let under = under.map(|under| self.reader_with(&under.manifest, under.key)).transpose()?;
         let boot = under.as_ref().and_then(|reader| reader.manifest().boot.clone());
-        let over = Over { disk, marks: disk.marks()?, under: under.as_ref(), size_bytes, chunk_bytes: self.settings.chunk_bytes };
-        self.store(|feed| over.read(feed), boot)
+        let (marks, chunk_bytes) = (disk.marks()?, self.settings.chunk_bytes);
+        let shared = under.as_ref().is_some_and(|under| under.has_key(key));
+        let over = Over { disk, marks, under: under.as_ref(), shared, size_bytes, chunk_bytes };
+        self.store(key, |feed| over.read(feed), boot)
     }
 }
 
@@ -116,6 +125,8 @@ struct Over<'a> {
     disk: &'a BlockFile,
     marks: Vec<bool>,
     under: Option<&'a ImageReader>,
+    /// Whether chunks below can be named as they are: they are sealed under the same key, or none is sealed.
+    shared: bool,
     size_bytes: u64,
     chunk_bytes: u32,
 }
@@ -155,7 +166,7 @@ impl Over<'_> {
         if offset >= manifest.size_bytes {
             return Some(None);
         }
-        let alike = manifest.chunk_bytes == self.chunk_bytes && manifest.chunk_length(index) as u64 == length;
+        let alike = self.shared && manifest.chunk_bytes == self.chunk_bytes && manifest.chunk_length(index) as u64 == length;
         alike.then(|| manifest.chunks[index])
     }
 

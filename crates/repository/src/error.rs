@@ -50,6 +50,12 @@ pub enum RepositoryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The image is sealed, and the key that was given, if any, is not its own.
+    #[error("image {image} is sealed under another key than was given")]
+    Sealed {
+        /// The image.
+        image: Digest,
+    },
     /// The bytes asked for do not all lie inside the image.
     #[error("{length} bytes at {offset} lie outside an image of {size_bytes} bytes")]
     OutOfRange {

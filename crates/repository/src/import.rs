@@ -12,8 +12,10 @@ use crate::folder::{Staged, Staging};
 use crate::header::Refusal;
 use crate::manifest::{Boot, MAX_IMAGE_BYTES, Manifest};
 use crate::qcow2::Qcow2;
-use crate::reader::load_chunk;
+use crate::reader::{load_chunk, load_sealed};
+use crate::seal::Sealer;
 use crate::{Digest, Object, Repository, RepositoryError, Stored};
+use model::DataKey;
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 use std::collections::HashSet;
@@ -75,20 +77,22 @@ impl Repository {
         boot: Option<&BootFiles>,
     ) -> Result<Digest, RepositoryError> {
         let boot_of = |staged: &mut Vec<Staged>| boot.map(|files| stage_boot(&staging, files, staged)).transpose();
-        let (manifest, _) = self.ingest(&staging, produce, boot_of)?;
+        let (manifest, _) = self.ingest(&staging, None, produce, boot_of)?;
         let digest = Digest::of(&manifest);
         staging.finish(&digest, &manifest)?;
         Ok(digest)
     }
 
-    /// Stores a disk that starts as one in the repository does.
+    /// Stores a disk that starts as one in the repository does, sealed where there is a key.
     pub(crate) fn store(
         &self,
+        key: Option<&DataKey>,
         produce: impl FnOnce(&mut Feed<'_>) -> Result<u64, RepositoryError>,
         boot: Option<Boot>,
     ) -> Result<Stored, RepositoryError> {
         let staging = Staging::begin(&self.folder)?;
-        let (bytes, new_bytes) = self.ingest(&staging, produce, |_| Ok(boot))?;
+        let sealer = key.map(Sealer::new);
+        let (bytes, new_bytes) = self.ingest(&staging, sealer.as_ref(), produce, |_| Ok(boot))?;
         let manifest = Digest::of(&bytes);
         staging.finish(&manifest, &bytes)?;
         Ok(Stored { manifest, new_bytes })
@@ -98,15 +102,18 @@ impl Repository {
     fn ingest(
         &self,
         staging: &Staging<'_>,
+        sealer: Option<&Sealer>,
         produce: impl FnOnce(&mut Feed<'_>) -> Result<u64, RepositoryError>,
         boot: impl FnOnce(&mut Vec<Staged>) -> Result<Option<Boot>, RepositoryError>,
     ) -> Result<(Vec<u8>, u64), RepositoryError> {
-        let ingest = Ingest { repository: self, staging, state: Mutex::default(), failed: AtomicBool::new(false) };
+        let ingest = Ingest { repository: self, staging, sealer, state: Mutex::default(), failed: AtomicBool::new(false) };
         let size_bytes = ingest.run(produce)?;
         let IngestState { chunks, mut staged, new_bytes, .. } = ingest.into_state();
         let boot = boot(&mut staged)?;
         staging.publish(staged)?;
-        Ok((Manifest::new(size_bytes, self.settings.chunk_bytes, chunks, boot).to_bytes(), new_bytes))
+        let sealed = sealer.map(|sealer| sealer.name().to_owned());
+        let manifest = Manifest { sealed, ..Manifest::new(size_bytes, self.settings.chunk_bytes, chunks, boot) };
+        Ok((manifest.to_bytes(), new_bytes))
     }
 }
 
@@ -251,6 +258,8 @@ fn is_zero(bytes: &[u8]) -> bool {
 struct Ingest<'a> {
     repository: &'a Repository,
     staging: &'a Staging<'a>,
+    /// Seals the chunks of an encrypted disk.
+    sealer: Option<&'a Sealer>,
     state: Mutex<IngestState>,
     failed: AtomicBool,
 }
@@ -307,11 +316,24 @@ impl Ingest<'_> {
         let failed = |error| RepositoryError::io(Path::new("zstd"))(error);
         let mut compressor = Compressor::new(self.repository.settings.level).map_err(failed)?;
         while let Some(Plain { index, bytes }) = take(pieces) {
-            let digest = Digest::of(&bytes);
-            if !self.note(index, digest) || load_chunk(&self.repository.folder, &digest, bytes.len()).is_ok() {
-                continue;
-            }
-            let packed = compressor.compress(&bytes).map_err(failed)?;
+            let folder = &self.repository.folder;
+            let (digest, packed) = match self.sealer {
+                None => {
+                    let digest = Digest::of(&bytes);
+                    if !self.note(index, digest) || load_chunk(folder, &digest, bytes.len()).is_ok() {
+                        continue;
+                    }
+                    (digest, compressor.compress(&bytes).map_err(failed)?)
+                }
+                Some(sealer) => {
+                    let sealed = sealer.seal(&bytes, compressor.compress(&bytes).map_err(failed)?);
+                    let digest = Digest::of(&sealed);
+                    if !self.note(index, digest) || load_sealed(folder, &digest, bytes.len()).is_ok() {
+                        continue;
+                    }
+                    (digest, sealed)
+                }
+            };
             let staged = self.staging.write(Object::Chunk(digest), &packed)?;
             if let Some(batch) = self.stage(staged, packed.len()) {
                 self.staging.publish(batch)?;

@@ -15,6 +15,7 @@ use crate::import::Feed;
 use crate::manifest::MAX_IMAGE_BYTES;
 use crate::qcow2::Qcow2;
 use crate::{Digest, ImageReader, Repository, RepositoryError};
+use model::DataKey;
 use std::fs::File;
 use std::path::Path;
 
@@ -23,10 +24,21 @@ use std::path::Path;
 pub struct Layers<'a> {
     /// The files, the oldest first; at least one.
     pub files: &'a [File],
+    /// The key of an encrypted disk: its layers are read with it, and what is stored is sealed under it.
+    pub key: Option<&'a DataKey>,
     /// The manifest that is read where no layer has anything.
-    pub under: Option<Digest>,
+    pub under: Option<Under<'a>>,
     /// Size of the disk in bytes. Layers and manifest may be shorter, and read as zeroes beyond their ends.
     pub size_bytes: u64,
+}
+
+/// A manifest below a disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Under<'a> {
+    /// Its name.
+    pub manifest: Digest,
+    /// Its key, where it is sealed.
+    pub key: Option<&'a DataKey>,
 }
 
 /// A disk that was stored.
@@ -41,17 +53,21 @@ pub struct Stored {
 impl Repository {
     /// Stores a disk that lies in layers, and tells `progress` how many of its bytes have been dealt with. It starts as the disk
     /// below it does. Blocks until the disk is durable. Refused if a layer is not one, Malformed if the disk is larger than
-    /// [`MAX_IMAGE_BYTES`], Missing or Corrupt if something below is, Busy if a sweep does not end.
+    /// [`MAX_IMAGE_BYTES`], Missing or Corrupt if something below is, Sealed if its key is not the right
+    /// one, Busy if a sweep does not end.
     pub fn store_layers(&self, disk: &Layers<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Stored, RepositoryError> {
         if disk.size_bytes > MAX_IMAGE_BYTES {
             return Err(RepositoryError::malformed("the disk", format!("larger than {MAX_IMAGE_BYTES} bytes")));
         }
         let refused = |refusal| RepositoryError::Refused { path: Path::new("a layer").to_owned(), refusal };
-        let layers = disk.files.iter().rev().map(Qcow2::open_layer).collect::<Result<Vec<_>, _>>().map_err(refused)?;
-        let under = disk.under.map(|digest| self.reader(&digest)).transpose()?;
+        let layers =
+            disk.files.iter().rev().map(|file| Qcow2::open_layer(file, disk.key)).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let under = disk.under.map(|under| self.reader_with(&under.manifest, under.key)).transpose()?;
         let boot = under.as_ref().and_then(|reader| reader.manifest().boot.clone());
-        let mut stack = Stack { layers, under: under.as_ref(), size_bytes: disk.size_bytes, chunk_bytes: self.settings.chunk_bytes };
-        self.store(|feed| stack.read(feed, progress), boot)
+        let shared = under.as_ref().is_some_and(|under| under.has_key(disk.key));
+        let (size_bytes, chunk_bytes) = (disk.size_bytes, self.settings.chunk_bytes);
+        let mut stack = Stack { layers, under: under.as_ref(), shared, size_bytes, chunk_bytes };
+        self.store(disk.key, |feed| stack.read(feed, progress), boot)
     }
 }
 
@@ -59,6 +75,8 @@ impl Repository {
 struct Stack<'a> {
     layers: Vec<Qcow2<'a>>,
     under: Option<&'a ImageReader>,
+    /// Whether chunks below can be named as they are: they are sealed under the same key, or none is sealed.
+    shared: bool,
     size_bytes: u64,
     chunk_bytes: u32,
 }
@@ -92,7 +110,7 @@ impl Stack<'_> {
         if offset >= manifest.size_bytes {
             return Ok(Some(None));
         }
-        let alike = manifest.chunk_bytes == self.chunk_bytes && manifest.chunk_length(index) == length;
+        let alike = self.shared && manifest.chunk_bytes == self.chunk_bytes && manifest.chunk_length(index) == length;
         Ok(alike.then(|| manifest.chunks[index]))
     }
 

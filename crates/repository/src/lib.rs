@@ -6,10 +6,12 @@
 //!   blocks of one ─────▲
 //!   kernel, initrd ────▶ blobs/<sha256>       plain files
 //!                        manifests/<sha256>   JSON; names every chunk and blob, so its digest pins every byte
+//!
+//!   of an encrypted disk: chunks/ab/<sha256>  zstd, sealed under the disk's key; named by the SHA-256 of the sealed bytes
 //!                              │
 //!                 ImageReader (each chunk checked, then cached)
 //!                              │
-//!                 server: NBD over a unix socket, export name = manifest digest ──▶ QEMU
+//!                 server: NBD over a unix socket, export name = manifest digest, and the key of a sealed one ──▶ QEMU
 //! ```
 //!
 //! An image is one [`Digest`]: that of its manifest. Equal bytes give equal digests, so importing twice changes nothing. A byte
@@ -30,16 +32,19 @@ mod folder;
 mod foreign;
 mod import;
 mod layers;
+pub mod luks;
 mod manifest;
 mod qcow2;
 mod reader;
 mod recipe;
 mod repository;
+mod seal;
 mod sweep;
 mod verify;
 mod vhd;
 mod vhdx;
 mod vmdk;
+mod xts;
 
 pub mod header;
 pub mod server;
@@ -52,7 +57,7 @@ pub use export::WrittenFormat;
 pub use fetch::Source;
 pub use foreign::Progress;
 pub use import::BootFiles;
-pub use layers::{Layers, Stored};
+pub use layers::{Layers, Stored, Under};
 pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};
 pub use reader::{Extent, ImageReader, Piece};
 pub use recipe::{ImageFacts, ImportedImage};

@@ -5,6 +5,9 @@
 //!                                                                     data │ two chunks of zeroes
 //! ```
 //!
+//! That of an encrypted disk ends in `"sealed":"<name of the key>"`, which tells nothing of the key: its chunks are sealed
+//! ([`crate::seal`]).
+//!
 //! The text is canonical (fields in this order, no spaces, longest runs), so equal disks have equal digests. It holds no name and
 //! no time for the same reason: what people call an image, and when it came, is the control plane's. One flat list is enough for
 //! [`MAX_IMAGE_BYTES`]; the version is there for a tree of lists.
@@ -43,6 +46,9 @@ pub struct Manifest {
     pub chunks: Vec<Option<Digest>>,
     /// How a machine starts without a boot loader, if the image says so.
     pub boot: Option<Boot>,
+    /// Name of the key that its chunks are sealed under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
 }
 
 /// A kernel that is started directly.
@@ -62,7 +68,7 @@ impl Manifest {
     pub(crate) fn new(size_bytes: u64, chunk_bytes: u32, mut chunks: Vec<Option<Digest>>, boot: Option<Boot>) -> Manifest {
         let count = usize::try_from(size_bytes.div_ceil(u64::from(chunk_bytes))).expect("MAX_IMAGE_BYTES keeps the count small");
         chunks.resize(count, None);
-        Manifest { version: VERSION, size_bytes, chunk_bytes, chunks, boot }
+        Manifest { version: VERSION, size_bytes, chunk_bytes, chunks, boot, sealed: None }
     }
 
     /// Writes the canonical text.

@@ -5,6 +5,9 @@
 
 use crate::header::qcow2::{Compression, Layout};
 use crate::header::{Refusal, Source};
+use crate::luks;
+use crate::xts::{SECTOR, Xts};
+use model::DataKey;
 use std::fs::File;
 use std::io::Read;
 
@@ -19,6 +22,8 @@ const ZERO: u64 = 1;
 pub(crate) struct Qcow2<'a> {
     source: Source<'a>,
     layout: Layout,
+    /// Decrypts the clusters of an encrypted layer.
+    cipher: Option<Xts>,
     l1: Vec<u64>,
     /// The second table that was used last, and which it is.
     l2: (usize, Vec<u64>),
@@ -39,20 +44,24 @@ impl<'a> Qcow2<'a> {
         crate::header::inspect(file, crate::header::Format::Qcow2)?;
         let source = Source::new(file)?;
         let layout = Layout::read(&source)?;
-        Qcow2::with_layout(source, layout)
+        Qcow2::with_layout(source, layout, None)
     }
 
-    /// Opens a layer of a disk of our own: it names no other file, but QEMU has written into its header what format the layer below
-    /// has.
-    pub(crate) fn open_layer(file: &'a File) -> Result<Qcow2<'a>, Refusal> {
+    /// Opens a layer of a disk of our own, encrypted where there is a key: it names no other file, but QEMU has written into its header
+    /// what format the layer below has.
+    pub(crate) fn open_layer(file: &'a File, key: Option<&DataKey>) -> Result<Qcow2<'a>, Refusal> {
         let source = Source::new(file)?;
-        let layout = Layout::read_layer(&source)?;
-        Qcow2::with_layout(source, layout)
+        let layout = Layout::read_layer(&source, key.is_some())?;
+        let open = |(key, place): (&DataKey, u64)| {
+            luks::open(key, |at, length| source.bytes(place.saturating_add(at), length).map(|fields| fields.0))
+        };
+        let cipher = key.zip(layout.luks).map(open).transpose()?;
+        Qcow2::with_layout(source, layout, cipher)
     }
 
-    fn with_layout(source: Source<'a>, layout: Layout) -> Result<Qcow2<'a>, Refusal> {
+    fn with_layout(source: Source<'a>, layout: Layout, cipher: Option<Xts>) -> Result<Qcow2<'a>, Refusal> {
         let l1 = table(&source, layout.l1_offset, layout.l1_entries)?;
-        Ok(Qcow2 { source, layout, l1, l2: (usize::MAX, Vec::new()) })
+        Ok(Qcow2 { source, layout, cipher, l1, l2: (usize::MAX, Vec::new()) })
     }
 
     pub(crate) fn virtual_bytes(&self) -> u64 {
@@ -147,7 +156,12 @@ impl<'a> Qcow2<'a> {
     fn fill(&self, place: Cluster, inside: u64, target: &mut [u8]) -> Result<(), Refusal> {
         match place {
             Cluster::Zeroes | Cluster::Absent => target.fill(0),
-            Cluster::At(offset) => target.copy_from_slice(&self.source.bytes(offset + inside, target.len())?.0),
+            Cluster::At(offset) => match &self.cipher {
+                None => target.copy_from_slice(&self.source.bytes(offset + inside, target.len())?.0),
+                Some(cipher) => self.decrypt(cipher, offset + inside, target)?,
+            },
+            // QEMU encrypts no compressed cluster.
+            Cluster::Packed { .. } if self.cipher.is_some() => return Err(Refusal::Absurd("a compressed cluster in an encrypted layer")),
             Cluster::Packed { offset, length } => {
                 // The last sector may reach beyond the file's end.
                 let available = self.source.length.saturating_sub(offset).min(length as u64) as usize;
@@ -156,6 +170,18 @@ impl<'a> Qcow2<'a> {
                 target.copy_from_slice(&plain[inside as usize..]);
             }
         }
+        Ok(())
+    }
+}
+
+impl Qcow2<'_> {
+    /// Reads bytes of an encrypted cluster; each sector's tweak is its place in the file (QEMU, block/qcow2-cluster.c).
+    fn decrypt(&self, cipher: &Xts, offset: u64, target: &mut [u8]) -> Result<(), Refusal> {
+        let sector = SECTOR as u64;
+        let (first, skipped) = (offset / sector, (offset % sector) as usize);
+        let mut sectors = self.source.bytes(first * sector, (skipped + target.len()).next_multiple_of(SECTOR))?.0;
+        cipher.decrypt(first, &mut sectors);
+        target.copy_from_slice(&sectors[skipped..][..target.len()]);
         Ok(())
     }
 }

@@ -5,8 +5,10 @@
 use crate::cache::Cache;
 use crate::folder::Folder;
 use crate::manifest::Manifest;
+use crate::seal::{OVERHEAD, Sealer};
 use crate::{Digest, Object, RepositoryError};
 use bytes::Bytes;
+use model::DataKey;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
@@ -21,6 +23,8 @@ pub struct ImageReader {
     pub(crate) manifest: Manifest,
     pub(crate) folder: Arc<Folder>,
     pub(crate) cache: Arc<Cache>,
+    /// Opens its chunks; none where they are plain, or where only the manifest is of interest.
+    pub(crate) sealer: Option<Sealer>,
     /// Holds the manifest's lock.
     pub(crate) _held: File,
 }
@@ -52,6 +56,16 @@ impl ImageReader {
     /// Returns what the image is made of.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Whether it was opened with this key, or without one.
+    pub(crate) fn has_key(&self, key: Option<&DataKey>) -> bool {
+        self.sealer.as_ref().map(Sealer::name) == key.map(Sealer::new).as_ref().map(Sealer::name)
+    }
+
+    /// Whether its chunks can be opened.
+    fn is_open(&self) -> bool {
+        self.sealer.is_some() == self.manifest.sealed.is_some()
     }
 
     /// Returns the size of the disk in bytes.
@@ -120,17 +134,23 @@ impl ImageReader {
     /// Returns the plain bytes of the chunk at `index` if that takes no waiting; `Some(None)` is zeroes.
     pub fn chunk_in_memory(&self, index: usize) -> Option<Option<Bytes>> {
         match self.name(index) {
-            Some(digest) => self.cache.get(&digest).map(Some),
+            Some(digest) => self.cache.get(&digest).filter(|_| self.is_open()).map(Some),
             None => Some(None),
         }
     }
 
     /// Returns the plain bytes of the chunk at `index`, `None` for zeroes. Blocks while it comes from the object store. Missing or
-    /// Corrupt name it.
+    /// Corrupt name it; Sealed if the image is and was opened without its key.
     pub fn chunk(&self, index: usize) -> Result<Option<Bytes>, RepositoryError> {
         let Some(digest) = self.name(index) else { return Ok(None) };
+        if !self.is_open() {
+            return Err(RepositoryError::Sealed { image: self.digest });
+        }
         let length = self.manifest.chunk_length(index);
-        let load = || load_chunk(&self.folder, &digest, length).map(Bytes::from);
+        let load = || match &self.sealer {
+            None => load_chunk(&self.folder, &digest, length).map(Bytes::from),
+            Some(sealer) => open_chunk(&self.folder, sealer, &digest, length).map(Bytes::from),
+        };
         self.cache.get_or_load(&digest, load).map(Some)
     }
 }
@@ -152,6 +172,23 @@ pub(crate) fn load_chunk(folder: &Folder, digest: &Digest, length: usize) -> Res
         Ok(plain) if plain.len() == length && Digest::of(&plain) == *digest => Ok(plain),
         Ok(_) | Err(_) => Err(RepositoryError::Corrupt { object }),
     }
+}
+
+/// Reads a sealed chunk of `length` plain bytes, and gives it out, sealed, only if it has its name's checksum.
+pub(crate) fn load_sealed(folder: &Folder, digest: &Digest, length: usize) -> Result<Vec<u8>, RepositoryError> {
+    let object = Object::Chunk(*digest);
+    let file = folder.open_object(object)?;
+    let mut sealed = Vec::with_capacity(length);
+    let limit = zstd::zstd_safe::compress_bound(length) + OVERHEAD + 1;
+    (&file).take(limit as u64).read_to_end(&mut sealed).map_err(RepositoryError::io(&folder.path(object)))?;
+    if Digest::of(&sealed) == *digest { Ok(sealed) } else { Err(RepositoryError::Corrupt { object }) }
+}
+
+/// Reads a sealed chunk and opens it.
+fn open_chunk(folder: &Folder, sealer: &Sealer, digest: &Digest, length: usize) -> Result<Vec<u8>, RepositoryError> {
+    let sealed = load_sealed(folder, digest, length)?;
+    let plain = sealer.open(&sealed).and_then(|packed| unpack(&packed, length).ok()).filter(|plain| plain.len() == length);
+    plain.ok_or(RepositoryError::Corrupt { object: Object::Chunk(*digest) })
 }
 
 pub(crate) fn unpack(packed: &[u8], capacity: usize) -> std::io::Result<Vec<u8>> {

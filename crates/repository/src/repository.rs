@@ -5,7 +5,9 @@ use crate::digest::Hasher;
 use crate::fetch::Source;
 use crate::folder::Folder;
 use crate::manifest::{CHUNK_BYTES, Manifest};
+use crate::seal::Sealer;
 use crate::{Digest, ImageReader, Object, RepositoryError};
+use model::DataKey;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
@@ -107,10 +109,20 @@ impl Repository {
 
     /// Opens an image for reading. While the reader exists, in this process or another, the image is not removed.
     pub fn reader(&self, image: &Digest) -> Result<ImageReader, RepositoryError> {
+        self.reader_with(image, None)
+    }
+
+    /// Opens an image for reading, a sealed one with its key; Sealed if it is sealed under another, or not at all. Without a key, of a
+    /// sealed one only the manifest can be read.
+    pub fn reader_with(&self, image: &Digest, key: Option<&DataKey>) -> Result<ImageReader, RepositoryError> {
         let held = self.folder.hold_manifest(image)?;
         let manifest = Manifest::from_bytes(image, &self.folder.read_manifest(image, &held)?)?;
+        let sealer = key.map(Sealer::new);
+        if sealer.as_ref().is_some_and(|sealer| manifest.sealed.as_deref() != Some(sealer.name())) {
+            return Err(RepositoryError::Sealed { image: *image });
+        }
         let (folder, cache) = (self.folder.clone(), self.cache.clone());
-        Ok(ImageReader { digest: *image, manifest, folder, cache, _held: held })
+        Ok(ImageReader { digest: *image, manifest, folder, cache, sealer, _held: held })
     }
 
     /// Returns the file of a kernel or initial RAM disk, whose bytes have been checked. Later calls check again only if the file

@@ -5,7 +5,8 @@ mod common;
 use std::path::Path;
 
 use common::noise;
-use pileus_repository::{BlockDifference, BlockFile, Digest, Repository, RepositoryError};
+use model::DataKey;
+use pileus_repository::{BlockDifference, BlockFile, Digest, Repository, RepositoryError, Under};
 use tempfile::tempdir;
 
 const BLOCK: u32 = 512 * 1024;
@@ -38,7 +39,7 @@ fn blocks_are_stored_over_what_is_below_and_only_they_cost_room() {
     let under = repository.import_raw(&below[..], None).unwrap();
     let file = uploaded(folder.path(), "a", &[(1, 7), (9, 8), (1, 0)]);
     assert_eq!(file.count().unwrap(), 2);
-    let stored = repository.store_blocks(&file, Some(under), 5 * MIB).unwrap();
+    let stored = repository.store_blocks(&file, None, Some(Under { manifest: under, key: None }), 5 * MIB).unwrap();
     let mut expected = below.clone();
     expected.resize(5 * MIB as usize, 0);
     expected[BLOCK as usize..2 * BLOCK as usize].fill(0);
@@ -65,9 +66,9 @@ fn a_block_that_came_again_after_a_kill_is_there_once_and_an_absurd_disk_is_refu
     let file = uploaded(folder.path(), "a", &[(2, 4)]);
     assert_eq!(file.count().unwrap(), 2);
     assert!(file.write(0, b"short").is_err());
-    let stored = repository.store_blocks(&file, None, MIB + MIB / 2).unwrap();
+    let stored = repository.store_blocks(&file, None, None, MIB + MIB / 2).unwrap();
     assert!(read(&repository, &stored.manifest) == [block(1), block(0), block(4)].concat());
-    let absurd = repository.store_blocks(&file, None, u64::MAX);
+    let absurd = repository.store_blocks(&file, None, None, u64::MAX);
     assert!(matches!(absurd, Err(RepositoryError::Malformed { .. })), "{absurd:?}");
     BlockFile::remove(folder.path(), "a").unwrap();
     BlockFile::remove(folder.path(), "a").unwrap();
@@ -76,4 +77,41 @@ fn a_block_that_came_again_after_a_kill_is_there_once_and_an_absurd_disk_is_refu
         .flatten()
         .filter(|entry| BlockFile::name_of(entry.file_name().to_str().unwrap()).is_some());
     assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn what_is_sealed_is_read_with_its_key_alone_and_found_again_under_it() {
+    let folder = tempdir().unwrap();
+    let repository = Repository::open(folder.path().join("repository")).unwrap();
+    let (key, other) = (DataKey::new([1; 32]), DataKey::new([2; 32]));
+    let plain = repository.import_raw(&noise(7, 3 * MIB as usize)[..], None).unwrap();
+    let file = BlockFile::open(folder.path(), "copy", BLOCK).unwrap();
+    let store = |key: Option<&DataKey>, under: Under<'_>| repository.store_blocks(&file, key, Some(under), 3 * MIB).unwrap();
+    let sealed = store(Some(&key), Under { manifest: plain, key: None });
+    assert!(sealed.new_bytes > 2 * MIB, "nothing of the plain disk is shared");
+    let again = store(Some(&key), Under { manifest: sealed.manifest, key: Some(&key) });
+    assert_eq!((again.manifest, again.new_bytes), (sealed.manifest, 0));
+    let resealed = store(Some(&other), Under { manifest: sealed.manifest, key: Some(&key) });
+    assert!(resealed.new_bytes > 2 * MIB, "nothing is shared between keys");
+    let read = |manifest, key: Option<&DataKey>| {
+        let mut bytes = vec![0; 3 * MIB as usize];
+        repository.reader_with(manifest, key).and_then(|reader| reader.read_at(0, &mut bytes)).map(|()| bytes)
+    };
+    let expected = read(&plain, None).unwrap();
+    assert!(read(&sealed.manifest, Some(&key)).unwrap() == expected && read(&resealed.manifest, Some(&other)).unwrap() == expected);
+    for (manifest, key) in [(&sealed.manifest, None), (&sealed.manifest, Some(&other)), (&plain, Some(&key))] {
+        assert!(matches!(read(manifest, key), Err(RepositoryError::Sealed { .. })), "{manifest}");
+    }
+    // A flipped bit is found with and without the key.
+    assert_eq!(repository.verify(&sealed.manifest), vec![]);
+    let chunk = repository.manifest(&sealed.manifest).unwrap().chunks.into_iter().flatten().next().unwrap();
+    let path = folder.path().join("repository/chunks").join(&chunk.to_string()[..2]).join(chunk.to_string());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[1_000] ^= 1;
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    let fresh = Repository::open(folder.path().join("repository")).unwrap();
+    assert_eq!(fresh.verify(&sealed.manifest).len(), 1);
+    let reader = fresh.reader_with(&sealed.manifest, Some(&key)).unwrap();
+    assert!(matches!(reader.read_at(0, &mut vec![0; 3 * MIB as usize]), Err(RepositoryError::Corrupt { .. })));
 }

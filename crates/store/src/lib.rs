@@ -65,6 +65,7 @@ mod interface;
 mod ipv6;
 mod job;
 mod key_pair;
+mod kms_key;
 mod launch_template;
 mod migrate;
 mod nat_gateway;

@@ -186,6 +186,7 @@ ids!(
     ImageTaskId,
     BandwidthPackageId,
     DhcpOptionsId,
+    KmsKeyId,
     SubnetId,
     UserId,
     UserGroupId,

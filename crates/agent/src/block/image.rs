@@ -23,8 +23,9 @@ use std::time::Duration;
 
 use hostspec::{FaultKind, ImageSpec};
 use nix::sys::socket::sockopt::PeerCredentials;
-use repository::{Digest, Layers, Repository, RepositoryError, Settings, Source, Stored};
+use repository::{Digest, Layers, Repository, RepositoryError, Settings, Source, Stored, Under};
 
+use super::disk_key::Opened;
 use crate::qemu::args::IMAGE_SOCKET;
 use crate::qemu::process::{Identity, Process};
 use crate::trouble::Trouble;
@@ -62,8 +63,8 @@ pub struct ImageSource {
 /// What a machine's start needs of an image.
 #[derive(Debug)]
 pub struct Readable {
-    /// Name of the image's export.
-    pub export: String,
+    /// Digest of the image's manifest.
+    pub manifest: Digest,
     /// How to start it without a boot loader.
     pub boot: Option<BootFiles>,
 }
@@ -121,19 +122,26 @@ impl Images {
             }
         };
         self.complete(digest);
-        Ok(Readable { export: image.manifest.clone(), boot })
+        Ok(Readable { manifest: digest, boot })
     }
 
-    /// Stores a disk that lies in layers over a manifest, and tells how many of its bytes have been dealt with. Blocks for as long
+    /// Stores a disk that lies in layers over a manifest, sealed where it is encrypted, and tells how many of its bytes have been dealt with. Blocks for as long
     /// as reading them takes.
-    pub fn store(&self, files: &[File], under: Option<&str>, size_bytes: u64, tell: &(dyn Fn(u64) + Sync)) -> Result<Stored, Trouble> {
+    pub fn store(
+        &self,
+        files: &[File],
+        keys: &Opened,
+        under: Option<&str>,
+        size_bytes: u64,
+        tell: &(dyn Fn(u64) + Sync),
+    ) -> Result<Stored, Trouble> {
         if self.repository.is_cache() {
             let words = "what this host stores nobody else could read: it has a cache and no repository";
             return Err(Trouble::new(FaultKind::Other, words.to_owned()));
         }
         let digest = |text: &str| text.parse().map_err(|e| Trouble::new(FaultKind::ImageCorrupt, format!("{text} is not a digest: {e}")));
-        let under = under.map(digest).transpose()?;
-        self.repository.store_layers(&Layers { files, under, size_bytes }, tell).map_err(|e| trouble(&e))
+        let under = under.map(digest).transpose()?.map(|manifest| Under { manifest, key: keys.under.as_ref() });
+        self.repository.store_layers(&Layers { files, key: keys.own.as_ref(), under, size_bytes }, tell).map_err(|e| trouble(&e))
     }
 
     fn blob(&self, digest: &Digest) -> Result<OwnedFd, Trouble> {
@@ -149,9 +157,11 @@ fn trouble(error: &RepositoryError) -> Trouble {
         | RepositoryError::Malformed { .. }
         | RepositoryError::Refused { .. } => FaultKind::ImageCorrupt,
         RepositoryError::Io { source, .. } => return Trouble::io(&error.to_string(), source),
-        RepositoryError::OutOfRange { .. } | RepositoryError::Busy | RepositoryError::Stopped | RepositoryError::InUse { .. } => {
-            FaultKind::Other
-        }
+        RepositoryError::OutOfRange { .. }
+        | RepositoryError::Sealed { .. }
+        | RepositoryError::Busy
+        | RepositoryError::Stopped
+        | RepositoryError::InUse { .. } => FaultKind::Other,
     };
     Trouble::new(kind, error.to_string())
 }

@@ -17,7 +17,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use hostspec::FaultKind;
-use model::VolumeId;
+use model::{DataKey, VolumeId};
 
 use super::{Pool, SUFFIX, UNFINISHED, header_trouble, qcow2};
 use crate::trouble::Trouble;
@@ -57,8 +57,8 @@ impl Pool {
         Ok(file)
     }
 
-    /// Makes an empty layer that has no name yet, of the volume's size. Refused without room, or when there are [`LAYERS_MAX`].
-    pub fn make_layer(&self, volume: VolumeId, generation: u64) -> Result<NewLayer, Trouble> {
+    /// Makes an empty layer that has no name yet, of the volume's size, encrypted where there is a key. Refused without room, or when there are [`LAYERS_MAX`].
+    pub fn make_layer(&self, volume: VolumeId, generation: u64, key: Option<&DataKey>) -> Result<NewLayer, Trouble> {
         let doing = |e: io::Error| Trouble::io(&format!("adding a layer to {volume}"), &e);
         self.require_room()?;
         let numbers = self.layers(volume, generation)?;
@@ -73,7 +73,8 @@ impl Pool {
         let number = top + 1;
         let path = self.unnamed(volume, generation, number);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path).map_err(doing)?;
-        qcow2::write_empty(&file, size_bytes).map_err(|e| header_trouble(volume, &e))?;
+        let luks = super::encryption(key)?;
+        qcow2::write_empty(&file, size_bytes, luks.as_deref()).map_err(|e| header_trouble(volume, &e))?;
         file.sync_data().map_err(doing)?;
         Ok(NewLayer { volume, generation, number, file: file.into() })
     }

@@ -10,6 +10,7 @@
 //! was tampered with leads nowhere. A volume that is open has a [`Claim`]; only unclaimed ones are grown or deleted here.
 //! The pool knows neither machines nor documents.
 
+pub mod disk_key;
 pub mod image;
 pub mod layer;
 pub mod qcow2;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hostspec::FaultKind;
-use model::VolumeId;
+use model::{DataKey, VolumeId};
 
 use crate::plan::SeenVolume;
 use crate::trouble::Trouble;
@@ -141,8 +142,9 @@ impl Pool {
         Ok(out)
     }
 
-    /// Makes a volume, empty. One that exists in this generation is kept, so that a repeated change loses nothing.
-    pub fn create(&self, volume: VolumeId, generation: u64, size_bytes: u64) -> Result<SeenVolume, Trouble> {
+    /// Makes a volume, empty, encrypted where there is a key. One that exists in this generation is kept, so that a repeated change loses
+    /// nothing.
+    pub fn create(&self, volume: VolumeId, generation: u64, size_bytes: u64, key: Option<&DataKey>) -> Result<SeenVolume, Trouble> {
         let doing = |e: io::Error| Trouble::io(&format!("making {volume}"), &e);
         let path = self.path(volume, generation, 0);
         if path.exists() {
@@ -151,7 +153,8 @@ impl Pool {
         self.require_room()?;
         let unfinished = self.folder.join(format!("{volume}.g{generation}{UNFINISHED}"));
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(doing)?;
-        qcow2::write_empty(&file, size_bytes).map_err(|e| header_trouble(volume, &e))?;
+        let luks = encryption(key)?;
+        qcow2::write_empty(&file, size_bytes, luks.as_deref()).map_err(|e| header_trouble(volume, &e))?;
         file.sync_data().map_err(doing)?;
         fs::rename(&unfinished, &path).map_err(doing)?;
         File::open(&self.folder).and_then(|f| f.sync_all()).map_err(doing)?;
@@ -270,6 +273,12 @@ impl Pool {
     }
 }
 
+/// The encryption's header of a new layer.
+fn encryption(key: Option<&DataKey>) -> Result<Option<Vec<u8>>, Trouble> {
+    let made = key.map(repository::luks::new_header).transpose();
+    made.map_err(|e| Trouble::new(FaultKind::Other, format!("no randomness for an encrypted volume: {e}")))
+}
+
 fn header_trouble(volume: VolumeId, error: &HeaderError) -> Trouble {
     match error {
         HeaderError::Io(e) => Trouble::io(&format!("the header of {volume}"), e),
@@ -299,8 +308,8 @@ mod tests {
     fn a_volume_is_made_once_and_only_grows() {
         let (_folder, pool) = pool();
         let id = VolumeId::from_u64(1);
-        assert_eq!(pool.create(id, 1, 8 * MIB).unwrap().size_bytes, 8 * MIB);
-        assert_eq!(pool.create(id, 1, 4 * MIB).unwrap().size_bytes, 8 * MIB);
+        assert_eq!(pool.create(id, 1, 8 * MIB, None).unwrap().size_bytes, 8 * MIB);
+        assert_eq!(pool.create(id, 1, 4 * MIB, None).unwrap().size_bytes, 8 * MIB);
         assert_eq!(pool.grow(id, 1, 16 * MIB).unwrap().size_bytes, 16 * MIB);
         assert_eq!(pool.inventory().unwrap().volumes[&id], SeenVolume { generation: 1, size_bytes: 16 * MIB });
     }
@@ -309,8 +318,8 @@ mod tests {
     fn a_newer_generation_sets_the_older_aside_and_a_tombstone_deletes_both() {
         let (_folder, pool) = pool();
         let id = VolumeId::from_u64(1);
-        pool.create(id, 1, 8 * MIB).unwrap();
-        pool.create(id, 2, 4 * MIB).unwrap();
+        pool.create(id, 1, 8 * MIB, None).unwrap();
+        pool.create(id, 2, 4 * MIB, None).unwrap();
         assert_eq!(pool.inventory().unwrap().volumes[&id], SeenVolume { generation: 2, size_bytes: 4 * MIB });
         assert_eq!(pool.files().unwrap().len(), 2);
         pool.delete(id, 1).unwrap();
@@ -324,8 +333,8 @@ mod tests {
     fn the_names_of_layers_are_the_volume_at_every_instant() {
         let (_folder, pool) = pool();
         let id = VolumeId::from_u64(1);
-        pool.create(id, 1, 8 * MIB).unwrap();
-        let first = pool.make_layer(id, 1).unwrap();
+        pool.create(id, 1, 8 * MIB, None).unwrap();
+        let first = pool.make_layer(id, 1, None).unwrap();
         assert_eq!(pool.layers(id, 1).unwrap(), [0]);
         pool.name_layers(&[(id, 1, first.number)]).unwrap();
         assert_eq!(pool.layers(id, 1).unwrap(), [0, 1]);
@@ -337,7 +346,7 @@ mod tests {
         pool.drop_empty_layers(id, 1).unwrap();
         assert_eq!(pool.layers(id, 1).unwrap(), [0]);
         assert_eq!(pool.inventory().unwrap().volumes[&id], SeenVolume { generation: 1, size_bytes: 16 * MIB });
-        pool.name_layers(&[(id, 1, pool.make_layer(id, 1).unwrap().number)]).unwrap();
+        pool.name_layers(&[(id, 1, pool.make_layer(id, 1, None).unwrap().number)]).unwrap();
         pool.delete(id, 1).unwrap();
         assert_eq!(pool.files().unwrap(), []);
     }
@@ -346,7 +355,7 @@ mod tests {
     fn a_volume_in_use_is_neither_grown_nor_deleted_nor_given_twice() {
         let (_folder, pool) = pool();
         let id = VolumeId::from_u64(1);
-        pool.create(id, 1, 8 * MIB).unwrap();
+        pool.create(id, 1, 8 * MIB, None).unwrap();
         let claim = pool.claim(id).unwrap();
         assert!(pool.claim(id).is_err() && pool.grow(id, 1, 16 * MIB).is_err() && pool.delete(id, 1).is_err());
         drop(claim);
@@ -357,7 +366,7 @@ mod tests {
     fn a_damaged_volume_is_reported_and_not_opened() {
         let (_folder, pool) = pool();
         let id = VolumeId::from_u64(1);
-        pool.create(id, 1, 8 * MIB).unwrap();
+        pool.create(id, 1, 8 * MIB, None).unwrap();
         fs::write(pool.path(id, 1, 0), b"nothing of a header").unwrap();
         assert_eq!(pool.inventory().unwrap().unusable[&id].kind, FaultKind::Other);
         assert!(pool.open_for_guest(id, 1).is_err());

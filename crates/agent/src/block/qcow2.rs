@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   cluster 0   header        cluster 1   refcount table
-//!   cluster 2   refcounts     cluster 3.. first-level table, all holes
+//!   cluster 2   refcounts     cluster 3.. first-level table, all holes     cluster 19.. LUKS header, of an encrypted one
 //! ```
 //!
 //! Every volume has the same shape: version 3, clusters of 64 KiB, no backing file, no external data, no compression. A volume
@@ -26,6 +26,14 @@ pub const REACH_BYTES: u64 = 64 << 40;
 
 /// Clusters of the first-level table: 131,072 entries of 8 bytes are 16 clusters.
 const TABLE_CLUSTERS: u64 = REACH_BYTES / PER_ENTRY * 8 / CLUSTER;
+
+/// Clusters of the LUKS header of an encrypted volume: 2,068,480 bytes.
+const LUKS_CLUSTERS: u64 = repository::luks::HEADER_BYTES.div_ceil(CLUSTER);
+/// What the header says of how clusters are encrypted: not, or by LUKS.
+const PLAIN: u32 = 0;
+const LUKS: u32 = 2;
+/// The extension that says where the LUKS header is ("full disk encryption header pointer", docs/interop/qcow2.txt).
+const LUKS_POINTER: u32 = 0x0537_be77;
 
 const MAGIC: u32 = 0x5146_49fb;
 const HEADER_BYTES: usize = 104;
@@ -52,12 +60,16 @@ pub enum HeaderError {
     Size(u64),
 }
 
-/// Writes an empty volume of this size into an empty file.
-pub fn write_empty(file: &File, size_bytes: u64) -> Result<(), HeaderError> {
+/// Writes an empty volume of this size into an empty file; an encrypted one with its LUKS header.
+pub fn write_empty(file: &File, size_bytes: u64, luks: Option<&[u8]>) -> Result<(), HeaderError> {
     check_size(size_bytes)?;
-    let used = 3 + TABLE_CLUSTERS;
+    let luks_at = 3 + TABLE_CLUSTERS;
+    let used = luks_at + if luks.is_some() { LUKS_CLUSTERS } else { 0 };
     file.set_len(used * CLUSTER)?;
-    file.write_all_at(&header(size_bytes), 0)?;
+    file.write_all_at(&header(size_bytes, luks.map(|_| luks_at * CLUSTER)), 0)?;
+    if let Some(luks) = luks {
+        file.write_all_at(luks, luks_at * CLUSTER)?;
+    }
     file.write_all_at(&(2 * CLUSTER).to_be_bytes(), CLUSTER)?;
     let counts: Vec<u8> = (0..used).flat_map(|_| 1u16.to_be_bytes()).collect();
     file.write_all_at(&counts, 2 * CLUSTER)?;
@@ -77,7 +89,7 @@ pub fn read_size(file: &File) -> Result<u64, HeaderError> {
         (word(0) == MAGIC && word(4) == 3, "it is not qcow2 version 3"),
         (word(16) == 0, "it names a backing file"),
         (word(20) == CLUSTER_BITS, "its clusters have another size"),
-        (word(32) == 0, "it is encrypted"),
+        (word(32) == PLAIN || word(32) == LUKS, "it is encrypted in another way"),
         (u64::from(word(36)) >= REACH_BYTES / PER_ENTRY, "its first-level table is short"),
         (long(72) & !KNOWN_FEATURES == 0, "it needs features that this pool does not use"),
     ];
@@ -114,8 +126,8 @@ fn check_size(size_bytes: u64) -> Result<(), HeaderError> {
     if size_bytes == 0 || size_bytes > REACH_BYTES || !size_bytes.is_multiple_of(512) { Err(HeaderError::Size(size_bytes)) } else { Ok(()) }
 }
 
-fn header(size_bytes: u64) -> [u8; HEADER_BYTES + 8] {
-    let mut out = [0; HEADER_BYTES + 8]; // eight zero bytes end the list of extensions
+fn header(size_bytes: u64, luks_at: Option<u64>) -> [u8; HEADER_BYTES + 32] {
+    let mut out = [0; HEADER_BYTES + 32]; // eight zero bytes end the list of extensions
     let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &MAGIC.to_be_bytes());
     put(4, &3u32.to_be_bytes());
@@ -127,6 +139,13 @@ fn header(size_bytes: u64) -> [u8; HEADER_BYTES + 8] {
     put(56, &1u32.to_be_bytes()); // its clusters
     put(96, &4u32.to_be_bytes()); // refcounts of 2^4 bits
     put(100, &(HEADER_BYTES as u32).to_be_bytes());
+    if let Some(place) = luks_at {
+        put(32, &LUKS.to_be_bytes());
+        put(HEADER_BYTES, &LUKS_POINTER.to_be_bytes());
+        put(HEADER_BYTES + 4, &16u32.to_be_bytes());
+        put(HEADER_BYTES + 8, &place.to_be_bytes());
+        put(HEADER_BYTES + 16, &repository::luks::HEADER_BYTES.to_be_bytes());
+    }
     out
 }
 
@@ -136,7 +155,7 @@ mod tests {
 
     fn empty(size: u64) -> File {
         let file = tempfile::tempfile().unwrap();
-        write_empty(&file, size).unwrap();
+        write_empty(&file, size, None).unwrap();
         file
     }
 

@@ -4,11 +4,13 @@
 //! cage, numbered from [`FIRST_DESCRIPTOR`] in the order of [`Inputs::descriptors`]; kernel, initial RAM disk and the image server's
 //! socket have fixed places in the cage's private root. Formats are pinned and backing is spelled out, so QEMU never probes.
 
+use std::collections::BTreeSet;
+
 use hostspec::{Accelerator, VmSpec};
-use model::InstanceId;
+use model::{InstanceId, VolumeId};
 use serde_json::Value;
 
-use super::disk;
+use super::disk::{self, Below, Stored};
 
 /// The lowest descriptor that is handed over; those below are QEMU's standard streams and room for the cage.
 pub const FIRST_DESCRIPTOR: usize = 10;
@@ -33,8 +35,10 @@ const TRANSLATION_CACHE_MIB: u32 = 256;
 pub struct Inputs {
     /// How guest code is executed.
     pub accelerator: Accelerator,
-    /// For each disk, in the machine's order, the manifest digest of the image under it.
-    pub images: Vec<Option<String>>,
+    /// For each disk, in the machine's order, what is under it.
+    pub below: Vec<Option<Below>>,
+    /// Disks with keys: their nodes are made by QMP, so that no key is in the arguments.
+    pub keyed: BTreeSet<VolumeId>,
     /// For each disk, in the machine's order, the numbers of its layers over the first file. Disks that are not listed have none.
     pub layers: Vec<Vec<u32>>,
     /// The kernel to start directly; none boots from the first disk by its boot sector.
@@ -55,6 +59,14 @@ impl Inputs {
     /// of each disk.
     pub fn descriptors(&self, vm: &VmSpec) -> usize {
         1 + vm.disks.len() + vm.nics.len() + self.layers.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// The layers of a disk, the first file first, each with the number of its set of descriptors.
+    pub fn sets(&self, vm: &VmSpec, disk: usize) -> Vec<(u32, i64)> {
+        let (above, before) = self.layers_of(disk);
+        // Sets of the first files are numbered from 1, those of layers behind them.
+        let over = above.iter().enumerate().map(|(n, layer)| (*layer, (vm.disks.len() + 1 + before + n) as i64));
+        std::iter::once((0, disk as i64 + 1)).chain(over).collect()
     }
 
     /// The layers of a disk over its first file, and how many descriptors of layers come before theirs.
@@ -102,6 +114,9 @@ impl Arguments {
         self.option("-name", format!("guest={},debug-threads=on", vm.id));
         self.flag("-no-user-config");
         self.flag("-nodefaults");
+        if !inputs.keyed.is_empty() {
+            self.flag("--preconfig");
+        }
         self.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
         self.option("-display", "none");
         self.option("-machine", "pc,vmport=off,usb=off");
@@ -152,17 +167,17 @@ impl Arguments {
             let volume = disk.volume;
             let (above, before) = inputs.layers_of(at);
             let first_of_layers = FIRST_DESCRIPTOR + 1 + vm.disks.len() + vm.nics.len() + before;
-            // Sets of the first files are numbered from 1, those of layers behind them.
-            let over = above.iter().enumerate().map(|(n, layer)| (*layer, first_of_layers + n, vm.disks.len() + 1 + before + n));
-            let layers: Vec<(u32, usize, usize)> = std::iter::once((0, FIRST_DESCRIPTOR + 1 + at, at + 1)).chain(over).collect();
-            for (layer, descriptor, set) in &layers {
+            let descriptors = std::iter::once(FIRST_DESCRIPTOR + 1 + at).chain(first_of_layers..);
+            let sets = inputs.sets(vm, at);
+            for ((layer, set), descriptor) in sets.iter().zip(descriptors) {
                 // By this name the file is found again when the disk leaves the machine.
                 self.option("-add-fd", format!("fd={descriptor},set={set},opaque={}", disk::layer_files(volume, *layer)));
             }
-            let sets: Vec<(u32, i64)> = layers.iter().map(|(layer, _, set)| (*layer, *set as i64)).collect();
-            let image = inputs.images.get(at).and_then(Option::as_deref);
-            for node in disk::nodes(volume, &sets, image) {
-                self.json("-blockdev", &node);
+            if !inputs.keyed.contains(&volume) {
+                let below = inputs.below.get(at).and_then(Option::as_ref);
+                for node in disk::nodes(volume, &sets, Stored::Plain, below) {
+                    self.json("-blockdev", &node);
+                }
             }
             let newest = above.last().copied().unwrap_or(0);
             let (device, node, serial) = (disk::device(volume), disk::layer_node(volume, newest), escaped(&disk.serial));
@@ -216,6 +231,22 @@ mod tests {
         vm
     }
 
+    fn inputs(layers: Vec<Vec<u32>>) -> Inputs {
+        let below = vec![Some(Below { manifest: "ab".repeat(32).parse().unwrap(), key: None }), None];
+        Inputs { accelerator: Accelerator::Tcg, below, keyed: BTreeSet::new(), layers, boot: None }
+    }
+
+    #[test]
+    fn what_is_said_of_a_disk_with_keys_waits_for_the_monitor() {
+        let mut inputs = inputs(vec![vec![], vec![3]]);
+        let key = model::DataKey::new([9; 32]);
+        inputs.below[1] = Some(Below { manifest: "cd".repeat(32).parse().unwrap(), key: Some(key.clone()) });
+        inputs.keyed = BTreeSet::from([VolumeId::from_u64(2)]);
+        check("keyed", &inputs);
+        let text = arguments(&machine(), &inputs).join("\n");
+        assert!(!text.contains(&key.to_hex()) && !text.contains("key"), "{text}");
+    }
+
     fn check(name: &str, inputs: &Inputs) {
         let path = format!("{}/src/qemu/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
         let actual = arguments(&machine(), inputs).join("\n") + "\n";
@@ -227,24 +258,23 @@ mod tests {
 
     #[test]
     fn a_machine_boots_from_its_disk_under_the_translator() {
-        let images = vec![Some("ab".repeat(32)), None];
-        check("disk_tcg", &Inputs { accelerator: Accelerator::Tcg, images, layers: vec![], boot: None });
+        check("disk_tcg", &inputs(vec![vec![]]));
     }
 
     #[test]
     fn a_machine_starts_a_kernel_directly_under_kvm() {
         let boot = Some(DirectBoot { cmdline: "console=ttyS0 root=/dev/vda, quiet".into(), initrd: true });
-        check("kernel_kvm", &Inputs { accelerator: Accelerator::Kvm, images: vec![], layers: vec![], boot });
+        check("kernel_kvm", &Inputs { accelerator: Accelerator::Kvm, below: vec![], boot, ..inputs(vec![]) });
     }
 
     #[test]
     fn a_disk_has_its_layers_over_each_other() {
-        check("layers", &Inputs { accelerator: Accelerator::Tcg, images: vec![], layers: vec![vec![], vec![2, 5]], boot: None });
+        check("layers", &Inputs { below: vec![], ..inputs(vec![vec![], vec![2, 5]]) });
     }
 
     #[test]
     fn arguments_tell_whose_they_are() {
-        let list = arguments(&machine(), &Inputs { accelerator: Accelerator::Tcg, images: vec![], layers: vec![], boot: None });
+        let list = arguments(&machine(), &inputs(vec![]));
         assert_eq!(instance_of(&list), Some(vm_id(7)));
         assert_eq!(instance_of(&["-name".into(), "guest=other".into()]), None);
         assert_eq!(instance_of(&["-name".into()]), None);

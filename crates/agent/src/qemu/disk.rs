@@ -11,12 +11,17 @@
 //! A disk that is taken from a guest without its leave keeps its device, over the node `lost-vol-0…` of which every access fails,
 //! until the guest lets go of it. Formats are pinned and backing is spelled out, so QEMU never probes.
 //!
+//! The keys of an encrypted disk travel by QMP alone: that of its layers as a secret that QEMU has while it opens them, that of what is
+//! below in the name of the export, which QEMU says again when it connects again. A machine that has such a disk is started without its
+//! nodes, which are made before the machine is (`--preconfig`).
+//!
 //! [`Disks`] is the way in and out by QMP. It knows neither documents nor who may write a volume.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use model::{DiskLimits, VolumeId};
+use model::{DataKey, DiskLimits, VolumeId};
+use repository::Digest;
 use serde_json::{Value, json};
 
 use super::args::{IMAGE_SOCKET, IMAGES};
@@ -70,27 +75,59 @@ pub fn layer_files(volume: VolumeId, layer: u32) -> String {
     if layer == 0 { volume.to_string() } else { format!("{volume}/l{layer}") }
 }
 
-/// The nodes of a volume whose layers are in these sets of descriptors, the first file first, over the image with this digest, in the
-/// order in which they are made.
-pub fn nodes(volume: VolumeId, layers: &[(u32, i64)], image: Option<&str>) -> Vec<Value> {
+/// What unwritten blocks of a disk are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Below {
+    /// Its manifest.
+    pub manifest: Digest,
+    /// The manifest's key, where it is sealed.
+    pub key: Option<DataKey>,
+}
+
+/// How a layer is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// As it is.
+    Plain,
+    /// Encrypted; QEMU has the secret while it opens it.
+    Encrypted,
+}
+
+impl Stored {
+    /// That of a disk with or without a key.
+    pub fn of(key: Option<&DataKey>) -> Stored {
+        if key.is_some() { Stored::Encrypted } else { Stored::Plain }
+    }
+}
+
+/// Name of the secret in QEMU that the layers of a volume are opened with.
+fn secret(volume: VolumeId) -> String {
+    format!("key-{volume}")
+}
+
+/// The nodes of a volume whose layers are in these sets of descriptors, the first file first, in the order in which they are made. Where
+/// there is a key, they are for QMP and not for a command line.
+pub fn nodes(volume: VolumeId, layers: &[(u32, i64)], stored: Stored, below: Option<&Below>) -> Vec<Value> {
     let under = format!("image-{volume}");
-    let mut out: Vec<Value> = image.map(|digest| image_node(&under, digest)).into_iter().collect();
-    let mut backing = image.map_or(Value::Null, |_| Value::from(under.as_str()));
+    let mut out: Vec<Value> = below.map(|below| image_node(&under, below)).into_iter().collect();
+    let mut backing = below.map_or(Value::Null, |_| Value::from(under.as_str()));
     for (layer, set) in layers {
-        out.extend(nodes_of_layer(volume, *layer, *set, backing));
+        out.extend(nodes_of_layer(volume, *layer, *set, stored, backing));
         backing = layer_node(volume, *layer).into();
     }
     out
 }
 
 /// The nodes of one layer over the node `backing`, or over nothing yet.
-pub(super) fn nodes_of_layer(volume: VolumeId, layer: u32, set: i64, backing: Value) -> [Value; 2] {
+pub(super) fn nodes_of_layer(volume: VolumeId, layer: u32, set: i64, stored: Stored, backing: Value) -> [Value; 2] {
     let (node, file) = (layer_node(volume, layer), file_node(volume, layer));
     let filename = format!("/dev/fdset/{set}");
-    [
-        json!({"driver": "file", "node-name": file, "filename": filename, "discard": "unmap"}),
-        json!({"driver": "qcow2", "node-name": node, "file": file, "backing": backing, "discard": "unmap"}),
-    ]
+    let mut layer = json!({"driver": "qcow2", "node-name": node, "file": file, "backing": backing, "discard": "unmap"});
+    if stored == Stored::Encrypted {
+        // QEMU refuses a file that is not.
+        layer["encrypt"] = json!({"format": "luks", "key-secret": secret(volume)});
+    }
+    [json!({"driver": "file", "node-name": file, "filename": filename, "discard": "unmap"}), layer]
 }
 
 /// Names of the nodes of a volume among those that are there, in the order in which they can be removed.
@@ -107,9 +144,10 @@ fn names(volume: VolumeId, present: &[&str]) -> Vec<String> {
 }
 
 /// A read-only node that fetches blocks of an image from the image server as they are needed.
-fn image_node(name: &str, digest: &str) -> Value {
+fn image_node(name: &str, below: &Below) -> Value {
+    let export = repository::server::export_name(&below.manifest, below.key.as_ref());
     json!({
-        "driver": "nbd", "node-name": name, "read-only": true, "export": digest,
+        "driver": "nbd", "node-name": name, "read-only": true, "export": export.as_str(),
         "server": {"type": "unix", "path": format!("{IMAGES}/{IMAGE_SOCKET}")},
         "reconnect-delay": IMAGE_RECONNECT_SECONDS,
     })
@@ -129,8 +167,10 @@ pub struct NewDisk {
     pub volume: VolumeId,
     /// Its layers, open for reading and writing, the first one first.
     pub layers: Vec<(u32, OwnedFd)>,
-    /// Manifest digest of the image under it.
-    pub image: Option<String>,
+    /// The key of its layers, where they are encrypted.
+    pub key: Option<DataKey>,
+    /// What is under it.
+    pub below: Option<Below>,
     /// Serial number that the guest sees.
     pub serial: String,
     /// What the guest is held to.
@@ -170,21 +210,52 @@ impl Disks {
     }
 
     async fn try_add(&self, disk: NewDisk) -> Result<(), QmpError> {
-        let NewDisk { volume, layers, image, serial, limits } = disk;
+        let NewDisk { volume, layers, key, below, serial, limits } = disk;
         let mut sets = Vec::with_capacity(layers.len());
         for (layer, file) in layers {
             sets.push((layer, self.hand_over(volume, layer, file).await?));
         }
         let newest = sets.last().map_or(0, |(layer, _)| *layer);
-        for node in nodes(volume, &sets, image.as_deref()) {
-            self.call("blockdev-add", node).await?;
-        }
+        self.add_nodes(volume, nodes(volume, &sets, Stored::of(key.as_ref()), below.as_ref()), key.as_ref()).await?;
         let device = json!({
             "driver": "virtio-blk-pci", "id": device(volume), "drive": layer_node(volume, newest), "serial": serial,
             "werror": "enospc", "rerror": "report",
         });
         self.call("device_add", device).await?;
         if limits.is_none() { Ok(()) } else { self.throttle(volume, &limits).await }
+    }
+
+    /// Makes nodes of a volume. QEMU has the secret of encrypted ones for as long as that takes.
+    pub async fn add_nodes(&self, volume: VolumeId, nodes: Vec<Value>, key: Option<&DataKey>) -> Result<(), QmpError> {
+        let Some(key) = key else { return self.add_plain_nodes(nodes).await };
+        // One that an agent left which was killed.
+        self.remove_secret(volume).await?;
+        let passphrase = repository::luks::passphrase(key);
+        let made = json!({"qom-type": "secret", "id": secret(volume), "data": passphrase.as_str()});
+        self.call("object-add", made).await?;
+        let added = self.add_plain_nodes(nodes).await;
+        let removed = self.remove_secret(volume).await;
+        added.and(removed)
+    }
+
+    async fn add_plain_nodes(&self, nodes: Vec<Value>) -> Result<(), QmpError> {
+        for node in nodes {
+            self.call("blockdev-add", node).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_secret(&self, volume: VolumeId) -> Result<(), QmpError> {
+        match self.call("object-del", json!({"id": secret(volume)})).await {
+            Ok(_) => Ok(()),
+            Err(QmpError::Refused { description, .. }) if description.contains("not found") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the machine of a QEMU that was started before its disks were known, and lets it run.
+    pub async fn begin(&self) -> Result<(), QmpError> {
+        self.call("x-exit-preconfig", json!({})).await.map(drop)
     }
 
     /// Asks the guest to release a disk. Asked again while it has not, it does no harm.

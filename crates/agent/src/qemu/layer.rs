@@ -11,11 +11,11 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use model::VolumeId;
+use model::{DataKey, VolumeId};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::disk::{Disks, device, layer_files, layer_of, nodes_of_layer};
+use super::disk::{Disks, Stored, device, layer_files, layer_of, nodes_of_layer};
 use super::qmp::QmpError;
 
 /// Time between two looks whether a merge that was stopped has ended.
@@ -42,13 +42,10 @@ fn merge_of(volume: VolumeId) -> String {
 }
 
 impl Disks {
-    /// Makes a layer known to QEMU; nobody uses it yet.
-    pub async fn add_layer(&self, volume: VolumeId, layer: u32, file: OwnedFd) -> Result<(), QmpError> {
+    /// Makes a layer known to QEMU, encrypted where there is a key; nobody uses it yet.
+    pub async fn add_layer(&self, volume: VolumeId, layer: u32, file: OwnedFd, key: Option<&DataKey>) -> Result<(), QmpError> {
         let set = self.hand_over(volume, layer, file).await?;
-        for node in nodes_of_layer(volume, layer, set, Value::Null) {
-            self.call("blockdev-add", node).await?;
-        }
-        Ok(())
+        self.add_nodes(volume, nodes_of_layer(volume, layer, set, Stored::of(key), Value::Null).into(), key).await
     }
 
     /// Freezes what devices have written at one instant: from there on they write to further layers.

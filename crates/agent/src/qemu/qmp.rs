@@ -104,8 +104,7 @@ impl Drop for Inner {
 
 type Answer = Result<Value, QmpError>;
 
-/// A line for QEMU, with the descriptor that travels with it.
-#[derive(Debug)]
+/// A line for QEMU, which may hold a key, with the descriptor that travels with it.
 struct Line {
     text: String,
     file: Option<OwnedFd>,

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use hostspec::{FaultKind, SnapshotJob, SnapshotPart};
+use hostspec::{FaultKind, HostSpec, SnapshotJob, SnapshotPart};
 use model::SnapshotId;
 
 use super::host::Host;
 use super::snapshots::{End, Part, Record};
+use crate::block::disk_key::{self, Opened};
 use crate::block::qcow2;
 use crate::trouble::Trouble;
 
@@ -22,7 +23,8 @@ pub fn freeze(host: &Host, job: &SnapshotJob) -> Result<(), Trouble> {
     let parts = job.parts.iter().map(|part| describe(host, part)).collect::<Result<Vec<_>, _>>()?;
     let mut named = Vec::with_capacity(parts.len());
     for part in &parts {
-        let layer = host.pool.make_layer(part.volume, part.generation)?;
+        let key = disk_key::of_part(part_of(job, part.snapshot)?)?.own;
+        let layer = host.pool.make_layer(part.volume, part.generation, key.as_ref())?;
         named.push((layer.volume, layer.generation, layer.number));
     }
     host.pool.name_layers(&named)?;
@@ -33,7 +35,7 @@ pub fn freeze(host: &Host, job: &SnapshotJob) -> Result<(), Trouble> {
 
 /// What a volume is made of now.
 pub fn describe(host: &Host, part: &SnapshotPart) -> Result<Part, Trouble> {
-    let SnapshotPart { snapshot, volume, generation, ref under } = *part;
+    let SnapshotPart { snapshot, volume, generation, ref under, .. } = *part;
     let layers = host.pool.layers(volume, generation)?;
     let missing = || Trouble::new(FaultKind::Other, format!("{volume} is not here in generation {generation}"));
     let newest = host.pool.open_layer(volume, generation, *layers.last().ok_or_else(missing)?)?;
@@ -43,7 +45,7 @@ pub fn describe(host: &Host, part: &SnapshotPart) -> Result<Part, Trouble> {
 
 /// Reads the volumes of a job, one after the other. One that cannot be read for good ends as failed; another trouble is returned,
 /// and the job may be tried again.
-pub fn read(host: &Host, job: SnapshotId) -> Result<(), Trouble> {
+pub fn read(host: &Host, job: SnapshotId, spec: &HostSpec) -> Result<(), Trouble> {
     let Some(record) = host.snapshots.record(job) else { return Ok(()) };
     let progress = host.snapshots.progress(job);
     let total: u64 = record.parts.iter().map(|part| part.size_bytes).sum();
@@ -51,7 +53,9 @@ pub fn read(host: &Host, job: SnapshotId) -> Result<(), Trouble> {
     for part in &record.parts {
         if part.end.is_none() {
             let tell = |bytes: u64| progress.store(((before + bytes) * 100 / total.max(1)) as u8, Ordering::Relaxed);
-            let end = match read_part(host, part, &tell) {
+            let of_document = spec.snapshots.iter().find(|known| known.id == job);
+            let keys = of_document.map_or(Ok(Opened::default()), |known| disk_key::of_part(part_of(known, part.snapshot)?))?;
+            let end = match read_part(host, part, &keys, &tell) {
                 Ok(end) => end,
                 Err(trouble) if trouble.kind == FaultKind::ImageCorrupt => End::Failed { detail: trouble.detail },
                 Err(trouble) => return Err(trouble),
@@ -72,12 +76,18 @@ pub fn forget(host: &Host, job: SnapshotId) -> Result<(), Trouble> {
     record.iter().flat_map(|record| &record.parts).try_for_each(|part| host.pool.delete_older(part.volume))
 }
 
-fn read_part(host: &Host, part: &Part, tell: &(dyn Fn(u64) + Sync)) -> Result<End, Trouble> {
+/// The part of a job that is a snapshot.
+fn part_of(job: &SnapshotJob, snapshot: SnapshotId) -> Result<&SnapshotPart, Trouble> {
+    let missing = || Trouble::new(FaultKind::Other, format!("{snapshot} is not in the document"));
+    job.parts.iter().find(|part| part.snapshot == snapshot).ok_or_else(missing)
+}
+
+fn read_part(host: &Host, part: &Part, keys: &Opened, tell: &(dyn Fn(u64) + Sync)) -> Result<End, Trouble> {
     let open = |layer: &u32| host.pool.open_layer(part.volume, part.generation, *layer);
     let files = part.layers.iter().map(open).collect::<Result<Vec<_>, _>>();
     // The record kept them from being merged or deleted, so no later try will find them.
     let files = files.map_err(|e| Trouble::new(FaultKind::ImageCorrupt, e.detail))?;
-    let stored = host.images.store(&files, part.under.as_deref(), part.size_bytes, tell)?;
+    let stored = host.images.store(&files, keys, part.under.as_deref(), part.size_bytes, tell)?;
     metrics::counter!("pileus_snapshot_bytes_total").increment(stored.new_bytes);
     Ok(End::Done { manifest: stored.manifest.to_string(), stored_bytes: stored.new_bytes })
 }

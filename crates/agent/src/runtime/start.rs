@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostspec::{Accelerator, FaultKind, HostSpec, ImageSpec, VmSpec, VolumeGoal, VolumeSpec};
-use model::{InterfaceId, VolumeId};
+use model::{DataKey, InterfaceId, VolumeId};
 use tokio::sync::mpsc;
 
 use super::host::Host;
-use crate::block::Claim;
+use crate::block::{Claim, disk_key};
 use crate::cage::{Cage, Inmate, Order, Place};
 use crate::qemu::args::{self, DirectBoot, Inputs};
+use crate::qemu::disk::{self, Below, Disks, Stored};
 use crate::qemu::process::Process;
-use crate::qemu::qmp::{Event, Qmp};
+use crate::qemu::qmp::{Event, Qmp, QmpError};
 use crate::trouble::Trouble;
 
 /// Longest wait for a QEMU that was started to greet: it takes 50 ms, and a hundred starting at once on two processors take longer.
@@ -91,8 +92,9 @@ pub async fn start(
     let material = material.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
     let folder = host.folder(vm.id);
     let monitor = listen(&folder).map_err(|e| Trouble::io("the monitor's socket", &e))?;
-    let Material { claims, disks, images, layers, boot: kernel } = material;
-    let inputs = Inputs { accelerator, images, layers: layers.numbers, boot: kernel.as_ref().map(|k| k.how.clone()) };
+    let Material { claims, disks, below, keys, layers, boot: kernel } = material;
+    let keyed = keys.keys().copied().collect();
+    let inputs = Inputs { accelerator, below, keyed, layers: layers.numbers, boot: kernel.as_ref().map(|k| k.how.clone()) };
     let order = Order {
         program: host.config.qemu.clone(),
         arguments: args::arguments(vm, &inputs),
@@ -122,7 +124,26 @@ pub async fn start(
         Err(_) if tokio::time::timeout(LAST_WORDS, process.exited()).await.is_ok() => return Err(died(&folder)),
         Err(e) => return Err(Trouble::new(FaultKind::StartFailed, format!("QEMU does not greet: {e}"))),
     };
+    if !keys.is_empty() {
+        tokio::select! {
+            given = give_keys(&monitor, vm, &inputs, &keys) => given?,
+            () = process.exited() => return Err(died(&folder)),
+        }
+    }
     Ok(Started { process, inmate, monitor, events, claims })
+}
+
+/// Opens the disks that have keys in a QEMU that waits for them, and has it make the machine.
+async fn give_keys(monitor: &Qmp, vm: &VmSpec, inputs: &Inputs, keys: &BTreeMap<VolumeId, Option<DataKey>>) -> Result<(), Trouble> {
+    let disks = Disks::new(monitor.clone(), GREETING);
+    let doing = |e: QmpError| Trouble::new(FaultKind::StartFailed, format!("opening encrypted disks: {e}"));
+    for (at, disk) in vm.disks.iter().enumerate() {
+        let Some(key) = keys.get(&disk.volume) else { continue };
+        let below = inputs.below.get(at).and_then(Option::as_ref);
+        let nodes = disk::nodes(disk.volume, &inputs.sets(vm, at), Stored::of(key.as_ref()), below);
+        disks.add_nodes(disk.volume, nodes, key.as_ref()).await.map_err(doing)?;
+    }
+    disks.begin().await.map_err(doing)
 }
 
 /// Finds the process of what is written down; none when it has ended.
@@ -163,7 +184,9 @@ fn listen(folder: &Path) -> std::io::Result<OwnedFd> {
 struct Material {
     claims: Vec<(VolumeId, Claim)>,
     disks: Vec<OwnedFd>,
-    images: Vec<Option<String>>,
+    below: Vec<Option<Below>>,
+    /// The keys of the layers of disks that have any; none for plain layers over something sealed.
+    keys: BTreeMap<VolumeId, Option<DataKey>>,
     layers: Above,
     boot: Option<Kernel>,
 }
@@ -184,7 +207,8 @@ struct Kernel {
 impl Material {
     fn gather(host: &Host, spec: &HostSpec, vm: &VmSpec) -> Result<Material, Trouble> {
         let volumes: BTreeMap<VolumeId, _> = spec.volumes.iter().map(|v| (v.id, v)).collect();
-        let mut out = Material { claims: vec![], disks: vec![], images: vec![], layers: Above::default(), boot: None };
+        let mut out =
+            Material { claims: vec![], disks: vec![], below: vec![], keys: BTreeMap::new(), layers: Above::default(), boot: None };
         for (at, disk) in vm.disks.iter().enumerate() {
             let missing = || Trouble::new(FaultKind::Other, format!("{} is not in the document", disk.volume));
             let volume = volumes.get(&disk.volume).ok_or_else(missing)?;
@@ -195,7 +219,11 @@ impl Material {
             out.layers.numbers.push(numbers);
             out.layers.files.extend(files);
             let readable = under(spec, volume).map_err(|()| missing())?.map(|image| host.images.readable(&image)).transpose()?;
-            out.images.push(readable.as_ref().map(|r| r.export.clone()));
+            let keys = disk_key::all_of_volume(spec, disk.volume)?;
+            if keys.own.is_some() || keys.under.is_some() {
+                out.keys.insert(disk.volume, keys.own);
+            }
+            out.below.push(readable.as_ref().map(|readable| Below { manifest: readable.manifest, key: keys.under }));
             if at == 0 {
                 out.boot = readable.and_then(|r| r.boot).map(Kernel::new);
             }
@@ -215,7 +243,7 @@ impl Kernel {
 
 /// What unwritten blocks of a volume are read from; an error when the volume is to be deleted, or its image is not in the document.
 pub fn under(spec: &HostSpec, volume: &VolumeSpec) -> Result<Option<ImageSpec>, ()> {
-    let VolumeGoal::Present { size_bytes, image, manifest } = &volume.goal else { return Err(()) };
+    let VolumeGoal::Present { size_bytes, image, manifest, .. } = &volume.goal else { return Err(()) };
     let listed = |id: &model::ImageId| spec.images.iter().find(|known| known.id == *id).cloned().ok_or(());
     match (manifest, image) {
         (Some(manifest), image) => {

@@ -108,7 +108,7 @@ impl Cloud {
         self.spec.volumes.push(VolumeSpec {
             id: volume,
             generation: 1,
-            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: Some(guest.image()), manifest: None },
+            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: Some(guest.image()), manifest: None, keys: DiskKeys::default() },
         });
         self.spec
             .vms

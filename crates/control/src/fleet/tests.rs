@@ -123,6 +123,7 @@ impl World {
             root_size: None,
             root_kind: model::VolumeKind::default(),
             root_provisioned: model::Provisioned::default(),
+            root_encryption: model::EncryptionChoice::default(),
             root_deleted: true,
             volumes: vec![],
             attributes: Attributes::default(),

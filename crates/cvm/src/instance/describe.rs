@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use control::{Field, InstanceView, Query, system_uuid};
 use jiff::Timestamp;
-use model::{Instance, InstanceId, SecurityGroupId, SubnetId, Volume, VpcId};
+use model::{Encryption, Instance, InstanceId, SecurityGroupId, SubnetId, Volume, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -108,7 +108,7 @@ struct SystemDisk {
     disk_size: u32,
     disk_name: String,
     encrypt: bool,
-    kms_key_id: &'static str,
+    kms_key_id: String,
 }
 
 #[derive(IntoDoc)]
@@ -119,7 +119,7 @@ struct DataDisk {
     disk_name: String,
     delete_with_instance: bool,
     encrypt: bool,
-    kms_key_id: &'static str,
+    kms_key_id: String,
 }
 
 #[derive(IntoDoc)]
@@ -274,8 +274,8 @@ fn system_disk(view: &InstanceView) -> SystemDisk {
         disk_id: id::shown(root),
         disk_size: volume.map_or(0, |volume| volume.size.0),
         disk_name: volume.map_or_else(String::new, |volume| volume.shown_name().to_owned()),
-        encrypt: false,
-        kms_key_id: "",
+        encrypt: volume.is_some_and(|volume| volume.encryption.is_some()),
+        kms_key_id: Encryption::key_text(volume.and_then(|volume| volume.encryption.as_ref())),
     }
 }
 
@@ -286,8 +286,8 @@ fn data_disk(volume: &Volume) -> DataDisk {
         disk_size: volume.size.0,
         disk_name: volume.shown_name().to_owned(),
         delete_with_instance: volume.delete_on_termination,
-        encrypt: false,
-        kms_key_id: "",
+        encrypt: volume.encryption.is_some(),
+        kms_key_id: Encryption::key_text(volume.encryption.as_ref()),
     }
 }
 

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{NewVolume, Options, Query, RunInstances as Launch};
 use model::{
-    AttributeSettings, Error, Gib, LaunchSettings, Noun, PlacementChoice, Provisioned, RoleChoice, RootSettings, Subnet, SubnetId, Tags,
-    VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId,
+    AttributeSettings, EncryptionChoice, Error, Gib, LaunchSettings, Noun, PlacementChoice, Provisioned, RoleChoice, RootSettings, Subnet,
+    SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId,
 };
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
@@ -35,7 +35,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "CpuTopology",
     "DataDisks.CdcId",
     "DataDisks.DiskId",
-    "DataDisks.KmsKeyId",
     "DedicatedClusterId",
     "EnableJumboFrame",
     "HpcClusterId",
@@ -120,21 +119,22 @@ struct DataDisk {
     disk_name: Option<String>,
     #[arg(default = true)]
     delete_with_instance: bool,
-    #[arg(default)]
-    encrypt: bool,
+    encrypt: Option<bool>,
+    kms_key_id: Option<String>,
     #[arg(default)]
     burst_performance: bool,
 }
 
 impl DataDisk {
     fn volume(self) -> Result<NewVolume, Fault> {
-        if self.encrypt || self.burst_performance {
-            return Err(Fault::unsupported("The encryption and the performance burst of a disk"));
+        if self.burst_performance {
+            return Err(Fault::unsupported("The performance burst of a disk"));
         }
         Ok(NewVolume {
             size: self.disk_size.map(Gib),
             snapshot: self.snapshot_id.filter(|id| !id.is_empty()).map(|id| id::read(&id)).transpose()?,
             left_out: false,
+            encryption: EncryptionChoice::asked(self.encrypt, self.kms_key_id.as_deref())?,
             kind: self.disk_type.map_or(VolumeKind::default(), DiskType::kind),
             provisioned: extra(self.throughput_performance),
             device: None,
@@ -241,6 +241,7 @@ impl Machine {
             hostname: filled(host_name(self.host_name)?),
             root: RootSettings {
                 size: disk.disk_size.map(Gib),
+                encryption: EncryptionChoice::default(),
                 kind: disk.disk_type.map(DiskType::kind),
                 provisioned: Provisioned::default(),
                 deleted: None,

@@ -59,7 +59,7 @@ struct SystemDiskReply {
     disk_size: u32,
     disk_type: &'static str,
     encrypt: bool,
-    kms_key_id: &'static str,
+    kms_key_id: String,
 }
 
 #[derive(IntoDoc)]
@@ -69,7 +69,7 @@ struct DiskReply {
     disk_name: Option<String>,
     delete_with_instance: bool,
     encrypt: bool,
-    kms_key_id: &'static str,
+    kms_key_id: String,
     snapshot_id: Option<String>,
 }
 
@@ -117,8 +117,8 @@ impl LaunchData {
             system_disk: SystemDiskReply {
                 disk_size: root.size.map_or(0, |size| size.0),
                 disk_type: kind_word(root.kind.unwrap_or_default()),
-                encrypt: false,
-                kms_key_id: "",
+                encrypt: root.encryption.encrypted == Some(true),
+                kms_key_id: root.encryption.key_text(),
             },
             data_disks: settings.volumes.into_iter().map(data_disk).collect(),
             virtual_private_cloud: NetworkReply {
@@ -162,8 +162,8 @@ fn data_disk(volume: NewVolume) -> DiskReply {
         disk_type: kind_word(volume.kind),
         disk_name: Some(volume.name).filter(|name| !name.is_empty()),
         delete_with_instance: volume.delete_on_termination,
-        encrypt: false,
-        kms_key_id: "",
+        encrypt: volume.encryption.encrypted == Some(true),
+        kms_key_id: volume.encryption.key_text(),
         snapshot_id: volume.snapshot.map(id::shown),
     }
 }

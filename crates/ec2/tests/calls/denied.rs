@@ -86,6 +86,9 @@ impl Seeds {
                 seeds.insert(name, elements(&reply.body, element).remove(0));
             }
         }
+        let key = world.call_as(&world.owner, "kms", "Action=CreateKey").await;
+        let id = key.body.split("\"KeyId\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a key has an id");
+        seeds.insert("KeyId", id.to_owned());
         seeds.insert("InstanceId", instance);
         seeds.insert("ImageId", image);
         Seeds(seeds)
@@ -98,6 +101,7 @@ impl Seeds {
             (_, "ResourceId" | "Source" | "Destination") => self.0.get("InstanceId"),
             (_, "SourceSnapshotId" | "SecondSnapshotId") => self.0.get("SnapshotId"),
             (_, "SourceImageId") => self.0.get("ImageId"),
+            (_, "TargetKeyId" | "KmsKeyId") => self.0.get("KeyId"),
             (_, "SecurityGroupId" | "GroupIds") => self.0.get("GroupId"),
             (_, other) => self.0.get(other),
         };
@@ -116,6 +120,7 @@ impl Seeds {
             "RoleSessionName" | "Description" | "GroupDescription" => "words",
             "VpcPeeringConnectionId" => "pcx-00000000000000001",
             "PeerVpcId" => "vpc-00000000000000001",
+            "AliasName" => "alias/name",
             "ServiceCode" => "ec2",
             "QuotaCode" => "L-0263D0A3",
             "DesiredValue" => "9",

@@ -60,6 +60,7 @@ impl World {
         let prefix = match service {
             "cloudtrail" => Some("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."),
             "servicequotas" => Some("ServiceQuotasV20190624."),
+            "kms" => Some("TrentService."),
             _ => None,
         };
         let target = prefix.map(|prefix| format!("{prefix}{}", args.text("Action").unwrap_or_default()));

@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{FurtherNic, LaunchNics, NewInterface, NewVolume, RunInstances as Launch, Wanted, WhichNic};
-use model::{AttributeSettings, Error, Gib, LaunchSettings, MetadataOptions, Noun, RoleChoice, RootSettings, USER_DATA_MAX, WhichVersion};
+use model::{
+    AttributeSettings, EncryptionChoice, Error, Gib, LaunchSettings, MetadataOptions, Noun, RoleChoice, RootSettings, USER_DATA_MAX,
+    WhichVersion,
+};
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
@@ -132,8 +135,9 @@ struct SystemDisk {
     category: Option<Category>,
     performance_level: Option<PerformanceLevel>,
     provisioned_iops: Option<u32>,
-    #[arg(default)]
-    encrypted: bool,
+    encrypted: Option<bool>,
+    #[arg(name = "KMSKeyId")]
+    kms_key_id: Option<String>,
     bursting_enabled: Option<bool>,
 }
 
@@ -149,8 +153,9 @@ struct DataDisk {
     device: Option<String>,
     #[arg(default = true)]
     delete_with_instance: bool,
-    #[arg(default)]
-    encrypted: bool,
+    encrypted: Option<bool>,
+    #[arg(name = "KMSKeyId")]
+    kms_key_id: Option<String>,
     bursting_enabled: Option<bool>,
     provisioned_iops: Option<u32>,
 }
@@ -283,7 +288,6 @@ impl Machine {
         let nics = LaunchNics { further, ..LaunchNics::default() };
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let disk = self.system_disk.unwrap_or_default();
-        check_disk(disk.encrypted)?;
         let speed = Speed { level: disk.performance_level, provisioned_iops: disk.provisioned_iops, bursting: disk.bursting_enabled };
         // A level alone means the category that has levels.
         let category = disk.category.or(disk.performance_level.map(|_| Category::CloudEssd));
@@ -311,7 +315,13 @@ impl Machine {
             name: filled(self.instance_name),
             description: self.description,
             hostname: filled(self.host_name),
-            root: RootSettings { size: disk.size.map(Gib), kind: root_kind, provisioned: provisioned.unwrap_or_default(), deleted: None },
+            root: RootSettings {
+                size: disk.size.map(Gib),
+                encryption: EncryptionChoice::asked(disk.encrypted, disk.kms_key_id.as_deref())?,
+                kind: root_kind,
+                provisioned: provisioned.unwrap_or_default(),
+                deleted: None,
+            },
             volumes: self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<Vec<_>, _>>()?,
             attributes,
             role: filled(self.ram_role_name).map(RoleChoice::Role),
@@ -327,13 +337,13 @@ impl Machine {
 
 impl DataDisk {
     fn volume(self) -> Result<NewVolume, Fault> {
-        check_disk(self.encrypted)?;
         let speed = Speed { level: self.performance_level, provisioned_iops: self.provisioned_iops, bursting: self.bursting_enabled };
         let (kind, provisioned) = self.category.unwrap_or(Category::CloudEfficiency).sold(speed)?;
         Ok(NewVolume {
             size: self.size.map(Gib),
             snapshot: filter::optional_id(Noun::Snapshot, self.snapshot_id.as_ref())?,
             left_out: false,
+            encryption: EncryptionChoice::asked(self.encrypted, self.kms_key_id.as_deref())?,
             kind,
             provisioned,
             device: self.device.filter(|device| !device.is_empty()),
@@ -342,14 +352,6 @@ impl DataDisk {
             description: self.description.unwrap_or_default(),
         })
     }
-}
-
-/// Refuses what the pool cannot keep.
-fn check_disk(encrypted: bool) -> Result<(), Fault> {
-    if encrypted {
-        return Err(Fault::unsupported_parameter("The encryption of a disk"));
-    }
-    Ok(())
 }
 
 fn conflict(reason: &str) -> Fault {

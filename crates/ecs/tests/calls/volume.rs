@@ -73,7 +73,7 @@ async fn bad_calls_on_disks_are_refused_with_ecs_codes() {
         ("Action=CreateDisk&ZoneId=test-1a&Size=99999999999", 400, "InvalidParameter"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&DiskCategory=tape", 400, "InvalidParameter"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&PerformanceLevel=PL3", 400, "InvalidParameter"),
-        ("Action=CreateDisk&ZoneId=test-1a&Size=20&Encrypted=true", 400, "UnsupportedParameter"),
+        ("Action=CreateDisk&ZoneId=test-1a&Size=20&Encrypted=true&KMSKeyId=none", 404, "InvalidKMSKeyId.NotFound"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&MultiAttach=Enabled", 400, "UnsupportedParameter"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&SnapshotId=s-1", 404, "InvalidSnapshotId.NotFound"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=2000", 403, "OperationDenied.NoStock"),

@@ -80,6 +80,12 @@ pub enum Refusal {
     /// The image is encrypted.
     #[error("the image is encrypted")]
     Encrypted,
+    /// The layer should be encrypted.
+    #[error("the layer is not encrypted")]
+    Plain,
+    /// The key does not open it.
+    #[error("the key does not open the encryption")]
+    WrongKey,
     /// The disk is larger than any may be.
     #[error("a disk of {virtual_bytes} bytes is too large")]
     TooLarge {

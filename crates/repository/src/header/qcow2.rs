@@ -6,6 +6,9 @@ use crate::manifest::MAX_IMAGE_BYTES;
 /// Longest header with its extensions; QEMU writes some 600 bytes.
 const MAX_HEADER_BYTES: u64 = 64 << 10;
 
+/// The encryption of a whole disk by LUKS, among those that the header can name.
+const LUKS: u32 = 2;
+
 /// Feature bits that must be understood.
 mod incompatible {
     pub(super) const DIRTY: u64 = 1 << 0;
@@ -33,6 +36,8 @@ pub(crate) struct Layout {
     /// Entries of the first table that the disk's size needs.
     pub(crate) l1_entries: usize,
     pub(crate) compression: Compression,
+    /// Where the LUKS header of an encrypted layer begins.
+    pub(crate) luks: Option<u64>,
 }
 
 /// What a file is to its disk.
@@ -40,8 +45,11 @@ pub(crate) struct Layout {
 enum Role {
     /// All of it.
     Whole,
-    /// A layer, whose place among the others is told from outside.
-    Layer,
+    /// A layer, whose place among the others and whether it is encrypted is told from outside.
+    Layer {
+        /// Whether it is.
+        encrypted: bool,
+    },
 }
 
 /// How compressed clusters are packed.
@@ -58,9 +66,9 @@ impl Layout {
     }
 
     /// Reads the header of a layer as [`read`](Layout::read) does. A name of no letters below it, which QEMU leaves when it merges
-    /// layers, and the format of what has that name, refer to nothing.
-    pub(crate) fn read_layer(source: &Source<'_>) -> Result<Layout, Refusal> {
-        Layout::read_as(source, Role::Layer)
+    /// layers, and the format of what has that name, refer to nothing. One that is not encrypted, or is, against what is known, is refused.
+    pub(crate) fn read_layer(source: &Source<'_>, encrypted: bool) -> Result<Layout, Refusal> {
+        Layout::read_as(source, Role::Layer { encrypted })
     }
 
     fn read_as(source: &Source<'_>, role: Role) -> Result<Layout, Refusal> {
@@ -69,12 +77,15 @@ impl Layout {
         if !(2..=3).contains(&version) {
             return Err(Refusal::Unsupported("a version of qcow2 other than 2 and 3"));
         }
-        let names_nothing = role == Role::Layer && header.be32(16) == 0;
+        let names_nothing = role != Role::Whole && header.be32(16) == 0;
         if !names_nothing && (header.be64(8) != 0 || header.be32(16) != 0) {
             return Err(Refusal::BackingFile);
         }
-        if header.be32(32) != 0 {
-            return Err(Refusal::Encrypted);
+        let encrypted = role == Role::Layer { encrypted: true };
+        match (header.be32(32), encrypted) {
+            (0, false) | (LUKS, true) => {}
+            (0, true) => return Err(Refusal::Plain),
+            _ => return Err(Refusal::Encrypted),
         }
         if header.be32(60) != 0 {
             return Err(Refusal::Unsupported("internal snapshots"));
@@ -82,12 +93,21 @@ impl Layout {
         let cluster_bits = header.be32(20);
         sane((9..=21).contains(&cluster_bits), "the size of clusters")?;
         let (header_bytes, compression) = if version == 2 { (72, Compression::Deflate) } else { read_features(source)? };
-        check_extensions(source, header_bytes, 1 << cluster_bits, role)?;
-        read_tables(source, &header, cluster_bits, compression)
+        let luks = check_extensions(source, header_bytes, 1 << cluster_bits, role)?;
+        if luks.is_some() != encrypted {
+            return Err(Refusal::Absurd("the place of its encryption's header"));
+        }
+        read_tables(source, &header, cluster_bits, Known { compression, luks })
     }
 }
 
-fn read_tables(source: &Source<'_>, header: &Fields, cluster_bits: u32, compression: Compression) -> Result<Layout, Refusal> {
+/// What the header says of how clusters are stored.
+struct Known {
+    compression: Compression,
+    luks: Option<u64>,
+}
+
+fn read_tables(source: &Source<'_>, header: &Fields, cluster_bits: u32, known: Known) -> Result<Layout, Refusal> {
     let virtual_bytes = header.be64(24);
     if virtual_bytes > MAX_IMAGE_BYTES {
         return Err(Refusal::TooLarge { virtual_bytes });
@@ -103,7 +123,8 @@ fn read_tables(source: &Source<'_>, header: &Fields, cluster_bits: u32, compress
     let inside = clusters <= 8 << 20 && source.holds(refcounts, clusters << cluster_bits);
     sane(refcounts.is_multiple_of(1 << cluster_bits) && inside, "the place of the reference counts")?;
     let l1_entries = usize::try_from(l1_entries).expect("at most 4 Mi");
-    Ok(Layout { virtual_bytes, cluster_bits, l1_offset, l1_entries, compression })
+    let Known { compression, luks } = known;
+    Ok(Layout { virtual_bytes, cluster_bits, l1_offset, l1_entries, compression, luks })
 }
 
 /// What version 3 adds: features, and the header's own length.
@@ -135,19 +156,28 @@ fn read_features(source: &Source<'_>) -> Result<(u64, Compression), Refusal> {
     }
 }
 
-fn check_extensions(source: &Source<'_>, header_bytes: u64, cluster_bytes: u64, role: Role) -> Result<(), Refusal> {
+/// Refuses extensions that refer elsewhere; gives the place of an encrypted layer's LUKS header.
+fn check_extensions(source: &Source<'_>, header_bytes: u64, cluster_bytes: u64, role: Role) -> Result<Option<u64>, Refusal> {
     let end = cluster_bytes.min(MAX_HEADER_BYTES).min(source.length);
-    let mut at = header_bytes;
+    let (mut at, mut luks) = (header_bytes, None);
     while at + 8 <= end {
         let head = source.bytes(at, 8)?;
         match head.be32(0) {
-            extension::END => return Ok(()),
+            extension::END => return Ok(luks),
             extension::BACKING_FORMAT if role == Role::Whole => return Err(Refusal::BackingFile),
             extension::EXTERNAL_DATA => return Err(Refusal::ExternalData),
+            extension::ENCRYPTION if role == Role::Layer { encrypted: true } => {
+                let place = source.bytes(at + 8, 16)?;
+                let held = head.be32(4) == 16 && source.holds(place.be64(0), place.be64(8));
+                sane(held && place.be64(8) <= crate::luks::HEADER_BYTES, "the place of its encryption's header")?;
+                luks = Some(place.be64(0));
+                at += 8 + 16;
+            }
             extension::ENCRYPTION => return Err(Refusal::Encrypted),
             _ => at += 8 + u64::from(head.be32(4)).next_multiple_of(8),
         }
     }
     // A header that fills its cluster needs no end mark.
-    sane(at <= end, "the length of a header extension")
+    sane(at <= end, "the length of a header extension")?;
+    Ok(luks)
 }

@@ -1,12 +1,13 @@
 //! A read-only NBD server over a unix socket: how QEMU reads images lazily.
 //!
 //! ```text
-//!   QEMU ──unix socket──▶ handshake ──export = manifest digest──▶ transmission ──▶ ImageReader ──▶ cache, object store
+//!   QEMU ──unix socket──▶ handshake ──export = manifest digest[:key]──▶ transmission ──▶ ImageReader ──▶ cache, object store
 //! ```
 //!
 //! It runs as a process of its own (`pileus image-server`), so that guests keep their disks while the agent is replaced; a QEMU
 //! with `reconnect-delay` also survives this process being killed and started again. It needs no privilege but reading the
-//! repository. To know an image's digest is to be allowed to read it: the exports are never listed.
+//! repository. To know an image's digest is to be allowed to read it: the exports are never listed. A sealed image is read by whoever
+//! brings its key too, in the export's name; it is opened in memory and lies on no disk.
 //!
 //! Two servers on one socket are refused by a lock file beside it, which the kernel releases with the process; a socket that a
 //! killed server left is replaced.
@@ -18,6 +19,7 @@ mod readahead;
 mod socket;
 mod transmission;
 
+pub use exports::export_name;
 pub use socket::is_serving;
 
 use crate::{Repository, RepositoryError, Settings, Source};

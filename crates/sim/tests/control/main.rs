@@ -4,6 +4,7 @@ mod audit;
 mod commands;
 mod crashes;
 mod hosts;
+mod kms_keys;
 mod networks;
 mod placement_groups;
 mod roles;

@@ -140,6 +140,7 @@ impl Run {
             let new = CreateVolume {
                 zone,
                 snapshot: None,
+                encryption: model::EncryptionChoice::default(),
                 size: Some(Gib(1)),
                 kind: VolumeKind::Fast,
                 provisioned: Provisioned::default(),

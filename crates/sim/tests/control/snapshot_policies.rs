@@ -21,7 +21,8 @@ async fn volume(world: &mut World, root: &Caller) -> VolumeId {
     let (name, description, tags) = (String::new(), String::new(), Tags::new());
     let (kind, provisioned) = (VolumeKind::Fast, Provisioned::default());
     let zone = "sim-1a".to_owned();
-    let new = CreateVolume { zone, snapshot: None, size: Some(Gib(1)), kind, provisioned, name, description, tags };
+    let encryption = model::EncryptionChoice::default();
+    let new = CreateVolume { zone, snapshot: None, encryption, size: Some(Gib(1)), kind, provisioned, name, description, tags };
     let id = world.cloud.run(root, new, Options::default()).await.unwrap().id;
     world.settle().await;
     id

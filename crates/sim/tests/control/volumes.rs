@@ -4,7 +4,9 @@ use control::{
     AttachVolume, Caller, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, NewVolume, Options, Query, RunInstances,
     StartInstances, StopInstances, TerminateInstances,
 };
-use model::{DETACH_DEADLINE_MS, Error, Gib, InstanceId, Noun, Provisioned, QuotaName, Tags, Volume, VolumeId, VolumeKind};
+use model::{
+    DETACH_DEADLINE_MS, EncryptionChoice, Error, Gib, InstanceId, Noun, Provisioned, QuotaName, Tags, Volume, VolumeId, VolumeKind,
+};
 
 use crate::world::{World, launch};
 
@@ -13,6 +15,7 @@ fn create(zone: &str, gib: u32) -> CreateVolume {
     CreateVolume {
         zone: zone.to_owned(),
         snapshot: None,
+        encryption: EncryptionChoice::default(),
         size: Some(Gib(gib)),
         kind: VolumeKind::Fast,
         provisioned: Provisioned::default(),
@@ -188,6 +191,7 @@ async fn volumes_go_with_their_instance_or_stay_as_is_said() {
     let volumes = |goes| NewVolume {
         size: Some(Gib(2)),
         snapshot: None,
+        encryption: EncryptionChoice::default(),
         left_out: false,
         kind: VolumeKind::Fast,
         provisioned: Provisioned::default(),

@@ -150,6 +150,7 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         root_size: None,
         root_kind: model::VolumeKind::default(),
         root_provisioned: model::Provisioned::default(),
+        root_encryption: model::EncryptionChoice::default(),
         root_deleted: true,
         volumes: vec![],
         running: true,

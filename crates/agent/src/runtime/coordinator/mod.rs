@@ -20,6 +20,7 @@ use super::read_snapshot;
 use super::status::{Shared, Status};
 use super::vm::{VmTask, Wish};
 use crate::block::Inventory;
+use crate::block::disk_key;
 use crate::net::NetReport;
 use crate::plan::{self, Change, Phase, Seen, SeenVolume};
 use crate::qemu::serial::Console;
@@ -352,7 +353,7 @@ impl Coordinator {
         }
         // Kept before it is applied, or an agent that is killed in between would take new machines for strangers. The file is
         // whole at once; that the disk has it, which only a power cut could show, is waited for in the background.
-        if let Err(e) = crate::files::store(&self.host.spec_path(), &*offered) {
+        if let Err(e) = crate::files::store(&self.host.spec_path(), &*offered.to_keep()) {
             tracing::error!(error = %e, "the document cannot be kept and is not applied");
             self.network_faults = vec![format!("the state folder cannot be written: {e}")];
             self.report_soon();
@@ -427,11 +428,15 @@ impl Coordinator {
             | Change::StartVm { vm, .. }
             | Change::ResetVm { vm, .. } => self.wish(vm, change, spec),
             Change::ApplyNetwork => self.apply_network(spec.clone()),
-            Change::CreateVolume { volume, generation, size_bytes } => self.volume_job(volume, move || {
-                let made = host.pool.create(volume, generation, size_bytes)?;
-                host.pool.delete_older(volume)?;
-                Ok(Some(made))
-            }),
+            Change::CreateVolume { volume, generation, size_bytes } => {
+                let spec = spec.clone();
+                self.volume_job(volume, move || {
+                    let key = disk_key::of_volume(&spec, volume)?;
+                    let made = host.pool.create(volume, generation, size_bytes, key.as_ref())?;
+                    host.pool.delete_older(volume)?;
+                    Ok(Some(made))
+                })
+            }
             Change::GrowVolume { volume, generation, size_bytes } => {
                 self.volume_job(volume, move || host.pool.grow(volume, generation, size_bytes).map(Some))
             }
@@ -524,7 +529,7 @@ impl Coordinator {
         let (host, spec) = (self.host.clone(), spec.clone());
         self.job(Subject::Snapshot(job), move || {
             let end = match change {
-                Change::ReadSnapshot { .. } => read_snapshot::read(&host, job),
+                Change::ReadSnapshot { .. } => read_snapshot::read(&host, job, &spec),
                 Change::ForgetSnapshot { .. } => read_snapshot::forget(&host, job),
                 _ => spec.snapshots.iter().find(|known| known.id == job).map_or(Ok(()), |known| read_snapshot::freeze(&host, known)),
             };

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use super::super::start;
 use super::{COMMAND, VmTask};
 use crate::block::Claim;
-use crate::qemu::disk::{Asked, Disks, NewDisk};
+use crate::block::disk_key;
+use crate::qemu::disk::{Asked, Below, Disks, NewDisk};
 use crate::qemu::qmp::QmpError;
 use crate::trouble::Trouble;
 
@@ -66,6 +67,7 @@ impl VmTask {
         let DiskSpec { serial, limits, .. } = vm.disks.iter().find(|disk| disk.volume == volume).cloned().ok_or_else(missing)?;
         let of_document = spec.volumes.iter().find(|known| known.id == volume).ok_or_else(missing)?;
         let image = start::under(spec, of_document).map_err(|()| missing())?;
+        let keys = disk_key::all_of_volume(spec, volume)?;
         let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
         let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("attaching {volume}: {e}"));
         if disks.list().await.map_err(doing)?.contains(&volume) {
@@ -78,10 +80,11 @@ impl VmTask {
             let claim = host.pool.claim(volume)?;
             let layers = host.pool.open_for_guest(volume, generation)?;
             let image = image.map(|image| host.images.readable(&image)).transpose()?;
-            Ok((claim, layers, image.map(|readable| readable.export)))
+            Ok((claim, layers, image.map(|readable| readable.manifest)))
         });
         let (claim, layers, image) = opened.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
-        disks.add(NewDisk { volume, layers, image, serial, limits }).await.map_err(doing)?;
+        let below = image.map(|manifest| Below { manifest, key: keys.under });
+        disks.add(NewDisk { volume, layers, key: keys.own, below, serial, limits }).await.map_err(doing)?;
         Ok((claim, limits))
     }
 

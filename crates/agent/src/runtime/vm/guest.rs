@@ -146,6 +146,8 @@ impl VmTask {
         }
         match status.status {
             qapi_qmp::RunState::shutdown => self.guest_shut_down().await,
+            // An agent was killed before it had given the keys of the disks; the next start gives them.
+            qapi_qmp::RunState::prelaunch => return self.kill().await,
             qapi_qmp::RunState::io_error => {
                 if self.host.pool.require_room().is_ok() {
                     self.command(qapi_qmp::cont {}).await;

@@ -13,6 +13,7 @@ use model::{SnapshotId, VolumeId};
 use super::super::read_snapshot;
 use super::super::snapshots::Record;
 use super::VmTask;
+use crate::block::disk_key;
 use crate::qemu::disk::Disks;
 use crate::qemu::layer::Switch;
 use crate::qemu::qmp::QmpError;
@@ -55,9 +56,11 @@ impl VmTask {
             let from =
                 from.ok_or_else(|| Trouble::new(FaultKind::Other, format!("QEMU does not write to the newest layer of {volume}")))?;
             let (host, generation) = (self.host.clone(), part.generation);
-            let made = tokio::task::spawn_blocking(move || host.pool.make_layer(volume, generation)).await;
+            let key = disk_key::of_part(part)?.own;
+            let secret = key.clone();
+            let made = tokio::task::spawn_blocking(move || host.pool.make_layer(volume, generation, key.as_ref())).await;
             let layer = made.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
-            disks.add_layer(volume, layer.number, layer.file).await.map_err(doing)?;
+            disks.add_layer(volume, layer.number, layer.file, secret.as_ref()).await.map_err(doing)?;
             switches.push(Switch { volume, from, to: layer.number });
             parts.push(described);
         }
