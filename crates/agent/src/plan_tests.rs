@@ -87,6 +87,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         rates: vec![],
         peers: vec![],
         v6: None,
+        logged: vec![],
     };
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }
 }

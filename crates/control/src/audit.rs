@@ -110,7 +110,7 @@ pub fn has(event: &Event, attribute: Attribute, wanted: &str) -> bool {
 
 /// Whether an action of this name changes nothing.
 pub fn is_read_only(name: &str) -> bool {
-    ["Describe", "Get", "List", "Lookup", "LookUp"].iter().any(|verb| name.starts_with(verb))
+    ["Describe", "Get", "List", "Lookup", "LookUp", "Filter"].iter().any(|verb| name.starts_with(verb))
 }
 
 impl Cloud {

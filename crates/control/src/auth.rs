@@ -317,6 +317,7 @@ impl Spelled {
             "cloudtrail" | "actiontrail" | "cloudaudit" => (&["cloudtrail", "actiontrail", "cloudaudit"], false),
             "kms" => (&["kms"], false),
             "servicequotas" | "quotas" => (&["servicequotas", "quotas"], false),
+            "logs" => (&["logs"], false),
             _ => (&["ec2", "ecs", "cvm"], false),
         };
         // Things of access control belong to no region.
@@ -328,6 +329,10 @@ impl Spelled {
             ]
         } else if rights {
             vec![format!("arn:aws:iam::{account}:{path}"), format!("acs:ram::{account}:{path}"), format!("qcs::cam::uin/{account}:{path}")]
+        } else if service == "logs" {
+            // CloudWatch Logs' names have a colon in place of the slash, and one with a star behind for what is in a group.
+            let path = path.replacen("log-group/", "log-group:", 1);
+            vec![format!("arn:aws:logs:{region}:{account}:{path}"), format!("arn:aws:logs:{region}:{account}:{path}:*")]
         } else {
             vec![
                 format!("arn:aws:ec2:{region}:{account}:{path}"),

@@ -106,7 +106,8 @@ pub enum Field {
     Attachment,
     /// The device name of a volume, the place of an interface.
     Device,
-    /// What a volume is sold as ([`model::VolumeKind::word`]), what a task does ([`ImageTask::kind`]).
+    /// What a volume is sold as ([`model::VolumeKind::word`]), what a task does ([`ImageTask::kind`]), or a flow log tells of
+    /// ([`model::FlowTraffic::word`]).
     Kind,
     /// A size in GiB.
     Size,
@@ -156,6 +157,10 @@ pub enum Field {
     DhcpOptions,
     /// The name of a domain.
     Domain,
+    /// What a flow log is of.
+    Resource,
+    /// The log group that a flow log writes to.
+    LogGroup,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.

@@ -23,15 +23,16 @@ use hostspec::{
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::instance_type::Scheme;
 use model::{
-    Catalogue, Error, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, InstanceProfile, InstanceRole, InstanceRoleId,
-    Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Volume,
-    VolumeId, VolumePhase, Vpc, VpcId, VpcPeeringId, acl_of, ways_out, ways_through, ways_to_peers,
+    Catalogue, Error, FlowLog, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, InstanceProfile, InstanceRole,
+    InstanceRoleId, Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, RouteTable, SecurityGroup, SecurityGroupId, Subnet,
+    SubnetId, Volume, VolumeId, VolumePhase, Vpc, VpcId, VpcPeeringId, acl_of, ways_out, ways_through, ways_to_peers,
 };
 use store::{Change, FeedError, Tx};
 use tokio::sync::watch;
 
 use crate::account::taken;
 use crate::disk_encryption::disk_keys;
+use crate::flow_log::{logged, logs_of_vpc};
 use crate::machine::Rows;
 use crate::nat_rule::NatSpecs;
 use crate::neighbours::{Elsewhere, Neighbours, Places};
@@ -345,6 +346,7 @@ struct Network {
     v6: Option<Ipv6Spec>,
     nats: NatSpecs,
     peers: Vec<VpcId>,
+    flow_logs: Vec<FlowLog>,
 }
 
 impl Rendering {
@@ -521,6 +523,7 @@ impl Rendering {
             ranges: vec![vpc.range],
             subnets: network.subnets.iter().map(|(subnet, ways_out, hops)| network.subnet(subnet, ways_out, hops)).collect(),
             names: here.chain(elsewhere).collect(),
+            logged: logged(&network.flow_logs, vpc.id, &nics),
             nics,
             remote: network.elsewhere.nics.clone(),
             groups: network.groups.values().map(|group| network.group(group)).collect(),
@@ -577,7 +580,8 @@ impl Network {
         let acls = tx.network_acl_list_of_vpc(id)?;
         let elsewhere = neighbours.elsewhere(tx, id)?;
         let v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &named, &elsewhere)).transpose()?;
-        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, v6, nats, peers })
+        let flow_logs = logs_of_vpc(tx, &vpc)?;
+        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, v6, nats, peers, flow_logs })
     }
 
     fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {

@@ -104,6 +104,8 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Destination
         | Field::Port
         | Field::Path
+        | Field::Resource
+        | Field::LogGroup
         | Field::IsReached
         | Field::Mac
         | Field::PlugId
@@ -281,6 +283,8 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Destination
         | Field::Port
         | Field::Path
+        | Field::Resource
+        | Field::LogGroup
         | Field::IsReached
         | Field::Mac
         | Field::PlugId

@@ -16,6 +16,7 @@ mod describe;
 mod dhcp_options;
 mod disk_encryption;
 mod fleet;
+mod flow_log;
 mod gateway;
 mod host;
 mod hosts;
@@ -36,6 +37,7 @@ mod kms_key;
 mod launch;
 mod launch_nics;
 mod launch_template;
+mod log_group;
 mod machine;
 mod many;
 mod nat_gateway;
@@ -97,6 +99,7 @@ pub use describe::{
 };
 pub use dhcp_options::{AssociateDhcpOptions, CreateDhcpOptions, DeleteDhcpOptions, DhcpOptionsView, HeldOptions, ModifyDhcpOptions};
 pub use disk_encryption::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};
+pub use flow_log::{CreateFlowLogs, DeleteFlowLogs};
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use host::{NewHost, system_uuid};
 pub use hosts::{InviteHost, Invited, JoinRefusal};
@@ -123,6 +126,9 @@ pub use launch_nics::{FurtherNic, LaunchNics, WhichNic};
 pub use launch_template::{
     CreateLaunchTemplate, CreateLaunchTemplateVersion, DeleteLaunchTemplate, DeleteLaunchTemplateVersion, ModifyLaunchTemplate,
     TemplateRef, VersionView,
+};
+pub use log_group::{
+    DeleteLogGroup, LOG_STREAMS_NAMED, LogEvent, LogGroupView, LogPage, LogPlace, LogQuestion, SetLogRetention, log_group_fits,
 };
 pub use many::Many;
 pub use model::NewVolume;

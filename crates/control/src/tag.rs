@@ -1,8 +1,9 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, DhcpOptionSet, Error, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl,
-    NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
+    AccountId, Address, DhcpOptionSet, Error, FlowLog, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway,
+    NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume,
+    Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -150,7 +151,8 @@ tagged!(
     PathAnalysis,
     PlacementGroup,
     PrefixList,
-    LaunchTemplate
+    LaunchTemplate,
+    FlowLog
 );
 
 impl Tagged for DhcpOptionSet {
@@ -188,6 +190,7 @@ enum Kind {
     PrefixList,
     LaunchTemplate,
     DhcpOptions,
+    FlowLog,
 }
 
 impl Kind {
@@ -213,6 +216,7 @@ impl Kind {
             "pl" => Kind::PrefixList,
             "lt" => Kind::LaunchTemplate,
             "dopt" => Kind::DhcpOptions,
+            "fl" => Kind::FlowLog,
             _ => return None,
         })
     }
@@ -239,6 +243,7 @@ impl Kind {
             Kind::PrefixList => "prefix-list",
             Kind::LaunchTemplate => "launch-template",
             Kind::DhcpOptions => "dhcp-options",
+            Kind::FlowLog => "vpc-flow-log",
         }
     }
 
@@ -264,6 +269,7 @@ impl Kind {
             Kind::PrefixList => tags_of::<PrefixList>(tx, account, id),
             Kind::LaunchTemplate => tags_of::<LaunchTemplate>(tx, account, id),
             Kind::DhcpOptions => tags_of::<DhcpOptionSet>(tx, account, id),
+            Kind::FlowLog => tags_of::<FlowLog>(tx, account, id),
         }
     }
 
@@ -295,6 +301,7 @@ impl Kind {
             Kind::PrefixList => change_of::<PrefixList>(tx, account, id, with),
             Kind::LaunchTemplate => change_of::<LaunchTemplate>(tx, account, id, with),
             Kind::DhcpOptions => change_of::<DhcpOptionSet>(tx, account, id, with),
+            Kind::FlowLog => change_of::<FlowLog>(tx, account, id, with),
         }
     }
 }

@@ -102,6 +102,9 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::FlowLog
+        | Noun::LogGroup
+        | Noun::LogStream
         | Noun::Association
         | Noun::InternetGateway
         | Noun::RouteTableAssociation
@@ -225,6 +228,9 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::FlowLog
+        | Noun::LogGroup
+        | Noun::LogStream
         | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",
     }
 }

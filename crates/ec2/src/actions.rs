@@ -10,10 +10,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, dhcp_options, disk_encryption, gateway, iam, image, image_attribute, image_change, image_task, instance,
-    instance_attribute, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms,
-    launch_template, launch_template_data, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region,
-    root_volume, route, run_instances, security_group, security_group_reference, security_group_rules, service_quotas, snapshot,
+    Call, Cx, account, address, dhcp_options, disk_encryption, flow_log, gateway, iam, image, image_attribute, image_change, image_task,
+    instance, instance_attribute, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair,
+    kms, launch_template, launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list,
+    region, root_volume, route, run_instances, security_group, security_group_reference, security_group_rules, service_quotas, snapshot,
     snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
 };
 
@@ -30,6 +30,8 @@ pub enum Service {
     CloudTrail,
     /// Service Quotas.
     ServiceQuotas,
+    /// CloudWatch Logs.
+    Logs,
     /// The direct APIs of Elastic Block Store.
     Ebs,
     /// Key Management Service.
@@ -45,6 +47,7 @@ impl Service {
             "iam" => Some(Service::Iam),
             "cloudtrail" => Some(Service::CloudTrail),
             "servicequotas" => Some(Service::ServiceQuotas),
+            "logs" => Some(Service::Logs),
             "ebs" => Some(Service::Ebs),
             "kms" => Some(Service::Kms),
             _ => None,
@@ -59,6 +62,7 @@ impl Service {
             Service::Iam => "iam",
             Service::CloudTrail => "cloudtrail",
             Service::ServiceQuotas => "servicequotas",
+            Service::Logs => "logs",
             Service::Ebs => "ebs",
             Service::Kms => "kms",
         }
@@ -313,6 +317,19 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteVpcPeeringConnection => vpc_peering::delete, vpc_peering::Named,
         Partly("one that was deleted is not shown any more"), &[];
     Ec2 "ec2:" DescribeVpcPeeringConnections => vpc_peering::describe, vpc_peering::DescribeVpcPeeringConnections, Works, &[];
+    Ec2 "ec2:" CreateFlowLogs => flow_log::create, flow_log::CreateFlowLogs,
+        Partly("to CloudWatch Logs; all things that are named or none; fields of versions 2 to 5 and reject-reason; what no route leads out is told as accepted and as rejected"),
+        flow_log::ABSENT;
+    Ec2 "ec2:" DescribeFlowLogs => flow_log::describe, flow_log::DescribeFlowLogs, Works, &[];
+    Ec2 "ec2:" DeleteFlowLogs => flow_log::delete, flow_log::DeleteFlowLogs, Partly("all that are named or none"), &[];
+    Logs "logs:" DescribeLogGroups => logs::describe_groups, logs::DescribeLogGroups, Works, logs::GROUPS_ABSENT;
+    Logs "logs:" DescribeLogStreams => logs::describe_streams, logs::DescribeLogStreams, Works, &[];
+    Logs "logs:" GetLogEvents => logs::get_events, logs::GetLogEvents, Works, &[];
+    Logs "logs:" FilterLogEvents => logs::filter_events, logs::FilterLogEvents,
+        Partly("patterns of words and of words in order, not of JSON or regular expressions"), &[];
+    Logs "logs:" DeleteLogGroup => logs::delete_group, logs::OneGroup, Works, &[];
+    Logs "logs:" PutRetentionPolicy => logs::put_retention, logs::PutRetentionPolicy, Works, &[];
+    Logs "logs:" DeleteRetentionPolicy => logs::delete_retention, logs::OneGroup, Works, &[];
     Ec2 "ec2:" CreateInternetGateway => gateway::create, gateway::CreateInternetGateway, Works, &[];
     Ec2 "ec2:" AttachInternetGateway => gateway::attach, gateway::Ends, Works, &[];
     Ec2 "ec2:" DetachInternetGateway => gateway::detach, gateway::Ends, Works, &[];

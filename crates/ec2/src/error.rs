@@ -7,7 +7,7 @@ use model::{Error, LaunchTemplateId, Noun, QuotaName, RuleId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
-use crate::{iam, kms, service_quotas, snapshot_block, sts};
+use crate::{iam, kms, logs, service_quotas, snapshot_block, sts};
 
 /// Characters of a message; what a client sent may be a megabyte, and nobody reads that back.
 const MESSAGE_MAX: usize = 1_000;
@@ -133,6 +133,7 @@ pub(crate) fn say_with(status: u16, code: &'static str, message: impl Into<Strin
 fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
     let is_ec2 = matches!(service, None | Some("ec2"));
     let is_quotas = service == Some("servicequotas");
+    let is_logs = service == Some("logs");
     match refusal {
         Refusal::Signature(error) => signature(error, is_ec2),
         Refusal::UnknownKey if is_ec2 => say_with(401, "AuthFailure", "The access key does not exist or is not active"),
@@ -154,6 +155,11 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
             kms::error::wording(error).unwrap_or_else(|| cloud(error))
         }
         Refusal::Args(error) if is_quotas => say("IllegalArgumentException", sentence(error)),
+        Refusal::Args(error) if is_logs => say("InvalidParameterException", sentence(error)),
+        Refusal::UnknownParameter { name } if is_logs => {
+            say("InvalidParameterException", format!("The parameter {name} is not known here"))
+        }
+        Refusal::NextToken if is_logs => say("InvalidParameterException", "The specified nextToken is invalid."),
         Refusal::Args(error) => args(error),
         Refusal::UnknownParameter { name } => say("UnknownParameter", format!("The parameter {name} is not recognized")),
         Refusal::UnknownFilter { name } => say("InvalidParameterValue", format!("The filter '{name}' is invalid")),
@@ -165,6 +171,7 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
         Refusal::UserDataMalformed => say("InvalidUserData.Malformed", "User data is not base64"),
         Refusal::UserDataTooLong { max } => say("InvalidParameterValue", format!("User data is limited to {max} bytes")),
         Refusal::Cloud(error) if is_quotas => service_quotas::error::wording(error).unwrap_or_else(|| cloud(error)),
+        Refusal::Cloud(error) if is_logs => logs::wording(error).unwrap_or_else(|| cloud(error)),
         Refusal::Cloud(Error::TooManyRequests { .. }) => throttled(service),
         Refusal::Cloud(error) if matches!(service, Some("iam" | "sts")) => iam::error::wording(error).unwrap_or_else(|| cloud(error)),
         Refusal::Cloud(error) => cloud(error),
@@ -259,6 +266,7 @@ fn cloud(error: &Error) -> Wording {
         Error::QuotaExceeded { quota, .. } => say(quota_code(*quota), message),
         Error::TooManyRequests { .. } => throttled(None),
         Error::LimitReached { name: "DhcpOptions", .. } => say("DhcpOptionsLimitExceeded", message),
+        Error::LimitReached { name: "FlowLog", .. } => say("FlowLogsLimitExceeded", message),
         Error::LimitReached { name: "PrefixListEntry", .. } => say("PrefixListMaxEntriesExceeded", message),
         Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
         Error::LimitReached { name: "NetworkInterface", .. } => say("AttachmentLimitExceeded", message),
@@ -324,6 +332,8 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::Ipv6Range => "InvalidCidrBlockAssociationID.NotFound",
         Noun::ImageTask if id.starts_with("export-") => "InvalidExportTaskID.NotFound",
         Noun::ImageTask => "InvalidConversionTaskId",
+        Noun::FlowLog => "InvalidFlowLogId.NotFound",
+        Noun::LogGroup | Noun::LogStream => "ResourceNotFoundException",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::InstanceProfile => {
@@ -401,6 +411,9 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::FlowLog
+        | Noun::LogGroup
+        | Noun::LogStream
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -430,6 +443,8 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::PrefixList => "InvalidPrefixListId.Malformed",
         Noun::Ipv6Range => "InvalidCidrBlockAssociationID.Malformed",
         Noun::ImageTask => "InvalidConversionTaskId.Malformed",
+        Noun::FlowLog => "InvalidFlowLogId.Malformed",
+        Noun::LogGroup | Noun::LogStream => "InvalidParameterValue",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
@@ -502,7 +517,10 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::LogStream
         | Noun::Address => "InvalidParameterValue",
+        Noun::FlowLog => "FlowLogAlreadyExists",
+        Noun::LogGroup => "ResourceAlreadyExistsException",
         Noun::QuotaRequest => "ResourceAlreadyExistsException",
     }
 }
@@ -557,6 +575,9 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::FlowLog
+        | Noun::LogGroup
+        | Noun::LogStream
         | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }

@@ -247,6 +247,15 @@ pub(crate) const SUBNET: Known = &[
     ("vpc-id", Is(Field::Vpc)),
 ];
 
+pub(crate) const FLOW_LOG: Known = &[
+    ("deliver-log-status", Always("SUCCESS")),
+    ("flow-log-id", Is(Field::Id)),
+    ("log-destination-type", Always("cloud-watch-logs")),
+    ("log-group-name", Is(Field::LogGroup)),
+    ("resource-id", Is(Field::Resource)),
+    ("traffic-type", Is(Field::Kind)),
+];
+
 pub(crate) const PLACEMENT_GROUP: Known =
     &[("group-name", Is(Field::Name)), ("spread-level", Is(Field::Level)), ("state", Always("available")), ("strategy", Is(Field::Kind))];
 

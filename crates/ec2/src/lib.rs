@@ -15,6 +15,7 @@ mod dhcp_options;
 mod disk_encryption;
 mod error;
 mod filter;
+mod flow_log;
 mod gateway;
 mod iam;
 mod image;
@@ -35,6 +36,7 @@ mod kms;
 mod launch_nics;
 mod launch_template;
 mod launch_template_data;
+mod logs;
 mod metadata_options;
 mod nat_gateway;
 mod network;
@@ -142,6 +144,7 @@ async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static 
         Service::CloudTrail => named_by(call.target, trail::TARGET)?,
         Service::ServiceQuotas => named_by(call.target, service_quotas::TARGET)?,
         Service::Kms => named_by(call.target, kms::TARGET)?,
+        Service::Logs => named_by(call.target, logs::TARGET)?,
         Service::Ec2 | Service::Sts | Service::Iam | Service::Ebs => call.args.text("Action").ok_or(Refusal::NoAction)?,
     };
     let action = actions::find(service, name).ok_or_else(|| Refusal::UnknownAction { name: name.to_owned() })?;
@@ -165,7 +168,9 @@ fn reply(service: &str, action: &str, request_id: &str, doc: &Doc) -> Reply {
     let body = match Service::named(service) {
         Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, doc),
         Some(Service::Iam) => envelope::query_xml(action, iam::NAMESPACE, request_id, doc),
-        Some(Service::CloudTrail | Service::ServiceQuotas | Service::Kms) => return Reply::json(200, envelope::aws_json(doc)),
+        Some(Service::CloudTrail | Service::ServiceQuotas | Service::Kms | Service::Logs) => {
+            return Reply::json(200, envelope::aws_json(doc));
+        }
         Some(Service::Ebs) => return snapshot_block::reply(action, doc),
         Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, doc),
     };

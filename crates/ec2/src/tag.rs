@@ -5,8 +5,8 @@ use control::{
     NetworkAclView, Page, PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
-    Address, Error, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis, SecurityGroup,
-    Snapshot, Subnet, Tags, Volume, Vpc,
+    Address, Error, FlowLog, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis,
+    SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc,
 };
 use wire::{FromArg, IntoDoc};
 
@@ -147,6 +147,7 @@ enum Kind {
     PrefixList,
     DhcpOptions,
     LaunchTemplate,
+    FlowLog,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -171,6 +172,7 @@ impl Kind {
         Kind::PrefixList,
         Kind::DhcpOptions,
         Kind::LaunchTemplate,
+        Kind::FlowLog,
         Kind::RouteTable,
         Kind::SecurityGroup,
         Kind::Subnet,
@@ -195,6 +197,7 @@ impl Kind {
             Kind::PrefixList => "prefix-list",
             Kind::DhcpOptions => "dhcp-options",
             Kind::LaunchTemplate => "launch-template",
+            Kind::FlowLog => "vpc-flow-log",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
             Kind::Subnet => "subnet",
@@ -335,6 +338,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::NetworkAcl => of::<NetworkAclView>(&cx.cloud, cx, filters, page, |row| row.acl.tags).await,
         Kind::NetworkPath => of::<NetworkPath>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::PathAnalysis => of::<PathAnalysis>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::FlowLog => of::<FlowLog>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::LaunchTemplate => of::<LaunchTemplate>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::RouteTable => of::<RouteTableView>(&cx.cloud, cx, filters, page, |row| row.table.tags).await,
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,

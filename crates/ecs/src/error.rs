@@ -129,6 +129,9 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::PrefixList => ("InvalidPrefixListId.NotFound", "PrefixListId"),
         Noun::Ipv6Range => ("InvalidIpv6CidrBlock.NotFound", "Ipv6CidrBlock"),
         Noun::ImageTask => ("InvalidTaskId.NotFound", "TaskId"),
+        Noun::FlowLog => ("InvalidFlowLogId.NotFound", "FlowLogId"),
+        Noun::LogGroup => ("LogStoreNotExist", "LogStoreName"),
+        Noun::LogStream => ("ShardNotExist", "LogStoreName"),
         Noun::PlacementGroup => ("InvalidDeploymentSetId.NotFound", "DeploymentSetId"),
         Noun::QuotaRequest => ("APPLICATION.NOT.FOUND", "ApplicationId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
@@ -256,6 +259,9 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::FlowLog
+        | Noun::LogGroup
+        | Noun::LogStream
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
         Noun::RouteTableAssociation | Noun::NetworkAclAssociation => "InvalidVSwitchId.AlreadyAssociated",
         Noun::VpcPeering => "ResourceAlreadyExist.VpcPeer",
@@ -319,6 +325,9 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::FlowLog
+        | Noun::LogGroup
+        | Noun::LogStream
         | Noun::QuotaRequest => "OperationDenied",
     };
     let message = format!("The current status of the resource does not support this operation: '{id}' is {state}; it must be {wanted}.");

@@ -13,6 +13,7 @@
 //! changes its meaning, and fields are only ever added with a default.
 
 mod disk_key;
+mod flow;
 mod network;
 mod rate;
 mod report;
@@ -21,6 +22,7 @@ mod traffic;
 mod vm;
 
 pub use disk_key::*;
+pub use flow::*;
 pub use network::*;
 pub use rate::*;
 pub use report::*;

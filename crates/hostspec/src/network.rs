@@ -8,7 +8,7 @@ pub use model::{AclEntry, DhcpOptions, Direction, Protocol as ProtocolMatch, Ver
 use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
 use serde::{Deserialize, Serialize};
 
-use crate::RateSpec;
+use crate::{LoggedNic, RateSpec};
 
 /// A VPC with members on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct VpcSpec {
     /// What makes it a VPC of both versions of IP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub v6: Option<Ipv6Spec>,
+    /// Interfaces here whose flows are told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logged: Vec<LoggedNic>,
 }
 
 /// The part of a VPC that is IPv6. The addresses of interfaces here are with them.

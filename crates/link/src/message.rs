@@ -4,13 +4,13 @@ use std::fmt;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-use hostspec::{HostReport, HostSpec};
+use hostspec::{FlowReport, HostReport, HostSpec};
 use ipnet::Ipv4Net;
 use model::{HostId, InstanceId, VpcId};
 use serde::{Deserialize, Serialize};
 
 /// Version of what is said on a line; both ends must speak the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The first words of whoever dials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +195,11 @@ pub enum Question {
         /// Its address and port.
         to: SocketAddrV4,
     },
+    /// The oldest part of what the host saw of flows.
+    Flows {
+        /// The part before, which was written down and may be forgotten.
+        told: Option<u64>,
+    },
 }
 
 /// What a host answers.
@@ -217,6 +222,11 @@ pub enum Answer {
     },
     /// The line of a session is there.
     Session,
+    /// A part of what was seen of flows.
+    Flows {
+        /// The part.
+        report: FlowReport,
+    },
     /// There is no such thing here, or it cannot be read now.
     None,
 }

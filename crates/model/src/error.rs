@@ -113,6 +113,12 @@ pub enum Noun {
     Ipv6Range,
     /// A task that brings a disk in or takes an image out.
     ImageTask,
+    /// Flow log.
+    FlowLog,
+    /// Log group.
+    LogGroup,
+    /// Stream of a log group.
+    LogStream,
 }
 
 impl Noun {
@@ -169,6 +175,9 @@ impl Noun {
             Noun::PrefixList => "prefix list",
             Noun::Ipv6Range => "IPv6 range",
             Noun::ImageTask => "image task",
+            Noun::FlowLog => "flow log",
+            Noun::LogGroup => "log group",
+            Noun::LogStream => "log stream",
         }
     }
 }

@@ -62,6 +62,7 @@ const PREFIXES: &[&str] = &[
     "nia-",
     "eni-attach-",
     "nat-",
+    "fl-",
     "lt-",
     "iprof-",
     "iip-assoc-",
@@ -178,6 +179,7 @@ id!(/** A placement group. */ PlacementGroupId, "pg-", "placement group");
 id!(/** A peering of two VPCs. */ VpcPeeringId, "pcx-", "VPC peering connection");
 id!(/** A rule of a NAT gateway about sources. */ NatSourceId, "snat-", "source rule of a NAT gateway");
 id!(/** A rule of a NAT gateway about a port. */ NatForwardId, "fwd-", "forwarding rule of a NAT gateway");
+id!(/** A flow log. */ FlowLogId, "fl-", "flow log");
 id!(/** A route table. */ RouteTableId, "rtb-", "route table");
 id!(/** A tie between a route table and a subnet, or its VPC. */ RouteTableAssociationId, "rtbassoc-", "route table association");
 id!(/** A network ACL. */ NetworkAclId, "acl-", "network ACL");

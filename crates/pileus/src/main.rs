@@ -16,6 +16,7 @@ mod blocks;
 mod buckets;
 mod client;
 mod doctor;
+mod flows;
 mod garbage;
 mod host_commands;
 mod host_listener;

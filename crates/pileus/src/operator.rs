@@ -266,8 +266,9 @@ impl Operator {
                     left.extend(of(stay));
                 }
                 // A host that was never there has nothing, and simulated ones are not asked.
-                Some(Answer::Console { .. } | Answer::Session | Answer::None) | None if host.certificate.is_none() => {}
-                Some(Answer::Console { .. } | Answer::Session | Answer::None) | None => {
+                Some(Answer::Console { .. } | Answer::Session | Answer::Flows { .. } | Answer::None) | None
+                    if host.certificate.is_none() => {}
+                Some(Answer::Console { .. } | Answer::Session | Answer::Flows { .. } | Answer::None) | None => {
                     let away = format!("machine {name}: it cannot be asked, since its agent is away");
                     findings.push(away.clone());
                     left.push(away);

@@ -133,7 +133,7 @@ impl Hosts {
                 self.lock_tickets().remove(&ticket);
                 match answer? {
                     Answer::Session => Some(Box::new(dialled.await.ok()?)),
-                    Answer::Console { .. } | Answer::Doctor { .. } | Answer::None => None,
+                    Answer::Console { .. } | Answer::Doctor { .. } | Answer::Flows { .. } | Answer::None => None,
                 }
             }
         }
@@ -161,7 +161,7 @@ impl Hosts {
             let read = async move {
                 match hosts.ask(host, Question::Console { instance }).await? {
                     Answer::Console { bytes, at_ms } => Some(ConsoleOutput { bytes: hex::decode(bytes).ok()?, at: Millis(at_ms) }),
-                    Answer::Doctor { .. } | Answer::Session | Answer::None => None,
+                    Answer::Doctor { .. } | Answer::Session | Answer::Flows { .. } | Answer::None => None,
                 }
             };
             Box::pin(read) as std::pin::Pin<Box<dyn Future<Output = Option<ConsoleOutput>> + Send>>
@@ -176,6 +176,14 @@ pub async fn answer(agent: &AgentHandle, question: Question) -> Answer {
         Question::Console { instance } => match agent.console_output(instance).await {
             Some(output) => Answer::Console { bytes: hex::encode(output.bytes), at_ms: output.at_ms },
             None => Answer::None,
+        },
+        Question::Flows { told } => match agent.flows_after(told).await {
+            Ok(Some(report)) => Answer::Flows { report },
+            Ok(None) => Answer::None,
+            Err(error) => {
+                tracing::warn!(%error, "flows could not be read");
+                Answer::None
+            }
         },
         // Of the line that it came on: it has no answer without another line.
         Question::Session { .. } => Answer::None,

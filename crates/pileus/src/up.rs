@@ -22,7 +22,7 @@ use crate::host_listener::Gate;
 use crate::operator::Operator;
 use crate::questions::Hosts;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
-use crate::{blocks, garbage, hosts, image_tasks, images, listener, requirements, telemetry};
+use crate::{blocks, flows, garbage, hosts, image_tasks, images, listener, requirements, telemetry};
 
 /// Name of the account that a new cloud has.
 pub const FIRST_ACCOUNT: &str = "main";
@@ -99,6 +99,7 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
         cloud.buckets_offer();
     }
     workers.push(tokio::spawn(garbage::collect(cloud.clone(), repository)));
+    workers.push(tokio::spawn(flows::collect(cloud.clone(), hosts.clone())));
     let stop = CancellationToken::new();
     let gate = open_gate(up, state, &cloud, &hosts, &stop).await?;
     let operator = Operator::start(state, cloud.clone(), hosts.clone(), gate, address, stop.clone())?;
@@ -212,6 +213,7 @@ fn environment(address: SocketAddr, region: &str, id: &str, secret: &str) -> Str
 fn start_workers(cloud: &Cloud) -> Vec<tokio::task::JoinHandle<()>> {
     let worker = format!("{}-{}", std::process::id(), cloud.ids().number());
     let (a, b, c, d, e, f) = (cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone(), cloud.clone());
+    let g = cloud.clone();
     vec![
         tokio::spawn(async move { a.work(&worker).await }),
         tokio::spawn(async move { b.render_hosts().await }),
@@ -219,6 +221,7 @@ fn start_workers(cloud: &Cloud) -> Vec<tokio::task::JoinHandle<()>> {
         tokio::spawn(async move { d.watch_silence().await }),
         tokio::spawn(async move { e.seal_trail().await }),
         tokio::spawn(async move { f.keep_last_uses().await }),
+        tokio::spawn(async move { g.forget_logs().await }),
     ]
 }
 

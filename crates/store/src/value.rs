@@ -157,6 +157,7 @@ ids!(
     AddressId,
     AssociationId,
     EventId,
+    FlowLogId,
     HostId,
     ImageId,
     InstanceId,

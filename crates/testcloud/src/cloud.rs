@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::{Caller, Clock, Cloud, Ids, MasterKey, NewHost, NewImage, Principal, Region};
 use hostspec::{
-    Accelerator, Capacity, HostReport, HostSpec, Power, SnapshotPart, SnapshotReport, SnapshotState, VmReport, VmSpec, VmState, VolumeGoal,
-    VolumeReport, VolumeSpec, VolumeState,
+    Accelerator, Capacity, FlowReport, HostReport, HostSpec, Power, SnapshotPart, SnapshotReport, SnapshotState, VmReport, VmSpec, VmState,
+    VolumeGoal, VolumeReport, VolumeSpec, VolumeState,
 };
-use model::{AccountId, Architecture, Gib, HostId, Mib, Millis};
+use model::{AccountId, Architecture, FlowBatch, Gib, HostId, Mib, Millis};
 use store::{Store, StoreConfig};
 use zeroize::Zeroizing;
 
@@ -66,6 +66,15 @@ impl SmallCloud {
             self.cloud.report(report_of(&spec, sequence)).await.expect("a report is taken down");
             while self.cloud.work_once("test").await.expect("work is done") > 0 {}
         }
+    }
+
+    /// Has the host tell of flows.
+    ///
+    /// # Panics
+    /// When the control plane fails.
+    pub async fn tell_flows(&self, number: u64, batch: FlowBatch) {
+        let report = FlowReport { number, batches: vec![batch] };
+        self.cloud.take_flows(self.host, report).await.expect("flows are written down");
     }
 
     /// The account under test as the caller of an action, for what a test asks of the control plane itself.

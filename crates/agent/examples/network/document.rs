@@ -51,6 +51,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
         rates: vec![],
         peers: vec![],
         v6: None,
+        logged: vec![],
     }
 }
 

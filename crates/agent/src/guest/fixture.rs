@@ -38,6 +38,7 @@ pub fn vpc(id: u64) -> VpcSpec {
         rates: vec![],
         peers: vec![],
         v6: None,
+        logged: vec![],
     }
 }
 

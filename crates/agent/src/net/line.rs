@@ -3,6 +3,8 @@
 //! It covers what our tables use and no more. A rule's identity is its text: the digest of the text is its comment in the
 //! kernel, which is how a rule that is already there is recognised.
 
+pub mod flow;
+
 use nlink::netlink::nftables::{
     CmpOp, CtDirection, CtKey, CtState, CtStatus, Expr, Family as NlFamily, LookupExpr, MetaKey, PayloadBase, RawExpr, Register, Verdict,
 };

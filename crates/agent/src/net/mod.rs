@@ -16,6 +16,8 @@
 //! and learns nothing; public addresses there over one in the machine's own.
 
 mod borders;
+mod flow_spool;
+mod flows;
 mod line;
 mod link;
 mod link6;
@@ -159,6 +161,7 @@ pub struct Network {
     doubted: AtomicBool,
     state: Mutex<State>,
     counted: traffic::Counted,
+    flows: flows::Flows,
 }
 
 impl std::fmt::Debug for Network {
@@ -205,9 +208,9 @@ impl Network {
             swept: None,
             mtus: BTreeMap::new(),
         };
-        let counted = traffic::Counted::new(&config.state_dir);
+        let (counted, flows) = (traffic::Counted::new(&config.state_dir), flows::Flows::new(&config.state_dir));
         let (guests, doubted, state) = (Arc::new(guests), AtomicBool::new(false), Mutex::new(state));
-        Ok(Network { config, names, machine, guests, doubted, state, counted })
+        Ok(Network { config, names, machine, guests, doubted, state, counted, flows })
     }
 
     /// The address that guests know the machine by: the first of the public pool after the network's own.
@@ -351,6 +354,9 @@ impl Network {
         }
         let open = state.vpcs.get_mut(&vpc.id).ok_or_else(|| io::Error::other("its namespace was not opened"))?;
         let fresh = open.is(vpc, &around, self.config.verify_after);
+        if !fresh && let Err(error) = self.save_flows(open, &vpc.logged).await {
+            tracing::warn!(%error, vpc = %vpc.id, "the last flows of interfaces that are logged no more are lost");
+        }
         let drift = if fresh { Drift::default() } else { open.apply(&self.names, vpc, &around, &outer).await? };
         open.serve(&self.guests)?;
         Ok(drift)
@@ -379,6 +385,9 @@ impl Network {
             Some(open) => open,
             None => Vpc::open(&self.names, &nobody(id), None)?,
         };
+        if let Err(error) = self.save_flows(&open, &[]).await {
+            tracing::warn!(%error, vpc = %id, "the last flows of a VPC that leaves are lost");
+        }
         open.remove().await
     }
 
@@ -436,6 +445,9 @@ impl Network {
         let mut failed = Vec::new();
         if let Err(e) = self.counted.end() {
             failed.push(format!("what was counted: {e}"));
+        }
+        if let Err(e) = self.flows.end() {
+            failed.push(format!("flows: {e}"));
         }
         let named = netns::list(&self.names.prefix())?;
         let mut ids: BTreeSet<VpcId> = named.iter().filter_map(|name| self.names.vpc_of(name)).collect();
@@ -546,5 +558,6 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         rates: vec![],
         peers: vec![],
         v6: None,
+        logged: vec![],
     }
 }

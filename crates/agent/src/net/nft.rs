@@ -16,7 +16,9 @@ use nlink::netlink::nftables as nf;
 use super::line::Line;
 use super::link::ANSWER_TIME;
 use super::rule_change::{self, SetChange};
-use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, KeyBytes, Ruleset, Set, Shape, Step, Table, TableId, Value};
+use super::ruleset::{
+    Base, BaseKind, Chain, Data, Family, Field, Hook, INTEGER, Key, KeyBytes, Ruleset, Set, Shape, Step, Table, TableId, Value,
+};
 
 /// Elements in one message: a netlink attribute holds 64 KiB, the largest of our elements takes some 80 bytes.
 const ELEMENTS_PER_MESSAGE: usize = 500;
@@ -77,6 +79,44 @@ impl Rules {
         Ok(elements.iter().filter_map(counted).collect())
     }
 
+    /// The elements of a set that counts: each key with packets and bytes; nothing when there is no such set.
+    pub async fn counters(&self, table: &TableId, set: &str) -> nlink::Result<Vec<Counter>> {
+        let elements = match self.connection.list_set_elements(&table.name, set, kernel_family(table.family)).await {
+            Err(e) if e.is_not_found() => return Ok(vec![]),
+            other => other?,
+        };
+        let counter = |element: &nf::SetElement| {
+            let (packets, bytes) = element.counter().unwrap_or_default();
+            Counter { key: element.key().to_vec(), packets, bytes }
+        };
+        Ok(elements.iter().map(counter).collect())
+    }
+
+    /// Removes elements of a set, all or none, and where it is none to which rules add, adds them again, so that they count from nothing.
+    /// What is known of everything else stays known.
+    pub async fn count_anew(&mut self, table: &TableId, set: &str, shape: &Shape, keys: &[Vec<u8>]) -> nlink::Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let set = kernel_set(table, set, shape);
+        let mut transaction = self.connection.transaction();
+        for part in keys.chunks(ELEMENTS_PER_MESSAGE) {
+            let part: Vec<nf::SetElement> = part.iter().map(|key| nf::SetElement::new(key.clone())).collect();
+            transaction = transaction.del_set_elements(&set, &part);
+            if shape.grows_to.is_none() {
+                transaction = transaction.add_set_elements(&set, &part);
+            }
+        }
+        transaction.commit(&self.connection).await?;
+        let generation = self.connection.generation().await?;
+        if let Some((known, _)) = &mut self.known
+            && known.wrapping_add(1) == generation
+        {
+            *known = generation;
+        }
+        Ok(())
+    }
+
     async fn read_all(&self) -> nlink::Result<Ruleset> {
         let mut out = Ruleset::default();
         for table in self.connection.list_tables().await? {
@@ -94,6 +134,10 @@ impl Rules {
                 table.sets.insert(info.name, foreign());
                 continue;
             };
+            if shape.grows_to.is_some() {
+                table.sets.insert(info.name, Set { shape, elements: Default::default() });
+                continue;
+            }
             let elements = self.connection.list_set_elements(name, &info.name, theirs).await?;
             let elements = elements.iter().map(|element| read_element(element, &shape)).collect::<Option<_>>();
             table.sets.insert(info.name, elements.map_or_else(foreign, |elements| Set { shape, elements }));
@@ -151,6 +195,17 @@ impl Rules {
     }
 }
 
+/// An element that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Packets that it counted.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// A set that is not ours: of a shape that is never wanted, so that the table is made anew.
 fn foreign() -> Set {
     Set { shape: Shape::set(&[]), elements: Default::default() }
@@ -203,7 +258,12 @@ fn shape(info: &nf::SetInfo) -> Option<Shape> {
         (true, None) => return None,
     };
     let (interval, counts) = (info.flags.contains(nf::SetFlags::INTERVAL), !info.statements.is_empty());
-    Some(Shape { key: fields(info.key_type)?, interval, data, counts })
+    let grows_to = info.size.filter(|_| info.flags.contains(nf::SetFlags::EVAL));
+    let key = match info.key_type {
+        INTEGER => vec![Field::Bytes(info.key_len.try_into().ok()?)],
+        type_id => fields(type_id)?,
+    };
+    Some(Shape { key, interval, data, counts, grows_to })
 }
 
 /// `NFT_DATA_VERDICT`.
@@ -247,7 +307,9 @@ fn kernel_set(table: &TableId, name: &str, shape: &Shape) -> nf::Set {
         Field::Proto => nf::SetKeyType::InetProto,
         Field::Port => nf::SetKeyType::InetService,
         // Written as they are: the library's own type for a mark turns its bytes around in ranges, where ours are exact.
-        Field::IfName | Field::Mark | Field::NfProto => nf::SetKeyType::Other { type_id: field.type_id(), len: field.len() as u32 },
+        Field::IfName | Field::Mark | Field::NfProto | Field::Bytes(_) => {
+            nf::SetKeyType::Other { type_id: field.type_id(), len: field.len() as u32 }
+        }
     };
     let key = match shape.key.as_slice() {
         [only] => type_of(only),
@@ -256,6 +318,7 @@ fn kernel_set(table: &TableId, name: &str, shape: &Shape) -> nf::Set {
     let set = nf::Set::new(&table.name, name).family(kernel_family(table.family)).key_type(key);
     let set = if shape.interval { set.interval() } else { set };
     let set = if shape.counts { set.counter() } else { set };
+    let set = if let Some(most) = shape.grows_to { set.dynamic().size(most) } else { set };
     match shape.data {
         Data::None => set,
         Data::Value(field) => set.map(nf::SetDataType::Value(type_of(&field))),

@@ -76,12 +76,19 @@ pub struct Shape {
     pub data: Data,
     /// Whether each element counts the packets that were found to have it.
     pub counts: bool,
+    /// Where rules add elements, how many at most. What is in such a set is nobody's wish and is never compared.
+    pub grows_to: Option<u32>,
 }
 
 impl Shape {
     /// A set of exact keys that counts packets and bytes of each.
     pub fn counters(key: &[Field]) -> Shape {
         Shape { counts: true, ..Shape::set(key) }
+    }
+
+    /// A set to which rules add exact keys, up to so many, and that counts packets and bytes of each.
+    pub fn growing(key: Field, most: u32) -> Shape {
+        Shape { grows_to: Some(most), ..Shape::counters(&[key]) }
     }
 
     /// A set of exact keys.
@@ -96,12 +103,12 @@ impl Shape {
 
     /// A map of ranges.
     pub fn map_of_ranges(key: &[Field], data: Data) -> Shape {
-        Shape { key: key.to_vec(), interval: true, data, counts: false }
+        Shape { key: key.to_vec(), interval: true, data, counts: false, grows_to: None }
     }
 
     /// A map of exact keys.
     pub fn map(key: &[Field], data: Data) -> Shape {
-        Shape { key: key.to_vec(), interval: false, data, counts: false }
+        Shape { key: key.to_vec(), interval: false, data, counts: false, grows_to: None }
     }
 }
 
@@ -124,6 +131,8 @@ pub enum Field {
     Mark,
     /// Protocol family of the packet.
     NfProto,
+    /// So many bytes of our own, a key by itself.
+    Bytes(u8),
 }
 
 impl Field {
@@ -135,6 +144,7 @@ impl Field {
             Field::Ipv4 | Field::Mark => 4,
             Field::Proto | Field::NfProto => 1,
             Field::Port => 2,
+            Field::Bytes(len) => len.into(),
         }
     }
 
@@ -149,6 +159,7 @@ impl Field {
             Field::Port => 13,
             Field::Mark => 19,
             Field::IfName => 41,
+            Field::Bytes(_) => INTEGER,
         }
     }
 
@@ -162,6 +173,7 @@ impl Field {
             Field::Port => "inet_service",
             Field::Mark => "mark",
             Field::NfProto => "nf_proto",
+            Field::Bytes(_) => "integer",
         }
     }
 
@@ -179,9 +191,16 @@ impl Field {
                 10 => "ipv6".to_owned(),
                 other => other.to_string(),
             },
+            Field::Bytes(_) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
         }
     }
 }
+
+/// The field of a number of ours.
+pub const NUMBER: Field = Field::Bytes(8);
+
+/// nft's number of the type that has any length.
+pub const INTEGER: u32 = 4;
 
 /// What a key maps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -299,6 +318,11 @@ impl KeyBuilder {
     /// Adds 32 bits of our own.
     pub fn mark(self, mark: u32) -> Self {
         self.push(&mark.to_ne_bytes(), &mark.to_ne_bytes(), Field::Mark.len())
+    }
+
+    /// Adds a number as bytes of our own.
+    pub fn number(self, number: u64) -> Self {
+        self.push(&number.to_be_bytes(), &number.to_be_bytes(), NUMBER.len())
     }
 
     /// Adds the family IPv4.
@@ -596,6 +620,9 @@ fn show_set(f: &mut fmt::Formatter<'_>, name: &str, set: &Set) -> fmt::Result {
     }
     if set.shape.counts {
         writeln!(f, "\t\tcounter")?;
+    }
+    if let Some(most) = set.shape.grows_to {
+        writeln!(f, "\t\tsize {most}; flags dynamic")?;
     }
     for (key, value) in &set.elements {
         let value = match (value, set.shape.data) {

@@ -24,6 +24,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use hostspec::{Direction, NicSpec, Verdict, VpcSpec};
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use super::line::flow::FlowVersion;
 use super::line::{Line, Load};
 use super::names::{
     FIXED, METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, Names, OUTSIDE, OVERLAY, OVERLAY_PORT, RESOLVER_EC2, host_mac, tap,
@@ -32,7 +33,7 @@ use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service, V4, V6, Version};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, KeyBuilder, Ruleset, Set, Shape, Step, Table, TableId, Value};
 use super::shared;
-use super::{borders, peers, shaping, table6, traffic};
+use super::{borders, flows, peers, shaping, table6, traffic};
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
 pub(super) const BEFORE_DEFRAG: i32 = -450;
@@ -61,6 +62,7 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     if spec.v6.is_some() {
         table6::let_pass(&mut inet);
     }
+    flows::add(spec, FlowVersion::V4, &mut inet);
     let id = |family| TableId { family, name: names.vpc_table() };
     let mut tables = BTreeMap::from([(id(Family::Arp), arp), (id(Family::Inet), inet)]);
     tables.extend(spec.v6.as_ref().map(|v6| (id(Family::Ip6), table6::table(spec, v6, epoch))));
@@ -459,7 +461,7 @@ pub(super) fn with_service(key: KeyBuilder, service: Service) -> KeyBuilder {
 }
 
 /// Sets to which more may come without taking anything away from a connection that is open.
-const ONLY_GROW: [&str; 18] = [
+const ONLY_GROW: [&str; 21] = [
     "addresses",
     "local",
     "elsewhere",
@@ -478,6 +480,9 @@ const ONLY_GROW: [&str; 18] = [
     "ingress",
     "rates",
     "traffic",
+    "logged_passed",
+    "logged_refused",
+    "skipped",
 ];
 
 /// Whether these steps, from `seen`, could take something away from a connection that is open: everything but more interfaces, more

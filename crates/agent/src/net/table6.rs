@@ -23,6 +23,8 @@ use std::net::Ipv6Addr;
 use hostspec::{Direction, Ipv6Spec, NicSpec, VpcSpec};
 
 use super::borders::BEFORE_GROUPS;
+use super::flows;
+use super::line::flow::FlowVersion;
 use super::line::{Line, Load};
 use super::names::{OVERLAY, ROUTER_LOCAL, host_mac, link_local, tap};
 use super::policy::{self, Policy, V6};
@@ -58,6 +60,7 @@ pub fn table(spec: &VpcSpec, v6: &Ipv6Spec, epoch: u32) -> Table {
     for profile in &policy.profiles {
         profile_chain::<V6>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut table);
     }
+    flows::add(spec, FlowVersion::V6, &mut table);
     table
 }
 

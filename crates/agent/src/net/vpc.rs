@@ -20,7 +20,7 @@ use super::link::{ANSWER_TIME, Links, Peer, Whose};
 use super::names::{self, Names, OUTSIDE, OVERLAY};
 use super::nft::Rules;
 use super::ruleset::Ruleset;
-use super::{netns, plan, rule_change, ruleset, table, traffic};
+use super::{flows, netns, plan, rule_change, ruleset, table, traffic};
 use crate::guest::{Directory, Guests, Ipv6Service, Services};
 
 /// How often a change of rules is tried anew when somebody else's came between.
@@ -165,6 +165,16 @@ impl Vpc {
     /// What came in to its public addresses: each with packets and bytes.
     pub async fn counted(&self, names: &Names) -> io::Result<Vec<(Ipv4Addr, u64, u64)>> {
         self.rules.counted(&names.vpc_table(), traffic::COUNTERS).await.map_err(io::Error::other)
+    }
+
+    /// Reads what its logged interfaces have counted in spans before this one.
+    pub async fn read_flows(&self, names: &Names, spec: &VpcSpec, now: u32) -> io::Result<flows::Read> {
+        flows::read(&self.rules, names, spec, now).await.map_err(io::Error::other)
+    }
+
+    /// Removes what was read.
+    pub async fn forget_flows(&mut self, read: &flows::Read) -> io::Result<()> {
+        flows::forget(&mut self.rules, read).await.map_err(io::Error::other)
     }
 
     /// Whether the end of the pair to the machine is there.

@@ -246,6 +246,12 @@ impl AgentHandle {
         self.host.network.connect(vpc, to).await
     }
 
+    /// The oldest part of what was seen of flows; `told` is the part that was told before, and is forgotten.
+    pub async fn flows_after(&self, told: Option<u64>) -> std::io::Result<Option<hostspec::FlowReport>> {
+        let host = self.host.clone();
+        blocking(move || host.network.flows_after(told)).await?
+    }
+
     /// Machines whose process runs now.
     pub fn running(&self) -> Vec<InstanceId> {
         self.machines.list().into_iter().filter(|(_, shared)| shared.status().alive()).map(|(id, _)| id).collect()

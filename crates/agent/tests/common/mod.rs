@@ -170,6 +170,7 @@ impl Cloud {
             rates: vec![],
             peers: vec![],
             v6: None,
+            logged: vec![],
         });
     }
 

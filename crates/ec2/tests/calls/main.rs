@@ -4,6 +4,7 @@ mod acls;
 mod addresses;
 mod denied;
 mod dhcp_options;
+mod flow_logs;
 mod image_tasks;
 mod insights;
 mod lists;

@@ -61,6 +61,7 @@ impl World {
             "cloudtrail" => Some("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."),
             "servicequotas" => Some("ServiceQuotasV20190624."),
             "kms" => Some("TrentService."),
+            "logs" => Some("Logs_20140328."),
             _ => None,
         };
         let target = prefix.map(|prefix| format!("{prefix}{}", args.text("Action").unwrap_or_default()));

@@ -3,6 +3,7 @@
 mod audit;
 mod commands;
 mod crashes;
+mod flow_logs;
 mod hosts;
 mod kms_keys;
 mod networks;

@@ -67,6 +67,9 @@ fn the_ruleset_of_a_vpc_reads_as_written() {
     let neighbours = Neighbourhood { underlay: "192.0.2.1".parse().unwrap(), machines };
     let spec = rich();
     check("vpc.nft", &table::vpc(&names, &spec, 1000).to_string());
+    let nics = spec.nics.iter().map(|nic| LoggedNic { nic: nic.id, accepted: true, refused: true });
+    let logged = VpcSpec { logged: nics.collect(), ..spec.clone() };
+    check("vpc-logged.nft", &table::vpc(&names, &logged, 1000).to_string());
     check("machine.nft", &table::machine(&names, [&spec], Some(&neighbours)).to_string());
 }
 

@@ -41,7 +41,7 @@ pub fn rule6(direction: Direction, protocol: ProtocolMatch, range: &str) -> Rule
 }
 
 /// Has a guest wait for its router, ask for its address as a DHCPv6 client does, and take it.
-fn configure(guest: &Guest) -> Vec<Ipv6Addr> {
+pub fn configure(guest: &Guest) -> Vec<Ipv6Addr> {
     eventually("a router is known", || guest.shell("ip -6 route show default").contains("via fe80::1").then_some(()));
     let number: u32 = guest.shell("ip -o link show eth0 | cut -d: -f1").trim().parse().unwrap();
     let own = link_local(guest.nic.mac);

@@ -1,6 +1,7 @@
 //! The network of a host with real packets: every test has a machine of its own (a namespace), guests that speak frames on
 //! their taps or through a kernel of their own, and nothing of it is left afterwards.
 
+mod flows;
 mod frames;
 mod golden;
 mod groups;

@@ -560,6 +560,9 @@ impl Coordinator {
                 if let Err(error) = host.network.count(crate::files::now_ms()).await {
                     tracing::warn!(%error, "the traffic of public addresses could not be taken down; the next minute tells of both");
                 }
+                if let Err(error) = host.network.take_flows(crate::files::now_ms()).await {
+                    tracing::warn!(%error, "flows could not be taken down; they are read again");
+                }
             });
             (Subject::Network, JobEnd::Network(spec, report))
         });
