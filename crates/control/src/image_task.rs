@@ -180,6 +180,9 @@ impl Command for ExportImage {
         if self.further == FurtherDisks::Refused && image.disks.iter().any(|disk| disk.snapshot.is_some()) {
             return Err(Error::Unsupported { what: "an export of an image with more than one disk".to_owned() }.into());
         }
+        if image.encryption.is_some() {
+            return Err(Error::Unsupported { what: "an export of an encrypted image".to_owned() }.into());
+        }
         let work = ImageWork::ExportImage { image: image.id, manifest: image.manifest };
         let id = ImageTaskId::from_u64(cx.new_id());
         let digits = id.to_string().trim_start_matches(ImageTaskId::PREFIX).to_owned();
@@ -284,6 +287,8 @@ fn row(account: AccountId, id: SnapshotId, now: Millis) -> Snapshot {
         host: None,
         generation: 1,
         under: None,
+        encryption: None,
+        under_encryption: None,
         phase: SnapshotPhase::Completed,
         manifest: None,
         stored_bytes: 0,

@@ -157,7 +157,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 20] = [
+    const ALL: [Kind; 21] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,

@@ -34,7 +34,7 @@ impl Repository {
     pub fn store_foreign(&self, file: &File, declared: Format, progress: &Progress<'_>) -> Result<Stored, RepositoryError> {
         let mut disk = Disk::open(file, declared).map_err(refused)?;
         sane(disk.virtual_bytes() > 0, "a disk of no bytes").map_err(refused)?;
-        self.store(|feed| disk.feed(feed, progress), None)
+        self.store(None, |feed| disk.feed(feed, progress), None)
     }
 }
 

@@ -109,10 +109,10 @@ impl Rules {
         }
         transaction.commit(&self.connection).await?;
         let generation = self.connection.generation().await?;
-        if let Some((known, _)) = &mut self.known
-            && known.wrapping_add(1) == generation
+        if let Some(known) = &mut self.known
+            && known.generation.wrapping_add(1) == generation
         {
-            *known = generation;
+            known.generation = generation;
         }
         Ok(())
     }

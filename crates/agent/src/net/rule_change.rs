@@ -211,12 +211,13 @@ fn differ_in_rules_only(before: &VpcSpec, spec: &VpcSpec) -> bool {
         mapped,
         rates,
         peers,
+        logged,
         v6,
     } = spec;
     let alike = |(a, b): (&GroupSpec, &GroupSpec)| a.id == b.id && a.members == b.members;
     let groups_alike = before.groups.len() == groups.len() && before.groups.iter().zip(groups).all(alike);
     let ends = (before.id, before.vni, &before.ranges, &before.subnets) == (*id, *vni, ranges, subnets)
-        && (&before.nics, &before.remote, &before.peers, &before.v6) == (nics, remote, peers, v6);
+        && (&before.nics, &before.remote, &before.peers, &before.v6, &before.logged) == (nics, remote, peers, v6, logged);
     let told = (&before.names, &before.domain, before.resolver, &before.dhcp) == (names, domain, *resolver, dhcp);
     let public = (&before.shared, &before.forwards, &before.mapped, &before.rates) == (shared, forwards, mapped, rates);
     groups_alike && ends && told && public
