@@ -121,7 +121,7 @@ impl Column {
 
 impl Condition {
     fn holds(&self, word: &str) -> bool {
-        let compared = || Some(word.parse::<f64>().ok()?.partial_cmp(&self.value.parse::<f64>().ok()?)?);
+        let compared = || word.parse::<f64>().ok()?.partial_cmp(&self.value.parse::<f64>().ok()?);
         match self.sign {
             Sign::Is => wildcard(&self.value, word),
             Sign::IsNot => !wildcard(&self.value, word),

@@ -45,7 +45,7 @@ fn refused(refusal: Refusal) -> RepositoryError {
 /// A disk in a file.
 enum Disk<'a> {
     Raw(Raw<'a>),
-    Qcow2(Qcow2<'a>),
+    Qcow2(Box<Qcow2<'a>>),
     Vmdk(Vmdk<'a>),
     Vhd(Vhd<'a>),
     Vhdx(Vhdx<'a>),
@@ -57,7 +57,7 @@ impl<'a> Disk<'a> {
         let source = Source::new(file)?;
         Ok(match declared {
             Format::Raw => Disk::Raw(Raw { file, source }),
-            Format::Qcow2 => Disk::Qcow2(Qcow2::open(file)?),
+            Format::Qcow2 => Disk::Qcow2(Box::new(Qcow2::open(file)?)),
             Format::Vmdk => Disk::Vmdk(Vmdk::open(source)?),
             Format::Vhd => Disk::Vhd(Vhd::open(source)?),
             Format::Vhdx => Disk::Vhdx(Vhdx::open(source)?),

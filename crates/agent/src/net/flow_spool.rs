@@ -44,10 +44,9 @@ impl Spool {
             return Ok(());
         }
         fs::create_dir_all(&self.folder)?;
-        let mut number = self.numbers()?.last().map_or(0, |last| last + 1).max(u64::try_from(now_ms).unwrap_or_default());
-        for batches in parts(batches) {
+        let first = self.numbers()?.last().map_or(0, |last| last + 1).max(u64::try_from(now_ms).unwrap_or_default());
+        for (number, batches) in (first..).zip(parts(batches)) {
             files::store_durably(&self.path(number), &FlowReport { number, batches })?;
-            number += 1;
         }
         self.make_room()
     }
