@@ -484,7 +484,6 @@ def test_bad_calls_are_refused(ec2, action, parameters, expected):
         ({"MaxCount": 101}, ("InvalidParameterValue", 400)),
         ({"MinCount": 2, "MaxCount": 1}, ("InvalidParameterValue", 400)),
         ({"PrivateIpAddress": "203.0.113.9"}, ("InvalidParameterValue", 400)),
-        ({"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "Encrypted": True}}]}, ("UnsupportedOperation", 400)),
         ({"BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20_000}}]}, ("InvalidBlockDeviceMapping", 400)),
         ({"InstanceMarketOptions": {"MarketType": "spot"}}, ("UnsupportedOperation", 400)),
         ({"LaunchTemplate": {"LaunchTemplateName": "x"}}, ("InvalidLaunchTemplateName.NotFoundException", 400)),

@@ -69,7 +69,11 @@ def at(owner, ip, port, command):
     """Runs a command on the guest by way of a port of an address."""
     options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
     line = ["ssh", "-i", str(owner.key), "-p", str(port), *options, "-o", "ConnectTimeout=3", f"root@{ip}", command]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60)
+    try:
+        return subprocess.run(line, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        # A connection whose way went while it was made: as one that failed.
+        return subprocess.CompletedProcess(line, 255, "", "")
 
 
 def seen_from(owner, ip, port, visitors):
