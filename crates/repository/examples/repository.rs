@@ -7,6 +7,7 @@
 //!   repository verify DIR DIGEST         prints what is wrong
 //!   repository export DIR DIGEST         writes the disk to standard output
 //!   repository sweep DIR | usage DIR
+//!   repository rates DISK                prints store=MB/s and restore=MB/s with the usual settings
 //!   repository measure DISK [LEVEL...]   store and restore by chunk size and level
 //! ```
 
@@ -34,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["export", folder, image] => export(&Repository::open(folder)?, &image.parse()?, stdout().lock())?,
         ["sweep", folder] => println!("{:?}", Repository::open(folder)?.sweep()?),
         ["usage", folder] => println!("{:?}", Repository::open(folder)?.usage()?),
+        ["rates", disk] => rates(Path::new(disk))?,
         ["measure", disk, ref levels @ ..] => measure(Path::new(disk), levels)?,
         _ => return Err("see the head of this example for its commands".into()),
     }
@@ -51,6 +53,23 @@ fn export(repository: &Repository, image: &Digest, mut to: impl Write) -> Result
         }
     }
     Ok(())
+}
+
+fn rates(disk: &Path) -> Result<(), Box<dyn Error>> {
+    let beside = disk.parent().ok_or("a disk lies in a folder")?;
+    let (folder, copy) = (beside.join("rated-repository"), beside.join("rated.raw"));
+    let repository = Repository::open(&folder)?;
+    let megabytes = std::fs::metadata(disk)?.len() as f64 / 1e6;
+    let start = Instant::now();
+    let image = repository.import_raw_file(disk, None)?;
+    println!("store={:.1}", megabytes / start.elapsed().as_secs_f64());
+    let start = Instant::now();
+    let file = std::fs::File::create(&copy)?;
+    export(&repository, &image, &file)?;
+    file.sync_all()?;
+    println!("restore={:.1}", megabytes / start.elapsed().as_secs_f64());
+    std::fs::remove_dir_all(folder)?;
+    Ok(std::fs::remove_file(copy)?)
 }
 
 fn measure(disk: &Path, levels: &[&str]) -> Result<(), Box<dyn Error>> {

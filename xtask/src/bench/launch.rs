@@ -68,7 +68,7 @@ pub fn measure() -> Result<Vec<Row>> {
 }
 
 /// Removes the cloud, guests and all, also after a failure.
-struct Purged<'p>(&'p Path);
+pub struct Purged<'p>(pub &'p Path);
 
 impl Drop for Purged<'_> {
     fn drop(&mut self) {

@@ -84,19 +84,21 @@ impl Cloud {
     pub fn start(state: &Path, hosts: u32) -> Result<Cloud> {
         let hosts = hosts.to_string();
         let range = ["--vpc-range", "10.0.0.0/8", "--zones", "local-1a,local-1b", "--simulate", &hosts];
-        Cloud::start_with(state, &[&range[..], &["--cpu-overcommit", "64", "--disk-overcommit", "64"]].concat())
+        let crowded = ["--cpu-overcommit", "64", "--disk-overcommit", "64"];
+        Cloud::real_with(state, &image::folder(), &[&range[..], &crowded].concat())
     }
 
     /// Starts one that runs machines here.
     pub fn real(state: &Path) -> Result<Cloud> {
-        Cloud::start_with(state, &[])
+        Cloud::real_with(state, &image::folder(), &[])
     }
 
-    fn start_with(state: &Path, arguments: &[&str]) -> Result<Cloud> {
+    /// Starts one that runs machines here, of the images in a folder.
+    pub fn real_with(state: &Path, images: &Path, arguments: &[&str]) -> Result<Cloud> {
         let binary = up::binary()?;
         let log = std::fs::File::options().create(true).append(true).open(state.with_extension("log"))?;
         let mut command = Command::new(&binary);
-        command.arg("up").arg("--state").arg(state).arg("--images").arg(image::folder());
+        command.arg("up").arg("--state").arg(state).arg("--images").arg(images);
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
         let began = Instant::now();
         let child = command.stdout(log.try_clone()?).stderr(log).spawn().context("cannot start pileus up")?;

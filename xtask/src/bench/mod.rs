@@ -5,6 +5,7 @@
 
 mod api;
 mod boot;
+mod disk;
 mod launch;
 mod load;
 mod network;
@@ -35,6 +36,11 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "api", about: "calls of SDKs on simulated hosts, durable commits", measure: api::measure },
     Bench { name: "boot", about: "the base images from QEMU's start to user space", measure: boot::measure },
+    Bench {
+        name: "disk",
+        about: "disks and snapshots of a running guest beside plain QEMU; the repository beside zstd",
+        measure: disk::measure,
+    },
     Bench { name: "launch", about: "from a RunInstances call to the guest's user space", measure: launch::measure },
     Bench {
         name: "network",
