@@ -57,18 +57,24 @@ impl Pool {
         Ok(file)
     }
 
-    /// Makes an empty layer that has no name yet, of the volume's size, encrypted where there is a key. Refused without room, or when there are [`LAYERS_MAX`].
-    pub fn make_layer(&self, volume: VolumeId, generation: u64, key: Option<&DataKey>) -> Result<NewLayer, Trouble> {
-        let doing = |e: io::Error| Trouble::io(&format!("adding a layer to {volume}"), &e);
+    /// Refuses without room, when the volume is not here, or when it has [`LAYERS_MAX`]; gives the number of its newest layer.
+    pub fn require_another_layer(&self, volume: VolumeId, generation: u64) -> Result<u32, Trouble> {
         self.require_room()?;
         let numbers = self.layers(volume, generation)?;
-        let top = *numbers.last().ok_or_else(|| doing(io::ErrorKind::NotFound.into()))?;
+        let absent = || Trouble::io(&format!("adding a layer to {volume}"), &io::ErrorKind::NotFound.into());
+        let top = *numbers.last().ok_or_else(absent)?;
         if numbers.len() >= LAYERS_MAX {
-            return Err(Trouble::new(
-                FaultKind::Other,
-                format!("{volume} has {} layers; they are merged while it is in use", numbers.len()),
-            ));
+            let detail = format!("{volume} has {} layers; they are merged while it is in use", numbers.len());
+            return Err(Trouble::new(FaultKind::Other, detail));
         }
+        Ok(top)
+    }
+
+    /// Makes an empty layer that has no name yet, of the volume's size, encrypted where there is a key. Refused as by
+    /// [`Pool::require_another_layer`].
+    pub fn make_layer(&self, volume: VolumeId, generation: u64, key: Option<&DataKey>) -> Result<NewLayer, Trouble> {
+        let doing = |e: io::Error| Trouble::io(&format!("adding a layer to {volume}"), &e);
+        let top = self.require_another_layer(volume, generation)?;
         let size_bytes = qcow2::read_size(&self.open_layer(volume, generation, top)?).map_err(|e| header_trouble(volume, &e))?;
         let number = top + 1;
         let path = self.unnamed(volume, generation, number);

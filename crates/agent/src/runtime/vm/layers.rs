@@ -42,6 +42,10 @@ impl VmTask {
 
     async fn try_freeze(&self, job: &SnapshotJob) -> Result<(), Trouble> {
         let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
+        // Before any merge is stopped: a try that is bound to fail, made again each second, would never let one end.
+        for part in &job.parts {
+            self.host.pool.require_another_layer(part.volume, part.generation)?;
+        }
         let mut parts = Vec::with_capacity(job.parts.len());
         let mut switches = Vec::with_capacity(job.parts.len());
         for part in &job.parts {
