@@ -10,11 +10,6 @@ use hostspec::*;
 use model::{DataKey, InstanceId, SnapshotId, VolumeId};
 use repository::{Digest, Repository};
 
-/// Where the marking guest writes, and how.
-const FIRST: u64 = MIB;
-const BLOCK: u64 = 32 << 10;
-const BLOCKS: u64 = 512;
-
 fn key(byte: u8) -> DataKey {
     DataKey::new(std::array::from_fn(|at| byte.wrapping_mul(31).wrapping_add(at as u8 * 7 + 1)))
 }
@@ -152,20 +147,6 @@ fn files_under(path: &Path) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The newest write that a disk of the marking guest holds. Panics unless it holds everything up to it and nothing after.
-fn newest_mark(disk: &[u8]) -> u64 {
-    let mark = |block: u64| {
-        let at = (FIRST + block * BLOCK) as usize;
-        u64::from(u32::from_le_bytes(disk[at..at + 4].try_into().unwrap()))
-    };
-    let newest = (0..BLOCKS).map(mark).max().unwrap();
-    for back in 0..BLOCKS.min(newest) {
-        let write = newest - back;
-        assert_eq!(mark(write % BLOCKS), write, "the write {write} of {newest} is not there");
-    }
-    newest
-}
-
 #[tokio::test]
 async fn an_encrypted_system_disk_boots_and_nothing_of_it_is_plain() {
     let mut cloud = Cloud::new().await;
@@ -180,7 +161,7 @@ async fn an_encrypted_system_disk_boots_and_nothing_of_it_is_plain() {
     let repository = Repository::open(&cloud.config.repository).unwrap();
     assert!(repository.reader_with(&manifest.parse().unwrap(), Some(&plain_key)).is_err(), "another key opens it");
     let without = repository.reader(&manifest.parse().unwrap()).unwrap();
-    assert!(without.read_at(FIRST, &mut [0; 512]).is_err(), "no key opens it");
+    assert!(without.read_at(FIRST_MARK, &mut [0; 512]).is_err(), "no key opens it");
     cloud.assert_no_key(&secret);
     // Frozen layers are merged, each under a key of its own, and the guest writes on.
     for job in 2..=3 {
@@ -278,10 +259,6 @@ async fn a_killed_guest_starts_again_when_its_key_is_there_and_not_before() {
     cloud.until_console(vm, "guest up", 1).await;
     let manifest = cloud.snapshot_of(2, 1).await;
     let after = cloud.opened(&manifest, Some(&secret));
-    let marks = (0..BLOCKS).map(|block| {
-        let at = (FIRST + block * BLOCK) as usize;
-        u64::from(u32::from_le_bytes(after[at..at + 4].try_into().unwrap()))
-    });
-    assert!(marks.max().unwrap() >= before, "what was written before the kill is gone");
+    assert!(marks(&after).max().unwrap() >= before, "what was written before the kill is gone");
     cloud.finish().await;
 }

@@ -9,11 +9,6 @@ use hostspec::*;
 use model::{SnapshotId, VolumeId};
 use repository::{Digest, Repository};
 
-/// Where the marking guest writes, and how.
-const FIRST: u64 = MIB;
-const BLOCK: u64 = 32 << 10;
-const BLOCKS: u64 = 512;
-
 impl Cloud {
     /// Asks for a snapshot of volumes at one instant; their numbers are those of the volumes, after the job's.
     fn snapshot(&mut self, job: u64, volumes: &[u64]) -> Vec<SnapshotId> {
@@ -84,20 +79,6 @@ fn done_in(report: &HostReport, id: SnapshotId) -> Option<(String, u64)> {
         SnapshotState::Done { manifest, stored_bytes, .. } => Some((manifest.clone(), *stored_bytes)),
         SnapshotState::Waiting | SnapshotState::Reading { .. } | SnapshotState::Failed => None,
     })
-}
-
-/// The newest write that a disk of the marking guest holds. Panics unless it holds everything up to it and nothing after.
-fn newest_mark(disk: &[u8]) -> u64 {
-    let mark = |block: u64| {
-        let at = (FIRST + block * BLOCK) as usize;
-        u64::from(u32::from_le_bytes(disk[at..at + 4].try_into().unwrap()))
-    };
-    let newest = (0..BLOCKS).map(mark).max().unwrap();
-    for back in 0..BLOCKS.min(newest) {
-        let write = newest - back;
-        assert_eq!(mark(write % BLOCKS), write, "the write {write} of {newest} is not there");
-    }
-    newest
 }
 
 #[tokio::test]
@@ -193,9 +174,7 @@ async fn a_killed_agent_or_guest_loses_no_byte_and_no_snapshot() {
 
 /// Panics unless every block holds a whole write of its own, of whichever run of the guest.
 fn every_block_is_its_own(disk: &[u8]) {
-    for block in 0..BLOCKS {
-        let at = (FIRST + block * BLOCK) as usize;
-        let mark = u64::from(u32::from_le_bytes(disk[at..at + 4].try_into().unwrap()));
-        assert!(mark == 0 || mark % BLOCKS == block, "block {block} holds write {mark}");
+    for (block, mark) in marks(disk).enumerate() {
+        assert!(mark == 0 || mark % MARKED_BLOCKS == block as u64, "block {block} holds write {mark}");
     }
 }

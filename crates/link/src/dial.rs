@@ -19,7 +19,7 @@ use crate::authority::SERVER_NAME;
 use crate::frame::{self, Limits};
 use crate::identity::{Identity, stranger};
 use crate::line::Line;
-use crate::message::{Hello, Purpose, VERSION, Welcome};
+use crate::message::{Hello, Purpose, SecretWord, VERSION, Welcome};
 use crate::{LinkError, Token};
 
 /// Longest name of a version of a program, in bytes.
@@ -30,7 +30,7 @@ const GREETING_WITHIN: Duration = Duration::from_secs(10);
 /// Becomes a host: the token is used up, and what comes back is to be kept.
 pub async fn join(token: &Token, build: &str) -> Result<Identity, LinkError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let (host, secret) = (token.host, token.secret.expose_secret().to_owned());
+    let (host, secret) = (token.host, token.secret.expose_secret().to_owned().into());
     let purpose = Purpose::Join { host, secret, key: hex::encode(key.public_key_raw()) };
     let (_stream, welcome) = greet(token.server, stranger(token)?, hello(build, purpose)).await?;
     match welcome {
@@ -60,7 +60,7 @@ pub async fn connect<I: DeserializeOwned, O: Serialize>(
 }
 
 /// Opens a connection for the bytes of a session that the server asked for.
-pub async fn session(identity: &Identity, build: &str, ticket: String) -> Result<TlsStream<TcpStream>, LinkError> {
+pub async fn session(identity: &Identity, build: &str, ticket: SecretWord) -> Result<TlsStream<TcpStream>, LinkError> {
     let (stream, welcome) = greet(identity.server, identity.client()?, hello(build, Purpose::Session { ticket })).await?;
     match welcome {
         Welcome::Ready(_) => Ok(stream),

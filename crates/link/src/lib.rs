@@ -30,7 +30,9 @@ pub use frame::PART_MAX;
 pub use identity::Identity;
 pub use line::{ALIVE_EVERY, Incoming, Line, Outgoing, SILENCE};
 pub use listen::{Knock, accept};
-pub use message::{Answer, Asking, Hello, ObjectName, Purpose, Question, Refusal, Settings, ToHost, ToServer, VERSION, Welcome};
+pub use message::{
+    Answer, Asking, Hello, ObjectName, Purpose, Question, Refusal, SecretWord, Settings, ToHost, ToServer, VERSION, Welcome,
+};
 pub use objects::Objects;
 pub use token::{BadToken, SECRET_BYTES, Token};
 

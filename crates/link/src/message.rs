@@ -34,7 +34,7 @@ pub enum Purpose {
         /// The host that the token is for.
         host: HostId,
         /// The token's secret, in hex.
-        secret: String,
+        secret: SecretWord,
         /// The public key to certify: an uncompressed point of P-256, in hex.
         key: String,
     },
@@ -45,8 +45,32 @@ pub enum Purpose {
     /// To carry the bytes of a session, and nothing else, after the welcome.
     Session {
         /// What the question said.
-        ticket: String,
+        ticket: SecretWord,
     },
+}
+
+/// A word that the two ends of a line know and nobody else: shown to neither logs nor errors.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretWord(String);
+
+impl SecretWord {
+    /// The word itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SecretWord {
+    fn from(word: String) -> SecretWord {
+        SecretWord(word)
+    }
+}
+
+impl fmt::Debug for SecretWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretWord(..)")
+    }
 }
 
 /// The server's first words.
@@ -189,7 +213,7 @@ pub enum Question {
     /// A connection to a guest: the host dials another line for its bytes before it answers.
     Session {
         /// What the line is recognised by, once.
-        ticket: String,
+        ticket: SecretWord,
         /// The guest's VPC.
         vpc: VpcId,
         /// Its address and port.

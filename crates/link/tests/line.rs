@@ -47,8 +47,9 @@ impl Server {
         let token = self.token();
         let serve = async {
             let knock = self.knock().await.unwrap();
+            assert!(!format!("{:?}", knock.hello).contains(token.secret.expose_secret()), "a token's secret is shown");
             let Purpose::Join { host, secret, key } = knock.hello.purpose.clone() else { panic!("it joins") };
-            assert_eq!((host, secret.as_str(), knock.certificate.as_deref()), (token.host, token.secret.expose_secret(), None));
+            assert_eq!((host, secret.expose(), knock.certificate.as_deref()), (token.host, token.secret.expose_secret(), None));
             let (certificate, digest) = self.authority.certify(host, &key).unwrap();
             knock.joined(certificate, settings()).await.unwrap();
             digest

@@ -14,7 +14,7 @@ use std::time::Duration;
 use agent::{Agent, AgentConfig, AgentHandle, ImageSource};
 use anyhow::{Context, Result, bail};
 use hostspec::{HostReport, HostSpec};
-use link::{ALIVE_EVERY, Answer, Identity, Incoming, Line, LinkError, Outgoing, Purpose, Question, ToHost, ToServer, Token};
+use link::{ALIVE_EVERY, Answer, Identity, Incoming, Line, LinkError, Outgoing, Purpose, Question, SecretWord, ToHost, ToServer, Token};
 use model::VpcId;
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
@@ -177,7 +177,7 @@ async fn hear(
 }
 
 /// Joins a guest to a line of the session's own.
-async fn open_session(identity: &Identity, agent: &AgentHandle, ticket: String, vpc: VpcId, to: SocketAddrV4) -> Answer {
+async fn open_session(identity: &Identity, agent: &AgentHandle, ticket: SecretWord, vpc: VpcId, to: SocketAddrV4) -> Answer {
     let joined = async {
         let guest = agent.connect(vpc, to).await.with_context(|| format!("{to} is not reached"))?;
         guest.set_nonblocking(true)?;

@@ -103,7 +103,7 @@ impl Gate {
     async fn talk(&self, acceptor: &TlsAcceptor, stream: TcpStream, peer: SocketAddr) -> Result<()> {
         let knock = link::accept(acceptor, stream, peer, BUILD).await?;
         match knock.hello.purpose.clone() {
-            Purpose::Join { host, secret, key } => self.join(knock, host, &secret, &key).await,
+            Purpose::Join { host, secret, key } => self.join(knock, host, secret.expose(), &key).await,
             Purpose::Agent => {
                 let Some((host, line)) = self.open(knock).await? else { return Ok(()) };
                 self.follow_agent(host, line).await
@@ -115,7 +115,7 @@ impl Gate {
             Purpose::Session { ticket } => match self.known(knock).await? {
                 Some((host, knock)) => {
                     let line = knock.session(self.settings(&host)).await?;
-                    self.hosts.session_line(host.id, &ticket, line);
+                    self.hosts.session_line(host.id, ticket.expose(), line);
                     Ok(())
                 }
                 None => Ok(()),

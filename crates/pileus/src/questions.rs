@@ -128,7 +128,7 @@ impl Hosts {
                 getrandom::fill(&mut bytes).ok()?;
                 let ticket = hex::encode(bytes);
                 self.lock_tickets().insert(ticket.clone(), Expected { host: target.host, line });
-                let question = Question::Session { ticket: ticket.clone(), vpc: target.vpc, to: target.to };
+                let question = Question::Session { ticket: ticket.clone().into(), vpc: target.vpc, to: target.to };
                 let answer = self.ask(target.host, question).await;
                 self.lock_tickets().remove(&ticket);
                 match answer? {

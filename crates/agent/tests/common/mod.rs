@@ -27,6 +27,29 @@ static GUEST: &[u8; 512] = include_bytes!("../guests/guest.bin");
 static KERNEL: &[u8] = include_bytes!("../guests/kernel.bin");
 const LETTER_AT: usize = 508;
 
+/// Where the marking guest writes the numbers of its writes, in turn: this many blocks of this size from there on.
+pub const FIRST_MARK: u64 = MIB;
+const MARKED_BLOCK: u64 = 32 << 10;
+pub const MARKED_BLOCKS: u64 = 512;
+
+/// The number of the last write to each block of a disk of the marking guest.
+pub fn marks(disk: &[u8]) -> impl Iterator<Item = u64> {
+    (0..MARKED_BLOCKS).map(|block| {
+        let at = (FIRST_MARK + block * MARKED_BLOCK) as usize;
+        u64::from(u32::from_le_bytes(disk[at..at + 4].try_into().unwrap()))
+    })
+}
+
+/// The newest write that such a disk holds. Panics unless it holds everything up to it and nothing after.
+pub fn newest_mark(disk: &[u8]) -> u64 {
+    let marks: Vec<u64> = marks(disk).collect();
+    let newest = *marks.iter().max().unwrap();
+    for write in newest + 1 - MARKED_BLOCKS.min(newest)..=newest {
+        assert_eq!(marks[(write % MARKED_BLOCKS) as usize], write, "the write {write} of {newest} is not there");
+    }
+    newest
+}
+
 /// What the guest of a machine does; see guests/guest.s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guest {
