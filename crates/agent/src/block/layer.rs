@@ -85,6 +85,16 @@ impl Pool {
         Ok(NewLayer { volume, generation, number, file: file.into() })
     }
 
+    /// Brings what was written to layers so far from the host's memory to its disk. QEMU does so too when it switches to another layer,
+    /// and holds the guest's writes meanwhile: the less is left to it, the shorter.
+    pub fn sync_layers(&self, layers: &[(VolumeId, u64, u32)]) -> Result<(), Trouble> {
+        for (volume, generation, number) in layers {
+            let file = self.open_layer(*volume, *generation, *number)?;
+            file.sync_data().map_err(|e| Trouble::io(&format!("writing {volume} to disk"), &e))?;
+        }
+        Ok(())
+    }
+
     /// Names layers, durably. From here on each is the newest of its volume, whether or not anybody writes to it.
     pub fn name_layers(&self, layers: &[(VolumeId, u64, u32)]) -> Result<(), Trouble> {
         let doing = |e: io::Error| Trouble::io("naming layers", &e);

@@ -68,10 +68,18 @@ impl VmTask {
             switches.push(Switch { volume, from, to: layer.number });
             parts.push(described);
         }
-        let named = parts.iter().zip(&switches).map(|(part, switch)| (part.volume, part.generation, switch.to)).collect::<Vec<_>>();
-        let host = self.host.clone();
-        let naming = tokio::task::spawn_blocking(move || host.pool.name_layers(&named)).await;
-        naming.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
+        let layers = |number: fn(&Switch) -> u32| {
+            let both = parts.iter().zip(&switches);
+            both.map(|(part, switch)| (part.volume, part.generation, number(switch))).collect::<Vec<_>>()
+        };
+        let (frozen, named, host) = (layers(|switch| switch.from), layers(|switch| switch.to), self.host.clone());
+        let prepared = tokio::task::spawn_blocking(move || {
+            host.pool.sync_layers(&frozen)?;
+            host.pool.name_layers(&named)?;
+            // What was written during the first time, which took the longest.
+            host.pool.sync_layers(&frozen)
+        });
+        prepared.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
         disks.switch(&switches).await.map_err(|e| Trouble::new(FaultKind::Other, format!("freezing disks: {e}")))?;
         self.host.snapshots.frozen(Record { job: job.id, parts }, &self.host.pool)
     }
