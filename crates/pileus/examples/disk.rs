@@ -12,7 +12,6 @@
 mod caller;
 mod client;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -181,21 +180,21 @@ impl Guest {
         self.counted().skip(windows.start).take(windows.len()).map(|window| window[disk]).fold(0.0, f64::max)
     }
 
-    /// Makes disks of a snapshot, prints how long they take, and gives the last one; the others are deleted.
+    /// Makes disks of a snapshot, prints how long they take, and gives the last one; each other is deleted before the next is made,
+    /// so that a machine of less room holds them.
     async fn made_of(&self, caller: &mut Caller, name: &str, snapshot: &str) -> Fallible<String> {
-        let (mut times, mut ids) = (Vec::new(), BTreeSet::new());
+        let mut times = Vec::new();
         let mut last = String::new();
         for _ in 0..MADE {
+            if !last.is_empty() {
+                delete(caller, &last).await?;
+            }
             let began = Instant::now();
             last = volume(caller, &self.zone, &format!("SnapshotId={snapshot}")).await?;
             times.push(began.elapsed().as_secs_f64() * 1e3);
-            ids.insert(last.clone());
         }
         times.sort_by(f64::total_cmp);
         println!("made_of_{name}_p50_ms={:.3}\nmade_of_{name}_p99_ms={:.3}", times[MADE / 2], times[MADE * 99 / 100]);
-        for id in ids.iter().filter(|id| **id != last) {
-            caller.call(&format!("DeleteVolume&VolumeId={id}")).await?;
-        }
         Ok(last)
     }
 
@@ -232,6 +231,20 @@ async fn volume(caller: &mut Caller, zone: &str, of: &str) -> Fallible<String> {
     let id = element(&made, "volumeId").ok_or("no volume in the reply")?.to_owned();
     until(caller, &format!("DescribeVolumes&VolumeId.1={id}"), "<status>available</status>").await?;
     Ok(id)
+}
+
+/// Deletes a volume and waits until it is gone.
+async fn delete(caller: &mut Caller, volume: &str) -> Fallible<()> {
+    caller.call(&format!("DeleteVolume&VolumeId={volume}")).await?;
+    let began = Instant::now();
+    loop {
+        match caller.call(&format!("DescribeVolumes&VolumeId.1={volume}")).await {
+            Err(gone) if gone.to_string().contains("InvalidVolume.NotFound") => return Ok(()),
+            Err(other) => return Err(other),
+            Ok(_) if began.elapsed() > LIMIT => return Err(format!("{volume} does not go").into()),
+            Ok(_) => tokio::time::sleep(ASK_EVERY).await,
+        }
+    }
 }
 
 /// Bytes of all files below a folder.

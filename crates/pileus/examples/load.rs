@@ -1,11 +1,11 @@
-//! A load generator: sends calls of an EC2 client as fast as a server answers them, and prints `name=value` lines.
+//! A load generator: sends calls of a cloud's client as fast as a server answers them, and prints `name=value` lines.
 //!
 //! ```text
-//! load ENDPOINT BODIES [--connections N] [--seconds S | --calls N] [--collect FILE] [--reply FILE]
+//! load ENDPOINT CALLS [--dialect ec2|ecs|cvm] [--connections N] [--seconds S | --calls N] [--collect FILE] [--reply FILE]
 //! ```
 //!
-//! `BODIES` holds one form body a line; they are sent in turn, each signed anew (Signature Version 4, with the keys of
-//! `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`). Connections have one call under way each and are kept alive where the server
+//! `CALLS` holds one call a line, as `client/signer.rs` says for each dialect; they are sent in turn, each signed anew with the keys
+//! of `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`. Connections have one call under way each and are kept alive where the server
 //! keeps them. Ids of instances in replies go to the file of `--collect`, the last reply to that of `--reply`. One thread, so that
 //! it takes no more than one core from the server beside it.
 
@@ -18,14 +18,15 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use client::{Fallible, Signer, reply};
+use client::{Dialect, Fallible, Signer, reply};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 /// What the command line says.
 struct Options {
     endpoint: String,
-    bodies: Vec<String>,
+    dialect: Dialect,
+    lines: Vec<String>,
     connections: usize,
     seconds: f64,
     calls: u64,
@@ -38,12 +39,13 @@ impl Options {
         let words: Vec<String> = std::env::args().skip(1).collect();
         let (plain, named) = words.split_at(words.iter().position(|word| word.starts_with("--")).unwrap_or(words.len()));
         let named: HashMap<&str, &str> = named.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
-        let [endpoint, bodies] = plain else { return Err("load ENDPOINT BODIES [options]".into()) };
-        let file = BufReader::new(std::fs::File::open(bodies)?);
-        let bodies = file.lines().collect::<Result<Vec<String>, _>>()?;
+        let [endpoint, lines] = plain else { return Err("load ENDPOINT CALLS [options]".into()) };
+        let file = BufReader::new(std::fs::File::open(lines)?);
+        let lines = file.lines().collect::<Result<Vec<String>, _>>()?;
         Ok(Options {
             endpoint: endpoint.trim_start_matches("http://").to_owned(),
-            bodies,
+            dialect: Dialect::named(named.get("--dialect").copied().unwrap_or("ec2"))?,
+            lines,
             connections: named.get("--connections").map_or(Ok(32), |text| text.parse())?,
             seconds: named.get("--seconds").map_or(Ok(f64::INFINITY), |text| text.parse())?,
             calls: named.get("--calls").map_or(Ok(u64::MAX), |text| text.parse())?,
@@ -79,7 +81,7 @@ impl Run {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Fallible<()> {
     let options = Options::read()?;
-    let signer = RefCell::new(Signer::from_environment(&options.endpoint)?);
+    let signer = RefCell::new(Signer::from_environment(options.dialect, &options.endpoint)?);
     let connections = options.connections;
     let run = Rc::new(Run {
         options,
@@ -132,8 +134,8 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
     let mut stream = connected(&run).await?;
     let mut buffer = Vec::with_capacity(64 << 10);
     while let Some(number) = run.next() {
-        let body = &run.options.bodies[(number % run.options.bodies.len() as u64) as usize];
-        let request = run.signer.borrow_mut().request(body);
+        let call = &run.options.lines[(number % run.options.lines.len() as u64) as usize];
+        let request = run.signer.borrow_mut().request(call);
         let sent = Instant::now();
         stream.write_all(request.as_bytes()).await?;
         let (status, start) = reply(&mut stream, &mut buffer).await?;
@@ -142,17 +144,32 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
         if let Some(path) = &run.options.reply {
             std::fs::write(path, text.as_bytes())?;
         }
-        if status != 200 {
+        if status != 200 || refuses(run.options.dialect, &text) {
             run.refused.borrow_mut().push(format!("{status} {text}"));
         } else if run.options.collect.is_some() {
-            let ids = text.split("<instanceId>").skip(1).filter_map(|rest| rest.split('<').next());
-            run.ids.borrow_mut().extend(ids.map(str::to_owned));
+            run.ids.borrow_mut().extend(launched(run.options.dialect, &text));
         }
         if closes(&buffer[..start]) {
             stream = connected(&run).await?;
         }
     }
     Ok(())
+}
+
+/// Whether a reply of status 200 is a refusal, as Tencent Cloud's are.
+fn refuses(dialect: Dialect, text: &str) -> bool {
+    matches!(dialect, Dialect::Cvm) && text.contains(r#""Error":{"#)
+}
+
+/// The ids of instances in a reply to a launch.
+fn launched(dialect: Dialect, text: &str) -> Vec<String> {
+    match dialect {
+        Dialect::Ec2 => text.split("<instanceId>").skip(1).filter_map(|rest| rest.split('<').next()).map(str::to_owned).collect(),
+        Dialect::Ecs | Dialect::Cvm => {
+            let set = text.split_once(r#""InstanceIdSet":["#).and_then(|(_, rest)| rest.split(']').next()).unwrap_or_default();
+            set.split(',').map(|id| id.trim_matches('"').to_owned()).filter(|id| !id.is_empty()).collect()
+        }
+    }
 }
 
 async fn connected(run: &Run) -> Result<TcpStream, std::io::Error> {

@@ -27,6 +27,12 @@ const SECONDS: f64 = 10.0;
 const LAUNCHES: f64 = 5_000.0;
 const DESCRIBES: f64 = 20_000.0;
 const PAGE_P99_MS: f64 = 10.0;
+/// What each dialect is promised to be to the peer.
+const TIMES_MOTO: f64 = 100.0;
+/// Instances of a page, where a dialect's call gives so many.
+const LISTED: u64 = 1_000;
+/// A zone of the cloud.
+const ZONE: &str = "local-1a";
 /// How long the peer may take to start.
 const PEER_READY: Duration = Duration::from_secs(60);
 /// Begin of every body.
@@ -40,18 +46,23 @@ pub fn instances() -> Result<u64> {
     }
 }
 
-/// Starts a cloud, fills it, measures it, and then the peer.
+/// Starts a cloud, measures each dialect, fills it, measures it again, and then the peer.
 pub fn measure() -> Result<Vec<Row>> {
     build()?;
     let folder = Folder::new("api")?;
-    let cloud = Cloud::start(&folder.0.join("state"), HOSTS)?;
-    let image = cloud.image(&folder.0, "pileus-linux")?;
-    let ours = Figures::of(&cloud.environment, &folder.0, &image)?;
-    let bulk = fill(&cloud, &folder.0, &image, instances()?)?;
-    let page = page(&folder.0).run(&cloud.environment)?;
-    let by_id_full = describe(&folder.0)?.run(&cloud.environment)?;
+    let folder = &folder.0;
+    let cloud = Cloud::start(&folder.join("state"), HOSTS)?;
+    let dialects = Dialect::all(&cloud, folder)?;
+    let mut ours = Vec::new();
+    for dialect in &dialects {
+        ours.push(Figures::of(dialect, &cloud.environment, folder)?);
+    }
+    let ec2 = &dialects[0];
+    let bulk = fill(&cloud, folder, &ec2.image, instances()?)?;
+    let page = page(folder).run(&cloud.environment)?;
+    let by_id_full = ec2.describe(folder)?.run(&cloud.environment)?;
     drop(cloud);
-    let peer = peer(&folder.0)?;
+    let peer = peer(folder)?;
     let promised = "promised".to_owned();
     let row = |what: &str, ours: f64, peer: f64, peer_name: &str, promise| Row {
         what: what.to_owned(),
@@ -61,39 +72,139 @@ pub fn measure() -> Result<Vec<Row>> {
         promise,
     };
     let least = Some(Promise::AtLeast(1.0));
+    let times_moto = Some(Promise::AtLeast(TIMES_MOTO));
     let of = |figures: &HashMap<String, f64>, name: &str| figure(figures, name);
-    Ok(vec![
-        row("RunInstances a second, one instance a call", of(&ours.launch, "per_second")?, LAUNCHES, &promised, least),
-        row("RunInstances a second, one instance a call", of(&ours.launch, "per_second")?, of(&peer.launch, "per_second")?, "moto", None),
-        row("RunInstances, p99 ms", of(&ours.launch, "p99_ms")?, of(&peer.launch, "p99_ms")?, "moto", None),
+    let mut rows = vec![
+        row("RunInstances a second, one instance a call", of(&ours[0].launch, "per_second")?, LAUNCHES, &promised, least),
         row("instances a second, 100 a call", bulk, LAUNCHES, &promised, least),
-        row("DescribeInstances by id a second", of(&ours.describe, "per_second")?, DESCRIBES, &promised, least),
-        row("DescribeInstances by id a second", of(&ours.describe, "per_second")?, of(&peer.describe, "per_second")?, "moto", None),
-        row("DescribeInstances by id a second, filled", of(&by_id_full, "per_second")?, of(&ours.describe, "per_second")?, "empty", None),
+        row("DescribeInstances by id a second", of(&ours[0].describe, "per_second")?, DESCRIBES, &promised, least),
+        row(
+            "DescribeInstances by id a second, filled",
+            of(&by_id_full, "per_second")?,
+            of(&ours[0].describe, "per_second")?,
+            "empty",
+            None,
+        ),
         row("DescribeInstances by id, filled, p99 ms", of(&by_id_full, "p99_ms")?, of(&peer.describe, "p99_ms")?, "moto, empty", None),
         row("a filtered page of 100, filled, p50 ms", of(&page, "p50_ms")?, PAGE_P99_MS, &promised, None),
         row("a filtered page of 100, filled, p99 ms", of(&page, "p99_ms")?, PAGE_P99_MS, &promised, Some(Promise::AtMost(1.0))),
-        row("share of a core that the load took, launches", of(&ours.launch, "cpu_share")?, of(&peer.launch, "cpu_share")?, "moto", None),
-        row("share of a core that the load took, by id", of(&ours.describe, "cpu_share")?, of(&peer.describe, "cpu_share")?, "moto", None),
-    ])
+    ];
+    for (dialect, ours) in dialects.iter().zip(&ours) {
+        let named = |what: &str| format!("{}: {what}", dialect.name);
+        let pairs = [
+            ("RunInstances", &ours.launch, &ours.launch_twice, &peer.launch),
+            ("DescribeInstances by id", &ours.describe, &ours.describe_twice, &peer.describe),
+        ];
+        for (what, figures, twice, moto) in pairs {
+            let rate = named(&format!("{what} a second"));
+            rows.push(row(&rate, of(figures, "per_second")?, of(moto, "per_second")?, "moto", times_moto));
+            rows.push(row(&named(&format!("{what}, p99 ms")), of(figures, "p99_ms")?, of(moto, "p99_ms")?, "moto", None));
+            let doubled = named(&format!("{what}, p99 ms, twice the load"));
+            rows.push(row(&doubled, of(twice, "p99_ms")?, of(figures, "p99_ms")?, "once the load", None));
+            let share = named(&format!("{what}, share of a core that the load took"));
+            rows.push(row(&share, of(figures, "cpu_share")?, of(moto, "cpu_share")?, "moto", None));
+        }
+        let listed = of(&ours.list, "per_second")? * dialect.page as f64;
+        let moto = of(&peer.list, "per_second")? * LISTED as f64;
+        rows.push(row(&named(&format!("instances listed a second, {} a page", dialect.page)), listed, moto, "moto", times_moto));
+    }
+    Ok(rows)
+}
+
+/// How the calls that are measured are spelled in a cloud's dialect.
+struct Dialect {
+    /// As the load generator knows it.
+    name: &'static str,
+    image: String,
+    zone: String,
+    region: String,
+    /// Instances of the longest page that the cloud's call allows, or 1,000.
+    page: u64,
+}
+
+impl Dialect {
+    fn all(cloud: &Cloud, folder: &Path) -> Result<Vec<Dialect>> {
+        let region = cloud.environment.get("AWS_REGION").context("the environment names no region")?;
+        let name = "pileus-linux";
+        let found = |dialect: &str, call: String| {
+            let text = Load::new(folder, "images", vec![call]).dialect(dialect).reply_of_one(&cloud.environment)?;
+            let id = text.split(r#""ImageId":""#).nth(1).and_then(|rest| rest.split('"').next());
+            Ok::<_, anyhow::Error>(id.context("the cloud offers no image")?.to_owned())
+        };
+        let of = |name, image, page| Dialect { name, image, page, zone: ZONE.to_owned(), region: region.clone() };
+        Ok(vec![
+            of("ec2", cloud.image(folder, name)?, LISTED),
+            of("ecs", found("ecs", format!("DescribeImages ImageName={name}&RegionId={region}"))?, 100),
+            of("cvm", found("cvm", format!(r#"DescribeImages {{"Filters":[{{"Name":"image-name","Values":["{name}"]}}]}}"#))?, 100),
+        ])
+    }
+
+    /// The peer's: it speaks EC2's dialect. The image is one of those that it offers by itself.
+    fn of_peer() -> Dialect {
+        Dialect { name: "ec2", image: "ami-03cf127a".to_owned(), page: LISTED, zone: String::new(), region: String::new() }
+    }
+
+    /// A launch of one instance of the smallest type.
+    fn launch(&self) -> String {
+        let Dialect { image, zone, region, .. } = self;
+        match self.name {
+            "ecs" => format!("RunInstances Amount=1&ImageId={image}&InstanceType=ecs.t6-c4m1.large&RegionId={region}"),
+            "cvm" => {
+                format!(
+                    r#"RunInstances {{"Placement":{{"Zone":"{zone}"}},"ImageId":"{image}","InstanceType":"B1.MEDIUM512M","InstanceCount":1}}"#
+                )
+            }
+            _ => launch(image, 1, 0),
+        }
+    }
+
+    /// One instance by its id, any of those that were collected.
+    fn describe(&self, folder: &Path) -> Result<Load> {
+        let region = &self.region;
+        let ids = std::fs::read_to_string(folder.join(self.name))?;
+        let call = |id: &str| match self.name {
+            "ecs" => format!("DescribeInstances InstanceIds=%5B%22{id}%22%5D&RegionId={region}"),
+            "cvm" => format!(r#"DescribeInstances {{"InstanceIds":["{id}"]}}"#),
+            _ => format!("{EC2}DescribeInstances&InstanceId.1={id}"),
+        };
+        Ok(Load::new(folder, "describe", ids.lines().map(call).collect()).dialect(self.name).seconds(SECONDS).connections(32))
+    }
+
+    /// The first page of all instances.
+    fn list(&self, folder: &Path) -> Load {
+        let (region, page) = (&self.region, self.page);
+        let call = match self.name {
+            "ecs" => format!("DescribeInstances MaxResults={page}&RegionId={region}"),
+            "cvm" => format!(r#"DescribeInstances {{"Limit":{page}}}"#),
+            _ => format!("{EC2}DescribeInstances&MaxResults={page}"),
+        };
+        Load::new(folder, "list", vec![call]).dialect(self.name).seconds(SECONDS).connections(4)
+    }
 }
 
 /// What is measured of both servers in the same way.
 struct Figures {
     launch: HashMap<String, f64>,
+    launch_twice: HashMap<String, f64>,
     describe: HashMap<String, f64>,
+    describe_twice: HashMap<String, f64>,
+    list: HashMap<String, f64>,
 }
 
 impl Figures {
-    fn of(environment: &HashMap<String, String>, folder: &Path, image: &str) -> Result<Figures> {
-        let ids = folder.join("ids");
+    fn of(dialect: &Dialect, environment: &HashMap<String, String>, folder: &Path) -> Result<Figures> {
+        let ids = folder.join(dialect.name);
         let _ = std::fs::remove_file(&ids);
-        let bodies = vec![launch(image, 1, 0)];
-        let launch = Load::new(folder, "launch", bodies).connections(64).seconds(SECONDS).collect(&ids);
-        let launch = launch.run(environment)?;
-        println!("  launched {} in {SECONDS} s", figure(&launch, "calls")?);
-        let describe = describe(folder)?.run(environment)?;
-        Ok(Figures { launch, describe })
+        let launch = || Load::new(folder, "launch", vec![dialect.launch()]).dialect(dialect.name).seconds(SECONDS).connections(64);
+        let launched = launch().collect(&ids).run(environment)?;
+        println!("  {}: launched {} in {SECONDS} s", dialect.name, figure(&launched, "calls")?);
+        Ok(Figures {
+            launch: launched,
+            launch_twice: launch().connections(128).run(environment)?,
+            describe: dialect.describe(folder)?.run(environment)?,
+            describe_twice: dialect.describe(folder)?.connections(64).run(environment)?,
+            list: dialect.list(folder).run(environment)?,
+        })
     }
 }
 
@@ -101,13 +212,6 @@ fn launch(image: &str, count: u64, group: u64) -> String {
     let tags =
         format!("TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=group&TagSpecification.1.Tag.1.Value=g{group}");
     format!("{EC2}RunInstances&ImageId={image}&InstanceType=t3.nano&MinCount={count}&MaxCount={count}&{tags}")
-}
-
-/// One instance by its id, any of those that were collected.
-fn describe(folder: &Path) -> Result<Load> {
-    let ids = std::fs::read_to_string(folder.join("ids"))?;
-    let bodies = ids.lines().map(|id| format!("{EC2}DescribeInstances&InstanceId.1={id}")).collect();
-    Ok(Load::new(folder, "describe", bodies).connections(32).seconds(SECONDS))
 }
 
 /// A first page of the running instances of a group.
@@ -153,6 +257,8 @@ fn peer(folder: &Path) -> Result<Figures> {
         ("AWS_REGION", "us-east-1".to_owned()),
     ];
     let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    // An image of those that moto offers by itself.
-    Figures::of(&environment, folder, "ami-03cf127a")
+    let dialect = Dialect::of_peer();
+    let more = Load::new(folder, "more", vec![launch(&dialect.image, BATCH, 0)]).calls(LISTED / BATCH).connections(1);
+    more.run(&environment)?;
+    Figures::of(&dialect, &environment, folder)
 }

@@ -118,10 +118,8 @@ impl Cloud {
 
     /// The id of the image of a name, as the vendors' clients find it.
     pub fn image(&self, folder: &Path, name: &str) -> Result<String> {
-        let reply = folder.join("reply");
-        let bodies = vec![format!("Action=DescribeImages&Version=2016-11-15&Filter.1.Name=name&Filter.1.Value.1={name}")];
-        Load::new(folder, "images", bodies).calls(1).connections(1).reply(&reply).run(&self.environment)?;
-        let text = std::fs::read_to_string(&reply)?;
+        let call = format!("Action=DescribeImages&Version=2016-11-15&Filter.1.Name=name&Filter.1.Value.1={name}");
+        let text = Load::new(folder, "images", vec![call]).reply_of_one(&self.environment)?;
         let id = text.split("<imageId>").nth(1).and_then(|rest| rest.split('<').next());
         Ok(id.context("the cloud offers no image")?.to_owned())
     }
@@ -139,15 +137,20 @@ fn exports(text: &str) -> HashMap<String, String> {
 /// One run of the load generator.
 pub struct Load {
     name: &'static str,
-    bodies: Vec<String>,
+    lines: Vec<String>,
     folder: PathBuf,
     options: Vec<String>,
 }
 
 impl Load {
-    /// A run that sends form bodies in turn; its files are in a folder, by its name.
-    pub fn new(folder: &Path, name: &'static str, bodies: Vec<String>) -> Load {
-        Load { name, bodies, folder: folder.to_owned(), options: vec![] }
+    /// A run that sends calls in turn, as the load generator reads them; its files are in a folder, by its name.
+    pub fn new(folder: &Path, name: &'static str, calls: Vec<String>) -> Load {
+        Load { name, lines: calls, folder: folder.to_owned(), options: vec![] }
+    }
+
+    /// Sends calls of another dialect than EC2's.
+    pub fn dialect(self, name: &str) -> Load {
+        self.with("--dialect", name)
     }
 
     fn with(mut self, name: &str, value: impl ToString) -> Load {
@@ -175,19 +178,21 @@ impl Load {
         self.with("--collect", file.display())
     }
 
-    /// Keeps the last reply.
-    pub fn reply(self, file: &Path) -> Load {
-        self.with("--reply", file.display())
+    /// Sends one call, and gives its reply.
+    pub fn reply_of_one(self, environment: &HashMap<String, String>) -> Result<String> {
+        let reply = self.folder.join("reply");
+        self.calls(1).connections(1).with("--reply", reply.display()).run(environment)?;
+        Ok(std::fs::read_to_string(&reply)?)
     }
 
     /// Runs it against the endpoint of an environment, and gives its figures. Refused calls are an error.
     pub fn run(self, environment: &HashMap<String, String>) -> Result<HashMap<String, f64>> {
-        let bodies = self.folder.join(format!("{}.bodies", self.name));
-        std::fs::write(&bodies, self.bodies.join("\n"))?;
+        let calls = self.folder.join(format!("{}.calls", self.name));
+        std::fs::write(&calls, self.lines.join("\n"))?;
         let endpoint = environment.get("AWS_ENDPOINT_URL").context("the environment names no endpoint")?;
         let program = up::binary()?.with_file_name("examples").join("load");
         let mut command = Command::new(program);
-        command.arg(endpoint).arg(bodies).args(&self.options).envs(environment);
+        command.arg(endpoint).arg(calls).args(&self.options).envs(environment);
         let printed = run::output(&mut command)?;
         let figures: HashMap<String, f64> =
             printed.lines().filter_map(|line| line.split_once('=')).filter_map(|(n, v)| Some((n.to_owned(), v.parse().ok()?))).collect();
