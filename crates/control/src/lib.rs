@@ -166,8 +166,10 @@ pub use routes::RouteTableView;
 pub use run::{Command, Cx, Options};
 pub use seal::{MASTER_KEY_LEN, MasterKey, SealError};
 pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, ModifySecurityGroup, SetSecurityGroups};
-pub use security_group_reference::{GroupReference, StaleGroup};
-pub use security_group_rules::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
+pub use security_group_reference::{GroupReference, GroupUse, StaleGroup};
+pub use security_group_rules::{
+    AuthorizeSecurityGroup, ModifySecurityGroupRules, NewRule, ReplaceSecurityGroupRules, RevokeSecurityGroup, WhichRules,
+};
 pub use session::{OpenSession, SessionTarget};
 pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
 pub use snapshot_copy::CopySnapshot;

@@ -261,7 +261,7 @@ pub(crate) fn touch_members(tx: &mut Tx<'_>, group: &SecurityGroup) -> Result<()
 }
 
 /// The interfaces that are in a group.
-fn members_of(tx: &Tx<'_>, group: &SecurityGroup) -> Result<Vec<Interface>, Failure> {
+pub(crate) fn members_of(tx: &Tx<'_>, group: &SecurityGroup) -> Result<Vec<Interface>, Failure> {
     let vpcs = if group.regional { tx.vpc_list(group.account)?.iter().map(|vpc| vpc.id).collect() } else { vec![group.vpc] };
     let mut members = Vec::new();
     for vpc in vpcs {

@@ -1,13 +1,13 @@
-//! Which rules name a security group, and which rules name one that they no longer reach.
+//! Who is in a security group, which rules name it, and which rules name one that they no longer reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{AccountId, Peer, PeeringState, Rule, SecurityGroup, SecurityGroupId, VpcId, VpcPeeringId};
 use store::Tx;
 
 use crate::auth::{Caller, Target};
 use crate::network::vpc_of;
-use crate::security_group::group_of;
+use crate::security_group::{group_of, members_of};
 use crate::{Cloud, Failure};
 
 /// A group whose rules name another one.
@@ -34,7 +34,39 @@ pub struct StaleGroup {
     pub named: BTreeMap<SecurityGroupId, (VpcId, AccountId)>,
 }
 
+/// How many things a group is used by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupUse {
+    /// The group.
+    pub group: SecurityGroupId,
+    /// Instances of which an interface is in it.
+    pub instances: usize,
+    /// Interfaces in it that are no instance's first.
+    pub interfaces: usize,
+    /// Other groups of the account whose rules name it.
+    pub references: usize,
+}
+
 impl Cloud {
+    /// How many things each of these groups is used by. Refused where one of them is not the caller's.
+    pub async fn group_uses(&self, caller: &Caller, groups: Vec<SecurityGroupId>) -> Result<Vec<GroupUse>, model::Error> {
+        let targets = groups.iter().map(|group| Target::of("security-group", *group, &model::Tags::new())).collect();
+        self.read(caller, targets, move |tx, cx| {
+            let account = cx.caller.account();
+            let others = tx.security_group_list(account)?;
+            let of = |id: &SecurityGroupId| {
+                let group = group_of(tx, account, *id)?;
+                let members = members_of(tx, &group)?;
+                let instances: BTreeSet<_> = members.iter().filter_map(|interface| interface.instance).collect();
+                let interfaces = members.iter().filter(|interface| !interface.is_primary()).count();
+                let references = others.iter().filter(|other| names(other, group.id)).count();
+                Ok(GroupUse { group: group.id, instances: instances.len(), interfaces, references })
+            };
+            groups.iter().map(of).collect()
+        })
+        .await
+    }
+
     /// The groups whose rules name one of these, in the same VPC and in those that it is peered with. Refused where one of these is not
     /// the caller's.
     pub async fn group_references(&self, caller: &Caller, groups: Vec<SecurityGroupId>) -> Result<Vec<GroupReference>, model::Error> {

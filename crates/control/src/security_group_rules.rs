@@ -37,6 +37,25 @@ impl NewRule {
         let (verdict, priority) = (Verdict::Accept, PRIORITY_FIRST);
         NewRule { direction, verdict, priority, protocol: Protocol::All, peer, description: String::new() }
     }
+
+    /// Whether a rule matches the same packets in the same way.
+    pub fn is_like(&self, rule: &Rule) -> bool {
+        (self.direction, self.verdict, self.priority, self.protocol, self.peer)
+            == (rule.direction, rule.verdict, rule.priority, rule.protocol, rule.peer)
+    }
+}
+
+impl From<&Rule> for NewRule {
+    fn from(rule: &Rule) -> NewRule {
+        NewRule {
+            direction: rule.direction,
+            verdict: rule.verdict,
+            priority: rule.priority,
+            protocol: rule.protocol,
+            peer: rule.peer,
+            description: rule.description.clone(),
+        }
+    }
 }
 
 /// Adds rules to a group; all of them or none. A rule that is there already is refused as a duplicate.
@@ -66,6 +85,26 @@ pub enum WhichRules {
     Like(Vec<NewRule>),
 }
 
+/// Changes rules of a group, which keep their ids; all of them or none. Refused as a duplicate when one comes to be like another.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifySecurityGroupRules {
+    /// The group.
+    pub group: SecurityGroupId,
+    /// Which rules, and what they say from now on.
+    pub changes: Vec<(RuleId, NewRule)>,
+}
+
+/// Takes rules from a group and adds others in one step: no member is ever without both.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReplaceSecurityGroupRules {
+    /// The group.
+    pub group: SecurityGroupId,
+    /// Those that are taken.
+    pub taken: Vec<RuleId>,
+    /// Those that are added.
+    pub added: Vec<NewRule>,
+}
+
 impl Command for AuthorizeSecurityGroup {
     type Reply = Vec<Rule>;
     const NAME: &'static str = "AuthorizeSecurityGroup";
@@ -76,10 +115,7 @@ impl Command for AuthorizeSecurityGroup {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Rule>, Failure> {
         let mut group = group_of(tx, cx.caller.account(), self.group)?;
-        let mut added = Vec::with_capacity(self.rules.len());
-        for new in &self.rules {
-            added.push(add_rule(tx, cx, &mut group, new)?);
-        }
+        let added = add_rules(tx, cx, &mut group, &self.rules)?;
         tx.update(&group)?;
         touch_members(tx, &group)?;
         Ok(added)
@@ -96,27 +132,61 @@ impl Command for RevokeSecurityGroup {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Rule>, Failure> {
         let mut group = group_of(tx, cx.caller.account(), self.group)?;
-        let absent = |text: String| Error::NotFound { noun: Noun::SecurityGroupRule, id: text };
-        let mut taken = Vec::new();
-        match &self.which {
-            WhichRules::Ids(ids) => {
-                for id in ids {
-                    let place = group.rules.iter().position(|rule| rule.id == *id).ok_or_else(|| absent(id.to_string()))?;
-                    taken.push(group.rules.remove(place));
-                }
-            }
+        let taken = match &self.which {
+            WhichRules::Ids(ids) => take_rules(&mut group, ids)?,
             WhichRules::Like(like) => {
+                let mut taken = Vec::with_capacity(like.len());
                 for new in like {
-                    let wanted = rule_of(cx, new);
-                    let place = group.rules.iter().position(|rule| rule.same_effect(&wanted));
-                    let place = place.ok_or_else(|| absent(wanted.to_string()))?;
-                    taken.push(group.rules.remove(place));
+                    let place = group.rules.iter().position(|rule| new.is_like(rule));
+                    taken.push(group.rules.remove(place.ok_or_else(|| absent(rule_of(cx, new)))?));
                 }
+                taken
             }
-        }
+        };
         tx.update(&group)?;
         touch_members(tx, &group)?;
         Ok(taken)
+    }
+}
+
+impl Command for ModifySecurityGroupRules {
+    type Reply = ();
+    const NAME: &'static str = "ModifySecurityGroupRules";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.group)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut group = group_of(tx, cx.caller.account(), self.group)?;
+        for (id, new) in &self.changes {
+            let place = place_of(&group, *id)?;
+            let changed = Rule { id: *id, ..check(tx, cx, &group, new)? };
+            if group.rules.iter().any(|known| known.id != *id && known.same_effect(&changed)) {
+                return Err(Error::Duplicate { noun: Noun::SecurityGroupRule, name: changed.to_string() }.into());
+            }
+            group.rules[place] = changed;
+        }
+        check_lists(tx, &group)?;
+        tx.update(&group)?;
+        touch_members(tx, &group)
+    }
+}
+
+impl Command for ReplaceSecurityGroupRules {
+    type Reply = ();
+    const NAME: &'static str = "ReplaceSecurityGroupRules";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.group)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut group = group_of(tx, cx.caller.account(), self.group)?;
+        take_rules(&mut group, &self.taken)?;
+        add_rules(tx, cx, &mut group, &self.added)?;
+        tx.update(&group)?;
+        touch_members(tx, &group)
     }
 }
 
@@ -156,10 +226,31 @@ pub(crate) fn add_rule(tx: &Tx<'_>, cx: &Cx<'_>, group: &mut SecurityGroup, new:
         return Err(Error::invalid("IpPermissions", format!("more than {RULES_MAX} rules in one group")).into());
     }
     group.rules.push(rule.clone());
-    if group.rules.iter().any(|rule| matches!(rule.peer, Peer::List { .. })) {
-        check_weight(tx, group)?;
-    }
+    check_lists(tx, group)?;
     Ok(rule)
+}
+
+fn add_rules(tx: &Tx<'_>, cx: &Cx<'_>, group: &mut SecurityGroup, rules: &[NewRule]) -> Result<Vec<Rule>, Failure> {
+    rules.iter().map(|new| add_rule(tx, cx, group, new)).collect()
+}
+
+fn take_rules(group: &mut SecurityGroup, ids: &[RuleId]) -> Result<Vec<Rule>, Failure> {
+    ids.iter().map(|id| place_of(group, *id).map(|place| group.rules.remove(place))).collect()
+}
+
+fn place_of(group: &SecurityGroup, id: RuleId) -> Result<usize, Failure> {
+    let place = group.rules.iter().position(|rule| rule.id == id);
+    place.ok_or_else(|| absent(id))
+}
+
+fn absent(rule: impl ToString) -> Failure {
+    Error::NotFound { noun: Noun::SecurityGroupRule, id: rule.to_string() }.into()
+}
+
+/// Holds the lists that rules name to how many entries a group may come to through them.
+fn check_lists(tx: &Tx<'_>, group: &SecurityGroup) -> Result<(), Failure> {
+    let names_a_list = group.rules.iter().any(|rule| matches!(rule.peer, Peer::List { .. }));
+    if names_a_list { check_weight(tx, group) } else { Ok(()) }
 }
 
 fn check(tx: &Tx<'_>, cx: &Cx<'_>, group: &SecurityGroup, new: &NewRule) -> Result<Rule, Failure> {

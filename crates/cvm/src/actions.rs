@@ -201,6 +201,12 @@ static SERVED: &[Action] = served! {
         Partly("policies that alternate between accept and drop have a hundred places"), security_group_policies::ABSENT;
     Vpc "vpc:" DeleteSecurityGroupPolicies => security_group_policies::delete, security_group_policies::Change, Works,
         security_group_policies::ABSENT;
+    Vpc "vpc:" ReplaceSecurityGroupPolicy => security_group_policies::replace, security_group_policies::Replace,
+        Partly("policies that alternate between accept and drop have a hundred places"), security_group_policies::ABSENT;
+    Vpc "vpc:" ModifySecurityGroupPolicies => security_group_policies::reset, security_group_policies::Reset,
+        Partly("policies that alternate between accept and drop have a hundred places"), security_group_policies::ABSENT;
+    Vpc "vpc:" ModifySecurityGroupAttribute => security_group::modify, security_group::Modify, Works, &[];
+    Vpc "vpc:" DescribeSecurityGroupAssociationStatistics => security_group::statistics, security_group::DescribeStatistics, Works, &[];
     Vpc "vpc:" DescribeAddresses => address::describe, address::DescribeAddresses,
         Partly("no filters by the kind of what it is tied to"), &[];
     Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces,
@@ -342,8 +348,7 @@ static NOT_YET: &[Action] = not_yet! {
         SyncImages AllocateHosts DescribeHosts
         EnterRescueMode ExitRescueMode
         DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
-    Vpc "vpc:": ModifySecurityGroupAttribute ReplaceSecurityGroupPolicy ModifySecurityGroupPolicies
-        CreateNetworkAclEntries DeleteNetworkAclEntries;
+    Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries;
     Cbs "cbs:": DescribeDiskConfigQuota;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };

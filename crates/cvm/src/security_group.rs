@@ -1,6 +1,6 @@
 //! Security groups. Their policies are in [`crate::security_group_policies`].
 
-use control::{CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, Query};
+use control::{CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, GroupUse, ModifySecurityGroup, Query};
 use model::{DEFAULT_GROUP, Error, Noun, SecurityGroup, SecurityGroupId};
 use wire::{FromArg, IntoDoc};
 
@@ -106,6 +106,84 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSecurityGroup) -> Result<Cr
     };
     let group = cx.cloud.run(&cx.caller, command, cx.options()).await?;
     Ok(Created { security_group: GroupReply::of(group) })
+}
+
+/// `ModifySecurityGroupAttribute`.
+#[derive(FromArg)]
+pub(crate) struct Modify {
+    security_group_id: String,
+    #[arg(max_len = 60)]
+    group_name: Option<String>,
+    #[arg(max_len = 100)]
+    group_description: Option<String>,
+}
+
+/// Changes what is said of a group.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: Modify) -> Result<(), Fault> {
+    let (name, description) = (asked.group_name, asked.group_description);
+    let command = ModifySecurityGroup { group: id::read(&asked.security_group_id)?, name, description };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
+}
+
+/// `DescribeSecurityGroupAssociationStatistics`.
+#[derive(FromArg)]
+pub(crate) struct DescribeStatistics {
+    #[arg(max_items = LIMIT_MAX)]
+    security_group_ids: Vec<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Statistics {
+    security_group_association_statistics_set: Vec<Association>,
+}
+
+/// How many of each kind are in a group. There are no databases, and load balancers not yet.
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct Association {
+    security_group_id: String,
+    #[reply(name = "CVM")]
+    cvm: usize,
+    #[reply(name = "CDB")]
+    cdb: usize,
+    #[reply(name = "ENI")]
+    eni: usize,
+    #[reply(name = "SG")]
+    sg: usize,
+    #[reply(name = "CLB")]
+    clb: usize,
+    instance_statistics: Vec<InstanceStatistic>,
+    total_count: usize,
+}
+
+#[derive(IntoDoc)]
+struct InstanceStatistic {
+    instance_type: &'static str,
+    instance_count: usize,
+}
+
+/// Tells how many things use each of some groups.
+pub(crate) async fn statistics(cx: &Cx<'_>, asked: DescribeStatistics) -> Result<Statistics, Fault> {
+    if asked.security_group_ids.is_empty() {
+        return Err(Fault::missing("SecurityGroupIds"));
+    }
+    let of = |found: GroupUse| {
+        let kinds = [("CVM", found.instances), ("ENI", found.interfaces)];
+        let kinds = kinds.into_iter().filter(|(_, count)| *count > 0);
+        Association {
+            security_group_id: id::shown(found.group),
+            cvm: found.instances,
+            cdb: 0,
+            eni: found.interfaces,
+            sg: found.references,
+            clb: 0,
+            instance_statistics: kinds.map(|(instance_type, instance_count)| InstanceStatistic { instance_type, instance_count }).collect(),
+            total_count: found.instances + found.interfaces,
+        }
+    };
+    let found = cx.cloud.group_uses(&cx.caller, id::read_all(&asked.security_group_ids)?).await?;
+    Ok(Statistics { security_group_association_statistics_set: found.into_iter().map(of).collect() })
 }
 
 /// `DeleteSecurityGroup`.

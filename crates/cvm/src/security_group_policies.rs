@@ -3,26 +3,27 @@
 //! The control plane's rules have a priority each and drop before they accept within one; [`crate::security_group_rules`] puts
 //! one into the other.
 
-use control::{AuthorizeSecurityGroup, RevokeSecurityGroup, WhichRules};
+use control::{AuthorizeSecurityGroup, ReplaceSecurityGroupRules, RevokeSecurityGroup, WhichRules};
 use model::{Direction, Peer, Protocol, Rule, RuleId, SecurityGroup, Verdict};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::security_group::one;
-use crate::security_group_rules::{PolicyArg, in_line, placed, version};
+use crate::security_group_rules::{PolicyArg, alone, in_line, in_place_of, placed, version};
 use crate::{Cx, id};
 
 /// Most policies in one call (VPC documents 100).
 const POLICIES_PER_CALL: usize = 100;
 
+/// The version that a call names which takes all policies.
+const NO_POLICIES: &str = "0";
+
 /// Parameters that VPC has and this cloud has not.
 pub(crate) const ABSENT: &[&str] = &[
     "SecurityGroupPolicySet.Egress.AddressTemplate",
-    "SecurityGroupPolicySet.Egress.Ipv6CidrBlock",
     "SecurityGroupPolicySet.Egress.Priority",
     "SecurityGroupPolicySet.Egress.ServiceTemplate",
     "SecurityGroupPolicySet.Ingress.AddressTemplate",
-    "SecurityGroupPolicySet.Ingress.Ipv6CidrBlock",
     "SecurityGroupPolicySet.Ingress.Priority",
     "SecurityGroupPolicySet.Ingress.ServiceTemplate",
     "SecurityGroupPolicySet.PolicyStatistics",
@@ -194,6 +195,54 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: Change) -> Result<(), Fault> {
     let rules = placed(&group, direction, &policies)?;
     cx.cloud.run(&cx.caller, AuthorizeSecurityGroup { group: group.id, rules }, cx.options()).await?;
     Ok(())
+}
+
+/// `ReplaceSecurityGroupPolicy`.
+#[derive(FromArg)]
+pub(crate) struct Replace {
+    security_group_id: String,
+    security_group_policy_set: PolicySetArg,
+    #[expect(dead_code, reason = "VPC too only writes it down")]
+    original_security_group_policy_set: Option<PolicySetArg>,
+}
+
+/// Puts a policy in the place of the one that stands there.
+pub(crate) async fn replace(cx: &Cx<'_>, asked: Replace) -> Result<(), Fault> {
+    let group = one(cx, &asked.security_group_id).await?;
+    asked.security_group_policy_set.check_version(&group)?;
+    let (direction, policies) = asked.security_group_policy_set.one_way()?;
+    if policies.len() > 1 {
+        return Err(Fault::conflict("one call replaces one policy"));
+    }
+    let (taken, added) = in_place_of(&group, direction, &policies)?;
+    let command = ReplaceSecurityGroupRules { group: group.id, taken: vec![taken.id], added };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
+}
+
+/// `ModifySecurityGroupPolicies`.
+#[derive(FromArg)]
+pub(crate) struct Reset {
+    security_group_id: String,
+    security_group_policy_set: PolicySetArg,
+    /// Whether policies that are there already come to the order of the call; they do in either case.
+    #[expect(dead_code, reason = "the order of a call is kept in either case")]
+    sort_policys: Option<bool>,
+}
+
+/// Puts policies in the place of all others, for both ways.
+pub(crate) async fn reset(cx: &Cx<'_>, asked: Reset) -> Result<(), Fault> {
+    let (group, set) = (one(cx, &asked.security_group_id).await?, asked.security_group_policy_set);
+    let mut added = vec![];
+    if set.version.as_deref() != Some(NO_POLICIES) {
+        set.check_version(&group)?;
+        if set.ingress.is_empty() && set.egress.is_empty() {
+            return Err(Fault::missing("SecurityGroupPolicySet.Ingress"));
+        }
+        added = alone(Direction::Ingress, &set.ingress)?;
+        added.extend(alone(Direction::Egress, &set.egress)?);
+    }
+    let taken = group.rules.iter().map(|rule| rule.id).collect();
+    Ok(cx.cloud.run(&cx.caller, ReplaceSecurityGroupRules { group: group.id, taken, added }, cx.options()).await?)
 }
 
 /// Takes policies, by their places or by what they say.

@@ -8,10 +8,10 @@
 //! A new policy gets a priority at which it stands in its place of the line; the others keep theirs. Where no priority does
 //! that, the call is refused. Policies that stand beside each other and decide alike may change places, which no packet sees.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use control::NewRule;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use model::{Direction, PRIORITY_FIRST, PRIORITY_LAST, Peer, Protocol, Rule, RuleId, SecurityGroup, Verdict};
 use wire::FromArg;
 
@@ -30,6 +30,7 @@ pub(crate) struct PolicyArg {
     protocol: Option<String>,
     port: Option<String>,
     cidr_block: Option<String>,
+    ipv6_cidr_block: Option<String>,
     security_group_id: Option<String>,
     action: Option<Action>,
     #[arg(max_len = 100)]
@@ -54,19 +55,50 @@ pub(crate) fn in_line(group: &SecurityGroup, direction: Direction) -> Vec<&Rule>
 
 /// A number that changes whenever the policies do.
 pub(crate) fn version(group: &SecurityGroup) -> String {
-    // FNV-1a over the ids: rules are added and taken, never changed.
-    let bytes = group.rules.iter().flat_map(|rule| rule.id.as_u64().to_be_bytes());
-    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    // FNV-1a over what the rules say.
+    let said = group.rules.iter().map(|rule| format!("{} {} {rule} {}\n", rule.id, rule.priority, rule.description));
+    let hash = said.flat_map(String::into_bytes).fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     hash.to_string()
 }
 
 /// The rules for new policies of a group, in the order in which the control plane is to make them.
 pub(crate) fn placed(group: &SecurityGroup, direction: Direction, policies: &[PolicyArg]) -> Result<Vec<NewRule>, Fault> {
-    let line = in_line(group, direction);
-    let at = policies.first().and_then(|first| first.policy_index).unwrap_or(0);
-    if policies.iter().any(|policy| policy.policy_index.unwrap_or(0) != at) {
+    let at = one_place(policies)?.unwrap_or(0);
+    placed_at(&in_line(group, direction), at, direction, policies)
+}
+
+/// The rule that stands where a policy is to stand, and the rules that are to stand there.
+pub(crate) fn in_place_of<'g>(
+    group: &'g SecurityGroup,
+    direction: Direction,
+    policies: &[PolicyArg],
+) -> Result<(&'g Rule, Vec<NewRule>), Fault> {
+    let at = one_place(policies)?.ok_or_else(|| Fault::missing("PolicyIndex"))?;
+    let mut line = in_line(group, direction);
+    if at >= line.len() {
+        return Err(absent(format!("at the place {at}")));
+    }
+    let taken = line.remove(at);
+    Ok((taken, placed_at(&line, at, direction, policies)?))
+}
+
+/// The rules of one direction where there are no others: the first policy is looked at first.
+pub(crate) fn alone(direction: Direction, policies: &[PolicyArg]) -> Result<Vec<NewRule>, Fault> {
+    if policies.iter().any(|policy| policy.policy_index.is_some()) {
+        return Err(Fault::conflict("policies that take the place of all others stand as they are given, without `PolicyIndex`"));
+    }
+    placed_at(&[], 0, direction, policies)
+}
+
+fn one_place(policies: &[PolicyArg]) -> Result<Option<usize>, Fault> {
+    let at = policies.first().and_then(|first| first.policy_index);
+    if policies.iter().any(|policy| policy.policy_index.unwrap_or(0) != at.unwrap_or(0)) {
         return Err(Fault::conflict("the policies of one call go to one place, so all have the same `PolicyIndex`"));
     }
+    Ok(at)
+}
+
+fn placed_at(line: &[&Rule], at: usize, direction: Direction, policies: &[PolicyArg]) -> Result<Vec<NewRule>, Fault> {
     if at > line.len() {
         return Err(Fault::invalid("PolicyIndex", format!("there are {} policies", line.len())));
     }
@@ -84,6 +116,10 @@ pub(crate) fn placed(group: &SecurityGroup, direction: Direction, policies: &[Po
         }
     }
     Ok(rules)
+}
+
+fn absent(what: String) -> Fault {
+    Fault::new("ResourceNotFound", format!("The security group has no policy {what}."))
 }
 
 /// Where a rule stands.
@@ -128,6 +164,9 @@ impl PolicyArg {
         let (peer, description) = (self.peer()?, self.policy_description.clone().unwrap_or_default());
         let rule = |protocol: Protocol| {
             let protocol = protocol.check()?;
+            if matches!((protocol, peer), (Protocol::Icmp6 { .. }, Peer::Range { .. }) | (Protocol::Icmp { .. }, Peer::Range6 { .. })) {
+                return Err(Fault::conflict("ICMP goes with `CidrBlock` and ICMPv6 with `Ipv6CidrBlock`"));
+            }
             Ok(NewRule { direction, verdict, priority: FIRST_POLICY, protocol, peer, description: description.clone() })
         };
         protocols(self.protocol.as_deref().unwrap_or("ALL"), self.port.as_deref())?.into_iter().map(rule).collect()
@@ -135,17 +174,17 @@ impl PolicyArg {
 
     fn peer(&self) -> Result<Peer, Fault> {
         let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
-        match (given(&self.cidr_block), given(&self.security_group_id)) {
-            (Some(range), None) => Ok(Peer::Range { range: read_range(&range)? }),
-            (None, Some(group)) => Ok(Peer::Group { group: id::read(&group)? }),
-            (Some(_), Some(_)) => Err(Fault::conflict("a policy has `CidrBlock` or `SecurityGroupId`, not both")),
-            (None, None) => Err(Fault::missing("CidrBlock")),
+        match (given(&self.cidr_block), given(&self.ipv6_cidr_block), given(&self.security_group_id)) {
+            (Some(range), None, None) => Ok(Peer::Range { range: read_range(&range)? }),
+            (None, Some(range), None) => Ok(Peer::Range6 { range: read_range6(&range)? }),
+            (None, None, Some(group)) => Ok(Peer::Group { group: id::read(&group)? }),
+            (None, None, None) => Err(Fault::missing("CidrBlock")),
+            _ => Err(Fault::conflict("a policy has one of `CidrBlock`, `Ipv6CidrBlock` and `SecurityGroupId`")),
         }
     }
 
     /// The rules of a line that are meant by a policy that is to be deleted: the one at its place, or those that say the same.
     pub(crate) fn meant(&self, line: &[&Rule], direction: Direction) -> Result<Vec<RuleId>, Fault> {
-        let absent = |what: String| Fault::new("ResourceNotFound", format!("The security group has no policy {what}."));
         if let Some(at) = self.policy_index {
             return Ok(vec![line.get(at).ok_or_else(|| absent(format!("at the place {at}")))?.id]);
         }
@@ -163,6 +202,12 @@ pub(crate) fn read_range(text: &str) -> Result<Ipv4Net, Fault> {
     range.map_err(|_| Fault::invalid("CidrBlock", "it is no IPv4 range"))
 }
 
+/// Reads a range or an address of IPv6.
+fn read_range6(text: &str) -> Result<Ipv6Net, Fault> {
+    let range = text.parse::<Ipv6Net>().or_else(|error| text.parse::<Ipv6Addr>().map(Ipv6Net::from).map_err(|_| error));
+    range.map_err(|_| Fault::invalid("Ipv6CidrBlock", "it is no IPv6 range"))
+}
+
 /// A protocol with its ports, written `22`, `8000-8080`, `80,443` or `all`: one for each range.
 pub(crate) fn protocols(name: &str, ports: Option<&str>) -> Result<Vec<Protocol>, Fault> {
     let ports = || ranges(ports.filter(|ports| !ports.is_empty()).unwrap_or("all"));
@@ -172,8 +217,8 @@ pub(crate) fn protocols(name: &str, ports: Option<&str>) -> Result<Vec<Protocol>
         "UDP" => ports()?.into_iter().map(|(from, to)| Protocol::Udp { from, to }).collect(),
         "ICMP" => vec![Protocol::Icmp { kind: None, code: None }],
         "GRE" => vec![Protocol::Number { number: 47 }],
-        "ICMPV6" => return Err(Fault::unsupported("The protocol ICMPv6")),
-        _ => return Err(Fault::invalid("Protocol", "must be TCP, UDP, ICMP, GRE or ALL")),
+        "ICMPV6" => vec![Protocol::Icmp6 { kind: None, code: None }],
+        _ => return Err(Fault::invalid("Protocol", "must be TCP, UDP, ICMP, ICMPv6, GRE or ALL")),
     })
 }
 

@@ -13,8 +13,8 @@ use crate::{
     Call, Cx, account, address, dhcp_options, disk_encryption, flow_log, gateway, iam, image, image_attribute, image_change, image_task,
     instance, instance_attribute, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair,
     kms, launch_template, launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list,
-    region, root_volume, route, run_instances, security_group, security_group_reference, security_group_rules, service_quotas, snapshot,
-    snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
+    region, root_volume, route, run_instances, security_group, security_group_reference, security_group_rule_change, security_group_rules,
+    service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -267,6 +267,11 @@ const TABLE: &[Action] = rows! {
         Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
     Ec2 "ec2:" RevokeSecurityGroupEgress => security_group_rules::revoke_egress, security_group_rules::Change,
         Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+    Ec2 "ec2:" ModifySecurityGroupRules => security_group_rule_change::modify, security_group_rule_change::ModifyRules, Works, &[];
+    Ec2 "ec2:" UpdateSecurityGroupRuleDescriptionsIngress => security_group_rule_change::describe_ingress,
+        security_group_rule_change::Describe, Works, &[];
+    Ec2 "ec2:" UpdateSecurityGroupRuleDescriptionsEgress => security_group_rule_change::describe_egress,
+        security_group_rule_change::Describe, Works, &[];
     Ec2 "ec2:" CreateVpc => network::create, network::CreateVpc, Partly("one range of IPv4, and one of IPv6 that the cloud gives"),
         network::CREATE_ABSENT;
     Ec2 "ec2:" AssociateVpcCidrBlock => ipv6::associate_vpc, ipv6::AssociateVpcCidrBlock, Partly("IPv6 only"), ipv6::VPC_ABSENT;

@@ -51,6 +51,7 @@ mod route;
 mod run_instances;
 mod security_group;
 mod security_group_reference;
+mod security_group_rule_change;
 mod security_group_rules;
 mod service_quotas;
 mod snapshot;

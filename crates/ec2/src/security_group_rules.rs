@@ -32,7 +32,7 @@ pub(crate) struct Change {
 }
 
 #[derive(FromArg)]
-struct AskedPermission {
+pub(crate) struct AskedPermission {
     ip_protocol: String,
     from_port: Option<i32>,
     to_port: Option<i32>,
@@ -138,10 +138,7 @@ async fn revoke(cx: Cx, asked: Change, direction: Direction) -> Result<Taken, Re
 
 impl Change {
     fn rules(&self, direction: Direction) -> Result<Vec<NewRule>, Refusal> {
-        let mut rules = Vec::new();
-        for permission in &self.ip_permissions {
-            permission.rules(direction, &mut rules)?;
-        }
+        let mut rules = rules_of(&self.ip_permissions, direction)?;
         if let Some(name) = &self.ip_protocol {
             let cidr = self.cidr_ip.as_deref().ok_or(Error::MissingParameter { name: "CidrIp" })?;
             let protocol = protocol(name, self.from_port, self.to_port)?;
@@ -149,6 +146,15 @@ impl Change {
         }
         Ok(rules)
     }
+}
+
+/// The rules that permissions name.
+pub(crate) fn rules_of(permissions: &[AskedPermission], direction: Direction) -> Result<Vec<NewRule>, Refusal> {
+    let mut rules = Vec::new();
+    for permission in permissions {
+        permission.rules(direction, &mut rules)?;
+    }
+    Ok(rules)
 }
 
 impl AskedPermission {
@@ -172,23 +178,26 @@ impl AskedPermission {
     }
 }
 
-fn new_rule(direction: Direction, protocol: Protocol, peer: Peer, description: Option<String>) -> NewRule {
+/// A rule as EC2 has them: one that accepts, before or after which there is none.
+pub(crate) fn new_rule(direction: Direction, protocol: Protocol, peer: Peer, description: Option<String>) -> NewRule {
     let description = description.unwrap_or_default();
     NewRule { direction, verdict: Verdict::Accept, priority: PRIORITY_FIRST, protocol, peer, description }
 }
 
-fn range(text: &str) -> Result<Ipv4Net, Refusal> {
+/// Reads a range or an address of IPv4.
+pub(crate) fn range(text: &str) -> Result<Ipv4Net, Refusal> {
     let range = text.parse::<Ipv4Net>().or_else(|error| text.parse::<Ipv4Addr>().map(Ipv4Net::from).map_err(|_| error));
     Ok(range.map_err(|_| Error::invalid("CidrIp", format!("{text} is not an IPv4 range")))?)
 }
 
-fn range6(text: &str) -> Result<Ipv6Net, Refusal> {
+/// Reads a range or an address of IPv6.
+pub(crate) fn range6(text: &str) -> Result<Ipv6Net, Refusal> {
     let range = text.parse::<Ipv6Net>().or_else(|error| text.parse::<Ipv6Addr>().map(Ipv6Net::from).map_err(|_| error));
     Ok(range.map_err(|_| Error::invalid("CidrIpv6", format!("{text} is not an IPv6 range")))?)
 }
 
 /// The protocol with its ports; EC2 writes ICMP's type and code where the ports go, -1 for any.
-fn protocol(name: &str, from: Option<i32>, to: Option<i32>) -> Result<Protocol, Refusal> {
+pub(crate) fn protocol(name: &str, from: Option<i32>, to: Option<i32>) -> Result<Protocol, Refusal> {
     let port = |value: Option<i32>, parameter| {
         let value = value.ok_or(Error::MissingParameter { name: parameter })?;
         u16::try_from(value).map_err(|_| Error::invalid(parameter, "must be 0 to 65535"))

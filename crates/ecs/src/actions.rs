@@ -301,6 +301,8 @@ static ACTIONS: &[Action] = &[
     works!("AuthorizeSecurityGroup", ECS, security_group_rules::authorize_ingress, security_group_rules::Change),
     works!("RevokeSecurityGroup", ECS, security_group_rules::revoke_ingress, security_group_rules::Change),
     works!("AuthorizeSecurityGroupEgress", ECS, security_group_rules::authorize_egress, security_group_rules::Change),
+    works!("ModifySecurityGroupRule", ECS, security_group_rules::modify_ingress, security_group_rules::Modify),
+    works!("ModifySecurityGroupEgressRule", ECS, security_group_rules::modify_egress, security_group_rules::Modify),
     works!("RevokeSecurityGroupEgress", ECS, security_group_rules::revoke_egress, security_group_rules::Change),
     works!("DeleteSecurityGroup", ECS, security_group::delete, security_group::DeleteSecurityGroup),
     works!("JoinSecurityGroup", ECS, security_group::join, security_group::Member),

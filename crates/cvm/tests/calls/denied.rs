@@ -158,6 +158,12 @@ fn besides(action: &str) -> &'static [&'static str] {
             "DestinationIpPortTranslationNatRules.0.PrivateIpAddress",
             "DestinationIpPortTranslationNatRules.0.PrivatePort",
         ],
+        "ReplaceSecurityGroupPolicy" => &[
+            "SecurityGroupPolicySet.Ingress.0.PolicyIndex",
+            "SecurityGroupPolicySet.Ingress.0.Action",
+            "SecurityGroupPolicySet.Ingress.0.CidrBlock",
+        ],
+        "ModifySecurityGroupPolicies" => &["SecurityGroupPolicySet.Ingress.0.Action", "SecurityGroupPolicySet.Ingress.0.CidrBlock"],
         "AssociateAddress" => &["InstanceId"],
         "ModifyNetworkAclEntries" => {
             &["NetworkAclEntrySet.Ingress.0.Protocol", "NetworkAclEntrySet.Ingress.0.Action", "NetworkAclEntrySet.Ingress.0.CidrBlock"]

@@ -67,6 +67,65 @@ async fn the_first_policy_that_fits_decides() {
 }
 
 #[tokio::test]
+async fn a_policy_takes_the_place_of_another_and_a_line_that_of_all() {
+    let world = World::new().await;
+    let group = group(&world).await;
+    let set = |name: &str, policies: Value| json!({"SecurityGroupId": group, "SecurityGroupPolicySet": {name: policies}}).to_string();
+    let three = json!([policy("ACCEPT", "22"), policy("DROP", "80"), policy("ACCEPT", "443")]);
+    world.json("CreateSecurityGroupPolicies", &set("Ingress", three)).await;
+    let at = |place: usize, action: &str, port: &str| {
+        let mut one = policy(action, port);
+        one["PolicyIndex"] = place.into();
+        set("Ingress", json!([one]))
+    };
+    world.golden("ReplaceSecurityGroupPolicy.json", "ReplaceSecurityGroupPolicy", &at(1, "ACCEPT", "81")).await;
+    assert_eq!(line(&world, &group).await, ["ACCEPT 22", "ACCEPT 81", "ACCEPT 443"]);
+    world.json("ReplaceSecurityGroupPolicy", &at(2, "DROP", "443")).await;
+    assert_eq!(line(&world, &group).await, ["ACCEPT 22", "ACCEPT 81", "DROP 443"]);
+    world.refused("ReplaceSecurityGroupPolicy", &at(3, "DROP", "9"), "ResourceNotFound").await;
+    world.refused("ReplaceSecurityGroupPolicy", &at(0, "ACCEPT", "81"), "UnsupportedOperation.DuplicatePolicy").await;
+    world.refused("ReplaceSecurityGroupPolicy", &set("Ingress", json!([policy("ACCEPT", "1")])), "MissingParameter").await;
+    let sixth = json!({"Protocol": "ICMPv6", "Ipv6CidrBlock": "fd00::/8", "Action": "ACCEPT"});
+    let all = |set: Value| json!({"SecurityGroupId": group, "SecurityGroupPolicySet": set, "SortPolicys": true}).to_string();
+    let wanted =
+        all(json!({"Ingress": [policy("DROP", "8080"), policy("ACCEPT", "8000-9000"), sixth], "Egress": [policy("ACCEPT", "all")]}));
+    world.golden("ModifySecurityGroupPolicies.json", "ModifySecurityGroupPolicies", &wanted).await;
+    assert_eq!(line(&world, &group).await, ["DROP 8080", "ACCEPT 8000-9000", "ACCEPT ALL"]);
+    world.refused("ModifySecurityGroupPolicies", &all(json!({})), "MissingParameter").await;
+    world.refused("ModifySecurityGroupPolicies", &at(0, "DROP", "1"), "InvalidParameterConflict").await;
+    world
+        .refused("ModifySecurityGroupPolicies", &all(json!({"Version": "7", "Ingress": []})), "UnsupportedOperation.VersionMismatch")
+        .await;
+    assert_eq!(line(&world, &group).await.len(), 3, "what is refused changes nothing");
+    world.json("ModifySecurityGroupPolicies", &all(json!({"Version": "0"}))).await;
+    assert_eq!(line(&world, &group).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_group_tells_who_uses_it_and_gets_another_name() {
+    let world = World::new().await;
+    let group = group(&world).await;
+    let asked = json!({"SecurityGroupIds": [group]}).to_string();
+    let count = async |name: &str| {
+        let told = world.json("DescribeSecurityGroupAssociationStatistics", &asked).await;
+        told["SecurityGroupAssociationStatisticsSet"][0][name].as_u64().unwrap()
+    };
+    assert_eq!((count("CVM").await, count("SG").await, count("TotalCount").await), (0, 0, 0));
+    world.run(&format!(r#""SecurityGroupIds": ["{group}"]"#)).await;
+    let other = world.json("CreateSecurityGroup", r#"{"GroupName": "other", "GroupDescription": "d"}"#).await;
+    let other = other["SecurityGroup"]["SecurityGroupId"].as_str().unwrap();
+    let named = json!([{"Protocol": "ALL", "SecurityGroupId": group, "Action": "ACCEPT"}]);
+    world.json("CreateSecurityGroupPolicies", &change(other, named)).await;
+    world.golden("DescribeSecurityGroupAssociationStatistics.json", "DescribeSecurityGroupAssociationStatistics", &asked).await;
+    assert_eq!((count("CVM").await, count("SG").await, count("TotalCount").await), (1, 1, 1));
+    world.refused("DescribeSecurityGroupAssociationStatistics", r#"{"SecurityGroupIds": []}"#, "MissingParameter").await;
+    let renamed = json!({"SecurityGroupId": group, "GroupName": "front", "GroupDescription": "Front"}).to_string();
+    world.golden("ModifySecurityGroupAttribute.json", "ModifySecurityGroupAttribute", &renamed).await;
+    let shown = world.json("DescribeSecurityGroups", &asked).await;
+    assert_eq!(shown["SecurityGroupSet"][0]["SecurityGroupName"], "front");
+}
+
+#[tokio::test]
 async fn policies_that_cannot_be_are_refused() {
     let world = World::new().await;
     let group = group(&world).await;
@@ -79,8 +138,9 @@ async fn policies_that_cannot_be_are_refused() {
         (json!([{"Protocol": "TCP", "Port": "1", "Action": "ACCEPT"}]), "MissingParameter"),
         (json!([{"Protocol": "TCP", "Port": "1", "CidrBlock": "10.0.0.0/8"}]), "MissingParameter"),
         (json!([{"Protocol": "TCP", "Port": "1", "CidrBlock": "10.0.0.1/8", "Action": "ACCEPT"}]), "InvalidParameterValue"),
-        (json!([{"Protocol": "ICMPv6", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]), "UnsupportedOperation"),
-        (json!([{"Protocol": "ALL", "Ipv6CidrBlock": "::/0", "Action": "ACCEPT"}]), "UnsupportedOperation"),
+        (json!([{"Protocol": "ICMPv6", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]), "InvalidParameterConflict"),
+        (json!([{"Protocol": "ALL", "Ipv6CidrBlock": "::/0/0", "Action": "ACCEPT"}]), "InvalidParameterValue"),
+        (json!([{"Protocol": "ALL", "Ipv6CidrBlock": "::/0", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]), "InvalidParameterConflict"),
         (json!([{"PolicyIndex": 9, "Protocol": "ALL", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]), "InvalidParameterValue"),
         (json!([]), "MissingParameter"),
     ] {

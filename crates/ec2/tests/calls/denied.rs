@@ -72,6 +72,16 @@ impl Seeds {
                 "dhcpOptionsId",
             ),
             ("FlowLogId", "Action=CreateFlowLogs&ResourceType=Subnet&ResourceId.1=SUBNET&TrafficType=ALL&LogGroupName=flows", "item"),
+            (
+                "RuleInId",
+                "Action=AuthorizeSecurityGroupIngress&GroupId=GROUP&IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=10.7.0.0/16",
+                "securityGroupRuleId",
+            ),
+            (
+                "RuleId",
+                "Action=AuthorizeSecurityGroupEgress&GroupId=GROUP&IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=10.7.0.0/16",
+                "securityGroupRuleId",
+            ),
             ("NatGatewayId", "Action=CreateNatGateway&SubnetId=SUBNET&ConnectivityType=private", "natGatewayId"),
             (
                 "NetworkInsightsPathId",
@@ -80,7 +90,7 @@ impl Seeds {
             ),
         ] {
             let form = form.replace("VOLUME", &seeds["VolumeId"]).replace("SUBNET", &seeds["SubnetId"]).replace("INSTANCE", &instance);
-            let form = form.replace("ADDRESS", &seeds["AllocationId"]);
+            let form = form.replace("ADDRESS", &seeds["AllocationId"]).replace("GROUP", &seeds["GroupId"]);
             let reply = world.call(&form).await;
             assert_eq!(reply.status, 200, "{form}\n{}", reply.body);
             if !name.is_empty() {
@@ -168,6 +178,11 @@ fn form_of(action: &str) -> Option<&'static str> {
         "ResetImageAttribute" => "ImageId=$ImageId&Attribute=launchPermission",
         "ModifySnapshotAttribute" => "SnapshotId=$SnapshotId&Attribute=createVolumePermission&OperationType=add&UserId.1=111122223333",
         "DescribeSnapshotAttribute" | "ResetSnapshotAttribute" => "SnapshotId=$SnapshotId&Attribute=createVolumePermission",
+        "ModifySecurityGroupRules" => {
+            "GroupId=$GroupId&SecurityGroupRule.1.SecurityGroupRuleId=$RuleId&SecurityGroupRule.1.SecurityGroupRule.IpProtocol=-1&SecurityGroupRule.1.SecurityGroupRule.CidrIpv4=10.0.0.0/8"
+        }
+        "UpdateSecurityGroupRuleDescriptionsEgress" => "GroupId=$GroupId&SecurityGroupRuleDescription.1.SecurityGroupRuleId=$RuleId",
+        "UpdateSecurityGroupRuleDescriptionsIngress" => "GroupId=$GroupId&SecurityGroupRuleDescription.1.SecurityGroupRuleId=$RuleInId",
         "AuthorizeSecurityGroupIngress" | "AuthorizeSecurityGroupEgress" | "RevokeSecurityGroupIngress" | "RevokeSecurityGroupEgress" => {
             "GroupId=$GroupId&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.ToPort=22&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"
         }

@@ -54,6 +54,46 @@ async fn rules_are_added_and_taken() {
 }
 
 #[tokio::test]
+async fn rules_are_changed_and_described_and_keep_their_ids() {
+    let world = World::new().await;
+    let group = world.first("Action=CreateSecurityGroup&GroupName=g&GroupDescription=words", "groupId").await;
+    let ssh = "IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.ToPort=22&IpPermissions.1.IpRanges.1.CidrIp=192.0.2.0/24";
+    let add = format!("Action=AuthorizeSecurityGroupIngress&GroupId={group}&{ssh}");
+    let rule = world.first(&add, "securityGroupRuleId").await;
+    let change = |rule: &str, says: &str| {
+        let says: String = says.split('&').map(|word| format!("&SecurityGroupRule.1.SecurityGroupRule.{word}")).collect();
+        format!("Action=ModifySecurityGroupRules&GroupId={group}&SecurityGroupRule.1.SecurityGroupRuleId={rule}{says}")
+    };
+    let web = "IpProtocol=tcp&FromPort=80&ToPort=81&CidrIpv4=198.51.100.0/24&Description=web";
+    world.golden("ModifySecurityGroupRules", &change(&rule, web)).await;
+    let shown = async || world.ok(&format!("Action=DescribeSecurityGroupRules&SecurityGroupRuleId.1={rule}")).await;
+    let told = shown().await;
+    for (name, expected) in [("fromPort", "80"), ("toPort", "81"), ("cidrIpv4", "198.51.100.0/24"), ("description", "web")] {
+        assert_eq!(elements(&told, name), [expected]);
+    }
+    world.refused(&change(&rule, "IpProtocol=-1&CidrIpv6=::/0"), 400, "InvalidParameterCombination").await;
+    world.refused(&change(&rule, "IpProtocol=-1&CidrIpv4=0.0.0.0/0&CidrIpv6=::/0"), 400, "InvalidParameterCombination").await;
+    world.refused(&change(&rule, "CidrIpv4=0.0.0.0/0"), 400, "MissingParameter").await;
+    world.refused(&change("sgr-00000000000000099", web), 400, "InvalidSecurityGroupRuleId.NotFound").await;
+    let second = world.first(&add, "securityGroupRuleId").await;
+    world.refused(&change(&second, web), 400, "InvalidPermission.Duplicate").await;
+    let by_id = format!(
+        "GroupId={group}&SecurityGroupRuleDescription.1.SecurityGroupRuleId={rule}&SecurityGroupRuleDescription.1.Description=site"
+    );
+    let ingress = "Action=UpdateSecurityGroupRuleDescriptionsIngress";
+    world.golden("UpdateSecurityGroupRuleDescriptionsIngress", &format!("{ingress}&{by_id}")).await;
+    assert_eq!(elements(&shown().await, "description"), ["site"]);
+    world.ok(&format!("{ingress}&GroupId={group}&{ssh}&IpPermissions.1.IpRanges.1.Description=office")).await;
+    let told = world.ok(&format!("Action=DescribeSecurityGroupRules&SecurityGroupRuleId.1={second}")).await;
+    assert_eq!(elements(&told, "description"), ["office"]);
+    let egress = "Action=UpdateSecurityGroupRuleDescriptionsEgress";
+    world.refused(&format!("{egress}&{by_id}"), 400, "InvalidSecurityGroupRuleId.NotFound").await;
+    let everywhere = "IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0&IpPermissions.1.IpRanges.1.Description=out";
+    world.golden("UpdateSecurityGroupRuleDescriptionsEgress", &format!("{egress}&GroupId={group}&{everywhere}")).await;
+    world.refused(&format!("{ingress}&GroupId={group}"), 400, "MissingParameter").await;
+}
+
+#[tokio::test]
 async fn key_pairs_are_made_imported_described_and_deleted() {
     let world = World::new().await;
     let tags = "TagSpecification.1.ResourceType=key-pair&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b";

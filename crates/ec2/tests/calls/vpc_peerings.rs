@@ -5,18 +5,12 @@ use crate::world::{World, elements};
 #[tokio::test]
 async fn a_peering_is_asked_for_accepted_and_ended() {
     let world = World::new().await;
-    let first = |xml: &str, name: &str| elements(xml, name).remove(0);
-    let call = async |form: String| {
-        let reply = world.call(&form).await;
-        assert_eq!(reply.status, 200, "{form}\n{}", reply.body);
-        reply.body
-    };
-    let one = first(&call("Action=CreateVpc&CidrBlock=10.1.0.0/16".to_owned()).await, "vpcId");
-    let two = first(&call("Action=CreateVpc&CidrBlock=10.2.0.0/16".to_owned()).await, "vpcId");
+    let one = world.first("Action=CreateVpc&CidrBlock=10.1.0.0/16", "vpcId").await;
+    let two = world.first("Action=CreateVpc&CidrBlock=10.2.0.0/16", "vpcId").await;
     let new = format!("Action=CreateVpcPeeringConnection&VpcId={one}&PeerVpcId={two}");
     let tags = "TagSpecification.1.ResourceType=vpc-peering-connection&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b";
     let made = world.golden("CreateVpcPeeringConnection", &format!("{new}&{tags}")).await;
-    let id = first(&made, "vpcPeeringConnectionId");
+    let id = elements(&made, "vpcPeeringConnectionId").remove(0);
     let named = format!("VpcPeeringConnectionId={id}");
     world.golden("AcceptVpcPeeringConnection", &format!("Action=AcceptVpcPeeringConnection&{named}")).await;
     let by_state = "Action=DescribeVpcPeeringConnections&Filter.1.Name=status-code&Filter.1.Value.1=active";
@@ -26,38 +20,33 @@ async fn a_peering_is_asked_for_accepted_and_ended() {
     world.refused(&format!("{new}&PeerOwnerId=12"), 400, "InvalidParameterValue").await;
     world.refused("Action=AcceptVpcPeeringConnection&VpcPeeringConnectionId=pcx-1", 400, "InvalidVpcPeeringConnectionId.Malformed").await;
     // A VPC takes its peerings along.
-    call(format!("Action=DeleteVpc&VpcId={two}")).await;
+    world.ok(&format!("Action=DeleteVpc&VpcId={two}")).await;
     world.refused(&format!("Action=DeleteVpcPeeringConnection&{named}"), 400, "InvalidVpcPeeringConnectionID.NotFound").await;
 }
 
 #[tokio::test]
 async fn rules_that_name_groups_across_a_peering_are_listed_and_stale_without_it() {
     let world = World::new().await;
-    let first = |xml: &str, name: &str| elements(xml, name).remove(0);
-    let call = async |form: String| {
-        let reply = world.call(&form).await;
-        assert_eq!(reply.status, 200, "{form}\n{}", reply.body);
-        reply.body
-    };
-    let one = first(&call("Action=CreateVpc&CidrBlock=10.1.0.0/16".to_owned()).await, "vpcId");
-    let two = first(&call("Action=CreateVpc&CidrBlock=10.2.0.0/16".to_owned()).await, "vpcId");
+    let one = world.first("Action=CreateVpc&CidrBlock=10.1.0.0/16", "vpcId").await;
+    let two = world.first("Action=CreateVpc&CidrBlock=10.2.0.0/16", "vpcId").await;
     let group = async |vpc: &str, name: &str| {
         let form = format!("Action=CreateSecurityGroup&VpcId={vpc}&GroupName={name}&GroupDescription=words");
-        first(&call(form).await, "groupId")
+        world.first(&form, "groupId").await
     };
     let (near, far) = (group(&one, "near").await, group(&two, "far").await);
-    let peering = first(&call(format!("Action=CreateVpcPeeringConnection&VpcId={one}&PeerVpcId={two}")).await, "vpcPeeringConnectionId");
-    call(format!("Action=AcceptVpcPeeringConnection&VpcPeeringConnectionId={peering}")).await;
+    let asked = format!("Action=CreateVpcPeeringConnection&VpcId={one}&PeerVpcId={two}");
+    let peering = world.first(&asked, "vpcPeeringConnectionId").await;
+    world.ok(&format!("Action=AcceptVpcPeeringConnection&VpcPeeringConnectionId={peering}")).await;
     let rule = "IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.ToPort=23";
-    call(format!("Action=AuthorizeSecurityGroupIngress&GroupId={near}&{rule}&IpPermissions.1.Groups.1.GroupId={far}")).await;
+    world.ok(&format!("Action=AuthorizeSecurityGroupIngress&GroupId={near}&{rule}&IpPermissions.1.Groups.1.GroupId={far}")).await;
     world.golden("DescribeSecurityGroupReferences", &format!("Action=DescribeSecurityGroupReferences&GroupId.1={far}")).await;
-    let of_near = call(format!("Action=DescribeSecurityGroupReferences&GroupId.1={near}")).await;
+    let of_near = world.ok(&format!("Action=DescribeSecurityGroupReferences&GroupId.1={near}")).await;
     assert!(elements(&of_near, "groupId").is_empty(), "{of_near}");
     let stale = format!("Action=DescribeStaleSecurityGroups&VpcId={one}");
-    assert!(elements(&call(stale.clone()).await, "groupId").is_empty());
-    call(format!("Action=DeleteVpcPeeringConnection&VpcPeeringConnectionId={peering}")).await;
+    assert!(elements(&world.ok(&stale).await, "groupId").is_empty());
+    world.ok(&format!("Action=DeleteVpcPeeringConnection&VpcPeeringConnectionId={peering}")).await;
     world.golden("DescribeStaleSecurityGroups", &stale).await;
-    assert!(elements(&call(stale.replace(&one, &two)).await, "groupId").is_empty());
+    assert!(elements(&world.ok(&stale.replace(&one, &two)).await, "groupId").is_empty());
     world.refused("Action=DescribeSecurityGroupReferences", 400, "MissingParameter").await;
     world.refused("Action=DescribeSecurityGroupReferences&GroupId.1=sg-00000000000000099", 400, "InvalidGroup.NotFound").await;
     world.refused("Action=DescribeStaleSecurityGroups&VpcId=vpc-00000000000000099", 400, "InvalidVpcID.NotFound").await;

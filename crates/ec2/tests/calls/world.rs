@@ -44,6 +44,18 @@ impl World {
         self.call_as(&self.owner, "ec2", form).await
     }
 
+    /// The text of a successful answer.
+    pub async fn ok(&self, form: &str) -> String {
+        let reply = self.call(form).await;
+        assert_eq!(reply.status, 200, "{form}\n{}", reply.body);
+        reply.body
+    }
+
+    /// The first element of a name in a successful answer.
+    pub async fn first(&self, form: &str, name: &str) -> String {
+        elements(&self.ok(form).await, name).remove(0)
+    }
+
     /// The answer to anybody's call of a service.
     pub async fn call_as(&self, principal: &Arc<Principal>, service: &str, form: &str) -> Reply {
         let scope = format!("{}/20261120/test-1/{service}/aws4_request", principal.access_key);

@@ -149,6 +149,7 @@ fn required(parameters: &[wire::Parameter], prefix: &str) -> Vec<String> {
 fn besides(action: &str) -> &'static [&'static str] {
     match action {
         "RunInstances" | "CreateInstance" => &["ImageId", "InstanceType", "VSwitchId", "SecurityGroupId"],
+        "ModifySecurityGroupRule" | "ModifySecurityGroupEgressRule" => &["SecurityGroupRuleId"],
         "AuthorizeSecurityGroup" | "RevokeSecurityGroup" => &["IpProtocol", "PortRange", "SourceCidrIp"],
         "AuthorizeSecurityGroupEgress" | "RevokeSecurityGroupEgress" => &["IpProtocol", "PortRange", "DestCidrIp"],
         "JoinSecurityGroup" | "LeaveSecurityGroup" | "CreateImage" => &["InstanceId"],

@@ -48,6 +48,49 @@ async fn a_group_with_rules_in_both_forms() {
 }
 
 #[tokio::test]
+async fn a_rule_is_changed_and_keeps_its_id() {
+    let world = World::new().await;
+    let made = world.json("Action=CreateSecurityGroup&SecurityGroupName=web").await;
+    let group = made["SecurityGroupId"].as_str().unwrap();
+    let on = format!("SecurityGroupId={group}");
+    let web = "IpProtocol=tcp&PortRange=80/80&SourceCidrIp=10.0.0.0/8";
+    world.json(&format!("Action=AuthorizeSecurityGroup&{on}&{web}")).await;
+    let six = "IpProtocol=ICMPv6&PortRange=-1/-1&Ipv6DestCidrIp=fd00::/8";
+    world.json(&format!("Action=AuthorizeSecurityGroupEgress&{on}&{six}")).await;
+    let rule = async |direction: &str, member: &str| {
+        let shown = world.json(&format!("Action=DescribeSecurityGroupAttribute&{on}&Direction={direction}")).await;
+        let newest = shown["Permissions"]["Permission"].as_array().unwrap().last().unwrap().clone();
+        newest[member].as_str().unwrap().to_owned()
+    };
+    let id = rule("ingress", "SecurityGroupRuleId").await;
+    let by_id = format!("Action=ModifySecurityGroupRule&{on}&SecurityGroupRuleId={id}");
+    world.golden("ModifySecurityGroupRule.json", &format!("{by_id}&PortRange=8000/8080&Policy=drop&Priority=9")).await;
+    for (member, expected) in [
+        ("SecurityGroupRuleId", id.as_str()),
+        ("PortRange", "8000/8080"),
+        ("Policy", "Drop"),
+        ("Priority", "9"),
+        ("SourceCidrIp", "10.0.0.0/8"),
+    ] {
+        assert_eq!(rule("ingress", member).await, expected);
+    }
+    world.json(&format!("{by_id}&Ipv6SourceCidrIp=fd00:1::/32")).await;
+    assert_eq!(rule("ingress", "Ipv6SourceCidrIp").await, "fd00:1::/32");
+    // Without an id, what it says finds a rule, whose description changes.
+    let out = format!("Action=ModifySecurityGroupEgressRule&{on}&{six}&Description=pings");
+    world.golden("ModifySecurityGroupEgressRule.json", &out).await;
+    assert_eq!(rule("egress", "Description").await, "pings");
+    world.refused(&format!("Action=ModifySecurityGroupRule&{on}&{web}"), 404, "InvalidSecurityGroupRuleId.NotFound").await;
+    world.refused(&format!("{by_id}&SourceCidrIp=10.0.0.1/8"), 400, "InvalidParameter").await;
+    world.refused(&format!("{by_id}&Priority=101"), 400, "InvalidParameter").await;
+    let other_way = by_id.replace("GroupRule&", "GroupEgressRule&");
+    world.refused(&other_way, 404, "InvalidSecurityGroupRuleId.NotFound").await;
+    world.json(&format!("Action=AuthorizeSecurityGroup&{on}&{web}")).await;
+    let like_it = format!("{by_id}&PortRange=80/80&Policy=accept&Priority=1&SourceCidrIp=10.0.0.0/8");
+    world.refused(&like_it, 400, "InvalidParameter.Duplicate").await;
+}
+
+#[tokio::test]
 async fn a_group_gets_another_name() {
     let world = World::new().await;
     let made = world.json("Action=CreateSecurityGroup&SecurityGroupName=web").await;
