@@ -173,6 +173,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         interface_tags: Tags::new(),
         nics: pileus_control::LaunchNics::default(),
         placement: None,
+        capacity: model::CapacityChoice::Open,
     }
 }
 

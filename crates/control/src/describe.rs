@@ -151,6 +151,8 @@ pub enum Field {
     Placement,
     /// The number of a partition in a placement group.
     Partition,
+    /// The capacity reservation that an instance is in.
+    CapacityReservation,
     /// What members of a placement group do not share.
     Level,
     /// A set of DHCP options: its id, or `default` where a VPC has none.

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use hostspec::Accelerator;
 use model::instance_type::Architecture;
-use model::{Catalogue, Error, Gib, Host, HostId, HostState, Instance, InstanceId, InstanceType, Mib, Volume};
+use model::{CapacitySlot, Catalogue, Error, Gib, Host, HostId, HostState, Instance, InstanceId, InstanceType, Mib, Volume};
 use store::{Change, Changes, FeedError, Key, Store, Tx, What};
 
 use crate::auth::{Caller, Target};
@@ -94,15 +94,17 @@ impl Fleet {
 
     fn note(&mut self, changes: &[Change]) {
         for change in changes {
-            self.doubtful.extend(holder::<Instance>(change).or_else(|| holder::<Volume>(change)));
+            self.doubtful
+                .extend(holder::<Instance>(change).or_else(|| holder::<Volume>(change)).or_else(|| holder::<CapacitySlot>(change)));
             if let Some(id) = change.id_of::<Host>() {
                 match change.row::<Host>() {
                     Some(host) => self.note_host(host),
                     None => self.hosts.host_remove(id),
                 }
             }
-            if change.id_of::<Volume>().is_some() && matches!(change.what, What::Deleted) {
-                self.note_deleted_volume(changes);
+            let holds = change.id_of::<Volume>().is_some() || change.id_of::<CapacitySlot>().is_some();
+            if holds && matches!(change.what, What::Deleted) {
+                self.note_deleted_holder(changes);
             }
         }
     }
@@ -120,7 +122,7 @@ impl Fleet {
     }
 
     /// A deleted row no longer says on which host it was; its host has a new document, in the same commit.
-    fn note_deleted_volume(&mut self, changes: &[Change]) {
+    fn note_deleted_holder(&mut self, changes: &[Change]) {
         let before = self.doubtful.len();
         self.doubtful.extend(changes.iter().filter_map(Change::id_of::<Host>));
         if self.doubtful.len() == before && !changes.iter().any(|change| change.id_of::<Host>().is_some()) {
@@ -165,11 +167,13 @@ impl Fleet {
     fn read_all(&mut self, tx: &Tx<'_>) -> Result<(), Failure> {
         self.hosts = placement::Fleet::new(Overcommit::none(), SEED);
         let mut instances = tx.instance_held_by_host()?;
+        let mut slots = tx.capacity_slot_held_by_host()?;
         let mut volumes = tx.volume_gib_by_host()?;
         for host in tx.host_list()? {
             let id = host.id;
             self.hosts.host_upsert(row(host, self.disk_overcommit));
-            self.hosts.host_hold(id, cost(instances.remove(&id).unwrap_or_default(), volumes.remove(&id).unwrap_or(0)), 0);
+            let held = instances.remove(&id).unwrap_or_default().and(slots.remove(&id).unwrap_or_default());
+            self.hosts.host_hold(id, cost(held, volumes.remove(&id).unwrap_or(0)), 0);
         }
         Ok(())
     }
@@ -233,9 +237,9 @@ fn holder<R: store::Row>(change: &Change) -> Option<HostId> {
     change.column::<R>("host").and_then(HostId::from_value)
 }
 
-/// What instances and volumes take on a host.
+/// What instances, free slots of reservations and volumes take on a host.
 pub(crate) fn held(tx: &Tx<'_>, host: HostId) -> Result<Cost, Failure> {
-    Ok(cost(tx.instance_held_on_host(host)?, tx.volume_gib_on_host(host)?))
+    Ok(cost(tx.instance_held_on_host(host)?.and(tx.capacity_slot_held_on_host(host)?), tx.volume_gib_on_host(host)?))
 }
 
 fn cost(instances: store::Held, gib: u64) -> Cost {

@@ -100,7 +100,7 @@ impl Cloud {
         let done = self.store().write(move |tx| {
             let host = tx.host_named(&name)?.ok_or_else(|| Error::not_found(Noun::Host, &name))?;
             if tx.host_is_used(host.id)? {
-                let by = vec!["instances or volumes on it".to_owned()];
+                let by = vec!["instances, volumes or reserved capacity on it".to_owned()];
                 return Err(Error::InUse { noun: Noun::Host, id: name.clone(), by }.into());
             }
             tx.delete::<Host>(host.id)?;

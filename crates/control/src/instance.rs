@@ -9,6 +9,7 @@ use store::Tx;
 
 use crate::address::give_automatic;
 use crate::auth::Target;
+use crate::capacity_slot::{leave, take_room};
 use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
 use crate::security_group::{Membership, change_groups};
@@ -130,7 +131,7 @@ impl Command for StartInstances {
                 }
             }
             if changed == Changed::Yes && !held_before {
-                check_host_room(tx, instance)?;
+                take_room(tx, cx, instance)?;
             }
             Ok(changed)
         })?;
@@ -329,7 +330,7 @@ pub(crate) fn for_each(
     tx: &mut Tx<'_>,
     cx: &Cx<'_>,
     ids: &[InstanceId],
-    change: impl Fn(&Tx<'_>, &mut Instance) -> Result<Changed, Failure>,
+    change: impl Fn(&mut Tx<'_>, &mut Instance) -> Result<Changed, Failure>,
 ) -> Result<Vec<StateChange>, Failure> {
     let mut done: Vec<StateChange> = Vec::with_capacity(ids.len());
     for id in ids {
@@ -348,6 +349,7 @@ pub(crate) fn for_each(
 
 /// Writes an instance whose host must hear of the change.
 pub(crate) fn save(tx: &mut Tx<'_>, instance: &mut Instance, now: Millis) -> Result<(), Failure> {
+    leave(tx, instance)?;
     if tx.get::<model::Host>(instance.host)?.is_some() {
         instance.asked = tx.host_touch(instance.host)?;
     }
@@ -355,28 +357,16 @@ pub(crate) fn save(tx: &mut Tx<'_>, instance: &mut Instance, now: Millis) -> Res
     Ok(wake_instance(tx, instance.id, now)?)
 }
 
-/// Checks that an instance that gave its capacity back finds room on its host again.
-fn check_host_room(tx: &Tx<'_>, instance: &Instance) -> Result<(), Failure> {
-    let host = tx.get::<model::Host>(instance.host)?;
-    let held = tx.instance_held_on_host(instance.host)?;
-    let room = host.and_then(|host| host.capacity).is_some_and(|capacity| {
-        held.vcpus + u64::from(instance.vcpus) <= u64::from(capacity.vcpus) && held.memory_mib + instance.memory.0 <= capacity.memory.0
-    });
-    if room {
-        return Ok(());
-    }
-    let reason = "the host that keeps its disk has given its processors and memory to others".to_owned();
-    Err(Error::NoCapacity { wanted: format!("{} in {}", instance.instance_type, instance.zone), reason }.into())
-}
-
 impl Cloud {
-    /// Refuses a launch or start that would pass the account's quota, whatever other calls do at the same time.
+    /// Refuses a launch or reservation that would pass the account's quota, whatever other calls do at the same time. Reserved room
+    /// counts as the instance that it is for (EC2: whether it is used or not).
     pub(crate) fn check_instance_quota(&self, tx: &Tx<'_>, account: AccountId, wanted: u64) -> Result<(), Failure> {
         let limit = tx.quota_limit(account, QuotaName::Instances)?;
         let known = self.store().count::<Instance>(&store::Query::of("account", account).any("live", [true]))?;
-        if known.saturating_add(UNSEEN_MAX).saturating_add(wanted) <= limit {
+        let reserved = tx.capacity_slot_count_free(account, limit)?;
+        if known.saturating_add(UNSEEN_MAX).saturating_add(reserved).saturating_add(wanted) <= limit {
             return Ok(());
         }
-        Ok(QuotaName::Instances.check(limit, tx.instance_count_live(account, limit)?, wanted)?)
+        Ok(QuotaName::Instances.check(limit, tx.instance_count_live(account, limit)?.saturating_add(reserved), wanted)?)
     }
 }

@@ -114,6 +114,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::IsChecked
         | Field::Placement
         | Field::Partition
+        | Field::CapacityReservation
         | Field::DhcpOptions
         | Field::Domain
         | Field::Level
@@ -252,6 +253,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
             Catalogue::standard().by_name(&row.instance_type).map(|kind| kind.architecture.to_string()).into_iter().collect()
         }
         Field::Placement => row.placement.iter().flat_map(|group| [group.name.clone(), group.id.to_string()]).collect(),
+        Field::CapacityReservation => row.slot.iter().map(|held| held.reservation.to_string()).collect(),
         Field::Partition => row.placement.iter().filter_map(|group| group.partition).map(|number| number.to_string()).collect(),
         Field::PublicIp
         | Field::Group

@@ -4,16 +4,15 @@
 //!   image, type, key, subnet, groups ─▶ quota ─▶ for each: host, interface, volume, address, instance row, wake
 //! ```
 //!
-//! A reservation of capacity is the instance row itself: the index of hosts proposes a host, and the rows, read in the same
-//! transaction, decide whether there is room.
+//! What takes capacity is the instance row itself, once a host with room was found for it (`launch_place.rs`).
 
 use std::net::Ipv4Addr;
 
 use model::{
-    Attributes, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, Host, HostId, Image, ImageId, Instance, InstanceId,
-    InstanceType, Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned, ROOT_DEVICE,
-    ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB,
-    VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
+    Attributes, CapacityChoice, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, HostId, Image, ImageId, Instance, InstanceId,
+    Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned, ROOT_DEVICE, ReservationId,
+    RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume,
+    VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -21,15 +20,16 @@ use store::Tx;
 use crate::Failure;
 use crate::address::give_automatic;
 use crate::auth::Target;
+use crate::capacity_reservation::target as reservation_target;
+use crate::capacity_slot::{Reserved, enter};
 use crate::disk_encryption::choose;
-use crate::fleet::{Lack, Wanted};
 use crate::image::{LaunchDisk, disks_of_launch, image_usable};
 use crate::instance::check_description;
 use crate::instance_role::{associate, check_pass, chosen};
 use crate::interface::{NewInterface, interface_of};
 use crate::launch_nics::LaunchNics;
-use crate::placement::{Cost, Group};
-use crate::placement_group::{Joining, Way, launch_target, seen};
+use crate::launch_place::{Seeking, within};
+use crate::placement_group::{Joining, launch_target};
 use crate::run::{Command, Cx};
 use crate::subnet::{default_subnets, subnet_of};
 use crate::volume::{New, check_quota, device_for, start_as};
@@ -37,8 +37,6 @@ use crate::work::wake_instance;
 
 /// Most instances of one call (ECS and CVM document 100; EC2 leaves it to the quota).
 pub const LAUNCH_MAX: u32 = 100;
-/// Proposals of the host index that may turn out to be full before the launch is put off. Each is corrected in the index.
-const PROPOSALS_MAX: usize = 64;
 
 /// Launches instances.
 #[derive(Debug, Clone, Serialize)]
@@ -112,6 +110,9 @@ pub struct RunInstances {
     /// The placement group that they come into.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<PlacementChoice>,
+    /// What they ask of capacity reservations.
+    #[serde(skip_serializing_if = "CapacityChoice::is_usual")]
+    pub capacity: CapacityChoice,
 }
 
 /// What a launch made.
@@ -126,17 +127,12 @@ pub struct Launched {
 /// What every instance of a launch has in common.
 struct Plan {
     image: Image,
-    kind: &'static InstanceType,
-    subnets: Vec<Subnet>,
+    seeking: Seeking,
     groups: Vec<SecurityGroup>,
     guest: GuestSetup,
     root_size: Gib,
     /// The further volumes of each.
     volumes: Vec<LaunchDisk>,
-    /// Size of the system disk and the further volumes together.
-    disk: Gib,
-    /// The placement group that they come into.
-    joining: Option<Joining>,
     reservation: ReservationId,
 }
 
@@ -156,6 +152,9 @@ impl Command for RunInstances {
         if let Some(choice) = &self.placement {
             targets.push(launch_target(tx, cx, choice)?);
         }
+        if let CapacityChoice::Target(id) = self.capacity {
+            targets.push(reservation_target(tx, cx, id)?);
+        }
         Ok(targets)
     }
 
@@ -170,7 +169,8 @@ impl Command for RunInstances {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Launched, Failure> {
         self.check()?;
         let plan = self.plan(tx, cx)?;
-        cx.cloud.check_instance_quota(tx, cx.caller.account(), u64::from(self.min_count))?;
+        let at_least = u64::from(self.min_count);
+        cx.cloud.check_instance_quota(tx, cx.caller.account(), at_least.saturating_sub(plan.seeking.free_slots(tx)?))?;
         let mut instances = Vec::new();
         for index in 0..self.max_count {
             match self.launch_one(tx, cx, &plan, index) {
@@ -182,12 +182,6 @@ impl Command for RunInstances {
             }
         }
         Ok(Launched { reservation: plan.reservation, instances })
-    }
-}
-
-impl Plan {
-    fn wanted<'p>(&self, zone: &'p str, group: Option<Group<'p>>, ahead: u32) -> Wanted<'p> {
-        Wanted { zone, kind: self.kind, disk: self.disk, group, ahead }
     }
 }
 
@@ -224,6 +218,7 @@ impl RunInstances {
             volumes: settings.volumes,
             role: settings.role,
             placement: settings.placement,
+            capacity: settings.capacity.unwrap_or_default(),
             nics: LaunchNics::default(),
             running: true,
             attributes: settings.attributes.attributes(),
@@ -279,7 +274,8 @@ impl RunInstances {
             let reason = format!("the image is for {}, the instance type for {}", image.architecture, kind.architecture);
             return Err(Error::InvalidCombination { reason }.into());
         }
-        let subnets = self.subnets(tx, cx)?;
+        let reserved = Reserved::of(tx, account, kind, self.capacity)?;
+        let subnets = within(&reserved, self.subnets(tx, cx)?)?;
         let groups = self.security_groups(tx, cx, &subnets[0])?;
         let key = match &self.key_name {
             Some(name) => Some(tx.key_pair_named(account, name)?.ok_or_else(|| Error::not_found(Noun::KeyPair, name))?),
@@ -298,7 +294,8 @@ impl RunInstances {
         let disk = Gib(volumes.iter().fold(root_size.0, |sum, volume| sum.saturating_add(volume.size.0)));
         let joining = self.placement.as_ref().map(|choice| Joining::of(tx, account, choice)).transpose()?;
         let reservation = ReservationId::from_u64(cx.new_id());
-        Ok(Plan { image, kind, subnets, groups, guest, root_size, volumes, disk, joining, reservation })
+        let seeking = Seeking { kind, subnets, disk, joining, reserved };
+        Ok(Plan { image, seeking, groups, guest, root_size, volumes, reservation })
     }
 
     fn subnets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Subnet>, Failure> {
@@ -357,15 +354,20 @@ impl RunInstances {
 
     fn launch_one(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, index: u32) -> Result<InstanceId, Failure> {
         if index >= self.min_count {
-            cx.cloud.check_instance_quota(tx, cx.caller.account(), 1)?;
+            cx.cloud.check_instance_quota(tx, cx.caller.account(), 1_u64.saturating_sub(plan.seeking.free_slots(tx)?))?;
         }
         if !plan.volumes.is_empty() {
             check_quota(tx, cx.caller.account(), 1 + plan.volumes.len() as u64)?;
         }
-        let (place, subnet) = self.choose_host(tx, cx, plan, self.max_count - index)?;
+        let (place, subnet) = plan.seeking.choose(tx, cx, self.max_count - index)?;
+        if place.slot.is_none() && !plan.seeking.reserved.is_empty() {
+            cx.cloud.check_instance_quota(tx, cx.caller.account(), 1)?;
+        }
         let id = InstanceId::from_u64(cx.new_id());
         let (host, asked) = (place.host.id, tx.host_touch_row(place.host)?);
-        cx.cloud.fleet().bind(host, asked, id, place.found, &plan.wanted(&subnet.zone, None, 1));
+        if let Some(found) = place.found {
+            cx.cloud.fleet().bind(host, asked, id, found, &plan.seeking.wanted(&subnet.zone, None, 1));
+        }
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
         let volume = self.insert_volumes(tx, cx, plan, subnet, &Owner { instance: id, host, asked })?;
         let by_itself = subnet.public_on_launch && self.nics.further.is_empty() && self.nics.existing.is_none();
@@ -382,8 +384,8 @@ impl RunInstances {
             launch_index: index,
             zone: subnet.zone.clone(),
             instance_type: self.instance_type.clone(),
-            vcpus: plan.kind.vcpus,
-            memory: plan.kind.memory,
+            vcpus: plan.seeking.kind.vcpus,
+            memory: plan.seeking.kind.memory,
             image: plan.image.id,
             vpc: subnet.vpc,
             subnet: subnet.id,
@@ -409,33 +411,17 @@ impl RunInstances {
             hard_reset: false,
             asked,
             placement: None,
+            capacity: self.capacity,
+            slot: place.slot.map(|slot| enter(tx, cx, slot, id, host)).transpose()?,
             seen: None,
             tags: self.tags.clone(),
         };
-        if let (Some(joining), Some(way)) = (&plan.joining, place.way) {
+        if let (Some(joining), Some(way)) = (&plan.seeking.joining, place.way) {
             instance.placement = Some(joining.join(tx, &instance, way)?);
         }
         tx.insert(&instance)?;
         wake_instance(tx, id, cx.now.after(START_DEADLINE_MS))?;
         Ok(id)
-    }
-
-    /// The first subnet in whose zone a host has room, and that host. So many instances are still to come, this one with them.
-    fn choose_host<'p>(&self, tx: &Tx<'_>, cx: &Cx<'_>, plan: &'p Plan, ahead: u32) -> Result<(Place, &'p Subnet), Failure> {
-        let mut refusal = Error::Internal;
-        for subnet in &plan.subnets {
-            let found = match &plan.joining {
-                None => propose(tx, cx, plan, &plan.wanted(&subnet.zone, None, ahead))?,
-                Some(joining) => propose_in_group(tx, cx, plan, joining, &subnet.zone, ahead)?,
-            };
-            match found {
-                Ok(place) => return Ok((place, subnet)),
-                // Of several zones the one with room outside the group says more.
-                Err(error) if !matches!(refusal, Error::NoPlaceInGroup { .. }) => refusal = error,
-                Err(_) => {}
-            }
-        }
-        Err(refusal.into())
     }
 
     fn insert_interface(
@@ -513,13 +499,6 @@ pub fn default_hostname(ip: Ipv4Addr) -> String {
     format!("ip-{a}-{b}-{c}-{d}")
 }
 
-/// A host with room, what is on it at most, and how the instance comes into its group.
-struct Place {
-    host: Host,
-    found: Cost,
-    way: Option<Way>,
-}
-
 /// Whether a launch of "at least so many" goes without the rest when this is said of one.
 fn ends_launch(refusal: &Error) -> bool {
     matches!(
@@ -528,87 +507,7 @@ fn ends_launch(refusal: &Error) -> bool {
             | Error::NoFreeAddress { .. }
             | Error::QuotaExceeded { .. }
             | Error::NoPlaceInGroup { .. }
+            | Error::NoReservedCapacity { .. }
             | Error::LimitReached { name: "PlacementGroup", .. }
     )
-}
-
-/// Does the same for an instance that comes into a group, by the first way in that there is. The members are those of this moment:
-/// the transaction has read them, and whoever adds one at the same time comes before or after it.
-fn propose_in_group(
-    tx: &Tx<'_>,
-    cx: &Cx<'_>,
-    plan: &Plan,
-    joining: &Joining,
-    zone: &str,
-    ahead: u32,
-) -> Result<Result<Place, Error>, Failure> {
-    let members = joining.members(tx)?;
-    let ways = match joining.ways(zone, &members) {
-        Ok(ways) => ways,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let members = seen(&members);
-    cx.cloud.fleet().learn(tx, &members)?;
-    let mut refusal = Error::Internal;
-    for way in ways {
-        let group = Some(Group { rule: way.rule, members: &members });
-        match propose(tx, cx, plan, &plan.wanted(zone, group, ahead))? {
-            Ok(place) => return Ok(Ok(Place { way: Some(way), ..place })),
-            Err(error) => refusal = error,
-        }
-    }
-    Ok(Err(refusal))
-}
-
-/// Asks the index for a host and the rows whether it really has room. A refusal is exact: before it all that the index is not
-/// sure of is read.
-fn propose(tx: &Tx<'_>, cx: &Cx<'_>, plan: &Plan, wanted: &Wanted<'_>) -> Result<Result<Place, Error>, Failure> {
-    let mut is_exact = false;
-    for _ in 0..PROPOSALS_MAX {
-        let proposal = cx.cloud.fleet().propose(wanted);
-        match proposal {
-            Ok(host) => {
-                let (found, host) = look(tx, cx, host, plan, wanted)?;
-                if let Some(host) = host {
-                    return Ok(Ok(Place { host, found, way: None }));
-                }
-            }
-            Err(_) if !is_exact => {
-                is_exact = true;
-                cx.cloud.fleet().be_exact(tx)?;
-            }
-            Err(Lack { reason, is_groups }) => {
-                let group = plan.joining.as_ref().filter(|_| is_groups).map(Joining::name);
-                let wanted = format!("{} in {}", plan.kind.name, wanted.zone);
-                return Ok(Err(match group {
-                    Some(group) => Error::NoPlaceInGroup { group, reason },
-                    None => Error::NoCapacity { wanted, reason },
-                }));
-            }
-        }
-    }
-    Ok(Err(Error::Unavailable))
-}
-
-/// What is on a host at most, and its row if it has room.
-fn look(tx: &Tx<'_>, cx: &Cx<'_>, id: HostId, plan: &Plan, wanted: &Wanted<'_>) -> Result<(Cost, Option<Host>), Failure> {
-    let row = tx.get::<Host>(id)?;
-    let bound = row.as_ref().and_then(|host| cx.cloud.fleet().bound(host).map(|(held, witness)| (held, witness, host)));
-    let found = match bound {
-        Some((held, witness, host)) if has_room(cx, host, held, plan) && tx.instance_asks(witness, host.generation)? => held,
-        // Adding up what a full host holds takes as long as all the rest of a launch.
-        _ => crate::fleet::held(tx, id)?,
-    };
-    let row = row.filter(|row| has_room(cx, row, found, plan));
-    cx.cloud.fleet().hold(id, found, row.as_ref().map(|_| wanted));
-    Ok((found, row))
-}
-
-fn has_room(cx: &Cx<'_>, host: &Host, found: Cost, plan: &Plan) -> bool {
-    let Some(capacity) = &host.capacity else { return false };
-    let disk_limit = capacity.disk_gib.saturating_mul(u64::from(cx.cloud.region().disk_overcommit));
-    let fits = |held: u32, more: u64, limit: u64| u64::from(held) + more <= limit;
-    fits(found.millicpus, u64::from(plan.kind.vcpus) * 1_000, u64::from(capacity.vcpus) * 1_000)
-        && fits(found.mib, plan.kind.memory.0, capacity.memory.0)
-        && fits(found.gib, u64::from(plan.disk.0), disk_limit)
 }

@@ -9,6 +9,8 @@ mod audit;
 mod auth;
 mod bandwidth;
 mod bandwidth_package;
+mod capacity_reservation;
+mod capacity_slot;
 mod clock;
 mod cloud;
 mod console;
@@ -36,6 +38,7 @@ mod key_pair;
 mod kms_key;
 mod launch;
 mod launch_nics;
+mod launch_place;
 mod launch_template;
 mod log_group;
 mod machine;
@@ -91,6 +94,9 @@ pub use audit::{Attribute, AuditState, Lookup, Trail, is_read_only};
 pub use auth::{Caller, Principal, Target, Who};
 pub use bandwidth::ModifyInstanceBandwidth;
 pub use bandwidth_package::{BandwidthPackageView, CreateBandwidthPackage, DeleteBandwidthPackage, ModifyBandwidthPackage, PackAddress};
+pub use capacity_reservation::{
+    CancelCapacityReservation, CapacityReservationView, ChooseCapacity, CreateCapacityReservation, ModifyCapacityReservation,
+};
 pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};

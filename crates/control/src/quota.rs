@@ -168,7 +168,7 @@ fn views(tx: &Tx<'_>, account: AccountId) -> Result<Vec<QuotaView>, Failure> {
 fn used(tx: &Tx<'_>, account: AccountId, name: QuotaName) -> Result<Option<u64>, Failure> {
     let all = u64::MAX;
     Ok(match name {
-        QuotaName::Instances => Some(tx.instance_count_live(account, all)?),
+        QuotaName::Instances => Some(tx.instance_count_live(account, all)?.saturating_add(tx.capacity_slot_count_free(account, all)?)),
         QuotaName::KeyPairs => Some(tx.key_pair_count(account, all)?),
         QuotaName::Addresses => Some(tx.address_count_elastic(account, all)?),
         QuotaName::SecurityGroups => Some(tx.security_group_count(account, all)?),

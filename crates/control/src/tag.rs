@@ -1,9 +1,9 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, DhcpOptionSet, Error, FlowLog, Image, Instance, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway,
-    NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, SecurityGroup, Snapshot, Subnet, Tags, Volume,
-    Vpc, add_tags,
+    AccountId, Address, CapacityReservation, DhcpOptionSet, Error, FlowLog, Image, Instance, Interface, InternetGateway, KeyPair,
+    LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, SecurityGroup,
+    Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -152,7 +152,8 @@ tagged!(
     PlacementGroup,
     PrefixList,
     LaunchTemplate,
-    FlowLog
+    FlowLog,
+    CapacityReservation
 );
 
 impl Tagged for DhcpOptionSet {
@@ -191,6 +192,7 @@ enum Kind {
     LaunchTemplate,
     DhcpOptions,
     FlowLog,
+    CapacityReservation,
 }
 
 impl Kind {
@@ -217,6 +219,7 @@ impl Kind {
             "lt" => Kind::LaunchTemplate,
             "dopt" => Kind::DhcpOptions,
             "fl" => Kind::FlowLog,
+            "cr" => Kind::CapacityReservation,
             _ => return None,
         })
     }
@@ -244,6 +247,7 @@ impl Kind {
             Kind::LaunchTemplate => "launch-template",
             Kind::DhcpOptions => "dhcp-options",
             Kind::FlowLog => "vpc-flow-log",
+            Kind::CapacityReservation => "capacity-reservation",
         }
     }
 
@@ -270,6 +274,7 @@ impl Kind {
             Kind::LaunchTemplate => tags_of::<LaunchTemplate>(tx, account, id),
             Kind::DhcpOptions => tags_of::<DhcpOptionSet>(tx, account, id),
             Kind::FlowLog => tags_of::<FlowLog>(tx, account, id),
+            Kind::CapacityReservation => tags_of::<CapacityReservation>(tx, account, id),
         }
     }
 
@@ -302,6 +307,7 @@ impl Kind {
             Kind::LaunchTemplate => change_of::<LaunchTemplate>(tx, account, id, with),
             Kind::DhcpOptions => change_of::<DhcpOptionSet>(tx, account, id, with),
             Kind::FlowLog => change_of::<FlowLog>(tx, account, id, with),
+            Kind::CapacityReservation => change_of::<CapacityReservation>(tx, account, id, with),
         }
     }
 }

@@ -7,11 +7,13 @@
 use std::time::Duration;
 
 use model::{
-    AddressKind, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceId, InstanceRole, InstanceRoleId, KmsKeyId, Millis,
-    Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
+    AddressKind, CapacityReservationId, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceId, InstanceRole,
+    InstanceRoleId, KmsKeyId, Millis, Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
 };
 use store::{Lease, StoreError, Tx, WriteError};
 
+use crate::capacity_reservation::CAPACITY_RESERVATION;
+use crate::capacity_slot;
 use crate::image_task::IMAGE_TASK;
 use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
@@ -159,6 +161,13 @@ impl Cloud {
                     None
                 }
             },
+            CAPACITY_RESERVATION => match lease.id.parse::<CapacityReservationId>() {
+                Ok(id) => self.advance_capacity_reservation(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no capacity reservation");
+                    None
+                }
+            },
             other => {
                 tracing::error!(kind = other, "a wake of an unknown kind");
                 None
@@ -188,6 +197,7 @@ impl Cloud {
                     for effect in effects {
                         self.carry_out(tx, &mut row, effect, now)?;
                     }
+                    capacity_slot::leave(tx, &mut row)?;
                     tx.update(&row)?;
                     // A machine that came to rest decides what becomes of disks on their way; a new one has only its system disk.
                     let further = row.seen.as_ref().is_some_and(|seen| seen.disks.len() > 1);

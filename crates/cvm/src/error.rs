@@ -103,6 +103,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::Ipv6Range
         | Noun::ImageTask
         | Noun::FlowLog
+        | Noun::CapacityReservation
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::Association
@@ -151,6 +152,7 @@ impl From<Error> for Fault {
             }
             Error::NoPlaceInGroup { .. } => Fault::new("LimitExceeded.DisasterRecoverGroup", sentence(&error)),
             Error::LimitReached { .. } => Fault::new("LimitExceeded", sentence(&error)),
+            Error::NoReservedCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
             Error::NoCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
             Error::NoDiskRoom { .. } => Fault::new("ResourceInsufficient", sentence(&error)),
             Error::NoFreeAddress { noun: Noun::Subnet, .. } => {
@@ -229,6 +231,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Ipv6Range
         | Noun::ImageTask
         | Noun::FlowLog
+        | Noun::CapacityReservation
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",

@@ -10,11 +10,12 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, dhcp_options, disk_encryption, flow_log, gateway, iam, image, image_attribute, image_change, image_task,
-    instance, instance_attribute, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair,
-    kms, launch_template, launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list,
-    region, root_volume, route, run_instances, security_group, security_group_reference, security_group_rule_change, security_group_rules,
-    service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
+    Call, Cx, account, address, capacity_reservation, dhcp_options, disk_encryption, flow_log, gateway, iam, image, image_attribute,
+    image_change, image_task, instance, instance_attribute, instance_health, instance_power, instance_role, instance_type, interface,
+    interface_plug, ipv6, key_pair, kms, launch_template, launch_template_data, logs, nat_gateway, network, network_acl, network_insights,
+    placement_group, prefix_list, region, root_volume, route, run_instances, security_group, security_group_reference,
+    security_group_rule_change, security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag,
+    trail, volume, vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -310,6 +311,17 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteManagedPrefixList => prefix_list::delete, prefix_list::DeleteManagedPrefixList, Works, &[];
     Ec2 "ec2:" CreatePlacementGroup => placement_group::create, placement_group::CreatePlacementGroup,
         Partly("racks are those that the operator named; nothing by name is one rack"), placement_group::CREATE_ABSENT;
+    Ec2 "ec2:" CreateCapacityReservation => capacity_reservation::create, capacity_reservation::CreateCapacityReservation,
+        Partly("at once, for Linux on shared hosts, without a cluster placement group"), capacity_reservation::CREATE_ABSENT;
+    Ec2 "ec2:" DescribeCapacityReservations => capacity_reservation::describe, capacity_reservation::DescribeCapacityReservations,
+        Partly("no filters by dates"), &[];
+    Ec2 "ec2:" ModifyCapacityReservation => capacity_reservation::modify, capacity_reservation::ModifyCapacityReservation, Works,
+        capacity_reservation::MODIFY_ABSENT;
+    Ec2 "ec2:" CancelCapacityReservation => capacity_reservation::cancel, capacity_reservation::Cancel, Works,
+        &["ApplyCancellationCharges", "QuoteId"];
+    Ec2 "ec2:" GetCapacityReservationUsage => capacity_reservation::usage, capacity_reservation::GetUsage, Works, &[];
+    Ec2 "ec2:" ModifyInstanceCapacityReservationAttributes => capacity_reservation::modify_instance, capacity_reservation::ModifyInstance,
+        Partly("not by a resource group"), &[];
     Ec2 "ec2:" DescribePlacementGroups => placement_group::describe, placement_group::DescribePlacementGroups, Works, &[];
     Ec2 "ec2:" DeletePlacementGroup => placement_group::delete, placement_group::DeletePlacementGroup, Works, &[];
     Ec2 "ec2:" ModifyInstancePlacement => placement_group::modify_instance, placement_group::ModifyInstancePlacement,

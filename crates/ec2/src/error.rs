@@ -276,6 +276,7 @@ fn cloud(error: &Error) -> Wording {
         Error::NoCapacity { .. } | Error::NoPlaceInGroup { .. } | Error::LimitReached { name: "PlacementGroup", .. } => {
             say_with(500, "InsufficientInstanceCapacity", message)
         }
+        Error::NoReservedCapacity { .. } => say("ReservationCapacityExceeded", message),
         Error::LimitReached { .. } => say("ResourceLimitExceeded", message),
         Error::NoDiskRoom { .. } => say_with(500, "InsufficientVolumeCapacity", message),
         Error::ZoneMismatch { noun: Noun::Volume, .. } => say("InvalidVolume.ZoneMismatch", message),
@@ -333,6 +334,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::ImageTask if id.starts_with("export-") => "InvalidExportTaskID.NotFound",
         Noun::ImageTask => "InvalidConversionTaskId",
         Noun::FlowLog => "InvalidFlowLogId.NotFound",
+        Noun::CapacityReservation => "InvalidCapacityReservationId.NotFound",
         Noun::LogGroup | Noun::LogStream => "ResourceNotFoundException",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
@@ -362,6 +364,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
     match noun {
         Noun::Instance => "IncorrectInstanceState",
         Noun::KmsKey => "InvalidKMSKey.InvalidState",
+        Noun::CapacityReservation => "InvalidCapacityReservationState",
         Noun::Volume if state == "modifying" => "IncorrectModificationState",
         Noun::Address if wanted == "associated" => "InvalidAssociationID.NotFound",
         Noun::Address => "InvalidIPAddress.InUse",
@@ -444,6 +447,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::Ipv6Range => "InvalidCidrBlockAssociationID.Malformed",
         Noun::ImageTask => "InvalidConversionTaskId.Malformed",
         Noun::FlowLog => "InvalidFlowLogId.Malformed",
+        Noun::CapacityReservation => "InvalidCapacityReservationId.Malformed",
         Noun::LogGroup | Noun::LogStream => "InvalidParameterValue",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
@@ -517,6 +521,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::CapacityReservation
         | Noun::LogStream
         | Noun::Address => "InvalidParameterValue",
         Noun::FlowLog => "FlowLogAlreadyExists",
@@ -575,6 +580,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::PrefixList
         | Noun::Ipv6Range
         | Noun::ImageTask
+        | Noun::CapacityReservation
         | Noun::FlowLog
         | Noun::LogGroup
         | Noun::LogStream

@@ -70,6 +70,7 @@ pub(crate) const INSTANCE: Known = &[
     ("availability-zone", Is(Field::Zone)),
     ("block-device-mapping.device-name", Is(Field::Device)),
     ("block-device-mapping.volume-id", Is(Field::Volume)),
+    ("capacity-reservation-id", Is(Field::CapacityReservation)),
     ("group-id", Is(Field::Group)),
     ("group-name", Is(Field::GroupName)),
     ("hypervisor", Always("xen")),
@@ -258,6 +259,18 @@ pub(crate) const FLOW_LOG: Known = &[
 
 pub(crate) const PLACEMENT_GROUP: Known =
     &[("group-name", Is(Field::Name)), ("spread-level", Is(Field::Level)), ("state", Always("available")), ("strategy", Is(Field::Kind))];
+
+pub(crate) const CAPACITY_RESERVATION: Known = &[
+    ("availability-zone", Is(Field::Zone)),
+    ("capacity-reservation-id", Is(Field::Id)),
+    ("instance-match-criteria", Is(Field::Kind)),
+    ("instance-platform", Always(crate::capacity_reservation::PLATFORM)),
+    ("instance-type", InstanceType),
+    ("owner-id", Is(Field::Owner)),
+    ("reservation-type", Always("default")),
+    ("state", Is(Field::State)),
+    ("tenancy", Always("default")),
+];
 
 pub(crate) const DHCP_OPTIONS: Known = &[("dhcp-options-id", Is(Field::Id)), ("owner-id", Is(Field::Owner))];
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use model::{Instance, InstanceId, Noun, Phase, Reason, ReasonKind, SecurityGroupId, Volume, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
+use crate::capacity_reservation::{self, ShownSpecification};
 use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
 use crate::instance_role::{self, ProfileItem};
@@ -120,6 +121,8 @@ struct InstanceItem {
     ena_support: bool,
     iam_instance_profile: Option<ProfileItem>,
     cpu_options: CpuOptions,
+    capacity_reservation_id: Option<String>,
+    capacity_reservation_specification: ShownSpecification,
     hibernation_options: Configured,
     metadata_options: MetadataItem,
     enclave_options: Enabled,
@@ -338,6 +341,8 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         ena_support: false,
         iam_instance_profile: instance_role::shown(view.role.as_ref()),
         cpu_options: CpuOptions { core_count: instance.vcpus, threads_per_core: 1 },
+        capacity_reservation_id: capacity_reservation::reservation_of(instance),
+        capacity_reservation_specification: ShownSpecification::of(instance.capacity),
         hibernation_options: Configured { configured: false },
         metadata_options: MetadataItem::applied(&instance.attributes.metadata),
         enclave_options: Enabled { enabled: false },

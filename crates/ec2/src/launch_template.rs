@@ -28,7 +28,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "LaunchTemplateData.BlockDeviceMapping.Ebs.EbsCardIndex",
     "LaunchTemplateData.BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "LaunchTemplateData.BlockDeviceMapping.VirtualName",
-    "LaunchTemplateData.CapacityReservationSpecification",
     "LaunchTemplateData.CpuOptions",
     "LaunchTemplateData.CreditSpecification",
     "LaunchTemplateData.ElasticGpuSpecification",

@@ -8,6 +8,7 @@ use model::{
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
+use crate::capacity_reservation::ShownSpecification;
 use crate::error::Refusal;
 use crate::tag::{self, TagItem};
 use crate::volume::{ROOT_DEVICE, type_word};
@@ -37,6 +38,7 @@ pub(crate) struct LaunchData {
     security_group_set: Vec<String>,
     metadata_options: Option<Metadata>,
     disable_api_stop: Option<bool>,
+    capacity_reservation_specification: Option<ShownSpecification>,
 }
 
 #[derive(IntoDoc)]
@@ -158,6 +160,7 @@ impl LaunchData {
             security_group_set: settings.group_names.clone(),
             metadata_options: metadata(attributes),
             disable_api_stop: attributes.stop_protection,
+            capacity_reservation_specification: settings.capacity.map(ShownSpecification::of),
         }
     }
 }
@@ -299,6 +302,7 @@ fn like(view: InstanceView) -> LaunchSettings {
             show_tags: Some(metadata.show_tags),
         },
         placement: instance.placement.map(|group| PlacementChoice { group: PlacementGroupRef::Id(group.id), partition: group.partition }),
+        capacity: Some(instance.capacity),
         role: role.and_then(|held| held.profile).map(|profile| RoleChoice::Profile(profile.name)),
         tags: instance.tags,
         instance_type: Some(crate::instance_type::shown(&instance.instance_type)),

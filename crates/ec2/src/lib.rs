@@ -11,6 +11,7 @@
 mod account;
 mod actions;
 mod address;
+mod capacity_reservation;
 mod dhcp_options;
 mod disk_encryption;
 mod error;

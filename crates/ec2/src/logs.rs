@@ -45,6 +45,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::Protected { .. }
         | Error::NoCapacity { .. }
         | Error::NoPlaceInGroup { .. }
+        | Error::NoReservedCapacity { .. }
         | Error::NoDiskRoom { .. }
         | Error::ZoneMismatch { .. }
         | Error::TooManyVolumes { .. }

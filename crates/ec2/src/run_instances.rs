@@ -8,6 +8,7 @@ use control::{LaunchNics, NewVolume, RunInstances as Launch};
 use model::{AttributeSettings, Error, Gib, LaunchSettings, NAME_MAX, Noun, OnShutdown, RootSettings, Tags};
 use wire::{Base64, FromArg};
 
+use crate::capacity_reservation::CapacitySpecification;
 use crate::error::{Refusal, combination, unsupported};
 use crate::instance::{Reservation, empty_reservation, reservations};
 use crate::instance_attribute::Behavior;
@@ -69,6 +70,7 @@ pub(crate) struct Machine {
     instance_initiated_shutdown_behavior: Option<Behavior>,
     #[expect(dead_code, reason = "every disk has its own bandwidth, whatever is said")]
     ebs_optimized: Option<bool>,
+    capacity_reservation_specification: Option<CapacitySpecification>,
     hibernation_options: Option<Configured>,
     enclave_options: Option<Enabled>,
 }
@@ -82,7 +84,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "BlockDeviceMapping.Ebs.OutpostArn",
     "BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "BlockDeviceMapping.VirtualName",
-    "CapacityReservationSpecification",
     "CpuOptions",
     "CreditSpecification",
     "ElasticGpuSpecification",
@@ -214,6 +215,7 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
             None => None,
         },
         placement: asked.placement.as_ref().map_or(Ok(None), |placement| placement.group.choice())?,
+        capacity: asked.capacity_reservation_specification.as_ref().map_or(Ok(None), CapacitySpecification::choice)?,
         tags: tag::specified(&asked.tags, "instance", TAGGED)?,
         volume_tags: tag::specified(&asked.tags, "volume", TAGGED)?,
         interface_tags: tag::specified(&asked.tags, "network-interface", TAGGED)?,

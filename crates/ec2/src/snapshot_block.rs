@@ -111,6 +111,7 @@ pub(crate) fn wording(error: &Error) -> Wording {
         | Error::Protected { .. }
         | Error::NoCapacity { .. }
         | Error::NoPlaceInGroup { .. }
+        | Error::NoReservedCapacity { .. }
         | Error::ZoneMismatch { .. }
         | Error::TooManyVolumes { .. }
         | Error::NoFreeAddress { .. }

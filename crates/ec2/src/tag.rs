@@ -1,8 +1,8 @@
 //! Tags of everything that carries tags.
 
 use control::{
-    Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, DhcpOptionsView, Field, Filter, Listing, NatGatewayView,
-    NetworkAclView, Page, PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
+    CapacityReservationView, Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, DhcpOptionsView, Field, Filter,
+    Listing, NatGatewayView, NetworkAclView, Page, PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
     Address, Error, FlowLog, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis,
@@ -148,6 +148,7 @@ enum Kind {
     DhcpOptions,
     LaunchTemplate,
     FlowLog,
+    CapacityReservation,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -157,7 +158,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 21] = [
+    const ALL: [Kind; 22] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
@@ -173,6 +174,7 @@ impl Kind {
         Kind::DhcpOptions,
         Kind::LaunchTemplate,
         Kind::FlowLog,
+        Kind::CapacityReservation,
         Kind::RouteTable,
         Kind::SecurityGroup,
         Kind::Subnet,
@@ -198,6 +200,7 @@ impl Kind {
             Kind::DhcpOptions => "dhcp-options",
             Kind::LaunchTemplate => "launch-template",
             Kind::FlowLog => "vpc-flow-log",
+            Kind::CapacityReservation => "capacity-reservation",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
             Kind::Subnet => "subnet",
@@ -339,6 +342,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::NetworkPath => of::<NetworkPath>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::PathAnalysis => of::<PathAnalysis>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::FlowLog => of::<FlowLog>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::CapacityReservation => of::<CapacityReservationView>(&cx.cloud, cx, filters, page, |row| row.reservation.tags).await,
         Kind::LaunchTemplate => of::<LaunchTemplate>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::RouteTable => of::<RouteTableView>(&cx.cloud, cx, filters, page, |row| row.table.tags).await,
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,

@@ -130,6 +130,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::Ipv6Range => ("InvalidIpv6CidrBlock.NotFound", "Ipv6CidrBlock"),
         Noun::ImageTask => ("InvalidTaskId.NotFound", "TaskId"),
         Noun::FlowLog => ("InvalidFlowLogId.NotFound", "FlowLogId"),
+        Noun::CapacityReservation => ("InvalidPrivatePoolOptionsIds.NotFound", "PrivatePoolOptions.Id"),
         Noun::LogGroup => ("LogStoreNotExist", "LogStoreName"),
         Noun::LogStream => ("ShardNotExist", "LogStoreName"),
         Noun::PlacementGroup => ("InvalidDeploymentSetId.NotFound", "DeploymentSetId"),
@@ -179,6 +180,7 @@ impl From<Error> for Fault {
             Error::NoCapacity { wanted, reason } | Error::NoDiskRoom { wanted, reason } => {
                 Fault::new(403, "OperationDenied.NoStock", format!("The requested resource is sold out: no room for {wanted}; {reason}."))
             }
+            Error::NoReservedCapacity { .. } => Fault::new(403, "OperationDenied.NoStock", sentence(&error)),
             Error::NoPlaceInGroup { group, reason } => {
                 let message = format!("There is no room for more instances in the deployment set '{group}': {reason}.");
                 Fault::new(403, "DeploymentSet.NoRoom", message)
@@ -260,6 +262,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Ipv6Range
         | Noun::ImageTask
         | Noun::FlowLog
+        | Noun::CapacityReservation
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
@@ -326,6 +329,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::Ipv6Range
         | Noun::ImageTask
         | Noun::FlowLog
+        | Noun::CapacityReservation
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::QuotaRequest => "OperationDenied",

@@ -115,6 +115,8 @@ pub enum Noun {
     ImageTask,
     /// Flow log.
     FlowLog,
+    /// A capacity reservation.
+    CapacityReservation,
     /// Log group.
     LogGroup,
     /// Stream of a log group.
@@ -176,6 +178,7 @@ impl Noun {
             Noun::Ipv6Range => "IPv6 range",
             Noun::ImageTask => "image task",
             Noun::FlowLog => "flow log",
+            Noun::CapacityReservation => "capacity reservation",
             Noun::LogGroup => "log group",
             Noun::LogStream => "log stream",
         }
@@ -289,6 +292,14 @@ pub enum Error {
         /// The group's id.
         group: String,
         /// Counts per reason and the smallest change that would fit.
+        reason: String,
+    },
+    /// The reservations that the instance asks for have no free slot.
+    #[error("no reserved capacity is free for {wanted}: {reason}")]
+    NoReservedCapacity {
+        /// What was asked for, such as an instance type in a zone.
+        wanted: String,
+        /// Which reservation is full, or that there is none.
         reason: String,
     },
     /// No disk has room for a volume now.

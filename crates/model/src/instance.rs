@@ -24,8 +24,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Error, HostId, ImageId, InPlacementGroup, InstanceId, InstanceRoleId, InterfaceId, Mib, Millis, Noun,
-    REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, VolumeId, VpcId,
+    AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceId, InstanceRoleId, InterfaceId, Mib,
+    Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -118,6 +118,12 @@ pub struct Instance {
     /// Its placement group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<InPlacementGroup>,
+    /// What it asks of capacity reservations when it is launched or started.
+    #[serde(default, skip_serializing_if = "CapacityChoice::is_usual")]
+    pub capacity: CapacityChoice,
+    /// Its slot in a capacity reservation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<InCapacitySlot>,
     /// What the host last said of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,

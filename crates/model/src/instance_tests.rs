@@ -39,6 +39,8 @@ fn instance(phase: Phase, goal: Goal) -> Instance {
         hard_reset: false,
         asked: 1,
         placement: None,
+        capacity: crate::CapacityChoice::Open,
+        slot: None,
         seen: None,
         tags: Tags::new(),
     }

@@ -13,8 +13,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Attributes, EncryptionChoice, Error, Gib, ImageDisk, ImageId, LaunchTemplateId, LaunchTemplateVersionId, MetadataOptions,
-    Millis, OnShutdown, PlacementChoice, Provisioned, RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
+    AccountId, Attributes, CapacityChoice, EncryptionChoice, Error, Gib, ImageDisk, ImageId, LaunchTemplateId, LaunchTemplateVersionId,
+    MetadataOptions, Millis, OnShutdown, PlacementChoice, Provisioned, RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
 };
 
 /// Most versions of one template that exist at a time (EC2: 10,000).
@@ -203,6 +203,9 @@ pub struct LaunchSettings {
     pub role: Option<RoleChoice>,
     /// The placement group.
     pub placement: Option<PlacementChoice>,
+    /// What they ask of capacity reservations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacityChoice>,
     /// Tags of the instances.
     pub tags: Tags,
     /// Tags of their volumes.
@@ -301,6 +304,7 @@ impl LaunchSettings {
             attributes: self.attributes.over(base.attributes),
             role: self.role.or(base.role),
             placement: self.placement.or(base.placement),
+            capacity: self.capacity.or(base.capacity),
             tags: said_tags(self.tags, base.tags),
             volume_tags: said_tags(self.volume_tags, base.volume_tags),
             interface_tags: said_tags(self.interface_tags, base.interface_tags),

@@ -6,6 +6,7 @@
 mod account;
 mod address;
 mod bandwidth_package;
+mod capacity_reservation;
 mod data_key;
 mod dhcp_options;
 mod error;
@@ -59,6 +60,7 @@ mod vpc_peering;
 pub use account::*;
 pub use address::*;
 pub use bandwidth_package::*;
+pub use capacity_reservation::*;
 pub use data_key::*;
 pub use dhcp_options::*;
 pub use error::*;

@@ -219,6 +219,7 @@ impl Operator {
             interface_tags: Tags::new(),
             nics: control::LaunchNics::default(),
             placement: None,
+            capacity: model::CapacityChoice::Open,
         };
         self.open_ssh(&caller).await?;
         let launched = cloud.run(&caller, command, Options::default()).await?;

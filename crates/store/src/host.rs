@@ -30,10 +30,11 @@ impl Tx<'_> {
         Ok(self.host_list()?.into_iter().find(|host| host.certificate.as_deref() == Some(digest)))
     }
 
-    /// Whether any instance that is not terminated, or any volume, is on a host.
+    /// Whether any instance that is not terminated, any volume, or room of a capacity reservation is on a host.
     pub fn host_is_used(&self, host: HostId) -> Result<bool, StoreError> {
         let instances = self.count_up_to::<model::Instance>(By::is("host", host).and("live", 1), 1)?;
-        Ok(instances > 0 || self.count_up_to::<model::Volume>(By::is("host", host), 1)? > 0)
+        let reserved = self.count_up_to::<model::CapacitySlot>(By::is("host", host), 1)?;
+        Ok(instances > 0 || reserved > 0 || self.count_up_to::<model::Volume>(By::is("host", host), 1)? > 0)
     }
 
     /// Gives the document of a host its next generation, and says which that is.

@@ -103,6 +103,11 @@ impl Tx<'_> {
         self.list(By::is("account", account))
     }
 
+    /// Instances of an account that are not terminated, by id.
+    pub fn instance_list_live(&self, account: AccountId) -> Result<Vec<Instance>, StoreError> {
+        self.list(By::is("account", account).and("live", 1))
+    }
+
     /// Instances of an account made by one launch call.
     pub fn instance_list_of_reservation(&self, reservation: ReservationId) -> Result<Vec<Instance>, StoreError> {
         self.list(By::is("reservation", reservation))
@@ -138,7 +143,12 @@ impl Tx<'_> {
 }
 
 impl Held {
-    fn read(record: &Record<'_>, column: usize) -> Result<Held, StoreError> {
+    /// Both together.
+    pub fn and(self, other: Held) -> Held {
+        Held { vcpus: self.vcpus.saturating_add(other.vcpus), memory_mib: self.memory_mib.saturating_add(other.memory_mib) }
+    }
+
+    pub(crate) fn read(record: &Record<'_>, column: usize) -> Result<Held, StoreError> {
         let amount = |column| Ok::<_, StoreError>(u64::try_from(record.int(column)?).unwrap_or(0));
         Ok(Held { vcpus: amount(column)?, memory_mib: amount(column + 1)? })
     }

@@ -51,6 +51,7 @@
 mod account;
 mod address;
 mod bandwidth_package;
+mod capacity_reservation;
 mod changes;
 mod dhcp_options;
 mod error;

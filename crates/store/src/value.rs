@@ -172,6 +172,8 @@ ids!(
     NetworkAclAssociationId,
     NetworkPathId,
     PathAnalysisId,
+    CapacityReservationId,
+    CapacitySlotId,
     PlacementGroupId,
     PrefixListId,
     QuotaRequestId,

@@ -132,6 +132,7 @@ impl World {
             interface_tags: Tags::new(),
             nics: crate::LaunchNics::default(),
             placement: None,
+            capacity: model::CapacityChoice::Open,
         };
         let options = Options { dry_run: self.below(4) == 0, ..Options::default() };
         match self.cloud.run(&self.caller, command, options).await {

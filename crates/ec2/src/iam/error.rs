@@ -28,6 +28,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::Protected { .. }
         | Error::NoCapacity { .. }
         | Error::NoPlaceInGroup { .. }
+        | Error::NoReservedCapacity { .. }
         | Error::NoDiskRoom { .. }
         | Error::NoFreeAddress { .. }
         | Error::MissingParameter { .. }

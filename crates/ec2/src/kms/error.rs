@@ -27,6 +27,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::InUse { .. }
         | Error::NoCapacity { .. }
         | Error::NoPlaceInGroup { .. }
+        | Error::NoReservedCapacity { .. }
         | Error::NoDiskRoom { .. }
         | Error::ZoneMismatch { .. }
         | Error::TooManyVolumes { .. }

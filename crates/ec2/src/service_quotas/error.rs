@@ -26,6 +26,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::QuotaExceeded { .. }
         | Error::NoCapacity { .. }
         | Error::NoPlaceInGroup { .. }
+        | Error::NoReservedCapacity { .. }
         | Error::NoDiskRoom { .. }
         | Error::ZoneMismatch { .. }
         | Error::TooManyVolumes { .. }

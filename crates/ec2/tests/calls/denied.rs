@@ -64,6 +64,11 @@ impl Seeds {
             ("AddressTie", "Action=AssociateAddress&AllocationId=ADDRESS&InstanceId=INSTANCE", "associationId"),
             ("ProfileTie", "Action=AssociateIamInstanceProfile&InstanceId=INSTANCE&IamInstanceProfile.Name=box", "associationId"),
             ("NetworkInterfaceId", "Action=CreateNetworkInterface&SubnetId=SUBNET", "networkInterfaceId"),
+            (
+                "CapacityReservationId",
+                "Action=CreateCapacityReservation&InstanceType=t3.nano&InstancePlatform=Linux/UNIX&AvailabilityZone=test-1a&InstanceCount=1",
+                "capacityReservationId",
+            ),
             ("", "Action=CreatePlacementGroup&GroupName=apart&Strategy=spread", ""),
             ("PrefixListId", "Action=CreateManagedPrefixList&PrefixListName=l&MaxEntries=2&AddressFamily=IPv4", "prefixListId"),
             (
@@ -209,6 +214,11 @@ fn form_of(action: &str) -> Option<&'static str> {
         "DescribeLogStreams" | "FilterLogEvents" | "DeleteLogGroup" | "DeleteRetentionPolicy" => "logGroupName=flows",
         "GetLogEvents" => "logGroupName=flows&logStreamName=none",
         "PutRetentionPolicy" => "logGroupName=flows&retentionInDays=7",
+        "CreateCapacityReservation" => "InstanceType=t3.nano&InstancePlatform=Linux/UNIX&AvailabilityZone=test-1a&InstanceCount=1",
+        "ModifyCapacityReservation" => "CapacityReservationId=$CapacityReservationId&InstanceCount=2",
+        "ModifyInstanceCapacityReservationAttributes" => {
+            "InstanceId=$InstanceId&CapacityReservationSpecification.CapacityReservationPreference=none"
+        }
         "DeletePlacementGroup" => "GroupName=apart",
         "ModifyInstancePlacement" => "InstanceId=$InstanceId&GroupName=",
         _ => return None,

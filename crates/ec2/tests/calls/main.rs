@@ -2,6 +2,7 @@
 
 mod acls;
 mod addresses;
+mod capacity_reservations;
 mod denied;
 mod dhcp_options;
 mod flow_logs;

@@ -1,6 +1,7 @@
 //! The real control plane and a real database over simulated hosts.
 
 mod audit;
+mod capacity_reservations;
 mod commands;
 mod crashes;
 mod flow_logs;

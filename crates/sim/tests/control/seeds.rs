@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use crate::world::{World, launch};
 use control::{
-    AddressRef, AllocateAddress, AssociateAddress, AssociateTo, AttachVolume, CreateVolume, DeleteVolume, DetachVolume,
-    DisassociateAddress, GivesWay, GrowVolume, GuestAccess, Needed, OldRoot, Options, Query, RebootInstances, ReleaseAddress, ReplaceRoot,
-    RootSource, StartInstances, StopInstances, TerminateInstances,
+    AddressRef, AllocateAddress, AssociateAddress, AssociateTo, AttachVolume, CancelCapacityReservation, CapacityReservationView,
+    CreateCapacityReservation, CreateVolume, DeleteVolume, DetachVolume, DisassociateAddress, GivesWay, GrowVolume, GuestAccess,
+    ModifyCapacityReservation, Needed, OldRoot, Options, Query, RebootInstances, ReleaseAddress, ReplaceRoot, RootSource, StartInstances,
+    StopInstances, TerminateInstances,
 };
 use hostspec::{HostReport, HostSpec};
 use model::{
-    AddressId, Error, Gib, Host, HostId, Instance, InstanceId, Phase, Provisioned, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume,
-    VolumeId, VolumeKind,
+    AddressId, CapacityReservation, CapacitySlot, ENDED_VISIBLE_MS, Eligibility, Error, Gib, Host, HostId, Instance, InstanceId, Phase,
+    Provisioned, QuotaName, TERMINATED_VISIBLE_MS, Tags, Volume, VolumeId, VolumeKind,
 };
 use pileus_sim::hosts::CAPACITY;
 
@@ -82,7 +83,8 @@ impl Run {
         match self.random.below(20) {
             16..=19 => self.wish_for_disk().await,
             0 | 1 => self.launch().await,
-            2 => self.tie().await,
+            2 if self.random.below(2) == 0 => self.tie().await,
+            2 => self.wish_for_capacity().await,
             3..=5 => self.wish().await,
             6..=8 => self.send_document().await,
             9 | 10 => self.obey(),
@@ -128,6 +130,40 @@ impl Run {
         match answer {
             Ok(_) | Err(Error::IncorrectState { .. } | Error::NoCapacity { .. } | Error::NoDiskRoom { .. } | Error::NotFound { .. }) => {}
             Err(other) => panic!("a wish was refused with {other:?}"),
+        }
+    }
+
+    /// Reserves capacity, changes what is reserved, or gives it up.
+    async fn wish_for_capacity(&mut self) {
+        let (cloud, root) = (self.world.cloud.clone(), self.world.root().await);
+        let active = |view: &CapacityReservationView| view.reservation.is_active();
+        let mut views = cloud.list::<CapacityReservationView>(&root, Query::default()).await.unwrap().rows;
+        views.retain(active);
+        let (count, options) = (1 + self.random.below(4) as u32, Options::default());
+        let answer = match (views.first(), self.random.below(4)) {
+            (Some(view), 0) => cloud.run(&root, CancelCapacityReservation { reservation: view.reservation.id }, options).await,
+            (Some(view), 1 | 2) => {
+                let (reservation, count) = (view.reservation.id, Some(count));
+                let change = ModifyCapacityReservation { reservation, name: None, description: None, count, eligibility: None, end: None };
+                cloud.run(&root, change, options).await
+            }
+            (Some(_) | None, _) => {
+                let new = CreateCapacityReservation {
+                    name: String::new(),
+                    description: String::new(),
+                    instance_type: "t3.nano".to_owned(),
+                    zone: ["sim-1a", "sim-1b"][self.random.below(2)].to_owned(),
+                    count,
+                    eligibility: Eligibility::Open,
+                    end: Some(self.world.clock.now().after(30_000)),
+                    tags: Tags::new(),
+                };
+                cloud.run(&root, new, options).await.map(drop)
+            }
+        };
+        match answer {
+            Ok(()) | Err(Error::QuotaExceeded { .. } | Error::NoCapacity { .. }) => {}
+            Err(other) => panic!("a wish for capacity was refused with {other:?}"),
         }
     }
 
@@ -257,7 +293,10 @@ impl Run {
         let (live, held, tied) = store
             .scan(move |tx| {
                 let live: Vec<_> = tx.instance_list(account)?.into_iter().filter(Instance::is_live).collect();
-                let held = |id: &HostId| tx.instance_held_on_host(*id).map(|held| (*id, held.vcpus, held.memory_mib));
+                let held = |id: &HostId| {
+                    let held = tx.instance_held_on_host(*id)?.and(tx.capacity_slot_held_on_host(*id)?);
+                    Ok::<_, store::StoreError>((*id, held.vcpus, held.memory_mib))
+                };
                 let held = ids.iter().map(held).collect::<Result<Vec<_>, _>>()?;
                 let tied: Vec<_> = tx.address_list(account)?.into_iter().filter_map(|address| address.interface).collect();
                 Ok::<_, store::StoreError>((live, held, tied))
@@ -297,7 +336,9 @@ impl Run {
             self.world.cloud.run(&root, DeleteVolume { volume: volume.id }, Options::default()).await.unwrap();
         }
         self.world.settle().await;
-        self.world.wait(TERMINATED_VISIBLE_MS + 1);
+        self.world.wait(TERMINATED_VISIBLE_MS.max(ENDED_VISIBLE_MS) + 40_000);
+        self.world.settle().await;
+        self.world.wait(ENDED_VISIBLE_MS);
         self.world.settle().await;
         let cloud = &self.world.cloud;
         for id in &self.addresses {
@@ -308,6 +349,11 @@ impl Run {
         assert_eq!(cloud.list::<model::Interface>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
         assert_eq!(cloud.list::<model::Volume>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
         assert_eq!(cloud.list::<model::Address>(&root, Query::default()).await.unwrap().total, 0, "seed {seed}");
+        let left = self.world.store.scan(|tx| {
+            let reservations = tx.count::<CapacityReservation>(store::By::all())?;
+            Ok::<_, store::StoreError>((reservations, tx.count::<CapacitySlot>(store::By::all())?))
+        });
+        assert_eq!(left.await.unwrap(), (0, 0), "seed {seed}: a reservation is left");
         assert_eq!(cloud.find_strays().await.unwrap(), [], "seed {seed}");
         for (host, id) in self.world.ids.clone().into_iter().enumerate() {
             let row = self.world.store.read(move |tx| tx.get::<Host>(id)).await.unwrap().unwrap();

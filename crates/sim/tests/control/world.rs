@@ -160,5 +160,6 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         interface_tags: Tags::new(),
         nics: control::LaunchNics::default(),
         placement: None,
+        capacity: model::CapacityChoice::Open,
     }
 }
