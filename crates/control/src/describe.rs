@@ -37,6 +37,18 @@ pub struct Filter {
     pub values: Vec<String>,
 }
 
+/// The pattern that only this text matches.
+pub fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '*' | '?' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
 /// What can be filtered by. A noun that lacks a field matches no value of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Field {
@@ -163,6 +175,8 @@ pub enum Field {
     Resource,
     /// The log group that a flow log writes to.
     LogGroup,
+    /// The family of an image.
+    Family,
     /// The value of the tag with this key.
     Tag(String),
     /// Any tag's key.
@@ -483,6 +497,7 @@ listing!(LaunchTemplate, model::LaunchTemplateId, LaunchTemplate, |tx, account| 
 listing!(Image, ImageId, Image, |tx, account| Ok(available(tx.image_list_visible(account)?)), |image, field| match field {
     Field::Name => vec![image.name.clone()],
     Field::Description => vec![image.description.clone()],
+    Field::Family => vec![image.family.clone()].into_iter().filter(|family| !family.is_empty()).collect(),
     Field::Architecture => vec![image.architecture.to_string()],
     Field::IsPublic => flag(image.public),
     Field::Snapshot => image.snapshots().map(|id| id.to_string()).collect(),

@@ -10,14 +10,16 @@
 use std::collections::BTreeSet;
 
 use model::{
-    AccountId, Architecture, Contents, EncryptionChoice, Error, Gib, Image, ImageDisk, ImageId, ImagePhase, Instance, InstanceId,
-    NewVolume, Noun, Phase, QuotaName, ShareChange, Shares, Snapshot, SnapshotId, Tags, Volume, VolumeId, add_tags, check_name,
+    AccountId, Architecture, Contents, EncryptionChoice, Error, Gib, Image, ImageDisk, ImageId, ImagePhase, Instance, InstanceId, Millis,
+    NewVolume, Noun, Phase, QuotaName, ShareChange, Shares, Snapshot, SnapshotId, Tags, Volume, VolumeId, add_tags, check_family,
+    check_name,
 };
 use serde::Serialize;
 use store::{StoreError, Tx};
 
 use crate::account::taken;
-use crate::auth::Target;
+use crate::auth::{Caller, Target};
+use crate::describe::{Field, Filter, Query, literal};
 use crate::instance::{check_description, instance_of};
 use crate::run::{Command, Cx};
 use crate::snapshot::{Taker, snapshot_of, snapshot_usable, take};
@@ -53,6 +55,8 @@ pub struct CreateImage {
     pub name: String,
     /// Description.
     pub description: String,
+    /// Family; empty for none.
+    pub family: String,
     /// Data disks that are left out.
     pub without: Vec<VolumeId>,
     /// Empty disks that the image's instances get besides.
@@ -70,6 +74,8 @@ pub struct RegisterImage {
     pub name: String,
     /// Description.
     pub description: String,
+    /// Family; empty for none.
+    pub family: String,
     /// Architecture.
     pub architecture: Architecture,
     /// The snapshot of the system disk.
@@ -104,8 +110,19 @@ pub struct ModifyImage {
     pub name: Option<String>,
     /// Description.
     pub description: Option<String>,
+    /// Family; empty for none.
+    pub family: Option<String>,
+    /// From when on it is deprecated; `Some(None)` for never.
+    pub deprecated_at: Option<Option<Millis>>,
     /// Who else may launch it.
     pub share: ShareChange,
+}
+
+impl ModifyImage {
+    /// Changes nothing yet.
+    pub fn of(image: ImageId) -> ModifyImage {
+        ModifyImage { image, name: None, description: None, family: None, deprecated_at: None, share: ShareChange::default() }
+    }
 }
 
 /// Takes an image back: nobody can launch it any more. Instances made of it go on.
@@ -146,7 +163,7 @@ impl Command for CreateImage {
         let mut disks: Vec<ImageDisk> = volumes.iter().zip(&taken).skip(1).map(|(volume, snapshot)| disk(volume, snapshot)).collect();
         disks.extend(self.further.iter().cloned());
         let root = volumes.first().zip(taken.first()).ok_or(Error::Internal)?;
-        let words = Words { name: &self.name, description: &self.description, tags: &self.tags };
+        let words = Words { name: &self.name, description: &self.description, family: &self.family, tags: &self.tags };
         let image = Image { disks, instance: Some(instance.id), phase: ImagePhase::Pending, ..words.image(cx, id, root.1, of.as_ref())? };
         insert(tx, cx, image)
     }
@@ -164,7 +181,7 @@ impl Command for RegisterImage {
         let account = cx.caller.account();
         let root = snapshot_of(tx, account, self.snapshot)?;
         let of = root.image.map_or(Ok(None), |id| tx.get::<Image>(id))?;
-        let words = Words { name: &self.name, description: &self.description, tags: &self.tags };
+        let words = Words { name: &self.name, description: &self.description, family: &self.family, tags: &self.tags };
         let mut image = words.image(cx, ImageId::from_u64(cx.new_id()), &root, of.as_ref())?;
         image.architecture = self.architecture;
         let Contents { manifest, encryption } = root.start()?;
@@ -198,6 +215,7 @@ impl Command for CopyImage {
         copy.id = ImageId::from_u64(cx.new_id());
         (copy.account, copy.public, copy.accounts) = (cx.caller.account(), false, BTreeSet::new());
         (copy.created_at, copy.tags, copy.imported) = (cx.now, Tags::new(), None);
+        (copy.family, copy.deprecated_at) = (String::new(), None);
         check_name("ImageName", &self.name)?;
         copy.name = if self.name.is_empty() { copy.id.to_string() } else { self.name.clone() };
         copy.description = self.description.clone().unwrap_or(copy.description);
@@ -228,6 +246,11 @@ impl Command for ModifyImage {
             check_description(description)?;
             image.description.clone_from(description);
         }
+        if let Some(family) = &self.family {
+            check_family(family)?;
+            image.family.clone_from(family);
+        }
+        image.deprecated_at = self.deprecated_at.unwrap_or(image.deprecated_at);
         let mut shares = Shares { public: image.public, accounts: std::mem::take(&mut image.accounts) };
         shares.change(&self.share)?;
         if shares.any() {
@@ -270,6 +293,7 @@ impl Command for DeregisterImage {
 pub(crate) struct Words<'a> {
     pub(crate) name: &'a str,
     pub(crate) description: &'a str,
+    pub(crate) family: &'a str,
     pub(crate) tags: &'a Tags,
 }
 
@@ -278,6 +302,7 @@ impl Words<'_> {
     pub(crate) fn image(&self, cx: &Cx<'_>, id: ImageId, root: &Snapshot, of: Option<&Image>) -> Result<Image, Error> {
         check_name("ImageName", self.name)?;
         check_description(self.description)?;
+        check_family(self.family)?;
         let mut tags = Tags::new();
         add_tags(&mut tags, self.tags)?;
         Ok(Image {
@@ -298,6 +323,8 @@ impl Words<'_> {
             instance: None,
             accounts: BTreeSet::new(),
             imported: None,
+            family: self.family.to_owned(),
+            deprecated_at: None,
             phase: ImagePhase::Available,
             created_at: cx.now,
             tags,
@@ -365,6 +392,18 @@ pub(crate) fn image_usable(tx: &Tx<'_>, account: AccountId, id: ImageId) -> Resu
 }
 
 impl Cloud {
+    /// The newest image of a family that the caller may launch and that is not deprecated; none of a family that has none.
+    pub async fn newest_of_family(&self, caller: &Caller, family: &str) -> Result<Option<Image>, Error> {
+        let filters = vec![
+            Filter { field: Field::Family, values: vec![literal(family)] },
+            Filter { field: Field::State, values: vec!["available".to_owned()] },
+        ];
+        let listed = self.list::<Image>(caller, Query { filters, ..Query::default() }).await?;
+        let now = self.clock().now();
+        let usable = listed.rows.into_iter().filter(|image| !image.is_deprecated(now));
+        Ok(usable.max_by_key(|image| (image.created_at, image.id)))
+    }
+
     /// Offers an image to every account. One of the same name with the same bytes is left as it is; with other bytes, new
     /// launches get the new bytes under the same id and instances keep what they have.
     pub async fn image_register(&self, new: NewImage) -> Result<Image, Error> {
@@ -393,6 +432,8 @@ impl Cloud {
                 instance: None,
                 accounts: BTreeSet::new(),
                 imported: None,
+                family: known.as_ref().map_or_else(String::new, |image| image.family.clone()),
+                deprecated_at: known.as_ref().and_then(|image| image.deprecated_at),
                 phase: ImagePhase::Available,
                 created_at: known.as_ref().map_or(now, |image| image.created_at),
                 tags: known.as_ref().map_or_else(Tags::new, |image| image.tags.clone()),

@@ -139,7 +139,7 @@ impl Command for ImportDisk {
                 ImageWork::ImportSnapshot { snapshot, tags: checked }
             }
             ImportInto::Image { name, platform, size, tags } => {
-                let words = Words { name, description: &self.description, tags };
+                let words = Words { name, description: &self.description, family: "", tags };
                 // The disk's size is not known yet; nobody can launch what is pending.
                 let disk = Snapshot { size: size.unwrap_or(Gib(1)), ..row(account, snapshot, cx.now) };
                 let mut image = words.image(cx, ImageId::from_u64(cx.new_id()), &disk, None)?;

@@ -6,7 +6,7 @@ use model::{AccountId, Catalogue, Error, ImageId, Instance, InstanceId, Noun, Re
 use store::{Match, Tx, Value};
 
 use crate::Failure;
-use crate::describe::{Field, Filter, InstanceView, Listed, PAGE_MAX, Page, Query, views};
+use crate::describe::{Field, Filter, InstanceView, Listed, PAGE_MAX, Page, Query, literal, views};
 use crate::run::Cx;
 
 /// The instances of a query, with what they refer to: from the index in memory where it has all the fields that are asked
@@ -106,6 +106,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Path
         | Field::Resource
         | Field::LogGroup
+        | Field::Family
         | Field::IsReached
         | Field::Mac
         | Field::PlugId
@@ -135,18 +136,6 @@ fn typed_matches<I: std::str::FromStr + Into<Value>>(filter: &Filter) -> Vec<Mat
 
 fn address_match(value: &str) -> Match {
     value.parse::<Ipv4Addr>().map_or_else(|_| Match::Like(value.to_owned()), |ip| Match::Is(ip.to_bits().into()))
-}
-
-/// A key as a pattern that matches only itself.
-fn literal(key: &str) -> String {
-    let mut text = String::with_capacity(key.len());
-    for c in key.chars() {
-        if matches!(c, '*' | '?' | '\\') {
-            text.push('\\');
-        }
-        text.push(c);
-    }
-    text
 }
 
 /// Those of these instances that still have a row, whoever's they are, with what they refer to.
@@ -287,6 +276,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Path
         | Field::Resource
         | Field::LogGroup
+        | Field::Family
         | Field::IsReached
         | Field::Mac
         | Field::PlugId

@@ -101,7 +101,7 @@ pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};
 pub use describe::{
-    AddressView, FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query,
+    AddressView, FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query, literal,
 };
 pub use dhcp_options::{AssociateDhcpOptions, CreateDhcpOptions, DeleteDhcpOptions, DhcpOptionsView, HeldOptions, ModifyDhcpOptions};
 pub use disk_encryption::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};

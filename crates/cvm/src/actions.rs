@@ -227,13 +227,14 @@ static SERVED: &[Action] = served! {
         interface_change::UNASSIGN_ABSENT;
     Cvm "cvm:" CreateImage => image_change::create, image_change::CreateImage,
         Partly("a running instance is never powered off for it: its disks are what they were at one instant"),
-        &["ImageFamily", "Sysprep"];
+        &["Sysprep"];
     Cvm "cvm:" ImportImage => image_task::import, image_task::ImportImage,
         Partly("one disk, of a bucket that the operator lends; never of a URL elsewhere"), image_task::IMPORT_ABSENT;
     Cvm "cvm:" ExportImages => image_task::export, image_task::ExportImages,
         Partly("the system disk of one image; no QCOW2; the file's name has the task's id in the place of the snapshot's"), &[];
     Cvm "cvm:" DeleteImages => image_change::delete, image_change::DeleteImages, Works, &[];
-    Cvm "cvm:" ModifyImageAttribute => image_change::modify, image_change::ModifyImageAttribute, Works, &["ImageDeprecated", "ImageFamily"];
+    Cvm "cvm:" ModifyImageAttribute => image_change::modify, image_change::ModifyImageAttribute, Works, &[];
+    Cvm "cvm:" DescribeImageFromFamily => image::describe_from_family, image::DescribeImageFromFamily, Works, &[];
     Cvm "cvm:" ModifyImageSharePermission => image_change::share, image_change::ModifyImageSharePermission, Works, &[];
     Cvm "cvm:" DescribeImageSharePermission => image_change::shares, image_change::DescribeImageSharePermission, Works, &[];
     Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,
@@ -346,10 +347,15 @@ static NOT_YET: &[Action] = not_yet! {
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
         ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
         SyncImages AllocateHosts DescribeHosts
-        EnterRescueMode ExitRescueMode
+        RenewHosts ModifyHostsAttribute EnterRescueMode ExitRescueMode
         DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
-    Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries;
-    Cbs "cbs:": DescribeDiskConfigQuota;
+    Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries CreateHaVip DescribeHaVips DeleteHaVip CreateBandwidthPackage
+        DescribeBandwidthPackages AddBandwidthPackageResources RemoveBandwidthPackageResources DeleteBandwidthPackage EnableRoutes
+        DisableRoutes;
+    Cbs "cbs:": DescribeDiskConfigQuota ModifyDisksChargeType RenewDisk ModifyDisksRenewFlag CopySnapshotCrossRegions
+        ModifySnapshotsSharePermission DescribeSnapshotSharePermission CreateSnapshotGroup DescribeSnapshotGroups DeleteSnapshotGroup
+        ApplySnapshotGroup CreateDiskBackup DescribeDiskBackups ApplyDiskBackup DeleteDiskBackups InquiryPriceCreateDisks
+        InquiryPriceResizeDisk;
     Tag "tag:": GetResources GetTagKeys GetTagValues;
 };
 

@@ -4,6 +4,7 @@
 //! everywhere, so whatever is not meant as one is written literally. A value that cannot be what it is compared with, such as an
 //! id of another noun, matches nothing.
 
+pub(crate) use control::literal;
 use control::{Field, Filter};
 use wire::FromArg;
 
@@ -93,18 +94,6 @@ pub(crate) fn not_both(parameter: &str, ids: &[String], filters: &[FilterArg]) -
         return Ok(());
     }
     Err(Fault::conflict(format!("`{parameter}` and `Filters` exclude each other")))
-}
-
-/// The pattern that only this text matches.
-pub(crate) fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '*' | '?' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ struct ImageReply {
     is_support_cloudinit: bool,
     license_type: &'static str,
     image_deprecated: bool,
+    image_family: String,
     snapshot_set: Vec<Doc>,
     tags: Vec<TagReply>,
 }
@@ -66,11 +67,29 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeImages) -> Result<Image
     Ok(Images { total_count: listed.total, image_set: listed.rows.iter().map(|image| reply(cx, image)).collect() })
 }
 
+/// `DescribeImageFromFamily`.
+#[derive(FromArg)]
+pub(crate) struct DescribeImageFromFamily {
+    image_family: String,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct OfFamily {
+    image: Option<ImageReply>,
+}
+
+/// Tells the newest image of a family that can be launched and is not deprecated.
+pub(crate) async fn describe_from_family(cx: &Cx<'_>, asked: DescribeImageFromFamily) -> Result<OfFamily, Fault> {
+    let newest = cx.cloud.newest_of_family(&cx.caller, &asked.image_family).await?;
+    Ok(OfFamily { image: newest.map(|image| reply(cx, &image)) })
+}
+
 fn filter(name: &str) -> Option<By> {
     Some(match name {
         "image-id" => By::id::<ImageId>(Field::Id),
         "image-name" => By::Holds(Field::Name),
         "image-type" => By::Always(&["PUBLIC_IMAGE", "PRIVATE_IMAGE", "SHARED_IMAGE"]),
+        "image-family" => By::Is(Field::Family),
         "image-state" => By::Word(Field::State, states),
         "dedicated-cluster-id" | "cdc-cache-status" => By::Always(&[]),
         _ => return None,
@@ -124,7 +143,8 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
         sync_percent: 100,
         is_support_cloudinit: true,
         license_type: "TencentCloud",
-        image_deprecated: false,
+        image_deprecated: image.is_deprecated(cx.cloud.clock().now()),
+        image_family: image.family.clone(),
         snapshot_set: vec![],
         tags: tag::replies(&image.tags),
     }

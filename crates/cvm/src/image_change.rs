@@ -16,6 +16,8 @@ pub(crate) struct CreateImage {
     #[arg(default)]
     image_description: String,
     instance_id: Option<String>,
+    #[arg(default)]
+    image_family: String,
     #[arg(max_items = LIMIT_MAX)]
     data_disk_ids: Vec<String>,
     #[arg(max_items = LIMIT_MAX)]
@@ -51,7 +53,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateImage) -> Result<Made, Faul
         }
         tags.extend(tag::tags_of(given.tags)?);
     }
-    let (name, description) = (asked.image_name, asked.image_description);
+    let (name, description, family) = (asked.image_name, asked.image_description, asked.image_family);
     let options = control::Options { dry_run: asked.dry_run, ..cx.options() };
     let image = match (asked.instance_id.filter(|id| !id.is_empty()), asked.snapshot_ids.as_slice()) {
         (Some(instance), []) => {
@@ -63,12 +65,14 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateImage) -> Result<Made, Faul
             }
             let others = view.volumes.iter().map(|volume| volume.id).filter(|id| !with.contains(id) && *id != view.instance.root_volume);
             let (without, further, snapshot_tags) = (others.collect(), vec![], model::Tags::new());
-            cx.cloud.run(&cx.caller, Create { instance, name, description, without, further, tags, snapshot_tags }, options).await?
+            cx.cloud.run(&cx.caller, Create { instance, name, description, family, without, further, tags, snapshot_tags }, options).await?
         }
         (None, [snapshot]) => {
             let snapshot: SnapshotId = id::read(snapshot)?;
             let (architecture, size, disks) = (Architecture::X86_64, None, vec![]);
-            cx.cloud.run(&cx.caller, RegisterImage { name, description, architecture, snapshot, size, disks, tags }, options).await?
+            cx.cloud
+                .run(&cx.caller, RegisterImage { name, description, family, architecture, snapshot, size, disks, tags }, options)
+                .await?
         }
         (None, []) => return Err(Fault::missing("InstanceId")),
         (_, _) => return Err(Fault::unsupported("An image of an instance and snapshots, or of several snapshots,")),
@@ -101,13 +105,19 @@ pub(crate) struct ModifyImageAttribute {
     image_id: String,
     image_name: Option<String>,
     image_description: Option<String>,
+    image_family: Option<String>,
+    image_deprecated: Option<bool>,
 }
 
 /// Changes what is said of an image.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyImageAttribute) -> Result<(), Fault> {
-    let (image, share) = (id::read(&asked.image_id)?, ShareChange::default());
-    let command =
-        ModifyImage { image, name: asked.image_name.filter(|name| !name.is_empty()), description: asked.image_description, share };
+    let command = ModifyImage {
+        name: asked.image_name.filter(|name| !name.is_empty()),
+        description: asked.image_description,
+        family: asked.image_family,
+        deprecated_at: asked.image_deprecated.map(|deprecated| deprecated.then(|| cx.cloud.clock().now())),
+        ..ModifyImage::of(id::read(&asked.image_id)?)
+    };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }
 
@@ -141,7 +151,7 @@ pub(crate) async fn share(cx: &Cx<'_>, asked: ModifyImageSharePermission) -> Res
         Permission::Cancel => (vec![], accounts),
     };
     let share = ShareChange { public: None, add, remove };
-    let command = ModifyImage { image: id::read(&asked.image_id)?, name: None, description: None, share };
+    let command = ModifyImage { share, ..ModifyImage::of(id::read(&asked.image_id)?) };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }
 

@@ -3,6 +3,7 @@
 //! A filter of which the answer is the same for every row of the noun (`root-device-type` is always `ebs`) is decided here:
 //! it drops out, or nothing can match.
 
+pub(crate) use control::literal;
 use control::{Field, Filter};
 use model::instance_type::Scheme;
 use model::{Catalogue, Error, matches_pattern};
@@ -375,18 +376,6 @@ pub(crate) fn retain<T>(
 /// Whether one of the patterns fits.
 pub(crate) fn any_matches(patterns: &[String], value: &str) -> bool {
     patterns.iter().any(|pattern| matches_pattern(pattern, value))
-}
-
-/// A pattern that only this text fits.
-pub(crate) fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '*' | '?' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern
 }
 
 /// A filter that no row passes.

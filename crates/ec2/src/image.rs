@@ -8,7 +8,7 @@ use wire::{FromArg, IntoDoc, time};
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
 use crate::filter::{self, AskedFilter};
-use crate::page::{Paging, USUAL};
+use crate::page::{Paging, USUAL, every_row};
 use crate::tag::{self, TagItem};
 use crate::volume::{ROOT_DEVICE, TYPE, type_word};
 
@@ -27,8 +27,8 @@ pub(crate) struct DescribeImages {
     executable_by: Vec<String>,
     #[arg(name = "Filter")]
     filters: Vec<AskedFilter>,
-    #[expect(dead_code, reason = "no image is deprecated")]
-    include_deprecated: Option<bool>,
+    #[arg(default)]
+    include_deprecated: bool,
     #[expect(dead_code, reason = "no image is disabled")]
     include_disabled: Option<bool>,
     #[arg(flatten)]
@@ -51,6 +51,7 @@ struct ImageItem {
     image_state: &'static str,
     image_owner_id: String,
     creation_date: String,
+    deprecation_time: Option<String>,
     is_public: bool,
     product_codes: Vec<String>,
     architecture: String,
@@ -93,7 +94,7 @@ struct Ebs {
 
 /// Lists images.
 pub(crate) async fn describe_images(cx: Cx, asked: DescribeImages) -> Result<Images, Refusal> {
-    let DescribeImages { ids, owners, executable_by, filters, paging, .. } = asked;
+    let DescribeImages { ids, owners, executable_by, filters, include_deprecated, paging, .. } = asked;
     let mut pages_of = filters.clone();
     pages_of.push(AskedFilter { name: "Owner".to_owned(), values: owners.clone() });
     pages_of.push(AskedFilter { name: "ExecutableBy".to_owned(), values: executable_by.clone() });
@@ -101,10 +102,14 @@ pub(crate) async fn describe_images(cx: Cx, asked: DescribeImages) -> Result<Ima
     let mut filters = filter::filters(&cx, filter::IMAGE, &filters)?;
     filters.extend(owned_by(&cx, &owners)?);
     filters.extend(usable_by(&cx, &executable_by));
-    let query = Query { ids: tag::ids(Noun::Image, &ids)?, filters, page: pages.of_ids()? };
-    let listed = cx.cloud.list::<Image>(&cx.caller, query).await?;
-    let items = listed.rows.iter().map(|image| image_item(&cx, image)).collect();
-    Ok(Images { images_set: items, next_token: pages.after(listed.next) })
+    let mut images = every_row::<Image>(&cx, Query { ids: tag::ids(Noun::Image, &ids)?, filters, ..Query::default() }).await?;
+    if !include_deprecated && ids.is_empty() {
+        // Whoever names one means it, and its owner always sees it.
+        let (now, own) = (cx.cloud.clock().now(), cx.caller.account());
+        images.retain(|image| image.account == own || !image.is_deprecated(now));
+    }
+    let (images, next_token) = pages.cut(images, |image| image.id.to_string());
+    Ok(Images { images_set: images.iter().map(|image| image_item(&cx, image)).collect(), next_token })
 }
 
 fn owned_by(cx: &Cx, owners: &[String]) -> Result<Option<Filter>, Refusal> {
@@ -144,6 +149,7 @@ fn image_item(cx: &Cx, image: &Image) -> ImageItem {
         image_state: image.word(),
         image_owner_id: image.account.to_string(),
         creation_date: time::to_millisecond(created),
+        deprecation_time: image.deprecated_at.map(|at| time::to_millisecond(at.timestamp())),
         is_public: image.public,
         product_codes: vec![],
         architecture: image.architecture.to_string(),

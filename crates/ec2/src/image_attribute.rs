@@ -1,13 +1,17 @@
 //! Attributes of an image: its description, and who may launch it.
 
 use control::{ModifyImage, Query};
-use model::{Error, Image, Noun, ShareChange};
+use jiff::Timestamp;
+use model::{Error, Image, Millis, Noun, ShareChange};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
 use crate::snapshot_attribute::{Operation, PermissionChange, PermissionItem, permissions};
 use crate::tag;
+
+/// Ten years, the farthest that EC2 takes for a deprecation.
+const DEPRECATION_MAX_MS: i64 = 10 * 366 * 24 * 3600 * 1000;
 
 /// The parameters of `ModifyImageAttribute`.
 #[derive(FromArg)]
@@ -56,8 +60,50 @@ pub(crate) async fn modify(cx: Cx, asked: ModifyImageAttribute) -> Result<(), Re
         true => asked.launch_permission.with(asked.operation_type, &asked.users, &asked.groups)?,
         false => ShareChange::default(),
     };
-    let command = ModifyImage { image, name: None, description, share };
+    let command = ModifyImage { description, share, ..ModifyImage::of(image) };
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
+}
+
+/// The parameters of `EnableImageDeprecation`.
+#[derive(FromArg)]
+pub(crate) struct EnableDeprecation {
+    image_id: String,
+    deprecate_at: Timestamp,
+}
+
+/// The parameters of `DisableImageDeprecation`.
+#[derive(FromArg)]
+pub(crate) struct DisableDeprecation {
+    image_id: String,
+}
+
+/// The reply of both.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+pub(crate) struct Changed {
+    r#return: bool,
+}
+
+/// Says from when on an image should not be used for what is new: a time to come, at most ten years from now, to the minute (EC2's rules).
+pub(crate) async fn enable_deprecation(cx: Cx, asked: EnableDeprecation) -> Result<Changed, Refusal> {
+    let minute = asked.deprecate_at.as_second().div_euclid(60) * 60;
+    let at = Millis(minute.saturating_mul(1_000));
+    let now = cx.cloud.clock().now();
+    if at <= now || at.0 > now.0 + DEPRECATION_MAX_MS {
+        return Err(Error::invalid("DeprecateAt", "must be in the future, and at most ten years from now").into());
+    }
+    deprecate(&cx, &asked.image_id, Some(at)).await
+}
+
+/// Takes back that an image is or will be deprecated.
+pub(crate) async fn disable_deprecation(cx: Cx, asked: DisableDeprecation) -> Result<Changed, Refusal> {
+    deprecate(&cx, &asked.image_id, None).await
+}
+
+async fn deprecate(cx: &Cx, image: &str, at: Option<Millis>) -> Result<Changed, Refusal> {
+    let command = ModifyImage { deprecated_at: Some(at), ..ModifyImage::of(tag::id(Noun::Image, image)?) };
+    cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(Changed { r#return: true })
 }
 
 /// The parameters of `DescribeImageAttribute` and `ResetImageAttribute`.
@@ -100,7 +146,7 @@ pub(crate) async fn reset(cx: Cx, asked: ImageAttribute) -> Result<(), Refusal> 
     }
     let image = own(&cx, &asked.image_id).await?;
     let share = ShareChange { public: Some(false), add: vec![], remove: image.accounts.iter().copied().collect() };
-    let command = ModifyImage { image: image.id, name: None, description: None, share };
+    let command = ModifyImage { share, ..ModifyImage::of(image.id) };
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }
 

@@ -97,6 +97,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateImage) -> Result<Made, Refusal> 
         }
     }
     let command = Create {
+        family: String::new(),
         instance,
         name: asked.name,
         description: asked.description.unwrap_or_default(),
@@ -161,7 +162,8 @@ pub(crate) async fn register(cx: Cx, asked: RegisterImage) -> Result<Made, Refus
         disks.push(device.disk(size)?);
     }
     let (description, tags) = (asked.description.unwrap_or_default(), tag::specified(&asked.tags, "image", &["image"])?);
-    let command = Register { name: asked.name, description, architecture, snapshot, size, disks, tags };
+    let family = String::new();
+    let command = Register { name: asked.name, description, family, architecture, snapshot, size, disks, tags };
     let image = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
     Ok(Made { image_id: image.id.to_string() })
 }

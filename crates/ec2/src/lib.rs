@@ -12,6 +12,7 @@ mod account;
 mod actions;
 mod address;
 mod capacity_reservation;
+mod credit_specification;
 mod dhcp_options;
 mod disk_encryption;
 mod error;
@@ -72,7 +73,9 @@ use control::{Caller, Cloud, Options, Principal, Target};
 use model::Error;
 use wire::{Args, Claim, Doc, Reply, envelope};
 
-pub use actions::{ActionInfo, Service, State, actions};
+use crate::error::unsupported;
+
+pub use actions::{ActionInfo, NOT_YET, Service, State, actions};
 pub use error::{Refusal, refuse};
 pub use snapshot_block::arguments as block_arguments;
 
@@ -149,7 +152,10 @@ async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static 
         Service::Logs => named_by(call.target, logs::TARGET)?,
         Service::Ec2 | Service::Sts | Service::Iam | Service::Ebs => call.args.text("Action").ok_or(Refusal::NoAction)?,
     };
-    let action = actions::find(service, name).ok_or_else(|| Refusal::UnknownAction { name: name.to_owned() })?;
+    let action = actions::find(service, name).ok_or_else(|| match service {
+        Service::Ec2 if NOT_YET.contains(&name) => unsupported(format!("The operation {name}")),
+        _ => Refusal::UnknownAction { name: name.to_owned() },
+    })?;
     let dry_run = call.args.get::<Option<bool>>("DryRun")?.unwrap_or(false);
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy };

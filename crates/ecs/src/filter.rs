@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::fmt::Display;
 
+pub(crate) use control::literal;
 use control::{Field, Filter};
 use model::{Noun, Tags};
 use wire::FromArg;
@@ -99,18 +100,6 @@ impl Filters {
         self.0.push(Filter { field, values });
         self
     }
-}
-
-/// The pattern that only this text matches.
-pub(crate) fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '*' | '?' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern
 }
 
 /// The tags of a new thing.

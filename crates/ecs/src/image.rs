@@ -58,7 +58,7 @@ pub(crate) struct Images {
 struct ImageReply {
     image_id: String,
     image_name: String,
-    image_family: &'static str,
+    image_family: String,
     image_version: &'static str,
     description: String,
     image_owner_alias: &'static str,
@@ -110,6 +110,23 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeImages) -> Result<Image
     Ok(Images { region_id: cx.region(), images: listed.rows.iter().map(|image| reply(cx, image)).collect(), numbers })
 }
 
+/// `DescribeImageFromFamily`.
+#[derive(FromArg)]
+pub(crate) struct DescribeImageFromFamily {
+    image_family: String,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct OfFamily {
+    image: Option<ImageReply>,
+}
+
+/// Tells the newest image of a family that can be launched and is not deprecated.
+pub(crate) async fn describe_from_family(cx: &Cx<'_>, asked: DescribeImageFromFamily) -> Result<OfFamily, Fault> {
+    let newest = cx.cloud.newest_of_family(&cx.caller, &asked.image_family).await?;
+    Ok(OfFamily { image: newest.map(|image| reply(cx, &image)) })
+}
+
 impl DescribeImages {
     fn filters(&self, cx: &Cx<'_>) -> Result<Filters, Fault> {
         let mut filters = Filters::new();
@@ -144,7 +161,7 @@ impl DescribeImages {
             .always(self.usage.as_ref(), &["instance", "none"])
             .always(switch(self.is_support_cloudinit).as_ref(), &["true"])
             .always(switch(self.is_support_io_optimized).as_ref(), &["true"])
-            .always(self.image_family.as_ref(), &[])
+            .exact(Field::Family, self.image_family.as_ref())
             .exact(Field::Snapshot, self.snapshot_id.as_ref())
             .always(self.resource_group_id.as_ref(), &[])
             .tags(&self.tags);
@@ -181,7 +198,7 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
     ImageReply {
         image_id: image.id.to_string(),
         image_name: image.name.clone(),
-        image_family: "",
+        image_family: image.family.clone(),
         image_version: "",
         description: image.description.clone(),
         image_owner_alias: owner(cx, image.account),
@@ -193,6 +210,7 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
         architecture: image.architecture.as_str(),
         size: image.min_disk.0,
         status: match image.phase {
+            ImagePhase::Available if image.is_deprecated(cx.cloud.clock().now()) => "Deprecated",
             ImagePhase::Available => "Available",
             ImagePhase::Pending => "Creating",
             ImagePhase::Failed => "CreateFailed",

@@ -20,6 +20,7 @@ pub(crate) struct CreateImage {
     snapshot_id: Option<String>,
     image_name: Option<String>,
     description: Option<String>,
+    image_family: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
 }
@@ -32,16 +33,21 @@ pub(crate) struct Made {
 /// Makes an image of an instance, running or stopped, or of the snapshot of a system disk.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateImage) -> Result<Made, Fault> {
     let (name, description, tags) = (asked.image_name.unwrap_or_default(), asked.description.unwrap_or_default(), tags_of(asked.tags)?);
+    let family = asked.image_family.unwrap_or_default();
     let instance = filter::optional_id(Noun::Instance, asked.instance_id.as_ref())?;
     let snapshot = filter::optional_id(Noun::Snapshot, asked.snapshot_id.as_ref())?;
     let image = match (instance, snapshot) {
         (Some(instance), None) => {
             let (without, further, snapshot_tags) = (vec![], vec![], tags.clone());
-            cx.cloud.run(&cx.caller, Create { instance, name, description, without, further, tags, snapshot_tags }, cx.options()?).await?
+            cx.cloud
+                .run(&cx.caller, Create { instance, name, description, family, without, further, tags, snapshot_tags }, cx.options()?)
+                .await?
         }
         (None, Some(snapshot)) => {
             let (architecture, size, disks) = (Architecture::X86_64, None, vec![]);
-            cx.cloud.run(&cx.caller, RegisterImage { name, description, architecture, snapshot, size, disks, tags }, cx.options()?).await?
+            cx.cloud
+                .run(&cx.caller, RegisterImage { name, description, family, architecture, snapshot, size, disks, tags }, cx.options()?)
+                .await?
         }
         (None, None) => return Err(Fault::missing("InstanceId")),
         (Some(_), Some(_)) => {
@@ -73,12 +79,29 @@ pub(crate) struct ModifyImageAttribute {
     image_id: String,
     image_name: Option<String>,
     description: Option<String>,
+    image_family: Option<String>,
+    status: Option<Status>,
+}
+
+/// What an image is to be.
+#[derive(Clone, Copy, FromArg)]
+enum Status {
+    Available,
+    Deprecated,
 }
 
 /// Changes what is said of an image.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyImageAttribute) -> Result<(), Fault> {
-    let (image, share) = (filter::id(Noun::Image, &asked.image_id)?, ShareChange::default());
-    let command = ModifyImage { image, name: asked.image_name.filter(|name| !name.is_empty()), description: asked.description, share };
+    let command = ModifyImage {
+        name: asked.image_name.filter(|name| !name.is_empty()),
+        description: asked.description,
+        family: asked.image_family,
+        deprecated_at: asked.status.map(|status| match status {
+            Status::Available => None,
+            Status::Deprecated => Some(cx.cloud.clock().now()),
+        }),
+        ..ModifyImage::of(filter::id(Noun::Image, &asked.image_id)?)
+    };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 
@@ -96,7 +119,7 @@ pub(crate) struct ModifyImageSharePermission {
 /// Shares an image, or takes that back.
 pub(crate) async fn share(cx: &Cx<'_>, asked: ModifyImageSharePermission) -> Result<(), Fault> {
     let share = ShareChange { public: asked.is_public, add: accounts(&asked.add)?, remove: accounts(&asked.remove)? };
-    let command = ModifyImage { image: filter::id(Noun::Image, &asked.image_id)?, name: None, description: None, share };
+    let command = ModifyImage { share, ..ModifyImage::of(filter::id(Noun::Image, &asked.image_id)?) };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 

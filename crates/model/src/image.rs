@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Architecture, Encryption, EncryptionChoice, Gib, ImageId, InstanceId, Millis, Provisioned, Snapshot, SnapshotId,
+    AccountId, Architecture, Encryption, EncryptionChoice, Error, Gib, ImageId, InstanceId, Millis, Provisioned, Snapshot, SnapshotId,
     SnapshotPhase, Tags, VolumeKind,
 };
 
@@ -57,6 +57,12 @@ pub struct Image {
     /// Hundredths that were imported, of one that comes from a file; none for one that was made in the cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<u8>,
+    /// The family of which it is a member; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub family: String,
+    /// From when on it should not be used for what is new, though it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated_at: Option<Millis>,
     /// Whether it can be launched.
     pub phase: ImagePhase,
     /// When it was made.
@@ -69,6 +75,11 @@ impl Image {
     /// Whether `account` may see and launch it.
     pub fn visible_to(&self, account: AccountId) -> bool {
         self.public || self.account == account || self.accounts.contains(&account)
+    }
+
+    /// Whether it should not be used for what is new.
+    pub fn is_deprecated(&self, now: Millis) -> bool {
+        self.deprecated_at.is_some_and(|at| at <= now)
     }
 
     /// Whether it is made of a snapshot.
@@ -130,6 +141,17 @@ pub struct ImageDisk {
     pub provisioned: Provisioned,
     /// Whether it goes with its instance.
     pub delete_on_termination: bool,
+}
+
+/// Checks the name of a family: empty for none, or 2 to 128 letters, digits and `:_-`, beginning with a letter and not with `aliyun` or
+/// `acs:` (ECS's rule).
+pub fn check_family(name: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_alphanumeric() || ":_-".contains(c);
+    let begins = name.starts_with(char::is_alphabetic) && !name.starts_with("aliyun") && !name.starts_with("acs:");
+    if name.is_empty() || (begins && (2..=128).contains(&name.chars().count()) && name.chars().all(allowed)) {
+        return Ok(());
+    }
+    Err(Error::invalid("ImageFamily", "must be 2 to 128 letters, digits and :_-, beginning with a letter and not with aliyun or acs:"))
 }
 
 /// Whether an image can be launched.

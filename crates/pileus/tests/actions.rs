@@ -58,7 +58,14 @@ fn aws() -> Vec<Row> {
         refused: names(action.absent.iter().copied()),
         works: true,
     };
-    ec2::actions().map(row).collect()
+    let refused = |name: &&'static str| Row {
+        name,
+        state: "unsupported".to_owned(),
+        understood: String::new(),
+        refused: String::new(),
+        works: false,
+    };
+    ec2::actions().map(row).chain(ec2::NOT_YET.iter().map(refused)).collect()
 }
 
 fn alibaba() -> Vec<Row> {

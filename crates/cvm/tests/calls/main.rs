@@ -3,6 +3,7 @@
 mod bandwidth;
 mod denied;
 mod hostile;
+mod image_family;
 mod image_task;
 mod instance;
 mod instance_refusal;

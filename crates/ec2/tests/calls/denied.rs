@@ -183,6 +183,10 @@ fn form_of(action: &str) -> Option<&'static str> {
         "ResetImageAttribute" => "ImageId=$ImageId&Attribute=launchPermission",
         "ModifySnapshotAttribute" => "SnapshotId=$SnapshotId&Attribute=createVolumePermission&OperationType=add&UserId.1=111122223333",
         "DescribeSnapshotAttribute" | "ResetSnapshotAttribute" => "SnapshotId=$SnapshotId&Attribute=createVolumePermission",
+        "EnableImageDeprecation" => "ImageId=$ImageId&DeprecateAt=2027-01-01T00:00:00Z",
+        "ModifyInstanceCreditSpecification" => {
+            "InstanceCreditSpecification.1.InstanceId=$InstanceId&InstanceCreditSpecification.1.CpuCredits=unlimited"
+        }
         "ModifySecurityGroupRules" => {
             "GroupId=$GroupId&SecurityGroupRule.1.SecurityGroupRuleId=$RuleId&SecurityGroupRule.1.SecurityGroupRule.IpProtocol=-1&SecurityGroupRule.1.SecurityGroupRule.CidrIpv4=10.0.0.0/8"
         }

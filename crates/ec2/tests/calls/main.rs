@@ -7,6 +7,7 @@ mod denied;
 mod dhcp_options;
 mod flow_logs;
 mod image_tasks;
+mod images;
 mod insights;
 mod lists;
 mod nat_gateways;

@@ -16,6 +16,7 @@ async fn bad_input_is_refused_with_ec2s_codes() {
     for (form, status, code) in [
         ("", 400, "MissingAction"),
         ("Action=Nonsense", 400, "InvalidAction"),
+        ("Action=RequestSpotInstances", 400, "UnsupportedOperation"),
         ("Action=DescribeInstances&Action=RunInstances", 400, "InvalidParameterValue"),
         ("Action=DescribeInstances&Foo=1", 400, "UnknownParameter"),
         ("Action=DescribeInstances&InstanceId.1=x", 400, "InvalidInstanceID.Malformed"),

@@ -50,6 +50,7 @@ pub(crate) struct RunInstances {
 #[derive(FromArg)]
 pub(crate) struct Machine {
     image_id: Option<String>,
+    image_family: Option<String>,
     instance_type: Option<String>,
     #[arg(max_items = model::GROUPS_PER_INTERFACE_MAX)]
     security_group_ids: Vec<String>,
@@ -254,7 +255,7 @@ impl RunInstances {
     async fn launch(self, cx: &Cx<'_>) -> Result<Launch, Fault> {
         cx.cloud.admit_launch(&cx.caller, u64::from(self.amount))?;
         let RunInstances { amount, min_amount, host_names, unique_suffix, template, launch_template_version, machine } = self;
-        let (said, nics) = machine.read()?;
+        let (said, nics) = machine.with_image(cx).await?.read()?;
         let version = launch_template_version.map_or(WhichVersion::Default, WhichVersion::Number);
         let (template, settings) = template.under(cx, version, said).await?;
         let numbered = |name: &Option<String>| match name.as_deref() {
@@ -274,8 +275,24 @@ impl RunInstances {
 }
 
 impl Machine {
+    /// Names the newest image of a family where a family is named.
+    async fn with_image(mut self, cx: &Cx<'_>) -> Result<Machine, Fault> {
+        let filled = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+        if let Some(family) = self.image_family.take().filter(|family| !family.is_empty()) {
+            if filled(&self.image_id) {
+                return Err(conflict("ImageId and ImageFamily exclude each other"));
+            }
+            let newest = cx.cloud.newest_of_family(&cx.caller, &family).await?;
+            self.image_id = Some(newest.ok_or_else(|| Fault::not_found(Noun::Image, &family))?.id.to_string());
+        }
+        Ok(self)
+    }
+
     /// What is meant by what a template says. Templates keep the primary interface only.
     pub(crate) fn settings(self) -> Result<LaunchSettings, Fault> {
+        if self.image_family.is_some() {
+            return Err(Fault::unsupported_parameter("ImageFamily in a launch template"));
+        }
         match self.read()? {
             (settings, nics) if nics == LaunchNics::default() => Ok(settings),
             _ => Err(Fault::unsupported_parameter("NetworkInterface in a launch template")),

@@ -5,6 +5,7 @@ mod bandwidth_package;
 mod denied;
 mod dhcp_options;
 mod hostile;
+mod image_family;
 mod image_task;
 mod instance;
 mod instance_list;
