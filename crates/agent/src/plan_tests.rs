@@ -85,6 +85,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         forwards: vec![],
         mapped: vec![],
         rates: vec![],
+        homes: vec![],
         peers: vec![],
         v6: None,
         logged: vec![],

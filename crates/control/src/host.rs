@@ -34,6 +34,7 @@ use crate::account::taken;
 use crate::disk_encryption::disk_keys;
 use crate::flow_log::{logged, logs_of_vpc};
 use crate::machine::Rows;
+use crate::nat_home::settle_all;
 use crate::nat_rule::NatSpecs;
 use crate::neighbours::{Elsewhere, Neighbours, Places};
 use crate::prefix_list::expanded;
@@ -56,7 +57,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct HostLinks {
     links: Mutex<HashMap<HostId, watch::Sender<Arc<HostSpec>>>>,
     rendered: Mutex<HashMap<HostId, Arc<Rendered>>>,
-    /// Hosts that are told of others, and the VPCs that they have a part of.
+    /// Hosts that are told of others, and the VPCs that they would hear of.
     neighbours: Mutex<HashMap<HostId, Vec<VpcId>>>,
     pub(crate) places: Mutex<Places>,
 }
@@ -68,6 +69,8 @@ struct Rendered {
     /// For each machine and volume of the document, the generation in which its row last changed it.
     vms_asked: Vec<u64>,
     volumes_asked: Vec<u64>,
+    /// VPCs whose machines and addresses the document depends on.
+    vpcs: Vec<VpcId>,
 }
 
 impl HostLinks {
@@ -100,7 +103,11 @@ impl Cloud {
             return Err(Error::not_found(Noun::Zone, stray));
         }
         let cloud = self.clone();
-        let done = self.store().write(move |tx| new.iter().map(|host| join(tx, &cloud, host)).collect::<Result<Vec<_>, Failure>>());
+        let done = self.store().write(move |tx| {
+            let ids = new.iter().map(|host| join(tx, &cloud, host)).collect::<Result<Vec<_>, Failure>>()?;
+            settle_all(tx)?;
+            Ok::<_, Failure>(ids)
+        });
         done.await.map_err(|error| self.write_refusal("add hosts", error))
     }
 
@@ -250,7 +257,7 @@ impl HostLinks {
         }
         let mut neighbours = self.neighbours();
         match rendered.spec.fabric {
-            Some(_) => drop(neighbours.insert(host, rendered.spec.networks.iter().map(|network| network.id).collect())),
+            Some(_) => drop(neighbours.insert(host, rendered.vpcs.clone())),
             None => drop(neighbours.remove(&host)),
         }
         all.insert(host, rendered);
@@ -275,6 +282,7 @@ struct Rendering {
     images: BTreeMap<ImageId, Image>,
     snapshots: Vec<SnapshotJob>,
     networks: BTreeMap<VpcId, Network>,
+    vpcs: Vec<VpcId>,
     fabric: Option<Fabric>,
 }
 
@@ -381,6 +389,7 @@ impl Rendering {
         for (vpc, local) in groups {
             networks.insert(vpc, Network::read(tx, vpc, local, &neighbours)?);
         }
+        let vpcs = if is_simulated { vec![] } else { further_networks(tx, id, &neighbours, &mut networks)? };
         let region = cloud.region();
         Ok(Rendering {
             region: region.name.clone(),
@@ -392,6 +401,7 @@ impl Rendering {
             images: images.into_iter().map(|image| (image.id, image)).collect(),
             snapshots: crate::snapshot::jobs(tx, cloud, id)?,
             networks,
+            vpcs,
             fabric: neighbours.fabric,
         })
     }
@@ -433,7 +443,7 @@ impl Rendering {
             fabric: self.fabric,
             snapshots: self.snapshots,
         };
-        Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked })
+        Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked, vpcs: self.vpcs })
     }
 
     fn vm(&self, rows: Rows) -> VmSpec {
@@ -502,14 +512,17 @@ impl Rendering {
         }
     }
 
-    /// The peered VPCs of a network that are on this host too.
+    /// The peered VPCs of a network whose packets come by here: those with members here, and all where the network has members.
     fn peers(&self, network: &Network, nics: &BTreeMap<VpcId, Vec<NicSpec>>) -> Vec<PeerSpec> {
-        let here = network.peers.iter().filter_map(|id| Some((&self.networks.get(id)?.vpc, nics.get(id)?)));
-        let spec = |(vpc, nics): (&Vpc, &Vec<NicSpec>)| {
-            let addresses = nics.iter().flat_map(NicSpec::addresses).map(|(ip, _)| ip).collect();
-            PeerSpec { vpc: vpc.id, vni: vpc.vni, addresses }
+        let is_member = nics.contains_key(&network.vpc.id);
+        let known = network.peers.iter().filter_map(|id| self.networks.get(id));
+        let spec = |other: &Network| {
+            let here = nics.get(&other.vpc.id).into_iter().flatten();
+            let addresses = here.flat_map(NicSpec::addresses).map(|(ip, _)| ip).collect();
+            let remote = if is_member { other.elsewhere.nics.clone() } else { vec![] };
+            PeerSpec { vpc: other.vpc.id, vni: other.vpc.vni, addresses, remote }
         };
-        here.map(spec).collect()
+        known.map(spec).filter(|peer| !peer.addresses.is_empty() || !peer.remote.is_empty()).collect()
     }
 
     fn network(&self, network: &Network, nics: Vec<NicSpec>, peers: Vec<PeerSpec>) -> VpcSpec {
@@ -534,6 +547,7 @@ impl Rendering {
             forwards: network.nats.forwards.clone(),
             mapped: network.nats.mapped.clone(),
             rates: network.nats.rates.clone(),
+            homes: network.nats.homes.clone(),
             peers,
             v6: network.v6.clone(),
         }
@@ -574,7 +588,7 @@ impl Network {
             Ok::<_, Failure>((subnet, ways, hops))
         };
         let subnets = tx.subnet_list_of_vpc(id)?;
-        let nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &subnets)?;
+        let nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &subnets, neighbours)?;
         let subnets = subnets.into_iter().map(with_ways).collect::<Result<_, _>>()?;
         let peers = peered.into_iter().map(|(_, vpc)| vpc).collect();
         let acls = tx.network_acl_list_of_vpc(id)?;
@@ -582,6 +596,25 @@ impl Network {
         let v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &named, &elsewhere)).transpose()?;
         let flow_logs = logs_of_vpc(tx, &vpc)?;
         Ok(Network { vpc, subnets, acls, groups, members, elsewhere, v6, nats, peers, flow_logs })
+    }
+
+    /// Reads a VPC without members here: where those elsewhere are, and what is translated for them here. None when it has no members.
+    fn between(tx: &Tx<'_>, id: VpcId, is_home: bool, neighbours: &Neighbours) -> Result<Option<Network>, Failure> {
+        let elsewhere = Elsewhere { nics: neighbours.nics(tx, id)?, names: vec![] };
+        if elsewhere.nics.is_empty() {
+            return Ok(None);
+        }
+        let vpc = tx.get::<Vpc>(id)?.ok_or_else(|| Error::not_found(Noun::Vpc, id))?;
+        let mut nats = NatSpecs::default();
+        if is_home {
+            let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, tx.internet_gateway_of_vpc(id)?);
+            nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &tx.subnet_list_of_vpc(id)?, neighbours)?;
+            nats.homes.clear();
+        }
+        let peers = peers_of(tx, id)?.into_iter().map(|(_, vpc)| vpc).collect();
+        let (groups, members) = (BTreeMap::new(), BTreeMap::new());
+        let (subnets, acls, flow_logs) = (vec![], vec![], vec![]);
+        Ok(Some(Network { vpc, subnets, acls, groups, members, elsewhere, v6: None, nats, peers, flow_logs }))
     }
 
     fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {
@@ -598,6 +631,24 @@ impl Network {
         rules.sort_by_key(|rule| rule.priority);
         GroupSpec { id: group.id, rules, members: self.members.get(&group.id).cloned().unwrap_or_default() }
     }
+}
+
+/// Adds the VPCs of which a host has no member, but that its members' packets go to or that it is the home of; and gives all VPCs whose
+/// members matter to it, also those that have none yet.
+fn further_networks(
+    tx: &Tx<'_>,
+    host: HostId,
+    neighbours: &Neighbours,
+    networks: &mut BTreeMap<VpcId, Network>,
+) -> Result<Vec<VpcId>, Failure> {
+    let at_home: BTreeSet<VpcId> = tx.nat_gateway_vpcs_at_home(host)?.into_iter().collect();
+    let mut further: BTreeSet<VpcId> = networks.values().flat_map(|network| &network.peers).chain(&at_home).copied().collect();
+    further.retain(|vpc| !networks.contains_key(vpc));
+    let vpcs = networks.keys().chain(&further).copied().collect();
+    for vpc in further {
+        networks.extend(Network::between(tx, vpc, at_home.contains(&vpc), neighbours)?.map(|network| (vpc, network)));
+    }
+    Ok(vpcs)
 }
 
 /// The IPv6 half of a VPC: the members of groups that are named by rules, and what is on other hosts.

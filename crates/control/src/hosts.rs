@@ -13,6 +13,8 @@ use model::{Error, Host, HostId, HostState, INVITED_FOR_MS, Invitation, NUMBERED
 use store::Tx;
 
 use crate::account::taken;
+use crate::nat_home::leave;
+use crate::network::touch_vpc;
 use crate::{Cloud, Failure};
 
 /// Longest name of a host or a rack, in bytes.
@@ -104,6 +106,9 @@ impl Cloud {
                 return Err(Error::InUse { noun: Noun::Host, id: name.clone(), by }.into());
             }
             tx.delete::<Host>(host.id)?;
+            for vpc in leave(tx, host.id)? {
+                touch_vpc(tx, vpc)?;
+            }
             Ok::<_, Failure>(host.id)
         });
         let id = done.await.map_err(|error| self.write_refusal("remove a host", error))?;

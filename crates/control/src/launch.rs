@@ -29,6 +29,7 @@ use crate::instance_role::{associate, check_pass, chosen};
 use crate::interface::{NewInterface, interface_of};
 use crate::launch_nics::LaunchNics;
 use crate::launch_place::{Seeking, within};
+use crate::nat_home::settle;
 use crate::placement_group::{Joining, launch_target};
 use crate::run::{Command, Cx};
 use crate::subnet::{default_subnets, subnet_of};
@@ -181,6 +182,7 @@ impl Command for RunInstances {
                 Err(failure) => return Err(failure),
             }
         }
+        settle(tx, plan.seeking.subnets[0].vpc)?;
         Ok(Launched { reservation: plan.reservation, instances })
     }
 }

@@ -44,6 +44,7 @@ mod log_group;
 mod machine;
 mod many;
 mod nat_gateway;
+mod nat_home;
 mod nat_rule;
 mod neighbours;
 mod network;

@@ -189,6 +189,7 @@ impl Command for CreateNatGateway {
             addresses: vec![],
             sources: vec![],
             forwards: vec![],
+            home: None,
             bandwidth: self.bandwidth,
             name: String::new(),
             description: String::new(),

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hostspec::{ForwardSpec, MappedSpec, RateSpec, SharedSpec};
+use hostspec::{ForwardSpec, MappedSpec, NatHome, RateSpec, SharedSpec};
 use ipnet::Ipv4Net;
 use model::{
     AccountId, Address, AddressId, Error, Forwarded, InternetGateway, NatForward, NatForwardId, NatGateway, NatGatewayId, NatServes,
@@ -16,6 +16,7 @@ use crate::address::{AddressRef, elastic_of};
 use crate::auth::Target;
 use crate::machine::rate_of;
 use crate::nat_gateway::{address_targets, exits, nat_gateway_of, target};
+use crate::neighbours::Neighbours;
 use crate::network::{touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
@@ -352,6 +353,8 @@ pub(crate) struct NatSpecs {
     pub forwards: Vec<ForwardSpec>,
     pub mapped: Vec<MappedSpec>,
     pub rates: Vec<RateSpec>,
+    /// Other hosts that translate, with what is sent there.
+    pub homes: Vec<NatHome>,
 }
 
 impl NatSpecs {
@@ -362,6 +365,7 @@ impl NatSpecs {
         tables: &[RouteTable],
         internet: Option<&InternetGateway>,
         subnets: &[Subnet],
+        neighbours: &Neighbours,
     ) -> Result<NatSpecs, Failure> {
         let mut out = NatSpecs::default();
         for exit in exits(tx, vpc.id)? {
@@ -369,24 +373,25 @@ impl NatSpecs {
             // An open VPC needs no route to a gateway, so there nothing else tells that an address of one's own is meant.
             let gives_way = gateway.serves == NatServes::Listed && vpc.open && internet.is_none();
             let reached = gateway.ways(vpc, tables, internet);
+            let mut shared = Vec::new();
             for subnet in subnets {
                 let ways = in_both(&ways_to_nat(tables, subnet.id, gateway.id), &reached);
-                out.share(gateway, addresses, subnet.range, &ways, gives_way);
+                shared.extend(share(gateway, addresses, subnet.range, &ways, gives_way));
             }
+            if let Some(home) = gateway.home.and_then(|home| neighbours.home(home)) {
+                match out.homes.iter_mut().find(|known| known.host == home.host) {
+                    Some(known) => known.shared.extend(shared),
+                    None => out.homes.push(NatHome { shared, ..home }),
+                }
+                continue;
+            }
+            out.shared.extend(shared);
             out.forward(gateway, addresses);
             for address in addresses {
                 out.rates.extend(rate_of(tx, address)?);
             }
         }
         Ok(out)
-    }
-
-    fn share(&mut self, gateway: &NatGateway, addresses: &[Address], subnet: Ipv4Net, ways: &[Ipv4Net], gives_way: bool) {
-        for (source, ids) in gateway.exits_of(subnet) {
-            for public in ids.iter().filter_map(|id| ip_of(addresses, *id)) {
-                self.shared.extend(ways.iter().map(|to| SharedSpec { source, to: *to, public, gives_way }));
-            }
-        }
     }
 
     fn forward(&mut self, gateway: &NatGateway, addresses: &[Address]) {
@@ -402,6 +407,12 @@ impl NatSpecs {
             }
         }
     }
+}
+
+fn share(gateway: &NatGateway, addresses: &[Address], subnet: Ipv4Net, ways: &[Ipv4Net], gives_way: bool) -> Vec<SharedSpec> {
+    let exits = gateway.exits_of(subnet).into_iter();
+    let public = exits.flat_map(|(source, ids)| ids.into_iter().filter_map(move |id| Some((source, ip_of(addresses, id)?))));
+    public.flat_map(|(source, public)| ways.iter().map(move |to| SharedSpec { source, to: *to, public, gives_way })).collect()
 }
 
 fn ip_of(addresses: &[Address], id: AddressId) -> Option<Ipv4Addr> {

@@ -10,9 +10,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::PoisonError;
 
-use hostspec::{Fabric, Neighbour, RemoteNic};
-use model::{Address, Host, HostId, Instance, InstanceId, Interface, VpcId};
-use store::{Change, Key, Tx, What};
+use hostspec::{Fabric, NatHome, Neighbour, RemoteNic};
+use model::{Address, Host, HostId, Instance, InstanceId, Interface, NUMBERED_HOSTS_MAX, NatGateway, VpcId, machine_address};
+use store::{Change, HostPlace, Key, Tx, What};
 
 use crate::{Cloud, Failure};
 
@@ -27,7 +27,7 @@ pub(crate) type Places = HashMap<HostId, (Ipv4Addr, u32, bool)>;
 #[derive(Default)]
 pub(crate) struct Neighbours {
     here: Option<HostId>,
-    underlays: HashMap<HostId, Ipv4Addr>,
+    others: HashMap<HostId, HostPlace>,
     /// None where no packets go between hosts.
     pub fabric: Option<Fabric>,
 }
@@ -47,27 +47,43 @@ impl Neighbours {
         if !host.is_networked() {
             return Ok(Neighbours::default());
         }
-        let others: Vec<Host> = tx.host_list()?.into_iter().filter(|other| other.id != host.id && other.is_networked()).collect();
-        let underlays: HashMap<HostId, Ipv4Addr> = others.iter().map(|other| (other.id, other.underlay)).collect();
+        let places = tx.host_list_places()?.into_iter().filter(|other| other.id != host.id);
+        let hosts: Vec<HostPlace> = places.collect();
+        let others: HashMap<HostId, HostPlace> = hosts.iter().map(|other| (other.id, *other)).collect();
         let public = tx.address_list_elsewhere(host.id)?;
         let fabric = Fabric {
             underlay: host.underlay,
             machine: host.machine_address(),
-            hosts: others.iter().map(|other| Neighbour { underlay: other.underlay, machine: other.machine_address() }).collect(),
-            public: public.into_iter().filter_map(|(ip, at)| Some(RemoteNic { ip, host: *underlays.get(&at)? })).collect(),
+            hosts: hosts.iter().map(|other| Neighbour { underlay: other.underlay, machine: machine_address(other.number) }).collect(),
+            public: public.into_iter().filter_map(|(ip, at)| Some(RemoteNic { ip, host: others.get(&at)?.underlay })).collect(),
         };
-        Ok(Neighbours { here: Some(host.id), underlays, fabric: Some(fabric) })
+        Ok(Neighbours { here: Some(host.id), others, fabric: Some(fabric) })
+    }
+
+    /// Another host as the home of NAT gateways, which has none of their addresses yet; none for this one and for those with which no
+    /// packets are exchanged.
+    pub fn home(&self, host: HostId) -> Option<NatHome> {
+        let place = self.others.get(&host)?;
+        let number = u16::try_from(place.number % NUMBERED_HOSTS_MAX + 1).ok()?;
+        Some(NatHome { host: place.underlay, number, shared: vec![] })
+    }
+
+    /// Reads which addresses of a VPC are on these neighbours.
+    pub fn nics(&self, tx: &Tx<'_>, vpc: VpcId) -> Result<Vec<RemoteNic>, Failure> {
+        let Some(here) = self.here.filter(|_| !self.others.is_empty()) else { return Ok(vec![]) };
+        let found = tx.interface_list_elsewhere(vpc, here)?.into_iter();
+        Ok(found.filter_map(|(ip, at, _)| Some(RemoteNic { ip, host: self.others.get(&at)?.underlay })).collect())
     }
 
     /// Reads what of a VPC is on these neighbours.
     pub fn elsewhere(&self, tx: &Tx<'_>, vpc: VpcId) -> Result<Elsewhere, Failure> {
-        let Some(here) = self.here.filter(|_| !self.underlays.is_empty()) else { return Ok(Elsewhere::default()) };
+        let Some(here) = self.here.filter(|_| !self.others.is_empty()) else { return Ok(Elsewhere::default()) };
         let found = tx.interface_list_elsewhere(vpc, here)?;
         let instances: BTreeSet<InstanceId> = found.iter().map(|(_, _, instance)| *instance).take(NAMES_ELSEWHERE_MAX).collect();
         let instances: Vec<InstanceId> = instances.into_iter().collect();
         let rows = tx.get_many::<Instance>(&instances)?.into_iter().filter(|row| row.vpc == vpc);
         let names = rows.map(|row| (row.hostname, row.private_ip)).collect();
-        let nics = found.into_iter().filter_map(|(ip, at, _)| Some(RemoteNic { ip, host: *self.underlays.get(&at)? }));
+        let nics = found.into_iter().filter_map(|(ip, at, _)| Some(RemoteNic { ip, host: self.others.get(&at)?.underlay }));
         Ok(Elsewhere { nics: nics.collect(), names })
     }
 }
@@ -114,7 +130,8 @@ impl Cloud {
 }
 
 fn touched(change: &Change) -> Option<Touched> {
-    if change.id_of::<Address>().is_some() {
+    let gateway_is_gone = change.id_of::<NatGateway>().is_some() && matches!(change.what, What::Deleted);
+    if change.id_of::<Address>().is_some() || gateway_is_gone {
         return Some(Touched::Everything);
     }
     let vpc = change.column::<Interface>("vpc").or_else(|| change.column::<Instance>("vpc"));

@@ -14,6 +14,7 @@ use store::Tx;
 use crate::auth::Target;
 use crate::instance::check_description;
 use crate::ipv6::{give_range, open_outward};
+use crate::nat_home::settle;
 use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 
@@ -336,6 +337,8 @@ pub(crate) fn touch_vpc(tx: &mut Tx<'_>, vpc: VpcId) -> Result<(), Failure> {
     for instance in tx.interface_list_of_vpc(vpc)?.into_iter().filter_map(|interface| interface.instance) {
         hosts.extend(tx.get::<Instance>(instance)?.filter(Instance::is_on_host).map(|instance| instance.host));
     }
+    settle(tx, vpc)?;
+    hosts.extend(tx.nat_gateway_list_of_vpc(vpc)?.into_iter().filter_map(|gateway| gateway.home));
     for host in hosts {
         if tx.get::<Host>(host)?.is_some() {
             tx.host_touch(host)?;

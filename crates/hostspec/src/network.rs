@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{LoggedNic, RateSpec};
 
-/// A VPC with members on this host.
+/// A VPC with members on this host, or one that the members of others reach from here: peered with theirs, or with a NAT gateway
+/// whose home is here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VpcSpec {
     /// The VPC.
@@ -49,7 +50,10 @@ pub struct VpcSpec {
     /// The bandwidths of the public addresses that are no interface's own; those without one here have no limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<RateSpec>,
-    /// VPCs with members on this host that may exchange packets with this one.
+    /// Other hosts that translate for NAT gateways of the VPC.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub homes: Vec<NatHome>,
+    /// VPCs of this document that may exchange packets with this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerSpec>,
     /// What makes it a VPC of both versions of IP.
@@ -87,7 +91,7 @@ pub struct RemoteIpv6 {
     pub host: Ipv4Addr,
 }
 
-/// A VPC that is peered with another, as far as both are on this host.
+/// A VPC that is peered with another. Both are in the document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerSpec {
     /// The VPC.
@@ -96,6 +100,21 @@ pub struct PeerSpec {
     pub vni: u32,
     /// Addresses of its interfaces on this host: the only sources that may come from there.
     pub addresses: Vec<Ipv4Addr>,
+    /// Its interfaces on other hosts, which pass their packets on in the overlay of the VPC that is spoken to; none where that has no
+    /// member on this host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remote: Vec<RemoteNic>,
+}
+
+/// Another host that translates for NAT gateways.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NatHome {
+    /// Its underlay address.
+    pub host: Ipv4Addr,
+    /// Its number, 1 to 16,384: the same for a host as long as it is one, and no other's.
+    pub number: u16,
+    /// The public addresses that packets are sent there for.
+    pub shared: Vec<SharedSpec>,
 }
 
 /// A public address that packets of several interfaces leave with. Where several are for the same source and destinations, each

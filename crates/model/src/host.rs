@@ -82,8 +82,13 @@ impl Host {
     /// The address by which guests on other hosts know this machine: in the last part of the range that providers share
     /// (RFC 6598, 100.64.0.0/10), which Alibaba Cloud uses for its own services too.
     pub fn machine_address(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(Ipv4Addr::new(100, 127, 0, 1).to_bits() + self.number % NUMBERED_HOSTS_MAX)
+        machine_address(self.number)
     }
+}
+
+/// The address of [`Host::machine_address`] of the host with this number.
+pub fn machine_address(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(100, 127, 0, 1).to_bits() + number % NUMBERED_HOSTS_MAX)
 }
 
 /// What a host can give to instances, overcommit included.

@@ -5,7 +5,7 @@
 //!         └─▶ failed ───── delete ─▶ gone        (no internet gateway in the VPC, or an address that is tied already)
 //! ```
 //!
-//! A gateway is no machine: it is a set of elastic addresses that the hosts put on packets that routes send to it. One that is in a
+//! A gateway is no machine: it is a set of elastic addresses that a host, its home, puts on packets that routes send to it from any host. One that is in a
 //! subnet has an interface there, which carries the addresses, and reaches what that subnet reaches; one that belongs to a VPC as a
 //! whole (Tencent's) reaches what an open VPC reaches. One for private connectivity has no public address, so nothing beyond the
 //! VPC is reached through it. Which packets leave with which of its addresses, and which of its ports lead where, is in
@@ -17,8 +17,8 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, AddressId, InterfaceId, InternetGateway, Millis, NatForward, NatGatewayId, NatSource, RouteTable, SubnetId, Tags, Vpc,
-    VpcId, ways_out,
+    AccountId, AddressId, HostId, InterfaceId, InternetGateway, Millis, NatForward, NatGatewayId, NatSource, RouteTable, SubnetId, Tags,
+    Vpc, VpcId, ways_out,
 };
 
 /// A NAT gateway.
@@ -44,6 +44,9 @@ pub struct NatGateway {
     pub sources: Vec<NatSource>,
     /// Which of its ports lead where.
     pub forwards: Vec<NatForward>,
+    /// The host that translates for it, wherever its machines are; none until its VPC has any.
+    #[serde(default)]
+    pub home: Option<HostId>,
     /// Megabits per second that were asked for. Kept and shown; nothing limits a gateway to it.
     pub bandwidth: Option<u32>,
     /// Display name.

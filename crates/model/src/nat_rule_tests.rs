@@ -15,6 +15,7 @@ fn gateway(serves: NatServes) -> NatGateway {
         addresses: [1, 2, 3].map(AddressId::from_u64).into(),
         sources: vec![],
         forwards: vec![],
+        home: None,
         bandwidth: None,
         name: String::new(),
         description: String::new(),

@@ -15,6 +15,7 @@ impl Row for Address {
         Column::new("ip", |a| a.ip.to_bits().into()),
         Column::new("interface", |a| a.interface.into()),
         Column::new("elastic", |a| (a.kind == AddressKind::Elastic).into()),
+        Column::new("nat_gateway", |a| a.nat_gateway.into()),
     ];
 
     fn id(&self) -> AddressId {
@@ -53,11 +54,13 @@ impl Tx<'_> {
         self.list_any("interface", &interfaces.iter().map(Key::to_value).collect::<Vec<_>>())
     }
 
-    /// Public addresses of machines that are on other hosts than this one, by address.
+    /// Public addresses of machines that are on other hosts than this one, and of NAT gateways whose home is another, by address.
     pub fn address_list_elsewhere(&self, here: HostId) -> Result<Vec<(Ipv4Addr, HostId)>, StoreError> {
         let sql = "SELECT address.ip, instance.host FROM address JOIN interface ON interface.id = address.interface \
                    JOIN instance ON instance.id = interface.instance \
-                   WHERE instance.host <> $1 AND instance.live = 1 AND instance.on_host = 1 ORDER BY address.ip";
+                   WHERE instance.host <> $1 AND instance.live = 1 AND instance.on_host = 1 \
+                   UNION SELECT address.ip, nat_gateway.home FROM nat_gateway JOIN address ON address.nat_gateway = nat_gateway.id \
+                   WHERE nat_gateway.home <> $1 ORDER BY 1";
         let rows = self.query(sql, &[here.into()], |record| {
             let ip = u32::try_from(record.int(0)?).ok().map(Ipv4Addr::from_bits);
             Ok(ip.zip(HostId::from_value(&record.value(1)?)))

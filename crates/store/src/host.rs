@@ -1,13 +1,31 @@
 //! Hosts.
 
+use std::net::Ipv4Addr;
+
 use model::{Host, HostId};
 
-use crate::{By, Column, Row, StoreError, Tx};
+use crate::{By, Column, Key, Row, StoreError, Tx, Value};
+
+/// Where a host is, for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostPlace {
+    /// The host.
+    pub id: HostId,
+    /// Its address for traffic between hosts.
+    pub underlay: Ipv4Addr,
+    /// Its number in the installation.
+    pub number: u32,
+}
 
 impl Row for Host {
     type Id = HostId;
     const TABLE: &'static str = "host";
-    const COLUMNS: &'static [Column<Self>] = &[Column::new("name", |h| (&h.name).into())];
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("name", |h| (&h.name).into()),
+        // 0 where no packets go between it and others.
+        Column::new("underlay", |h| if h.is_networked() { h.underlay.to_bits() } else { 0 }.into()),
+        Column::new("number", |h| h.number.into()),
+    ];
 
     fn id(&self) -> HostId {
         self.id
@@ -18,6 +36,33 @@ impl Tx<'_> {
     /// Every host, by id.
     pub fn host_list(&self) -> Result<Vec<Host>, StoreError> {
         self.list(By::all())
+    }
+
+    /// Where the hosts are between which packets go, by id. Reads columns only: each host asks for all others again and again.
+    pub fn host_list_places(&self) -> Result<Vec<HostPlace>, StoreError> {
+        let rows = self.query("SELECT id, underlay, number FROM host ORDER BY id", &[], |record| {
+            let bits = |column| -> Result<Option<u32>, StoreError> {
+                Ok(match record.value(column)? {
+                    Value::Int(bits) => u32::try_from(bits).ok(),
+                    Value::Null | Value::Text(_) => None,
+                })
+            };
+            Ok((HostId::from_value(&record.value(0)?), bits(1)?.zip(bits(2)?)))
+        })?;
+        let mut out = Vec::with_capacity(rows.len());
+        for (id, place) in rows {
+            let Some(id) = id else { continue };
+            match place {
+                Some((0, _)) => {}
+                Some((underlay, number)) => out.push(HostPlace { id, underlay: Ipv4Addr::from_bits(underlay), number }),
+                // Not written since rows have these columns.
+                None => {
+                    let row = self.get::<Host>(id)?.filter(Host::is_networked);
+                    out.extend(row.map(|row| HostPlace { id, underlay: row.underlay, number: row.number }));
+                }
+            }
+        }
+        Ok(out)
     }
 
     /// The host of this name.

@@ -96,6 +96,14 @@ impl Tx<'_> {
         Ok(rows.into_iter().flatten().map(|((ip, host), instance)| (ip, host, instance)).collect())
     }
 
+    /// Hosts with machines in a VPC, the one with most interfaces first.
+    pub fn interface_hosts_of_vpc(&self, vpc: VpcId) -> Result<Vec<HostId>, StoreError> {
+        let sql = "SELECT instance.host, COUNT(*) FROM interface JOIN instance ON instance.id = interface.instance \
+                   WHERE interface.vpc = $1 AND instance.live = 1 AND instance.on_host = 1 GROUP BY instance.host ORDER BY 2 DESC, 1";
+        let rows = self.query(sql, &[vpc.into()], |record| Ok(HostId::from_value(&record.value(0)?)))?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
     /// Interfaces of an account, by id.
     pub fn interface_list(&self, account: AccountId) -> Result<Vec<Interface>, StoreError> {
         self.list(By::is("account", account))

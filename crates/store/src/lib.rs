@@ -103,6 +103,7 @@ mod tests;
 pub use changes::{Change, Changes, Commit, Document, FeedError, What};
 pub use error::{StoreError, WriteError};
 pub use event::ClientToken;
+pub use host::HostPlace;
 pub use instance::Held;
 pub use log_group::LogSpan;
 pub use projection::{Facet, Facets, Filter, Match, Page, Query};

@@ -1,13 +1,14 @@
 //! NAT gateways.
 
-use model::{AccountId, NatGateway, NatGatewayId, VpcId};
+use model::{AccountId, HostId, NatGateway, NatGatewayId, VpcId};
 
-use crate::{By, Column, Row, StoreError, Tx};
+use crate::{By, Column, Key, Row, StoreError, Tx, Value};
 
 impl Row for NatGateway {
     type Id = NatGatewayId;
     const TABLE: &'static str = "nat_gateway";
-    const COLUMNS: &'static [Column<Self>] = &[Column::new("account", |g| g.account.into()), Column::new("vpc", |g| g.vpc.into())];
+    const COLUMNS: &'static [Column<Self>] =
+        &[Column::new("account", |g| g.account.into()), Column::new("vpc", |g| g.vpc.into()), Column::new("home", |g| g.home.into())];
 
     fn id(&self) -> NatGatewayId {
         self.id
@@ -23,6 +24,23 @@ impl Tx<'_> {
     /// NAT gateways in a VPC, by id.
     pub fn nat_gateway_list_of_vpc(&self, vpc: VpcId) -> Result<Vec<NatGateway>, StoreError> {
         self.list(By::is("vpc", vpc))
+    }
+
+    /// NAT gateways whose home a host is, by id.
+    pub fn nat_gateway_list_at_home(&self, host: HostId) -> Result<Vec<NatGateway>, StoreError> {
+        self.list(By::is("home", host))
+    }
+
+    /// NAT gateways without a home, by id.
+    pub fn nat_gateway_list_homeless(&self) -> Result<Vec<NatGateway>, StoreError> {
+        self.list(By::is("home", Value::Null))
+    }
+
+    /// VPCs with NAT gateways whose home a host is.
+    pub fn nat_gateway_vpcs_at_home(&self, host: HostId) -> Result<Vec<VpcId>, StoreError> {
+        let sql = "SELECT DISTINCT vpc FROM nat_gateway WHERE home = $1 ORDER BY vpc";
+        let rows = self.query(sql, &[host.into()], |record| Ok(VpcId::from_value(&record.value(0)?)))?;
+        Ok(rows.into_iter().flatten().collect())
     }
 
     /// How many NAT gateways an account has, counted no further than `at_most`.

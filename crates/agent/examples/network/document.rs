@@ -49,6 +49,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
         forwards: vec![],
         mapped: vec![],
         rates: vec![],
+        homes: vec![],
         peers: vec![],
         v6: None,
         logged: vec![],

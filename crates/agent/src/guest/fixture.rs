@@ -36,6 +36,7 @@ pub fn vpc(id: u64) -> VpcSpec {
         forwards: vec![],
         mapped: vec![],
         rates: vec![],
+        homes: vec![],
         peers: vec![],
         v6: None,
         logged: vec![],

@@ -265,6 +265,15 @@ impl Line {
         self.mapped("meta mark", field, map).expr(Expr::MetaSet { key: MetaKey::Mark, sreg: Register::R0 })
     }
 
+    /// Marks the packet with what a map says of its source and destination addresses, and leaves it as it is when the map says nothing.
+    pub fn set_mark_from_pair(self, map: &str) -> Line {
+        self.say("meta mark set")
+            .load(&[Load::IpSaddr, Load::IpDaddr])
+            .say(&format!("map @{map}"))
+            .expr(LookupExpr::new(map, Register::R0).dreg(Register::R0).into())
+            .expr(Expr::MetaSet { key: MetaKey::Mark, sreg: Register::R0 })
+    }
+
     /// Gives the packet the priority that a map says of a field, and leaves it as it is when the map says nothing.
     pub fn set_priority_from(self, field: Load, map: &str) -> Line {
         self.mapped("meta priority", field, map).expr(Expr::MetaSet { key: MetaKey::Priority, sreg: Register::R0 })
@@ -333,6 +342,11 @@ impl Line {
         self.load(&[Load::IpSaddr]).say(&ip.to_string()).expr(cmp(CmpOp::Eq, ip.octets().to_vec()))
     }
 
+    /// Matches frames from this hardware address.
+    pub fn ether_saddr(self, mac: model::MacAddr) -> Line {
+        self.load(&[Load::EtherSaddr]).say(&mac.to_string()).expr(cmp(CmpOp::Eq, mac.0.to_vec()))
+    }
+
     /// Matches UDP between these ports.
     pub fn udp(self, from: u16, to: u16) -> Line {
         let ports = [from.to_be_bytes(), to.to_be_bytes()].concat();
@@ -388,6 +402,33 @@ impl Line {
             op: CmpOp::Eq,
             data: vec![1],
         })
+    }
+
+    /// Matches packets of whoever opened the connection.
+    pub fn ct_original(self) -> Line {
+        self.say("ct direction original").expr(Expr::Ct { dreg: Register::R0, key: CtKey::Direction }).expr(Expr::Cmp {
+            sreg: Register::R0,
+            op: CmpOp::Eq,
+            data: vec![0],
+        })
+    }
+
+    /// Matches connections whose first packet came in this zone.
+    pub fn ct_original_zone(self, zone: u16) -> Line {
+        let load = Expr::CtDirectional { dreg: Register::R0, key: CtKey::Zone, direction: CtDirection::Original };
+        self.say(&format!("ct original zone {zone}")).expr(load).expr(cmp(CmpOp::Eq, zone.to_ne_bytes().to_vec()))
+    }
+
+    /// Puts connections that packets open from here into a zone, and not the answers to them. Must come before they are tracked.
+    pub fn set_ct_original_zone(self, zone: u16) -> Line {
+        self.say(&format!("ct original zone set {zone}"))
+            .expr(Expr::Immediate { dreg: Register::R0, data: zone.to_ne_bytes().to_vec() })
+            .expr(RawExpr::new("ct", zone_attributes()).into())
+    }
+
+    /// Has connection tracking leave the packet alone. Must come before it would look.
+    pub fn notrack(self) -> Line {
+        self.say("notrack").expr(Expr::Notrack)
     }
 
     /// Matches connections whose destination was translated.
@@ -488,6 +529,19 @@ fn nat_attributes(kind: u32) -> Vec<u8> {
     for (attribute, value) in [(1_u16, kind), (2, family), (3, Register::R0.wire())] {
         push_attribute(&mut out, attribute, value);
     }
+    out
+}
+
+/// `NFTA_CT_KEY`, `NFTA_CT_DIRECTION` and `NFTA_CT_SREG`: the zone of the first direction becomes what is in the first register.
+/// Written by hand because the library's own type for it has no direction.
+fn zone_attributes() -> Vec<u8> {
+    let mut out = Vec::with_capacity(24);
+    push_attribute(&mut out, 2, CtKey::Zone as u32);
+    // One byte, and three to the next attribute.
+    out.extend_from_slice(&5_u16.to_ne_bytes());
+    out.extend_from_slice(&3_u16.to_ne_bytes());
+    out.extend_from_slice(&[CtDirection::Original as u8, 0, 0, 0]);
+    push_attribute(&mut out, 4, Register::R0.wire());
     out
 }
 

@@ -24,7 +24,7 @@ use nlink::netlink::types::route::{RouteProtocol, RouteScope, RouteType};
 use super::link6;
 use super::names::{self, OUTSIDE, OVERLAY, OVERLAY_PORT, PEERS, nic_of};
 use super::netns;
-use super::plan::{Change, HOP_TABLES, Link, LinkKind, Route, Side};
+use super::plan::{Change, HOME_TABLES, HOP_TABLES, Link, LinkKind, Route, Side};
 use super::{shaping, tap};
 
 /// How long the kernel may take to answer one request. It answers in microseconds; the rest is for a machine under load.
@@ -352,7 +352,7 @@ fn overlay(message: &LinkMessage) -> Option<LinkKind> {
 
 /// Whether a table is a subnet's.
 fn is_hop_table(table: u32) -> bool {
-    table & !(HOP_TABLES - 1) == HOP_TABLES
+    table & !(HOP_TABLES - 1) == HOP_TABLES || table & !(HOME_TABLES - 1) == HOME_TABLES
 }
 
 /// What the main table says first, but for its default route: inside the VPC nothing leads astray.

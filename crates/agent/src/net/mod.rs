@@ -18,6 +18,7 @@
 mod borders;
 mod flow_spool;
 mod flows;
+mod homes;
 mod line;
 mod link;
 mod link6;
@@ -347,7 +348,7 @@ impl Network {
 
     async fn apply_vpc(&self, state: &mut State, vpc: &VpcSpec) -> io::Result<Drift> {
         let mtus = vpc.nics.iter().filter_map(|nic| Some((nic.id, *state.mtus.get(&nic.id)?))).collect();
-        let around = Around { mtus, neighbours: state.neighbours.clone().filter(|_| !vpc.remote.is_empty()) };
+        let around = Around { mtus, neighbours: state.neighbours.clone().filter(|_| plan::crosses_hosts(vpc)) };
         let mut outer = Outer { machine: self.machine.as_fd(), peers: BTreeMap::new() };
         for peer in vpc.peers.iter().filter_map(|peer| state.vpcs.get(&peer.vpc).map(|open| (peer.vpc, open))) {
             outer.peers.insert(peer.0, peer.1.namespace().try_clone_to_owned()?);
@@ -556,6 +557,7 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         forwards: vec![],
         mapped: vec![],
         rates: vec![],
+        homes: vec![],
         peers: vec![],
         v6: None,
         logged: vec![],

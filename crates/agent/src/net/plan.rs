@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use hostspec::{Fabric, NicSpec, VpcSpec};
+use hostspec::{Fabric, NatHome, NicSpec, VpcSpec};
 use ipnet::Ipv4Net;
 use model::{InterfaceId, MacAddr, SubnetId, VpcId};
 
@@ -110,6 +110,13 @@ impl Neighbourhood {
 pub const HOP_TABLES: u32 = 1 << 24;
 /// The bits that differ.
 const HOP_NUMBERS: u32 = HOP_TABLES - 1;
+/// Bit that the number of every table of a NAT gateway's home has.
+pub const HOME_TABLES: u32 = 1 << 25;
+
+/// The routing table that leads to a home.
+pub fn home_table(home: &NatHome) -> u32 {
+    HOME_TABLES | u32::from(home.number)
+}
 
 /// A link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,7 +241,7 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
             side.neighbours.insert((name.clone(), ip), nic.mac);
         }
     }
-    if let Some(neighbours) = neighbours.filter(|_| !spec.remote.is_empty()) {
+    if let Some(neighbours) = neighbours.filter(|_| crosses_hosts(spec)) {
         side.links.insert(OVERLAY.to_owned(), neighbours.link(spec.vni));
         for nic in &spec.remote {
             if let Some(hop) = neighbours.hop(&mut side, OVERLAY, nic.host) {
@@ -252,6 +259,12 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
             };
             side.hops.insert((number, hop.to), way);
         }
+    }
+    for home in &spec.homes {
+        let hop = neighbours.and_then(|neighbours| neighbours.hop(&mut side, OVERLAY, home.host));
+        let way = hop.map_or(Route::Unreachable, |hop| Route::Hop { link: OVERLAY.to_owned(), hop, source: None });
+        side.tables.insert(home_table(home));
+        side.hops.insert((home_table(home), Ipv4Net::default()), way);
     }
     for peer in &spec.peers {
         let (name, mac) = (names::peer(peer.vni), names::peer_mac(spec.vni, peer.vni));
@@ -301,6 +314,11 @@ pub fn hop_tables(spec: &VpcSpec) -> BTreeMap<SubnetId, u32> {
         out.insert(subnet.id, number);
     }
     out
+}
+
+/// Whether packets of a VPC come from other hosts or go there.
+pub fn crosses_hosts(spec: &VpcSpec) -> bool {
+    !spec.remote.is_empty() || !spec.homes.is_empty() || spec.peers.iter().any(|peer| !peer.remote.is_empty())
 }
 
 /// Whether a VPC has a public address here, and so a way to the machine.

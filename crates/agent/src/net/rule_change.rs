@@ -210,6 +210,7 @@ fn differ_in_rules_only(before: &VpcSpec, spec: &VpcSpec) -> bool {
         forwards,
         mapped,
         rates,
+        homes,
         peers,
         logged,
         v6,
@@ -219,6 +220,7 @@ fn differ_in_rules_only(before: &VpcSpec, spec: &VpcSpec) -> bool {
     let ends = (before.id, before.vni, &before.ranges, &before.subnets) == (*id, *vni, ranges, subnets)
         && (&before.nics, &before.remote, &before.peers, &before.v6, &before.logged) == (nics, remote, peers, v6, logged);
     let told = (&before.names, &before.domain, before.resolver, &before.dhcp) == (names, domain, *resolver, dhcp);
-    let public = (&before.shared, &before.forwards, &before.mapped, &before.rates) == (shared, forwards, mapped, rates);
+    let public =
+        (&before.shared, &before.forwards, &before.mapped, &before.rates, &before.homes) == (shared, forwards, mapped, rates, homes);
     groups_alike && ends && told && public
 }

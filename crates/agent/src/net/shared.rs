@@ -7,6 +7,8 @@
 //!         anything else to such an address comes back to where it came from, and is dropped
 //! ```
 //!
+//! Both are done on one host for each gateway, its home, for interfaces on every host ([`super::homes`]).
+//!
 //! Sources are single addresses, because an interval of sources within an interval of destinations must not overlap another, and
 //! rules of tenants do. The choice among them is made here, once for each interface.
 
@@ -59,17 +61,27 @@ fn insert(table: &mut Table, chain: &str, lines: Vec<Line>) {
     }
 }
 
-fn way(from: Ipv4Addr, to: Ipv4Net) -> Key {
+/// A source and where its packets go.
+pub(super) fn way(from: Ipv4Addr, to: Ipv4Net) -> Key {
     Key::builder().ipv4(from).ipv4_range(to.network(), to.broadcast()).key(&PAIR)
 }
 
-/// The addresses on this host and on others that share one, each with its ranges and what it comes from.
-fn sharing(spec: &VpcSpec) -> impl Iterator<Item = (Ipv4Addr, &SharedSpec)> {
-    let own: BTreeSet<Ipv4Addr> = spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(ip, public)| public.map(|_| ip)).collect();
+/// The addresses on this host and on others that share one that is translated here, each with its ranges and what it comes from.
+fn everybody(spec: &VpcSpec) -> impl Iterator<Item = (Ipv4Addr, &SharedSpec)> {
     let here = spec.nics.iter().flat_map(NicSpec::addresses).map(|(ip, _)| ip);
-    here.chain(spec.remote.iter().map(|nic| nic.ip)).flat_map(move |ip| {
+    sharing(spec, &spec.shared, here.chain(spec.remote.iter().map(|nic| nic.ip)))
+}
+
+/// Those of these addresses that share one, each with its ranges and what it comes from.
+pub(super) fn sharing<'s>(
+    spec: &'s VpcSpec,
+    all: &'s [SharedSpec],
+    addresses: impl Iterator<Item = Ipv4Addr> + 's,
+) -> impl Iterator<Item = (Ipv4Addr, &'s SharedSpec)> {
+    let own: BTreeSet<Ipv4Addr> = spec.nics.iter().flat_map(NicSpec::addresses).filter_map(|(ip, public)| public.map(|_| ip)).collect();
+    addresses.flat_map(move |ip| {
         let mut chosen: BTreeMap<Ipv4Net, Vec<&SharedSpec>> = BTreeMap::new();
-        for shared in spec.shared.iter().filter(|shared| shared.source.contains(&ip) && !(shared.gives_way && own.contains(&ip))) {
+        for shared in all.iter().filter(|shared| shared.source.contains(&ip) && !(shared.gives_way && own.contains(&ip))) {
             let there = chosen.entry(shared.to).or_default();
             match there.first().map(|other| other.source.prefix_len().cmp(&shared.source.prefix_len())) {
                 Some(Ordering::Greater) => {}
@@ -82,10 +94,10 @@ fn sharing(spec: &VpcSpec) -> impl Iterator<Item = (Ipv4Addr, &SharedSpec)> {
 }
 
 fn sources(spec: &VpcSpec, table: &mut Table) {
-    let shared = sharing(spec).map(|(ip, shared)| (way(ip, shared.to), Value::ipv4(shared.public)));
+    let shared = everybody(spec).map(|(ip, shared)| (way(ip, shared.to), Value::ipv4(shared.public)));
     table.sets.insert("shared".to_owned(), set(Shape::map_of_ranges(&PAIR, Data::Value(Field::Ipv4)), shared));
     if let Some(pairs) = table.sets.get_mut("pairs") {
-        let both = sharing(spec).map(|(ip, shared)| Key::builder().ipv4(shared.public).ipv4(ip).key(&PAIR));
+        let both = everybody(spec).map(|(ip, shared)| Key::builder().ipv4(shared.public).ipv4(ip).key(&PAIR));
         pairs.elements.extend(both.map(|key| (key, Value::None)));
     }
     insert(table, "outward", vec![Line::new().oif(OUTSIDE).snat_by_pair("shared")]);

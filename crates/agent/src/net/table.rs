@@ -33,7 +33,7 @@ use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service, V4, V6, Version};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, KeyBuilder, Ruleset, Set, Shape, Step, Table, TableId, Value};
 use super::shared;
-use super::{borders, flows, peers, shaping, table6, traffic};
+use super::{borders, flows, homes, peers, shaping, table6, traffic};
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
 pub(super) const BEFORE_DEFRAG: i32 = -450;
@@ -55,6 +55,7 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
         profile_chain::<V4>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut inet);
     }
     shared::add(spec, &policy, &mut inet);
+    homes::add(spec, &mut inet);
     peers::add(spec, &mut inet);
     shaping::add_to_vpc(spec, &mut inet);
     traffic::add_to_vpc(spec, &mut inet);
@@ -461,10 +462,12 @@ pub(super) fn with_service(key: KeyBuilder, service: Service) -> KeyBuilder {
 }
 
 /// Sets to which more may come without taking anything away from a connection that is open.
-const ONLY_GROW: [&str; 21] = [
+const ONLY_GROW: [&str; 23] = [
     "addresses",
     "local",
     "elsewhere",
+    "here",
+    "homeward",
     "bindings",
     "ports",
     "senders",

@@ -125,8 +125,12 @@ impl Vpc {
         self.directory.send_replace(Arc::new(directory));
     }
 
-    /// Starts the services when they do not run.
+    /// Starts the services when they do not run. Where no guest is there is nobody to ask.
     pub fn serve(&mut self, guests: &Arc<Guests>) -> io::Result<()> {
+        if self.applied().is_some_and(|spec| spec.nics.is_empty()) {
+            (self.services, self.ipv6) = (None, None);
+            return Ok(());
+        }
         if self.services.as_ref().is_none_or(|services| !services.alive()) {
             self.services = None;
             self.services = Some(Services::start(self.namespace.as_fd(), self.directory.subscribe(), guests.clone())?);

@@ -191,6 +191,7 @@ impl Cloud {
             forwards: vec![],
             mapped: vec![],
             rates: vec![],
+            homes: vec![],
             peers: vec![],
             v6: None,
             logged: vec![],

@@ -5,6 +5,7 @@ mod capacity_reservations;
 mod commands;
 mod crashes;
 mod flow_logs;
+mod gateways;
 mod hosts;
 mod kms_keys;
 mod networks;

@@ -4,6 +4,7 @@ mod alike;
 mod engines;
 mod faults;
 mod feed;
+mod homes;
 mod lists;
 mod noun;
 mod strays;

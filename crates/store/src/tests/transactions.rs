@@ -291,6 +291,7 @@ fn the_database_of_pileus_holds_every_noun() {
         reads::<model::SecurityGroup>(&store);
         reads::<model::Interface>(&store);
         reads::<model::Address>(&store);
+        reads::<model::NatGateway>(&store);
         reads::<model::Volume>(&store);
         reads::<model::Instance>(&store);
         reads::<model::Event>(&store);

@@ -11,8 +11,8 @@ use nlink::netlink::link::VethLink;
 use super::super::netns;
 use super::lab::*;
 
-const UNDER: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
-const MACHINE: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 127, 0, 1), Ipv4Addr::new(100, 127, 0, 2)];
+pub const UNDER: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
+pub const MACHINE: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 127, 0, 1), Ipv4Addr::new(100, 127, 0, 2)];
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
 /// Two machines with a wire between them.
@@ -38,13 +38,13 @@ pub fn split(id: u64) -> [VpcSpec; 2] {
 }
 
 /// The document of one of the two.
-fn document(number: usize, vpcs: &[VpcSpec], public: &[RemoteNic]) -> HostSpec {
+pub fn document(number: usize, vpcs: &[VpcSpec], public: &[RemoteNic]) -> HostSpec {
     let other = Neighbour { underlay: UNDER[1 - number], machine: MACHINE[1 - number] };
     let fabric = Fabric { underlay: UNDER[number], machine: MACHINE[number], hosts: vec![other], public: public.to_vec() };
     HostSpec { fabric: Some(fabric), ..host(vpcs) }
 }
 
-fn applied(labs: &[Lab; 2], vpcs: [&[VpcSpec]; 2]) {
+pub fn applied(labs: &[Lab; 2], vpcs: [&[VpcSpec]; 2]) {
     for (number, lab) in labs.iter().enumerate() {
         lab.applied(&document(number, vpcs[number], &[]));
     }

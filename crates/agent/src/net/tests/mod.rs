@@ -5,6 +5,7 @@ mod flows;
 mod frames;
 mod golden;
 mod groups;
+mod homes;
 mod hosts;
 mod ipv6;
 mod lab;

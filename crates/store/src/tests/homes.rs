@@ -1,0 +1,126 @@
+//! What hosts are told of each other: where they are, and which of them translates for NAT gateways.
+
+use std::net::Ipv4Addr;
+
+use model::{
+    AccountId, Address, AddressId, AddressKind, Host, HostCapacity, HostId, HostState, Mib, Millis, NatGateway, NatGatewayId, NatOutcome,
+    NatServes, Tags, VpcId,
+};
+
+use super::engines::check_place;
+use crate::{HostPlace, Store, StoreError, Tx};
+
+const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
+
+fn host(id: u64, accelerator: &str) -> Host {
+    let accelerator = accelerator.to_owned();
+    Host {
+        id: HostId::from_u64(id),
+        name: format!("h{id}"),
+        zones: vec![],
+        underlay: Ipv4Addr::new(192, 0, 2, id as u8),
+        state: HostState::Up,
+        capacity: Some(HostCapacity { vcpus: 1, memory: Mib(1), disk_gib: 1, accelerator }),
+        generation: 1,
+        applied: 0,
+        incarnation: 0,
+        sequence: 0,
+        seen_at: Millis(0),
+        rack: None,
+        number: id as u32 + 10,
+        invitation: None,
+        certificate: None,
+        faults: vec![],
+        build: None,
+    }
+}
+
+fn gateway(id: u64, vpc: u64, home: Option<HostId>) -> NatGateway {
+    NatGateway {
+        id: NatGatewayId::from_u64(id),
+        account: account(),
+        vpc: VpcId::from_u64(vpc),
+        subnet: None,
+        is_public: true,
+        outcome: NatOutcome::OfVpc,
+        serves: NatServes::Everyone,
+        addresses: vec![AddressId::from_u64(1)],
+        sources: vec![],
+        forwards: vec![],
+        home,
+        bandwidth: None,
+        name: String::new(),
+        description: String::new(),
+        created_at: Millis(0),
+        tags: Tags::new(),
+    }
+}
+
+fn address(gateway: u64) -> Address {
+    Address {
+        id: AddressId::from_u64(1),
+        account: account(),
+        ip: PUBLIC,
+        kind: AddressKind::Elastic,
+        interface: None,
+        private: None,
+        association: None,
+        nat_gateway: Some(NatGatewayId::from_u64(gateway)),
+        name: String::new(),
+        description: String::new(),
+        bandwidth: None,
+        package: None,
+        created_at: Millis(0),
+        tags: Tags::new(),
+    }
+}
+
+fn account() -> AccountId {
+    AccountId::from_u64(1).expect("one digit is below twelve")
+}
+
+fn write(store: &Store, work: impl Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static) {
+    store.write_blocking(work).expect("the write succeeds");
+}
+
+fn read<T: Send + 'static>(store: &Store, work: impl Fn(&Tx<'_>) -> Result<T, StoreError> + Send + 'static) -> T {
+    store.read_blocking(work).expect("the read succeeds")
+}
+
+#[test]
+fn hosts_between_which_packets_go_are_found_also_in_rows_of_before() {
+    check_place(|place| {
+        let store = Store::open(place.config.clone()).expect("the store opens");
+        write(&store, |tx| [host(1, "kvm"), host(2, "simulated"), host(3, "tcg")].iter().try_for_each(|host| tx.insert(host)));
+        let wanted = [1_u64, 3].map(|id| HostPlace {
+            id: HostId::from_u64(id),
+            underlay: Ipv4Addr::new(192, 0, 2, id as u8),
+            number: id as u32 + 10,
+        });
+        assert_eq!(read(&store, |tx| tx.host_list_places()), wanted);
+        write(&store, |tx| tx.execute("UPDATE host SET underlay = NULL, number = NULL", &[]).map(drop));
+        assert_eq!(read(&store, |tx| tx.host_list_places()), wanted);
+    });
+}
+
+#[test]
+fn the_home_of_a_gateway_is_where_its_addresses_are() {
+    check_place(|place| {
+        let store = Store::open(place.config.clone()).expect("the store opens");
+        let (here, there) = (HostId::from_u64(1), HostId::from_u64(2));
+        write(&store, move |tx| {
+            tx.insert(&gateway(1, 7, None))?;
+            tx.insert(&gateway(2, 8, Some(there)))?;
+            tx.insert(&gateway(3, 8, Some(there)))?;
+            tx.insert(&address(1))
+        });
+        assert_eq!(read(&store, |tx| tx.nat_gateway_list_homeless()).len(), 1);
+        assert_eq!(read(&store, move |tx| tx.nat_gateway_vpcs_at_home(there)), [VpcId::from_u64(8)]);
+        assert_eq!(read(&store, move |tx| tx.nat_gateway_list_at_home(there)).len(), 2);
+        assert_eq!(read(&store, move |tx| tx.address_list_elsewhere(here)), []);
+        write(&store, move |tx| tx.update(&gateway(1, 7, Some(there))));
+        assert_eq!(read(&store, move |tx| tx.address_list_elsewhere(here)), [(PUBLIC, there)]);
+        assert_eq!(read(&store, move |tx| tx.address_list_elsewhere(there)), []);
+        assert_eq!(read(&store, move |tx| tx.interface_hosts_of_vpc(VpcId::from_u64(8))), []);
+    });
+}
