@@ -54,21 +54,19 @@ pub(crate) struct Images {
     numbers: Numbers,
 }
 
+/// An image as every call tells it.
 #[derive(IntoDoc)]
-struct ImageReply {
+struct ImageWords {
     image_id: String,
     image_name: String,
     image_family: String,
     image_version: &'static str,
     description: String,
     image_owner_alias: &'static str,
-    image_owner_id: u64,
     #[reply(name = "OSType")]
     os_type: &'static str,
     #[reply(name = "OSName")]
     os_name: String,
-    #[reply(name = "OSNameEn")]
-    os_name_en: String,
     platform: String,
     architecture: &'static str,
     size: u32,
@@ -76,19 +74,29 @@ struct ImageReply {
     progress: String,
     usage: &'static str,
     product_code: &'static str,
-    boot_mode: &'static str,
     creation_time: Timestamp,
-    is_public: bool,
     is_copied: bool,
     is_self_shared: &'static str,
     is_subscribed: bool,
     is_support_cloudinit: bool,
     is_support_io_optimized: bool,
-    resource_group_id: &'static str,
     #[reply(list = "DiskDeviceMapping")]
     disk_device_mappings: Vec<Device>,
     #[reply(list = "Tag")]
     tags: Vec<TagReply>,
+}
+
+/// An image in a list, which tells more.
+#[derive(IntoDoc)]
+struct ImageReply {
+    #[reply(flatten)]
+    words: ImageWords,
+    image_owner_id: u64,
+    #[reply(name = "OSNameEn")]
+    os_name_en: String,
+    boot_mode: &'static str,
+    is_public: bool,
+    resource_group_id: &'static str,
 }
 
 #[derive(IntoDoc)]
@@ -118,13 +126,13 @@ pub(crate) struct DescribeImageFromFamily {
 
 #[derive(IntoDoc)]
 pub(crate) struct OfFamily {
-    image: Option<ImageReply>,
+    image: Option<ImageWords>,
 }
 
 /// Tells the newest image of a family that can be launched and is not deprecated.
 pub(crate) async fn describe_from_family(cx: &Cx<'_>, asked: DescribeImageFromFamily) -> Result<OfFamily, Fault> {
     let newest = cx.cloud.newest_of_family(&cx.caller, &asked.image_family).await?;
-    Ok(OfFamily { image: newest.map(|image| reply(cx, &image)) })
+    Ok(OfFamily { image: newest.map(|image| words(cx, &image)) })
 }
 
 impl DescribeImages {
@@ -196,16 +204,25 @@ fn devices(image: &Image) -> Vec<Device> {
 
 fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
     ImageReply {
+        words: words(cx, image),
+        image_owner_id: image.account.as_u64(),
+        os_name_en: image.platform.clone(),
+        boot_mode: "BIOS",
+        is_public: image.public,
+        resource_group_id: "",
+    }
+}
+
+fn words(cx: &Cx<'_>, image: &Image) -> ImageWords {
+    ImageWords {
         image_id: image.id.to_string(),
         image_name: image.name.clone(),
         image_family: image.family.clone(),
         image_version: "",
         description: image.description.clone(),
         image_owner_alias: owner(cx, image.account),
-        image_owner_id: image.account.as_u64(),
         os_type: "linux",
         os_name: image.platform.clone(),
-        os_name_en: image.platform.clone(),
         platform: image.platform.clone(),
         architecture: image.architecture.as_str(),
         size: image.min_disk.0,
@@ -219,15 +236,12 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
         progress: format!("{}%", if image.phase == ImagePhase::Available { 100 } else { image.imported.unwrap_or(0) }),
         usage: "none",
         product_code: "",
-        boot_mode: "BIOS",
         creation_time: image.created_at.timestamp(),
-        is_public: image.public,
         is_copied: false,
         is_self_shared: "",
         is_subscribed: false,
         is_support_cloudinit: true,
         is_support_io_optimized: true,
-        resource_group_id: "",
         disk_device_mappings: devices(image),
         tags: tag_replies(&image.tags),
     }
