@@ -174,6 +174,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         nics: pileus_control::LaunchNics::default(),
         placement: None,
         capacity: model::CapacityChoice::Open,
+        fleet: None,
     }
 }
 

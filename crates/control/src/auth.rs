@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
 use model::policy::{AccessRequest, Context, Decision, Document, evaluate};
-use model::{AccessKey, AccountId, Error, Millis, QuotaName, RequestRates, Rights, RoleId, User, UserId};
+use model::{AccessKey, AccountId, Error, InstanceFleetId, Millis, QuotaName, RequestRates, Rights, RoleId, User, UserId};
 use secrecy::SecretString;
 use store::{StoreError, Tx};
 
@@ -225,6 +225,24 @@ impl Cloud {
             None => Grant::Policies { documents: within.iter().cloned().collect(), within },
             Some(texts) => Grant::Policies { documents: texts.iter().map(|text| read(text)).collect::<Result<_, _>>()?, within },
         })
+    }
+
+    /// Who launches for a fleet when nobody calls. What it launches was allowed to whoever made the fleet.
+    pub(crate) fn launcher(&self, account: AccountId, fleet: InstanceFleetId) -> Caller {
+        let who = Who::Session { role: RoleId::from_u64(0), role_name: "fleet".to_owned(), session: fleet.to_string() };
+        let principal = Principal {
+            account,
+            who,
+            access_key: String::new(),
+            expires_at: None,
+            secret: SecretString::default(),
+            rights: Grant::Everything,
+            rates: RequestRates { reads: 0, changes: 0, launches: 0 },
+            buckets: Arc::default(),
+            used: Arc::default(),
+        };
+        let source = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        Caller { principal: Arc::new(principal), source, request: fleet.to_string(), action: "ec2:RunInstances" }
     }
 
     /// Checks that the caller may do its action to each of these.

@@ -10,6 +10,7 @@ use store::Tx;
 use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::capacity_slot::{leave, take_room};
+use crate::instance_fleet_work::wake_fleet;
 use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
 use crate::security_group::{Membership, change_groups};
@@ -354,6 +355,7 @@ pub(crate) fn save(tx: &mut Tx<'_>, instance: &mut Instance, now: Millis) -> Res
         instance.asked = tx.host_touch(instance.host)?;
     }
     tx.update(instance)?;
+    wake_fleet(tx, instance, now)?;
     Ok(wake_instance(tx, instance.id, now)?)
 }
 

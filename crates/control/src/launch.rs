@@ -9,10 +9,10 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    Attributes, CapacityChoice, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, HostId, Image, ImageId, Instance, InstanceId,
-    Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned, ROOT_DEVICE, ReservationId,
-    RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, VOLUMES_PER_INSTANCE_MAX, Volume,
-    VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
+    Attributes, CapacityChoice, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, HostId, Image, ImageId, Instance,
+    InstanceFleetId, InstanceId, Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned,
+    ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB,
+    VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -114,6 +114,9 @@ pub struct RunInstances {
     /// What they ask of capacity reservations.
     #[serde(skip_serializing_if = "CapacityChoice::is_usual")]
     pub capacity: CapacityChoice,
+    /// The fleet that they are launched for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<InstanceFleetId>,
 }
 
 /// What a launch made.
@@ -174,11 +177,13 @@ impl Command for RunInstances {
         cx.cloud.check_instance_quota(tx, cx.caller.account(), at_least.saturating_sub(plan.seeking.free_slots(tx)?))?;
         let mut instances = Vec::new();
         for index in 0..self.max_count {
-            match self.launch_one(tx, cx, &plan, index) {
+            if index < self.min_count {
+                instances.push(self.launch_one(tx, cx, &plan, index)?);
+                continue;
+            }
+            match tx.attempt(|tx| self.launch_one(tx, cx, &plan, index))? {
                 Ok(id) => instances.push(id),
-                Err(Failure::Refused(refusal)) if index >= self.min_count && ends_launch(&refusal) => {
-                    break;
-                }
+                Err(Failure::Refused(refusal)) if ends_launch(&refusal) => break,
                 Err(failure) => return Err(failure),
             }
         }
@@ -221,6 +226,7 @@ impl RunInstances {
             role: settings.role,
             placement: settings.placement,
             capacity: settings.capacity.unwrap_or_default(),
+            fleet: None,
             nics: LaunchNics::default(),
             running: true,
             attributes: settings.attributes.attributes(),
@@ -415,6 +421,7 @@ impl RunInstances {
             placement: None,
             capacity: self.capacity,
             slot: place.slot.map(|slot| enter(tx, cx, slot, id, host)).transpose()?,
+            fleet: self.fleet,
             seen: None,
             tags: self.tags.clone(),
         };

@@ -26,6 +26,8 @@ mod ids;
 mod image;
 mod image_task;
 mod instance;
+mod instance_fleet;
+mod instance_fleet_work;
 mod instance_key;
 mod instance_profile;
 mod instance_role;
@@ -115,6 +117,9 @@ pub use image::{CopyImage, CreateImage, DeregisterImage, ModifyImage, NewImage, 
 pub use image_task::{CancelImageTask, ExportImage, FurtherDisks, ImportDisk, ImportInto};
 pub use instance::{
     ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
+};
+pub use instance_fleet::{
+    CreateInstanceFleet, DeleteInstanceFleet, FleetMade, FleetMemberView, InstanceFleetView, Launches, ModifyInstanceFleet, OneOf,
 };
 pub use instance_key::{ChangeInstanceKey, KeyChange};
 pub use instance_profile::{AddRoleToProfile, CreateInstanceProfile, DeleteInstanceProfile, RemoveRoleFromProfile};

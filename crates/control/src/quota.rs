@@ -186,6 +186,7 @@ fn used(tx: &Tx<'_>, account: AccountId, name: QuotaName) -> Result<Option<u64>,
         QuotaName::Interfaces => Some(tx.interface_count(account, all)?),
         QuotaName::LaunchTemplates => Some(tx.launch_template_count(account, all)?),
         QuotaName::PlacementGroups => Some(tx.placement_group_count(account, all)?),
+        QuotaName::InstanceFleets => Some(tx.instance_fleet_count(account, all)?),
         QuotaName::PrefixLists => Some(tx.prefix_list_count(account, all)?),
         QuotaName::Subnets
         | QuotaName::RouteTables

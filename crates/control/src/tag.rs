@@ -1,9 +1,9 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, CapacityReservation, DhcpOptionSet, Error, FlowLog, Image, Instance, Interface, InternetGateway, KeyPair,
-    LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, SecurityGroup,
-    Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
+    AccountId, Address, CapacityReservation, DhcpOptionSet, Error, FlowLog, Image, Instance, InstanceFleet, Interface, InternetGateway,
+    KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable,
+    SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -153,7 +153,8 @@ tagged!(
     PrefixList,
     LaunchTemplate,
     FlowLog,
-    CapacityReservation
+    CapacityReservation,
+    InstanceFleet
 );
 
 impl Tagged for DhcpOptionSet {
@@ -193,6 +194,7 @@ enum Kind {
     DhcpOptions,
     FlowLog,
     CapacityReservation,
+    InstanceFleet,
 }
 
 impl Kind {
@@ -220,6 +222,7 @@ impl Kind {
             "dopt" => Kind::DhcpOptions,
             "fl" => Kind::FlowLog,
             "cr" => Kind::CapacityReservation,
+            "fleet" => Kind::InstanceFleet,
             _ => return None,
         })
     }
@@ -248,6 +251,7 @@ impl Kind {
             Kind::DhcpOptions => "dhcp-options",
             Kind::FlowLog => "vpc-flow-log",
             Kind::CapacityReservation => "capacity-reservation",
+            Kind::InstanceFleet => "fleet",
         }
     }
 
@@ -275,6 +279,7 @@ impl Kind {
             Kind::DhcpOptions => tags_of::<DhcpOptionSet>(tx, account, id),
             Kind::FlowLog => tags_of::<FlowLog>(tx, account, id),
             Kind::CapacityReservation => tags_of::<CapacityReservation>(tx, account, id),
+            Kind::InstanceFleet => tags_of::<InstanceFleet>(tx, account, id),
         }
     }
 
@@ -308,6 +313,7 @@ impl Kind {
             Kind::DhcpOptions => change_of::<DhcpOptionSet>(tx, account, id, with),
             Kind::FlowLog => change_of::<FlowLog>(tx, account, id, with),
             Kind::CapacityReservation => change_of::<CapacityReservation>(tx, account, id, with),
+            Kind::InstanceFleet => change_of::<InstanceFleet>(tx, account, id, with),
         }
     }
 }

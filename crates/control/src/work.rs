@@ -7,14 +7,15 @@
 use std::time::Duration;
 
 use model::{
-    AddressKind, CapacityReservationId, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceId, InstanceRole,
-    InstanceRoleId, KmsKeyId, Millis, Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
+    AddressKind, CapacityReservationId, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceFleetId, InstanceId,
+    InstanceRole, InstanceRoleId, KmsKeyId, Millis, Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
 };
 use store::{Lease, StoreError, Tx, WriteError};
 
 use crate::capacity_reservation::CAPACITY_RESERVATION;
 use crate::capacity_slot;
 use crate::image_task::IMAGE_TASK;
+use crate::instance_fleet_work::{INSTANCE_FLEET, wake_fleet};
 use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
 use crate::kms_key::KMS_KEY;
@@ -88,6 +89,11 @@ impl Cloud {
 
     /// Handles a wake. Handled side by side, many of them share a commit.
     async fn handle(&self, lease: Lease) {
+        if lease.kind == INSTANCE_FLEET
+            && let Err(error) = self.settle_fleet().await
+        {
+            tracing::warn!(%error, "a fleet looks for room with an index that may be behind");
+        }
         let (cloud, held) = (self.clone(), lease.clone());
         let failed = match self.store().write(move |tx| cloud.advance(tx, &held)).await {
             Ok(()) => return,
@@ -168,6 +174,13 @@ impl Cloud {
                     None
                 }
             },
+            INSTANCE_FLEET => match lease.id.parse::<InstanceFleetId>() {
+                Ok(id) => self.advance_instance_fleet(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no fleet");
+                    None
+                }
+            },
             other => {
                 tracing::error!(kind = other, "a wake of an unknown kind");
                 None
@@ -199,6 +212,7 @@ impl Cloud {
                     }
                     capacity_slot::leave(tx, &mut row)?;
                     tx.update(&row)?;
+                    wake_fleet(tx, &row, now)?;
                     // A machine that came to rest decides what becomes of disks on their way; a new one has only its system disk.
                     let further = row.seen.as_ref().is_some_and(|seen| seen.disks.len() > 1);
                     if row.phase == Phase::Stopped {

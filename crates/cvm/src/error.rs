@@ -104,6 +104,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::ImageTask
         | Noun::FlowLog
         | Noun::CapacityReservation
+        | Noun::InstanceFleet
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::Association
@@ -232,6 +233,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::ImageTask
         | Noun::FlowLog
         | Noun::CapacityReservation
+        | Noun::InstanceFleet
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",
@@ -271,6 +273,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::NetworkPaths
         | QuotaName::PathAnalyses
         | QuotaName::PlacementGroups
+        | QuotaName::InstanceFleets
         | QuotaName::PrefixLists
         | QuotaName::Interfaces => "LimitExceeded",
         QuotaName::NatGateways => "LimitExceeded.NatGatewayLimitExceeded",

@@ -96,6 +96,12 @@ pub fn refuse(refusal: &Refusal, service: Option<&str>, request_id: &str) -> Rep
     }
 }
 
+/// Code and message of a refusal that a reply of EC2's tells beside what went well.
+pub(crate) fn coded(error: &Error) -> (&'static str, String) {
+    let Wording { code, message, .. } = cloud(error);
+    (code, message)
+}
+
 /// The form of a service's errors.
 enum Form {
     Ec2,
@@ -335,6 +341,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::ImageTask => "InvalidConversionTaskId",
         Noun::FlowLog => "InvalidFlowLogId.NotFound",
         Noun::CapacityReservation => "InvalidCapacityReservationId.NotFound",
+        Noun::InstanceFleet => "InvalidFleetId.NotFound",
         Noun::LogGroup | Noun::LogStream => "ResourceNotFoundException",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
@@ -417,6 +424,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::FlowLog
         | Noun::LogGroup
         | Noun::LogStream
+        | Noun::InstanceFleet
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -448,6 +456,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::ImageTask => "InvalidConversionTaskId.Malformed",
         Noun::FlowLog => "InvalidFlowLogId.Malformed",
         Noun::CapacityReservation => "InvalidCapacityReservationId.Malformed",
+        Noun::InstanceFleet => "InvalidFleetId.Malformed",
         Noun::LogGroup | Noun::LogStream => "InvalidParameterValue",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
@@ -522,6 +531,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Ipv6Range
         | Noun::ImageTask
         | Noun::CapacityReservation
+        | Noun::InstanceFleet
         | Noun::LogStream
         | Noun::Address => "InvalidParameterValue",
         Noun::FlowLog => "FlowLogAlreadyExists",
@@ -581,6 +591,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Ipv6Range
         | Noun::ImageTask
         | Noun::CapacityReservation
+        | Noun::InstanceFleet
         | Noun::FlowLog
         | Noun::LogGroup
         | Noun::LogStream
@@ -612,6 +623,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Interfaces => "NetworkInterfaceLimitExceeded",
         QuotaName::PlacementGroups => "PlacementGroupLimitExceeded",
         QuotaName::PrefixLists => "PrefixListLimitExceeded",
+        QuotaName::InstanceFleets => "ResourceLimitExceeded",
         QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "RequestLimitExceeded",
     }
 }

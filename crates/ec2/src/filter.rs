@@ -273,6 +273,8 @@ pub(crate) const CAPACITY_RESERVATION: Known = &[
     ("tenancy", Always("default")),
 ];
 
+pub(crate) const INSTANCE_FLEET: Known = &[("fleet-state", Is(Field::State)), ("type", Is(Field::Kind))];
+
 pub(crate) const DHCP_OPTIONS: Known = &[("dhcp-options-id", Is(Field::Id)), ("owner-id", Is(Field::Owner))];
 
 pub(crate) const PREFIX_LIST: Known =

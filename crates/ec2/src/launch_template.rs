@@ -105,15 +105,21 @@ fn version(text: &str) -> Result<WhichVersion, Refusal> {
     }
 }
 
+/// The version that is named; the default one where none is.
+pub(crate) async fn template_version(cx: &Cx, asked: TemplateSpecification) -> Result<VersionView, Refusal> {
+    let TemplateSpecification { named, version: text } = asked;
+    let which = text.as_deref().filter(|text| !text.is_empty()).map_or(Ok(WhichVersion::Default), version)?;
+    Ok(cx.cloud.launch_template(&cx.caller, named.get()?, which).await?)
+}
+
 /// What a launch says itself, and for the rest its template; which template that is.
 pub(crate) async fn under(
     cx: &Cx,
     template: Option<TemplateSpecification>,
     said: LaunchSettings,
 ) -> Result<(Option<(LaunchTemplateId, u64)>, LaunchSettings), Refusal> {
-    let Some(TemplateSpecification { named, version: asked }) = template else { return Ok((None, said)) };
-    let which = asked.as_deref().filter(|text| !text.is_empty()).map_or(Ok(WhichVersion::Default), version)?;
-    let view = cx.cloud.launch_template(&cx.caller, named.get()?, which).await?;
+    let Some(template) = template else { return Ok((None, said)) };
+    let view = template_version(cx, template).await?;
     Ok((Some((view.template.id, view.version.number)), said.over(view.version.launch)))
 }
 

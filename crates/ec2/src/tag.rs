@@ -2,7 +2,7 @@
 
 use control::{
     CapacityReservationView, Cloud, CreateTags as CreateTagsCommand, DeleteTags as DeleteTagsCommand, DhcpOptionsView, Field, Filter,
-    Listing, NatGatewayView, NetworkAclView, Page, PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
+    InstanceFleetView, Listing, NatGatewayView, NetworkAclView, Page, PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
     Address, Error, FlowLog, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis,
@@ -149,6 +149,7 @@ enum Kind {
     LaunchTemplate,
     FlowLog,
     CapacityReservation,
+    InstanceFleet,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -158,7 +159,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 22] = [
+    const ALL: [Kind; 23] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
@@ -175,6 +176,7 @@ impl Kind {
         Kind::LaunchTemplate,
         Kind::FlowLog,
         Kind::CapacityReservation,
+        Kind::InstanceFleet,
         Kind::RouteTable,
         Kind::SecurityGroup,
         Kind::Subnet,
@@ -201,6 +203,7 @@ impl Kind {
             Kind::LaunchTemplate => "launch-template",
             Kind::FlowLog => "vpc-flow-log",
             Kind::CapacityReservation => "capacity-reservation",
+            Kind::InstanceFleet => "fleet",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
             Kind::Subnet => "subnet",
@@ -343,6 +346,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::PathAnalysis => of::<PathAnalysis>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::FlowLog => of::<FlowLog>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::CapacityReservation => of::<CapacityReservationView>(&cx.cloud, cx, filters, page, |row| row.reservation.tags).await,
+        Kind::InstanceFleet => of::<InstanceFleetView>(&cx.cloud, cx, filters, page, |row| row.fleet.tags).await,
         Kind::LaunchTemplate => of::<LaunchTemplate>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::RouteTable => of::<RouteTableView>(&cx.cloud, cx, filters, page, |row| row.table.tags).await,
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,

@@ -130,6 +130,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::Ipv6Range => ("InvalidIpv6CidrBlock.NotFound", "Ipv6CidrBlock"),
         Noun::ImageTask => ("InvalidTaskId.NotFound", "TaskId"),
         Noun::FlowLog => ("InvalidFlowLogId.NotFound", "FlowLogId"),
+        Noun::InstanceFleet => ("InvalidAutoProvisioningGroupId.NotFound", "AutoProvisioningGroupId"),
         Noun::CapacityReservation => ("InvalidPrivatePoolOptionsIds.NotFound", "PrivatePoolOptions.Id"),
         Noun::LogGroup => ("LogStoreNotExist", "LogStoreName"),
         Noun::LogStream => ("ShardNotExist", "LogStoreName"),
@@ -263,6 +264,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::ImageTask
         | Noun::FlowLog
         | Noun::CapacityReservation
+        | Noun::InstanceFleet
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
@@ -330,6 +332,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::ImageTask
         | Noun::FlowLog
         | Noun::CapacityReservation
+        | Noun::InstanceFleet
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::QuotaRequest => "OperationDenied",
@@ -413,6 +416,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Interfaces => "MaxEniCountExceeded",
         QuotaName::PrefixLists => "QuotaExceed.PrefixList",
         QuotaName::PlacementGroups => "QuotaExceed.DeploymentSet",
+        QuotaName::InstanceFleets => "QuotaExceed.AutoProvisioningGroup",
         QuotaName::ReadRequests | QuotaName::ChangeRequests | QuotaName::InstanceLaunches => "Throttling.User",
     }
 }

@@ -28,6 +28,7 @@ const fn product(quota: QuotaName) -> &'static str {
         | QuotaName::Interfaces
         | QuotaName::LaunchTemplates
         | QuotaName::PlacementGroups
+        | QuotaName::InstanceFleets
         | QuotaName::PrefixLists
         | QuotaName::ReadRequests
         | QuotaName::ChangeRequests

@@ -117,6 +117,8 @@ pub enum Noun {
     FlowLog,
     /// A capacity reservation.
     CapacityReservation,
+    /// A fleet of instances.
+    InstanceFleet,
     /// Log group.
     LogGroup,
     /// Stream of a log group.
@@ -179,6 +181,7 @@ impl Noun {
             Noun::ImageTask => "image task",
             Noun::FlowLog => "flow log",
             Noun::CapacityReservation => "capacity reservation",
+            Noun::InstanceFleet => "fleet",
             Noun::LogGroup => "log group",
             Noun::LogStream => "log stream",
         }

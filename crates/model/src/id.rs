@@ -178,6 +178,7 @@ id!(/** A prefix list. */ PrefixListId, "pl-", "prefix list");
 id!(/** A placement group. */ PlacementGroupId, "pg-", "placement group");
 id!(/** A capacity reservation. */ CapacityReservationId, "cr-", "capacity reservation");
 id!(/** The room of one instance in a capacity reservation. */ CapacitySlotId, "crs-", "slot of a capacity reservation");
+id!(/** A fleet of instances. */ InstanceFleetId, "fleet-", "fleet");
 id!(/** A peering of two VPCs. */ VpcPeeringId, "pcx-", "VPC peering connection");
 id!(/** A rule of a NAT gateway about sources. */ NatSourceId, "snat-", "source rule of a NAT gateway");
 id!(/** A rule of a NAT gateway about a port. */ NatForwardId, "fwd-", "forwarding rule of a NAT gateway");

@@ -24,8 +24,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceId, InstanceRoleId, InterfaceId, Mib,
-    Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, VolumeId, VpcId,
+    AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceFleetId, InstanceId, InstanceRoleId,
+    InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -124,6 +124,9 @@ pub struct Instance {
     /// Its slot in a capacity reservation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<InCapacitySlot>,
+    /// The fleet that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<InstanceFleetId>,
     /// What the host last said of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,

@@ -41,6 +41,7 @@ fn instance(phase: Phase, goal: Goal) -> Instance {
         placement: None,
         capacity: crate::CapacityChoice::Open,
         slot: None,
+        fleet: None,
         seen: None,
         tags: Tags::new(),
     }

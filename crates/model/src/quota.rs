@@ -56,6 +56,8 @@ pub enum QuotaName {
     LaunchTemplates,
     /// Placement groups.
     PlacementGroups,
+    /// Fleets that have not ended.
+    InstanceFleets,
     /// Prefix lists.
     PrefixLists,
     /// Requests a second of each action that only reads.
@@ -68,7 +70,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 27] = [
+    pub const ALL: [QuotaName; 28] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -92,6 +94,7 @@ impl QuotaName {
         QuotaName::Interfaces,
         QuotaName::LaunchTemplates,
         QuotaName::PlacementGroups,
+        QuotaName::InstanceFleets,
         QuotaName::PrefixLists,
         QuotaName::ReadRequests,
         QuotaName::ChangeRequests,
@@ -124,6 +127,7 @@ impl QuotaName {
             QuotaName::Interfaces => "interfaces",
             QuotaName::LaunchTemplates => "launch-templates",
             QuotaName::PlacementGroups => "placement-groups",
+            QuotaName::InstanceFleets => "instance-fleets",
             QuotaName::PrefixLists => "prefix-lists",
             QuotaName::ReadRequests => "read-requests",
             QuotaName::ChangeRequests => "change-requests",
@@ -138,7 +142,7 @@ impl QuotaName {
     /// above EC2's 20, 5 and 2.
     pub const fn default_limit(self) -> u64 {
         match self {
-            QuotaName::Instances | QuotaName::PathAnalyses | QuotaName::ReadRequests => 1_000,
+            QuotaName::Instances | QuotaName::InstanceFleets | QuotaName::PathAnalyses | QuotaName::ReadRequests => 1_000,
             QuotaName::KeyPairs | QuotaName::Interfaces | QuotaName::LaunchTemplates => 5_000,
             QuotaName::Addresses | QuotaName::NatGateways => 5,
             QuotaName::SecurityGroups => 2_500,

@@ -220,6 +220,7 @@ impl Operator {
             nics: control::LaunchNics::default(),
             placement: None,
             capacity: model::CapacityChoice::Open,
+            fleet: None,
         };
         self.open_ssh(&caller).await?;
         let launched = cloud.run(&caller, command, Options::default()).await?;

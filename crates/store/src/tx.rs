@@ -173,6 +173,30 @@ impl<'c> Tx<'c> {
         Ok(sums.first().copied().unwrap_or(0))
     }
 
+    /// Runs a part of the transaction of which nothing stays when it refuses; the transaction goes on after it, unless the database
+    /// itself failed.
+    pub fn attempt<T, E: From<StoreError>>(&mut self, part: impl FnOnce(&mut Tx<'c>) -> Result<T, E>) -> Result<Result<T, E>, StoreError> {
+        self.savepoint("SAVEPOINT attempt")?;
+        let changes = self.effects.changes.len();
+        let done = part(self);
+        // Whatever was asleep before is woken in vain at worst.
+        if done.is_err() {
+            self.savepoint("ROLLBACK TO SAVEPOINT attempt")?;
+            self.effects.changes.truncate(changes);
+        }
+        self.savepoint("RELEASE SAVEPOINT attempt")?;
+        Ok(done)
+    }
+
+    fn savepoint(&self, sql: &'static str) -> Result<(), StoreError> {
+        self.usable()?;
+        let result = match &self.link {
+            Link::Sqlite(connection) => sqlite::execute(connection, "", sql, &[]).map(drop),
+            Link::Postgres(session) => session.borrow_mut().batch(sql),
+        };
+        self.note(result)
+    }
+
     /// Adds a row. [`StoreError::Duplicate`] says which unique constraint was in the way; the transaction may go on after it.
     pub fn insert<R: Row>(&mut self, row: &R) -> Result<(), StoreError> {
         let (values, what) = self.written(row)?;

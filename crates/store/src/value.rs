@@ -174,6 +174,7 @@ ids!(
     PathAnalysisId,
     CapacityReservationId,
     CapacitySlotId,
+    InstanceFleetId,
     PlacementGroupId,
     PrefixListId,
     QuotaRequestId,

@@ -133,6 +133,7 @@ impl World {
             nics: crate::LaunchNics::default(),
             placement: None,
             capacity: model::CapacityChoice::Open,
+            fleet: None,
         };
         let options = Options { dry_run: self.below(4) == 0, ..Options::default() };
         match self.cloud.run(&self.caller, command, options).await {

@@ -43,6 +43,7 @@ pub(crate) const fn of(quota: QuotaName) -> Entry {
         QuotaName::PathAnalyses => entry(quota, "vpc", "L-9A000005", "Network insights analyses"),
         QuotaName::Interfaces => entry(quota, "vpc", "L-DF5E4CA3", "Network interfaces per Region"),
         QuotaName::PrefixLists => entry(quota, "vpc", "L-9A00000B", "Prefix lists"),
+        QuotaName::InstanceFleets => entry(quota, "ec2", "L-9A00000C", "Fleets"),
         QuotaName::PlacementGroups => entry(quota, "ec2", "L-9A00000A", "Placement groups"),
         QuotaName::LaunchTemplates => entry(quota, "ec2", "L-9A000006", "Launch templates"),
         QuotaName::ReadRequests => entry(quota, "ec2", "L-9A000007", "Rate of requests of each action that reads"),

@@ -223,6 +223,12 @@ fn form_of(action: &str) -> Option<&'static str> {
         "ModifyInstanceCapacityReservationAttributes" => {
             "InstanceId=$InstanceId&CapacityReservationSpecification.CapacityReservationPreference=none"
         }
+        "CreateFleet" => {
+            "TargetCapacitySpecification.TotalTargetCapacity=1&LaunchTemplateConfigs.1.LaunchTemplateSpecification.LaunchTemplateId=$LaunchTemplateId"
+        }
+        "DeleteFleets" => "FleetId.1=fleet-00000000000000001&TerminateInstances=true",
+        "DescribeFleetHistory" => "FleetId=fleet-00000000000000001&StartTime=2026-11-20T00:00:00Z",
+        "DescribeFleetInstances" | "ModifyFleet" => "FleetId=fleet-00000000000000001",
         "DeletePlacementGroup" => "GroupName=apart",
         "ModifyInstancePlacement" => "InstanceId=$InstanceId&GroupName=",
         _ => return None,

@@ -161,5 +161,6 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         nics: control::LaunchNics::default(),
         placement: None,
         capacity: model::CapacityChoice::Open,
+        fleet: None,
     }
 }

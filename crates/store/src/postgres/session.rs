@@ -44,6 +44,10 @@ impl<'c> Session<'c> {
         self.tx.execute(&statement, &parameters(values)).map_err(|failure| error(table, &failure))
     }
 
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.tx.batch_execute(sql).map_err(|failure| error("", &failure))
+    }
+
     /// A statement that fails costs PostgreSQL's transaction, so a duplicate is first let pass, and named in a savepoint.
     pub(crate) fn insert(&mut self, table: &'static str, sql: &str, values: &[Value]) -> Result<(), StoreError> {
         if self.execute(table, &format!("{sql} ON CONFLICT DO NOTHING"), values)? > 0 {
