@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 import strict_ec2
 
 ZONE = "local-1a"
-# A simulated host has 64 processors: one instance fills it.
-WHOLE_HOST = "c7i.16xlarge"
+# A simulated host has 512 GiB of memory: one instance takes it all.
+WHOLE_HOST = "r7i.16xlarge"
 ABSENT = "cr-00000000000000001"
 SOON = {"Delay": 1, "MaxAttempts": 60}
 TARGET = "CapacityReservationTarget"

@@ -7,10 +7,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 import strict_ec2
+from test_ecs import Tenant as Alibaba
 
 SOON = {"Delay": 1, "MaxAttempts": 60}
 ABSENT = "fleet-00000000000000001"
 ON_DEMAND = "on-demand"
+NANO = "ecs.t5-lc2m1.nano"
 
 
 def target(total, **more):
@@ -83,22 +85,23 @@ def code(call, **named):
 
 
 def test_an_instant_fleet_answers_with_what_there_is_and_why_not_more(tenant):
+    # The first type takes the whole memory of a host, of which the zone has fifty.
     overrides = [
-        # No host is so large.
-        {"InstanceType": "m7i.48xlarge", "Priority": 1.0, "WeightedCapacity": 4.0, "AvailabilityZone": "local-1a"},
+        {"InstanceType": "r7i.16xlarge", "Priority": 1.0, "AvailabilityZone": "local-1a"},
         {"InstanceType": "t3.micro", "Priority": 2.0, "WeightedCapacity": 2.0, "AvailabilityZone": "local-1b"},
     ]
-    made = tenant.make("instant", 6, *overrides, OnDemandOptions={"AllocationStrategy": "prioritized"})
+    made = tenant.make("instant", 56, *overrides, OnDemandOptions={"AllocationStrategy": "prioritized"})
     [error] = made["Errors"]
     assert error["ErrorCode"] == "InsufficientInstanceCapacity"
-    assert error["LaunchTemplateAndOverrides"]["Overrides"]["InstanceType"] == "m7i.48xlarge"
-    [launched] = made["Instances"]
-    assert (launched["InstanceType"], launched["Lifecycle"], len(launched["InstanceIds"])) == ("t3.micro", ON_DEMAND, 3)
-    found = tenant.ec2.describe_instances(InstanceIds=launched["InstanceIds"])["Reservations"]
+    assert error["LaunchTemplateAndOverrides"]["Overrides"]["InstanceType"] == "r7i.16xlarge"
+    large, small = made["Instances"]
+    assert (large["InstanceType"], small["InstanceType"], small["Lifecycle"]) == ("r7i.16xlarge", "t3.micro", ON_DEMAND)
+    assert len(large["InstanceIds"]) <= 50 and len(small["InstanceIds"]) == -(-(56 - len(large["InstanceIds"])) // 2)
+    found = tenant.ec2.describe_instances(InstanceIds=small["InstanceIds"])["Reservations"]
     placed = {(i["Placement"]["AvailabilityZone"], i["Tags"][0]["Value"]) for r in found for i in r["Instances"]}
     assert placed == {("local-1b", "fleet")}
     fleet = tenant.fleet(made["FleetId"])
-    assert (fleet["FulfilledCapacity"], fleet["Type"], fleet["FleetState"]) == (6.0, "instant", "active")
+    assert (fleet["FulfilledCapacity"] in (56.0, 57.0), fleet["Type"], fleet["FleetState"]) == (True, "instant", "active")
     assert made["FleetId"] not in [f["FleetId"] for f in tenant.ec2.describe_fleets()["Fleets"]], "only where it is named"
     deleted = tenant.ec2.delete_fleets(FleetIds=[made["FleetId"], ABSENT], TerminateInstances=True)
     assert [f["FleetId"] for f in deleted["SuccessfulFleetDeletions"]] == [made["FleetId"]]
@@ -170,3 +173,59 @@ def test_real_guests_of_a_fleet_are_replaced(real, until):
     ids = real.instances(id)
     real.ec2.delete_fleets(FleetIds=[id], TerminateInstances=True)
     real.ec2.get_waiter("instance_terminated").wait(InstanceIds=ids, WaiterConfig=SOON)
+
+
+# Alibaba Cloud
+
+
+@pytest.fixture(scope="module")
+def alibaba(simulated):
+    tenant = Alibaba(simulated, f"apg-{uuid.uuid4().hex[:8]}")
+    image = tenant.image()
+    tenant.template = tenant.call("CreateLaunchTemplate", LaunchTemplateName="web", ImageId=image, InstanceType=NANO)["LaunchTemplateId"]
+    return tenant
+
+
+def group(alibaba, id):
+    (found,) = alibaba.call("DescribeAutoProvisioningGroups", AutoProvisioningGroupId__1=id)["AutoProvisioningGroups"]["AutoProvisioningGroup"]
+    return found
+
+
+def of_group(alibaba, id):
+    found = alibaba.call("DescribeAutoProvisioningGroupInstances", AutoProvisioningGroupId=id, PageSize=100)
+    return [instance["InstanceId"] for instance in found["Instances"]["Instance"]]
+
+
+def test_an_auto_provisioning_group_is_filled_at_once_or_kept(alibaba, until):
+    asked = {"LaunchTemplateId": alibaba.template, "DefaultTargetCapacityType": "PayAsYouGo"}
+    pools = {
+        "LaunchTemplateConfig__1__InstanceType": "ecs.g7.none",
+        "LaunchTemplateConfig__1__Priority": 0,
+        "LaunchTemplateConfig__2__InstanceType": NANO,
+        "LaunchTemplateConfig__2__Priority": 1,
+        "LaunchTemplateConfig__2__WeightedCapacity": 2.0,
+        "PayAsYouGoAllocationStrategy": "prioritized",
+    }
+    target = {"TotalTargetCapacity": "4", "PayAsYouGoTargetCapacity": "4"}
+    made = alibaba.call("CreateAutoProvisioningGroup", AutoProvisioningGroupType="instant", **target, **pools, **asked)
+    results = made["LaunchResults"]["LaunchResult"]
+    assert [r["Amount"] for r in results if not r["ErrorCode"]] == [2]
+    assert [r["ErrorCode"] for r in results if r["ErrorCode"]] == ["InvalidInstanceType.ValueNotSupported"]
+    instant = made["AutoProvisioningGroupId"]
+    assert group(alibaba, instant)["CapacitySpecification"]["TotalCapacity"] == 4.0
+    kept = alibaba.call("CreateAutoProvisioningGroup", TotalTargetCapacity="3", AutoProvisioningGroupName="kept", **asked)["AutoProvisioningGroupId"]
+    until(lambda: group(alibaba, kept)["State"] == "fulfilled", what="it has its target")
+    gone = of_group(alibaba, kept)[0]
+    alibaba.call("DeleteInstance", InstanceId=gone, Force="true")
+    until(lambda: gone not in of_group(alibaba, kept) and len(of_group(alibaba, kept)) == 3, what="one is replaced")
+    history = alibaba.call("DescribeAutoProvisioningGroupHistory", AutoProvisioningGroupId=kept, PageSize=100)
+    histories = history["AutoProvisioningGroupHistories"]["AutoProvisioningGroupHistory"]
+    details = [d["Detail"] for h in histories for d in h["ActivityDetails"]["ActivityDetail"]]
+    assert sum(detail.startswith("Created") for detail in details) == 4 and f"Released {gone}: terminated." in details
+    shrink = {"TotalTargetCapacity": "1", "ExcessCapacityTerminationPolicy": "termination"}
+    alibaba.call("ModifyAutoProvisioningGroup", AutoProvisioningGroupId=kept, **shrink)
+    until(lambda: len(of_group(alibaba, kept)) == 1, what="it shrinks")
+    assert alibaba.refused("CreateAutoProvisioningGroup", TotalTargetCapacity="3", SpotTargetCapacity="3", **asked) == "UnsupportedParameter"
+    for id in (kept, instant):
+        alibaba.call("DeleteAutoProvisioningGroup", AutoProvisioningGroupId=id, TerminateInstances="true")
+        until(lambda id=id: group(alibaba, id)["Status"] == "deleted", what="nothing is left of it")

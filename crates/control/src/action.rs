@@ -63,6 +63,12 @@ const SAME: &[&[&str]] = &[
     &["DetachRolePolicy", "DetachPolicyFromRole"],
     &["ListAttachedRolePolicies", "ListPoliciesForRole"],
     &["GetGroup", "ListUsersForGroup"],
+    &["CreateFleet", "CreateAutoProvisioningGroup"],
+    &["DescribeFleets", "DescribeAutoProvisioningGroups"],
+    &["DescribeFleetInstances", "DescribeAutoProvisioningGroupInstances"],
+    &["DescribeFleetHistory", "DescribeAutoProvisioningGroupHistory"],
+    &["ModifyFleet", "ModifyAutoProvisioningGroup"],
+    &["DeleteFleets", "DeleteAutoProvisioningGroup"],
 ];
 
 /// Calls of which one does a part of what the others do: a denial of any holds for each.

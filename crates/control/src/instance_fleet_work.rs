@@ -148,7 +148,6 @@ pub(crate) fn fill_at_once(
 }
 
 /// Tries pools for so much, in thousandths of a unit; what they gave and why is all that is left of it when it was less.
-#[expect(clippy::type_complexity, reason = "what was launched, or how much it would have been and why no more")]
 fn choice(
     tx: &mut Tx<'_>,
     cx: &Cx<'_>,

@@ -9,9 +9,9 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, bandwidth, bandwidth_package, dhcp_options, image, image_change, image_task, instance,
-    instance_role, instance_type, interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl,
-    placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group, security_group_reference,
-    security_group_rules, snapshot, snapshot_policy, subnet, tag, traffic, trail, volume, vpc_peering,
+    instance_fleet, instance_role, instance_type, interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway, network,
+    network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group,
+    security_group_reference, security_group_rules, snapshot, snapshot_policy, subnet, tag, traffic, trail, volume, vpc_peering,
 };
 
 /// A service, told by the version of its API.
@@ -255,6 +255,17 @@ static ACTIONS: &[Action] = &[
     works!("DescribePrefixListAssociations", ECS, prefix_list::associations, prefix_list::DescribeAssociations),
     works!("ModifyPrefixList", ECS, prefix_list::modify, prefix_list::ModifyPrefixList),
     works!("DeletePrefixList", ECS, prefix_list::delete, prefix_list::Which),
+    works!("CreateAutoProvisioningGroup", ECS, instance_fleet::create, instance_fleet::CreateAutoProvisioningGroup),
+    works!("DescribeAutoProvisioningGroups", ECS, instance_fleet::describe, instance_fleet::DescribeAutoProvisioningGroups),
+    works!(
+        "DescribeAutoProvisioningGroupInstances",
+        ECS,
+        instance_fleet::describe_instances,
+        instance_fleet::DescribeAutoProvisioningGroupInstances
+    ),
+    works!("DescribeAutoProvisioningGroupHistory", ECS, instance_fleet::history, instance_fleet::DescribeAutoProvisioningGroupHistory),
+    works!("ModifyAutoProvisioningGroup", ECS, instance_fleet::modify, instance_fleet::ModifyAutoProvisioningGroup),
+    works!("DeleteAutoProvisioningGroup", ECS, instance_fleet::delete, instance_fleet::DeleteAutoProvisioningGroup),
     works!("CreateDeploymentSet", ECS, placement_group::create, placement_group::CreateDeploymentSet),
     works!("DescribeDeploymentSets", ECS, placement_group::describe, placement_group::DescribeDeploymentSets),
     works!("ModifyDeploymentSetAttribute", ECS, placement_group::modify, placement_group::ModifyDeploymentSetAttribute),

@@ -28,6 +28,12 @@ pub(crate) struct TemplateName {
 }
 
 impl TemplateName {
+    /// The template of this id; none when nothing or an empty text is said.
+    pub(crate) fn of_id(id: Option<String>) -> Option<TemplateName> {
+        let id = id.filter(|id| !id.is_empty())?;
+        Some(TemplateName { launch_template_id: Some(id), launch_template_name: None })
+    }
+
     fn find(&self) -> Result<Option<TemplateRef>, Fault> {
         let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         match (filled(&self.launch_template_id), filled(&self.launch_template_name)) {

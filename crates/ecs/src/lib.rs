@@ -23,6 +23,7 @@ mod image;
 mod image_change;
 mod image_task;
 mod instance;
+mod instance_fleet;
 mod instance_role;
 mod instance_type;
 mod interface;

@@ -111,6 +111,7 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         "OSSObject" => "a.raw",
         "Format" => "raw",
         "TaskId" => "t-00000000000000001",
+        "AutoProvisioningGroupId" => "fleet-00000000000000001",
         "PublicKeyBody" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
         _ => "",
     };
@@ -154,6 +155,7 @@ fn besides(action: &str) -> &'static [&'static str] {
         "AuthorizeSecurityGroupEgress" | "RevokeSecurityGroupEgress" => &["IpProtocol", "PortRange", "DestCidrIp"],
         "JoinSecurityGroup" | "LeaveSecurityGroup" | "CreateImage" => &["InstanceId"],
         "CreateDisk" => &["ZoneId", "Size"],
+        "CreateAutoProvisioningGroup" => &["TotalTargetCapacity", "LaunchTemplateId"],
         "ImportImage" => &["DiskDeviceMapping.1.OSSBucket", "DiskDeviceMapping.1.OSSObject", "DiskDeviceMapping.1.Format"],
         "ModifyInstanceDeployment" => &["DeploymentSetId"],
         "DeleteKeyPairs" => &["KeyPairNames"],

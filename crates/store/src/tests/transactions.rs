@@ -40,6 +40,37 @@ fn a_row_comes_back_as_it_went_in_and_survives_reopening() {
 }
 
 #[test]
+fn an_attempt_that_refuses_leaves_nothing_and_the_rest_goes_on() {
+    check(|store| {
+        let mut feed = store.changes();
+        write(store, |tx| {
+            tx.insert(&machine(1))?;
+            let inner = tx.attempt(|tx| {
+                tx.insert(&machine(2))?;
+                let refused: Result<Result<(), StoreError>, StoreError> = tx.attempt(|tx| {
+                    tx.insert(&machine(3))?;
+                    tx.update(&Machine { state: "stopped".to_owned(), ..machine(1) })?;
+                    Err(StoreError::Closed)
+                });
+                assert_eq!(refused?, Err(StoreError::Closed));
+                tx.insert(&machine(4))
+            });
+            assert_eq!(inner?, Ok(()));
+            let undone: Result<Result<(), StoreError>, StoreError> = tx.attempt(|tx| {
+                tx.delete::<Machine>(machine(1).id)?;
+                Err(StoreError::Closed)
+            });
+            assert_eq!(undone?, Err(StoreError::Closed));
+            tx.insert(&machine(5))
+        });
+        assert_eq!(names(store, By::all()), ["web-1", "web-2", "web-4", "web-5"]);
+        assert_eq!(names(store, By::is("state", "stopped")), [""; 0]);
+        let commit = wait(feed.next()).expect("a commit is told");
+        assert_eq!(commit.changes.iter().filter_map(|change| change.id_of::<Machine>()).count(), 4, "nobody hears of what was undone");
+    });
+}
+
+#[test]
 fn rows_are_updated_put_and_deleted() {
     check(|store| {
         write(store, |tx| {
