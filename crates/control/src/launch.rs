@@ -11,8 +11,8 @@ use std::net::Ipv4Addr;
 use model::{
     Attributes, CapacityChoice, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, HostId, Image, ImageId, Instance,
     InstanceFleetId, InstanceId, Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned,
-    ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB,
-    VOLUMES_PER_INSTANCE_MAX, Volume, VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size,
+    ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, Volume,
+    VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size, volumes_max,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -262,8 +262,9 @@ impl RunInstances {
     }
 
     fn check_volumes(&self) -> Result<(), Error> {
-        if self.volumes.len() >= VOLUMES_PER_INSTANCE_MAX {
-            return Err(Error::TooManyVolumes { id: "new".to_owned(), limit: VOLUMES_PER_INSTANCE_MAX });
+        let limit = volumes_max(&self.instance_type);
+        if self.volumes.len() >= limit {
+            return Err(Error::TooManyVolumes { id: "new".to_owned(), limit });
         }
         for volume in &self.volumes {
             volume.size.map_or(Ok(()), check_size)?;
@@ -403,6 +404,7 @@ impl RunInstances {
             bandwidth: self.bandwidth,
             root_volume: volume,
             root_replacements: vec![],
+            type_change: None,
             name: of_index(&self.names, index).cloned().unwrap_or_default(),
             description: self.description.clone(),
             hostname: of_index(&self.hostnames, index).cloned().unwrap_or_else(|| default_hostname(interface.ip)),
@@ -476,7 +478,7 @@ impl RunInstances {
             let mut volume = self.volume(cx, &new, owner);
             start.as_ref().map_or(Ok(()), |snapshot| start_as(&mut volume, snapshot))?;
             volume.encryption = choose(tx, cx, &asked.encryption, volume.under_encryption.as_ref())?;
-            volume.device = device_for(asked.device.as_deref(), &held, owner.instance)?;
+            volume.device = device_for(asked.device.as_deref(), &held, (owner.instance, &self.instance_type))?;
             volume.delete_on_termination = asked.delete_on_termination;
             tx.insert(&volume)?;
             held.push(volume);

@@ -11,8 +11,8 @@
 use model::{
     AccountId, Attach, Attachment, CREATE_DEADLINE_MS, Catalogue, Contents, EncryptionChoice, Error, Event, EventId, Gib, Host, HostId,
     HostState, Instance, InstanceId, Machine, Millis, Noun, Phase, Provisioned, QuotaName, SeenState, Snapshot, SnapshotId, Sold, Tags,
-    VOLUMES_PER_INSTANCE_MAX, Volume, VolumeEffect, VolumeFacts, VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags,
-    check_device, check_name, check_size, free_device,
+    Volume, VolumeEffect, VolumeFacts, VolumeId, VolumeKind, VolumePhase, VolumeStep, What, add_tags, check_device, check_name, check_size,
+    free_device, volumes_max,
 };
 use serde::Serialize;
 use store::{StoreError, Tx};
@@ -214,7 +214,7 @@ impl Command for AttachVolume {
             return Err(Error::ZoneMismatch { noun, id, zone: volume.zone, wanted: instance.zone }.into());
         }
         require_openable(tx, &[volume.encryption.as_ref(), volume.under_encryption.as_ref()])?;
-        let device = device_for(self.device.as_deref(), &tx.volume_list_of_instance(instance.id)?, instance.id)?;
+        let device = device_for(self.device.as_deref(), &tx.volume_list_of_instance(instance.id)?, (instance.id, &instance.instance_type))?;
         let attach = Attach { instance: instance.id, device, delete_on_termination: self.delete_on_termination };
         volume.attach(attach, cx.now)?;
         bring_to(tx, cx, &mut volume, instance.host)?;
@@ -417,13 +417,14 @@ pub(crate) fn check_quota(tx: &Tx<'_>, account: AccountId, wanted: u64) -> Resul
 
 /// The device name of a further volume: the one that is asked for, if it is free, or the first free one. Refused when the instance
 /// has as many volumes as it can.
-pub(crate) fn device_for(asked: Option<&str>, held: &[Volume], instance: InstanceId) -> Result<String, Error> {
-    if held.len() >= VOLUMES_PER_INSTANCE_MAX {
-        return Err(Error::TooManyVolumes { id: instance.to_string(), limit: VOLUMES_PER_INSTANCE_MAX });
+pub(crate) fn device_for(asked: Option<&str>, held: &[Volume], (instance, kind): (InstanceId, &str)) -> Result<String, Error> {
+    let limit = volumes_max(kind);
+    if held.len() >= limit {
+        return Err(Error::TooManyVolumes { id: instance.to_string(), limit });
     }
     let taken = held.iter().map(|volume| volume.device.as_str());
     match asked {
-        None => free_device(taken).ok_or_else(|| Error::TooManyVolumes { id: instance.to_string(), limit: VOLUMES_PER_INSTANCE_MAX }),
+        None => free_device(taken).ok_or_else(|| Error::TooManyVolumes { id: instance.to_string(), limit }),
         Some(device) => {
             check_device(device)?;
             if device == model::ROOT_DEVICE || taken.clone().any(|other| other == device) {

@@ -169,6 +169,9 @@ static SERVED: &[Action] = served! {
         Partly("a guest that is asked softly is powered off after a minute"), &[];
     Cvm "cvm:" RebootInstances => instance::reboot, instance::RebootInstances, Works, &[];
     Cvm "cvm:" TerminateInstances => instance::terminate, instance::TerminateInstances, Works, &["ReleaseAddress"];
+    Cvm "cvm:" ResetInstancesType => instance::reset_type, instance::ResetInstancesType,
+        Partly("on the instance's host; a guest that is asked softly is powered off after a minute"), &[];
+    Cvm "cvm:" DescribeInstancesModification => instance::describe_modification, instance::DescribeInstancesModification, Works, &[];
     Cvm "cvm:" ModifyInstancesAttribute => instance::modify, instance::ModifyInstancesAttribute,
         Partly("a change of the role is by itself, before the others"), &["CamRoleType", "EnableJumboFrame"];
     Cvm "cvm:" ResetInstance => root_volume::reset, root_volume::ResetInstance,
@@ -342,13 +345,13 @@ static SERVED: &[Action] = served! {
 };
 
 static NOT_YET: &[Action] = not_yet! {
-    Cvm "cvm:": ResetInstancesType DescribeInstanceVncUrl
+    Cvm "cvm:": DescribeInstanceVncUrl
         ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
         ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
         SyncImages AllocateHosts DescribeHosts
         RenewHosts ModifyHostsAttribute EnterRescueMode ExitRescueMode
-        DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs DescribeInstancesModification;
+        DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs;
     Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries CreateHaVip DescribeHaVips DeleteHaVip CreateBandwidthPackage
         DescribeBandwidthPackages AddBandwidthPackageResources RemoveBandwidthPackageResources DeleteBandwidthPackage EnableRoutes
         DisableRoutes;

@@ -96,7 +96,7 @@ pub(crate) struct TypeConfigs {
 }
 
 #[derive(IntoDoc)]
-struct TypeConfig {
+pub(crate) struct TypeConfig {
     zone: String,
     instance_type: String,
     instance_family: String,
@@ -114,8 +114,14 @@ struct TypeConfig {
 pub(crate) async fn configs(cx: &Cx<'_>, asked: DescribeTypes) -> Result<TypeConfigs, Fault> {
     cx.allowed().await?;
     asked.check(&["zone", "instance-family", "instance-type"])?;
-    let config = |zone: &String, kind: &InstanceType| TypeConfig {
-        zone: zone.clone(),
+    let all = asked.zones(cx).flat_map(|zone| asked.types().map(move |kind| config(zone, kind)));
+    Ok(TypeConfigs { instance_type_config_set: all.collect() })
+}
+
+/// A type in a zone.
+pub(crate) fn config(zone: &str, kind: &InstanceType) -> TypeConfig {
+    TypeConfig {
+        zone: zone.to_owned(),
         instance_type: kind.cvm_name().to_owned(),
         instance_family: kind.cvm_family().to_owned(),
         cpu: kind.vcpus,
@@ -123,9 +129,7 @@ pub(crate) async fn configs(cx: &Cx<'_>, asked: DescribeTypes) -> Result<TypeCon
         gpu: 0,
         fpga: 0,
         gpu_count: 0.0,
-    };
-    let all = asked.zones(cx).flat_map(|zone| asked.types().map(move |kind| config(zone, kind)));
-    Ok(TypeConfigs { instance_type_config_set: all.collect() })
+    }
 }
 
 #[derive(IntoDoc)]

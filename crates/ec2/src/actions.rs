@@ -210,7 +210,7 @@ const TABLE: &[Action] = rows! {
         Partly("filters by status are not served"), &[];
     Ec2 "ec2:" DescribeInstanceAttribute => instance_attribute::describe, instance_attribute::DescribeInstanceAttribute, Works, &[];
     Ec2 "ec2:" ModifyInstanceAttribute => instance_attribute::modify, instance_attribute::ModifyInstanceAttribute,
-        Partly("the type cannot be changed yet"), instance_attribute::ABSENT;
+        Partly("the instance stays on its host when its type changes"), instance_attribute::ABSENT;
     Ec2 "ec2:" ResetInstanceAttribute => instance_attribute::reset, instance_attribute::ResetInstanceAttribute, Works, &[];
     Ec2 "ec2:" ModifyInstanceMetadataOptions => instance_attribute::modify_metadata, instance_attribute::ModifyInstanceMetadataOptions,
         Works, &[];

@@ -634,6 +634,7 @@ fn invalid_code(parameter: &str) -> &'static str {
         "PublicKeyMaterial" => "InvalidKey.Format",
         "VolumeSize" => "InvalidBlockDeviceMapping",
         "Attachment" => "InvalidAttachment.NotFound",
+        "InstanceAttributeValue" => "InvalidInstanceAttributeValue",
         "CurrentVersion" => "PrefixListVersionMismatch",
         "Tag" => "TagLimitExceeded",
         "VpcRange" => "InvalidVpc.Range",

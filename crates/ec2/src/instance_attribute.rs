@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{Membership, ModifyInstance, ModifyInterface, ModifyVolumes, SetSecurityGroups};
-use model::{Error, InstanceId, Noun, OnShutdown};
+use control::{ChangeInstanceType, Membership, ModifyInstance, ModifyInterface, ModifyVolumes, SetSecurityGroups, WhileRunning};
+use model::{Catalogue, Error, InstanceId, Noun, OnShutdown};
 use wire::{Base64, FromArg, IntoDoc};
 
 use crate::Cx;
@@ -120,6 +120,7 @@ pub(crate) struct ModifyInstanceAttribute {
     instance_id: String,
     attribute: Option<Attribute>,
     value: Option<String>,
+    instance_type: Option<TypeName>,
     disable_api_termination: Option<Flag>,
     disable_api_stop: Option<Flag>,
     instance_initiated_shutdown_behavior: Option<Shutdown>,
@@ -147,7 +148,6 @@ struct AskedEbs {
 
 /// What EC2 can change and this cloud cannot, or not yet.
 pub(crate) const ABSENT: &[&str] = &[
-    "InstanceType",
     "BlockDeviceMapping.NoDevice",
     "BlockDeviceMapping.VirtualName",
     "Kernel",
@@ -162,6 +162,12 @@ pub(crate) const ABSENT: &[&str] = &[
 #[derive(FromArg)]
 struct Flag {
     value: bool,
+}
+
+/// `InstanceType.Value=m5.large`.
+#[derive(FromArg)]
+struct TypeName {
+    value: String,
 }
 
 /// `InstanceInitiatedShutdownBehavior.Value=stop`.
@@ -216,9 +222,19 @@ pub(crate) async fn modify(cx: Cx, mut asked: ModifyInstanceAttribute) -> Result
         Change::StopProtection(on) => command.stop_protection = Some(on),
         Change::OnShutdown(behavior) => command.on_shutdown = Some(behavior.into()),
         Change::UserData(data) => command.user_data = Some(user_data(&data)?.unwrap_or_default()),
+        Change::InstanceType(name) => return set_type(&cx, id, name).await,
         Change::SourceDestCheck(checked) => return set_check(&cx, id, checked).await,
         Change::EbsOptimized(_) => {}
     }
+    Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
+}
+
+/// Gives a stopped instance another type.
+async fn set_type(cx: &Cx, id: InstanceId, name: String) -> Result<(), Refusal> {
+    if Catalogue::standard().by_name(&name).is_none() {
+        return Err(Error::invalid("InstanceAttributeValue", format!("'{name}' is no instance type")).into());
+    }
+    let command = ChangeInstanceType { id, instance_type: name, running: WhileRunning::Refused };
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }
 
@@ -267,6 +283,7 @@ async fn set_devices(cx: &Cx, instance: InstanceId, devices: Vec<AskedDevice>, o
 
 /// One change, however it was spelled.
 enum Change {
+    InstanceType(String),
     TerminationProtection(bool),
     StopProtection(bool),
     OnShutdown(Behavior),
@@ -277,6 +294,7 @@ enum Change {
 
 fn changes_of(asked: ModifyInstanceAttribute) -> Result<Vec<Change>, Refusal> {
     let mut changes = Vec::new();
+    changes.extend(asked.instance_type.map(|name| Change::InstanceType(name.value)));
     changes.extend(asked.disable_api_termination.map(|flag| Change::TerminationProtection(flag.value)));
     changes.extend(asked.disable_api_stop.map(|flag| Change::StopProtection(flag.value)));
     changes.extend(asked.instance_initiated_shutdown_behavior.map(|shutdown| Change::OnShutdown(shutdown.value)));
@@ -312,8 +330,8 @@ fn named_change(attribute: Attribute, value: &str) -> Result<Change, Refusal> {
             let bytes = STANDARD.decode(value.trim()).map_err(|_| Refusal::UserDataMalformed)?;
             Ok(Change::UserData(bytes))
         }
-        Attribute::InstanceType
-        | Attribute::Kernel
+        Attribute::InstanceType => Ok(Change::InstanceType(value.to_owned())),
+        Attribute::Kernel
         | Attribute::Ramdisk
         | Attribute::RootDeviceName
         | Attribute::BlockDeviceMapping

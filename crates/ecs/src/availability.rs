@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
-use model::{Catalogue, Error, InstanceType, Noun, VOLUME_GIB};
+use control::TypeChoice;
+use model::{Catalogue, Error, InstanceId, InstanceType, Noun, VOLUME_GIB};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
+use crate::filter::id;
 use crate::volume::{CATEGORY, DATA_CATEGORIES};
 
 /// `DescribeAvailableResource`.
@@ -129,6 +131,70 @@ async fn available_zone(
         Destination::DedicatedHost => vec![],
     };
     Ok(AvailableZone { region_id: cx.region(), zone_id: zone.to_owned(), status, status_category, available_resources })
+}
+
+/// `DescribeResourcesModification`.
+#[derive(FromArg)]
+pub(crate) struct DescribeResourcesModification {
+    resource_id: String,
+    destination_resource: Modified,
+    instance_type: Option<String>,
+    cores: Option<u32>,
+    memory: Option<f64>,
+    zone_id: Option<String>,
+    #[expect(dead_code, reason = "whether an instance is made larger or smaller, what it can become is the same")]
+    operation_type: Option<Operation>,
+    #[expect(dead_code, reason = "it asks about a move to another cluster too; instances stay on their host")]
+    migrate_across_zone: Option<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, FromArg)]
+enum Modified {
+    InstanceType,
+    SystemDisk,
+}
+
+#[derive(Clone, Copy, FromArg)]
+enum Operation {
+    Upgrade,
+    Downgrade,
+    RenewDowngrade,
+    RenewModify,
+}
+
+/// Tells what an instance can be changed to, and whether its host has room for that now.
+pub(crate) async fn describe_modification(cx: &Cx<'_>, asked: DescribeResourcesModification) -> Result<AvailableZones, Fault> {
+    let instance: InstanceId = id(Noun::Instance, &asked.resource_id)?;
+    let choices = cx.cloud.instance_type_choices(&cx.caller, instance).await?;
+    let zone_id = cx.cloud.instance_view(&cx.caller, instance).await?.instance.zone;
+    if asked.zone_id.as_ref().is_some_and(|wanted| !wanted.is_empty() && *wanted != zone_id) {
+        return Ok(AvailableZones { available_zones: vec![] });
+    }
+    let named = asked.instance_type.as_deref().filter(|name| !name.is_empty());
+    let wanted = named.map(|name| Catalogue::standard().by_name(name).ok_or_else(|| Error::not_found(Noun::InstanceType, name)));
+    let wanted = wanted.transpose()?;
+    let fits = |choice: &&TypeChoice| {
+        wanted.is_none_or(|wanted| wanted.name == choice.kind.name)
+            && asked.cores.is_none_or(|cores| cores == choice.kind.vcpus)
+            && asked.memory.is_none_or(|gib| gib * 1024.0 == choice.kind.memory.0 as f64)
+    };
+    // What could never be chosen is left out; what only the host has no room for is sold out.
+    let has_room = |choice: &&TypeChoice| matches!(choice.refusal, None | Some(Error::NoCapacity { .. }));
+    let resource = match asked.destination_resource {
+        Modified::InstanceType => {
+            let supported = |choice: &TypeChoice| plain(choice.kind.ecs_name(), choice.refusal.is_none());
+            let supported_resources = choices.iter().filter(fits).filter(has_room).map(supported).collect();
+            AvailableResource { kind: "InstanceType", supported_resources }
+        }
+        Modified::SystemDisk => {
+            let (min, max) = (Some(*VOLUME_GIB.start()), Some(*VOLUME_GIB.end()));
+            let disk = SupportedResource { min, max, unit: Some("GiB"), ..plain(CATEGORY, true) };
+            AvailableResource { kind: "SystemDisk", supported_resources: vec![disk] }
+        }
+    };
+    let (status, status_category) = stock(resource.supported_resources.iter().any(|one| one.status == "Available"));
+    let zone = AvailableZone { region_id: cx.region(), zone_id, status, status_category, available_resources: vec![resource] };
+    Ok(AvailableZones { available_zones: vec![zone] })
 }
 
 fn plain(value: &str, has_room: bool) -> SupportedResource {

@@ -26,7 +26,7 @@ enum ChargeType {
 }
 
 /// Largest outward bandwidth of an instance in megabits per second (ECS documents 100).
-const OUT_MAX: u32 = 100;
+pub(crate) const OUT_MAX: u32 = 100;
 
 #[derive(IntoDoc)]
 pub(crate) struct Changed {

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceFleetId, InstanceId, InstanceRoleId,
-    InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, VolumeId, VpcId,
+    InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, TypeChange, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -61,6 +61,9 @@ pub struct Instance {
     pub vcpus: u32,
     /// Memory of its type.
     pub memory: Mib,
+    /// The type that it gets when it has stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub type_change: Option<TypeChange>,
     /// The image that it was launched from.
     pub image: ImageId,
     /// Its VPC.
@@ -435,8 +438,10 @@ impl Instance {
                 if self.attributes.stop_protection {
                     return Err(Error::Protected { noun: Noun::Instance, id: self.id.to_string(), against: "stopping" });
                 }
+                // Who stops it while it is stopped for another type wants it to stay stopped.
+                let stays = self.type_change.as_mut().is_some_and(|change| std::mem::take(&mut change.restarts));
                 if self.goal == goal {
-                    return Ok(Changed::No);
+                    return Ok(if stays { Changed::Yes } else { Changed::No });
                 }
                 self.goal = goal;
                 let until = now.after(i64::from(stop.grace_seconds) * 1000 + STOP_DEADLINE_MS);
@@ -490,7 +495,7 @@ impl Instance {
             Phase::Launching { until } | Phase::Starting { until } => self.advance_start(until, facts, now),
             Phase::Running => self.advance_running(now),
             Phase::Stopping { until } => self.advance_stop(until, facts, now),
-            Phase::Stopped => Step::Wait(None),
+            Phase::Stopped => self.advance_stopped(now),
             Phase::Terminating { until } => self.advance_removal(until, facts, now),
             Phase::Terminated => {
                 let forget_at = self.changed_at.after(TERMINATED_VISIBLE_MS);
@@ -560,7 +565,11 @@ impl Instance {
             Some(SeenState::Running | SeenState::Stopping) => false,
         };
         if off || !facts.host_exists {
-            return self.change(Phase::Stopped, self.reason.clone(), vec![Effect::ReleaseAutomaticAddress, Effect::Tell("stopped")], now);
+            // One that starts again at once keeps the address that it has.
+            let restarts = self.type_change.as_ref().is_some_and(|change| change.restarts);
+            let release = (!restarts).then_some(Effect::ReleaseAutomaticAddress);
+            let effects = release.into_iter().chain([Effect::Tell("stopped")]).collect();
+            return self.change(Phase::Stopped, self.reason.clone(), effects, now);
         }
         if now < until {
             return Step::Wait(Some(until));
@@ -572,6 +581,13 @@ impl Instance {
         next.goal = Goal::Stopped { keep_capacity, grace_seconds: 0 };
         next.phase = Phase::Stopping { until: now.after(STOP_DEADLINE_MS) };
         Step::Change(Box::new(next), vec![Effect::TouchHost, Effect::Alarm("an instance does not stop")])
+    }
+
+    fn advance_stopped(&self, now: Millis) -> Step {
+        match self.with_type_changed(now) {
+            None | Some(Err(_)) => Step::Wait(None),
+            Some(Ok(next)) => Step::Change(Box::new(next), vec![Effect::TouchHost, Effect::Tell("type changed")]),
+        }
     }
 
     fn advance_removal(&self, until: Millis, facts: Facts, now: Millis) -> Step {
@@ -601,6 +617,7 @@ impl Instance {
 
     fn remove(&mut self, reason: Reason, now: Millis) {
         self.goal = Goal::Gone;
+        self.type_change = None;
         self.enter(Phase::Terminating { until: now.after(TERMINATE_DEADLINE_MS) }, Some(reason), now);
     }
 

@@ -23,6 +23,7 @@ fn instance(phase: Phase, goal: Goal) -> Instance {
         bandwidth: None,
         root_volume: VolumeId::from_u64(1),
         root_replacements: vec![],
+        type_change: None,
         name: String::new(),
         description: String::new(),
         hostname: "h".into(),
@@ -175,6 +176,9 @@ fn neighbours(row: &Instance, now: Millis) -> Vec<Instance> {
     wish(&|r| r.stop(Stop { keep_capacity: true, grace_seconds: 60 }, now).is_ok());
     wish(&|r| r.reboot(false, now).is_ok());
     wish(&|r| r.terminate(now).is_ok());
+    let other = TypeChange { instance_type: "u".into(), vcpus: 2, memory: Mib(64), restarts: true };
+    wish(&|r| r.change_type(other.clone()).is_ok());
+    wish(&|r| r.change_type_by_restart(other.clone(), 60, now).is_ok());
     for report in [None, seen(SeenState::Stopped, row.boot), seen(SeenState::Running, row.boot), seen(SeenState::ShutDown, row.boot)] {
         wish(&|r| {
             r.seen = report.clone();
@@ -275,4 +279,19 @@ fn a_stopped_instance_gives_up_its_capacity_and_takes_none_back() {
     assert!(!row.holds_capacity());
     assert_eq!(row.stop(Stop { keep_capacity: true, grace_seconds: 60 }, Millis(1)), Ok(Changed::No));
     assert!(!row.holds_capacity());
+}
+
+#[test]
+fn a_change_of_type_takes_the_larger_of_both_until_the_machine_is_off() {
+    let mut row = instance(Phase::Running, Goal::Running);
+    let to = TypeChange { instance_type: "u".into(), vcpus: 2, memory: Mib(64), restarts: true };
+    assert!(matches!(row.clone().change_type(to.clone()), Err(Error::IncorrectState { wanted: "stopped", .. })));
+    assert_eq!(row.change_type_by_restart(to, 60, Millis(0)), Ok(Changed::Yes));
+    assert_eq!((row.held(), row.instance_type.as_str()), ((2, Mib(128)), "t"));
+    row.seen = seen(SeenState::Stopped, 1);
+    let (next, effects) = changed(row.advance(APPLIED, Millis(1)));
+    assert!(next.phase == Phase::Stopped && !effects.contains(&Effect::ReleaseAutomaticAddress), "{effects:?}");
+    let (next, effects) = changed(next.advance(APPLIED, Millis(1)));
+    assert!(matches!(next.phase, Phase::Starting { .. }) && effects.contains(&Effect::TouchHost), "{effects:?}");
+    assert_eq!((next.held(), next.instance_type.as_str(), next.boot), ((2, Mib(64)), "u", 2));
 }

@@ -19,8 +19,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Contents, DiskLimits, Encryption, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Provisioned, Snapshot, SnapshotId,
-    Tags, VolumeId,
+    AccountId, Catalogue, Contents, DiskLimits, Encryption, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Provisioned, Snapshot,
+    SnapshotId, Tags, VolumeId,
 };
 
 /// Smallest and largest size of a volume in GiB (EC2's gp3: 1 to 16,384).
@@ -553,6 +553,12 @@ impl Volume {
     fn refuse(&self, wanted: &'static str) -> Error {
         Error::IncorrectState { noun: Noun::Volume, id: self.id.to_string(), state: self.word(), wanted }
     }
+}
+
+/// Most volumes of an instance of a type, its system disk included.
+pub fn volumes_max(instance_type: &str) -> usize {
+    let of_type = Catalogue::standard().by_name(instance_type).map(|kind| usize::from(kind.disk.max_volumes));
+    VOLUMES_PER_INSTANCE_MAX.min(of_type.unwrap_or(VOLUMES_PER_INSTANCE_MAX))
 }
 
 /// Checks a size: 1 to 16,384 GiB.

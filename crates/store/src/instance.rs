@@ -18,8 +18,8 @@ impl Row for Instance {
         Column::new("live", |i| i.is_live().into()),
         Column::new("on_host", |i| i.is_on_host().into()),
         Column::new("asked", |i| bigint(i.asked)),
-        Column::new("held_vcpus", |i| if i.holds_capacity() { i.vcpus.into() } else { 0.into() }),
-        Column::new("held_memory", |i| if i.holds_capacity() { store_mib(i) } else { 0.into() }),
+        Column::new("held_vcpus", |i| i.held().0.into()),
+        Column::new("held_memory", store_mib),
         Column::new("state", |i| i.phase.word().into()),
         Column::new("zone", |i| (&i.zone).into()),
         Column::new("instance_type", |i| (&i.instance_type).into()),
@@ -57,7 +57,7 @@ impl Facets for Instance {
 }
 
 fn store_mib(instance: &Instance) -> crate::Value {
-    i64::try_from(instance.memory.0).unwrap_or(i64::MAX).into()
+    i64::try_from(instance.held().1.0).unwrap_or(i64::MAX).into()
 }
 
 /// What instances take on a host.

@@ -8,6 +8,7 @@ mod launch;
 mod launch_data;
 mod name;
 mod power;
+mod spec;
 
 use control::InstanceView;
 use model::{Goal, Instance, InstanceId, Phase};
@@ -24,6 +25,7 @@ pub(crate) use describe::{DescribeInstances, DescribeInstancesStatus, describe, 
 pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, Login, LoginSettings, Machine, RunInstances, host_name, run, user_data};
 pub(crate) use launch_data::LaunchData;
 pub(crate) use power::{RebootInstances, StartInstances, StopInstances, TerminateInstances, reboot, start, stop, terminate};
+pub(crate) use spec::{DescribeInstancesModification, ResetInstancesType, describe_modification, reset_type};
 
 /// Most instances that one call may name (CVM documents 100).
 const INSTANCES_PER_CALL: usize = LIMIT_MAX;
@@ -70,6 +72,9 @@ const fn stop_charging_mode(instance: &Instance) -> &'static str {
 /// The latest call that brought an instance where it is, and how far that is.
 fn latest_operation(instance: &Instance) -> (&'static str, &'static str) {
     let is_first_run = instance.started_at == instance.created_at;
+    if instance.type_change.is_some() {
+        return ("ResetInstancesType", "OPERATING");
+    }
     match instance.phase {
         Phase::Launching { .. } => ("RunInstances", "OPERATING"),
         Phase::Running if is_first_run => ("RunInstances", "SUCCESS"),

@@ -196,3 +196,27 @@ async fn tags_come_and_go_through_the_tag_service() {
     world.golden("UnTagResources.json", "UnTagResources", &untag).await;
     assert_eq!(world.instance(&id).await["Tags"], json!([]));
 }
+
+#[tokio::test]
+async fn a_running_instance_is_given_another_type() {
+    let world = World::new().await;
+    let id = world.run("").await.remove(0);
+    world.settle().await;
+    let sold = format!(r#"{{"InstanceIds": ["{id}"], "Filters": [{{"Name": "status", "Values": ["SELL"]}}]}}"#);
+    let choices = world.golden("DescribeInstancesModification.json", "DescribeInstancesModification", &sold).await;
+    let sold_out = world.json("DescribeInstancesModification", &sold.replace("SELL", "UNAVAILABLE")).await;
+    assert!(choices["TotalCount"].as_u64() > Some(10) && sold_out["TotalCount"].as_u64() > Some(1), "{choices}");
+    assert!(sold_out["InstanceTypeConfigStatusSet"][0]["Message"].as_str().is_some_and(|text| text.contains("host")), "{sold_out}");
+    let change = |name: &str| format!(r#"{{"InstanceIds": ["{id}"], "InstanceType": "{name}", "ForceStop": true}}"#);
+    world.refused("ResetInstancesType", &change("M8.16XLARGE512"), "ResourceInsufficient.SpecifiedInstanceType").await;
+    world.refused("ResetInstancesType", &change("S6.NONE"), "InvalidParameterValue.InstanceTypeNotFound").await;
+    world.golden("ResetInstancesType.json", "ResetInstancesType", &change("S5.MEDIUM4")).await;
+    let changing = world.instance(&id).await;
+    let operation = (&changing["InstanceState"], &changing["LatestOperation"], &changing["LatestOperationState"]);
+    assert_eq!(operation, (&json!("STOPPING"), &json!("ResetInstancesType"), &json!("OPERATING")));
+    world.refused("ResetInstancesType", &change("S5.MEDIUM8"), "UnsupportedOperation.InstanceStateStopping").await;
+    world.settle().await;
+    let changed = world.instance(&id).await;
+    let shape = (&changed["InstanceState"], &changed["InstanceType"], &changed["CPU"], &changed["Memory"]);
+    assert_eq!(shape, (&json!("RUNNING"), &json!("S5.MEDIUM4"), &json!(2), &json!(4)));
+}

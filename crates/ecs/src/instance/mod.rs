@@ -7,6 +7,7 @@ mod describe;
 mod launch;
 mod name;
 mod power;
+mod spec;
 
 use control::{Field, InstanceView};
 use model::{Goal, Instance, InstanceId, Noun, Phase};
@@ -26,6 +27,7 @@ pub(crate) use power::{
     DeleteInstance, DeleteInstances, RebootInstance, RebootInstances, StartInstance, StartInstances, StopInstance, StopInstances,
     delete_many, delete_one, reboot_many, reboot_one, start_many, start_one, stop_many, stop_one,
 };
+pub(crate) use spec::{ModifyInstanceSpec, modify_spec};
 
 /// Most instances that one call may name (ECS documents 100).
 const INSTANCES_PER_CALL: usize = 100;

@@ -69,6 +69,8 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         ("CreateVpcPeerConnection", "AcceptingVpcId") => seeds.get("VpcId"),
         ("CreateVpcPeerConnection", "AcceptingRegionId") => return "test-1".to_owned(),
         ("CreateVpcPeerConnection", "AcceptingAliUid") => return "111122223333".to_owned(),
+        ("DescribeResourcesModification", "DestinationResource") => return "InstanceType".to_owned(),
+        ("DescribeResourcesModification", "ResourceId") => seeds.get("InstanceId"),
         (_, "InstanceIds" | "ResourceIds") => return format!("%5B%22{}%22%5D", seeds["InstanceId"]),
         (_, "DiskIds" | "diskIds") => return format!("%5B%22{}%22%5D", seeds["DiskId"]),
         (_, "IpInstanceId") => seeds.get("AllocationId"),

@@ -195,3 +195,19 @@ async fn a_batch_fails_whole_unless_each_stands_for_itself() {
     assert_eq!(world.json("Action=DescribeInstances&Status=Stopped").await["TotalCount"], 1, "neither was started");
     world.golden("StartInstances.each.json", &format!("{both}&BatchOptimization=SuccessFirst")).await;
 }
+
+#[tokio::test]
+async fn a_stopped_instance_is_given_another_type() {
+    let world = World::new().await;
+    let id = world.run("").await.remove(0);
+    world.settle().await;
+    world.json(&format!("Action=StopInstance&InstanceId={id}")).await;
+    world.settle().await;
+    let asked = format!("Action=DescribeResourcesModification&ResourceId={id}&DestinationResource=InstanceType&Cores=2&Memory=4");
+    let choices = world.golden("DescribeResourcesModification.json", &asked).await;
+    assert!(choices.contains("ecs.c7.large"), "{choices}");
+    world.golden("ModifyInstanceSpec.json", &format!("Action=ModifyInstanceSpec&InstanceId={id}&InstanceType=ecs.c6.large")).await;
+    let listed = world.json("Action=DescribeInstances").await;
+    let instance = &listed["Instances"]["Instance"][0];
+    assert_eq!((&instance["InstanceType"], &instance["Cpu"], &instance["Memory"]), (&"ecs.c6.large".into(), &2.into(), &4096.into()));
+}

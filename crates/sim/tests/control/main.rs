@@ -15,6 +15,7 @@ mod roles;
 mod seeds;
 mod snapshot_policies;
 mod traffic;
+mod type_changes;
 mod uploads;
 mod volumes;
 mod world;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use crate::world::{World, launch};
 use control::{
     AddressRef, AllocateAddress, AssociateAddress, AssociateTo, AttachVolume, CancelCapacityReservation, CapacityReservationView,
-    CreateCapacityReservation, CreateVolume, DeleteVolume, DetachVolume, DisassociateAddress, GivesWay, GrowVolume, GuestAccess,
-    ModifyCapacityReservation, Needed, OldRoot, Options, Query, RebootInstances, ReleaseAddress, ReplaceRoot, RootSource, StartInstances,
-    StopInstances, TerminateInstances,
+    ChangeInstanceType, CreateCapacityReservation, CreateVolume, DeleteVolume, DetachVolume, DisassociateAddress, GivesWay, GrowVolume,
+    GuestAccess, ModifyCapacityReservation, Needed, OldRoot, Options, Query, RebootInstances, ReleaseAddress, ReplaceRoot, RootSource,
+    StartInstances, StopInstances, TerminateInstances, WhileRunning,
 };
 use hostspec::{HostReport, HostSpec};
 use model::{
@@ -114,7 +114,7 @@ impl Run {
         let ids = vec![self.known[self.random.below(self.known.len())]];
         let (cloud, root) = (self.world.cloud.clone(), self.world.root().await);
         let options = Options::default();
-        let answer = match self.random.below(6) {
+        let answer = match self.random.below(7) {
             0 => cloud.run(&root, StartInstances { ids }, options).await,
             1 => cloud.run(&root, StopInstances { ids, force: self.random.below(2) == 0, keep_capacity: false }, options).await,
             2 => cloud.run(&root, StopInstances { ids, force: false, keep_capacity: true }, options).await,
@@ -124,6 +124,11 @@ impl Run {
                 let (source, access, tags) = (RootSource::Same, GuestAccess::default(), Tags::new());
                 let command = ReplaceRoot { instance: ids[0], source, old, needed: Needed::Settled, size: None, access, tags };
                 cloud.run(&root, command, options).await.map(|_| vec![])
+            }
+            5 => {
+                let instance_type = ["t3.nano", "m6i.4xlarge", "t2.micro"][self.random.below(3)].to_owned();
+                let running = if self.random.below(2) == 0 { WhileRunning::Refused } else { WhileRunning::Restarted };
+                cloud.run(&root, ChangeInstanceType { id: ids[0], instance_type, running }, options).await.map(|()| vec![])
             }
             _ => cloud.run(&root, TerminateInstances { ids, only_stopped: false }, options).await,
         };

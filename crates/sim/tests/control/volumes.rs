@@ -220,7 +220,8 @@ async fn volumes_go_with_their_instance_or_stay_as_is_said() {
 #[tokio::test]
 async fn places_on_a_machine_are_limited_and_names_given_once() {
     let (mut world, root, instance) = world_with_instance(1).await;
-    for at in 1..model::VOLUMES_PER_INSTANCE_MAX {
+    let limit = model::volumes_max("t3.nano");
+    for at in 1..limit {
         let id = new_volume(&mut world, &root).await;
         let wanted = AttachVolume { device: (at == 1).then(|| "/dev/sdf".to_owned()), ..attach(id, instance) };
         world.cloud.run(&root, wanted.clone(), Options::default()).await.unwrap();
@@ -234,7 +235,7 @@ async fn places_on_a_machine_are_limited_and_names_given_once() {
     let one_more = new_volume(&mut world, &root).await;
     let refused = world.cloud.run(&root, attach(one_more, instance), Options::default()).await;
     assert!(matches!(refused, Err(Error::TooManyVolumes { .. })), "{refused:?}");
-    assert_eq!(world.document(0).await.vms[0].disks.len(), model::VOLUMES_PER_INSTANCE_MAX);
+    assert_eq!(world.document(0).await.vms[0].disks.len(), limit);
 }
 
 #[tokio::test]

@@ -1,0 +1,91 @@
+//! The type of an instance, and what it can be changed to.
+
+use control::{ChangeInstanceType, TypeChoice, WhileRunning};
+use model::InstanceId;
+use wire::{FromArg, IntoDoc};
+
+use crate::Cx;
+use crate::error::Fault;
+use crate::filter::{FILTERS_MAX, FilterArg};
+use crate::instance::{ids, views_of};
+use crate::instance_type::{TypeConfig, config};
+
+/// Instances of one call that changes their type, as CVM documents it.
+const CHANGED_PER_CALL: usize = 1;
+/// Instances of one call that asks what they can become, as CVM documents it.
+const ASKED_PER_CALL: usize = 20;
+
+/// `ResetInstancesType`.
+#[derive(FromArg)]
+pub(crate) struct ResetInstancesType {
+    #[arg(max_items = CHANGED_PER_CALL)]
+    instance_ids: Vec<String>,
+    instance_type: String,
+    #[expect(dead_code, reason = "a guest that does not shut down is powered off after a minute also when it is asked softly")]
+    force_stop: Option<bool>,
+}
+
+/// Gives an instance another type; one that runs is stopped for it and started again.
+pub(crate) async fn reset_type(cx: &Cx<'_>, asked: ResetInstancesType) -> Result<(), Fault> {
+    for id in ids(&asked.instance_ids)? {
+        let instance_type = asked.instance_type.clone();
+        let command = ChangeInstanceType { id, instance_type, running: WhileRunning::Restarted };
+        cx.cloud.run(&cx.caller, command, cx.options()).await?;
+    }
+    Ok(())
+}
+
+/// `DescribeInstancesModification`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstancesModification {
+    #[arg(max_items = ASKED_PER_CALL)]
+    instance_ids: Vec<String>,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Modifications {
+    total_count: usize,
+    instance_type_config_status_set: Vec<Modification>,
+}
+
+#[derive(IntoDoc)]
+struct Modification {
+    status: &'static str,
+    message: String,
+    instance_type_config: TypeConfig,
+}
+
+/// Tells what instances can be changed to, and what is against it: for several, what all of them can become.
+pub(crate) async fn describe_modification(cx: &Cx<'_>, asked: DescribeInstancesModification) -> Result<Modifications, Fault> {
+    if let Some(other) = asked.filters.iter().find(|filter| filter.name != "status") {
+        return Err(Fault::unknown_filter(&other.name));
+    }
+    let wanted: Vec<InstanceId> = ids(&asked.instance_ids)?;
+    let views = views_of(cx, wanted.clone()).await?;
+    let zone = views.first().map(|view| view.instance.zone.clone()).unwrap_or_default();
+    let mut all: Option<Vec<TypeChoice>> = None;
+    for id in wanted {
+        let choices = cx.cloud.instance_type_choices(&cx.caller, id).await?;
+        all = Some(match all {
+            None => choices,
+            Some(before) => before.into_iter().filter_map(|choice| both(choice, &choices)).collect(),
+        });
+    }
+    let modification = |choice: TypeChoice| Modification {
+        status: if choice.refusal.is_none() { "SELL" } else { "UNAVAILABLE" },
+        message: choice.refusal.map(|error| Fault::from(error).message).unwrap_or_default(),
+        instance_type_config: config(&zone, choice.kind),
+    };
+    let mut set: Vec<Modification> = all.unwrap_or_default().into_iter().map(modification).collect();
+    set.retain(|one| asked.filters.iter().all(|filter| filter.values.iter().any(|value| value == one.status)));
+    Ok(Modifications { total_count: set.len(), instance_type_config_status_set: set })
+}
+
+/// What one instance can become, with what is against it for another; none when that has this type already.
+fn both(choice: TypeChoice, others: &[TypeChoice]) -> Option<TypeChoice> {
+    let other = others.iter().find(|other| other.kind.name == choice.kind.name)?;
+    Some(TypeChoice { kind: choice.kind, refusal: choice.refusal.or_else(|| other.refusal.clone()) })
+}
