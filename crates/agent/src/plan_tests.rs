@@ -56,6 +56,7 @@ fn metadata() -> GuestMetadata {
         security_groups: vec![],
         role: None,
         placement: None,
+        events: vec![],
     }
 }
 

@@ -17,15 +17,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hostspec::{
-    DiskSpec, Fabric, Firmware, GroupSpec, GuestMetadata, GuestPlacement, GuestRole, HopSpec, HostSpec, ImageSpec, Ipv6Spec, NameRecord,
-    NicSpec, PeerSpec, Power, RemoteIpv6, Reset, RuleSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    DiskSpec, Fabric, Firmware, GroupSpec, GuestEvent, GuestMetadata, GuestPlacement, GuestRole, HopSpec, HostSpec, ImageSpec, Ipv6Spec,
+    NameRecord, NicSpec, PeerSpec, Power, RemoteIpv6, Reset, RuleSpec, SnapshotJob, SubnetSpec, VmNic, VmSpec, VolumeGoal, VolumeSpec,
+    VpcSpec,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::instance_type::Scheme;
 use model::{
-    Catalogue, Error, FlowLog, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceId, InstanceProfile, InstanceRole,
-    InstanceRoleId, Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, RouteTable, SecurityGroup, SecurityGroupId, Subnet,
-    SubnetId, Volume, VolumeId, VolumePhase, Vpc, VpcId, VpcPeeringId, acl_of, ways_out, ways_through, ways_to_peers,
+    Catalogue, Error, EventImpact, FlowLog, Goal, Host, HostId, HostState, Image, ImageId, Instance, InstanceEvent, InstanceId,
+    InstanceProfile, InstanceRole, InstanceRoleId, Interface, InterfaceId, MIB, NetworkAcl, Noun, Peer, RoleSource, RouteTable,
+    SecurityGroup, SecurityGroupId, Subnet, SubnetId, Volume, VolumeId, VolumePhase, Vpc, VpcId, VpcPeeringId, acl_of, ways_out,
+    ways_through, ways_to_peers,
 };
 use store::{Change, FeedError, Tx};
 use tokio::sync::watch;
@@ -508,6 +510,7 @@ impl Rendering {
             public_ip: rows.public_ip(interface, interface.ip),
             security_groups: self.group_names(interface),
             role: None,
+            events: rows.events.iter().map(guest_event).collect(),
             placement: placement.map(|group| GuestPlacement { group: group.name.clone(), partition: group.partition }),
         }
     }
@@ -750,6 +753,21 @@ fn disks(instance: &Instance, mut volumes: Vec<Volume>) -> Vec<DiskSpec> {
     let further = volumes.iter().map(|volume| (volume.id, volume.limits()));
     let all = std::iter::once((instance.root_volume, root.unwrap_or_default())).chain(further);
     all.map(|(volume, limits)| DiskSpec { volume, serial: disk_serial(volume), limits }).collect()
+}
+
+/// An event as its guest reads of it.
+fn guest_event(event: &InstanceEvent) -> GuestEvent {
+    let code = match event.impact {
+        EventImpact::Reboot | EventImpact::Redeploy => "instance-reboot",
+        EventImpact::Stop => "instance-stop",
+    };
+    GuestEvent {
+        id: event.id,
+        code: code.to_owned(),
+        description: event.reason.clone(),
+        not_before: event.not_before,
+        not_after: event.not_after.unwrap_or(event.not_before.after(model::INSTANCE_EVENT_DEADLINE_MS)),
+    }
 }
 
 /// The serial number of a disk as EC2's guests see it: `vol` and 17 digits, which is the 20 bytes that virtio-blk has.

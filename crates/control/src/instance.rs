@@ -10,6 +10,7 @@ use store::Tx;
 use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::capacity_slot::{leave, take_room};
+use crate::instance_event::wake_events;
 use crate::instance_fleet_work::wake_fleet;
 use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
@@ -342,6 +343,7 @@ pub(crate) fn for_each(
         let mut after = before.clone();
         if change(tx, &mut after)? == Changed::Yes {
             save(tx, &mut after, cx.now)?;
+            wake_events(tx, &after, cx.now)?;
         }
         done.push(StateChange { before, after });
     }

@@ -424,6 +424,7 @@ impl RunInstances {
             capacity: self.capacity,
             slot: place.slot.map(|slot| enter(tx, cx, slot, id, host)).transpose()?,
             fleet: self.fleet,
+            events: vec![],
             seen: None,
             tags: self.tags.clone(),
         };

@@ -26,6 +26,7 @@ mod ids;
 mod image;
 mod image_task;
 mod instance;
+mod instance_event;
 mod instance_fleet;
 mod instance_fleet_work;
 mod instance_key;
@@ -118,6 +119,9 @@ pub use image::{CopyImage, CreateImage, DeregisterImage, ModifyImage, NewImage, 
 pub use image_task::{CancelImageTask, ExportImage, FurtherDisks, ImportDisk, ImportInto};
 pub use instance::{
     ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
+};
+pub use instance_event::{
+    AcceptInstanceEvent, CancelRehearsedEvents, EventTarget, NewInstanceEvent, RehearseInstanceEvents, RescheduleInstanceEvent,
 };
 pub use instance_fleet::{
     CreateInstanceFleet, DeleteInstanceFleet, FleetMade, FleetMemberView, InstanceFleetView, Launches, ModifyInstanceFleet, OneOf,

@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 
 use hostspec::{NicSpec, RateSpec, SecondaryAddress};
-use model::{Address, BandwidthPackage, Error, Instance, InstanceId, Interface, InterfaceId, Noun, Volume, inward_bandwidth};
+use model::{
+    Address, BandwidthPackage, Error, Instance, InstanceEvent, InstanceId, Interface, InterfaceId, Noun, Volume, inward_bandwidth,
+};
 use store::Tx;
 
 use crate::Failure;
@@ -18,6 +20,8 @@ pub(crate) struct Rows {
     /// The bandwidths of the addresses, by interface.
     rates: Vec<(InterfaceId, RateSpec)>,
     pub volumes: Vec<Volume>,
+    /// The real events that have not ended.
+    pub events: Vec<InstanceEvent>,
 }
 
 impl Rows {
@@ -36,7 +40,9 @@ impl Rows {
         for address in &addresses {
             rates.extend(address.interface.zip(rate_of(tx, address)?));
         }
-        Ok(Rows { instance, interfaces, addresses, rates, volumes })
+        let mut events = if instance.events.is_empty() { vec![] } else { tx.get_many::<InstanceEvent>(&instance.events)? };
+        events.retain(InstanceEvent::is_real);
+        Ok(Rows { instance, interfaces, addresses, rates, volumes, events })
     }
 
     /// The public address of a private one.

@@ -7,14 +7,15 @@
 use std::time::Duration;
 
 use model::{
-    AddressKind, CapacityReservationId, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceFleetId, InstanceId,
-    InstanceRole, InstanceRoleId, KmsKeyId, Millis, Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
+    AddressKind, CapacityReservationId, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceEventId, InstanceFleetId,
+    InstanceId, InstanceRole, InstanceRoleId, KmsKeyId, Millis, Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
 };
 use store::{Lease, StoreError, Tx, WriteError};
 
 use crate::capacity_reservation::CAPACITY_RESERVATION;
 use crate::capacity_slot;
 use crate::image_task::IMAGE_TASK;
+use crate::instance_event::INSTANCE_EVENT;
 use crate::instance_fleet_work::{INSTANCE_FLEET, wake_fleet};
 use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
@@ -157,6 +158,13 @@ impl Cloud {
                 Ok(id) => self.advance_snapshot_policy(tx, id, now)?,
                 Err(error) => {
                     tracing::error!(%error, id = lease.id, "a wake names no snapshot policy");
+                    None
+                }
+            },
+            INSTANCE_EVENT => match lease.id.parse::<InstanceEventId>() {
+                Ok(id) => self.advance_instance_event(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no event of an instance");
                     None
                 }
             },

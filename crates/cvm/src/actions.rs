@@ -12,8 +12,8 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, bandwidth, image, image_change, image_task, instance, instance_type, interface, interface_change, key_pair,
-    launch_template, nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, root_volume, route, security_group,
-    security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, trail, volume, vpc_peering,
+    launch_template, nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, repair_task, root_volume, route,
+    security_group, security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor.
@@ -172,6 +172,10 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" ResetInstancesType => instance::reset_type, instance::ResetInstancesType,
         Partly("on the instance's host; a guest that is asked softly is powered off after a minute"), &[];
     Cvm "cvm:" DescribeInstancesModification => instance::describe_modification, instance::DescribeInstancesModification, Works, &[];
+    Cvm "cvm:" DescribeTaskInfo => repair_task::describe, repair_task::DescribeTaskInfo,
+        Partly("maintenance that the operator has planned, which restarts or stops an instance"), &[];
+    Cvm "cvm:" RepairTaskControl => repair_task::control, repair_task::RepairTaskControl,
+        Partly("a time may be ordered up to the deadline that the operator has set"), &[];
     Cvm "cvm:" ModifyInstancesAttribute => instance::modify, instance::ModifyInstancesAttribute,
         Partly("a change of the role is by itself, before the others"), &["CamRoleType", "EnableJumboFrame"];
     Cvm "cvm:" ResetInstance => root_volume::reset, root_volume::ResetInstance,

@@ -107,6 +107,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::InstanceFleet
         | Noun::LogGroup
         | Noun::LogStream
+        | Noun::InstanceEvent
         | Noun::Association
         | Noun::InternetGateway
         | Noun::RouteTableAssociation
@@ -236,6 +237,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::InstanceFleet
         | Noun::LogGroup
         | Noun::LogStream
+        | Noun::InstanceEvent
         | Noun::QuotaRequest => "InvalidParameterValue.Duplicate",
     }
 }

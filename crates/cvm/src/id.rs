@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::{
-    AddressId, ImageId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, NetworkAclId, Noun,
-    PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId, VpcId, VpcPeeringId,
+    AddressId, ImageId, InstanceEventId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, NetworkAclId,
+    Noun, PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId, VpcId, VpcPeeringId,
 };
 
 use crate::error::Fault;
@@ -34,6 +34,7 @@ macro_rules! ids {
 
 ids! {
     InstanceId, Instance, "ins-";
+    InstanceEventId, InstanceEvent, "rep-";
     ImageId, Image, "img-";
     KeyPairId, KeyPair, "skey-";
     LaunchTemplateId, LaunchTemplate, "lt-";

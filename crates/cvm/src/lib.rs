@@ -35,6 +35,7 @@ mod parameter;
 mod placement_group;
 mod quota;
 mod region;
+mod repair_task;
 mod root_volume;
 mod route;
 mod security_group;

@@ -11,11 +11,11 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, capacity_reservation, credit_specification, dhcp_options, disk_encryption, flow_log, gateway, iam, image,
-    image_attribute, image_change, image_task, instance, instance_attribute, instance_fleet, instance_health, instance_power,
-    instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms, launch_template, launch_template_data, logs, nat_gateway,
-    network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances, security_group,
-    security_group_reference, security_group_rule_change, security_group_rules, service_quotas, snapshot, snapshot_attribute,
-    snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
+    image_attribute, image_change, image_task, instance, instance_attribute, instance_event, instance_fleet, instance_health,
+    instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms, launch_template, launch_template_data,
+    logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances,
+    security_group, security_group_reference, security_group_rule_change, security_group_rules, service_quotas, snapshot,
+    snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -207,7 +207,9 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" GetLaunchTemplateData => launch_template_data::get, launch_template_data::GetLaunchTemplateData, Works, &[];
     Ec2 "ec2:" DescribeInstances => instance::describe_instances, instance::DescribeInstances, Works, &[];
     Ec2 "ec2:" DescribeInstanceStatus => instance_health::describe_status, instance_health::DescribeInstanceStatus,
-        Partly("filters by status are not served"), &[];
+        Partly("no check of attached volumes"), &[];
+    Ec2 "ec2:" ModifyInstanceEventStartTime => instance_event::modify_start, instance_event::ModifyInstanceEventStartTime,
+        Partly("to any time in the future up to the deadline"), &[];
     Ec2 "ec2:" DescribeInstanceAttribute => instance_attribute::describe, instance_attribute::DescribeInstanceAttribute, Works, &[];
     Ec2 "ec2:" ModifyInstanceAttribute => instance_attribute::modify, instance_attribute::ModifyInstanceAttribute,
         Partly("the instance stays on its host when its type changes"), instance_attribute::ABSENT;

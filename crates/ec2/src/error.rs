@@ -343,6 +343,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::CapacityReservation => "InvalidCapacityReservationId.NotFound",
         Noun::InstanceFleet => "InvalidFleetId.NotFound",
         Noun::LogGroup | Noun::LogStream => "ResourceNotFoundException",
+        Noun::InstanceEvent => "InvalidInstanceEventIDNotFound",
         Noun::Route => return say("InvalidRoute.NotFound", format!("There is no route defined for '{id}' in the route table")),
         Noun::SecurityGroupRule => return say("InvalidPermission.NotFound", "No rule has this protocol, these ports and this peer"),
         Noun::InstanceProfile => {
@@ -425,6 +426,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::LogGroup
         | Noun::LogStream
         | Noun::InstanceFleet
+        | Noun::InstanceEvent
         | Noun::RouteTableAssociation => "IncorrectState",
     }
 }
@@ -457,7 +459,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::FlowLog => "InvalidFlowLogId.Malformed",
         Noun::CapacityReservation => "InvalidCapacityReservationId.Malformed",
         Noun::InstanceFleet => "InvalidFleetId.Malformed",
-        Noun::LogGroup | Noun::LogStream => "InvalidParameterValue",
+        Noun::LogGroup | Noun::LogStream | Noun::InstanceEvent => "InvalidParameterValue",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
@@ -533,6 +535,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::CapacityReservation
         | Noun::InstanceFleet
         | Noun::LogStream
+        | Noun::InstanceEvent
         | Noun::Address => "InvalidParameterValue",
         Noun::FlowLog => "FlowLogAlreadyExists",
         Noun::LogGroup => "ResourceAlreadyExistsException",
@@ -595,6 +598,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::FlowLog
         | Noun::LogGroup
         | Noun::LogStream
+        | Noun::InstanceEvent
         | Noun::RouteTableAssociation => "DependencyViolation",
     }
 }

@@ -432,6 +432,7 @@ const fn reason_code(kind: ReasonKind) -> &'static str {
         ReasonKind::GuestShutdown => "Client.InstanceInitiatedShutdown",
         ReasonKind::NoCapacity => "Server.InsufficientInstanceCapacity",
         ReasonKind::ImageFault | ReasonKind::InternalFault => "Server.InternalError",
+        ReasonKind::Maintenance => "Server.ScheduledStop",
     }
 }
 

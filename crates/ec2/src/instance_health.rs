@@ -3,17 +3,20 @@
 //! EC2 has two checks. The system's passes while the host reports; the instance's passes once the guest has used the network, and
 //! fails when it has not done so in time.
 
+use std::collections::HashMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{Field, Filter, Query};
+use control::{Field, Filter, InstanceView, PAGE_MAX, Page, Query};
 use jiff::Timestamp;
-use model::{Instance, InstanceId, Noun, Phase, Seen};
+use model::{Instance, InstanceId, Noun, Phase, Seen, matches_pattern};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
 use crate::instance::{InstanceState, state};
+use crate::instance_event::EventItem;
 use crate::page::{Paging, USUAL};
 use crate::region::zone_id;
 use crate::tag;
@@ -55,6 +58,8 @@ struct Status {
     instance_state: InstanceState,
     system_status: Check,
     instance_status: Check,
+    #[reply(skip_empty)]
+    events_set: Vec<EventItem>,
 }
 
 #[derive(Debug, PartialEq, Eq, IntoDoc)]
@@ -91,24 +96,89 @@ impl Check {
     }
 }
 
-/// Tells the checks of instances: of running ones, unless all are asked for.
+/// Tells the checks and the events of instances: of running ones, unless all are asked for.
 pub(crate) async fn describe_status(cx: Cx, asked: DescribeInstanceStatus) -> Result<Statuses, Refusal> {
     asked.paging.not_with_ids(&asked.ids)?;
     let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
     let ids = tag::ids(Noun::Instance, &asked.ids)?;
-    let mut filters = filter::filters(&cx, filter::INSTANCE_STATUS, &asked.filters)?;
+    let (of_status, of_rows): (Vec<_>, Vec<_>) = asked.filters.iter().cloned().partition(|filter| is_of_status(&filter.name));
+    let mut filters = filter::filters(&cx, filter::INSTANCE_STATUS, &of_rows)?;
     if !asked.include_all_instances {
         filters.push(Filter { field: Field::State, values: vec!["running".to_owned()] });
     }
-    let listed = cx.cloud.list_instances(&cx.caller, Query { ids, filters, page: pages.of_ids()? }).await?;
-    let heard = cx.cloud.hosts_heard(listed.rows.iter().map(|view| view.instance.host).collect()).await?;
+    let mut events: HashMap<InstanceId, Vec<EventItem>> = HashMap::new();
     let now = cx.cloud.clock().now();
-    let shown = |instance: &Instance| {
+    for event in cx.cloud.events_of_instances(&cx.caller).await? {
+        events.entry(event.instance).or_default().extend(EventItem::of(&event, now));
+    }
+    if of_status.is_empty() {
+        let listed = cx.cloud.list_instances(&cx.caller, Query { ids, filters, page: pages.of_ids()? }).await?;
+        let next_token = pages.after(listed.next);
+        return Ok(Statuses { instance_status_set: statuses(&cx, listed.rows, &mut events).await?, next_token });
+    }
+    // What is told beside the rows can only be looked at row by row.
+    let (mut all, mut page) = (vec![], Page::First(PAGE_MAX));
+    loop {
+        let listed = cx.cloud.list_instances(&cx.caller, Query { ids: ids.clone(), filters: filters.clone(), page }).await?;
+        all.extend(statuses(&cx, listed.rows, &mut events).await?);
+        match listed.next {
+            Some(last) => page = Page::After { last, size: PAGE_MAX },
+            None => break,
+        }
+    }
+    all.retain(|status| of_status.iter().all(|filter| status.fits(filter)));
+    let (instance_status_set, next_token) = pages.cut(all, |status| status.instance_id.clone());
+    Ok(Statuses { instance_status_set, next_token })
+}
+
+/// Whether a filter is about what is told beside the rows of instances.
+fn is_of_status(name: &str) -> bool {
+    matches!(
+        name,
+        "event.code"
+            | "event.description"
+            | "event.instance-event-id"
+            | "event.not-after"
+            | "event.not-before"
+            | "event.not-before-deadline"
+            | "instance-status.reachability"
+            | "instance-status.status"
+            | "system-status.reachability"
+            | "system-status.status"
+    )
+}
+
+impl Status {
+    fn fits(&self, filter: &AskedFilter) -> bool {
+        let of_events = |value: fn(&EventItem) -> Option<String>| self.events_set.iter().filter_map(value).collect();
+        let moment = |at: Option<Timestamp>| at.map(wire::time::to_millisecond);
+        let has: Vec<String> = match filter.name.as_str() {
+            "event.code" => of_events(|event| Some(event.code.to_owned())),
+            "event.description" => of_events(|event| Some(event.description.clone())),
+            "event.instance-event-id" => of_events(|event| Some(event.instance_event_id.clone())),
+            "event.not-after" => self.events_set.iter().filter_map(|event| moment(event.not_after)).collect(),
+            "event.not-before" => self.events_set.iter().filter_map(|event| moment(Some(event.not_before))).collect(),
+            "event.not-before-deadline" => self.events_set.iter().filter_map(|event| moment(event.not_before_deadline)).collect(),
+            "instance-status.reachability" => self.instance_status.details.iter().map(|detail| detail.status.to_owned()).collect(),
+            "instance-status.status" => vec![self.instance_status.status.to_owned()],
+            "system-status.reachability" => self.system_status.details.iter().map(|detail| detail.status.to_owned()).collect(),
+            "system-status.status" => vec![self.system_status.status.to_owned()],
+            _ => vec![],
+        };
+        filter.values.iter().any(|pattern| has.iter().any(|value| matches_pattern(pattern, value)))
+    }
+}
+
+async fn statuses(cx: &Cx, views: Vec<InstanceView>, events: &mut HashMap<InstanceId, Vec<EventItem>>) -> Result<Vec<Status>, Refusal> {
+    let heard = cx.cloud.hosts_heard(views.iter().map(|view| view.instance.host).collect()).await?;
+    let now = cx.cloud.clock().now();
+    let mut told = Vec::with_capacity(views.len());
+    for view in views {
+        let instance = view.instance;
         let checks = checks(instance.phase, instance.seen.as_ref(), heard.contains(&instance.host), now.since(instance.started_at));
-        status(&cx, instance, checks)
-    };
-    let statuses = listed.rows.iter().map(|view| shown(&view.instance)).collect();
-    Ok(Statuses { instance_status_set: statuses, next_token: pages.after(listed.next) })
+        told.push(status(cx, &instance, checks, events.remove(&instance.id).unwrap_or_default()));
+    }
+    Ok(told)
 }
 
 /// The system's check and the instance's, of an instance that was started so many milliseconds ago.
@@ -127,7 +197,7 @@ fn checks(phase: Phase, seen: Option<&Seen>, host_heard: bool, started_ms: i64) 
     }
 }
 
-fn status(cx: &Cx, instance: &Instance, [system, guest]: [Check; 2]) -> Status {
+fn status(cx: &Cx, instance: &Instance, [system, guest]: [Check; 2], events_set: Vec<EventItem>) -> Status {
     Status {
         instance_id: instance.id.to_string(),
         availability_zone: instance.zone.clone(),
@@ -135,6 +205,7 @@ fn status(cx: &Cx, instance: &Instance, [system, guest]: [Check; 2]) -> Status {
         instance_state: state(instance.phase),
         system_status: system,
         instance_status: guest,
+        events_set,
     }
 }
 

@@ -26,6 +26,7 @@ mod image_change;
 mod image_task;
 mod instance;
 mod instance_attribute;
+mod instance_event;
 mod instance_fleet;
 mod instance_health;
 mod instance_power;

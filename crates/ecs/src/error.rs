@@ -134,6 +134,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::CapacityReservation => ("InvalidPrivatePoolOptionsIds.NotFound", "PrivatePoolOptions.Id"),
         Noun::LogGroup => ("LogStoreNotExist", "LogStoreName"),
         Noun::LogStream => ("ShardNotExist", "LogStoreName"),
+        Noun::InstanceEvent => ("InvalidEventId.NotFound", "EventId"),
         Noun::PlacementGroup => ("InvalidDeploymentSetId.NotFound", "DeploymentSetId"),
         Noun::QuotaRequest => ("APPLICATION.NOT.FOUND", "ApplicationId"),
         Noun::Region => ("InvalidRegionId.NotFound", "RegionId"),
@@ -267,6 +268,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::InstanceFleet
         | Noun::LogGroup
         | Noun::LogStream
+        | Noun::InstanceEvent
         | Noun::SecurityGroupRule => "InvalidParameter.Duplicate",
         Noun::RouteTableAssociation | Noun::NetworkAclAssociation => "InvalidVSwitchId.AlreadyAssociated",
         Noun::VpcPeering => "ResourceAlreadyExist.VpcPeer",
@@ -287,6 +289,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         Noun::NatGateway => "IncorrectStatus.NATGW",
         Noun::VpcPeering => "IncorrectStatus.VpcPeer",
         Noun::Interface => "InvalidOperation.InvalidEniState",
+        Noun::InstanceEvent => "InvalidOperation.EventStatus",
         Noun::Account
         | Noun::User
         | Noun::AccessKey

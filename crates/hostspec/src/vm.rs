@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use model::{DiskLimits, ImageId, InstanceId, InterfaceId, MacAddr, Mib, VolumeId};
+use model::{DiskLimits, ImageId, InstanceEventId, InstanceId, InterfaceId, MacAddr, Mib, Millis, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use crate::DiskKeys;
@@ -184,6 +184,24 @@ pub struct GuestMetadata {
     /// Its placement group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<GuestPlacement>,
+    /// Maintenance that is planned for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<GuestEvent>,
+}
+
+/// Planned maintenance as the guest that it concerns reads of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestEvent {
+    /// The event.
+    pub id: InstanceEventId,
+    /// What it does, in EC2's words.
+    pub code: String,
+    /// What is said of it.
+    pub description: String,
+    /// When it begins.
+    pub not_before: Millis,
+    /// When it is over.
+    pub not_after: Millis,
 }
 
 /// A placement group as its member reads of it.

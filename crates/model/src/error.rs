@@ -123,6 +123,8 @@ pub enum Noun {
     LogGroup,
     /// Stream of a log group.
     LogStream,
+    /// Event of an instance.
+    InstanceEvent,
 }
 
 impl Noun {
@@ -184,6 +186,7 @@ impl Noun {
             Noun::InstanceFleet => "fleet",
             Noun::LogGroup => "log group",
             Noun::LogStream => "log stream",
+            Noun::InstanceEvent => "event of an instance",
         }
     }
 }

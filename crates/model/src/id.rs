@@ -203,6 +203,7 @@ id!(/** A group of users. */ UserGroupId, "group-", "user group");
 id!(/** A role. */ RoleId, "role-", "role");
 id!(/** A managed policy. */ PolicyId, "policy-", "policy");
 id!(/** An audit or life-cycle event. */ EventId, "evt-", "event");
+id!(/** An event of an instance. */ InstanceEventId, "e-", "event of an instance");
 id!(/** One launch call, which may have made many instances. */ ReservationId, "r-", "reservation");
 
 /// An account: twelve decimal digits, as EC2 prints them.

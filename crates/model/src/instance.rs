@@ -24,8 +24,9 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceFleetId, InstanceId, InstanceRoleId,
-    InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, TypeChange, VolumeId, VpcId,
+    AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceEventId, InstanceFleetId, InstanceId,
+    InstanceRoleId, InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, TypeChange,
+    VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -130,6 +131,9 @@ pub struct Instance {
     /// The fleet that it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fleet: Option<InstanceFleetId>,
+    /// Its events that have not ended, in order of their making.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<InstanceEventId>,
     /// What the host last said of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
@@ -295,6 +299,8 @@ pub enum ReasonKind {
     ImageFault,
     /// Something in the cloud failed.
     InternalFault,
+    /// The operator had planned it.
+    Maintenance,
 }
 
 /// What a host last said of an instance's machine.
@@ -658,7 +664,9 @@ impl Reason {
         let text = match kind {
             ReasonKind::NoCapacity => "the host had no room for it",
             ReasonKind::ImageFault => "its image could not be read",
-            ReasonKind::UserRequest | ReasonKind::GuestShutdown | ReasonKind::InternalFault => "it failed to start",
+            ReasonKind::UserRequest | ReasonKind::GuestShutdown | ReasonKind::InternalFault | ReasonKind::Maintenance => {
+                "it failed to start"
+            }
         };
         Reason::new(kind, text)
     }
@@ -666,4 +674,4 @@ impl Reason {
 
 #[cfg(test)]
 #[path = "instance_tests.rs"]
-mod tests;
+pub(crate) mod tests;

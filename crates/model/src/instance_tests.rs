@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::*;
 
-fn instance(phase: Phase, goal: Goal) -> Instance {
+pub(crate) fn instance(phase: Phase, goal: Goal) -> Instance {
     Instance {
         id: InstanceId::from_u64(1),
         account: AccountId::from_u64(1).unwrap(),
@@ -43,6 +43,7 @@ fn instance(phase: Phase, goal: Goal) -> Instance {
         capacity: crate::CapacityChoice::Open,
         slot: None,
         fleet: None,
+        events: vec![],
         seen: None,
         tags: Tags::new(),
     }

@@ -66,6 +66,9 @@ pub enum Subcommand {
     Account(Account),
     /// Show and change what accounts may have, and how many requests they may send.
     Quota(Quota),
+    /// Plan maintenance of instances, list what is planned, or call it off.
+    #[command(name = "event")]
+    Events(Events),
     /// List the keys of accounts, or erase one now.
     #[command(name = "kms-key")]
     KmsKeys(KmsKeys),
@@ -216,6 +219,66 @@ pub struct Launch {
     /// Seconds to wait for SSH.
     #[arg(long, default_value_t = 300)]
     pub timeout: u64,
+}
+
+/// `pileus event`.
+#[derive(Debug, Clone, Args)]
+pub struct Events {
+    #[command(flatten)]
+    pub state: State,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: EventAction,
+}
+
+/// What is done with events of instances.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum EventAction {
+    /// Plan maintenance of an instance, or of each that is on a host. Tenants see it at once; it comes at its time, or when they agree to
+    /// it.
+    Plan(PlanEvent),
+    /// Print what is planned, under way or over.
+    List,
+    /// Call off what has not begun.
+    Cancel {
+        /// Its id, as `event list` prints it.
+        event: String,
+    },
+}
+
+/// `pileus event plan`.
+#[derive(Debug, Clone, Args)]
+pub struct PlanEvent {
+    /// The instance.
+    #[arg(long, value_name = "ID", required_unless_present = "host", conflicts_with = "host")]
+    pub instance: Option<String>,
+    /// The host whose instances it is for.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// What happens to the instance.
+    #[arg(long, value_enum)]
+    pub code: EventCode,
+    /// When, as 2026-11-22T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub not_before: String,
+    /// When it is over.
+    #[arg(long, value_name = "TIME")]
+    pub not_after: Option<String>,
+    /// Until when the tenant may put it off; not at all when absent.
+    #[arg(long, value_name = "TIME")]
+    pub deadline: Option<String>,
+    /// What tenants read of it.
+    #[arg(long, default_value = "scheduled maintenance", value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// What an event does to its instance.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum EventCode {
+    /// It is restarted.
+    InstanceReboot,
+    /// It is stopped.
+    InstanceStop,
 }
 
 /// `pileus kms-key`.

@@ -23,6 +23,7 @@ mod host_listener;
 mod hosts;
 mod image_tasks;
 mod images;
+mod instance_events;
 mod kms_keys;
 mod listener;
 mod objects;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         Subcommand::Tunnel(tunnel) => session_commands::tunnel(&tunnel),
         Subcommand::Account(account) => operator_commands::account(&account),
         Subcommand::Quota(quota) => quota::command(&quota),
+        Subcommand::Events(events) => instance_events::command(&events),
         Subcommand::KmsKeys(keys) => kms_keys::command(&keys),
         Subcommand::Audit(audit) => operator_commands::audit(&audit),
         Subcommand::Backup { state, to } => operator_commands::backup(&state, &to),

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::host_listener::Gate;
 use crate::questions::Hosts;
 use crate::state::StateFolder;
-use crate::{kms_keys, quota, reach};
+use crate::{instance_events, kms_keys, quota, reach};
 
 /// Largest body of an operator's request: a policy document is below 6 KiB.
 const BODY_MAX: usize = 256 * 1024;
@@ -135,6 +135,7 @@ impl Operator {
             "/account" => self.account(arguments).await,
             "/user" => self.user(arguments).await,
             _ if path.starts_with("/quota/") => quota::answer(&self.shared.cloud, &path["/quota/".len()..], arguments).await,
+            _ if path.starts_with("/event/") => instance_events::answer(&self.shared.cloud, &path["/event/".len()..], arguments).await,
             _ if path.starts_with("/kms-key/") => kms_keys::answer(&self.shared.cloud, &path["/kms-key/".len()..], arguments).await,
             "/key" => self.key(arguments).await,
             "/host/add" => self.host_add(arguments).await,

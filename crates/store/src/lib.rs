@@ -62,6 +62,7 @@ mod host;
 mod image;
 mod image_task;
 mod instance;
+mod instance_event;
 mod instance_fleet;
 mod instance_role;
 mod interface;

@@ -188,6 +188,7 @@ ids!(
     SnapshotId,
     SnapshotPolicyId,
     ImageTaskId,
+    InstanceEventId,
     BandwidthPackageId,
     DhcpOptionsId,
     KmsKeyId,

@@ -148,6 +148,7 @@ pub fn vm(nic: &NicSpec) -> VmSpec {
             security_groups: vec!["default".to_owned()],
             role: None,
             placement: None,
+            events: vec![],
         },
     }
 }

@@ -107,6 +107,7 @@ pub fn metadata(nic: &NicSpec) -> GuestMetadata {
         security_groups: vec!["default".to_owned()],
         role: None,
         placement: None,
+        events: vec![],
     }
 }
 

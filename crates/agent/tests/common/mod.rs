@@ -410,5 +410,6 @@ fn metadata() -> GuestMetadata {
         security_groups: vec![],
         role: None,
         placement: None,
+        events: vec![],
     }
 }

@@ -28,7 +28,7 @@ pub(crate) use power::{RebootInstances, StartInstances, StopInstances, Terminate
 pub(crate) use spec::{DescribeInstancesModification, ResetInstancesType, describe_modification, reset_type};
 
 /// Most instances that one call may name (CVM documents 100).
-const INSTANCES_PER_CALL: usize = LIMIT_MAX;
+pub(crate) const INSTANCES_PER_CALL: usize = LIMIT_MAX;
 
 /// The words of the control plane's filters for the phases in which an instance is shown, each with CVM's.
 const STATES: [(&str, &str); 6] = [
@@ -88,7 +88,7 @@ fn latest_operation(instance: &Instance) -> (&'static str, &'static str) {
 }
 
 /// Reads the ids of a call that names one instance at least.
-fn ids(texts: &[String]) -> Result<Vec<InstanceId>, Fault> {
+pub(crate) fn ids(texts: &[String]) -> Result<Vec<InstanceId>, Fault> {
     if texts.is_empty() {
         return Err(Fault::missing("InstanceIds"));
     }

@@ -105,6 +105,8 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "Architecture" => "x86_64",
         "ImageUrl" => "cos://disks/a.raw",
         "BucketName" => "disks",
+        "TaskId" | "TaskIds" => "rep-00000000000000001",
+        "Product" => "CVM",
         "PublicKey" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
         _ => "",
     };
@@ -165,6 +167,7 @@ fn besides(action: &str) -> &'static [&'static str] {
         ],
         "ModifySecurityGroupPolicies" => &["SecurityGroupPolicySet.Ingress.0.Action", "SecurityGroupPolicySet.Ingress.0.CidrBlock"],
         "AssociateAddress" => &["InstanceId"],
+        "RepairTaskControl" => &["InstanceIds.0"],
         "ModifyNetworkAclEntries" => {
             &["NetworkAclEntrySet.Ingress.0.Protocol", "NetworkAclEntrySet.Ingress.0.Action", "NetworkAclEntrySet.Ingress.0.CidrBlock"]
         }

@@ -16,6 +16,7 @@ mod network_acl;
 mod placement_group;
 mod policy;
 mod region;
+mod repair_task;
 mod security_group;
 mod snapshot;
 mod snapshot_policy;

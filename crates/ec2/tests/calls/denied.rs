@@ -167,6 +167,9 @@ const PUBLIC_KEY: &str =
 fn form_of(action: &str) -> Option<&'static str> {
     Some(match action {
         "DeleteLaunchTemplateVersions" => "LaunchTemplateId=$LaunchTemplateId&LaunchTemplateVersion.1=2",
+        "ModifyInstanceEventStartTime" => {
+            "InstanceId=$InstanceId&InstanceEventId=instance-event-00000000000000001&NotBefore=2026-11-20T13:00:00Z"
+        }
         "ModifyInstanceAttribute" => "InstanceId=$InstanceId&DisableApiTermination.Value=true",
         "AssociateIamInstanceProfile" => "InstanceId=$InstanceId&IamInstanceProfile.Name=box",
         "DisassociateIamInstanceProfile" => "AssociationId=$ProfileTie",

@@ -9,6 +9,7 @@ mod flow_logs;
 mod image_tasks;
 mod images;
 mod insights;
+mod instance_events;
 mod instance_fleets;
 mod lists;
 mod nat_gateways;

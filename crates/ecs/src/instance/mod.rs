@@ -4,6 +4,7 @@
 
 mod attribute;
 mod describe;
+mod event;
 mod launch;
 mod name;
 mod power;
@@ -22,6 +23,11 @@ pub(crate) use attribute::{
     console_output, describe_attribute, modify_attribute, modify_metadata, user_data,
 };
 pub(crate) use describe::{DescribeInstanceStatus, DescribeInstances, describe, describe_status};
+pub(crate) use event::{
+    AcceptInquiredSystemEvent, CancelSimulatedSystemEvents, CreateSimulatedSystemEvents, DescribeInstanceHistoryEvents,
+    DescribeInstancesFullStatus, ModifySystemEventAttribute, accept, cancel, describe_full_status, describe_history, modify_event,
+    simulate,
+};
 pub(crate) use launch::{CreateInstance, Machine, RunInstances, create, password_hash, run};
 pub(crate) use power::{
     DeleteInstance, DeleteInstances, RebootInstance, RebootInstances, StartInstance, StartInstances, StopInstance, StopInstances,

@@ -8,6 +8,7 @@ mod hostile;
 mod image_family;
 mod image_task;
 mod instance;
+mod instance_event;
 mod instance_fleet;
 mod instance_list;
 mod instance_refusal;

@@ -7,6 +7,7 @@ mod crashes;
 mod flow_logs;
 mod gateways;
 mod hosts;
+mod instance_events;
 mod instance_fleets;
 mod kms_keys;
 mod networks;

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use hostspec::GuestMetadata;
-use serde_json::json;
+use hostspec::{GuestEvent, GuestMetadata};
+use model::{InstanceEventId, Millis};
+use serde_json::{Value, json};
 
 use super::super::directory::{Machine, Port};
 use super::full_name;
@@ -18,6 +19,23 @@ pub fn tree(port: &Port, machine: &Machine) -> Node {
         Some("meta-data".to_owned()),
         meta_data(port, machine),
     )
+}
+
+/// Planned maintenance, as a list in JSON whose moments are written as EC2 does: `21 Jan 2019 09:00:43 GMT`.
+fn events(told: &GuestMetadata) -> String {
+    let moment = |at: Millis| at.timestamp().strftime("%-d %b %Y %H:%M:%S GMT").to_string();
+    let one = |event: &GuestEvent| {
+        let digits = event.id.to_string().split_off(InstanceEventId::PREFIX.len());
+        json!({
+            "NotBefore": moment(event.not_before),
+            "Code": event.code,
+            "Description": event.description,
+            "EventId": format!("instance-event-{digits}"),
+            "NotAfter": moment(event.not_after),
+            "State": "active",
+        })
+    };
+    Value::Array(told.events.iter().map(one).collect()).to_string()
 }
 
 /// Where the instance is; of its group only when it is in one.
@@ -41,6 +59,7 @@ fn meta_data(port: &Port, machine: &Machine) -> Node {
         .with("ami-launch-index", Node::text(told.launch_index))
         .with("ami-manifest-path", Node::text("(unknown)"))
         .with("block-device-mapping", blocks)
+        .with("events", Node::dir().with("maintenance", Node::dir().with("scheduled", Node::text(events(told)))))
         .with("hostname", Node::text(&name))
         .with_node("iam", role::iam(told))
         .with("instance-action", Node::text("none"))
