@@ -526,3 +526,38 @@ def test_a_policy_for_snapshots_is_bound_shown_and_deleted(tenant, until):
     assert tenant.call("DescribeAutoSnapshotPolicies")["TotalCount"] == 0
     until(lambda: tenant.call("DescribeDisks", DiskIds=[disk])["DiskSet"][0]["DiskState"] == "UNATTACHED", 30, "the disk")
     tenant.call("TerminateDisks", DiskIds=[disk])
+
+
+def test_a_timer_stands_until_it_is_deleted(tenant):
+    (id,) = tenant.run()
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    timer = {"TimerAction": "TerminateInstances", "ActionTime": at}
+    (made,) = tenant.call("ImportInstancesActionTimer", InstanceIds=[id], ActionTimer=timer)["ActionTimerIds"]
+    assert tenant.refused("ImportInstancesActionTimer", InstanceIds=[id], ActionTimer=timer) == "FailedOperation.MutActionTimerExist"
+    (shown,) = tenant.call("DescribeInstancesActionTimer", InstanceIds=[id], StatusList=["UNDO"])["ActionTimers"]
+    assert (shown["ActionTimerId"], shown["ActionTime"], shown["InstanceId"]) == (made, at, id)
+    tenant.call("DeleteInstancesActionTimer", ActionTimerIds=[made])
+    assert tenant.call("DescribeInstancesActionTimer", InstanceIds=[id])["ActionTimers"] == []
+    tenant.call("TerminateInstances", InstanceIds=[id])
+
+
+def test_key_pairs_disks_limits_and_tags_are_changed_and_told(tenant):
+    key = tenant.call("CreateKeyPair", KeyName="before", ProjectId=0)["KeyPair"]["KeyId"]
+    (id,) = tenant.run(LoginSettings={"KeyIds": [key]}, TagSpecification=[{"ResourceType": "instance", "Tags": [{"Key": "looked", "Value": "at"}]}])
+    tenant.call("ModifyKeyPairAttribute", KeyId=key, KeyName="after", Description="of the team")
+    (shown,) = tenant.call("DescribeKeyPairs", KeyIds=[key])["KeyPairSet"]
+    assert (shown["KeyName"], shown["Description"], shown["AssociatedInstanceIds"]) == ("after", "of the team", [id])
+    tenant.wait([id], "RUNNING")
+    grown = tenant.instance(id)["SystemDisk"]["DiskSize"] + 10
+    tenant.call("ResizeInstanceDisks", InstanceId=id, SystemDisk={"DiskSize": grown}, ResizeOnline=True)
+    assert tenant.instance(id)["SystemDisk"]["DiskSize"] == grown
+    (limit,) = tenant.call("DescribeInstancesOperationLimit", InstanceIds=[id], Operation="INSTANCE_DEGRADE")["InstanceOperationLimitSet"]
+    assert (limit["InstanceId"], limit["LimitCount"]) == (id, -1)
+    asked = {"InquiryType": "INQUIRY_CBS_CONFIG", "DiskTypes": ["CLOUD_SSD"], "DiskUsage": "DATA_DISK", "Zones": ["local-1a"]}
+    (config,) = tenant.call("DescribeDiskConfigQuota", **asked)["DiskConfigSet"]
+    assert config["Available"] and config["MinDiskSize"] < config["MaxDiskSize"]
+    found = tenant.call("GetResources", TagFilters=[{"TagKey": "looked", "TagValue": ["at"]}])["ResourceTagMappingList"]
+    assert f"qcs::cvm:{tenant.cloud.region}:uin/{tenant.account}:instance/{id}" in [one["Resource"] for one in found]
+    assert "looked" in tenant.call("GetTagKeys")["TagKeys"]
+    assert [one["TagValue"] for one in tenant.call("GetTagValues", TagKeys=["looked"])["Tags"]] == ["at"]
+    tenant.call("TerminateInstances", InstanceIds=[id])

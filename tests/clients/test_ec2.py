@@ -618,3 +618,13 @@ def test_the_command_line_lists_launches_and_terminates(tenant):
     found = aws("ec2", "describe-instances", "--filters", "Name=tag:Name,Values=cli", "--page-size", "5")
     assert [i["InstanceId"] for r in found["Reservations"] for i in r["Instances"]] == ids
     aws("ec2", "terminate-instances", "--instance-ids", *ids)
+
+
+def test_an_attribute_of_a_volume_is_kept(ec2):
+    id = ec2.create_volume(AvailabilityZone="local-1a", Size=1)["VolumeId"]
+    assert ec2.describe_volume_attribute(VolumeId=id, Attribute="autoEnableIO")["AutoEnableIO"] == {"Value": False}
+    ec2.modify_volume_attribute(VolumeId=id, AutoEnableIO={"Value": True})
+    assert ec2.describe_volume_attribute(VolumeId=id, Attribute="autoEnableIO")["AutoEnableIO"] == {"Value": True}
+    assert ec2.describe_volume_attribute(VolumeId=id, Attribute="productCodes")["ProductCodes"] == []
+    ec2.get_waiter("volume_available").wait(VolumeIds=[id], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    ec2.delete_volume(VolumeId=id)

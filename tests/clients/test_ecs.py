@@ -379,3 +379,17 @@ def test_a_policy_for_snapshots_is_applied_changed_and_deleted(tenant):
     tenant.call("DeleteAutoSnapshotPolicy", **which)
     assert tenant.refused("DeleteAutoSnapshotPolicy", **which) == "InvalidAutoSnapshotPolicyId.NotFound"
     tenant.call("DeleteDisk", DiskId=disk)
+
+
+def test_an_instance_has_a_time_at_which_it_is_released(tenant):
+    (id,) = tenant.run(AutoReleaseTime=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 7200)))
+    assert tenant.instance(id)["AutoReleaseTime"] == time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() + 7200))
+    later = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(time.time() + 9000))
+    tenant.call("ModifyInstanceAutoReleaseTime", InstanceId=id, AutoReleaseTime=later)
+    assert tenant.instance(id)["AutoReleaseTime"] == later.replace(":00Z", "Z")
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+    assert tenant.refused("ModifyInstanceAutoReleaseTime", InstanceId=id, AutoReleaseTime=soon) == "InvalidAutoReleaseTime.Malformed"
+    tenant.call("ModifyInstanceAutoReleaseTime", InstanceId=id)
+    assert tenant.instance(id)["AutoReleaseTime"] == ""
+    tenant.wait([id], "Running")
+    tenant.call("DeleteInstance", InstanceId=id, Force="true")

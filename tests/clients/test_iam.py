@@ -269,3 +269,14 @@ def test_what_cannot_be_is_refused_in_iams_words(iam, ann):
     iam.update_user(UserName="ann", NewUserName="anne")
     assert [user["UserName"] for user in iam.list_users()["Users"]] == ["anne"]
     iam.update_user(UserName="anne", NewUserName="ann")
+
+
+def test_an_alias_is_one_accounts_alone(simulated, iam):
+    iam.create_account_alias(AccountAlias="acme-clients")
+    assert iam.list_account_aliases()["AccountAliases"] == ["acme-clients"]
+    key, secret, _ = simulated.account("iam-alias")
+    other = simulated.client("iam", key, secret)
+    assert code_of(other.create_account_alias, AccountAlias="acme-clients") == "EntityAlreadyExists"
+    assert code_of(other.delete_account_alias, AccountAlias="acme-clients") == "NoSuchEntity"
+    iam.delete_account_alias(AccountAlias="acme-clients")
+    assert iam.list_account_aliases()["AccountAliases"] == []

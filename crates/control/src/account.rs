@@ -33,7 +33,8 @@ impl Cloud {
         let made = self.store().write(move |tx| {
             let now = cloud.clock().now();
             let account = AccountId::from_u64(100_000_000_000 + cloud.ids().number() % 900_000_000_000).expect("below twelve digits");
-            tx.insert(&Account { id: account, name: name.clone(), created_at: now }).map_err(|e| taken(e, Noun::Account, &name))?;
+            tx.insert(&Account { id: account, name: name.clone(), alias: None, created_at: now })
+                .map_err(|e| taken(e, Noun::Account, &name))?;
             let user = UserId::from_u64(cloud.ids().next(now));
             tx.insert(&User { id: user, account, name: "root".to_owned(), rights: Rights::Root, created_at: now })?;
             insert_key(tx, &id, &sealed, account, user, now)?;

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use model::{AccountId, Error, KeyKind, KeyPair, KeyPairId, Noun, QuotaName, Tags, add_tags, check_key_name};
+use model::{AccountId, Error, Instance, KeyKind, KeyPair, KeyPairId, Noun, QuotaName, Tags, add_tags, check_key_name};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use store::Tx;
 
 use crate::account::taken;
 use crate::auth::{Caller, Target};
+use crate::instance::{check_description, save};
 use crate::run::{Command, Cx, Options};
 use crate::ssh_key::{self, PublicHalf};
 use crate::{Cloud, Failure};
@@ -29,6 +30,17 @@ pub struct ImportKeyPair {
 pub struct DeleteKeyPair {
     /// Which one.
     pub which: KeyPairRef,
+}
+
+/// Changes what a key pair is called, or what is said of it. Instances that have it, have it under its new name. What is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifyKeyPair {
+    /// Which one.
+    pub id: KeyPairId,
+    /// Name, unique in the account.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
 }
 
 /// A key pair by id or name.
@@ -109,6 +121,39 @@ impl Command for DeleteKeyPair {
     }
 }
 
+impl Command for ModifyKeyPair {
+    type Reply = ();
+    const NAME: &'static str = "ModifyKeyPair";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let found = find(tx, cx.caller.account(), &KeyPairRef::Id(self.id))?;
+        Ok(vec![found.map_or_else(Target::any, |key| Target::of("key-pair", &key.name, &key.tags))])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let found = find(tx, cx.caller.account(), &KeyPairRef::Id(self.id))?;
+        let mut key = found.ok_or_else(|| Error::not_found(Noun::KeyPair, self.id))?;
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            key.description.clone_from(description);
+        }
+        let before = key.name.clone();
+        key.name = self.name.clone().unwrap_or(key.name);
+        check_key_name(&key.name)?;
+        tx.update(&key).map_err(|error| taken(error, Noun::KeyPair, &key.name))?;
+        if key.name == before {
+            return Ok(());
+        }
+        for mut instance in tx.instance_list(key.account)?.into_iter().filter(Instance::is_on_host) {
+            if instance.guest.key_name.as_ref() == Some(&before) {
+                instance.guest.key_name = Some(key.name.clone());
+                save(tx, &mut instance, cx.now)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Cloud {
     /// Makes a key pair. The private half is in the answer and nowhere else.
     pub async fn create_key_pair(
@@ -138,6 +183,7 @@ fn insert(tx: &mut Tx<'_>, cx: &Cx<'_>, name: &str, half: &PublicHalf, tags: &Ta
         id: KeyPairId::from_u64(cx.new_id()),
         account,
         name: name.to_owned(),
+        description: String::new(),
         kind: half.kind,
         public_key: half.openssh.clone(),
         fingerprint: half.fingerprint.clone(),

@@ -12,7 +12,7 @@ use model::{
     Attributes, CapacityChoice, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, HostId, Image, ImageId, Instance,
     InstanceFleetId, InstanceId, Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned,
     ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, Volume,
-    VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_size, volumes_max,
+    VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_release_time, check_size, volumes_max,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -276,6 +276,7 @@ impl RunInstances {
 
     fn plan(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Plan, Failure> {
         let account = cx.caller.account();
+        self.attributes.release_at.map_or(Ok(()), |at| check_release_time(at, cx.now))?;
         let image = image_usable(tx, account, self.image)?;
         let kind =
             Catalogue::standard().by_name(&self.instance_type).ok_or_else(|| Error::not_found(Noun::InstanceType, &self.instance_type))?;

@@ -3,6 +3,7 @@
 
 mod access_key_use;
 mod account;
+mod account_alias;
 mod action;
 mod address;
 mod audit;
@@ -81,6 +82,7 @@ mod ssh_key;
 mod stray;
 mod subnet;
 mod tag;
+mod timed_release;
 mod traffic;
 mod type_change;
 mod upload;
@@ -91,6 +93,7 @@ mod vpc_peering;
 mod work;
 
 pub use account::NewAccessKey;
+pub use account_alias::{CreateAccountAlias, DeleteAccountAlias};
 pub use address::{
     AddressRef, AllocateAddress, AssociateAddress, AssociateTo, DisassociateAddress, GivePublicAddress, GivesWay, ModifyAddress,
     ReleaseAddress,
@@ -136,7 +139,7 @@ pub use ipv6::{
     AssignIpv6Addresses, AssociateSubnetIpv6, AssociateVpcIpv6, DisassociateSubnetIpv6, DisassociateVpcIpv6, UnassignIpv6Addresses,
     WantedIpv6,
 };
-pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef};
+pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef, ModifyKeyPair};
 pub use kms_key::{ChangeKmsKey, CreateKmsKey, DeleteKmsAlias, KmsKeyChange};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use launch_nics::{FurtherNic, LaunchNics, WhichNic};
@@ -194,6 +197,7 @@ pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnap
 pub use stray::Stray;
 pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
+pub use timed_release::SetInstanceRelease;
 pub use traffic::{TRAFFIC_PERIODS_MAX, TrafficPeriod, TrafficQuestion};
 pub use type_change::{ChangeInstanceType, TypeChoice, WhileRunning};
 pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock, SealUpload, StartUpload};

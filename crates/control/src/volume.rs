@@ -114,6 +114,8 @@ pub struct ModifyVolumes {
     pub description: Option<String>,
     /// Whether it goes with its instance; only while attached.
     pub delete_on_termination: Option<bool>,
+    /// Whether they are used when they may be inconsistent.
+    pub auto_io: Option<bool>,
 }
 
 /// Deletes a volume that is not attached.
@@ -302,6 +304,7 @@ impl Command for ModifyVolumes {
                 check_description(description)?;
                 volume.description.clone_from(description);
             }
+            volume.auto_io = self.auto_io.unwrap_or(volume.auto_io);
             if let Some(goes) = self.delete_on_termination {
                 if volume.instance.is_none() {
                     let (noun, id, state) = (Noun::Volume, volume.id.to_string(), volume.word());
@@ -351,6 +354,7 @@ impl New<'_> {
             zone: self.zone.to_owned(),
             name: self.name.to_owned(),
             description: self.description.to_owned(),
+            auto_io: false,
             kind: self.kind,
             provisioned: self.provisioned,
             size: self.size,

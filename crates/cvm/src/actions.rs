@@ -11,9 +11,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, bandwidth, image, image_change, image_task, instance, instance_type, interface, interface_change, key_pair,
-    launch_template, nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, repair_task, root_volume, route,
-    security_group, security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, trail, volume, vpc_peering,
+    Cx, account, action_timer, address, bandwidth, disk_quota, image, image_change, image_task, instance, instance_type, interface,
+    interface_change, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, repair_task,
+    root_volume, route, security_group, security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, tagged, trail,
+    volume, vpc_peering,
 };
 
 /// A service of the vendor.
@@ -145,6 +146,7 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" CreateKeyPair => key_pair::create, key_pair::CreateKeyPair, Works, &[];
     Cvm "cvm:" ImportKeyPair => key_pair::import, key_pair::ImportKeyPair, Works, &[];
     Cvm "cvm:" DescribeKeyPairs => key_pair::describe, key_pair::DescribeKeyPairs, Works, &[];
+    Cvm "cvm:" ModifyKeyPairAttribute => key_pair::modify, key_pair::ModifyKeyPairAttribute, Works, &[];
     Cvm "cvm:" DeleteKeyPairs => key_pair::delete, key_pair::DeleteKeyPairs, Works, &[];
     Cvm "cvm:" AssociateInstancesKeyPairs => instance::associate_key, instance::InstancesKeyPairs,
         Partly("one key pair; running instances are restarted"), &[];
@@ -172,6 +174,14 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" ResetInstancesType => instance::reset_type, instance::ResetInstancesType,
         Partly("on the instance's host; a guest that is asked softly is powered off after a minute"), &[];
     Cvm "cvm:" DescribeInstancesModification => instance::describe_modification, instance::DescribeInstancesModification, Works, &[];
+    Cvm "cvm:" ImportInstancesActionTimer => action_timer::import, action_timer::ImportInstancesActionTimer,
+        Partly("one timer for an instance, which terminates it"), &[];
+    Cvm "cvm:" DescribeInstancesActionTimer => action_timer::describe, action_timer::DescribeInstancesActionTimer,
+        Partly("one that has come for an hour"), &[];
+    Cvm "cvm:" DeleteInstancesActionTimer => action_timer::delete, action_timer::DeleteInstancesActionTimer, Works, &[];
+    Cvm "cvm:" ResizeInstanceDisks => volume::resize_of_instance, volume::ResizeInstanceDisks,
+        Partly("while the guest runs: it is never stopped for it"), &[];
+    Cvm "cvm:" DescribeInstancesOperationLimit => instance::operation_limit, instance::DescribeInstancesOperationLimit, Works, &[];
     Cvm "cvm:" DescribeTaskInfo => repair_task::describe, repair_task::DescribeTaskInfo,
         Partly("maintenance that the operator has planned, which restarts or stops an instance"), &[];
     Cvm "cvm:" RepairTaskControl => repair_task::control, repair_task::RepairTaskControl,
@@ -247,6 +257,8 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,
         Partly("in the order of their making only; no filters by the instance's name and address"),
         &["Order", "OrderField"];
+    Cbs "cbs:" DescribeDiskConfigQuota => disk_quota::describe, disk_quota::DescribeDiskConfigQuota, Partly("no prices"),
+        &["DedicatedClusterId"];
     Cbs "cbs:" CreateDisks => volume::create, volume::CreateDisks,
         Partly("charged by the hour; CLOUD_BSSD is as fast as CLOUD_SSD"),
         volume::CREATE_ABSENT;
@@ -345,25 +357,27 @@ static SERVED: &[Action] = served! {
         Partly("calls that change something and refusals by policy; `TotalCount` counts the page"), &["IsReturnLocation"];
     Tag "tag:" TagResources => tag_service::tag, tag_service::TagResources, Works, &["Tags.Category"];
     Tag "tag:" UnTagResources => tag_service::untag, tag_service::UnTagResources, Works, &[];
+    Tag "tag:" GetResources => tagged::resources, tagged::GetResources, Works, &[];
+    Tag "tag:" GetTagKeys => tagged::keys, tagged::GetTagKeys, Works, &[];
+    Tag "tag:" GetTagValues => tagged::values, tagged::GetTagValues, Works, &[];
     Tag "tag:" DescribeResourceTagsByResourceIds => tag_service::describe, tag_service::DescribeTags, Works, &["Category"];
 };
 
 static NOT_YET: &[Action] = not_yet! {
     Cvm "cvm:": DescribeInstanceVncUrl
-        ModifyKeyPairAttribute InquiryPriceRunInstances RenewInstances
+        InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
-        ModifyInstancesVpcAttribute ModifyInstancesProject ResizeInstanceDisks ModifyInstanceDiskType
+        ModifyInstancesVpcAttribute ModifyInstancesProject ModifyInstanceDiskType
         SyncImages AllocateHosts DescribeHosts
         RenewHosts ModifyHostsAttribute EnterRescueMode ExitRescueMode
-        DescribeInstancesOperationLimit DescribeInternetChargeTypeConfigs;
+        DescribeInternetChargeTypeConfigs;
     Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries CreateHaVip DescribeHaVips DeleteHaVip CreateBandwidthPackage
         DescribeBandwidthPackages AddBandwidthPackageResources RemoveBandwidthPackageResources DeleteBandwidthPackage EnableRoutes
         DisableRoutes;
-    Cbs "cbs:": DescribeDiskConfigQuota ModifyDisksChargeType RenewDisk ModifyDisksRenewFlag CopySnapshotCrossRegions
+    Cbs "cbs:": ModifyDisksChargeType RenewDisk ModifyDisksRenewFlag CopySnapshotCrossRegions
         ModifySnapshotsSharePermission DescribeSnapshotSharePermission CreateSnapshotGroup DescribeSnapshotGroups DeleteSnapshotGroup
         ApplySnapshotGroup CreateDiskBackup DescribeDiskBackups ApplyDiskBackup DeleteDiskBackups InquiryPriceCreateDisks
         InquiryPriceResizeDisk;
-    Tag "tag:": GetResources GetTagKeys GetTagValues;
 };
 
 /// The table, for documents and coverage: what is served, then what is known and refused.

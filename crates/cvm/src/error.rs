@@ -149,6 +149,7 @@ impl From<Error> for Fault {
             Error::TooManyRequests { .. } => {
                 Fault::new("RequestLimitExceeded", "The requests exceed the frequency limit; send them again later.")
             }
+            Error::LimitReached { name: "ActionTimer", .. } => Fault::new("FailedOperation.MutActionTimerExist", sentence(&error)),
             Error::LimitReached { name: "PlacementGroup", .. } => {
                 Fault::new("ResourceInsufficient.DisasterRecoverGroupCvmQuota", sentence(&error))
             }
@@ -292,6 +293,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
 fn parameter(name: &'static str) -> (&'static str, &'static str) {
     match name {
         "MaxCount" => ("InstanceCount", "InvalidParameterValue.Range"),
+        "AutoReleaseTime" => ("ActionTimer.ActionTime", "InvalidParameterValue"),
         "VolumeSize" => ("SystemDisk.DiskSize", "InvalidParameterValue.Range"),
         "PublicKeyMaterial" => ("PublicKey", "InvalidParameterValue"),
         "GroupName" => ("Name", "InvalidParameterValue"),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use control::{DeleteKeyPair, Field, ImportKeyPair as Import, KeyPairRef, PAGE_MAX, Page, Query};
+use control::{DeleteKeyPair, Field, ImportKeyPair as Import, KeyPairRef, ModifyKeyPair, PAGE_MAX, Page, Query};
 use jiff::Timestamp;
 use model::{Error, KeyKind, KeyPair, KeyPairId, Noun};
 use secrecy::ExposeSecret;
@@ -36,7 +36,7 @@ struct KeyPairReply {
     key_id: String,
     key_name: String,
     project_id: u32,
-    description: &'static str,
+    description: String,
     public_key: String,
     private_key: Option<String>,
     associated_instance_ids: Vec<String>,
@@ -50,7 +50,7 @@ impl KeyPairReply {
             key_id: id::shown(key.id),
             key_name: key.name,
             project_id: 0,
-            description: "",
+            description: key.description,
             public_key: key.public_key,
             private_key,
             associated_instance_ids,
@@ -103,6 +103,28 @@ fn check_name(name: &str) -> Result<(), Fault> {
         return Err(Fault::new("InvalidKeyPairNameIncludeIllegalChar", message));
     }
     Ok(())
+}
+
+/// `ModifyKeyPairAttribute`. What is absent stays.
+#[derive(FromArg)]
+pub(crate) struct ModifyKeyPairAttribute {
+    key_id: String,
+    key_name: Option<String>,
+    description: Option<String>,
+}
+
+/// Longest description of a key pair in characters (CVM's limit).
+const DESCRIPTION_MAX: usize = 60;
+
+/// Calls a key pair otherwise, or describes it.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyKeyPairAttribute) -> Result<(), Fault> {
+    let id = id::read(&asked.key_id)?;
+    asked.key_name.as_deref().map_or(Ok(()), check_name)?;
+    if asked.description.as_ref().is_some_and(|text| text.chars().count() > DESCRIPTION_MAX) {
+        return Err(Fault::invalid("Description", format!("it has more than {DESCRIPTION_MAX} characters")));
+    }
+    let command = ModifyKeyPair { id, name: asked.key_name, description: asked.description };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }
 
 /// `DescribeKeyPairs`.

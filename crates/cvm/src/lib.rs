@@ -11,9 +11,11 @@
 //! What it does not know: HTTP, signatures (only how to refuse them in Tencent's words), rows, hosts.
 
 mod account;
+mod action_timer;
 mod actions;
 mod address;
 mod bandwidth;
+mod disk_quota;
 mod error;
 mod filter;
 mod id;
@@ -47,6 +49,7 @@ mod sts;
 mod subnet;
 mod tag;
 mod tag_service;
+mod tagged;
 mod time;
 mod trail;
 mod volume;

@@ -233,7 +233,8 @@ pub(crate) struct Controlled {
 pub(crate) async fn control(cx: &Cx<'_>, asked: RepairTaskControl) -> Result<Controlled, Fault> {
     let instances = ids(&asked.instance_ids)?;
     let event: InstanceEventId = id::read(&asked.task_id)?;
-    if asked.product != Product::Cvm {
+    let known = cx.cloud.list::<InstanceEvent>(&cx.caller, Query { ids: vec![event], ..Query::default() }).await?;
+    if asked.product != Product::Cvm || !known.rows.iter().any(InstanceEvent::is_real) {
         return Err(Fault::not_found(Noun::InstanceEvent, &asked.task_id));
     }
     let ordered: Option<Millis> =

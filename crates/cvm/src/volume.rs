@@ -11,7 +11,7 @@ use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, tag, time};
 
 /// Kinds of disks.
-#[derive(Clone, Copy, FromArg)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
 pub(crate) enum DiskType {
     #[arg(name = "CLOUD_BASIC")]
     Basic,
@@ -28,6 +28,22 @@ pub(crate) enum DiskType {
 }
 
 impl DiskType {
+    /// Every kind.
+    pub(crate) const ALL: [DiskType; 6] =
+        [DiskType::Basic, DiskType::Premium, DiskType::GeneralSsd, DiskType::Ssd, DiskType::EnhancedSsd, DiskType::ExtremeSsd];
+
+    /// CBS's word for it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            DiskType::Basic => "CLOUD_BASIC",
+            DiskType::Premium => "CLOUD_PREMIUM",
+            DiskType::GeneralSsd => "CLOUD_BSSD",
+            DiskType::Ssd => "CLOUD_SSD",
+            DiskType::EnhancedSsd => "CLOUD_HSSD",
+            DiskType::ExtremeSsd => "CLOUD_TSSD",
+        }
+    }
+
     /// What a disk of this kind is sold as.
     pub(crate) const fn kind(self) -> VolumeKind {
         match self {
@@ -420,6 +436,52 @@ pub(crate) async fn resize(cx: &Cx<'_>, asked: ResizeDisk) -> Result<(), Fault> 
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }
 
+/// `ResizeInstanceDisks`.
+#[derive(FromArg)]
+pub(crate) struct ResizeInstanceDisks {
+    instance_id: String,
+    #[arg(max_items = 1)]
+    data_disks: Vec<GrownDisk>,
+    system_disk: Option<GrownDisk>,
+    #[arg(default)]
+    force_stop: bool,
+    #[arg(default)]
+    resize_online: bool,
+}
+
+/// A disk and the size that it gets.
+#[derive(FromArg)]
+struct GrownDisk {
+    disk_id: Option<String>,
+    disk_size: u32,
+}
+
+/// Grows a disk of an instance, while its guest runs: it is never stopped for that.
+pub(crate) async fn resize_of_instance(cx: &Cx<'_>, asked: ResizeInstanceDisks) -> Result<(), Fault> {
+    let instance: InstanceId = id::read(&asked.instance_id)?;
+    let view = cx.cloud.instance_view(&cx.caller, instance).await?;
+    let (disk, is_system) = match (asked.data_disks.into_iter().next(), asked.system_disk) {
+        (Some(disk), None) => (disk, false),
+        (None, Some(disk)) => (disk, true),
+        (Some(_), Some(_)) => return Err(Fault::conflict("`DataDisks` and `SystemDisk` exclude each other")),
+        (None, None) => return Err(Fault::missing("DataDisks")),
+    };
+    if view.instance.phase == model::Phase::Running && !asked.force_stop && !asked.resize_online {
+        let message = "The instance runs: say ResizeOnline or ForceStop.";
+        return Err(Fault::new("UnsupportedOperation.InstanceStateRunning", message));
+    }
+    let named: Option<VolumeId> = disk.disk_id.filter(|id| !id.is_empty()).map(|id| id::read(&id)).transpose()?;
+    let volume = match (is_system, named) {
+        (true, None) => view.instance.root_volume,
+        (true, Some(id)) if id == view.instance.root_volume => id,
+        (false, Some(id)) if view.volumes.iter().any(|volume| volume.id == id && !volume.is_root()) => id,
+        (false, None) => return Err(Fault::missing("DataDisks.0.DiskId")),
+        (_, Some(id)) => return Err(model::Error::not_found(model::Noun::Volume, id).into()),
+    };
+    let command = GrowVolume { volume, size: Some(Gib(disk.disk_size)), kind: None, provisioned: Provisioned::default() };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
+}
+
 /// `ModifyDiskAttributes`.
 #[derive(FromArg)]
 pub(crate) struct ModifyDiskAttributes {
@@ -455,6 +517,6 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyDiskAttributes) -> Result<(
         return Ok(cx.cloud.run(&cx.caller, Many(commands), cx.options()).await.map(drop)?);
     }
     let (ids, name) = (id::read_some("DiskIds", &asked.disk_ids)?, asked.disk_name);
-    let command = ModifyVolumes { ids, name, description: None, delete_on_termination: asked.delete_with_instance };
+    let command = ModifyVolumes { ids, name, delete_on_termination: asked.delete_with_instance, ..ModifyVolumes::default() };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }

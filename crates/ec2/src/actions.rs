@@ -15,7 +15,7 @@ use crate::{
     instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms, launch_template, launch_template_data,
     logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances,
     security_group, security_group_reference, security_group_rule_change, security_group_rules, service_quotas, snapshot,
-    snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, vpc_peering,
+    snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute, vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -242,6 +242,8 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" AttachVolume => volume::attach, volume::AttachVolume,
         Partly("the guest names a disk itself and knows it by its serial number"), &["EbsCardIndex"];
     Ec2 "ec2:" DetachVolume => volume::detach, volume::DetachVolume, Partly("not the system disk"), &[];
+    Ec2 "ec2:" DescribeVolumeAttribute => volume_attribute::describe, volume_attribute::DescribeVolumeAttribute, Works, &[];
+    Ec2 "ec2:" ModifyVolumeAttribute => volume_attribute::modify, volume_attribute::ModifyVolumeAttribute, Works, &[];
     Ec2 "ec2:" ModifyVolume => volume::modify, volume::ModifyVolume,
         Partly("no six hours to wait between two changes"), &[];
     Ec2 "ec2:" DescribeVolumesModifications => volume::describe_modifications, volume::DescribeVolumesModifications, Works,
@@ -502,6 +504,9 @@ const TABLE: &[Action] = rows! {
     ServiceQuotas "servicequotas:" ListRequestedServiceQuotaChangeHistoryByQuota => service_quotas::list_changes_of_quota,
         service_quotas::ChangesOfQuota, Works, &["QuotaRequestedAtLevel"];
     Iam "iam:" GetAccessKeyLastUsed => iam::access_key::last_used, iam::access_key::GetAccessKeyLastUsed, Works, &[];
+    Iam "iam:" CreateAccountAlias => iam::account_alias::create, iam::account_alias::One, Works, &[];
+    Iam "iam:" DeleteAccountAlias => iam::account_alias::delete, iam::account_alias::One, Works, &[];
+    Iam "iam:" ListAccountAliases => iam::account_alias::list, iam::account_alias::List, Works, &[];
     Iam "iam:" CreateUser => iam::user::create, iam::user::CreateUser, Works, iam::user::ABSENT;
     Iam "iam:" GetUser => iam::user::get, iam::user::GetUser, Works, &[];
     Iam "iam:" ListUsers => iam::user::list, iam::user::ListUsers, Works, &[];

@@ -300,6 +300,7 @@ fn like(view: InstanceView) -> LaunchSettings {
             token_required: Some(metadata.token_required),
             hop_limit: Some(metadata.hop_limit),
             show_tags: Some(metadata.show_tags),
+            release_at: None,
         },
         placement: instance.placement.map(|group| PlacementChoice { group: PlacementGroupRef::Id(group.id), partition: group.partition }),
         capacity: Some(instance.capacity),

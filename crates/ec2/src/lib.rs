@@ -66,6 +66,7 @@ mod subnet;
 mod tag;
 mod trail;
 mod volume;
+mod volume_attribute;
 mod vpc_peering;
 
 use std::net::IpAddr;

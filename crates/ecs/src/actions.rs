@@ -294,6 +294,7 @@ static ACTIONS: &[Action] = &[
     works!("ModifyInstanceNetworkSpec", ECS, bandwidth::modify, bandwidth::ModifyInstanceNetworkSpec),
     works!("ModifyInstanceSpec", ECS, instance::modify_spec, instance::ModifyInstanceSpec),
     works!("DescribeResourcesModification", ECS, availability::describe_modification, availability::DescribeResourcesModification),
+    works!("ModifyInstanceAutoReleaseTime", ECS, instance::modify_release, instance::ModifyInstanceAutoReleaseTime),
     works!("DescribeInstanceHistoryEvents", ECS, instance::describe_history, instance::DescribeInstanceHistoryEvents),
     works!("DescribeInstancesFullStatus", ECS, instance::describe_full_status, instance::DescribeInstancesFullStatus),
     works!("CreateSimulatedSystemEvents", ECS, instance::simulate, instance::CreateSimulatedSystemEvents),

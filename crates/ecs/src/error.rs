@@ -428,6 +428,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
 fn parameter(name: &'static str) -> (&'static str, &'static str) {
     match name {
         "MaxCount" => ("Amount", "InvalidParameter"),
+        "AutoReleaseTime" => (name, "InvalidAutoReleaseTime.Malformed"),
         "Size" => (name, "InvalidDiskSize.NotSupported"),
         "SnapshotName" => (name, "InvalidSnapshotName.Malformed"),
         "SnapshotId" => (name, "InvalidSnapshotId.NotFound"),

@@ -300,7 +300,7 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyDiskAttribute) -> Result<()
         return Err(Fault::missing("DiskId"));
     }
     let (name, description, delete_on_termination) = (asked.disk_name, asked.description, asked.delete_with_instance);
-    let command = ModifyVolumes { ids, name, description, delete_on_termination };
+    let command = ModifyVolumes { ids, name, description, delete_on_termination, ..ModifyVolumes::default() };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 

@@ -16,6 +16,9 @@ pub struct Account {
     pub id: AccountId,
     /// Display name, unique in the installation.
     pub name: String,
+    /// A name that its owner has chosen, unique in the installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
     /// When it was made.
     pub created_at: Millis,
 }
@@ -80,6 +83,17 @@ pub struct AccessKeyUse {
     pub at: Millis,
     /// The service that was called, as policies name it, such as `ec2`.
     pub service: String,
+}
+
+/// Checks an alias of an account: 3 to 63 lower-case letters, digits and single dashes inside, and no twelve digits, as IAM has it.
+pub fn check_account_alias(alias: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_number = alias.len() == 12 && alias.bytes().all(|b| b.is_ascii_digit());
+    let dashed = alias.starts_with('-') || alias.ends_with('-') || alias.contains("--");
+    if !(3..=63).contains(&alias.len()) || !alias.chars().all(allowed) || dashed || is_number {
+        return Err(Error::invalid("AccountAlias", "must be 3 to 63 lower-case letters, digits and dashes"));
+    }
+    Ok(())
 }
 
 /// Checks the name of an account or user: 1 to 64 of letters, digits and `+=,.@_-`, as IAM has it.

@@ -175,6 +175,9 @@ pub struct Attributes {
     pub detailed_monitoring: bool,
     /// Metadata service options.
     pub metadata: MetadataOptions,
+    /// When it is released by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_at: Option<Millis>,
 }
 
 impl Default for Attributes {
@@ -185,6 +188,7 @@ impl Default for Attributes {
             on_shutdown: OnShutdown::Stop,
             detailed_monitoring: false,
             metadata: MetadataOptions { enabled: true, token_required: false, hop_limit: 1, show_tags: false },
+            release_at: None,
         }
     }
 }
@@ -497,6 +501,16 @@ impl Instance {
     /// Says what next, from the row, what its host reported and the time. The same arguments give the same answer, and an
     /// answer that was carried out leads to [`Step::Wait`] or on, never back.
     pub fn advance(&self, facts: Facts, now: Millis) -> Step {
+        if let Some(step) = self.released(now) {
+            return step;
+        }
+        match (self.advance_phase(facts, now), self.release_due()) {
+            (Step::Wait(due), Some(release)) => Step::Wait(Some(due.map_or(release, |due| due.min(release)))),
+            (step, _) => step,
+        }
+    }
+
+    fn advance_phase(&self, facts: Facts, now: Millis) -> Step {
         match self.phase {
             Phase::Launching { until } | Phase::Starting { until } => self.advance_start(until, facts, now),
             Phase::Running => self.advance_running(now),
@@ -621,7 +635,7 @@ impl Instance {
         self.changed_at = now;
     }
 
-    fn remove(&mut self, reason: Reason, now: Millis) {
+    pub(crate) fn remove(&mut self, reason: Reason, now: Millis) {
         self.goal = Goal::Gone;
         self.type_change = None;
         self.enter(Phase::Terminating { until: now.after(TERMINATE_DEADLINE_MS) }, Some(reason), now);

@@ -13,6 +13,9 @@ pub struct KeyPair {
     pub account: AccountId,
     /// Name, unique in the account.
     pub name: String,
+    /// Description.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// Kind of the key.
     pub kind: KeyKind,
     /// Public key in OpenSSH form.

@@ -252,6 +252,9 @@ pub struct AttributeSettings {
     pub hop_limit: Option<u8>,
     /// Whether it shows tags.
     pub show_tags: Option<bool>,
+    /// When the instance is released by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_at: Option<Millis>,
 }
 
 /// The first of two lists that says something.
@@ -336,6 +339,7 @@ impl AttributeSettings {
             token_required: self.token_required.or(base.token_required),
             hop_limit: self.hop_limit.or(base.hop_limit),
             show_tags: self.show_tags.or(base.show_tags),
+            release_at: self.release_at.or(base.release_at),
         }
     }
 
@@ -353,6 +357,7 @@ impl AttributeSettings {
                 hop_limit: self.hop_limit.unwrap_or(usual.metadata.hop_limit),
                 show_tags: self.show_tags.unwrap_or(usual.metadata.show_tags),
             },
+            release_at: self.release_at,
         }
     }
 }

@@ -52,6 +52,9 @@ pub struct Volume {
     /// Description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// Whether its owner wants it used when it may be inconsistent, as EC2 asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto_io: bool,
     /// What it is sold as.
     #[serde(default)]
     pub kind: VolumeKind,

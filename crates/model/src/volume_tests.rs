@@ -10,6 +10,7 @@ fn volume() -> Volume {
         zone: "z".into(),
         name: String::new(),
         description: String::new(),
+        auto_io: false,
         kind: VolumeKind::Fast,
         provisioned: Provisioned::default(),
         size: Gib(10),

@@ -7,7 +7,8 @@ use crate::{By, Column, Row, StoreError, Tx};
 impl Row for Account {
     type Id = AccountId;
     const TABLE: &'static str = "account";
-    const COLUMNS: &'static [Column<Self>] = &[Column::new("name", |a| (&a.name).into())];
+    const COLUMNS: &'static [Column<Self>] =
+        &[Column::new("name", |a| (&a.name).into()), Column::new("alias", |a| a.alias.as_deref().into())];
 
     fn id(&self) -> AccountId {
         self.id

@@ -12,6 +12,7 @@ use model::{
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
+use crate::action_timer::ActionTimerArg;
 use crate::error::Fault;
 use crate::instance::name::names;
 use crate::launch_template::{self, TemplateArg};
@@ -30,7 +31,6 @@ const DEFAULT: &str = "DEFAULT";
 
 /// Parameters that CVM has and this cloud has not.
 pub(crate) const ABSENT: &[&str] = &[
-    "ActionTimer",
     "ChcIds",
     "CpuTopology",
     "DataDisks.CdcId",
@@ -65,6 +65,7 @@ pub(crate) struct RunInstances {
     launch_template: Option<TemplateArg>,
     partition_number: Option<u32>,
     client_token: Option<String>,
+    action_timer: Option<ActionTimerArg>,
     #[arg(default)]
     dry_run: bool,
     #[arg(flatten)]
@@ -199,6 +200,7 @@ impl RunInstances {
         let said = self.machine.settings(cx).await?;
         let (template, mut settings) = launch_template::under(cx, self.launch_template, said).await?;
         settings.placement = in_partition(settings.placement, self.partition_number)?;
+        settings.attributes.release_at = self.action_timer.map(|timer| timer.at(cx.cloud.clock().now())).transpose()?;
         let count = settings.count.unwrap_or(1);
         cx.cloud.admit_launch(&cx.caller, u64::from(count))?;
         if settings.zone.is_none() && settings.subnet.is_none() {

@@ -25,7 +25,9 @@ pub(crate) use describe::{DescribeInstances, DescribeInstancesStatus, describe, 
 pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, Login, LoginSettings, Machine, RunInstances, host_name, run, user_data};
 pub(crate) use launch_data::LaunchData;
 pub(crate) use power::{RebootInstances, StartInstances, StopInstances, TerminateInstances, reboot, start, stop, terminate};
-pub(crate) use spec::{DescribeInstancesModification, ResetInstancesType, describe_modification, reset_type};
+pub(crate) use spec::{
+    DescribeInstancesModification, DescribeInstancesOperationLimit, ResetInstancesType, describe_modification, operation_limit, reset_type,
+};
 
 /// Most instances that one call may name (CVM documents 100).
 pub(crate) const INSTANCES_PER_CALL: usize = LIMIT_MAX;

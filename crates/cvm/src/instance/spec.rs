@@ -1,14 +1,14 @@
 //! The type of an instance, and what it can be changed to.
 
-use control::{ChangeInstanceType, TypeChoice, WhileRunning};
+use control::{ChangeInstanceType, InstanceView, TypeChoice, WhileRunning};
 use model::InstanceId;
 use wire::{FromArg, IntoDoc};
 
-use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{FILTERS_MAX, FilterArg};
-use crate::instance::{ids, views_of};
+use crate::instance::{INSTANCES_PER_CALL, ids, views_of};
 use crate::instance_type::{TypeConfig, config};
+use crate::{Cx, id};
 
 /// Instances of one call that changes their type, as CVM documents it.
 const CHANGED_PER_CALL: usize = 1;
@@ -88,4 +88,54 @@ pub(crate) async fn describe_modification(cx: &Cx<'_>, asked: DescribeInstancesM
 fn both(choice: TypeChoice, others: &[TypeChoice]) -> Option<TypeChoice> {
     let other = others.iter().find(|other| other.kind.name == choice.kind.name)?;
     Some(TypeChoice { kind: choice.kind, refusal: choice.refusal.or_else(|| other.refusal.clone()) })
+}
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "UPPER_SNAKE_CASE")]
+enum Limited {
+    InstanceDegrade,
+    InternetChargeTypeChange,
+}
+
+/// `DescribeInstancesOperationLimit`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstancesOperationLimit {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+    operation: Limited,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct OperationLimits {
+    instance_operation_limit_set: Vec<OperationLimit>,
+}
+
+#[derive(IntoDoc)]
+struct OperationLimit {
+    operation: &'static str,
+    instance_id: String,
+    current_count: i64,
+    limit_count: i64,
+}
+
+/// No limit, in CVM's number.
+const UNLIMITED: i64 = -1;
+/// Never, in CVM's number.
+const NEVER: i64 = 0;
+
+/// Tells how often an instance may be made smaller, which is always, or be charged otherwise for traffic, of which there is one way.
+pub(crate) async fn operation_limit(cx: &Cx<'_>, asked: DescribeInstancesOperationLimit) -> Result<OperationLimits, Fault> {
+    let (operation, count) = match asked.operation {
+        Limited::InstanceDegrade => ("INSTANCE_DEGRADE", UNLIMITED),
+        Limited::InternetChargeTypeChange => ("INTERNET_CHARGE_TYPE_CHANGE", NEVER),
+    };
+    let limit = |view: &InstanceView| OperationLimit {
+        operation,
+        instance_id: id::shown(view.instance.id),
+        current_count: if count == UNLIMITED { UNLIMITED } else { 0 },
+        limit_count: count,
+    };
+    Ok(OperationLimits { instance_operation_limit_set: views_of(cx, ids(&asked.instance_ids)?).await?.iter().map(limit).collect() })
 }

@@ -105,6 +105,10 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "Architecture" => "x86_64",
         "ImageUrl" => "cos://disks/a.raw",
         "BucketName" => "disks",
+        "ActionTimerId" | "ActionTimerIds" => return seeds["InstanceId"].replace("ins-", "timer-"),
+        "ActionTime" => "2026-12-24T00:00:00Z",
+        "Operation" => "INSTANCE_DEGRADE",
+        "TagKeys" => "a",
         "TaskId" | "TaskIds" => "rep-00000000000000001",
         "Product" => "CVM",
         "PublicKey" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
@@ -168,6 +172,7 @@ fn besides(action: &str) -> &'static [&'static str] {
         "ModifySecurityGroupPolicies" => &["SecurityGroupPolicySet.Ingress.0.Action", "SecurityGroupPolicySet.Ingress.0.CidrBlock"],
         "AssociateAddress" => &["InstanceId"],
         "RepairTaskControl" => &["InstanceIds.0"],
+        "ResizeInstanceDisks" => &["SystemDisk.DiskSize", "ForceStop"],
         "ModifyNetworkAclEntries" => {
             &["NetworkAclEntrySet.Ingress.0.Protocol", "NetworkAclEntrySet.Ingress.0.Action", "NetworkAclEntrySet.Ingress.0.CidrBlock"]
         }

@@ -1,5 +1,6 @@
 //! The dialect as its clients meet it: parameters in, JSON out, over a real database and a simulated host.
 
+mod action_timer;
 mod bandwidth;
 mod denied;
 mod hostile;
@@ -18,6 +19,7 @@ mod policy;
 mod region;
 mod repair_task;
 mod security_group;
+mod small;
 mod snapshot;
 mod snapshot_policy;
 mod trail;

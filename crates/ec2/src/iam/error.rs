@@ -9,7 +9,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
     let message = sentence(error);
     Some(match error {
         Error::NotFound {
-            noun: Noun::User | Noun::UserGroup | Noun::Role | Noun::Policy | Noun::AccessKey | Noun::InstanceProfile,
+            noun: Noun::Account | Noun::User | Noun::UserGroup | Noun::Role | Noun::Policy | Noun::AccessKey | Noun::InstanceProfile,
             ..
         } => say_with(404, "NoSuchEntity", message),
         Error::Duplicate { .. } => say_with(409, "EntityAlreadyExists", message),

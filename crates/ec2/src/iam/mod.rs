@@ -3,6 +3,7 @@
 //! What IAM's clients name by ARN is named by the last part of it inside; paths other than `/` are not kept.
 
 pub(crate) mod access_key;
+pub(crate) mod account_alias;
 pub(crate) mod attached;
 pub(crate) mod error;
 pub(crate) mod group;

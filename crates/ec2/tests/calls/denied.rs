@@ -167,6 +167,9 @@ const PUBLIC_KEY: &str =
 fn form_of(action: &str) -> Option<&'static str> {
     Some(match action {
         "DeleteLaunchTemplateVersions" => "LaunchTemplateId=$LaunchTemplateId&LaunchTemplateVersion.1=2",
+        "DescribeVolumeAttribute" => "VolumeId=$VolumeId&Attribute=autoEnableIO",
+        "ModifyVolumeAttribute" => "VolumeId=$VolumeId&AutoEnableIO.Value=true",
+        "CreateAccountAlias" | "DeleteAccountAlias" => "AccountAlias=acme",
         "ModifyInstanceEventStartTime" => {
             "InstanceId=$InstanceId&InstanceEventId=instance-event-00000000000000001&NotBefore=2026-11-20T13:00:00Z"
         }

@@ -19,5 +19,6 @@ mod prefix_lists;
 mod refusals;
 mod replies;
 mod root_volumes;
+mod small;
 mod vpc_peerings;
 mod world;

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{FurtherNic, LaunchNics, NewInterface, NewVolume, RunInstances as Launch, Wanted, WhichNic};
+use jiff::Timestamp;
 use model::{
     AttributeSettings, EncryptionChoice, Error, Gib, LaunchSettings, MetadataOptions, Noun, RoleChoice, RootSettings, USER_DATA_MAX,
     WhichVersion,
@@ -16,6 +17,7 @@ use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{self, TAGS_PER_CALL, TagArg, tags_of};
 use crate::instance::name::names;
+use crate::instance::release::release_at;
 use crate::interface_change::one_or_several;
 use crate::launch_template::TemplateName;
 use crate::placement_group;
@@ -42,6 +44,7 @@ pub(crate) struct RunInstances {
     #[arg(flatten)]
     template: TemplateName,
     launch_template_version: Option<u64>,
+    auto_release_time: Option<Timestamp>,
     #[arg(flatten)]
     machine: Machine,
 }
@@ -223,6 +226,7 @@ pub(crate) async fn run(cx: &Cx<'_>, asked: RunInstances) -> Result<LaunchedIds,
 /// `CreateInstance`.
 #[derive(FromArg)]
 pub(crate) struct CreateInstance {
+    auto_release_time: Option<Timestamp>,
     #[arg(flatten)]
     machine: Machine,
 }
@@ -234,7 +238,7 @@ pub(crate) struct CreatedId {
 
 /// Makes one instance that does not run yet. A public address would be asked for later, so the bandwidth brings none.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateInstance) -> Result<CreatedId, Fault> {
-    let CreateInstance { machine } = asked;
+    let CreateInstance { auto_release_time, machine } = asked;
     let template = TemplateName::default();
     let launch = RunInstances {
         amount: 1,
@@ -243,6 +247,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateInstance) -> Result<Created
         unique_suffix: false,
         template,
         launch_template_version: None,
+        auto_release_time,
         machine,
     };
     let command = Launch { running: false, ..launch.launch(cx).await? };
@@ -254,10 +259,12 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateInstance) -> Result<Created
 impl RunInstances {
     async fn launch(self, cx: &Cx<'_>) -> Result<Launch, Fault> {
         cx.cloud.admit_launch(&cx.caller, u64::from(self.amount))?;
-        let RunInstances { amount, min_amount, host_names, unique_suffix, template, launch_template_version, machine } = self;
+        let RunInstances { amount, min_amount, host_names, unique_suffix, template, launch_template_version, auto_release_time, machine } =
+            self;
         let (said, nics) = machine.with_image(cx).await?.read()?;
         let version = launch_template_version.map_or(WhichVersion::Default, WhichVersion::Number);
-        let (template, settings) = template.under(cx, version, said).await?;
+        let (template, mut settings) = template.under(cx, version, said).await?;
+        settings.attributes.release_at = auto_release_time.map(|at| release_at(cx, at)).transpose()?;
         let numbered = |name: &Option<String>| match name.as_deref() {
             Some(name) if !name.is_empty() => names(name, amount, unique_suffix),
             Some(_) | None => vec![],

@@ -8,6 +8,7 @@ mod event;
 mod launch;
 mod name;
 mod power;
+mod release;
 mod spec;
 
 use control::{Field, InstanceView};
@@ -33,6 +34,7 @@ pub(crate) use power::{
     DeleteInstance, DeleteInstances, RebootInstance, RebootInstances, StartInstance, StartInstances, StopInstance, StopInstances,
     delete_many, delete_one, reboot_many, reboot_one, start_many, start_one, stop_many, stop_one,
 };
+pub(crate) use release::{ModifyInstanceAutoReleaseTime, modify_release};
 pub(crate) use spec::{ModifyInstanceSpec, modify_spec};
 
 /// Most instances that one call may name (ECS documents 100).

@@ -211,3 +211,27 @@ async fn a_stopped_instance_is_given_another_type() {
     let instance = &listed["Instances"]["Instance"][0];
     assert_eq!((&instance["InstanceType"], &instance["Cpu"], &instance["Memory"]), (&"ecs.c6.large".into(), &2.into(), &4096.into()));
 }
+
+#[tokio::test]
+async fn an_instance_is_released_in_the_minute_that_was_set() {
+    let world = World::new().await;
+    let mut ids = world.run("AutoReleaseTime=2026-11-20T12:45:59Z").await;
+    ids.extend(world.run("").await);
+    world.settle().await;
+    let listed = world.json(&format!("Action=DescribeInstances&InstanceIds=%5B%22{}%22%5D", ids[0])).await;
+    assert_eq!(listed["Instances"]["Instance"][0]["AutoReleaseTime"], "2026-11-20T12:45Z");
+    let set = |id: &str, time: &str| format!("Action=ModifyInstanceAutoReleaseTime&InstanceId={id}&AutoReleaseTime={time}");
+    world.golden("ModifyInstanceAutoReleaseTime.json", &set(&ids[1], "2026-11-20T12:31:00Z")).await;
+    world.refused(&set(&ids[1], "2026-11-20T12:29:59Z"), 400, "InvalidAutoReleaseTime.Malformed").await;
+    world.refused(&set(&ids[1], "2031-11-20T12:29:59Z"), 400, "InvalidAutoReleaseTime.Malformed").await;
+    world.refused(&set(&ids[1], "soon"), 400, "InvalidAutoReleaseTime.Malformed").await;
+    world.json(&format!("Action=ModifyInstanceAutoReleaseTime&InstanceId={}", ids[1])).await;
+    world.cloud.clock().set(crate::world::NOON.after(45 * 60_000));
+    world.settle().await;
+    let left = world.json("Action=DescribeInstances").await;
+    let instance = &left["Instances"]["Instance"][0];
+    assert_eq!(
+        (&left["TotalCount"], &instance["InstanceId"], &instance["AutoReleaseTime"]),
+        (&1.into(), &ids[1].as_str().into(), &"".into())
+    );
+}

@@ -15,6 +15,7 @@ mod placement_groups;
 mod roles;
 mod seeds;
 mod snapshot_policies;
+mod timed_release;
 mod traffic;
 mod type_changes;
 mod uploads;
