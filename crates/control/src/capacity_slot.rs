@@ -134,6 +134,28 @@ pub(crate) fn leave(tx: &mut Tx<'_>, instance: &mut Instance) -> Result<(), Fail
     Ok(())
 }
 
+/// Takes an instance that holds room and gets another type out of its slot, which is for the type that it had; into one for the new type,
+/// where its host has one. Whether the host has the room is the caller's to check, in the same transaction.
+pub(crate) fn change_slot(tx: &mut Tx<'_>, cx: &Cx<'_>, instance: &mut Instance, kind: &InstanceType) -> Result<(), Failure> {
+    if !instance.holds_capacity() {
+        return Ok(());
+    }
+    if let Some(held) = instance.slot.take()
+        && let Some(mut slot) = tx.get::<CapacitySlot>(held.slot)?
+    {
+        slot.instance = None;
+        tx.update(&slot)?;
+    }
+    let reserved = Reserved::of(tx, instance.account, kind, instance.capacity)?;
+    let slots = reserved.slots(tx, &instance.zone)?;
+    if let Some((host, slot)) = slots.iter().find(|(host, _)| *host == instance.host) {
+        instance.slot = Some(enter(tx, cx, *slot, instance.id, *host)?);
+    } else if instance.capacity.is_strict() {
+        return Err(reserved.refusal(format!("{} in {}", kind.name, instance.zone)).into());
+    }
+    Ok(())
+}
+
 /// Finds room on its host for an instance that gave its own back: in a slot, or beside them.
 pub(crate) fn take_room(tx: &mut Tx<'_>, cx: &Cx<'_>, instance: &mut Instance) -> Result<(), Failure> {
     let reserved = match Catalogue::standard().by_name(&instance.instance_type) {

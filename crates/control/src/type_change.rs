@@ -8,6 +8,7 @@ use serde::Serialize;
 use store::Tx;
 
 use crate::auth::{Caller, Target};
+use crate::capacity_slot::change_slot;
 use crate::instance::{instance_of, save, targets};
 use crate::interface_plug::check_limits;
 use crate::run::{Command, Cx};
@@ -55,6 +56,10 @@ impl Command for ChangeInstanceType {
         if changed == Changed::No {
             return Ok(());
         }
+        let is_other = Catalogue::standard().by_name(&before.instance_type).is_none_or(|had| had.name != kind.name);
+        if is_other {
+            change_slot(tx, cx, &mut instance, kind)?;
+        }
         Surroundings::read(tx, &before)?.check(kind)?;
         save(tx, &mut instance, cx.now)
     }
@@ -75,7 +80,12 @@ impl Cloud {
         let look = move |tx: &Tx<'_>, cx: &Cx<'_>| {
             let instance = instance_of(tx, cx.caller.account(), id)?;
             instance.check_on_host()?;
-            let around = Surroundings::read(tx, &instance)?;
+            let mut around = Surroundings::read(tx, &instance)?;
+            if instance.slot.is_some() {
+                // Its slot stays with its reservation, and takes the room of the type that it is for.
+                let (vcpus, memory) = instance.held();
+                around.others = (around.others.0 + u64::from(vcpus), around.others.1 + memory.0);
+            }
             let is_other = |kind: &&InstanceType| around.kind.is_none_or(|now| now.name != kind.name);
             let choice = |kind: &'static InstanceType| TypeChoice { kind, refusal: around.check(kind).err() };
             Ok::<_, Failure>(Catalogue::standard().all().iter().filter(is_other).map(choice).collect())
@@ -92,13 +102,13 @@ struct Surroundings {
     interfaces: Vec<Interface>,
     volumes: usize,
     host: Option<Host>,
-    /// Processors and MiB that the others on the host take.
+    /// Processors and MiB that the others on the host take, and free slots of capacity reservations.
     others: (u64, u64),
 }
 
 impl Surroundings {
     fn read(tx: &Tx<'_>, instance: &Instance) -> Result<Surroundings, Failure> {
-        let all = tx.instance_held_on_host(instance.host)?;
+        let all = tx.instance_held_on_host(instance.host)?.and(tx.capacity_slot_held_on_host(instance.host)?);
         let (vcpus, memory) = instance.held();
         Ok(Surroundings {
             instance: instance.clone(),

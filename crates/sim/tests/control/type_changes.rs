@@ -2,10 +2,10 @@
 
 use crate::world::{World, launch};
 use control::{
-    AttachInterface, ChangeInstanceType, CreateInterface, NewInterface, Options, RunInstances, StartInstances, StopInstances,
-    TerminateInstances, WhileRunning,
+    AttachInterface, ChangeInstanceType, CreateCapacityReservation, CreateInterface, NewInterface, Options, RunInstances, StartInstances,
+    StopInstances, TerminateInstances, WhileRunning,
 };
-use model::{Error, Instance, InstanceId, Mib, Noun, Phase};
+use model::{Eligibility, Error, Instance, InstanceId, Mib, Noun, Phase, Tags};
 
 impl World {
     /// So many running instances of a type on the only host.
@@ -194,4 +194,37 @@ async fn a_type_that_has_fewer_interfaces_than_an_instance_is_refused() {
     let refused = world.change(id, "t2.nano", WhileRunning::Refused).await;
     assert!(matches!(refused, Err(Error::LimitReached { name: "NetworkInterface", .. })), "{refused:?}");
     assert_eq!(world.row(id).await.instance_type, "m6i.4xlarge");
+}
+
+#[tokio::test]
+async fn an_instance_in_a_reservation_leaves_its_slot_to_others_of_its_type() {
+    let mut world = one_host(8).await;
+    let root = world.root().await;
+    let first = world.launched("t3.nano", 1).await[0];
+    let zone = world.row(first).await.zone;
+    let reserve = |instance_type: &str| CreateCapacityReservation {
+        name: String::new(),
+        description: String::new(),
+        instance_type: instance_type.to_owned(),
+        zone: zone.clone(),
+        count: 1,
+        eligibility: Eligibility::Open,
+        end: None,
+        tags: Tags::new(),
+    };
+    let small = world.cloud.run(&root, reserve("m6i.4xlarge"), Options::default()).await.unwrap().reservation.id;
+    let id = world.launched("m6i.4xlarge", 1).await[0];
+    assert_eq!(world.row(id).await.slot.map(|slot| slot.reservation), Some(small));
+    world.stopped(&[id], true).await;
+    // Its slot of 16 stays, so 64 - 2 - 16 are left.
+    let refused = world.change(id, "m6i.12xlarge", WhileRunning::Refused).await;
+    assert!(matches!(refused, Err(Error::NoCapacity { .. })), "{refused:?}");
+    assert_eq!(world.row(id).await.slot.map(|slot| slot.reservation), Some(small), "a refusal changes nothing");
+    let large = world.cloud.run(&root, reserve("m6i.8xlarge"), Options::default()).await.unwrap().reservation.id;
+    world.change(id, "m6i.8xlarge", WhileRunning::Refused).await.unwrap();
+    assert_eq!(world.row(id).await.slot.map(|slot| slot.reservation), Some(large), "its host had a free slot of the new type");
+    let host = world.ids[0];
+    let held =
+        world.store.read(move |tx| Ok::<_, store::StoreError>(tx.instance_held_on_host(host)?.and(tx.capacity_slot_held_on_host(host)?)));
+    assert_eq!(held.await.unwrap().vcpus, 2 + 16 + 32);
 }
