@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import strict_ec2
+from test_ecs import Tenant as Alibaba
 
 ZONE = "local-1a"
 # A simulated host has 512 GiB of memory: one instance takes it all.
@@ -15,6 +16,7 @@ WHOLE_HOST = "r7i.16xlarge"
 ABSENT = "cr-00000000000000001"
 SOON = {"Delay": 1, "MaxAttempts": 60}
 TARGET = "CapacityReservationTarget"
+NANO = "ecs.t5-lc2m1.nano"
 
 
 class Tenant:
@@ -164,3 +166,28 @@ def test_a_guest_runs_in_reserved_room_and_gives_it_back(real):
     real.ec2.start_instances(InstanceIds=[guest])
     real.ec2.get_waiter("instance_running").wait(InstanceIds=[guest], WaiterConfig=SOON)
     assert real.left(id) == 1, "it runs outside now"
+
+
+def test_a_private_pool_of_alibaba_cloud_is_the_same_reservation(simulated):
+    alibaba = Alibaba(simulated, f"pool-{uuid.uuid4().hex[:8]}")
+    pool = {"PrivatePoolOptions__Name": "pool", "PrivatePoolOptions__MatchCriteria": "Target"}
+    asked = {"InstanceType": NANO, "ZoneId__1": ZONE, "InstanceAmount": 2, **pool}
+    id = alibaba.call("CreateCapacityReservation", **asked)["PrivatePoolOptionsId"]
+
+    def resource():
+        (found,) = alibaba.call("DescribeCapacityReservations")["CapacityReservationSet"]["CapacityReservationItem"]
+        (one,) = found["AllocatedResources"]["AllocatedResource"]
+        return one["TotalAmount"], one["UsedAmount"], one["AvailableAmount"]
+
+    instances = alibaba.run(ZoneId=ZONE, PrivatePoolOptions__Id=id, PrivatePoolOptions__MatchCriteria="Target")
+    assert resource() == (2, 1, 1)
+    refused = {"RegionId": simulated.region, "ImageId": alibaba.image(), "InstanceType": NANO, "Amount": 2, "PrivatePoolOptions__Id": id}
+    assert alibaba.refused("RunInstances", **refused) == "OperationDenied.NoStock"
+    alibaba.call("ModifyCapacityReservation", PrivatePoolOptions__Id=id, InstanceAmount=3)
+    assert resource() == (3, 1, 2)
+    ec2 = simulated.client(key=alibaba.key, secret=alibaba.secret)
+    (seen,) = ec2.describe_capacity_reservations()["CapacityReservations"]
+    assert (seen["CapacityReservationId"], seen["AvailableInstanceCount"], seen["InstanceMatchCriteria"]) == (id, 2, "targeted")
+    alibaba.call("ReleaseCapacityReservation", PrivatePoolOptions__Id=id)
+    assert alibaba.call("DescribeCapacityReservations")["CapacityReservationSet"]["CapacityReservationItem"] == []
+    alibaba.call("DeleteInstance", InstanceId=instances[0], Force="true")

@@ -63,6 +63,7 @@ const SAME: &[&[&str]] = &[
     &["DetachRolePolicy", "DetachPolicyFromRole"],
     &["ListAttachedRolePolicies", "ListPoliciesForRole"],
     &["GetGroup", "ListUsersForGroup"],
+    &["CancelCapacityReservation", "ReleaseCapacityReservation"],
     &["CreateFleet", "CreateAutoProvisioningGroup"],
     &["DescribeFleets", "DescribeAutoProvisioningGroups"],
     &["DescribeFleetInstances", "DescribeAutoProvisioningGroupInstances"],

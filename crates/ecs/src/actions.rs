@@ -8,9 +8,9 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, bandwidth, bandwidth_package, dhcp_options, image, image_change, image_task, instance,
-    instance_fleet, instance_role, instance_type, interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway, network,
-    network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group,
+    Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, dhcp_options, image, image_change, image_task,
+    instance, instance_fleet, instance_role, instance_type, interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway,
+    network, network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group,
     security_group_reference, security_group_rules, snapshot, snapshot_policy, subnet, tag, traffic, trail, volume, vpc_peering,
 };
 
@@ -255,6 +255,10 @@ static ACTIONS: &[Action] = &[
     works!("DescribePrefixListAssociations", ECS, prefix_list::associations, prefix_list::DescribeAssociations),
     works!("ModifyPrefixList", ECS, prefix_list::modify, prefix_list::ModifyPrefixList),
     works!("DeletePrefixList", ECS, prefix_list::delete, prefix_list::Which),
+    works!("CreateCapacityReservation", ECS, capacity_reservation::create, capacity_reservation::CreateCapacityReservation),
+    works!("DescribeCapacityReservations", ECS, capacity_reservation::describe, capacity_reservation::DescribeCapacityReservations),
+    works!("ModifyCapacityReservation", ECS, capacity_reservation::modify, capacity_reservation::ModifyCapacityReservation),
+    works!("ReleaseCapacityReservation", ECS, capacity_reservation::release, capacity_reservation::ReleaseCapacityReservation),
     works!("CreateAutoProvisioningGroup", ECS, instance_fleet::create, instance_fleet::CreateAutoProvisioningGroup),
     works!("DescribeAutoProvisioningGroups", ECS, instance_fleet::describe, instance_fleet::DescribeAutoProvisioningGroups),
     works!(

@@ -16,6 +16,7 @@ mod address;
 mod availability;
 mod bandwidth;
 mod bandwidth_package;
+mod capacity_reservation;
 mod dhcp_options;
 mod error;
 mod filter;

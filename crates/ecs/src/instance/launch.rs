@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
 use crate::Cx;
+use crate::capacity_reservation::AskedPool;
 use crate::error::Fault;
 use crate::filter::{self, TAGS_PER_CALL, TagArg, tags_of};
 use crate::instance::name::names;
@@ -72,6 +73,7 @@ pub(crate) struct Machine {
     ram_role_name: Option<String>,
     deployment_set_id: Option<String>,
     deployment_set_group_no: Option<u32>,
+    private_pool_options: Option<AskedPool>,
     deletion_protection: Option<bool>,
     #[arg(flatten)]
     metadata: AskedMetadata,
@@ -350,6 +352,7 @@ impl Machine {
             attributes,
             role: filled(self.ram_role_name).map(RoleChoice::Role),
             placement: placement_group::choice(self.deployment_set_id.as_ref(), self.deployment_set_group_no)?,
+            capacity: self.private_pool_options.as_ref().map_or(Ok(None), AskedPool::choice)?,
             volume_tags: tags.clone(),
             interface_tags: tags.clone(),
             tags,

@@ -37,6 +37,11 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
         ("NetworkAclId", "Action=CreateNetworkAcl&VpcId=VPC&Version=2016-04-28".to_owned(), "NetworkAclId"),
         ("LaunchTemplateId", format!("Action=CreateLaunchTemplate&LaunchTemplateName=tpl&InstanceType={TYPE}"), "LaunchTemplateId"),
         ("PrefixListId", "Action=CreatePrefixList&PrefixListName=offices&AddressFamily=IPv4&MaxEntries=2".to_owned(), "PrefixListId"),
+        (
+            "PoolId",
+            format!("Action=CreateCapacityReservation&ZoneId.1=test-1a&InstanceAmount=1&InstanceType={TYPE}"),
+            "PrivatePoolOptionsId",
+        ),
         ("DeploymentSetId", "Action=CreateDeploymentSet".to_owned(), "DeploymentSetId"),
         ("UserName", format!("Action=CreateUser&UserName=ann&{RAM}"), "UserName"),
         ("UserAccessKeyId", format!("Action=CreateAccessKey&UserName=ann&{RAM}"), "AccessKeyId"),
@@ -78,6 +83,7 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         (_, "InstanceIds" | "ResourceIds") => return format!("%5B%22{}%22%5D", seeds["InstanceId"]),
         (_, "DiskIds" | "diskIds") => return format!("%5B%22{}%22%5D", seeds["DiskId"]),
         (_, "IpInstanceId") => seeds.get("AllocationId"),
+        ("ModifyCapacityReservation" | "ReleaseCapacityReservation", "Id") => seeds.get("PoolId"),
         (_, "autoSnapshotPolicyId") => seeds.get("AutoSnapshotPolicyId"),
         (_, other) => seeds.get(other),
     };
@@ -161,6 +167,7 @@ fn besides(action: &str) -> &'static [&'static str] {
         "AuthorizeSecurityGroupEgress" | "RevokeSecurityGroupEgress" => &["IpProtocol", "PortRange", "DestCidrIp"],
         "JoinSecurityGroup" | "LeaveSecurityGroup" | "CreateImage" => &["InstanceId"],
         "CreateDisk" => &["ZoneId", "Size"],
+        "CreateCapacityReservation" => &["ZoneId.1"],
         "CreateAutoProvisioningGroup" => &["TotalTargetCapacity", "LaunchTemplateId"],
         "ImportImage" => &["DiskDeviceMapping.1.OSSBucket", "DiskDeviceMapping.1.OSSObject", "DiskDeviceMapping.1.Format"],
         "ModifyInstanceDeployment" => &["DeploymentSetId"],

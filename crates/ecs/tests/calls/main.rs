@@ -2,6 +2,7 @@
 
 mod address;
 mod bandwidth_package;
+mod capacity_reservation;
 mod denied;
 mod dhcp_options;
 mod hostile;
