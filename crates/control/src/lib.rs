@@ -22,6 +22,7 @@ mod fleet;
 mod flow_log;
 mod gateway;
 mod host;
+mod host_network;
 mod hosts;
 mod ids;
 mod image;

@@ -11,11 +11,11 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::{Refusal, unsupported};
 use crate::{
     Call, Cx, account, address, capacity_reservation, credit_specification, dhcp_options, disk_encryption, flow_log, gateway, iam, image,
-    image_attribute, image_change, image_task, instance, instance_attribute, instance_event, instance_fleet, instance_health,
-    instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms, launch_template, launch_template_data,
-    logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume, route, run_instances,
-    security_group, security_group_reference, security_group_rule_change, security_group_rules, service_quotas, snapshot,
-    snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute, vpc_peering,
+    image_attribute, image_change, image_task, instance, instance_attribute, instance_event, instance_fleet, instance_fleet_record,
+    instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms, launch_template,
+    launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume,
+    route, run_instances, security_group, security_group_reference, security_group_rule_change, security_group_rules, service_quotas,
+    snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute, vpc_peering,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -378,8 +378,8 @@ const TABLE: &[Action] = rows! {
         instance_fleet::CREATE_ABSENT;
     Ec2 "ec2:" DescribeFleets => instance_fleet::describe, instance_fleet::DescribeFleets,
         Partly("filters by state and type only"), &[];
-    Ec2 "ec2:" DescribeFleetInstances => instance_fleet::describe_instances, instance_fleet::DescribeFleetInstances, Works, &[];
-    Ec2 "ec2:" DescribeFleetHistory => instance_fleet::history, instance_fleet::DescribeFleetHistory,
+    Ec2 "ec2:" DescribeFleetInstances => instance_fleet_record::describe_instances, instance_fleet_record::DescribeFleetInstances, Works, &[];
+    Ec2 "ec2:" DescribeFleetHistory => instance_fleet_record::history, instance_fleet_record::DescribeFleetHistory,
         Partly("the latest thousand events of a fleet"), &[];
     Ec2 "ec2:" ModifyFleet => instance_fleet::modify, instance_fleet::ModifyFleet, Partly("the target capacity and what becomes of excess"),
         instance_fleet::MODIFY_ABSENT;

@@ -28,6 +28,7 @@ mod instance;
 mod instance_attribute;
 mod instance_event;
 mod instance_fleet;
+mod instance_fleet_record;
 mod instance_health;
 mod instance_power;
 mod instance_role;

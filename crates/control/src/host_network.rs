@@ -1,0 +1,228 @@
+//! The networks of a host's document: the VPCs that its machines are in, and those that their packets go to.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+
+use hostspec::{GroupSpec, HopSpec, Ipv6Spec, NameRecord, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec, VpcSpec};
+use ipnet::{Ipv4Net, Ipv6Net};
+use model::{
+    Error, FlowLog, HostId, Interface, NetworkAcl, Noun, Peer, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId,
+    VpcPeeringId, acl_of, ways_out, ways_through, ways_to_peers,
+};
+use store::Tx;
+
+use crate::Failure;
+use crate::flow_log::{logged, logs_of_vpc};
+use crate::nat_rule::NatSpecs;
+use crate::neighbours::{Elsewhere, Neighbours};
+use crate::prefix_list::expanded;
+use crate::vpc_peering::{members_across, peers_of};
+
+/// A VPC as far as one host needs it.
+pub(crate) struct Network {
+    vpc: Vpc,
+    /// Each with the public addresses that it may send to.
+    subnets: Vec<(Subnet, Vec<Ipv4Net>, Vec<HopSpec>)>,
+    acls: Vec<NetworkAcl>,
+    /// Those of its interfaces on the host, and those that their rules name.
+    pub(crate) groups: BTreeMap<SecurityGroupId, SecurityGroup>,
+    members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>>,
+    elsewhere: Elsewhere,
+    v6: Option<Ipv6Spec>,
+    nats: NatSpecs,
+    peers: Vec<VpcId>,
+    flow_logs: Vec<FlowLog>,
+}
+
+impl Network {
+    /// Reads a VPC as far as a host with these groups on it needs it: the groups, those that their rules name, and the
+    /// members of the latter.
+    pub(crate) fn read(tx: &Tx<'_>, id: VpcId, local: BTreeSet<SecurityGroupId>, neighbours: &Neighbours) -> Result<Network, Failure> {
+        let vpc = tx.get::<Vpc>(id)?.ok_or_else(|| Error::not_found(Noun::Vpc, id))?;
+        let mut groups: BTreeMap<_, _> = BTreeMap::new();
+        for group in tx.get_many::<SecurityGroup>(&local.into_iter().collect::<Vec<_>>())? {
+            groups.insert(group.id, expanded(tx, group)?);
+        }
+        let named: BTreeSet<SecurityGroupId> =
+            groups.values().flat_map(|group| &group.rules).filter_map(|rule| peer_group(rule.peer)).collect();
+        for group in tx.get_many::<SecurityGroup>(&named.iter().copied().filter(|id| !groups.contains_key(id)).collect::<Vec<_>>())? {
+            groups.insert(group.id, expanded(tx, group)?);
+        }
+        let mut members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>> = BTreeMap::new();
+        if !named.is_empty() {
+            for interface in tx.interface_list_of_vpc(id)? {
+                for group in interface.groups.iter().filter(|group| named.contains(group)) {
+                    members.entry(*group).or_default().extend(interface.addresses());
+                }
+            }
+        }
+        let peered = peers_of(tx, id)?;
+        if !peered.is_empty() {
+            let across: Vec<&SecurityGroup> = named.iter().filter_map(|group| groups.get(group)).filter(|group| !group.is_of(id)).collect();
+            members.extend(members_across(tx, &peered, &across)?);
+        }
+        let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, tx.internet_gateway_of_vpc(id)?);
+        let with_ways = |subnet: Subnet| {
+            let ways = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
+            let hops = hops(tx, &peered, &tables, subnet.id)?;
+            Ok::<_, Failure>((subnet, ways, hops))
+        };
+        let subnets = tx.subnet_list_of_vpc(id)?;
+        let nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &subnets, neighbours)?;
+        let subnets = subnets.into_iter().map(with_ways).collect::<Result<_, _>>()?;
+        let peers = peered.into_iter().map(|(_, vpc)| vpc).collect();
+        let acls = tx.network_acl_list_of_vpc(id)?;
+        let elsewhere = neighbours.elsewhere(tx, id)?;
+        let v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &named, &elsewhere)).transpose()?;
+        let flow_logs = logs_of_vpc(tx, &vpc)?;
+        Ok(Network { vpc, subnets, acls, groups, members, elsewhere, v6, nats, peers, flow_logs })
+    }
+
+    /// Reads a VPC without members here: where those elsewhere are, and what is translated for them here. None when it has no members.
+    fn between(tx: &Tx<'_>, id: VpcId, is_home: bool, neighbours: &Neighbours) -> Result<Option<Network>, Failure> {
+        let elsewhere = Elsewhere { nics: neighbours.nics(tx, id)?, names: vec![] };
+        if elsewhere.nics.is_empty() {
+            return Ok(None);
+        }
+        let vpc = tx.get::<Vpc>(id)?.ok_or_else(|| Error::not_found(Noun::Vpc, id))?;
+        let mut nats = NatSpecs::default();
+        if is_home {
+            let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, tx.internet_gateway_of_vpc(id)?);
+            nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &tx.subnet_list_of_vpc(id)?, neighbours)?;
+            nats.homes.clear();
+        }
+        let peers = peers_of(tx, id)?.into_iter().map(|(_, vpc)| vpc).collect();
+        let (groups, members) = (BTreeMap::new(), BTreeMap::new());
+        let (subnets, acls, flow_logs) = (vec![], vec![], vec![]);
+        Ok(Some(Network { vpc, subnets, acls, groups, members, elsewhere, v6: None, nats, peers, flow_logs }))
+    }
+
+    /// The peered VPCs of a network whose packets come by here: those with members here, and all where the network has members.
+    fn peer_specs(&self, networks: &BTreeMap<VpcId, Network>, nics: &BTreeMap<VpcId, Vec<NicSpec>>) -> Vec<PeerSpec> {
+        let is_member = nics.contains_key(&self.vpc.id);
+        let known = self.peers.iter().filter_map(|id| networks.get(id));
+        let spec = |other: &Network| {
+            let here = nics.get(&other.vpc.id).into_iter().flatten();
+            let addresses = here.flat_map(NicSpec::addresses).map(|(ip, _)| ip).collect();
+            let remote = if is_member { other.elsewhere.nics.clone() } else { vec![] };
+            PeerSpec { vpc: other.vpc.id, vni: other.vpc.vni, addresses, remote }
+        };
+        known.map(spec).filter(|peer| !peer.addresses.is_empty() || !peer.remote.is_empty()).collect()
+    }
+
+    fn spec(&self, domain: &str, nics: Vec<NicSpec>, peers: Vec<PeerSpec>) -> VpcSpec {
+        let vpc = &self.vpc;
+        let record = |hostname: &str, ip| NameRecord { name: format!("{hostname}.{domain}").to_lowercase(), ip };
+        let here = nics.iter().map(|nic| record(&nic.hostname, nic.ip));
+        let elsewhere = self.elsewhere.names.iter().map(|(hostname, ip)| record(hostname, *ip));
+        VpcSpec {
+            id: vpc.id,
+            vni: vpc.vni,
+            ranges: vec![vpc.range],
+            subnets: self.subnets.iter().map(|(subnet, ways_out, hops)| self.subnet(subnet, ways_out, hops)).collect(),
+            names: here.chain(elsewhere).collect(),
+            logged: logged(&self.flow_logs, vpc.id, &nics),
+            nics,
+            remote: self.elsewhere.nics.clone(),
+            groups: self.groups.values().map(|group| self.group(group)).collect(),
+            domain: domain.to_owned(),
+            resolver: vpc.dns_support,
+            dhcp: vpc.dhcp.clone(),
+            shared: self.nats.shared.clone(),
+            forwards: self.nats.forwards.clone(),
+            mapped: self.nats.mapped.clone(),
+            rates: self.nats.rates.clone(),
+            homes: self.nats.homes.clone(),
+            peers,
+            v6: self.v6.clone(),
+        }
+    }
+
+    fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {
+        let acl = acl_of(&self.acls, subnet.id).filter(|acl| !acl.is_open()).map(|acl| acl.entries.clone());
+        SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out: ways_out.to_vec(), hops: hops.to_vec(), acl }
+    }
+
+    fn group(&self, group: &SecurityGroup) -> GroupSpec {
+        let rule = |rule: &model::Rule| {
+            let peer = peer_spec(rule.peer)?;
+            Some(RuleSpec { direction: rule.direction, verdict: rule.verdict, priority: rule.priority, protocol: rule.protocol, peer })
+        };
+        let mut rules: Vec<RuleSpec> = group.rules.iter().filter_map(rule).collect();
+        rules.sort_by_key(|rule| rule.priority);
+        GroupSpec { id: group.id, rules, members: self.members.get(&group.id).cloned().unwrap_or_default() }
+    }
+}
+
+/// The networks of a document, with the interfaces that are on its host.
+pub(crate) fn specs(networks: &BTreeMap<VpcId, Network>, domain: &str, mut nics: BTreeMap<VpcId, Vec<NicSpec>>) -> Vec<VpcSpec> {
+    let peers: Vec<Vec<PeerSpec>> = networks.values().map(|network| network.peer_specs(networks, &nics)).collect();
+    let with_peers = networks.values().zip(peers);
+    with_peers.map(|(network, peers)| network.spec(domain, nics.remove(&network.vpc.id).unwrap_or_default(), peers)).collect()
+}
+
+/// Adds the VPCs of which a host has no member, but that its members' packets go to or that it is the home of; and gives all VPCs whose
+/// members matter to it, also those that have none yet.
+pub(crate) fn further_networks(
+    tx: &Tx<'_>,
+    host: HostId,
+    neighbours: &Neighbours,
+    networks: &mut BTreeMap<VpcId, Network>,
+) -> Result<Vec<VpcId>, Failure> {
+    let at_home: BTreeSet<VpcId> = tx.nat_gateway_vpcs_at_home(host)?.into_iter().collect();
+    let mut further: BTreeSet<VpcId> = networks.values().flat_map(|network| &network.peers).chain(&at_home).copied().collect();
+    further.retain(|vpc| !networks.contains_key(vpc));
+    let vpcs = networks.keys().chain(&further).copied().collect();
+    for vpc in further {
+        networks.extend(Network::between(tx, vpc, at_home.contains(&vpc), neighbours)?.map(|network| (vpc, network)));
+    }
+    Ok(vpcs)
+}
+
+/// The IPv6 half of a VPC: the members of groups that are named by rules, and what is on other hosts.
+fn v6_spec(tx: &Tx<'_>, vpc: &Vpc, range: Ipv6Net, named: &BTreeSet<SecurityGroupId>, elsewhere: &Elsewhere) -> Result<Ipv6Spec, Failure> {
+    let mut spec = Ipv6Spec { range, remote: vec![], members: BTreeMap::new() };
+    let hosts: HashMap<Ipv4Addr, Ipv4Addr> = elsewhere.nics.iter().map(|nic| (nic.ip, nic.host)).collect();
+    for interface in tx.interface_list_of_vpc(vpc.id)?.into_iter().filter(|interface| !interface.ipv6.is_empty()) {
+        for group in interface.groups.iter().filter(|group| named.contains(group)) {
+            spec.members.entry(*group).or_default().extend(&interface.ipv6);
+        }
+        if let Some(host) = hosts.get(&interface.ip) {
+            spec.remote.extend(interface.ipv6.iter().map(|ip| RemoteIpv6 { ip: *ip, host: *host }));
+        }
+    }
+    Ok(spec)
+}
+
+fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
+    match peer {
+        Peer::Group { group } => Some(group),
+        Peer::Range { .. } | Peer::Range6 { .. } | Peer::List { .. } => None,
+    }
+}
+
+/// The other end of a rule as hosts know it: they are told the ranges of a list, which stand in its place already.
+fn peer_spec(peer: Peer) -> Option<hostspec::Peer> {
+    match peer {
+        Peer::Range { range } => Some(hostspec::Peer::Range { range }),
+        Peer::Range6 { range } => Some(hostspec::Peer::Range6 { range }),
+        Peer::Group { group } => Some(hostspec::Peer::Group { group }),
+        Peer::List { list: _ } => None,
+    }
+}
+
+/// The ways of a subnet's packets through guests and to peered VPCs; one whose interface is in no instance, or may not forward, or whose
+/// peering is not active leads nowhere.
+fn hops(tx: &Tx<'_>, peers: &[(VpcPeeringId, VpcId)], tables: &[RouteTable], subnet: SubnetId) -> Result<Vec<HopSpec>, Failure> {
+    let across = |(to, peering): (Ipv4Net, VpcPeeringId)| HopSpec {
+        to,
+        via: None,
+        peer: peers.iter().find(|(id, _)| *id == peering).map(|(_, vpc)| *vpc),
+    };
+    let hop = |(to, id)| {
+        let interface = tx.get::<Interface>(id)?.filter(|interface| interface.is_wanted_by_machine() && !interface.checked);
+        Ok(HopSpec { to, via: interface.map(|interface| interface.ip), peer: None })
+    };
+    let through = ways_through(tables, subnet).into_iter().map(hop);
+    through.chain(ways_to_peers(tables, subnet).into_iter().map(|way| Ok(across(way)))).collect()
+}
