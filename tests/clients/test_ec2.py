@@ -463,7 +463,8 @@ def test_status_checks_cover_running_instances_unless_all_are_asked_for(tenant, 
         ("get_console_output", {"InstanceId": ABSENT}, ("InvalidInstanceID.NotFound", 400)),
         ("create_key_pair", {"KeyName": "ppk", "KeyFormat": "ppk"}, ("UnsupportedOperation", 400)),
         ("import_key_pair", {"KeyName": "bad", "PublicKeyMaterial": b"rubbish"}, ("InvalidKey.Format", 400)),
-        ("describe_fleets", {}, ("InvalidAction", 400)),
+        ("describe_elastic_gpus", {}, ("InvalidAction", 400)),
+        ("describe_hosts", {}, ("UnsupportedOperation", 400)),
     ],
 )
 def test_bad_calls_are_refused(ec2, action, parameters, expected):

@@ -321,7 +321,7 @@ def test_the_new_sdk_launches_describes_and_deletes(tenant):
         ("StopInstance", {"InstanceId": "vol-00000000000000001"}, "InvalidInstanceId.NotFound"),
         ("RunInstances", {"InstanceType": TYPE}, "MissingParameter"),
         ("RunInstances", {"InstanceType": TYPE, "ImageId": "ami-00000000000000001"}, "InvalidImageId.NotFound"),
-        ("ModifyInstanceSpec", {"InstanceId": ABSENT}, "UnsupportedOperation"),
+        ("RenewInstance", {"InstanceId": ABSENT}, "UnsupportedOperation"),
     ],
 )
 def test_bad_calls_are_refused(tenant, action, parameters, code):

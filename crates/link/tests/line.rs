@@ -34,7 +34,7 @@ impl Server {
 
     fn token(&self) -> Token {
         let authority = self.authority.digest();
-        Token { server: self.address(), authority, host: HostId::from_u64(HOST), secret: "secret".to_owned().into() }
+        Token { server: self.address(), authority, host: HostId::from_u64(HOST), secret: "open sesame".to_owned().into() }
     }
 
     async fn knock(&self) -> Result<Knock, LinkError> {

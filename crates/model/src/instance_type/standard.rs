@@ -316,7 +316,8 @@ fn network(kind: Network, vcpus: u32) -> NetworkLimits {
 }
 
 fn disk(kind: Network, vcpus: u32) -> DiskLimits {
-    let max_volumes = if vcpus < 8 { 16 } else { 28 };
+    // ECS's small types take a system disk and sixteen others; EC2's most is 28.
+    let max_volumes = if vcpus < 8 { 17 } else { 28 };
     match kind {
         // m6i: 1,500 operations for each processor up to 2xlarge, 1,250 beyond; `large` is given 3,600.
         Network::Standard | Network::Enhanced => DiskLimits {
@@ -355,5 +356,5 @@ fn small_disk(mib: u64) -> DiskLimits {
         2049..=4096 => (2_000, 43),
         _ => (4_000, 87),
     };
-    DiskLimits { iops, megabytes_per_second, max_volumes: 16 }
+    DiskLimits { iops, megabytes_per_second, max_volumes: 17 }
 }
