@@ -315,9 +315,10 @@ fn network(kind: Network, vcpus: u32) -> NetworkLimits {
     NetworkLimits { baseline_mbps: baseline, burst_mbps: baseline.max(at_best), max_interfaces, ips_per_interface }
 }
 
+/// Volumes of each type: as many as a machine has places for.
+const VOLUMES: u8 = crate::VOLUMES_PER_INSTANCE_MAX as u8;
+
 fn disk(kind: Network, vcpus: u32) -> DiskLimits {
-    // ECS's small types take a system disk and sixteen others; EC2's most is 28.
-    let max_volumes = if vcpus < 8 { 17 } else { 28 };
     match kind {
         // m6i: 1,500 operations for each processor up to 2xlarge, 1,250 beyond; `large` is given 3,600.
         Network::Standard | Network::Enhanced => DiskLimits {
@@ -328,9 +329,9 @@ fn disk(kind: Network, vcpus: u32) -> DiskLimits {
                 _ => vcpus * 1_250,
             },
             megabytes_per_second: if vcpus <= 2 { 81 } else { vcpus * 625 / 16 },
-            max_volumes,
+            max_volumes: VOLUMES,
         },
-        Network::Shared => DiskLimits { iops: vcpus * 1_000, megabytes_per_second: vcpus * 32, max_volumes },
+        Network::Shared => DiskLimits { iops: vcpus * 1_000, megabytes_per_second: vcpus * 32, max_volumes: VOLUMES },
     }
 }
 
@@ -356,5 +357,5 @@ fn small_disk(mib: u64) -> DiskLimits {
         2049..=4096 => (2_000, 43),
         _ => (4_000, 87),
     };
-    DiskLimits { iops, megabytes_per_second, max_volumes: 17 }
+    DiskLimits { iops, megabytes_per_second, max_volumes: VOLUMES }
 }
