@@ -18,14 +18,14 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use client::{Dialect, Fallible, Signer, reply};
+use client::{Fallible, Signer, reply};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 /// What the command line says.
 struct Options {
     endpoint: String,
-    dialect: Dialect,
+    dialect: String,
     lines: Vec<String>,
     connections: usize,
     seconds: f64,
@@ -44,7 +44,7 @@ impl Options {
         let lines = file.lines().collect::<Result<Vec<String>, _>>()?;
         Ok(Options {
             endpoint: endpoint.trim_start_matches("http://").to_owned(),
-            dialect: Dialect::named(named.get("--dialect").copied().unwrap_or("ec2"))?,
+            dialect: named.get("--dialect").copied().unwrap_or("ec2").to_owned(),
             lines,
             connections: named.get("--connections").map_or(Ok(32), |text| text.parse())?,
             seconds: named.get("--seconds").map_or(Ok(f64::INFINITY), |text| text.parse())?,
@@ -81,7 +81,7 @@ impl Run {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Fallible<()> {
     let options = Options::read()?;
-    let signer = RefCell::new(Signer::from_environment(options.dialect, &options.endpoint)?);
+    let signer = RefCell::new(Signer::from_environment(&options.dialect, &options.endpoint)?);
     let connections = options.connections;
     let run = Rc::new(Run {
         options,
@@ -144,10 +144,10 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
         if let Some(path) = &run.options.reply {
             std::fs::write(path, text.as_bytes())?;
         }
-        if status != 200 || refuses(run.options.dialect, &text) {
+        if status != 200 || refuses(&run.options.dialect, &text) {
             run.refused.borrow_mut().push(format!("{status} {text}"));
         } else if run.options.collect.is_some() {
-            run.ids.borrow_mut().extend(launched(run.options.dialect, &text));
+            run.ids.borrow_mut().extend(launched(&run.options.dialect, &text));
         }
         if closes(&buffer[..start]) {
             stream = connected(&run).await?;
@@ -157,15 +157,15 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
 }
 
 /// Whether a reply of status 200 is a refusal, as Tencent Cloud's are.
-fn refuses(dialect: Dialect, text: &str) -> bool {
-    matches!(dialect, Dialect::Cvm) && text.contains(r#""Error":{"#)
+fn refuses(dialect: &str, text: &str) -> bool {
+    dialect == "cvm" && text.contains(r#""Error":{"#)
 }
 
 /// The ids of instances in a reply to a launch.
-fn launched(dialect: Dialect, text: &str) -> Vec<String> {
+fn launched(dialect: &str, text: &str) -> Vec<String> {
     match dialect {
-        Dialect::Ec2 => text.split("<instanceId>").skip(1).filter_map(|rest| rest.split('<').next()).map(str::to_owned).collect(),
-        Dialect::Ecs | Dialect::Cvm => {
+        "ec2" => text.split("<instanceId>").skip(1).filter_map(|rest| rest.split('<').next()).map(str::to_owned).collect(),
+        _ => {
             let set = text.split_once(r#""InstanceIdSet":["#).and_then(|(_, rest)| rest.split(']').next()).unwrap_or_default();
             set.split(',').map(|id| id.trim_matches('"').to_owned()).filter(|id| !id.is_empty()).collect()
         }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::client::{Dialect, Fallible, Signer, reply};
+use crate::client::{Fallible, Signer, reply};
 
 /// One connection to the cloud, over which calls of EC2 go one after the other.
 pub struct Caller {
@@ -21,7 +21,7 @@ impl Caller {
     pub async fn connect(endpoint: &str) -> Fallible<Caller> {
         let stream = TcpStream::connect(endpoint).await?;
         stream.set_nodelay(true)?;
-        Ok(Caller { stream, signer: Signer::from_environment(Dialect::Ec2, endpoint)?, buffer: vec![] })
+        Ok(Caller { stream, signer: Signer::from_environment("ec2", endpoint)?, buffer: vec![] })
     }
 
     /// Makes a call, `Action&Parameter=...`, and gives the reply's text.

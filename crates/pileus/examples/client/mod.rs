@@ -2,7 +2,7 @@
 
 mod signer;
 
-pub use signer::{Dialect, Signer};
+pub use signer::Signer;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 

@@ -9,8 +9,7 @@ use super::Fallible;
 
 /// Whose calls are made.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "each measuring program uses some")]
-pub enum Dialect {
+enum Dialect {
     /// A call is a form body: `Action=...&Version=...&...`.
     Ec2,
     /// A call is `ACTION QUERY`, the query's parameters in the order of their names, escaped as in URLs.
@@ -20,9 +19,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect of a name.
-    #[allow(dead_code, reason = "each measuring program uses some")]
-    pub fn named(name: &str) -> Fallible<Dialect> {
+    fn named(name: &str) -> Fallible<Dialect> {
         match name {
             "ec2" => Ok(Dialect::Ec2),
             "ecs" => Ok(Dialect::Ecs),
@@ -46,11 +43,12 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Takes the keys of the environment, for an endpoint `HOST:PORT`. The clouds share them.
-    pub fn from_environment(dialect: Dialect, endpoint: &str) -> Fallible<Signer> {
+    /// Takes the keys of the environment, for an endpoint `HOST:PORT`, to sign calls of the dialect `ec2`, `ecs` or `cvm`. The clouds share
+    /// the keys.
+    pub fn from_environment(dialect: &str, endpoint: &str) -> Fallible<Signer> {
         let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
         Ok(Signer {
-            dialect,
+            dialect: Dialect::named(dialect)?,
             host: endpoint.to_owned(),
             region: variable("AWS_REGION")?,
             access_key: variable("AWS_ACCESS_KEY_ID")?,
