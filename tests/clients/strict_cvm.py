@@ -14,7 +14,7 @@ import tccli
 import tencentcloud
 
 ROOT = Path(__file__).parents[2]
-VERSIONS = {"cvm": "20170312", "vpc": "20170312", "cbs": "20170312", "sts": "20180813", "tag": "20180813", "cloudaudit": "20190319"}
+VERSIONS = {"cvm": "20170312", "vpc": "20170312", "cbs": "20170312", "sts": "20180813", "tag": "20180813", "cloudaudit": "20190319", "cam": "20190116"}
 KINDS = {"string": str, "int": int, "uint64": int, "bool": bool, "float": (int, float), "list": list, "object": dict}
 # "Common error codes" of API 3.0, which any action may answer and no service lists.
 COMMON_CODES = set(
@@ -97,7 +97,7 @@ def vendors_codes():
 def our_codes():
     """Every error code in the dialect's own text, where each stands whole."""
     texts = [path.read_text().split("#[cfg(test)]")[0] for path in (ROOT / "crates/cvm/src").rglob("*.rs")]
-    head = "AuthFailure|Invalid|Unsupported|Unauthorized|UnknownParameter|LimitExceeded|Missing|ResourceIn|ResourceNot|Failed|InternalError|Service|AddressQuota|VpcIp|VpcAddr|NoSuch|DryRun"
+    head = "AuthFailure|Invalid|Unsupported|Unauthorized|UnknownParameter|LimitExceeded|Missing|ResourceIn|ResourceNot|Failed|InternalError|Service|AddressQuota|VpcIp|VpcAddr|NoSuch|DryRun|OperationDenied"
     return set(re.findall(rf'"((?:{head})[A-Za-z]*(?:\.[A-Za-z0-9]+)?)"', "\n".join(texts)))
 
 

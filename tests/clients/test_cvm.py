@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from tencentcloud.cam.v20190116 import cam_client, models as cam
 from tencentcloud.cbs.v20170312 import cbs_client, models as cbs
 from tencentcloud.common import credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
@@ -35,6 +36,7 @@ SERVICES = {
     "vpc": (vpc_client.VpcClient, vpc),
     "cbs": (cbs_client.CbsClient, cbs),
     "sts": (sts_client.StsClient, sts),
+    "cam": (cam_client.CamClient, cam),
     "tag": (tag_client.TagClient, tags),
     "cloudaudit": (cloudaudit_client.CloudauditClient, cloudaudit),
 }

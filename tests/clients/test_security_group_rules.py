@@ -120,3 +120,56 @@ def test_a_line_of_policies_is_replaced(clouds, group, answers):
     cvm.call("ModifySecurityGroupAttribute", SecurityGroupId=group, GroupName="renamed", GroupDescription="Had another name")
     reset(Version="0")
     answers(False)
+
+
+def test_rules_carry_tags(simulated):
+    """As Terraform's default_tags send them: with the rule, and afterwards by its id."""
+    key, secret, account = simulated.account("rule-tags")
+    ec2 = simulated.client("ec2", key=key, secret=secret)
+    group = ec2.create_security_group(GroupName="tagged", Description="Its rules have tags")["GroupId"]
+
+    def said(*pairs):
+        return [{"ResourceType": "security-group-rule", "Tags": [{"Key": key, "Value": value} for key, value in pairs]}]
+
+    def tags(rule):
+        shown = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule])["SecurityGroupRules"][0]
+        return {tag["Key"]: tag["Value"] for tag in shown.get("Tags", [])}
+
+    ranges = [{"CidrIp": HERE}, {"CidrIp": NOWHERE}]
+    permission = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}
+    made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission], TagSpecifications=said(("team", "a"), ("x", "y")))
+    first, second = (rule["SecurityGroupRuleId"] for rule in made["SecurityGroupRules"])
+    for rule in made["SecurityGroupRules"]:
+        assert {tag["Key"]: tag["Value"] for tag in rule["Tags"]} == {"team": "a", "x": "y"}
+        assert rule["SecurityGroupRuleArn"] == f"arn:aws:ec2:{simulated.region}:{account}:security-group-rule/{rule['SecurityGroupRuleId']}"
+    out = {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, "IpRanges": [{"CidrIp": HERE}]}
+    third = ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[out], TagSpecifications=said(("team", "b")))
+    third = third["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    ec2.create_tags(Resources=[second, third], Tags=[{"Key": "team", "Value": "c"}])
+    ec2.delete_tags(Resources=[second], Tags=[{"Key": "x"}])
+    assert (tags(first), tags(second), tags(third)) == ({"team": "a", "x": "y"}, {"team": "c"}, {"team": "c"})
+
+    def found(*filters):
+        named = [{"Name": name, "Values": values} for name, values in filters]
+        return {rule["SecurityGroupRuleId"] for rule in ec2.describe_security_group_rules(Filters=named)["SecurityGroupRules"]}
+
+    assert found(("tag:team", ["c"])) == {second, third}
+    assert found(("tag-key", ["x"])) == {first}
+    assert found(("tag:team", ["*"]), ("group-id", [group]), ("security-group-rule-id", [first, third])) == {first, third}
+    of_rules = [{"Name": "resource-type", "Values": ["security-group-rule"]}]
+    pages = ec2.get_paginator("describe_tags").paginate(Filters=of_rules, PaginationConfig={"PageSize": 5})
+    listed = {(tag["ResourceId"], tag["Key"], tag["Value"]) for page in pages for tag in page["Tags"]}
+    assert listed == {(first, "team", "a"), (first, "x", "y"), (second, "team", "c"), (third, "team", "c")}
+    # A change of what the rule says leaves its tags, and so does a description.
+    ec2.modify_security_group_rules(
+        GroupId=group,
+        SecurityGroupRules=[{"SecurityGroupRuleId": first, "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 23, "CidrIpv4": HERE}}],
+    )
+    assert tags(first) == {"team": "a", "x": "y"}
+    with pytest.raises(ClientError) as refused:
+        ec2.create_tags(Resources=["sgr-00000000000000001"], Tags=[{"Key": "a", "Value": "b"}])
+    assert refused.value.response["Error"]["Code"] == "InvalidSecurityGroupRuleId.NotFound"
+    taken = ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=[first])["RevokedSecurityGroupRules"]
+    assert [(rule["SecurityGroupRuleId"], rule["ToPort"], rule["CidrIpv4"]) for rule in taken] == [(first, 23, HERE)]
+    ec2.delete_security_group(GroupId=group)
+    assert ec2.describe_tags(Filters=of_rules)["Tags"] == []

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use model::{AccessKey, Account, AccountId, Error, Millis, Noun, Permissions, Rights, User, UserId, check_user_name};
+use model::{
+    AccessKey, Account, AccountId, Error, Millis, NUMBERS, Noun, Permissions, Rights, Tags, User, UserDetails, UserId, check_user_name,
+};
 use secrecy::{ExposeSecret, SecretString};
 use store::{StoreError, Tx, WriteError};
 
@@ -36,7 +38,7 @@ impl Cloud {
             tx.insert(&Account { id: account, name: name.clone(), alias: None, created_at: now })
                 .map_err(|e| taken(e, Noun::Account, &name))?;
             let user = UserId::from_u64(cloud.ids().next(now));
-            tx.insert(&User { id: user, account, name: "root".to_owned(), rights: Rights::Root, created_at: now })?;
+            tx.insert(&new_user(user, account, "root", Rights::Root, Some(account.as_u64()), now))?;
             insert_key(tx, &id, &sealed, account, user, now)?;
             insert_default_network(tx, &cloud, account, now)?;
             Ok::<_, Failure>(account)
@@ -59,7 +61,9 @@ impl Cloud {
             tx.get::<Account>(account)?.ok_or_else(|| Error::not_found(Noun::Account, account))?;
             let user = UserId::from_u64(cloud.ids().next(now));
             let rights = Rights::Policies { permissions: permissions.clone(), groups: BTreeSet::new() };
-            tx.insert(&User { id: user, account, name: name.clone(), rights, created_at: now }).map_err(|e| taken(e, Noun::User, &name))?;
+            let number = NUMBERS.start + cloud.ids().number() % (NUMBERS.end - NUMBERS.start);
+            let user_row = new_user(user, account, &name, rights, Some(number), now);
+            tx.insert(&user_row).map_err(|e| taken(e, Noun::User, &name))?;
             insert_key(tx, &id, &sealed, account, user, now).map(drop)
         });
         made.await.map_err(|error| self.write_refusal("create a user", error))?;
@@ -140,6 +144,11 @@ impl Cloud {
     }
 }
 
+fn new_user(id: UserId, account: AccountId, name: &str, rights: Rights, number: Option<u64>, created_at: Millis) -> User {
+    let (details, tags) = (UserDetails::default(), Tags::new());
+    User { id, account, name: name.to_owned(), rights, created_at, number, details, tags }
+}
+
 pub(crate) fn insert_key(
     tx: &mut Tx<'_>,
     id: &str,
@@ -148,7 +157,8 @@ pub(crate) fn insert_key(
     user: UserId,
     now: Millis,
 ) -> Result<AccessKey, Failure> {
-    let key = AccessKey { id: id.to_owned(), account, user, sealed_secret: sealed.to_owned(), active: true, created_at: now };
+    let (sealed_secret, description) = (sealed.to_owned(), String::new());
+    let key = AccessKey { id: id.to_owned(), account, user, sealed_secret, active: true, created_at: now, description };
     tx.insert(&key).map_err(|error| taken(error, Noun::AccessKey, id))?;
     Ok(key)
 }

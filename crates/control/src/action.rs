@@ -53,6 +53,8 @@ const SAME: &[&[&str]] = &[
     &["CreateTags", "TagResources"],
     &["DeleteTags", "UntagResources", "UnTagResources"],
     &["DescribeTags", "ListTagResources", "DescribeResourceTagsByResourceIds"],
+    &["CreateUser", "AddUser"],
+    &["ListRoles", "DescribeRoleList"],
     &["AttachUserPolicy", "AttachPolicyToUser"],
     &["DetachUserPolicy", "DetachPolicyFromUser"],
     &["ListAttachedUserPolicies", "ListPoliciesForUser"],
@@ -90,8 +92,74 @@ const OVERLAPPING: &[&[&str]] = &[
     &["CreateSnapshot", "CreateSnapshots"],
     &["ModifyImageAttribute", "ModifyImageSharePermission"],
     &["RegisterImage", "CreateImage"],
+    &["CreatePolicyVersion", "UpdatePolicy"],
+    &["UpdateRole", "UpdateRoleDescription", "UpdateRoleSessionDuration"],
+    &["ListUsers", "DescribeSubAccounts"],
     &["AllocateAddress", "AllocateEipAddress", "AllocateAddresses", "AllocatePublicIpAddress"],
 ];
+
+/// Calls that Alibaba Cloud and Tencent Cloud have in a service for networks of its own, in the words of any cloud.
+const OF_NETWORKS: &[&str] = &[
+    "DescribeVpcs",
+    "CreateVpc",
+    "DeleteVpc",
+    "ModifyVpcAttribute",
+    "DescribeSubnets",
+    "CreateSubnet",
+    "DeleteSubnet",
+    "ModifySubnetAttribute",
+    "DescribeRouteTables",
+    "CreateRouteTable",
+    "DeleteRouteTable",
+    "CreateRoute",
+    "DeleteRoute",
+    "CreateRoutes",
+    "DeleteRoutes",
+    "ReplaceRouteTableAssociation",
+    "AssociateRouteTable",
+    "DisassociateRouteTable",
+    "DescribeAddresses",
+    "AllocateAddress",
+    "AssociateAddress",
+    "DisassociateAddress",
+    "ReleaseAddress",
+    "DescribeNatGateways",
+    "CreateNatGateway",
+    "DeleteNatGateway",
+    "DescribeNetworkAcls",
+    "CreateNetworkAcl",
+    "DeleteNetworkAcl",
+    "DescribeVpcPeeringConnections",
+    "CreateVpcPeeringConnection",
+    "AcceptVpcPeeringConnection",
+    "RejectVpcPeeringConnection",
+    "DeleteVpcPeeringConnection",
+];
+
+/// Calls that Tencent Cloud has in its service for disks.
+const OF_DISKS: &[&str] = &[
+    "DescribeVolumes",
+    "CreateVolume",
+    "AttachVolume",
+    "DetachVolume",
+    "DeleteVolume",
+    "ModifyVolume",
+    "DescribeSnapshots",
+    "CreateSnapshot",
+    "DeleteSnapshot",
+    "ResetDisk",
+];
+
+/// Services beside those for machines under which another cloud has an action.
+pub(crate) fn services_beside(name: &str) -> &'static [&'static str] {
+    let names = names_of(name);
+    let is_of = |list: &[&str]| names.iter().any(|name| list.contains(name));
+    match (is_of(OF_NETWORKS), is_of(OF_DISKS)) {
+        (true, _) => &["vpc"],
+        (false, true) => &["cbs"],
+        (false, false) => &[],
+    }
+}
 
 /// Every name of an action, the given one first.
 pub(crate) fn names_of(name: &str) -> Vec<&str> {

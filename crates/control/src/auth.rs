@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use store::{StoreError, Tx};
 
 use crate::access_key_use::Used;
-use crate::action::{names_of, overlapping};
+use crate::action::{names_of, overlapping, services_beside};
 use crate::permission::documents_of;
 use crate::request_limit::Buckets;
 use crate::{Cloud, Failure};
@@ -52,6 +52,8 @@ pub enum Who {
         id: UserId,
         /// Name.
         name: String,
+        /// Number by which Tencent Cloud's calls know it.
+        number: u64,
     },
     /// Somebody who has assumed one of its roles.
     Session {
@@ -135,6 +137,8 @@ pub struct Target {
     pub request_tags: model::Tags,
     /// Its account, when it is not the caller's.
     pub account: Option<AccountId>,
+    /// Number by which Tencent Cloud's policies may name it, of things of access control.
+    pub number: Option<u64>,
 }
 
 impl Target {
@@ -260,7 +264,7 @@ impl Cloud {
             Grant::Policies { documents, within } => (documents, within),
         };
         let account = target.account.unwrap_or(caller.account());
-        let spelled = Spelled::of(caller.action, &self.region().name, account, target.path.as_deref().unwrap_or("*"));
+        let spelled = Spelled::of(caller.action, &self.region().name, account, target.path.as_deref().unwrap_or("*"), target.number);
         let context = self.context(caller, target);
         match within.as_ref().map(|within| spelled.decide([within], &context)) {
             Some(narrowed) if !narrowed.is_allowed() => narrowed,
@@ -327,7 +331,7 @@ struct Spelled {
 }
 
 impl Spelled {
-    fn of(action: &str, region: &str, account: AccountId, path: &str) -> Spelled {
+    fn of(action: &str, region: &str, account: AccountId, path: &str, number: Option<u64>) -> Spelled {
         let (service, name) = action.split_once(':').unwrap_or(("ec2", action));
         let (services, rights): (&[&str], bool) = match service {
             "iam" | "ram" | "cam" => (&["iam", "ram", "cam"], true),
@@ -338,6 +342,7 @@ impl Spelled {
             "logs" => (&["logs"], false),
             _ => (&["ec2", "ecs", "cvm"], false),
         };
+        let beside = if services.contains(&"cvm") { services_beside(name) } else { &[] };
         // Things of access control belong to no region.
         let resources = if service == "kms" {
             vec![
@@ -346,21 +351,23 @@ impl Spelled {
                 format!("qcs::kms:{region}:uin/{account}:{path}"),
             ]
         } else if rights {
-            vec![format!("arn:aws:iam::{account}:{path}"), format!("acs:ram::{account}:{path}"), format!("qcs::cam::uin/{account}:{path}")]
+            let tencent = identity_in_tencents_spelling(path, number);
+            let tencent = tencent.into_iter().chain([path.to_owned()]).map(|path| format!("qcs::cam::uin/{account}:{path}"));
+            [format!("arn:aws:iam::{account}:{path}"), format!("acs:ram::{account}:{path}")].into_iter().chain(tencent).collect()
         } else if service == "logs" {
             // CloudWatch Logs' names have a colon in place of the slash, and one with a star behind for what is in a group.
             let path = path.replacen("log-group/", "log-group:", 1);
             vec![format!("arn:aws:logs:{region}:{account}:{path}"), format!("arn:aws:logs:{region}:{account}:{path}:*")]
         } else {
-            vec![
-                format!("arn:aws:ec2:{region}:{account}:{path}"),
-                format!("acs:ecs:{region}:{account}:{path}"),
-                format!("qcs::cvm:{region}:uin/{account}:{path}"),
-                format!("qcs::cvm:{region}:uin/{account}:{}", in_tencents_spelling(path)),
-            ]
+            let mut names = vec![format!("arn:aws:ec2:{region}:{account}:{path}")];
+            names.extend(["ecs"].iter().chain(beside).map(|service| format!("acs:{service}:{region}:{account}:{path}")));
+            for path in [path, in_tencents_spelling(path).as_str()] {
+                names.extend(["cvm"].iter().chain(beside).map(|service| format!("qcs::{service}:{region}:uin/{account}:{path}")));
+            }
+            names
         };
         let everywhere = |names: Vec<&str>| -> Vec<String> {
-            names.into_iter().flat_map(|name| services.iter().map(move |service| format!("{service}:{name}"))).collect()
+            names.into_iter().flat_map(|name| services.iter().chain(beside).map(move |service| format!("{service}:{name}"))).collect()
         };
         let mut actions = everywhere(names_of(name));
         // An action of another service, such as `vpc:DescribeVpcs`, goes by that name too.
@@ -386,9 +393,31 @@ impl Spelled {
     }
 }
 
-/// A thing as Tencent's policies name it: with the prefixes that ids have in that dialect.
+/// A user, group, role or policy as Tencent's policies name it: by number, a role by name too.
+fn identity_in_tencents_spelling(path: &str, number: Option<u64>) -> Vec<String> {
+    let Some((kind, name)) = path.split_once('/') else { return vec![] };
+    let by_number = |word: &str| number.map(|number| format!("{word}/{number}")).into_iter();
+    match kind {
+        "user" => by_number("uin").collect(),
+        "group" => by_number("groupid").collect(),
+        "policy" => by_number("policyid").collect(),
+        "role" => by_number("role").chain([format!("roleName/{name}")]).collect(),
+        _ => vec![],
+    }
+}
+
+/// A thing as Tencent's policies name it: with the words and the prefixes of ids of that dialect.
 fn in_tencents_spelling(path: &str) -> String {
-    let spellings = [("instance/i-", "instance/ins-"), ("image/ami-", "image/img-"), ("volume/vol-", "volume/disk-")];
+    let spellings = [
+        ("instance/i-", "instance/ins-"),
+        ("image/ami-", "image/img-"),
+        ("volume/vol-", "volume/disk-"),
+        ("elastic-ip/eipalloc-", "eip/eip-"),
+        ("security-group/sg-", "sg/sg-"),
+        ("network-interface/eni-", "eni/eni-"),
+        ("natgateway/nat-", "nat/nat-"),
+        ("route-table/rtb-", "rtb/rtb-"),
+    ];
     let swapped = spellings.iter().find_map(|(ours, theirs)| Some(format!("{theirs}{}", path.strip_prefix(ours)?)));
     swapped.unwrap_or_else(|| path.to_owned())
 }
@@ -417,7 +446,7 @@ pub(crate) fn documents_of_user(tx: &Tx<'_>, user: &User) -> Result<Option<Vec<S
 pub(crate) fn who_is(user: User) -> Who {
     match user.rights {
         Rights::Root => Who::Root(user.id),
-        Rights::Policies { .. } => Who::User { id: user.id, name: user.name },
+        Rights::Policies { .. } => Who::User { id: user.id, number: user.number(), name: user.name },
     }
 }
 
@@ -428,22 +457,30 @@ mod tests {
     #[test]
     fn an_action_is_looked_up_under_its_own_service_and_every_name() {
         let account = AccountId::from_u64(7).unwrap();
-        let spelled = Spelled::of("iam:CreateUser", "here-1", account, "user/ann");
-        assert_eq!(spelled.actions, ["iam:CreateUser", "ram:CreateUser", "cam:CreateUser"]);
+        let spelled = Spelled::of("iam:CreateUser", "here-1", account, "user/ann", Some(12));
+        for name in ["iam:CreateUser", "ram:CreateUser", "cam:AddUser"] {
+            assert!(spelled.actions.contains(&name.to_owned()), "{name}");
+        }
+        assert!(spelled.resources.contains(&"qcs::cam::uin/000000000007:uin/12".to_owned()));
         assert_eq!(spelled.resources[0], "arn:aws:iam::000000000007:user/ann");
-        let spelled = Spelled::of("ecs:DescribeVpcs", "here-1", account, "*");
+        let spelled = Spelled::of("ecs:DescribeVpcs", "here-1", account, "*", None);
         assert_eq!(spelled.actions[0], "ec2:DescribeVpcs");
         let denied = |text: &str, action: &str| {
             let document = Document::identity(text).unwrap();
-            matches!(Spelled::of(action, "here-1", account, "*").decide([&document], &Context::new()), Decision::DenyExplicit { .. })
+            matches!(Spelled::of(action, "here-1", account, "*", None).decide([&document], &Context::new()), Decision::DenyExplicit { .. })
         };
         let egress =
             r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ec2:AuthorizeSecurityGroupEgress","Resource":"*"}]}"#;
         assert!(denied(egress, "vpc:CreateSecurityGroupPolicies"), "it could open the way out");
         assert!(!denied(egress, "ec2:AuthorizeSecurityGroupIngress"));
-        let spelled = Spelled::of("vpc:DescribeVpcs", "here-1", account, "*");
+        let spelled = Spelled::of("vpc:DescribeVpcs", "here-1", account, "*", None);
         assert_eq!(spelled.actions, ["ec2:DescribeVpcs", "ecs:DescribeVpcs", "cvm:DescribeVpcs", "vpc:DescribeVpcs"]);
-        let spelled = Spelled::of("ram:AttachPolicyToUser", "here-1", account, "user/ann");
+        let spelled = Spelled::of("ec2:CreateSubnet", "here-1", account, "subnet/*", None);
+        assert!(spelled.actions.contains(&"vpc:CreateVSwitch".to_owned()), "a right in another cloud's words");
+        assert!(spelled.resources.contains(&"qcs::vpc:here-1:uin/000000000007:subnet/*".to_owned()));
+        let spelled = Spelled::of("ec2:RunInstances", "here-1", account, "instance/*", None);
+        assert!(!spelled.actions.iter().any(|action| action.starts_with("vpc:")), "none of a network's rights launches");
+        let spelled = Spelled::of("ram:AttachPolicyToUser", "here-1", account, "user/ann", None);
         assert!(spelled.actions.contains(&"iam:AttachUserPolicy".to_owned()));
     }
 }

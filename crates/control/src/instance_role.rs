@@ -59,8 +59,9 @@ pub struct InstanceRoleView {
 
 /// Checks that the caller may hand a role on, and that the role lets instances have it.
 pub(crate) fn check_pass(cx: &Cx<'_>, passed: &Role) -> Result<(), Failure> {
+    let target = Target { path: Some(format!("role/{}", passed.name)), number: Some(passed.id.as_u64()), ..Target::default() };
     let passes = Caller { action: "iam:PassRole", ..cx.caller.clone() };
-    Ok(cx.cloud.authorize(&passes, &[Target { path: Some(format!("role/{}", passed.name)), ..Target::default() }])?)
+    Ok(cx.cloud.authorize(&passes, &[target])?)
 }
 
 /// The role that a choice means now; a profile may be empty.

@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
     AccountId, Direction, Error, Instance, Interface, InterfaceId, Noun, Peer, Protocol, Rule, RuleId, SecurityGroup, Subnet, SubnetId,
-    SubnetIpv6, SubnetRangeId, Verdict, Vpc, VpcId, VpcIpv6, VpcRangeId, check_subnet_ipv6, free_vpc_range, interface_limits, site_range,
+    SubnetIpv6, SubnetRangeId, Tags, Verdict, Vpc, VpcId, VpcIpv6, VpcRangeId, check_subnet_ipv6, free_vpc_range, interface_limits, site_range,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -156,7 +156,7 @@ pub(crate) fn outward(cx: &Cx<'_>, group: &SecurityGroup) -> Option<Rule> {
     let (v4, v6) = (Peer::Range { range: Ipv4Net::default() }, Peer::Range6 { range: Ipv6Net::default() });
     let open = group.rules.iter().filter(everything).find(|rule| rule.peer == v4)?;
     let is_there = group.rules.iter().filter(everything).any(|rule| rule.peer == v6);
-    (!is_there).then(|| Rule { id: RuleId::from_u64(cx.new_id()), peer: v6, ..open.clone() })
+    (!is_there).then(|| Rule { id: RuleId::from_u64(cx.new_id()), peer: v6, tags: Tags::new(), ..open.clone() })
 }
 
 impl Command for DisassociateVpcIpv6 {

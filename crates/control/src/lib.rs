@@ -170,7 +170,8 @@ pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath,
 pub use overview::Overview;
 pub use password::hash as hash_password;
 pub use permission::{
-    AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, VersionChange,
+    AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, Ties, UpdatePolicy,
+    VersionChange,
 };
 pub use placement_group::{CreatePlacementGroup, DeletePlacementGroups, ModifyPlacementGroup, MoveToPlacementGroup, PlacementGroupView};
 pub use prefix_list::{CreatePrefixList, DeletePrefixList, ModifyPrefixList, PrefixEdit, PrefixListView};
@@ -202,7 +203,7 @@ pub use timed_release::SetInstanceRelease;
 pub use traffic::{TRAFFIC_PERIODS_MAX, TrafficPeriod, TrafficQuestion};
 pub use type_change::{ChangeInstanceType, TypeChoice, WhileRunning};
 pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock, SealUpload, StartUpload};
-pub use user::{CreateUser, DeleteAccessKey, DeleteUser, RenameUser, UpdateAccessKey};
-pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership};
+pub use user::{CreateUser, DeleteAccessKey, DeleteUser, UpdateAccessKey, UpdateUser};
+pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership, UpdateUserGroup};
 pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};
 pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, ModifyVpcPeering, PeeringChange, PeeringManner};

@@ -1,6 +1,11 @@
 //! Policies: the account's managed ones, and what is attached to users, groups and roles.
 
-use model::{AccountId, Error, ManagedPolicy, Noun, Permissions, PolicyId, PolicyRef, Rights, Role, User, UserGroup, system_policy};
+use std::collections::BTreeMap;
+
+use model::{
+    AccountId, Error, ManagedPolicy, Noun, Permissions, PolicyId, PolicyRef, Rights, Role, RoleId, SYSTEM_POLICIES, Tags, User, UserGroup,
+    add_tags, system_policy, system_policy_number,
+};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
@@ -35,8 +40,14 @@ impl Holder {
         }
     }
 
-    fn target(&self) -> Vec<Target> {
-        vec![Target { path: Some(self.path()), ..Target::default() }]
+    /// What policies are asked about for a call on it.
+    pub(crate) fn target(&self, tx: &Tx<'_>, account: AccountId) -> Result<Vec<Target>, StoreError> {
+        let number = match self {
+            Holder::User(name) => tx.user_named(account, name)?.map(|user| user.number()),
+            Holder::Group(name) => tx.user_group_named(account, name)?.map(|group| group.number()),
+            Holder::Role(name) => tx.role_named(account, name)?.map(|role| role.id.as_u64()),
+        };
+        Ok(vec![Target { path: Some(self.path()), number, ..Target::default() }])
     }
 
     /// Its permissions.
@@ -110,7 +121,7 @@ pub(crate) fn documents_of(tx: &Tx<'_>, permissions: &Permissions) -> Result<Vec
 }
 
 /// A managed policy as callers name it: the system's or the account's, by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PolicyName {
     /// The system's.
     System(String),
@@ -146,8 +157,8 @@ impl Command for PutPolicy {
     const NAME: &'static str = "PutPolicy";
     const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(self.holder.target())
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(self.holder.target(tx, cx.caller.account())?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
@@ -169,8 +180,8 @@ impl Command for RemovePolicy {
     const NAME: &'static str = "RemovePolicy";
     const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(self.holder.target())
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(self.holder.target(tx, cx.caller.account())?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
@@ -194,8 +205,8 @@ impl Command for AttachPolicy {
     const NAME: &'static str = "AttachPolicy";
     const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(self.holder.target())
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(self.holder.target(tx, cx.caller.account())?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
@@ -216,21 +227,26 @@ pub struct CreatePolicy {
     pub description: String,
     /// The document.
     pub document: String,
+    /// Tags.
+    pub tags: Tags,
 }
 
 impl Command for CreatePolicy {
     type Reply = ManagedPolicy;
     const NAME: &'static str = "CreatePolicy";
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![policy_target(&self.name)])
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(policy_target(tx, cx.caller.account(), &PolicyName::Own(self.name.clone()))?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<ManagedPolicy, Failure> {
         let account = cx.caller.account();
         let id = PolicyId::from_u64(cx.new_id());
-        let made = ManagedPolicy::new(id, account, &self.name, &self.description, &self.document, cx.now)?;
-        if tx.managed_policy_list(account)?.len() >= POLICIES_MAX {
+        let mut made = ManagedPolicy::new(id, account, &self.name, &self.description, &self.document, cx.now)?;
+        add_tags(&mut made.tags, &self.tags)?;
+        let others = tx.managed_policy_list(account)?;
+        made.number = Some(cx.new_number(&others.iter().map(ManagedPolicy::number).collect::<Vec<_>>()));
+        if others.len() >= POLICIES_MAX {
             let what = "managed policies".to_owned();
             return Err(Error::LimitReached { name: "PolicyName", what, limit: POLICIES_MAX as u64 }.into());
         }
@@ -239,27 +255,77 @@ impl Command for CreatePolicy {
     }
 }
 
-/// Deletes a managed policy that nobody has.
+/// What becomes of what is tied to something that is deleted: IAM's and RAM's calls want it gone before, Tencent's let it go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Ties {
+    /// It must be gone before.
+    MustBeGone,
+    /// It goes too.
+    GoToo,
+}
+
+/// Deletes a managed policy.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeletePolicy {
     /// Its name.
     pub name: String,
+    /// What becomes of those that have it.
+    pub holders: Ties,
+}
+
+/// Changes what is said of a managed policy, and the version that counts. What is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpdatePolicy {
+    /// Its name.
+    pub name: String,
+    /// Another description.
+    pub description: Option<String>,
+    /// Another document in the version that counts.
+    pub document: Option<String>,
+}
+
+impl Command for UpdatePolicy {
+    type Reply = ManagedPolicy;
+    const NAME: &'static str = "UpdatePolicy";
+    const CHANGES_RIGHTS: bool = true;
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(policy_target(tx, cx.caller.account(), &PolicyName::Own(self.name.clone()))?)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<ManagedPolicy, Failure> {
+        let mut found = policy(tx, cx.caller.account(), &self.name)?;
+        if let Some(description) = &self.description {
+            found.description.clone_from(description);
+        }
+        if let Some(document) = &self.document {
+            found.rewrite(document, cx.now)?;
+        }
+        tx.update(&found)?;
+        Ok(found)
+    }
 }
 
 impl Command for DeletePolicy {
     type Reply = ();
     const NAME: &'static str = "DeletePolicy";
+    const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![policy_target(&self.name)])
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(policy_target(tx, cx.caller.account(), &PolicyName::Own(self.name.clone()))?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let account = cx.caller.account();
         let found = policy(tx, account, &self.name)?;
-        let by: Vec<String> = holders(tx, account, &PolicyRef::Own(found.id))?.iter().map(Holder::path).take(NAMED_MAX).collect();
-        if !by.is_empty() {
+        let this = PolicyRef::Own(found.id);
+        let holders = holders(tx, account, &this)?;
+        if self.holders == Ties::MustBeGone && !holders.is_empty() {
+            let by = holders.iter().map(Holder::path).take(NAMED_MAX).collect();
             return Err(Error::InUse { noun: Noun::Policy, id: self.name.clone(), by }.into());
+        }
+        for holder in holders {
+            holder.change(tx, cx, |permissions| permissions.detach(&this))?;
         }
         tx.delete::<ManagedPolicy>(found.id)?;
         Ok(())
@@ -296,8 +362,8 @@ impl Command for ChangePolicyVersion {
     const NAME: &'static str = "ChangePolicyVersion";
     const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![policy_target(&self.name)])
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(policy_target(tx, cx.caller.account(), &PolicyName::Own(self.name.clone()))?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<ManagedPolicy, Failure> {
@@ -312,8 +378,13 @@ impl Command for ChangePolicyVersion {
     }
 }
 
-fn policy_target(name: &str) -> Target {
-    Target { path: Some(format!("policy/{name}")), ..Target::default() }
+/// What policies are asked about for a call on a managed policy.
+pub(crate) fn policy_target(tx: &Tx<'_>, account: AccountId, policy: &PolicyName) -> Result<Vec<Target>, StoreError> {
+    let (name, number) = match policy {
+        PolicyName::System(name) => (name, system_policy_number(name)),
+        PolicyName::Own(name) => (name, tx.managed_policy_named(account, name)?.map(|policy| policy.number())),
+    };
+    Ok(vec![Target { path: Some(format!("policy/{name}")), number, ..Target::default() }])
 }
 
 /// Who has a managed policy.
@@ -344,7 +415,8 @@ pub struct Held {
 impl Cloud {
     /// What somebody has.
     pub async fn held(&self, caller: &Caller, holder: Holder) -> Result<Held, Error> {
-        self.read(caller, holder.target(), move |tx, cx| {
+        let asked = holder.clone();
+        self.read_about(caller, move |tx, account| asked.target(tx, account), move |tx, cx| {
             let permissions = holder.permissions(tx, cx.caller.account())?;
             let mut attached = Vec::new();
             for policy in permissions.attached {
@@ -360,13 +432,99 @@ impl Cloud {
 
     /// A managed policy of the caller's account, and how many have it.
     pub async fn managed_policy(&self, caller: &Caller, name: String) -> Result<(ManagedPolicy, usize), Error> {
-        self.read(caller, vec![policy_target(&name)], move |tx, cx| {
+        let asked = PolicyName::Own(name.clone());
+        self.read_about(caller, move |tx, account| policy_target(tx, account, &asked), move |tx, cx| {
             let account = cx.caller.account();
             let found = policy(tx, account, &name)?;
             let count = holders(tx, account, &PolicyRef::Own(found.id))?.len();
             Ok((found, count))
         })
         .await
+    }
+
+    /// How many users, groups and roles have each managed policy that any of them has.
+    pub async fn policy_uses(&self, caller: &Caller) -> Result<BTreeMap<PolicyName, usize>, Error> {
+        self.read(caller, vec![Target::any()], |tx, cx| {
+            let account = cx.caller.account();
+            let mut uses: BTreeMap<PolicyRef, usize> = BTreeMap::new();
+            let of_users = tx.user_list(account)?.into_iter().filter_map(|user| match user.rights {
+                Rights::Root => None,
+                Rights::Policies { permissions, .. } => Some(permissions),
+            });
+            let of_groups = tx.user_group_list(account)?.into_iter().map(|group| group.permissions);
+            let of_roles = tx.role_list(account)?.into_iter().map(|role| role.permissions);
+            for policy in of_users.chain(of_groups).chain(of_roles).flat_map(|permissions| permissions.attached) {
+                *uses.entry(policy).or_default() += 1;
+            }
+            let names: BTreeMap<PolicyId, String> = tx.managed_policy_list(account)?.into_iter().map(|policy| (policy.id, policy.name)).collect();
+            let named = |policy: PolicyRef| match policy {
+                PolicyRef::System(name) => Some(PolicyName::System(name)),
+                PolicyRef::Own(id) => names.get(&id).cloned().map(PolicyName::Own),
+            };
+            Ok(uses.into_iter().filter_map(|(policy, count)| Some((named(policy)?, count))).collect())
+        })
+        .await
+    }
+
+    /// The managed policy that a number means, one of the system's or of the caller's account.
+    pub async fn policy_numbered(&self, caller: &Caller, number: u64) -> Result<PolicyName, Error> {
+        if let Some(policy) = SYSTEM_POLICIES.iter().zip(1_u64..).find_map(|(policy, at)| (at == number).then_some(policy)) {
+            return Ok(PolicyName::System(policy.name.to_owned()));
+        }
+        let find = move |tx: &Tx<'_>, account| {
+            Ok(tx.managed_policy_list(account)?.into_iter().find(|policy| policy.number() == number).map(|policy| policy.name))
+        };
+        self.name_numbered(caller, Noun::Policy, number, find).await.map(PolicyName::Own)
+    }
+
+    /// The user of the caller's account that a number means.
+    pub async fn user_numbered(&self, caller: &Caller, number: u64) -> Result<String, Error> {
+        let is_it = move |user: &User| user.number() == number || matches!(user.rights, Rights::Root) && user.account.as_u64() == number;
+        let find = move |tx: &Tx<'_>, account| Ok(tx.user_list(account)?.into_iter().find(is_it).map(|user| user.name));
+        self.name_numbered(caller, Noun::User, number, find).await
+    }
+
+    /// The group of the caller's account that a number means.
+    pub async fn user_group_numbered(&self, caller: &Caller, number: u64) -> Result<String, Error> {
+        let find = move |tx: &Tx<'_>, account| {
+            Ok(tx.user_group_list(account)?.into_iter().find(|group| group.number() == number).map(|group| group.name))
+        };
+        self.name_numbered(caller, Noun::UserGroup, number, find).await
+    }
+
+    /// The role of the caller's account that an id means.
+    pub async fn role_numbered(&self, caller: &Caller, id: RoleId) -> Result<String, Error> {
+        let find = move |tx: &Tx<'_>, account| Ok(tx.get::<Role>(id)?.filter(|role| role.account == account).map(|role| role.name));
+        self.name_numbered(caller, Noun::Role, id.as_u64(), find).await
+    }
+
+    /// Who may not make the call is told so, whether there is such a thing or not.
+    async fn name_numbered<F>(&self, caller: &Caller, noun: Noun, number: u64, find: F) -> Result<String, Error>
+    where
+        F: Fn(&Tx<'_>, AccountId) -> Result<Option<String>, StoreError> + Send + 'static,
+    {
+        let account = caller.account();
+        let found = self.store().read(move |tx| find(tx, account)).await;
+        match found.map_err(|error| self.store_refusal("read a name", &error))? {
+            Some(name) => Ok(name),
+            None => {
+                self.read(caller, vec![Target::any()], |_, _| Ok(())).await?;
+                Err(Error::not_found(noun, number))
+            }
+        }
+    }
+
+    /// Reads for a caller about something of access control, whose number policies may name.
+    pub(crate) async fn read_about<T, G, F>(&self, caller: &Caller, targets: G, look: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        G: Fn(&Tx<'_>, AccountId) -> Result<Vec<Target>, StoreError> + Send + 'static,
+        F: Fn(&Tx<'_>, &Cx<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        let account = caller.account();
+        let found = self.store().read(move |tx| targets(tx, account)).await;
+        let targets = found.map_err(|error| self.store_refusal("read what a call is about", &error))?;
+        self.read(caller, targets, look).await
     }
 
     /// Managed policies of the caller's account.
@@ -376,8 +534,8 @@ impl Cloud {
 
     /// Who has a managed policy.
     pub async fn policy_holders(&self, caller: &Caller, policy: PolicyName) -> Result<Vec<Holder>, Error> {
-        let (PolicyName::System(name) | PolicyName::Own(name)) = &policy;
-        self.read(caller, vec![policy_target(name)], move |tx, cx| {
+        let asked = policy.clone();
+        self.read_about(caller, move |tx, account| policy_target(tx, account, &asked), move |tx, cx| {
             let account = cx.caller.account();
             holders(tx, account, &policy.find(tx, account)?)
         })

@@ -291,7 +291,7 @@ fn owner(tx: &Tx<'_>, view: View, from: Option<&Endpoint>, ip: Ipv4Addr) -> Resu
 fn propose(end: &mut Endpoint, proposals: &[Proposal]) {
     for proposal in proposals {
         let NewRule { direction, verdict, priority, protocol, peer, description } = proposal.rule.clone();
-        let rule = Rule { id: RuleId::from_u64(0), direction, verdict, priority, protocol, peer, description };
+        let rule = Rule { id: RuleId::from_u64(0), direction, verdict, priority, protocol, peer, description, tags: model::Tags::new() };
         for group in end.groups.iter_mut().filter(|group| group.id == proposal.group) {
             match proposal.change {
                 ProposedChange::Add => group.rules.push(rule.clone()),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use model::policy::{AccessRequest, Decision, Document, evaluate};
 use model::{
     AccountId, Error, InstanceId, InstanceRole, InstanceRoleId, Millis, Noun, Permissions, ROLE_KEY_SECONDS, Role, RoleId, RoleKey,
-    SESSION_MIN_SECONDS, User, UserId, check_document, check_session_name,
+    SESSION_MIN_SECONDS, Tags, User, UserId, add_tags, check_document, check_session_name,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use store::{StoreError, Tx};
 use crate::account::taken;
 use crate::auth::{Caller, Principal, Target, Who, documents_of_user, request_rates, who_is};
 use crate::instance_role::role_of;
-use crate::permission::{documents_of, role};
+use crate::permission::{Holder, Ties, documents_of, role};
 use crate::run::{Command, Cx, Options};
 use crate::{Cloud, Failure};
 
@@ -45,6 +45,8 @@ pub struct CreateRole {
     pub trust: String,
     /// Longest session in seconds.
     pub session_seconds: u32,
+    /// Tags.
+    pub tags: Tags,
 }
 
 /// Changes a role; what is absent stays as it is.
@@ -60,27 +62,29 @@ pub struct UpdateRole {
     pub session_seconds: Option<u32>,
 }
 
-/// Deletes a role that has no policies, and ends its sessions.
+/// Deletes a role, and ends its sessions.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeleteRole {
     /// Its name.
     pub name: String,
+    /// What becomes of its policies.
+    pub policies: Ties,
 }
 
-fn target(name: &str) -> Vec<Target> {
-    vec![Target { path: Some(format!("role/{name}")), ..Target::default() }]
+fn target(tx: &Tx<'_>, account: AccountId, name: &str) -> Result<Vec<Target>, StoreError> {
+    Holder::Role(name.to_owned()).target(tx, account)
 }
 
 impl Command for CreateRole {
     type Reply = Role;
     const NAME: &'static str = "CreateRole";
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(target(&self.name))
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(tx, cx.caller.account(), &self.name)?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Role, Failure> {
-        let made = Role {
+        let mut made = Role {
             id: RoleId::from_u64(cx.new_id()),
             account: cx.caller.account(),
             name: self.name.clone(),
@@ -89,8 +93,10 @@ impl Command for CreateRole {
             permissions: Permissions::default(),
             session_seconds: self.session_seconds,
             created_at: cx.now,
+            tags: Tags::new(),
         };
         made.check()?;
+        add_tags(&mut made.tags, &self.tags)?;
         if tx.role_list(made.account)?.len() >= ROLES_MAX {
             return Err(Error::LimitReached { name: "RoleName", what: "roles".to_owned(), limit: ROLES_MAX as u64 }.into());
         }
@@ -104,8 +110,8 @@ impl Command for UpdateRole {
     const NAME: &'static str = "UpdateRole";
     const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(target(&self.name))
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(tx, cx.caller.account(), &self.name)?)
     }
 
     /// Who may change a role's description may not say who assumes it: IAM has a call of its own for that, RAM and we have one
@@ -135,13 +141,13 @@ impl Command for DeleteRole {
     const NAME: &'static str = "DeleteRole";
     const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(target(&self.name))
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(tx, cx.caller.account(), &self.name)?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let row = role(tx, cx.caller.account(), &self.name)?;
-        if !row.permissions.is_empty() {
+        if self.policies == Ties::MustBeGone && !row.permissions.is_empty() {
             let own = row.permissions.own.keys().cloned();
             let by = own.chain(row.permissions.attached.iter().map(ToString::to_string)).take(10).collect();
             return Err(Error::InUse { noun: Noun::Role, id: self.name.clone(), by }.into());
@@ -175,8 +181,9 @@ impl Command for AssumeRole {
     type Reply = Role;
     const NAME: &'static str = "AssumeRole";
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![Target { path: Some(format!("role/{}", self.role)), account: Some(self.account), ..Target::default() }])
+    fn targets(&self, tx: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let number = tx.role_named(self.account, &self.role)?.map(|role| role.id.as_u64());
+        Ok(vec![Target { path: Some(format!("role/{}", self.role)), account: Some(self.account), number, ..Target::default() }])
     }
 
     /// The role's trust decides, and the caller's own policies, which need not allow what a role of the same account grants the
@@ -222,12 +229,14 @@ fn names_of(principal: &Principal) -> (Vec<String>, Vec<String>) {
     let account = principal.account;
     let itself = match &principal.who {
         Who::Root(_) => vec![],
-        Who::User { name, .. } => vec![
+        Who::User { name, number, .. } => vec![
             format!("arn:aws:iam::{account}:user/{name}"),
             format!("acs:ram::{account}:user/{name}"),
             format!("qcs::cam::uin/{account}:user/{name}"),
+            format!("qcs::cam::uin/{account}:uin/{number}"),
         ],
         Who::Session { role_name, session, .. } => vec![
+            format!("qcs::cam::uin/{account}:roleName/{role_name}"),
             format!("arn:aws:sts::{account}:assumed-role/{role_name}/{session}"),
             format!("arn:aws:iam::{account}:role/{role_name}"),
             format!("acs:ram::{account}:role/{role_name}"),
@@ -390,9 +399,16 @@ impl Cloud {
         Ok((Principal { account, who, access_key, expires_at: Some(expires_at), secret, rights, rates, buckets, used }, kept))
     }
 
+    /// The name of a role of any account by its id, for calls of which the role itself says who may make them.
+    pub async fn role_name(&self, account: AccountId, id: RoleId) -> Result<Option<String>, Error> {
+        let found = self.store().read(move |tx| Ok::<_, StoreError>(tx.get::<Role>(id)?.filter(|role| role.account == account)));
+        Ok(found.await.map_err(|error| self.store_refusal("read a role", &error))?.map(|role| role.name))
+    }
+
     /// A role of the caller's account.
     pub async fn role(&self, caller: &Caller, name: String) -> Result<Role, Error> {
-        self.read(caller, target(&name), move |tx, cx| role(tx, cx.caller.account(), &name)).await
+        let asked = name.clone();
+        self.read_about(caller, move |tx, account| target(tx, account, &asked), move |tx, cx| role(tx, cx.caller.account(), &name)).await
     }
 
     /// Roles of the caller's account.

@@ -9,7 +9,7 @@
 //!
 //! A command never waits for a host. It changes rows and asks for wakes; the work loop and the hosts do the rest.
 
-use model::{Error, Event, EventId, Millis, What, check_client_token};
+use model::{Error, NUMBERS, Event, EventId, Millis, What, check_client_token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -61,6 +61,17 @@ impl Cx<'_> {
     /// The value of a new id.
     pub fn new_id(&self) -> u64 {
         self.cloud.ids().next(self.now)
+    }
+
+    /// A number for a user, group or policy: none of these, which are those of its account.
+    pub(crate) fn new_number(&self, taken: &[u64]) -> u64 {
+        let range = NUMBERS.end - NUMBERS.start;
+        loop {
+            let number = NUMBERS.start + self.cloud.ids().number() % range;
+            if !taken.contains(&number) {
+                return number;
+            }
+        }
     }
 }
 

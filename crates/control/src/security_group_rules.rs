@@ -1,8 +1,8 @@
 //! Rules of security groups. A change reaches the hosts of all members at once.
 
 use model::{
-    DEFAULT_GROUP, Direction, Error, Noun, PRIORITY_FIRST, PRIORITY_LAST, Peer, Protocol, RULES_MAX, Rule, RuleId, SecurityGroup,
-    SecurityGroupId, Verdict,
+    AccountId, DEFAULT_GROUP, Direction, Error, Noun, PRIORITY_FIRST, PRIORITY_LAST, Peer, Protocol, RULES_MAX, Rule, RuleId,
+    SecurityGroup, SecurityGroupId, Tags, Verdict, add_tags,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -65,6 +65,8 @@ pub struct AuthorizeSecurityGroup {
     pub group: SecurityGroupId,
     /// The rules.
     pub rules: Vec<NewRule>,
+    /// Tags that each of them gets.
+    pub tags: Tags,
 }
 
 /// Takes rules from a group; all of them or none.
@@ -109,13 +111,24 @@ impl Command for AuthorizeSecurityGroup {
     type Reply = Vec<Rule>;
     const NAME: &'static str = "AuthorizeSecurityGroup";
 
+    /// The group, and the new rules where they get tags: as in EC2, who may not tag rules may still add some.
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        target(tx, cx, self.group)
+        let mut targets = target(tx, cx, self.group)?;
+        if !self.tags.is_empty() {
+            let path = Some("security-group-rule/*".to_owned());
+            targets.push(Target { path, request_tags: self.tags.clone(), ..Target::default() });
+        }
+        Ok(targets)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Rule>, Failure> {
         let mut group = group_of(tx, cx.caller.account(), self.group)?;
-        let added = add_rules(tx, cx, &mut group, &self.rules)?;
+        let mut added = add_rules(tx, cx, &mut group, &self.rules)?;
+        for rule in &mut added {
+            add_tags(&mut rule.tags, &self.tags)?;
+            let place = place_of(&group, rule.id)?;
+            group.rules[place].tags.clone_from(&rule.tags);
+        }
         tx.update(&group)?;
         touch_members(tx, &group)?;
         Ok(added)
@@ -161,7 +174,8 @@ impl Command for ModifySecurityGroupRules {
         let mut group = group_of(tx, cx.caller.account(), self.group)?;
         for (id, new) in &self.changes {
             let place = place_of(&group, *id)?;
-            let changed = Rule { id: *id, ..check(tx, cx, &group, new)? };
+            let tags = group.rules[place].tags.clone();
+            let changed = Rule { id: *id, tags, ..check(tx, cx, &group, new)? };
             if group.rules.iter().any(|known| known.id != *id && known.same_effect(&changed)) {
                 return Err(Error::Duplicate { noun: Noun::SecurityGroupRule, name: changed.to_string() }.into());
             }
@@ -209,7 +223,7 @@ impl Cloud {
             peer: Peer::Range { range: ipnet::Ipv4Net::default() },
             description: "SSH".to_owned(),
         };
-        match self.run(caller, AuthorizeSecurityGroup { group: group.id, rules: vec![rule] }, Options::default()).await {
+        match self.run(caller, AuthorizeSecurityGroup { group: group.id, rules: vec![rule], tags: Tags::new() }, Options::default()).await {
             Ok(_) | Err(Error::Duplicate { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -241,6 +255,12 @@ fn take_rules(group: &mut SecurityGroup, ids: &[RuleId]) -> Result<Vec<Rule>, Fa
 fn place_of(group: &SecurityGroup, id: RuleId) -> Result<usize, Failure> {
     let place = group.rules.iter().position(|rule| rule.id == id);
     place.ok_or_else(|| absent(id))
+}
+
+/// The rule of this id in a group of the account: the group, and the rule's place in it.
+pub(crate) fn rule_with_group(tx: &Tx<'_>, account: AccountId, id: RuleId) -> Result<Option<(SecurityGroup, usize)>, Failure> {
+    let place = |group: &SecurityGroup| group.rules.iter().position(|rule| rule.id == id);
+    Ok(tx.security_group_list(account)?.into_iter().find_map(|group| place(&group).map(|place| (group, place))))
 }
 
 fn absent(rule: impl ToString) -> Failure {
@@ -289,5 +309,6 @@ fn rule_of(cx: &Cx<'_>, new: &NewRule) -> Rule {
         protocol: new.protocol,
         peer: new.peer,
         description: new.description.clone(),
+        tags: Tags::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use model::{
     AccountId, Address, CapacityReservation, DhcpOptionSet, Error, FlowLog, Image, Instance, InstanceFleet, Interface, InternetGateway,
-    KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable,
+    KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, RuleId,
     SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
@@ -11,6 +11,7 @@ use store::{Row, Tx};
 use crate::Failure;
 use crate::auth::Target;
 use crate::run::{Command, Cx};
+use crate::security_group_rules::rule_with_group;
 
 /// Most resources that one call may tag (EC2 documents 1,000, ECS 50).
 pub const TAGGED_PER_CALL: usize = 1_000;
@@ -180,6 +181,7 @@ enum Kind {
     Vpc,
     Subnet,
     SecurityGroup,
+    SecurityGroupRule,
     Interface,
     Address,
     RouteTable,
@@ -208,6 +210,7 @@ impl Kind {
             "vpc" => Kind::Vpc,
             "subnet" => Kind::Subnet,
             "sg" => Kind::SecurityGroup,
+            "sgr" => Kind::SecurityGroupRule,
             "eni" => Kind::Interface,
             "eipalloc" => Kind::Address,
             "rtb" => Kind::RouteTable,
@@ -237,6 +240,7 @@ impl Kind {
             Kind::Vpc => "vpc",
             Kind::Subnet => "subnet",
             Kind::SecurityGroup => "security-group",
+            Kind::SecurityGroupRule => "security-group-rule",
             Kind::Interface => "network-interface",
             Kind::Address => "elastic-ip",
             Kind::RouteTable => "route-table",
@@ -265,6 +269,7 @@ impl Kind {
             Kind::Vpc => tags_of::<Vpc>(tx, account, id),
             Kind::Subnet => tags_of::<Subnet>(tx, account, id),
             Kind::SecurityGroup => tags_of::<SecurityGroup>(tx, account, id),
+            Kind::SecurityGroupRule => Ok(rule_with_group(tx, account, rule_id(id)?)?.map(|(mut group, place)| group.rules.remove(place).tags)),
             Kind::Interface => tags_of::<Interface>(tx, account, id),
             Kind::Address => tags_of::<Address>(tx, account, id),
             Kind::RouteTable => tags_of::<RouteTable>(tx, account, id),
@@ -299,6 +304,12 @@ impl Kind {
             Kind::Vpc => change_of::<Vpc>(tx, account, id, with),
             Kind::Subnet => change_of::<Subnet>(tx, account, id, with),
             Kind::SecurityGroup => change_of::<SecurityGroup>(tx, account, id, with),
+            Kind::SecurityGroupRule => {
+                let found = rule_with_group(tx, account, rule_id(id)?)?;
+                let (mut group, place) = found.ok_or_else(|| Error::not_found(Noun::SecurityGroupRule, id))?;
+                with(&mut group.rules[place].tags)?;
+                Ok(tx.update(&group)?)
+            }
             Kind::Interface => change_of::<Interface>(tx, account, id, with),
             Kind::Address => change_of::<Address>(tx, account, id, with),
             Kind::RouteTable => change_of::<RouteTable>(tx, account, id, with),
@@ -316,6 +327,10 @@ impl Kind {
             Kind::InstanceFleet => change_of::<InstanceFleet>(tx, account, id, with),
         }
     }
+}
+
+fn rule_id(id: &str) -> Result<RuleId, Error> {
+    id.parse().map_err(|error| Error::bad_id(Noun::SecurityGroupRule, id, error))
 }
 
 fn own<R: Tagged>(tx: &Tx<'_>, account: AccountId, id: &str) -> Result<Option<R>, Failure>

@@ -1,12 +1,12 @@
 //! Groups of users.
 
-use model::{Error, GROUPS_OF_USER_MAX, Noun, Permissions, Rights, User, UserGroup, UserGroupId, check_user_name};
+use model::{AccountId, Error, GROUPS_OF_USER_MAX, Noun, Permissions, Rights, User, UserGroup, UserGroupId, check_user_name};
 use serde::Serialize;
-use store::Tx;
+use store::{StoreError, Tx};
 
 use crate::account::taken;
 use crate::auth::{Caller, Target};
-use crate::permission::{group, user};
+use crate::permission::{Holder, Ties, group, user};
 use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 
@@ -22,11 +22,24 @@ pub struct CreateUserGroup {
     pub description: String,
 }
 
-/// Deletes a group that has no members and no policies.
+/// Deletes a group.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeleteUserGroup {
     /// Its name.
     pub name: String,
+    /// What becomes of its members' being in it, and of its policies.
+    pub ties: Ties,
+}
+
+/// Changes what a group is called and what is said of it. What is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpdateUserGroup {
+    /// Name now.
+    pub name: String,
+    /// Name from now on.
+    pub new_name: Option<String>,
+    /// Another description.
+    pub description: Option<String>,
 }
 
 /// Takes a user into a group, or out of it. Both may be done again.
@@ -40,27 +53,29 @@ pub struct SetMembership {
     pub member: bool,
 }
 
-fn target(name: &str) -> Vec<Target> {
-    vec![Target { path: Some(format!("group/{name}")), ..Target::default() }]
+fn target(tx: &Tx<'_>, account: AccountId, name: &str) -> Result<Vec<Target>, StoreError> {
+    Holder::Group(name.to_owned()).target(tx, account)
 }
 
 impl Command for CreateUserGroup {
     type Reply = UserGroup;
     const NAME: &'static str = "CreateUserGroup";
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(target(&self.name))
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(tx, cx.caller.account(), &self.name)?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<UserGroup, Failure> {
         check_user_name(&self.name)?;
         let account = cx.caller.account();
-        if tx.user_group_list(account)?.len() >= GROUPS_MAX {
+        let others = tx.user_group_list(account)?;
+        if others.len() >= GROUPS_MAX {
             return Err(Error::LimitReached { name: "GroupName", what: "groups".to_owned(), limit: GROUPS_MAX as u64 }.into());
         }
         let (name, description) = (self.name.clone(), self.description.clone());
         let id = UserGroupId::from_u64(cx.new_id());
-        let made = UserGroup { id, account, name, description, permissions: Permissions::default(), created_at: cx.now };
+        let number = Some(cx.new_number(&others.iter().map(UserGroup::number).collect::<Vec<_>>()));
+        let made = UserGroup { id, account, name, description, permissions: Permissions::default(), created_at: cx.now, number };
         tx.insert(&made).map_err(|error| taken(error, Noun::UserGroup, &self.name))?;
         Ok(made)
     }
@@ -71,21 +86,56 @@ impl Command for DeleteUserGroup {
     const NAME: &'static str = "DeleteUserGroup";
     const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(target(&self.name))
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(tx, cx.caller.account(), &self.name)?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let row = group(tx, cx.caller.account(), &self.name)?;
-        let mut by: Vec<String> = members(tx, &row)?.into_iter().map(|user| user.name).collect();
+        let members = members(tx, &row)?;
+        let mut by: Vec<String> = members.iter().map(|user| user.name.clone()).collect();
         by.extend(row.permissions.own.keys().cloned());
         by.extend(row.permissions.attached.iter().map(ToString::to_string));
         by.truncate(10);
-        if !by.is_empty() {
+        if self.ties == Ties::MustBeGone && !by.is_empty() {
             return Err(Error::InUse { noun: Noun::UserGroup, id: self.name.clone(), by }.into());
+        }
+        for mut user in members {
+            if let Rights::Policies { groups, .. } = &mut user.rights {
+                groups.remove(&row.id);
+                tx.update(&user)?;
+            }
         }
         tx.delete::<UserGroup>(row.id)?;
         Ok(())
+    }
+}
+
+impl Command for UpdateUserGroup {
+    type Reply = UserGroup;
+    const NAME: &'static str = "UpdateUserGroup";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let account = cx.caller.account();
+        let mut targets = target(tx, account, &self.name)?;
+        // Whoever renames takes a name away and gives another.
+        if let Some(new_name) = &self.new_name {
+            targets.extend(target(tx, account, new_name)?);
+        }
+        Ok(targets)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<UserGroup, Failure> {
+        let mut row = group(tx, cx.caller.account(), &self.name)?;
+        if let Some(new_name) = &self.new_name {
+            check_user_name(new_name)?;
+            row.name.clone_from(new_name);
+        }
+        if let Some(description) = &self.description {
+            row.description.clone_from(description);
+        }
+        tx.update(&row).map_err(|error| taken(error, Noun::UserGroup, &row.name))?;
+        Ok(row)
     }
 }
 
@@ -94,8 +144,8 @@ impl Command for SetMembership {
     const NAME: &'static str = "SetMembership";
     const CHANGES_RIGHTS: bool = true;
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(target(&self.group))
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(target(tx, cx.caller.account(), &self.group)?)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
@@ -125,7 +175,8 @@ fn members(tx: &Tx<'_>, of: &UserGroup) -> Result<Vec<User>, Failure> {
 impl Cloud {
     /// A group and its members.
     pub async fn user_group(&self, caller: &Caller, name: String) -> Result<(UserGroup, Vec<User>), Error> {
-        self.read(caller, target(&name), move |tx, cx| {
+        let asked = name.clone();
+        self.read_about(caller, move |tx, account| target(tx, account, &asked), move |tx, cx| {
             let row = group(tx, cx.caller.account(), &name)?;
             let members = members(tx, &row)?;
             Ok((row, members))
@@ -140,8 +191,8 @@ impl Cloud {
 
     /// Groups that a user is in.
     pub async fn groups_of_user(&self, caller: &Caller, name: String) -> Result<Vec<UserGroup>, Error> {
-        let targets = vec![Target { path: Some(format!("user/{name}")), ..Target::default() }];
-        self.read(caller, targets, move |tx, cx| match user(tx, cx.caller.account(), &name)?.rights {
+        let asked = Holder::User(name.clone());
+        self.read_about(caller, move |tx, account| asked.target(tx, account), move |tx, cx| match user(tx, cx.caller.account(), &name)?.rights {
             Rights::Root => Ok(vec![]),
             Rights::Policies { groups, .. } => Ok(tx.get_many::<UserGroup>(&groups.into_iter().collect::<Vec<_>>())?),
         })

@@ -27,7 +27,7 @@ pub(crate) async fn identity(cx: &Cx<'_>, _: Nothing) -> Result<Identity, Fault>
     let account = principal.account.to_string();
     let (arn, id, kind) = match &principal.who {
         Who::Root(_) => (format!("qcs::cam::uin/{account}:uin/{account}"), account.clone(), "RootAccount"),
-        Who::User { id, .. } => (format!("qcs::cam::uin/{account}:uin/{}", id.as_u64()), id.as_u64().to_string(), "CAMUser"),
+        Who::User { number, .. } => (format!("qcs::cam::uin/{account}:uin/{number}"), number.to_string(), "CAMUser"),
         Who::Session { role, role_name, session } => {
             let arn = format!("qcs::sts::uin/{account}:assumed-role/{role_name}/{session}");
             (arn, format!("{}:{session}", role.as_u64()), "CAMRole")

@@ -11,7 +11,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, action_timer, address, bandwidth, disk_quota, image, image_change, image_task, instance, instance_type, interface,
+    Cx, account, action_timer, address, bandwidth, cam, disk_quota, image, image_change, image_task, instance, instance_type, interface,
     interface_change, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, repair_task,
     root_volume, route, security_group, security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, tagged, trail,
     volume, vpc_peering,
@@ -28,6 +28,8 @@ pub enum Product {
     Cbs,
     /// Security Token Service.
     Sts,
+    /// Cloud Access Management.
+    Cam,
     /// The tag service.
     Tag,
     /// The audit trail.
@@ -40,6 +42,7 @@ impl Product {
         match self {
             Product::Cvm | Product::Vpc | Product::Cbs => "2017-03-12",
             Product::Sts | Product::Tag => "2018-08-13",
+            Product::Cam => "2019-01-16",
             Product::CloudAudit => "2019-03-19",
         }
     }
@@ -51,6 +54,7 @@ impl Product {
             Product::Vpc => "vpc",
             Product::Cbs => "cbs",
             Product::Sts => "sts",
+            Product::Cam => "cam",
             Product::Tag => "tag",
             Product::CloudAudit => "cloudaudit",
         }
@@ -352,7 +356,47 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DeleteNatGatewayDestinationIpPortTranslationNatRule => nat_rule::delete_forwards, nat_rule::Forwards, Works, &[];
     Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
     Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole,
-        Partly("a role is named by its name, not its number; a key acts for an hour unless it is said"), sts::ABSENT;
+        Partly("a key acts for an hour unless it is said"), sts::ABSENT;
+    Cam "cam:" AddUser => cam::user::add, cam::user::AddUser, Partly("no console, so nobody logs in to it"), cam::user::ABSENT;
+    Cam "cam:" GetUser => cam::user::get, cam::user::One, Works, &[];
+    Cam "cam:" ListUsers => cam::user::list, account::Nothing, Works, &[];
+    Cam "cam:" UpdateUser => cam::user::update, cam::user::UpdateUser, Partly("no console, so nobody logs in to it"), cam::user::ABSENT;
+    Cam "cam:" DeleteUser => cam::user::delete, cam::user::DeleteUser, Works, &[];
+    Cam "cam:" DescribeSubAccounts => cam::user::describe, cam::user::DescribeSubAccounts, Works, &[];
+    Cam "cam:" GetUserAppId => cam::user::app_id, account::Nothing, Partly("the application's number is the account's"), &[];
+    Cam "cam:" CreateGroup => cam::group::create, cam::group::CreateGroup, Works, &[];
+    Cam "cam:" ListGroups => cam::group::list, cam::group::ListGroups, Works, &[];
+    Cam "cam:" GetGroup => cam::group::get, cam::group::One, Works, &[];
+    Cam "cam:" UpdateGroup => cam::group::update, cam::group::UpdateGroup, Works, &[];
+    Cam "cam:" DeleteGroup => cam::group::delete, cam::group::One, Works, &[];
+    Cam "cam:" AddUserToGroup => cam::group::add, cam::group::Memberships, Partly("one after the other: what is refused midway leaves those before it"), &[];
+    Cam "cam:" RemoveUserFromGroup => cam::group::remove, cam::group::Memberships, Partly("one after the other: what is refused midway leaves those before it"), &[];
+    Cam "cam:" ListUsersForGroup => cam::group::members, cam::group::Members, Works, &[];
+    Cam "cam:" ListGroupsForUser => cam::group::list_of_user, cam::group::OfUser, Works, &[];
+    Cam "cam:" CreatePolicy => cam::policy::create, cam::policy::CreatePolicy, Works, &[];
+    Cam "cam:" GetPolicy => cam::policy::get, cam::policy::One, Works, &[];
+    Cam "cam:" ListPolicies => cam::policy::list, cam::policy::ListPolicies, Works, &[];
+    Cam "cam:" UpdatePolicy => cam::policy::update, cam::policy::UpdatePolicy, Partly("of the account's own policies"), &["Alias"];
+    Cam "cam:" DeletePolicy => cam::policy::delete, cam::policy::DeletePolicy, Partly("one after the other: what is refused midway leaves those before it"), &[];
+    Cam "cam:" AttachUserPolicy => cam::attached::attach_user, cam::attached::AttachUser, Works, &[];
+    Cam "cam:" DetachUserPolicy => cam::attached::detach_user, cam::attached::DetachUser, Works, &[];
+    Cam "cam:" AttachGroupPolicy => cam::attached::attach_group, cam::attached::AttachGroup, Works, &[];
+    Cam "cam:" DetachGroupPolicy => cam::attached::detach_group, cam::attached::DetachGroup, Works, &[];
+    Cam "cam:" AttachRolePolicy => cam::attached::attach_role, cam::attached::AttachRole, Works, &[];
+    Cam "cam:" DetachRolePolicy => cam::attached::detach_role, cam::attached::DetachRole, Works, &[];
+    Cam "cam:" ListAttachedUserPolicies => cam::attached::list_of_user, cam::attached::OfUser, Partly("the time of a policy's making, not of its attaching"), &[];
+    Cam "cam:" ListAttachedGroupPolicies => cam::attached::list_of_group, cam::attached::OfGroup, Partly("the time of a policy's making, not of its attaching"), &[];
+    Cam "cam:" ListAttachedRolePolicies => cam::attached::list_of_role, cam::attached::OfRole, Partly("the time of a policy's making, not of its attaching"), &[];
+    Cam "cam:" CreateRole => cam::role::create, cam::role::CreateRole, Partly("sessions of an hour at least; no console, so nobody logs in to it"), &["ConsoleLogin"];
+    Cam "cam:" GetRole => cam::role::get, cam::role::One, Works, &[];
+    Cam "cam:" DescribeRoleList => cam::role::list, cam::role::DescribeRoleList, Works, &[];
+    Cam "cam:" UpdateAssumeRolePolicy => cam::role::update_trust, cam::role::UpdateTrust, Works, &[];
+    Cam "cam:" UpdateRoleDescription => cam::role::update_description, cam::role::UpdateDescription, Works, &[];
+    Cam "cam:" DeleteRole => cam::role::delete, cam::role::One, Works, &[];
+    Cam "cam:" CreateAccessKey => cam::access_key::create, cam::access_key::CreateAccessKey, Works, &[];
+    Cam "cam:" ListAccessKeys => cam::access_key::list, cam::access_key::ListAccessKeys, Works, &[];
+    Cam "cam:" UpdateAccessKey => cam::access_key::update, cam::access_key::UpdateAccessKey, Works, &[];
+    Cam "cam:" DeleteAccessKey => cam::access_key::delete, cam::access_key::DeleteAccessKey, Works, &[];
     CloudAudit "cloudaudit:" DescribeEvents => trail::describe, trail::DescribeEvents,
         Partly("calls that change something and refusals by policy; `TotalCount` counts the page"), &["IsReturnLocation"];
     Tag "tag:" TagResources => tag_service::tag, tag_service::TagResources, Works, &["Tags.Category"];
@@ -378,6 +422,12 @@ static NOT_YET: &[Action] = not_yet! {
         ModifySnapshotsSharePermission DescribeSnapshotSharePermission CreateSnapshotGroup DescribeSnapshotGroups DeleteSnapshotGroup
         ApplySnapshotGroup CreateDiskBackup DescribeDiskBackups ApplyDiskBackup DeleteDiskBackups InquiryPriceCreateDisks
         InquiryPriceResizeDisk;
+    Cam "cam:": CreatePolicyVersion DeletePolicyVersion GetPolicyVersion ListPolicyVersions SetDefaultPolicyVersion ListEntitiesForPolicy
+        ListAttachedUserAllPolicies GetAccountSummary TagRole UntagRole UpdateRoleSessionDuration UpdateRoleConsoleLogin SetMfaFlag
+        DescribeSafeAuthFlag DescribeSafeAuthFlagColl PutUserPermissionsBoundary DeleteUserPermissionsBoundary GetUserPermissionBoundary
+        PutRolePermissionsBoundary DeleteRolePermissionsBoundary GetRolePermissionBoundary GetSecurityLastUsed
+        CreateSAMLProvider GetSAMLProvider ListSAMLProviders UpdateSAMLProvider DeleteSAMLProvider CreateServiceLinkedRole
+        DeleteServiceLinkedRole GetServiceLinkedRoleDeletionStatus ListCollaborators;
 };
 
 /// The table, for documents and coverage: what is served, then what is known and refused.

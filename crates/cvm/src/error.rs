@@ -1,6 +1,6 @@
 //! Refusals in Tencent Cloud's words: the one table from what went wrong to code and sentence.
 //!
-//! Sources: the error codes that the SDK lists for CVM, VPC, CBS, STS and the tag service, and "Common error codes" of API 3.0
+//! Sources: the error codes that the SDK lists for CVM, VPC, CBS, CAM, STS and the tag service, and "Common error codes" of API 3.0
 //! for what fails before an action is known; a test of the clients holds the table to them. Where the vendor has no code for
 //! something, the nearest one stands here.
 
@@ -123,7 +123,10 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::Account => ("InvalidAccountId.NotFound", "InvalidAccountId.NotFound"),
         Noun::InstanceProfile | Noun::InstanceRole => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::Role => ("ResourceNotFound.RoleNotFound", "InvalidParameterValue.Malformed"),
-        Noun::User | Noun::AccessKey | Noun::UserGroup | Noun::Policy => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
+        Noun::User => ("ResourceNotFound.UserNotExist", "InvalidParameter.UinError"),
+        Noun::AccessKey => ("ResourceNotFound.SecretNotExist", "InvalidParameterValue.Malformed"),
+        Noun::UserGroup => ("ResourceNotFound.GroupNotExist", "InvalidParameter.GroupIdError"),
+        Noun::Policy => ("ResourceNotFound.PolicyIdNotFound", "InvalidParameter.PolicyIdError"),
     }
 }
 
@@ -136,6 +139,7 @@ impl From<Error> for Fault {
             Error::IncorrectState { noun, state, .. } => Fault::new(incorrect_state(*noun, state), sentence(&error)),
             Error::InUse { noun: Noun::Address, .. } => Fault::new("VpcIpIsUsed", sentence(&error)),
             Error::InUse { noun: Noun::NatAddress, .. } => Fault::new("UnsupportedOperation", sentence(&error)),
+            Error::InUse { noun: Noun::User, .. } => Fault::new("OperationDenied.HaveKeys", sentence(&error)),
             Error::InUse { noun: Noun::Volume, .. } => Fault::new("InvalidDisk.Busy", sentence(&error)),
             Error::InUse { .. } => Fault::new("ResourceInUse", sentence(&error)),
             Error::Protected { noun: Noun::Instance, .. } => Fault::new("UnsupportedOperation.InstancesProtected", sentence(&error)),
@@ -154,7 +158,7 @@ impl From<Error> for Fault {
                 Fault::new("ResourceInsufficient.DisasterRecoverGroupCvmQuota", sentence(&error))
             }
             Error::NoPlaceInGroup { .. } => Fault::new("LimitExceeded.DisasterRecoverGroup", sentence(&error)),
-            Error::LimitReached { .. } => Fault::new("LimitExceeded", sentence(&error)),
+            Error::LimitReached { what, .. } => Fault::new(limit_code(what), sentence(&error)),
             Error::NoReservedCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
             Error::NoCapacity { .. } => Fault::new("ResourceInsufficient.SpecifiedInstanceType", sentence(&error)),
             Error::NoDiskRoom { .. } => Fault::new("ResourceInsufficient", sentence(&error)),
@@ -182,6 +186,19 @@ impl From<Error> for Fault {
     }
 }
 
+/// CAM's codes name what there is too much of.
+fn limit_code(what: &str) -> &'static str {
+    match what {
+        "users" => "InvalidParameter.SubUserFull",
+        "groups" => "InvalidParameter.GroupFull",
+        "roles" => "InvalidParameter.RoleFull",
+        "managed policies" => "FailedOperation.PolicyFull",
+        "groups of a user" => "InvalidParameter.UserGroupFull",
+        "access keys of a user" => "OperationDenied.AccessKeyOverLimit",
+        _ => "LimitExceeded",
+    }
+}
+
 const fn duplicate(noun: Noun) -> &'static str {
     match noun {
         Noun::KeyPair => "InvalidKeyPairName.Duplicate",
@@ -190,13 +207,13 @@ const fn duplicate(noun: Noun) -> &'static str {
         Noun::SecurityGroupRule => "UnsupportedOperation.DuplicatePolicy",
         Noun::NatSource => "InvalidParameterValue.NatSnatRuleExists",
         Noun::NatForward => "InvalidParameterValue.NatGatewayDnatRuleExisted",
+        Noun::User => "InvalidParameter.SubUserNameInUse",
+        Noun::UserGroup => "InvalidParameter.GroupNameInUse",
+        Noun::Role => "InvalidParameter.RoleNameInUse",
+        Noun::Policy => "FailedOperation.PolicyNameInUse",
         Noun::SecurityGroup
         | Noun::Account
-        | Noun::User
         | Noun::AccessKey
-        | Noun::UserGroup
-        | Noun::Role
-        | Noun::Policy
         | Noun::Region
         | Noun::Zone
         | Noun::Host
@@ -295,6 +312,14 @@ fn parameter(name: &'static str) -> (&'static str, &'static str) {
         "MaxCount" => ("InstanceCount", "InvalidParameterValue.Range"),
         "AutoReleaseTime" => ("ActionTimer.ActionTime", "InvalidParameterValue"),
         "VolumeSize" => ("SystemDisk.DiskSize", "InvalidParameterValue.Range"),
+        "UserName" => ("Name", "InvalidParameter.ParamError"),
+        "PolicyName" => (name, "InvalidParameter.PolicyNameError"),
+        "PolicyDocument" => (name, "InvalidParameter.PolicyDocumentError"),
+        "AssumeRolePolicyDocument" => ("PolicyDocument", "InvalidParameter.PolicyDocumentError"),
+        "MaxSessionDuration" => ("SessionDuration", "InvalidParameter.ParamError"),
+        "Comments" => ("Remark", "InvalidParameter.ParamError"),
+        "Phone" => ("PhoneNum", "InvalidParameter.ParamError"),
+        "CountryCode" | "Email" => (name, "InvalidParameter.ParamError"),
         "PublicKeyMaterial" => ("PublicKey", "InvalidParameterValue"),
         "GroupName" => ("Name", "InvalidParameterValue"),
         "InstanceName" => (name, "InvalidInstanceName.TooLong"),

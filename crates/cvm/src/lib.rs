@@ -1,4 +1,4 @@
-//! The Tencent Cloud dialect: CVM, with the parts of VPC, CBS, STS and the tag service that its clients call beside it.
+//! The Tencent Cloud dialect: CVM, with CAM and the parts of VPC, CBS, STS and the tag service that its clients call beside it.
 //!
 //! ```text
 //! Call (verified by the listener) -> action and version -> row of the action table -> Args -> structure
@@ -15,6 +15,7 @@ mod action_timer;
 mod actions;
 mod address;
 mod bandwidth;
+mod cam;
 mod disk_quota;
 mod error;
 mod filter;

@@ -10,6 +10,7 @@ const COMMON: &[&str] = &["Action", "Version", "Region", "Language", "RequestCli
 
 /// Parameters with the values that ask for nothing special. `*`: whatever the value, nothing depends on it here.
 const PLAIN: &[(&str, &[&str])] = &[
+    ("ConsoleLogin", &["0"]),
     ("EnableJumboFrame", &["false"]),
     // The vendor's own agents in the guest; there are none here.
     ("EnhancedService.AutomationService.Enabled", &["*"]),
@@ -18,6 +19,7 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("InstanceChargeType", &["POSTPAID_BY_HOUR"]),
     ("InternetAccessible.InternetChargeType", &["TRAFFIC_POSTPAID_BY_HOUR", "BANDWIDTH_POSTPAID_BY_HOUR"]),
     ("InternetAccessible.InternetServiceProvider", &["BGP"]),
+    ("NeedResetPassword", &["0"]),
     ("Placement.ProjectId", &["0"]),
     ("ProjectId", &["0"]),
     ("ReleaseAddress", &["false"]),

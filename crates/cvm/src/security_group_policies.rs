@@ -193,7 +193,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: Change) -> Result<(), Fault> {
     asked.security_group_policy_set.check_version(&group)?;
     let (direction, policies) = asked.security_group_policy_set.one_way()?;
     let rules = placed(&group, direction, &policies)?;
-    cx.cloud.run(&cx.caller, AuthorizeSecurityGroup { group: group.id, rules }, cx.options()).await?;
+    cx.cloud.run(&cx.caller, AuthorizeSecurityGroup { group: group.id, rules, tags: model::Tags::new() }, cx.options()).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use control::AssumeRole as Assume;
 use jiff::Timestamp;
-use model::{AccountId, SESSION_USUAL_SECONDS};
+use model::{AccountId, RoleId, SESSION_USUAL_SECONDS};
 use secrecy::ExposeSecret;
 use wire::{FromArg, IntoDoc, decode_bytes};
 
@@ -38,8 +38,13 @@ struct Credentials {
 
 /// Gives a temporary key of a role.
 pub(crate) async fn assume_role(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assumed, Fault> {
-    let (account, role) =
-        role_of(&asked.role_arn).ok_or_else(|| Fault::invalid("RoleArn", "it is not written like qcs::cam::uin/ACCOUNT:roleName/NAME"))?;
+    let named = role_of(&asked.role_arn);
+    let (account, role) = named.ok_or_else(|| Fault::invalid("RoleArn", "it is not written like qcs::cam::uin/ACCOUNT:roleName/NAME"))?;
+    let role = match role {
+        Role::Named(name) => name,
+        // A role that is not there is refused as one that may not be assumed, which has a name.
+        Role::Numbered(id) => cx.cloud.role_name(account, id).await?.unwrap_or_default(),
+    };
     let (session, seconds) = (asked.role_session_name, asked.duration_seconds);
     let policy = asked.policy.filter(|policy| !policy.is_empty()).map(plain).transpose()?;
     let (_, key) = cx.cloud.assume_role(&cx.caller, Assume { account, role, session, seconds, policy }).await?;
@@ -52,10 +57,22 @@ pub(crate) async fn assume_role(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assume
     Ok(Assumed { credentials, expired_time: expiration.as_second(), expiration })
 }
 
-/// Account and name of the role that is named so.
-fn role_of(name: &str) -> Option<(AccountId, String)> {
-    let (account, role) = name.strip_prefix("qcs::cam::uin/")?.split_once(":roleName/")?;
-    Some((account.parse().ok()?, role.to_owned()))
+/// How a role is named: by its name or its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Role {
+    Named(String),
+    Numbered(RoleId),
+}
+
+/// Account and role that are named so.
+fn role_of(name: &str) -> Option<(AccountId, Role)> {
+    let (account, role) = name.strip_prefix("qcs::cam::uin/")?.split_once(':')?;
+    let role = match role.split_once('/')? {
+        ("roleName", name) => Role::Named(name.to_owned()),
+        ("role", id) => Role::Numbered(RoleId::from_u64(id.parse().ok()?)),
+        _ => return None,
+    };
+    Some((account.parse().ok()?, role))
 }
 
 /// A policy's text, which STS wants percent-encoded once more than the rest of the call.
@@ -73,8 +90,9 @@ mod tests {
     #[test]
     fn a_role_is_named_by_its_account_and_its_name() {
         let account = "000000000042".parse().unwrap();
-        assert_eq!(role_of("qcs::cam::uin/000000000042:roleName/ops"), Some((account, "ops".to_owned())));
-        for wrong in ["", "ops", "qcs::cam::uin/42:roleName/ops", "qcs::cam::uin/000000000042:role/7", "arn:aws:iam::000000000042:role/ops"]
+        assert_eq!(role_of("qcs::cam::uin/000000000042:roleName/ops"), Some((account, Role::Named("ops".to_owned()))));
+        assert_eq!(role_of("qcs::cam::uin/000000000042:role/7"), Some((account, Role::Numbered(RoleId::from_u64(7)))));
+        for wrong in ["", "ops", "qcs::cam::uin/42:roleName/ops", "qcs::cam::uin/000000000042:role/seven", "arn:aws:iam::000000000042:role/ops"]
         {
             assert_eq!(role_of(wrong), None, "{wrong}");
         }

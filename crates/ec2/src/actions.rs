@@ -310,15 +310,15 @@ const TABLE: &[Action] = rows! {
         Works, &[];
     Ec2 "ec2:" DescribeStaleSecurityGroups => security_group_reference::stale, security_group_reference::DescribeStale, Works, &[];
     Ec2 "ec2:" DescribeSecurityGroupRules => security_group::describe_rules, security_group::DescribeSecurityGroupRules,
-        Partly("rules have no tags; dropping rules, which EC2 lacks, are not shown"), &[];
-    Ec2 "ec2:" AuthorizeSecurityGroupIngress => security_group_rules::authorize_ingress, security_group_rules::Change,
-        Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
-    Ec2 "ec2:" AuthorizeSecurityGroupEgress => security_group_rules::authorize_egress, security_group_rules::Change,
-        Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+        Partly("dropping rules, which EC2 lacks, are not shown"), &[];
+    Ec2 "ec2:" AuthorizeSecurityGroupIngress => security_group_rules::authorize_ingress, security_group_rules::Authorize,
+        Partly("groups are named by id"), security_group_rules::ABSENT;
+    Ec2 "ec2:" AuthorizeSecurityGroupEgress => security_group_rules::authorize_egress, security_group_rules::Authorize,
+        Partly("groups are named by id"), security_group_rules::ABSENT;
     Ec2 "ec2:" RevokeSecurityGroupIngress => security_group_rules::revoke_ingress, security_group_rules::Change,
-        Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+        Partly("groups are named by id"), security_group_rules::ABSENT;
     Ec2 "ec2:" RevokeSecurityGroupEgress => security_group_rules::revoke_egress, security_group_rules::Change,
-        Partly("ranges and groups of the same account; no rule tags"), security_group_rules::ABSENT;
+        Partly("groups are named by id"), security_group_rules::ABSENT;
     Ec2 "ec2:" ModifySecurityGroupRules => security_group_rule_change::modify, security_group_rule_change::ModifyRules, Works, &[];
     Ec2 "ec2:" UpdateSecurityGroupRuleDescriptionsIngress => security_group_rule_change::describe_ingress,
         security_group_rule_change::Describe, Works, &[];

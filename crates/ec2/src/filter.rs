@@ -6,7 +6,7 @@
 pub(crate) use control::literal;
 use control::{Field, Filter};
 use model::instance_type::Scheme;
-use model::{Catalogue, Error, matches_pattern};
+use model::{Catalogue, Error, Tags, matches_pattern};
 use wire::FromArg;
 
 use crate::Cx;
@@ -373,6 +373,21 @@ pub(crate) fn retain<T>(
         rows.retain(|row| value(row, name).into_iter().flatten().any(|value| any_matches(values, &value)));
     }
     Ok(())
+}
+
+/// Keeps the rows that have the tags which filters ask for; the filters that are about something else.
+pub(crate) fn retain_tagged<T>(rows: &mut Vec<T>, asked: Vec<AskedFilter>, tags: impl Fn(&T) -> &Tags) -> Vec<AskedFilter> {
+    let (of_tags, rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(|filter| tag_field(&filter.name).is_some());
+    for AskedFilter { name, values } in of_tags {
+        rows.retain(|row| {
+            let mut tags = tags(row).iter();
+            match name.strip_prefix("tag:") {
+                Some(wanted) => tags.any(|(key, value)| key == wanted && any_matches(&values, value)),
+                None => tags.any(|(key, value)| any_matches(&values, if name == "tag-key" { key } else { value })),
+            }
+        });
+    }
+    rest
 }
 
 /// Whether one of the patterns fits.

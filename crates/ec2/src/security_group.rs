@@ -13,6 +13,9 @@ use crate::filter::{self, AskedFilter};
 use crate::page::{Paging, USUAL, every_row};
 use crate::tag::{self, TagItem, TagSpecification};
 
+/// What EC2 calls a rule as a kind of thing that carries tags.
+pub(crate) const RULE: &str = "security-group-rule";
+
 /// The parameters of `DescribeSecurityGroups`.
 #[derive(FromArg)]
 pub(crate) struct DescribeSecurityGroups {
@@ -220,6 +223,9 @@ pub(crate) struct RuleItem {
     referenced_group_info: Option<ReferencedGroup>,
     #[reply(skip_empty)]
     description: String,
+    #[reply(skip_empty)]
+    tag_set: Vec<TagItem>,
+    security_group_rule_arn: String,
 }
 
 #[derive(IntoDoc)]
@@ -242,17 +248,18 @@ pub(crate) async fn describe_rules(cx: Cx, asked: DescribeSecurityGroupRules) ->
     if let Some(absent) = ids.iter().find(|id| !rules.iter().any(|(_, rule)| rule.id == **id)) {
         return Err(Error::not_found(Noun::SecurityGroupRule, absent).into());
     }
+    let of_rules = filter::retain_tagged(&mut rules, of_rules, |(_, rule)| &rule.tags);
     let value = |(_, rule): &(&SecurityGroup, &Rule), _: &str| Some(vec![rule.id.to_string()]);
     filter::retain(&mut rules, &of_rules, value, &["security-group-rule-id"])?;
     let (rules, next_token) = pages.cut(rules, |(_, rule)| rule.id.to_string());
     Ok(Rules {
-        security_group_rule_set: rules.into_iter().map(|(group, rule)| rule_item(group.id, group.account, rule)).collect(),
+        security_group_rule_set: rules.into_iter().map(|(group, rule)| rule_item(&cx, group.id, group.account, rule)).collect(),
         next_token,
     })
 }
 
 /// A rule of this group and owner.
-pub(crate) fn rule_item(group: SecurityGroupId, owner: AccountId, rule: &Rule) -> RuleItem {
+pub(crate) fn rule_item(cx: &Cx, group: SecurityGroupId, owner: AccountId, rule: &Rule) -> RuleItem {
     let (ip_protocol, ports) = words(rule.protocol);
     let (from_port, to_port) = ports.unwrap_or((-1, -1));
     let (cidr_ipv4, cidr_ipv6, prefix_list_id, referenced_group_info) = match rule.peer {
@@ -274,6 +281,8 @@ pub(crate) fn rule_item(group: SecurityGroupId, owner: AccountId, rule: &Rule) -
         prefix_list_id,
         referenced_group_info,
         description: rule.description.clone(),
+        tag_set: tag::items(&rule.tags),
+        security_group_rule_arn: format!("arn:aws:ec2:{}:{owner}:{RULE}/{}", cx.cloud.region().name, rule.id),
     }
 }
 

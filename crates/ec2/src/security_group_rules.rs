@@ -6,18 +6,27 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use control::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 use ipnet::{Ipv4Net, Ipv6Net};
-use model::{Direction, Error, Noun, PRIORITY_FIRST, Peer, Protocol, Rule, RuleId, Verdict};
+use model::{Direction, Error, Noun, PRIORITY_FIRST, Peer, Protocol, Rule, RuleId, SecurityGroupId, Verdict};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Refusal;
 use crate::security_group::{self, RuleItem, rule_item};
-use crate::tag;
+use crate::tag::{self, TagSpecification};
 
 /// Parameters that EC2 has and this cloud does not serve.
-pub(crate) const ABSENT: &[&str] = &["SourceSecurityGroupName", "SourceSecurityGroupOwnerId", "TagSpecification"];
+pub(crate) const ABSENT: &[&str] = &["SourceSecurityGroupName", "SourceSecurityGroupOwnerId"];
 
-/// The parameters of the four actions.
+/// The parameters of the actions that add rules.
+#[derive(FromArg)]
+pub(crate) struct Authorize {
+    #[arg(flatten)]
+    change: Change,
+    #[arg(name = "TagSpecification")]
+    tags: Vec<TagSpecification>,
+}
+
+/// The parameters of the actions that take rules, and what those that add some have in common with them.
 #[derive(FromArg)]
 pub(crate) struct Change {
     group_id: Option<String>,
@@ -89,15 +98,34 @@ pub(crate) struct Added {
 #[reply(rename = "camelCase")]
 pub(crate) struct Taken {
     r#return: bool,
+    revoked_security_group_rule_set: Vec<TakenItem>,
+}
+
+/// A rule that was taken.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
+struct TakenItem {
+    security_group_rule_id: String,
+    group_id: String,
+    is_egress: bool,
+    ip_protocol: String,
+    from_port: i32,
+    to_port: i32,
+    cidr_ipv4: Option<String>,
+    cidr_ipv6: Option<String>,
+    prefix_list_id: Option<String>,
+    referenced_group_id: Option<String>,
+    #[reply(skip_empty)]
+    description: String,
 }
 
 /// Lets packets in.
-pub(crate) async fn authorize_ingress(cx: Cx, asked: Change) -> Result<Added, Refusal> {
+pub(crate) async fn authorize_ingress(cx: Cx, asked: Authorize) -> Result<Added, Refusal> {
     authorize(cx, asked, Direction::Ingress).await
 }
 
 /// Lets packets out.
-pub(crate) async fn authorize_egress(cx: Cx, asked: Change) -> Result<Added, Refusal> {
+pub(crate) async fn authorize_egress(cx: Cx, asked: Authorize) -> Result<Added, Refusal> {
     authorize(cx, asked, Direction::Egress).await
 }
 
@@ -111,7 +139,9 @@ pub(crate) async fn revoke_egress(cx: Cx, asked: Change) -> Result<Taken, Refusa
     revoke(cx, asked, Direction::Egress).await
 }
 
-async fn authorize(cx: Cx, asked: Change, direction: Direction) -> Result<Added, Refusal> {
+async fn authorize(cx: Cx, asked: Authorize, direction: Direction) -> Result<Added, Refusal> {
+    let Authorize { change: asked, tags } = asked;
+    let tags = tag::specified(&tags, security_group::RULE, &[security_group::RULE])?;
     let group = security_group::one(&cx, asked.group_id.as_deref(), asked.group_name.as_deref()).await?;
     if !asked.rule_ids.is_empty() {
         return Err(Error::invalid("SecurityGroupRuleId", "rules that exist cannot be added").into());
@@ -120,8 +150,8 @@ async fn authorize(cx: Cx, asked: Change, direction: Direction) -> Result<Added,
     if rules.is_empty() {
         return Err(Error::MissingParameter { name: "IpPermissions" }.into());
     }
-    let added = cx.cloud.run(&cx.caller, AuthorizeSecurityGroup { group, rules }, cx.options(None)).await?;
-    let item = |rule: &Rule| rule_item(group, cx.caller.account(), rule);
+    let added = cx.cloud.run(&cx.caller, AuthorizeSecurityGroup { group, rules, tags }, cx.options(None)).await?;
+    let item = |rule: &Rule| rule_item(&cx, group, cx.caller.account(), rule);
     Ok(Added { r#return: true, security_group_rule_set: added.iter().map(item).collect() })
 }
 
@@ -132,8 +162,33 @@ async fn revoke(cx: Cx, asked: Change, direction: Direction) -> Result<Taken, Re
     } else {
         WhichRules::Ids(tag::ids::<RuleId>(Noun::SecurityGroupRule, &asked.rule_ids)?)
     };
-    cx.cloud.run(&cx.caller, RevokeSecurityGroup { group, which }, cx.options(None)).await?;
-    Ok(Taken { r#return: true })
+    let taken = cx.cloud.run(&cx.caller, RevokeSecurityGroup { group, which }, cx.options(None)).await?;
+    Ok(Taken { r#return: true, revoked_security_group_rule_set: taken.iter().map(|rule| taken_item(group, rule)).collect() })
+}
+
+fn taken_item(group: SecurityGroupId, rule: &Rule) -> TakenItem {
+    let (ip_protocol, ports) = security_group::words(rule.protocol);
+    let (from_port, to_port) = ports.unwrap_or((-1, -1));
+    let peer = rule.peer.to_string();
+    let (cidr_ipv4, cidr_ipv6, prefix_list_id, referenced_group_id) = match rule.peer {
+        Peer::Range { .. } => (Some(peer), None, None, None),
+        Peer::Range6 { .. } => (None, Some(peer), None, None),
+        Peer::List { .. } => (None, None, Some(peer), None),
+        Peer::Group { .. } => (None, None, None, Some(peer)),
+    };
+    TakenItem {
+        security_group_rule_id: rule.id.to_string(),
+        group_id: group.to_string(),
+        is_egress: rule.direction == Direction::Egress,
+        ip_protocol,
+        from_port,
+        to_port,
+        cidr_ipv4,
+        cidr_ipv6,
+        prefix_list_id,
+        referenced_group_id,
+        description: rule.description.clone(),
+    }
 }
 
 impl Change {

@@ -44,7 +44,7 @@ pub(crate) async fn caller_identity(cx: Cx, _: GetCallerIdentity) -> Result<Iden
     let account = principal.account.to_string();
     let (arn, user_id) = match &principal.who {
         Who::Root(_) => (format!("arn:aws:iam::{account}:root"), account.clone()),
-        Who::User { id, name } => (format!("arn:aws:iam::{account}:user/{name}"), unique_id("AIDA", id.as_u64())),
+        Who::User { id, name, .. } => (format!("arn:aws:iam::{account}:user/{name}"), unique_id("AIDA", id.as_u64())),
         Who::Session { role, role_name, session } => {
             let user_id = format!("{}:{session}", unique_id("AROA", role.as_u64()));
             (format!("arn:aws:sts::{account}:assumed-role/{role_name}/{session}"), user_id)

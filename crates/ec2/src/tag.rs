@@ -13,7 +13,8 @@ use wire::{FromArg, IntoDoc};
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
 use crate::filter::{AskedFilter, any_matches};
-use crate::page::{Paging, USUAL};
+use crate::page::{Paging, USUAL, every_row};
+use crate::security_group;
 
 /// One tag in a reply.
 #[derive(Debug, IntoDoc)]
@@ -152,6 +153,7 @@ enum Kind {
     InstanceFleet,
     RouteTable,
     SecurityGroup,
+    SecurityGroupRule,
     Subnet,
     Volume,
     Snapshot,
@@ -159,7 +161,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 23] = [
+    const ALL: [Kind; 24] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
@@ -179,6 +181,7 @@ impl Kind {
         Kind::InstanceFleet,
         Kind::RouteTable,
         Kind::SecurityGroup,
+        Kind::SecurityGroupRule,
         Kind::Subnet,
         Kind::Volume,
         Kind::Snapshot,
@@ -206,6 +209,7 @@ impl Kind {
             Kind::InstanceFleet => "fleet",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
+            Kind::SecurityGroupRule => security_group::RULE,
             Kind::Subnet => "subnet",
             Kind::Volume => "volume",
             Kind::Snapshot => "snapshot",
@@ -350,6 +354,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::LaunchTemplate => of::<LaunchTemplate>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::RouteTable => of::<RouteTableView>(&cx.cloud, cx, filters, page, |row| row.table.tags).await,
         Kind::SecurityGroup => of::<SecurityGroup>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::SecurityGroupRule => rules(cx, page).await,
         Kind::Subnet => of::<Subnet>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Volume => of::<Volume>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Snapshot => {
@@ -359,6 +364,23 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         }
         Kind::Vpc => of::<Vpc>(&cx.cloud, cx, filters, page, |row| row.tags).await,
     }
+}
+
+/// Tags of rules, which lie within their groups' rows.
+async fn rules(cx: &Cx, page: Page) -> Result<(Vec<Tagged>, Option<u64>), Refusal> {
+    let (last, size) = match page {
+        Page::After { last, size } => (last, size),
+        Page::First(size) | Page::From { size, .. } | Page::Number { size, .. } => (0, size),
+    };
+    let groups = every_row::<SecurityGroup>(cx, Query::default()).await?;
+    let tagged = groups.into_iter().flat_map(|group| group.rules).filter(|rule| !rule.tags.is_empty() && rule.id.as_u64() > last);
+    let mut found: Vec<Tagged> =
+        tagged.map(|rule| Tagged { value: rule.id.as_u64(), id: rule.id.to_string(), tags: rule.tags }).collect();
+    found.sort_by_key(|row| row.value);
+    let more = found.len() > size;
+    found.truncate(size);
+    let next = found.last().filter(|_| more).map(|row| row.value);
+    Ok((found, next))
 }
 
 async fn of<T: Listing>(

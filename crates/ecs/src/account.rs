@@ -27,7 +27,7 @@ pub(crate) async fn identity(cx: &Cx<'_>, _: Nothing) -> Result<Identity, Fault>
     let account = principal.account.to_string();
     let (identity_type, arn, id) = match &principal.who {
         Who::Root(_) => ("Account", format!("acs:ram::{account}:root"), account.clone()),
-        Who::User { id, name } => ("RAMUser", format!("acs:ram::{account}:user/{name}"), id.as_u64().to_string()),
+        Who::User { id, name, .. } => ("RAMUser", format!("acs:ram::{account}:user/{name}"), id.as_u64().to_string()),
         Who::Session { role, role_name, session } => {
             let arn = format!("acs:ram::{account}:assumed-role/{role_name}/{session}");
             ("AssumedRoleUser", arn, format!("{}:{session}", role.as_u64()))

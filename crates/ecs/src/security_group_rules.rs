@@ -76,7 +76,7 @@ async fn authorize(cx: &Cx<'_>, asked: Change, direction: Direction) -> Result<(
         return Err(Fault::missing("IpProtocol"));
     }
     rules.retain(|new| !group.rules.iter().any(|rule| new.is_like(rule)));
-    let command = AuthorizeSecurityGroup { group: group.id, rules };
+    let command = AuthorizeSecurityGroup { group: group.id, rules, tags: model::Tags::new() };
     match cx.cloud.run(&cx.caller, command, cx.options()?).await {
         // Somebody else added it since the look at the group.
         Ok(_) | Err(Error::Duplicate { .. }) => Ok(()),

@@ -4,10 +4,11 @@
 //! access keys are kept sealed: request signatures need the clear text, so a hash would not do.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Millis, Permissions, UserGroupId, UserId, check_name};
+use crate::{AccountId, Error, Millis, Permissions, Tags, UserGroupId, UserId, check_name};
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,61 @@ pub struct User {
     pub rights: Rights,
     /// When it was made.
     pub created_at: Millis,
+    /// Its number, one of [`NUMBERS`]; see [`User::number`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// What is said of it for people.
+    #[serde(default, skip_serializing_if = "UserDetails::is_empty")]
+    pub details: UserDetails,
+    /// Tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+}
+
+/// Numbers by which Tencent Cloud's calls know users, groups and policies: twelve digits as its own, since some clients read numbers as
+/// floating-point ones, which are exact up to 2^53. Ids are above that.
+pub const NUMBERS: Range<u64> = 100_000_000_000..1_000_000_000_000;
+/// Most characters of one detail of a user (RAM: 128; Tencent's remarks are no longer).
+pub const USER_DETAIL_MAX: usize = 128;
+
+/// What is said of a user for people. No right depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserDetails {
+    /// Name for people; empty for that of the user.
+    pub display_name: String,
+    /// Whatever the administrator noted.
+    pub comments: String,
+    /// Country code of the telephone number, such as `86`.
+    pub country_code: String,
+    /// Telephone number.
+    pub phone: String,
+    /// Address of electronic mail.
+    pub email: String,
+}
+
+impl User {
+    /// The number by which Tencent Cloud's calls know it. One that was made before there were numbers has its id.
+    pub fn number(&self) -> u64 {
+        self.number.unwrap_or(self.id.as_u64())
+    }
+}
+
+impl UserDetails {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == UserDetails::default()
+    }
+
+    /// Checks that each is at most [`USER_DETAIL_MAX`] characters without control characters.
+    pub fn check(&self) -> Result<(), Error> {
+        let UserDetails { display_name, comments, country_code, phone, email } = self;
+        let details = [("DisplayName", display_name), ("Comments", comments), ("CountryCode", country_code), ("Phone", phone), ("Email", email)];
+        match details.into_iter().find(|(_, text)| text.chars().count() > USER_DETAIL_MAX || text.chars().any(char::is_control)) {
+            Some((name, _)) => Err(Error::invalid(name, format!("must be at most {USER_DETAIL_MAX} printable characters"))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a user may do.
@@ -71,6 +127,9 @@ pub struct AccessKey {
     pub active: bool,
     /// When it was made.
     pub created_at: Millis,
+    /// What its owner noted of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
 }
 
 /// When an access key was last used. It is written some time after the use, and only for keys that are kept: temporary ones have

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Document;
-use crate::{AccountId, Error, Millis, Noun, PolicyId};
+use crate::{AccountId, Error, Millis, Noun, PolicyId, Tags};
 
 /// Most managed policies attached to one user, group or role (IAM's default is 10, RAM's 20).
 pub const ATTACHED_MAX: usize = 20;
@@ -100,6 +100,12 @@ pub struct ManagedPolicy {
     pub next: u32,
     /// When it was made.
     pub created_at: Millis,
+    /// Its number, one of [`crate::NUMBERS`]; see [`ManagedPolicy::number`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// Tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// A version of a managed policy.
@@ -127,7 +133,22 @@ impl ManagedPolicy {
         check_document(document)?;
         let first = PolicyVersion { number: 1, document: document.to_owned(), created_at: now };
         let (name, description) = (name.to_owned(), description.to_owned());
-        Ok(ManagedPolicy { id, account, name, description, versions: vec![first], default: 1, next: 2, created_at: now })
+        let (versions, number, tags) = (vec![first], None, Tags::new());
+        Ok(ManagedPolicy { id, account, name, description, versions, default: 1, next: 2, created_at: now, number, tags })
+    }
+
+    /// The number by which Tencent Cloud's calls know it. One that was made before there were numbers has its id.
+    pub fn number(&self) -> u64 {
+        self.number.unwrap_or(self.id.as_u64())
+    }
+
+    /// Writes another document into the version that counts.
+    pub fn rewrite(&mut self, document: &str, now: Millis) -> Result<(), Error> {
+        check_document(document)?;
+        let counts = self.versions.iter_mut().find(|version| version.number == self.default);
+        let version = counts.ok_or_else(|| Error::not_found(Noun::Policy, format!("v{}", self.default)))?;
+        (version.document, version.created_at) = (document.to_owned(), now);
+        Ok(())
     }
 
     /// The version that counts.
@@ -230,7 +251,37 @@ pub const SYSTEM_POLICIES: &[SystemPolicy] = &[
         description: "Assuming roles",
         document: r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}"#,
     },
+    SystemPolicy {
+        name: "QcloudCVMFullAccess",
+        description: "Everything of CVM, and of its networks and disks",
+        document: r#"{"version":"2.0","statement":[{"effect":"allow","action":["name/cvm:*","name/vpc:*","name/cbs:*"],"resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "QcloudCVMReadOnlyAccess",
+        description: "Looking at everything of CVM, and of its networks and disks",
+        document: r#"{"version":"2.0","statement":[{"effect":"allow","action":["name/cvm:Describe*","name/vpc:Describe*","name/cbs:Describe*"],"resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "QcloudCamFullAccess",
+        description: "Everything of CAM",
+        document: r#"{"version":"2.0","statement":[{"effect":"allow","action":"name/cam:*","resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "QcloudCamReadOnlyAccess",
+        description: "Looking at everything of CAM",
+        document: r#"{"version":"2.0","statement":[{"effect":"allow","action":["name/cam:List*","name/cam:Get*","name/cam:Describe*"],"resource":"*"}]}"#,
+    },
+    SystemPolicy {
+        name: "QcloudSTSFullAccess",
+        description: "Everything of STS",
+        document: r#"{"version":"2.0","statement":[{"effect":"allow","action":"name/sts:*","resource":"*"}]}"#,
+    },
 ];
+
+/// The place of one of the system's policies in [`SYSTEM_POLICIES`] from 1, by which Tencent Cloud's calls know it.
+pub fn system_policy_number(name: &str) -> Option<u64> {
+    SYSTEM_POLICIES.iter().zip(1..).find_map(|(policy, number)| (policy.name == name).then_some(number))
+}
 
 /// The system's policy of this name.
 pub fn system_policy(name: &str) -> Option<&'static SystemPolicy> {

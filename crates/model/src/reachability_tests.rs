@@ -14,7 +14,7 @@ fn account() -> AccountId {
 }
 
 fn rule(id: u64, direction: Direction, verdict: Verdict, priority: u16, protocol: Protocol, peer: Peer) -> Rule {
-    Rule { id: RuleId::from_u64(id), direction, verdict, priority, protocol, peer, description: String::new() }
+    Rule { id: RuleId::from_u64(id), direction, verdict, priority, protocol, peer, description: String::new(), tags: crate::Tags::new() }
 }
 
 fn from(range: &str) -> Peer {

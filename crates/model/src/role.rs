@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Document;
-use crate::{AccountId, Error, Millis, Permissions, RoleId, check_user_name};
+use crate::{AccountId, Error, Millis, Permissions, RoleId, Tags, check_user_name};
 
 /// Shortest session of a role, in seconds (all three clouds).
 pub const SESSION_MIN_SECONDS: u32 = 900;
@@ -31,6 +31,9 @@ pub struct Role {
     pub session_seconds: u32,
     /// When it was made.
     pub created_at: Millis,
+    /// Tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 impl Role {
@@ -71,6 +74,7 @@ mod tests {
             permissions: Permissions::default(),
             session_seconds: SESSION_USUAL_SECONDS,
             created_at: Millis(0),
+            tags: Tags::new(),
         };
         assert_eq!(role.check(), Ok(()));
         let refused = |role: Role| match role.check() {

@@ -57,6 +57,9 @@ pub struct Rule {
     pub peer: Peer,
     /// Description.
     pub description: String,
+    /// Tags of its own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 impl SecurityGroup {
@@ -67,7 +70,7 @@ impl SecurityGroup {
 }
 
 impl Rule {
-    /// Whether both rules match the same packets in the same way, whatever their ids and descriptions.
+    /// Whether both rules match the same packets in the same way, whatever their ids, descriptions and tags.
     pub fn same_effect(&self, other: &Rule) -> bool {
         (self.direction, self.verdict, self.priority, &self.protocol, &self.peer)
             == (other.direction, other.verdict, other.priority, &other.protocol, &other.peer)
@@ -246,5 +249,6 @@ pub fn new_group_rules(id: RuleId) -> Vec<Rule> {
 }
 
 fn rule(id: RuleId, direction: Direction, peer: Peer) -> Rule {
-    Rule { id, direction, verdict: Verdict::Accept, priority: PRIORITY_FIRST, protocol: Protocol::All, peer, description: String::new() }
+    let (verdict, priority, protocol) = (Verdict::Accept, PRIORITY_FIRST, Protocol::All);
+    Rule { id, direction, verdict, priority, protocol, peer, description: String::new(), tags: Tags::new() }
 }

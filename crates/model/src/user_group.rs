@@ -22,4 +22,14 @@ pub struct UserGroup {
     pub permissions: Permissions,
     /// When it was made.
     pub created_at: Millis,
+    /// Its number, one of [`crate::NUMBERS`]; see [`UserGroup::number`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+}
+
+impl UserGroup {
+    /// The number by which Tencent Cloud's calls know it. One that was made before there were numbers has its id.
+    pub fn number(&self) -> u64 {
+        self.number.unwrap_or(self.id.as_u64())
+    }
 }

@@ -7,6 +7,8 @@ use model::AccountId;
 
 /// What the account under test is called in kept texts.
 pub const SHOWN_ACCOUNT: &str = "111122223333";
+/// Digits of an account, and of what Tencent Cloud's calls know by number.
+const ACCOUNT_DIGITS: usize = 12;
 /// Digits of an id.
 const ID_DIGITS: usize = 17;
 
@@ -16,6 +18,8 @@ pub struct Golden {
     pub crate_folder: &'static str,
     /// Members and elements whose values differ from run to run, each with what stands for them.
     pub secrets: &'static [(&'static str, &'static str)],
+    /// Members of JSON whose numbers are the cloud's own; those with the digits of an account are counted from 100000000001.
+    pub numbers: &'static [&'static str],
 }
 
 impl Golden {
@@ -40,7 +44,7 @@ impl Golden {
                 text = text.replace(&secret, stands_for);
             }
         }
-        let text = numbered(&text);
+        let text = counted(&numbered(&text), self.numbers);
         if is_json(body) { indented_json(&text) } else { indented_xml(&text) }
     }
 }
@@ -76,6 +80,25 @@ fn numbered(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Counts the numbers of these members in order of their appearance; those that are the same keep being so.
+fn counted(text: &str, members: &[&str]) -> String {
+    let mut text = text.to_owned();
+    let mut seen: Vec<String> = Vec::new();
+    for name in members {
+        let begins = format!("\"{name}\":");
+        for rest in text.clone().split(&begins).skip(1) {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            if digits.len() == ACCOUNT_DIGITS && !digits.starts_with("1000000000") && digits != SHOWN_ACCOUNT && !seen.contains(&digits) {
+                seen.push(digits);
+            }
+        }
+    }
+    for (digits, number) in seen.iter().zip(100_000_000_001_u64..) {
+        text = text.replace(digits, &number.to_string());
+    }
+    text
 }
 
 /// One element a line.

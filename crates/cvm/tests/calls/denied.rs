@@ -54,6 +54,14 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
         ("AutoSnapshotPolicyId", "CreateAutoSnapshotPolicy", r#"{"Policy": [{"Hour": [1], "DayOfWeek": [1]}]}"#, "/AutoSnapshotPolicyId"),
         ("SnapshotId", "CreateSnapshot", r#"{"DiskId": "DISK"}"#, "/SnapshotId"),
         ("NetworkAclId", "CreateNetworkAcl", r#"{"VpcId": "VPC", "NetworkAclName": "n"}"#, "/NetworkAcl/NetworkAclId"),
+        ("Uin", "AddUser", r#"{"Name": "ann"}"#, "/Uin"),
+        ("GroupId", "CreateGroup", r#"{"GroupName": "team"}"#, "/GroupId"),
+        (
+            "PolicyId",
+            "CreatePolicy",
+            r#"{"PolicyName": "p", "PolicyDocument": "{\"version\": \"2.0\", \"statement\": {\"effect\": \"allow\", \"action\": \"cvm:*\", \"resource\": \"*\"}}"}"#,
+            "/PolicyId",
+        ),
         (
             "NatGatewayId",
             "CreateNatGateway",
@@ -66,7 +74,8 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
             .iter()
             .fold(body.to_owned(), |body, (word, name)| body.replace(&format!("\"{word}\""), &format!("\"{}\"", named(name))));
         let reply = world.json(action, &body).await;
-        seeds.insert(name, reply.pointer(pointer).and_then(|id| id.as_str()).unwrap_or_else(|| panic!("{action}: {reply}")).to_owned());
+        let text = |id: &serde_json::Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        seeds.insert(name, reply.pointer(pointer).map(text).unwrap_or_else(|| panic!("{action}: {reply}")));
         world.settle().await;
     }
     seeds
@@ -85,6 +94,8 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "ResourceIds" => return seeds["InstanceId"].clone(),
         "ServiceType" => "cvm",
         "ResourceId" => return seeds["SubnetId"].clone(),
+        word if word.ends_with("Uin") => return seeds["Uin"].clone(),
+        "AttachGroupId" | "DetachGroupId" | "TargetGroupId" => return seeds["GroupId"].clone(),
         "IpProtocol" | "Protocol" => "TCP",
         "Action" => "ACCEPT",
         "NatGatewaySnatId" | "NatGatewaySnatIds" => "snat-00000000000000001",
@@ -170,6 +181,10 @@ fn besides(action: &str) -> &'static [&'static str] {
             "SecurityGroupPolicySet.Ingress.0.CidrBlock",
         ],
         "ModifySecurityGroupPolicies" => &["SecurityGroupPolicySet.Ingress.0.Action", "SecurityGroupPolicySet.Ingress.0.CidrBlock"],
+        "AddUserToGroup" | "RemoveUserFromGroup" => &["Info.0.Uin"],
+        "AttachRolePolicy" => &["AttachRoleName", "PolicyId"],
+        "DetachRolePolicy" => &["DetachRoleName", "PolicyId"],
+        "UpdatePolicy" => &["PolicyId"],
         "AssociateAddress" => &["InstanceId"],
         "RepairTaskControl" => &["InstanceIds.0"],
         "ResizeInstanceDisks" => &["SystemDisk.DiskSize", "ForceStop"],

@@ -2,6 +2,7 @@
 
 mod action_timer;
 mod bandwidth;
+mod cam;
 mod denied;
 mod hostile;
 mod image_family;

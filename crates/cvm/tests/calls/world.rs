@@ -30,7 +30,13 @@ const GOLDEN: Golden = Golden {
         ("TmpSecretId", "SECRET ID"),
         ("TmpSecretKey", "SECRET KEY"),
         ("Version", "VERSION"),
+        ("AccessKeyId", "ACCESS KEY"),
+        ("SecretAccessKey", "SECRET"),
+        ("SecretId", "ACCESS KEY"),
+        ("SecretKey", "SECRET"),
+        ("RoleId", "ROLE ID"),
     ],
+    numbers: &["Uin", "Uid", "GroupId", "PolicyId"],
 };
 
 /// The cloud and those who call it.

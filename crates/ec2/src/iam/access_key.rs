@@ -45,7 +45,7 @@ struct NewKey {
 
 /// Makes an access key of a user, or of the caller.
 pub(crate) async fn create(cx: Cx, asked: CreateAccessKey) -> Result<Made, Refusal> {
-    let (key, user_name, made) = cx.cloud.create_access_key(&cx.caller, asked.user_name).await?;
+    let (key, user_name, made) = cx.cloud.create_access_key(&cx.caller, asked.user_name, String::new()).await?;
     let access_key = NewKey {
         user_name,
         access_key_id: made.id,

@@ -1,6 +1,6 @@
 //! Groups of users.
 
-use control::{CreateUserGroup, DeleteUserGroup, SetMembership};
+use control::{CreateUserGroup, DeleteUserGroup, SetMembership, Ties};
 use jiff::Timestamp;
 use model::UserGroup;
 use wire::{FromArg, IntoDoc};
@@ -123,7 +123,7 @@ pub(crate) struct DeleteGroup {
 
 /// Deletes a group.
 pub(crate) async fn delete(cx: Cx, asked: DeleteGroup) -> Result<Done, Refusal> {
-    cx.cloud.run(&cx.caller, DeleteUserGroup { name: asked.group_name }, cx.options(None)).await?;
+    cx.cloud.run(&cx.caller, DeleteUserGroup { name: asked.group_name, ties: Ties::MustBeGone }, cx.options(None)).await?;
     Ok(Done {})
 }
 

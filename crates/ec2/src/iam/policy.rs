@@ -1,8 +1,8 @@
 //! Managed policies and their versions.
 
-use control::{ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, VersionChange};
+use control::{ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, Ties, VersionChange};
 use jiff::Timestamp;
-use model::{AccountId, Error, ManagedPolicy, Noun, PolicyVersion, SYSTEM_POLICIES, SystemPolicy, system_policy};
+use model::{AccountId, Error, ManagedPolicy, Noun, PolicyVersion, SYSTEM_POLICIES, SystemPolicy, Tags, system_policy};
 use wire::{FromArg, IntoDoc};
 
 use super::{Done, Paging, encoded, is_elsewhere, only_root_path, policy_arn, policy_of, unique_id};
@@ -78,7 +78,7 @@ pub(crate) struct Shown {
 /// Makes a managed policy.
 pub(crate) async fn create(cx: Cx, asked: CreatePolicy) -> Result<Shown, Refusal> {
     only_root_path(asked.path.as_deref())?;
-    let command = Create { name: asked.policy_name, description: asked.description, document: asked.policy_document };
+    let command = Create { name: asked.policy_name, description: asked.description, document: asked.policy_document, tags: Tags::new() };
     let made = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
     Ok(Shown { policy: item(&made, 0) })
 }
@@ -110,7 +110,7 @@ pub(crate) async fn get(cx: Cx, asked: One) -> Result<Shown, Refusal> {
 /// Deletes a policy that nobody has.
 pub(crate) async fn delete(cx: Cx, asked: One) -> Result<Done, Refusal> {
     let name = own(&cx, &asked.policy_arn)?;
-    cx.cloud.run(&cx.caller, Delete { name }, cx.options(None)).await?;
+    cx.cloud.run(&cx.caller, Delete { name, holders: Ties::MustBeGone }, cx.options(None)).await?;
     Ok(Done {})
 }
 

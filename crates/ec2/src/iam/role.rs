@@ -1,8 +1,8 @@
 //! Roles.
 
-use control::{CreateRole as Create, DeleteRole as Delete, UpdateRole as Update};
+use control::{CreateRole as Create, DeleteRole as Delete, Ties, UpdateRole as Update};
 use jiff::Timestamp;
-use model::{Role, SESSION_USUAL_SECONDS};
+use model::{Role, SESSION_USUAL_SECONDS, Tags};
 use wire::{FromArg, IntoDoc};
 
 use super::{Done, Paging, arn, encoded, is_elsewhere, only_root_path, unique_id};
@@ -64,6 +64,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateRole) -> Result<Shown, Refusal> 
         description: asked.description,
         trust: asked.assume_role_policy_document,
         session_seconds: asked.max_session_duration,
+        tags: Tags::new(),
     };
     Ok(Shown { role: item(&cx.cloud.run(&cx.caller, command, cx.options(None)).await?) })
 }
@@ -112,7 +113,7 @@ pub(crate) async fn update_trust(cx: Cx, asked: UpdateAssumeRolePolicy) -> Resul
 
 /// Deletes a role, which ends its sessions.
 pub(crate) async fn delete(cx: Cx, asked: One) -> Result<Done, Refusal> {
-    cx.cloud.run(&cx.caller, Delete { name: asked.role_name }, cx.options(None)).await?;
+    cx.cloud.run(&cx.caller, Delete { name: asked.role_name, policies: Ties::MustBeGone }, cx.options(None)).await?;
     Ok(Done {})
 }
 

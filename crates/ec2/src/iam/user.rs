@@ -1,6 +1,6 @@
 //! Users.
 
-use control::{CreateUser as Create, DeleteUser as Delete, RenameUser};
+use control::{CreateUser as Create, DeleteUser as Delete, Ties, UpdateUser as Update};
 use jiff::Timestamp;
 use model::{Rights, User};
 use wire::{FromArg, IntoDoc};
@@ -50,7 +50,7 @@ pub(crate) struct Shown {
 /// Makes a user.
 pub(crate) async fn create(cx: Cx, asked: CreateUser) -> Result<Shown, Refusal> {
     only_root_path(asked.path.as_deref())?;
-    let made = cx.cloud.run(&cx.caller, Create { name: asked.user_name }, cx.options(None)).await?;
+    let made = cx.cloud.run(&cx.caller, Create { name: asked.user_name, ..Create::default() }, cx.options(None)).await?;
     Ok(Shown { user: item(&made) })
 }
 
@@ -78,7 +78,10 @@ pub(crate) async fn update(cx: Cx, asked: UpdateUser) -> Result<Done, Refusal> {
     only_root_path(asked.new_path.as_deref())?;
     // Without a new name nothing is changed, but of a user that is there and that the caller may change.
     match asked.new_user_name {
-        Some(new_name) => drop(cx.cloud.run(&cx.caller, RenameUser { name: asked.user_name, new_name }, cx.options(None)).await?),
+        Some(new_name) => {
+            let command = Update { name: asked.user_name, new_name: Some(new_name), ..Update::default() };
+            cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+        }
         None => drop(cx.cloud.user(&cx.caller, Some(asked.user_name)).await?),
     }
     Ok(Done {})
@@ -92,7 +95,8 @@ pub(crate) struct DeleteUser {
 
 /// Deletes a user.
 pub(crate) async fn delete(cx: Cx, asked: DeleteUser) -> Result<Done, Refusal> {
-    cx.cloud.run(&cx.caller, Delete { name: asked.user_name }, cx.options(None)).await?;
+    let command = Delete { name: asked.user_name, ties: Ties::MustBeGone, keys: Ties::MustBeGone };
+    cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
     Ok(Done {})
 }
 

@@ -20,6 +20,7 @@ const GOLDEN: Golden = Golden {
         ("nextToken", "TOKEN"),
         ("macAddress", "02:00:00:00:00:01"),
     ],
+    numbers: &[],
 };
 
 /// The cloud and those who call it.

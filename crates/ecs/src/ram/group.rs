@@ -1,6 +1,6 @@
 //! Groups of users.
 
-use control::{CreateUserGroup, DeleteUserGroup, SetMembership};
+use control::{CreateUserGroup, DeleteUserGroup, SetMembership, Ties, UpdateUserGroup};
 use jiff::Timestamp;
 use model::UserGroup;
 use wire::{FromArg, IntoDoc};
@@ -57,9 +57,25 @@ pub(crate) async fn get(cx: &Cx<'_>, asked: One) -> Result<Shown, Fault> {
     Ok(Shown { group: item(&group) })
 }
 
+/// The parameters of `UpdateGroup`.
+#[derive(FromArg)]
+pub(crate) struct UpdateGroup {
+    group_name: String,
+    new_group_name: Option<String>,
+    #[arg(max_len = 128)]
+    new_comments: Option<String>,
+}
+
+/// Changes a group.
+pub(crate) async fn update(cx: &Cx<'_>, asked: UpdateGroup) -> Result<Shown, Fault> {
+    let UpdateGroup { group_name: name, new_group_name: new_name, new_comments: description } = asked;
+    let command = UpdateUserGroup { name, new_name, description };
+    Ok(Shown { group: item(&cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?) })
+}
+
 /// Deletes a group.
 pub(crate) async fn delete(cx: &Cx<'_>, asked: One) -> Result<Done, Fault> {
-    cx.cloud.run(&cx.caller, DeleteUserGroup { name: asked.group_name }, cx.options()?).await.map_err(refusal)?;
+    cx.cloud.run(&cx.caller, DeleteUserGroup { name: asked.group_name, ties: Ties::MustBeGone }, cx.options()?).await.map_err(refusal)?;
     Ok(Done {})
 }
 

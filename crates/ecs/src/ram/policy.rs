@@ -1,8 +1,8 @@
 //! Policies, and whom they are attached to.
 
-use control::{AttachPolicy, ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, VersionChange};
+use control::{AttachPolicy, ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, Ties, VersionChange};
 use jiff::Timestamp;
-use model::{Error, ManagedPolicy, Noun, SYSTEM_POLICIES, SystemPolicy, system_policy};
+use model::{Error, ManagedPolicy, Noun, SYSTEM_POLICIES, SystemPolicy, Tags, system_policy};
 use wire::{FromArg, IntoDoc};
 
 use super::{Done, Next, Paging, PolicyType, refusal};
@@ -66,7 +66,7 @@ pub(crate) struct Made {
 
 /// Makes a policy.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreatePolicy) -> Result<Made, Fault> {
-    let command = Create { name: asked.policy_name, description: asked.description, document: asked.policy_document };
+    let command = Create { name: asked.policy_name, description: asked.description, document: asked.policy_document, tags: Tags::new() };
     let made = cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?;
     Ok(Made { policy: item(&made, None) })
 }
@@ -151,7 +151,7 @@ pub(crate) struct DeletePolicy {
 
 /// Deletes a policy that nobody has.
 pub(crate) async fn delete(cx: &Cx<'_>, asked: DeletePolicy) -> Result<Done, Fault> {
-    cx.cloud.run(&cx.caller, Delete { name: asked.policy_name }, cx.options()?).await.map_err(refusal)?;
+    cx.cloud.run(&cx.caller, Delete { name: asked.policy_name, holders: Ties::MustBeGone }, cx.options()?).await.map_err(refusal)?;
     Ok(Done {})
 }
 

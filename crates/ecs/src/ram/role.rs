@@ -1,8 +1,8 @@
 //! Roles, and STS's temporary keys of them.
 
-use control::{AssumeRole as Assume, CreateRole as Create, DeleteRole as Delete, UpdateRole as Update};
+use control::{AssumeRole as Assume, CreateRole as Create, DeleteRole as Delete, Ties, UpdateRole as Update};
 use jiff::Timestamp;
-use model::{AccountId, Error, Role, SESSION_USUAL_SECONDS};
+use model::{AccountId, Error, Role, SESSION_USUAL_SECONDS, Tags};
 use secrecy::ExposeSecret;
 use wire::{FromArg, IntoDoc};
 
@@ -60,6 +60,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateRole) -> Result<Shown, Faul
         description: asked.description,
         trust: asked.assume_role_policy_document,
         session_seconds: asked.max_session_duration,
+        tags: Tags::new(),
     };
     Ok(Shown { role: item(&cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?) })
 }
@@ -98,7 +99,7 @@ pub(crate) async fn update(cx: &Cx<'_>, asked: UpdateRole) -> Result<Shown, Faul
 
 /// Deletes a role, which ends its sessions.
 pub(crate) async fn delete(cx: &Cx<'_>, asked: One) -> Result<Done, Fault> {
-    cx.cloud.run(&cx.caller, Delete { name: asked.role_name }, cx.options()?).await.map_err(refusal)?;
+    cx.cloud.run(&cx.caller, Delete { name: asked.role_name, policies: Ties::MustBeGone }, cx.options()?).await.map_err(refusal)?;
     Ok(Done {})
 }
 

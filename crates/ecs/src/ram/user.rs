@@ -1,8 +1,10 @@
 //! Users and their access keys.
 
-use control::{CreateUser as Create, DeleteAccessKey as DeleteKey, DeleteUser as Delete, RenameUser, UpdateAccessKey as UpdateKey};
+use control::{
+    CreateUser as Create, DeleteAccessKey as DeleteKey, DeleteUser as Delete, Ties, UpdateAccessKey as UpdateKey, UpdateUser as Update,
+};
 use jiff::Timestamp;
-use model::{Error, Noun, User};
+use model::{Error, Noun, User, UserDetails};
 use secrecy::ExposeSecret;
 use wire::{FromArg, IntoDoc};
 
@@ -15,14 +17,39 @@ pub(crate) struct UserItem {
     user_id: String,
     user_name: String,
     display_name: String,
+    comments: String,
+    mobile_phone: String,
+    email: String,
     create_date: Timestamp,
     update_date: Timestamp,
 }
 
 pub(super) fn item(user: &User) -> UserItem {
     let at = user.created_at.timestamp();
-    let (user_id, user_name) = (user.id.as_u64().to_string(), user.name.clone());
-    UserItem { user_id, display_name: user_name.clone(), user_name, create_date: at, update_date: at }
+    let (user_id, user_name, details) = (user.id.as_u64().to_string(), user.name.clone(), &user.details);
+    let display_name = if details.display_name.is_empty() { user_name.clone() } else { details.display_name.clone() };
+    let mobile_phone = [&details.country_code, &details.phone].into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("-");
+    let (comments, email) = (details.comments.clone(), details.email.clone());
+    UserItem { user_id, display_name, user_name, comments, mobile_phone, email, create_date: at, update_date: at }
+}
+
+/// Country code and number of a telephone, which RAM writes as one text: `86-13800000000`.
+fn phone(text: &str) -> (String, String) {
+    let (code, number) = text.split_once('-').unwrap_or(("", text));
+    (code.to_owned(), number.to_owned())
+}
+
+/// The parameters of `CreateUser`.
+#[derive(FromArg)]
+pub(crate) struct CreateUser {
+    user_name: String,
+    #[arg(default)]
+    display_name: String,
+    #[arg(default)]
+    comments: String,
+    mobile_phone: Option<String>,
+    #[arg(default)]
+    email: String,
 }
 
 /// The parameter of calls on one user.
@@ -38,8 +65,11 @@ pub(crate) struct Shown {
 }
 
 /// Makes a user.
-pub(crate) async fn create(cx: &Cx<'_>, asked: One) -> Result<Shown, Fault> {
-    let made = cx.cloud.run(&cx.caller, Create { name: asked.user_name }, cx.options()?).await.map_err(refusal)?;
+pub(crate) async fn create(cx: &Cx<'_>, asked: CreateUser) -> Result<Shown, Fault> {
+    let CreateUser { user_name: name, display_name, comments, mobile_phone, email } = asked;
+    let (country_code, phone) = mobile_phone.as_deref().map(phone).unwrap_or_default();
+    let details = UserDetails { display_name, comments, country_code, phone, email };
+    let made = cx.cloud.run(&cx.caller, Create { name, details, ..Create::default() }, cx.options()?).await.map_err(refusal)?;
     Ok(Shown { user: item(&made) })
 }
 
@@ -54,18 +84,32 @@ pub(crate) async fn get(cx: &Cx<'_>, asked: One) -> Result<Shown, Fault> {
 pub(crate) struct UpdateUser {
     user_name: String,
     new_user_name: Option<String>,
+    new_display_name: Option<String>,
+    new_comments: Option<String>,
+    new_mobile_phone: Option<String>,
+    new_email: Option<String>,
 }
 
-/// Gives a user another name.
+/// Changes a user.
 pub(crate) async fn update(cx: &Cx<'_>, asked: UpdateUser) -> Result<Shown, Fault> {
-    let new_name = asked.new_user_name.unwrap_or_else(|| asked.user_name.clone());
-    let made = cx.cloud.run(&cx.caller, RenameUser { name: asked.user_name, new_name }, cx.options()?).await.map_err(refusal)?;
+    let (country_code, phone) = asked.new_mobile_phone.as_deref().map(phone).unzip();
+    let command = Update {
+        name: asked.user_name,
+        new_name: asked.new_user_name,
+        display_name: asked.new_display_name,
+        comments: asked.new_comments,
+        country_code,
+        phone,
+        email: asked.new_email,
+    };
+    let made = cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?;
     Ok(Shown { user: item(&made) })
 }
 
 /// Deletes a user.
 pub(crate) async fn delete(cx: &Cx<'_>, asked: One) -> Result<Done, Fault> {
-    cx.cloud.run(&cx.caller, Delete { name: asked.user_name }, cx.options()?).await.map_err(refusal)?;
+    let command = Delete { name: asked.user_name, ties: Ties::MustBeGone, keys: Ties::MustBeGone };
+    cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?;
     Ok(Done {})
 }
 
@@ -124,7 +168,7 @@ struct NewKey {
 
 /// Makes an access key.
 pub(crate) async fn create_key(cx: &Cx<'_>, asked: Owner) -> Result<Made, Fault> {
-    let (key, _, made) = cx.cloud.create_access_key(&cx.caller, asked.user_name).await.map_err(refusal)?;
+    let (key, _, made) = cx.cloud.create_access_key(&cx.caller, asked.user_name, String::new()).await.map_err(refusal)?;
     let access_key = NewKey {
         access_key_id: made.id,
         access_key_secret: made.secret.expose_secret().to_owned(),

@@ -27,6 +27,7 @@ const GOLDEN: Golden = Golden {
         ("NextToken", "TOKEN"),
         ("MacAddress", "02:00:00:00:00:01"),
     ],
+    numbers: &[],
 };
 
 /// The cloud and those who call it.

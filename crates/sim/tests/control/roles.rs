@@ -13,7 +13,7 @@ const OTHERS: &str =
 
 async fn role(world: &World, root: &Caller, name: &str, trust: &str) {
     let (name, trust) = (name.to_owned(), trust.to_owned());
-    let made = CreateRole { name, description: String::new(), trust, session_seconds: SESSION_USUAL_SECONDS };
+    let made = CreateRole { name, description: String::new(), trust, session_seconds: SESSION_USUAL_SECONDS, tags: model::Tags::new() };
     world.cloud.run(root, made, Options::default()).await.unwrap();
 }
 
@@ -76,7 +76,7 @@ async fn a_key_ends_with_its_instance_and_with_its_role() {
     let again = world.cloud.run(&root, give(ids[1], "one"), Options::default()).await;
     assert!(matches!(again, Err(Error::InUse { .. })), "it has one: {again:?}");
     let (one, two) = (key_of(&world, ids[0]).await.unwrap(), key_of(&world, ids[1]).await.unwrap());
-    world.cloud.run(&root, DeleteRole { name: "two".to_owned() }, Options::default()).await.unwrap();
+    world.cloud.run(&root, DeleteRole { name: "two".to_owned(), policies: control::Ties::MustBeGone }, Options::default()).await.unwrap();
     assert_eq!(acts(&world, &two).await, Err(TokenError::Invalid));
     world.wait(ROLE_KEY_RENEWED_MS);
     world.settle().await;

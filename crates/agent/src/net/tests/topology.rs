@@ -109,6 +109,7 @@ fn rules(vpc: u64) -> impl Strategy<Value = Vec<Rule>> {
             protocol: Protocol::All,
             peer: Peer::Range { range: ipnet::Ipv4Net::default() },
             description: String::new(),
+            tags: model::Tags::new(),
         };
         prop_oneof![weight => Just(vec![open]), 2 => Just(vec![])]
     };
@@ -132,6 +133,7 @@ fn rule(vpc: u64) -> impl Strategy<Value = Rule> {
         protocol,
         peer,
         description: String::new(),
+        tags: model::Tags::new(),
     })
 }
 

@@ -1,0 +1,139 @@
+//! CAM: users, groups, policies, roles and access keys.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, code_of};
+
+const ALLOWING: &str = r#"{"version": "2.0", "statement": {"effect": "allow", "action": "name/cvm:Describe*", "resource": "*"}}"#;
+
+fn number(reply: &Value, member: &str) -> u64 {
+    reply[member].as_u64().unwrap_or_else(|| panic!("{member}: {reply}"))
+}
+
+async fn golden(world: &World, action: &str, body: Value) -> Value {
+    world.golden(&format!("{action}.json"), action, &body.to_string()).await
+}
+
+#[tokio::test]
+async fn a_user_lives_with_keys_groups_and_policies() {
+    let world = World::new().await;
+    let made = golden(&world, "AddUser", json!({"Name": "li", "Remark": "looks", "UseApi": 1, "PhoneNum": "138", "CountryCode": "86"})).await;
+    let uin = number(&made, "Uin");
+    let li = world.cloud.principal(made["SecretId"].as_str().unwrap()).await.unwrap().unwrap();
+    assert_eq!(golden(&world, "GetUser", json!({"Name": "li"})).await["Remark"], "looks");
+    assert_eq!(golden(&world, "ListUsers", json!({})).await["Data"].as_array().unwrap().len(), 1);
+    assert_eq!(number(&golden(&world, "DescribeSubAccounts", json!({"FilterSubAccountUin": [uin, 7]})).await["SubAccounts"][0], "Uin"), uin);
+    golden(&world, "UpdateUser", json!({"Name": "li", "Remark": "still looks", "Email": "li@example.org"})).await;
+    let told = world.golden_as(&li, "GetCallerIdentity.user.json", "GetCallerIdentity", "{}").await;
+    assert_eq!(told["UserId"], uin.to_string());
+
+    let group = number(&golden(&world, "CreateGroup", json!({"GroupName": "watch", "Remark": "who looks"})).await, "GroupId");
+    let policy = golden(&world, "CreatePolicy", json!({"PolicyName": "look", "PolicyDocument": ALLOWING, "Tags": [{"Key": "a", "Value": "b"}]})).await;
+    let policy = number(&policy, "PolicyId");
+    world.refused_as(&li, "DescribeInstances", "{}", "UnauthorizedOperation").await;
+    golden(&world, "AttachGroupPolicy", json!({"PolicyId": policy, "AttachGroupId": group})).await;
+    golden(&world, "AddUserToGroup", json!({"Info": [{"GroupId": group, "Uin": uin}]})).await;
+    let li = world.cloud.principal(made["SecretId"].as_str().unwrap()).await.unwrap().unwrap();
+    assert_eq!(code_of(&world.call_as(&li, "DescribeInstances", "{}").await), None);
+    assert_eq!(golden(&world, "ListAttachedGroupPolicies", json!({"TargetGroupId": group})).await["TotalNum"], 1);
+    assert_eq!(golden(&world, "GetGroup", json!({"GroupId": group})).await["GroupNum"], 1);
+    assert_eq!(golden(&world, "ListUsersForGroup", json!({"GroupId": group})).await["TotalNum"], 1);
+    assert_eq!(golden(&world, "ListGroupsForUser", json!({"SubUin": uin})).await["TotalNum"], 1);
+    golden(&world, "UpdateGroup", json!({"GroupId": group, "GroupName": "watchers"})).await;
+    assert_eq!(golden(&world, "ListGroups", json!({"Keyword": "chers"})).await["TotalNum"], 1);
+
+    assert_eq!(golden(&world, "GetPolicy", json!({"PolicyId": policy})).await["PolicyDocument"], ALLOWING);
+    let closed = ALLOWING.replace("allow", "deny");
+    golden(&world, "UpdatePolicy", json!({"PolicyId": policy, "PolicyDocument": closed, "Description": "none looks"})).await;
+    let li = world.cloud.principal(made["SecretId"].as_str().unwrap()).await.unwrap().unwrap();
+    world.refused_as(&li, "DescribeInstances", "{}", "UnauthorizedOperation").await;
+    let presets = golden(&world, "ListPolicies", json!({"Scope": "QCS", "Keyword": "QcloudCVM"})).await;
+    let preset = number(&presets["List"][0], "PolicyId");
+    golden(&world, "AttachUserPolicy", json!({"PolicyId": preset, "AttachUin": uin})).await;
+    assert_eq!(golden(&world, "ListAttachedUserPolicies", json!({"TargetUin": uin})).await["List"][0]["PolicyType"], "QCS");
+    golden(&world, "DetachUserPolicy", json!({"PolicyId": preset, "DetachUin": uin})).await;
+    golden(&world, "DetachGroupPolicy", json!({"PolicyId": policy, "DetachGroupId": group})).await;
+    golden(&world, "RemoveUserFromGroup", json!({"Info": [{"GroupId": group, "Uid": uin}]})).await;
+
+    let key = golden(&world, "CreateAccessKey", json!({"TargetUin": uin, "Description": "second"})).await;
+    let id = key["AccessKey"]["AccessKeyId"].as_str().unwrap().to_owned();
+    world.refused("CreateAccessKey", &json!({"TargetUin": uin}).to_string(), "OperationDenied.AccessKeyOverLimit").await;
+    golden(&world, "UpdateAccessKey", json!({"TargetUin": uin, "AccessKeyId": id, "Status": "Inactive"})).await;
+    assert_eq!(golden(&world, "ListAccessKeys", json!({"TargetUin": uin})).await["AccessKeys"].as_array().unwrap().len(), 2);
+    golden(&world, "DeleteAccessKey", json!({"TargetUin": uin, "AccessKeyId": id})).await;
+    world.refused("DeleteUser", r#"{"Name": "li"}"#, "OperationDenied.HaveKeys").await;
+    golden(&world, "DeleteUser", json!({"Name": "li", "Force": 1})).await;
+    assert!(world.cloud.principal(made["SecretId"].as_str().unwrap()).await.unwrap().is_none(), "its key is gone with it");
+    golden(&world, "DeleteGroup", json!({"GroupId": group})).await;
+    golden(&world, "DeletePolicy", json!({"PolicyId": [policy]})).await;
+    golden(&world, "GetUserAppId", json!({})).await;
+    for (action, body, code) in [
+        ("GetUser", json!({"Name": "li"}), "ResourceNotFound.UserNotExist"),
+        ("GetGroup", json!({"GroupId": group}), "ResourceNotFound.GroupNotExist"),
+        ("GetPolicy", json!({"PolicyId": policy}), "ResourceNotFound.PolicyIdNotFound"),
+        ("DeletePolicy", json!({"PolicyId": [preset]}), "FailedOperation.Unmodifiable"),
+        ("CreatePolicy", json!({"PolicyName": "p", "PolicyDocument": "{"}), "InvalidParameter.PolicyDocumentError"),
+        ("AddUser", json!({"Name": "a", "ConsoleLogin": 1}), "UnsupportedOperation"),
+        ("AddUser", json!({"Name": "a b"}), "InvalidParameter.ParamError"),
+        ("DescribeSubAccounts", json!({"FilterSubAccountUin": []}), "MissingParameter"),
+    ] {
+        world.refused(action, &body.to_string(), code).await;
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_named_by_its_id_or_its_name() {
+    let world = World::new().await;
+    let account = world.owner.account;
+    let trust = |uin: u64| {
+        json!({"version": "2.0", "statement": [{"effect": "allow", "action": "name/sts:AssumeRole",
+            "principal": {"qcs": [format!("qcs::cam::uin/{account}:uin/{uin}")]}}]})
+        .to_string()
+    };
+    let made = world.json("AddUser", r#"{"Name": "wang", "UseApi": 1}"#).await;
+    let uin = number(&made, "Uin");
+    let role = golden(&world, "CreateRole", json!({"RoleName": "watcher", "PolicyDocument": trust(7), "Tags": [{"Key": "a", "Value": "b"}]})).await;
+    let id = role["RoleId"].as_str().unwrap().to_owned();
+    golden(&world, "UpdateRoleDescription", json!({"RoleId": id, "Description": "looks"})).await;
+    assert_eq!(golden(&world, "GetRole", json!({"RoleId": id})).await["RoleInfo"]["SessionDuration"], 7_200);
+    let assume = json!({"RoleArn": format!("qcs::cam::uin/{account}:role/{id}"), "RoleSessionName": "night"}).to_string();
+    let wang = || async { world.cloud.principal(made["SecretId"].as_str().unwrap()).await.unwrap().unwrap() };
+    world.refused_as(&wang().await, "AssumeRole", &assume, "UnauthorizedOperation").await;
+    golden(&world, "UpdateAssumeRolePolicy", json!({"RoleName": "watcher", "PolicyDocument": trust(uin)})).await;
+    assert_eq!(code_of(&world.call_as(&wang().await, "AssumeRole", &assume).await), None, "its trust names the user");
+    let own = world.json("CreatePolicy", &json!({"PolicyName": "look", "PolicyDocument": ALLOWING}).to_string()).await;
+    golden(&world, "AttachRolePolicy", json!({"PolicyName": "QcloudCVMReadOnlyAccess", "AttachRoleName": "watcher"})).await;
+    world.json("AttachRolePolicy", &json!({"PolicyId": own["PolicyId"], "AttachRoleId": id}).to_string()).await;
+    let listed = golden(&world, "ListAttachedRolePolicies", json!({"Page": 1, "Rp": 20, "RoleId": id})).await;
+    assert_eq!(listed["TotalNum"], 2);
+    golden(&world, "DetachRolePolicy", json!({"PolicyName": "look", "DetachRoleId": id})).await;
+    assert_eq!(golden(&world, "DescribeRoleList", json!({"Page": 1, "Rp": 20, "Tags": [{"Key": "a", "Value": "b"}]})).await["TotalNum"], 1);
+    golden(&world, "DeleteRole", json!({"RoleName": "watcher"})).await;
+    world.refused("GetRole", &json!({"RoleId": id}).to_string(), "InvalidParameter.RoleNotExist").await;
+    world.refused("GetRole", r#"{"RoleName": "watcher"}"#, "InvalidParameter.RoleNotExist").await;
+}
+
+#[tokio::test]
+async fn policies_name_users_groups_and_policies_by_number() {
+    let world = World::new().await;
+    let account = world.owner.account;
+    let own = number(&world.json("AddUser", r#"{"Name": "one"}"#).await, "Uin");
+    let other = number(&world.json("AddUser", r#"{"Name": "two"}"#).await, "Uin");
+    let policy = format!(
+        r#"{{"version": "2.0", "statement": {{"effect": "allow", "action": "name/cam:CreateAccessKey", "resource": "qcs::cam::uin/{account}:uin/{own}"}}}}"#
+    );
+    let key = world.cloud.user_create(account, "helper", vec![policy]).await.unwrap();
+    let helper = world.cloud.principal(&key.id).await.unwrap().unwrap();
+    let make = |uin: u64| json!({"TargetUin": uin}).to_string();
+    assert_eq!(code_of(&world.call_as(&helper, "CreateAccessKey", &make(own)).await), None);
+    world.refused_as(&helper, "CreateAccessKey", &make(other), "UnauthorizedOperation").await;
+    world.refused_as(&helper, "CreateAccessKey", &make(7), "UnauthorizedOperation").await;
+    // Who may make users may not make keys of them.
+    let adder = r#"{"version": "2.0", "statement": {"effect": "allow", "action": ["cam:AddUser", "cam:DeleteUser"], "resource": "*"}}"#;
+    let key = world.cloud.user_create(account, "adder", vec![adder.to_owned()]).await.unwrap();
+    let adder = world.cloud.principal(&key.id).await.unwrap().unwrap();
+    world.refused_as(&adder, "AddUser", r#"{"Name": "three", "UseApi": 1}"#, "UnauthorizedOperation").await;
+    assert_eq!(code_of(&world.call_as(&adder, "AddUser", r#"{"Name": "three"}"#).await), None);
+    world.refused_as(&adder, "DeleteUser", r#"{"Name": "three", "Force": 1}"#, "UnauthorizedOperation").await;
+    assert_eq!(code_of(&world.call_as(&adder, "DeleteUser", r#"{"Name": "three"}"#).await), None);
+}
