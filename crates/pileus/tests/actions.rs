@@ -30,7 +30,7 @@ fn the_list_of_calls_is_what_the_tables_say() {
     let mut text = HEAD.to_owned();
     write_dialect(&mut text, "EC2, IAM and STS of AWS", &aws());
     write_dialect(&mut text, "ECS, VPC, RAM, STS and location of Alibaba Cloud", &alibaba());
-    write_dialect(&mut text, "CVM, VPC, CBS, STS and tags of Tencent Cloud", &tencent());
+    write_dialect(&mut text, "CVM, VPC, CBS, CAM, STS and tags of Tencent Cloud", &tencent());
     let path = root().join("docs/actions.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &text).expect("the document can be written");

@@ -24,8 +24,8 @@ async fn a_user_lives_with_keys_groups_and_policies() {
     assert_eq!(golden(&world, "ListUsers", json!({})).await["Data"].as_array().unwrap().len(), 1);
     assert_eq!(number(&golden(&world, "DescribeSubAccounts", json!({"FilterSubAccountUin": [uin, 7]})).await["SubAccounts"][0], "Uin"), uin);
     golden(&world, "UpdateUser", json!({"Name": "li", "Remark": "still looks", "Email": "li@example.org"})).await;
-    let told = world.golden_as(&li, "GetCallerIdentity.user.json", "GetCallerIdentity", "{}").await;
-    assert_eq!(told["UserId"], uin.to_string());
+    let told = world.call_as(&li, "GetCallerIdentity", "{}").await;
+    assert!(told.body.contains(&format!(r#""UserId":"{uin}""#)), "{}", told.body);
 
     let group = number(&golden(&world, "CreateGroup", json!({"GroupName": "watch", "Remark": "who looks"})).await, "GroupId");
     let policy = golden(&world, "CreatePolicy", json!({"PolicyName": "look", "PolicyDocument": ALLOWING, "Tags": [{"Key": "a", "Value": "b"}]})).await;
