@@ -7,7 +7,8 @@ use std::net::Ipv6Addr;
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
     AccountId, Direction, Error, Instance, Interface, InterfaceId, Noun, Peer, Protocol, Rule, RuleId, SecurityGroup, Subnet, SubnetId,
-    SubnetIpv6, SubnetRangeId, Tags, Verdict, Vpc, VpcId, VpcIpv6, VpcRangeId, check_subnet_ipv6, free_vpc_range, interface_limits, site_range,
+    SubnetIpv6, SubnetRangeId, Tags, Verdict, Vpc, VpcId, VpcIpv6, VpcRangeId, check_subnet_ipv6, free_vpc_range, interface_limits,
+    site_range,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;

@@ -416,29 +416,37 @@ impl Cloud {
     /// What somebody has.
     pub async fn held(&self, caller: &Caller, holder: Holder) -> Result<Held, Error> {
         let asked = holder.clone();
-        self.read_about(caller, move |tx, account| asked.target(tx, account), move |tx, cx| {
-            let permissions = holder.permissions(tx, cx.caller.account())?;
-            let mut attached = Vec::new();
-            for policy in permissions.attached {
-                match policy {
-                    PolicyRef::System(name) => attached.push(PolicyName::System(name)),
-                    PolicyRef::Own(id) => attached.extend(tx.get::<ManagedPolicy>(id)?.map(|policy| PolicyName::Own(policy.name))),
+        self.read_about(
+            caller,
+            move |tx, account| asked.target(tx, account),
+            move |tx, cx| {
+                let permissions = holder.permissions(tx, cx.caller.account())?;
+                let mut attached = Vec::new();
+                for policy in permissions.attached {
+                    match policy {
+                        PolicyRef::System(name) => attached.push(PolicyName::System(name)),
+                        PolicyRef::Own(id) => attached.extend(tx.get::<ManagedPolicy>(id)?.map(|policy| PolicyName::Own(policy.name))),
+                    }
                 }
-            }
-            Ok(Held { own: permissions.own.into_iter().collect(), attached })
-        })
+                Ok(Held { own: permissions.own.into_iter().collect(), attached })
+            },
+        )
         .await
     }
 
     /// A managed policy of the caller's account, and how many have it.
     pub async fn managed_policy(&self, caller: &Caller, name: String) -> Result<(ManagedPolicy, usize), Error> {
         let asked = PolicyName::Own(name.clone());
-        self.read_about(caller, move |tx, account| policy_target(tx, account, &asked), move |tx, cx| {
-            let account = cx.caller.account();
-            let found = policy(tx, account, &name)?;
-            let count = holders(tx, account, &PolicyRef::Own(found.id))?.len();
-            Ok((found, count))
-        })
+        self.read_about(
+            caller,
+            move |tx, account| policy_target(tx, account, &asked),
+            move |tx, cx| {
+                let account = cx.caller.account();
+                let found = policy(tx, account, &name)?;
+                let count = holders(tx, account, &PolicyRef::Own(found.id))?.len();
+                Ok((found, count))
+            },
+        )
         .await
     }
 
@@ -456,7 +464,8 @@ impl Cloud {
             for policy in of_users.chain(of_groups).chain(of_roles).flat_map(|permissions| permissions.attached) {
                 *uses.entry(policy).or_default() += 1;
             }
-            let names: BTreeMap<PolicyId, String> = tx.managed_policy_list(account)?.into_iter().map(|policy| (policy.id, policy.name)).collect();
+            let names: BTreeMap<PolicyId, String> =
+                tx.managed_policy_list(account)?.into_iter().map(|policy| (policy.id, policy.name)).collect();
             let named = |policy: PolicyRef| match policy {
                 PolicyRef::System(name) => Some(PolicyName::System(name)),
                 PolicyRef::Own(id) => names.get(&id).cloned().map(PolicyName::Own),
@@ -535,10 +544,14 @@ impl Cloud {
     /// Who has a managed policy.
     pub async fn policy_holders(&self, caller: &Caller, policy: PolicyName) -> Result<Vec<Holder>, Error> {
         let asked = policy.clone();
-        self.read_about(caller, move |tx, account| policy_target(tx, account, &asked), move |tx, cx| {
-            let account = cx.caller.account();
-            holders(tx, account, &policy.find(tx, account)?)
-        })
+        self.read_about(
+            caller,
+            move |tx, account| policy_target(tx, account, &asked),
+            move |tx, cx| {
+                let account = cx.caller.account();
+                holders(tx, account, &policy.find(tx, account)?)
+            },
+        )
         .await
     }
 }

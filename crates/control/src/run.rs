@@ -9,7 +9,7 @@
 //!
 //! A command never waits for a host. It changes rows and asks for wakes; the work loop and the hosts do the rest.
 
-use model::{Error, NUMBERS, Event, EventId, Millis, What, check_client_token};
+use model::{Error, Event, EventId, Millis, NUMBERS, What, check_client_token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};

@@ -269,7 +269,9 @@ impl Kind {
             Kind::Vpc => tags_of::<Vpc>(tx, account, id),
             Kind::Subnet => tags_of::<Subnet>(tx, account, id),
             Kind::SecurityGroup => tags_of::<SecurityGroup>(tx, account, id),
-            Kind::SecurityGroupRule => Ok(rule_with_group(tx, account, rule_id(id)?)?.map(|(mut group, place)| group.rules.remove(place).tags)),
+            Kind::SecurityGroupRule => {
+                Ok(rule_with_group(tx, account, rule_id(id)?)?.map(|(mut group, place)| group.rules.remove(place).tags))
+            }
             Kind::Interface => tags_of::<Interface>(tx, account, id),
             Kind::Address => tags_of::<Address>(tx, account, id),
             Kind::RouteTable => tags_of::<RouteTable>(tx, account, id),

@@ -176,11 +176,15 @@ impl Cloud {
     /// A group and its members.
     pub async fn user_group(&self, caller: &Caller, name: String) -> Result<(UserGroup, Vec<User>), Error> {
         let asked = name.clone();
-        self.read_about(caller, move |tx, account| target(tx, account, &asked), move |tx, cx| {
-            let row = group(tx, cx.caller.account(), &name)?;
-            let members = members(tx, &row)?;
-            Ok((row, members))
-        })
+        self.read_about(
+            caller,
+            move |tx, account| target(tx, account, &asked),
+            move |tx, cx| {
+                let row = group(tx, cx.caller.account(), &name)?;
+                let members = members(tx, &row)?;
+                Ok((row, members))
+            },
+        )
         .await
     }
 
@@ -192,10 +196,14 @@ impl Cloud {
     /// Groups that a user is in.
     pub async fn groups_of_user(&self, caller: &Caller, name: String) -> Result<Vec<UserGroup>, Error> {
         let asked = Holder::User(name.clone());
-        self.read_about(caller, move |tx, account| asked.target(tx, account), move |tx, cx| match user(tx, cx.caller.account(), &name)?.rights {
-            Rights::Root => Ok(vec![]),
-            Rights::Policies { groups, .. } => Ok(tx.get_many::<UserGroup>(&groups.into_iter().collect::<Vec<_>>())?),
-        })
+        self.read_about(
+            caller,
+            move |tx, account| asked.target(tx, account),
+            move |tx, cx| match user(tx, cx.caller.account(), &name)?.rights {
+                Rights::Root => Ok(vec![]),
+                Rights::Policies { groups, .. } => Ok(tx.get_many::<UserGroup>(&groups.into_iter().collect::<Vec<_>>())?),
+            },
+        )
         .await
     }
 }

@@ -92,7 +92,8 @@ mod tests {
         let account = "000000000042".parse().unwrap();
         assert_eq!(role_of("qcs::cam::uin/000000000042:roleName/ops"), Some((account, Role::Named("ops".to_owned()))));
         assert_eq!(role_of("qcs::cam::uin/000000000042:role/7"), Some((account, Role::Numbered(RoleId::from_u64(7)))));
-        for wrong in ["", "ops", "qcs::cam::uin/42:roleName/ops", "qcs::cam::uin/000000000042:role/seven", "arn:aws:iam::000000000042:role/ops"]
+        for wrong in
+            ["", "ops", "qcs::cam::uin/42:roleName/ops", "qcs::cam::uin/000000000042:role/seven", "arn:aws:iam::000000000042:role/ops"]
         {
             assert_eq!(role_of(wrong), None, "{wrong}");
         }

@@ -374,8 +374,7 @@ async fn rules(cx: &Cx, page: Page) -> Result<(Vec<Tagged>, Option<u64>), Refusa
     };
     let groups = every_row::<SecurityGroup>(cx, Query::default()).await?;
     let tagged = groups.into_iter().flat_map(|group| group.rules).filter(|rule| !rule.tags.is_empty() && rule.id.as_u64() > last);
-    let mut found: Vec<Tagged> =
-        tagged.map(|rule| Tagged { value: rule.id.as_u64(), id: rule.id.to_string(), tags: rule.tags }).collect();
+    let mut found: Vec<Tagged> = tagged.map(|rule| Tagged { value: rule.id.as_u64(), id: rule.id.to_string(), tags: rule.tags }).collect();
     found.sort_by_key(|row| row.value);
     let more = found.len() > size;
     found.truncate(size);

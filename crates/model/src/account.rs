@@ -86,7 +86,8 @@ impl UserDetails {
     /// Checks that each is at most [`USER_DETAIL_MAX`] characters without control characters.
     pub fn check(&self) -> Result<(), Error> {
         let UserDetails { display_name, comments, country_code, phone, email } = self;
-        let details = [("DisplayName", display_name), ("Comments", comments), ("CountryCode", country_code), ("Phone", phone), ("Email", email)];
+        let details =
+            [("DisplayName", display_name), ("Comments", comments), ("CountryCode", country_code), ("Phone", phone), ("Email", email)];
         match details.into_iter().find(|(_, text)| text.chars().count() > USER_DETAIL_MAX || text.chars().any(char::is_control)) {
             Some((name, _)) => Err(Error::invalid(name, format!("must be at most {USER_DETAIL_MAX} printable characters"))),
             None => Ok(()),

@@ -17,18 +17,24 @@ async fn golden(world: &World, action: &str, body: Value) -> Value {
 #[tokio::test]
 async fn a_user_lives_with_keys_groups_and_policies() {
     let world = World::new().await;
-    let made = golden(&world, "AddUser", json!({"Name": "li", "Remark": "looks", "UseApi": 1, "PhoneNum": "138", "CountryCode": "86"})).await;
+    let made =
+        golden(&world, "AddUser", json!({"Name": "li", "Remark": "looks", "UseApi": 1, "PhoneNum": "138", "CountryCode": "86"})).await;
     let uin = number(&made, "Uin");
     let li = world.cloud.principal(made["SecretId"].as_str().unwrap()).await.unwrap().unwrap();
     assert_eq!(golden(&world, "GetUser", json!({"Name": "li"})).await["Remark"], "looks");
     assert_eq!(golden(&world, "ListUsers", json!({})).await["Data"].as_array().unwrap().len(), 1);
-    assert_eq!(number(&golden(&world, "DescribeSubAccounts", json!({"FilterSubAccountUin": [uin, 7]})).await["SubAccounts"][0], "Uin"), uin);
+    assert_eq!(
+        number(&golden(&world, "DescribeSubAccounts", json!({"FilterSubAccountUin": [uin, 7]})).await["SubAccounts"][0], "Uin"),
+        uin
+    );
     golden(&world, "UpdateUser", json!({"Name": "li", "Remark": "still looks", "Email": "li@example.org"})).await;
     let told = world.call_as(&li, "GetCallerIdentity", "{}").await;
     assert!(told.body.contains(&format!(r#""UserId":"{uin}""#)), "{}", told.body);
 
     let group = number(&golden(&world, "CreateGroup", json!({"GroupName": "watch", "Remark": "who looks"})).await, "GroupId");
-    let policy = golden(&world, "CreatePolicy", json!({"PolicyName": "look", "PolicyDocument": ALLOWING, "Tags": [{"Key": "a", "Value": "b"}]})).await;
+    let policy =
+        golden(&world, "CreatePolicy", json!({"PolicyName": "look", "PolicyDocument": ALLOWING, "Tags": [{"Key": "a", "Value": "b"}]}))
+            .await;
     let policy = number(&policy, "PolicyId");
     world.refused_as(&li, "DescribeInstances", "{}", "UnauthorizedOperation").await;
     golden(&world, "AttachGroupPolicy", json!({"PolicyId": policy, "AttachGroupId": group})).await;
@@ -92,7 +98,9 @@ async fn a_role_is_named_by_its_id_or_its_name() {
     };
     let made = world.json("AddUser", r#"{"Name": "wang", "UseApi": 1}"#).await;
     let uin = number(&made, "Uin");
-    let role = golden(&world, "CreateRole", json!({"RoleName": "watcher", "PolicyDocument": trust(7), "Tags": [{"Key": "a", "Value": "b"}]})).await;
+    let role =
+        golden(&world, "CreateRole", json!({"RoleName": "watcher", "PolicyDocument": trust(7), "Tags": [{"Key": "a", "Value": "b"}]}))
+            .await;
     let id = role["RoleId"].as_str().unwrap().to_owned();
     golden(&world, "UpdateRoleDescription", json!({"RoleId": id, "Description": "looks"})).await;
     assert_eq!(golden(&world, "GetRole", json!({"RoleId": id})).await["RoleInfo"]["SessionDuration"], 7_200);

@@ -69,7 +69,13 @@ async fn a_user_assumes_a_role_that_trusts_it() {
     let trust =
         format!(r#"{{"effect": "allow", "principal": {{"qcs": ["qcs::cam::uin/{account}:user/ann"]}}, "action": "sts:AssumeRole"}}"#);
     let trust = format!(r#"{{"version": "2.0", "statement": [{trust}]}}"#);
-    let role = control::CreateRole { name: "looker".to_owned(), description: String::new(), trust, session_seconds: 3_600, tags: model::Tags::new() };
+    let role = control::CreateRole {
+        name: "looker".to_owned(),
+        description: String::new(),
+        trust,
+        session_seconds: 3_600,
+        tags: model::Tags::new(),
+    };
     world.cloud.run(&world.caller(), role, control::Options::default()).await.unwrap();
     let assume = |name: &str| format!(r#"{{"RoleArn": "qcs::cam::uin/{account}:roleName/{name}", "RoleSessionName": "night"}}"#);
     let given = world.golden_as(&ann, "AssumeRole.json", "AssumeRole", &assume("looker")).await;

@@ -28,7 +28,12 @@ pub(super) fn item(user: &User) -> UserItem {
     let at = user.created_at.timestamp();
     let (user_id, user_name, details) = (user.id.as_u64().to_string(), user.name.clone(), &user.details);
     let display_name = if details.display_name.is_empty() { user_name.clone() } else { details.display_name.clone() };
-    let mobile_phone = [&details.country_code, &details.phone].into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("-");
+    let mobile_phone = [&details.country_code, &details.phone]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("-");
     let (comments, email) = (details.comments.clone(), details.email.clone());
     UserItem { user_id, display_name, user_name, comments, mobile_phone, email, create_date: at, update_date: at }
 }
