@@ -417,6 +417,111 @@ def test_networks_addresses_and_disks_of_ones_own(tenant, until):
     tenant.call("DeleteVpc", VpcId=vpc)
 
 
+def test_routes_and_subnets_as_terraform_asks_for_them(tenant):
+    """What the vendor's provider sends and reads back: each field is what was written."""
+    vpc = tenant.call("CreateVpc", VpcName="plan", CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
+    inputs = [{"SubnetName": name, "CidrBlock": f"10.2.{at}.0/24", "Zone": "local-1a"} for at, name in enumerate(("a", "b"))]
+    made = tenant.call("CreateSubnets", VpcId=vpc, Subnets=inputs, Tags=[{"Key": "k", "Value": "v"}])["SubnetSet"]
+    assert [one["SubnetName"] for one in made] == ["a", "b"] and all(one["TagSet"] == [{"Key": "k", "Value": "v"}] for one in made)
+    (main,) = tenant.call("DescribeRouteTables", Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTableSet"]
+    assert {one["RouteTableId"] for one in made} == {main["RouteTableId"]}
+    table = tenant.call("CreateRouteTable", VpcId=vpc, RouteTableName="own")["RouteTable"]["RouteTableId"]
+    tenant.call("ModifyRouteTableAttribute", RouteTableId=table, RouteTableName="mine")
+    tenant.call("ReplaceRouteTableAssociation", RouteTableId=table, SubnetId=made[0]["SubnetId"])
+    (shown,) = tenant.call("DescribeSubnets", SubnetIds=[made[0]["SubnetId"]])["SubnetSet"]
+    assert shown["RouteTableId"] == table
+    data = base64.b64encode(b"#!/bin/sh").decode()
+    (id,) = tenant.run(VirtualPrivateCloud={"VpcId": vpc, "SubnetId": made[0]["SubnetId"]}, UserData=data)
+    tenant.wait([id], "RUNNING")
+    (told,) = tenant.call("DescribeInstancesAttributes", InstanceIds=[id], Attributes=["UserData"])["InstanceSet"]
+    assert told == {"InstanceId": id, "Attributes": {"UserData": data}}
+    (seen,) = tenant.call("DescribeVpcInstances", Filters=[{"Name": "vpc-id", "Values": [vpc]}])["InstanceSet"]
+    assert (seen["InstanceId"], seen["InstanceState"], seen["InstanceEniCount"]) == (id, "RUNNING", 1)
+    hop = {"GatewayType": "NORMAL_CVM", "GatewayId": tenant.instance(id)["PrivateIpAddresses"][0]}
+    route = {"DestinationCidrBlock": "192.0.2.0/24", "RouteDescription": "lab", "Enabled": True} | hop
+
+    def entry():
+        (found,) = tenant.call("DescribeRouteTables", RouteTableIds=[table])["RouteTableSet"][0]["RouteSet"]
+        return found
+
+    tenant.call("CreateRoutes", RouteTableId=table, Routes=[route])
+    number = entry()["RouteId"]
+    assert {name: entry()[name] for name in route} == route
+    tenant.call("DisableRoutes", RouteTableId=table, RouteIds=[number])
+    assert entry()["Enabled"] is False
+    tenant.call("EnableRoutes", RouteTableId=table, RouteIds=[number])
+    changed = tenant.call("ReplaceRoutes", RouteTableId=table, Routes=[route | {"RouteId": number, "RouteDescription": "office"}])
+    assert [changed[of][0]["RouteDescription"] for of in ("OldRouteSet", "NewRouteSet")] == ["lab", "office"]
+    assert (entry()["RouteDescription"], entry()["RouteId"], entry()["Enabled"]) == ("office", number, True)
+    tenant.call("DeleteRoutes", RouteTableId=table, Routes=[{"RouteId": number, "GatewayType": "", "GatewayId": ""}])
+    resource = f"qcs::vpc:{tenant.cloud.region}:uin/:rtb/{table}"
+    tenant.call("ModifyResourceTags", Resource=resource, ReplaceTags=[{"TagKey": "a", "TagValue": "1"}, {"TagKey": "b", "TagValue": "2"}])
+    tenant.call("ModifyResourceTags", Resource=resource, DeleteTags=[{"TagKey": "a"}])
+    tenant.call("AddResourceTag", Resource=resource, TagKey="c", TagValue="3")
+    tenant.call("UpdateResourceTagValue", Resource=resource, TagKey="b", TagValue="4")
+    tenant.call("DeleteResourceTag", Resource=resource, TagKey="c")
+    where = {"ServiceType": "vpc", "ResourcePrefix": "rtb", "ResourceRegion": tenant.cloud.region, "ResourceIds": [table]}
+    assert [(one["TagKey"], one["TagValue"]) for one in tenant.call("DescribeResourceTagsByResourceIds", **where)["Tags"]] == [("b", "4")]
+    assert tenant.call("CheckDefaultSubnet", Zone="local-1a")["Result"] is False
+    default = tenant.call("CreateDefaultVpc", Zone="local-1b")["Vpc"]
+    assert tenant.call("DescribeSubnets", SubnetIds=[default["SubnetId"]])["SubnetSet"][0]["Zone"] == "local-1b"
+    assert tenant.call("CreateDefaultSecurityGroup")["SecurityGroup"]["IsDefault"]
+    tenant.call("TerminateInstances", InstanceIds=[id])
+
+
+def test_addresses_share_a_package_and_are_told_as_they_were_asked_for(tenant):
+    package = tenant.call("CreateBandwidthPackage", BandwidthPackageName="front", ChargeType="TOP5_POSTPAID_BY_MONTH", InternetMaxBandwidth=20)["BandwidthPackageId"]
+    asked = {"AddressType": "EIP", "InternetChargeType": "BANDWIDTH_PACKAGE", "BandwidthPackageId": package, "InternetMaxBandwidthOut": 5}
+    made = tenant.call("AllocateAddresses", **asked)
+    assert tenant.call("DescribeTaskResult", TaskId=int(made["TaskId"]))["Result"] == "SUCCESS"
+    (inside,) = made["AddressSet"]
+    (own,) = tenant.call("AllocateAddresses", InternetChargeType="BANDWIDTH_POSTPAID_BY_HOUR", InternetMaxBandwidthOut=3)["AddressSet"]
+
+    def shown(address):
+        (found,) = tenant.call("DescribeAddresses", AddressIds=[address])["AddressSet"]
+        return {name: found[name] for name in ("InternetChargeType", "BandwidthPackageId", "Bandwidth")}
+
+    assert shown(inside) == {"InternetChargeType": "BANDWIDTH_PACKAGE", "BandwidthPackageId": package, "Bandwidth": 5}
+    assert shown(own) == {"InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR", "BandwidthPackageId": "", "Bandwidth": 3}
+    tenant.call("AddBandwidthPackageResources", BandwidthPackageId=package, ResourceIds=[own], ResourceType="Address", NetworkType="BGP")
+    (listed,) = tenant.call("DescribeBandwidthPackages", Filters=[{"Name": "resource.resource-id", "Values": [own]}])["BandwidthPackageSet"]
+    assert {one["ResourceId"] for one in listed["ResourceSet"]} == {inside, own}
+    assert (listed["Bandwidth"], listed["ChargeType"], listed["Status"]) == (20, "TOP5_POSTPAID_BY_MONTH", "CREATED")
+    assert tenant.call("DescribeBandwidthPackageResources", BandwidthPackageId=package)["TotalCount"] == 2
+    tenant.call("ModifyBandwidthPackageBandwidth", BandwidthPackageId=package, InternetMaxBandwidth=-1)
+    tenant.call("ModifyBandwidthPackageAttribute", BandwidthPackageId=package, BandwidthPackageName="back")
+    assert tenant.call("DescribeBandwidthPackageQuota")["QuotaSet"][0]["QuotaCurrent"] == 1
+    assert tenant.refused("DeleteBandwidthPackage", BandwidthPackageId=package) == "InvalidParameterValue.BandwidthPackageInUse"
+    tenant.call("RemoveBandwidthPackageResources", BandwidthPackageId=package, ResourceIds=[inside, own])
+    tenant.call("ModifyAddressInternetChargeType", AddressId=inside, InternetChargeType="TRAFFIC_POSTPAID_BY_HOUR", InternetMaxBandwidthOut=6)
+    assert shown(inside) == {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "BandwidthPackageId": "", "Bandwidth": 6}
+    types = tenant.call("DescribeInternetChargeTypeConfigs")["InternetChargeTypeConfigSet"]
+    assert {one["InternetChargeType"] for one in types} >= {shown(own)["InternetChargeType"], "BANDWIDTH_PACKAGE"}
+    assert shown(own)["InternetChargeType"] == "BANDWIDTH_POSTPAID_BY_HOUR"
+    tenant.call("DeleteBandwidthPackage", BandwidthPackageId=package)
+    tenant.call("ReleaseAddresses", AddressIds=[inside, own])
+
+
+def test_a_snapshot_is_shared_with_another_account(simulated, tenant, until):
+    other = Tenant(simulated, "borrower")
+    new = {"Placement": {"Zone": "local-1a"}, "DiskType": "CLOUD_SSD", "DiskSize": 10}
+    (disk,) = tenant.call("CreateDisks", **new)["DiskIdSet"]
+    until(lambda: tenant.call("DescribeDisks", DiskIds=[disk])["DiskSet"][0]["DiskState"] == "UNATTACHED", 30, "the disk")
+    snapshot = tenant.call("CreateSnapshot", DiskId=disk)["SnapshotId"]
+    until(lambda: tenant.call("DescribeSnapshots", SnapshotIds=[snapshot])["SnapshotSet"][0]["SnapshotState"] == "NORMAL", 30, "the snapshot")
+    assert other.refused("CreateDisks", SnapshotId=snapshot, **new) == "InvalidSnapshotId.NotFound"
+    share = {"SnapshotIds": [snapshot], "AccountIds": [str(other.account)]}
+    tenant.call("ModifySnapshotsSharePermission", Permission="SHARE", **share)
+    (told,) = tenant.call("DescribeSnapshotSharePermission", SnapshotId=snapshot)["SharePermissionSet"]
+    assert told["AccountId"] == str(other.account)
+    (seen,) = other.call("DescribeSnapshots", Filters=[{"Name": "snapshot-type", "Values": ["SHARED_SNAPSHOT"]}])["SnapshotSet"]
+    assert (seen["SnapshotId"], seen["SnapshotType"]) == (snapshot, "SHARED_SNAPSHOT")
+    (made,) = other.call("CreateDisks", SnapshotId=snapshot, **new)["DiskIdSet"]
+    tenant.call("ModifySnapshotsSharePermission", Permission="CANCEL", **share)
+    assert other.refused("CreateDisks", SnapshotId=snapshot, **new) == "InvalidSnapshotId.NotFound"
+    until(lambda: other.call("DescribeDisks", DiskIds=[made])["DiskSet"][0]["DiskState"] == "UNATTACHED", 30, "the disk of the other account")
+
+
 def test_the_cli_launches_looks_and_ends(tenant):
     place = json.dumps({"Zone": "local-1a"})
     done = tenant.tccli("cvm", "RunInstances", "--Placement", place, "--ImageId", tenant.image(), "--InstanceType", TYPE, "--InstanceName", "by-cli")

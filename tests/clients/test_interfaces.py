@@ -282,6 +282,11 @@ def test_a_route_leads_through_a_guest_that_may_forward(ec2, cloud, guests, key,
         (made,) = tencent.call("CreateRoutes", **theirs)["RouteTableSet"]
         until(reached, 20, "an answer by Tencent's route")
         item = next(one["RouteItemId"] for one in made["RouteSet"] if one["GatewayType"] == "NORMAL_CVM")
+        tencent.call("DisableRoutes", RouteTableId=table["RouteTableId"], RouteItemIds=[item])
+        until(lambda: not reached(), 20, "silence while the route is disabled")
+        assert shown()["State"] == "blackhole"
+        tencent.call("EnableRoutes", RouteTableId=table["RouteTableId"], RouteItemIds=[item])
+        until(reached, 20, "an answer by the route that is enabled again")
         gone = tencent.call("DeleteRoutes", RouteTableId=table["RouteTableId"], Routes=[{"RouteItemId": item, "GatewayType": "", "GatewayId": ""}])
         assert gone["RouteSet"][0]["GatewayId"] == private(ec2, first)
         ec2.create_route(**route, InstanceId=first)

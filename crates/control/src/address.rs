@@ -6,14 +6,16 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    AccountId, Address, AddressId, AddressKind, AssociationId, BANDWIDTH_MAX, BANDWIDTH_USUAL, Error, Instance, InstanceId, Interface,
-    InterfaceId, NatGateway, NatGatewayId, NatServes, Noun, Phase, QuotaName, Tags, add_tags, check_name,
+    AccountId, Address, AddressId, AddressKind, AssociationId, BANDWIDTH_MAX, BANDWIDTH_USUAL, BandwidthPackageId, Error, Instance,
+    InstanceId, Interface, InterfaceId, InternetCharge, NatGateway, NatGatewayId, NatServes, Noun, Phase, QuotaName, Tags, add_tags,
+    check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
 
 use crate::Failure;
 use crate::auth::Target;
+use crate::bandwidth_package::package_with_room;
 use crate::gateway::check_gateway;
 use crate::instance::{check_description, instance_of, save};
 use crate::interface::tell_host;
@@ -30,6 +32,10 @@ pub struct AllocateAddress {
     pub description: String,
     /// Megabits per second that may leave from it; none for no limit.
     pub bandwidth: Option<u32>,
+    /// By what it is said to be paid for.
+    pub charge: InternetCharge,
+    /// The bandwidth package that it goes to.
+    pub package: Option<BandwidthPackageId>,
     /// Tags.
     pub tags: Tags,
 }
@@ -45,6 +51,8 @@ pub struct ModifyAddress {
     pub description: Option<String>,
     /// Megabits per second that may leave from it.
     pub bandwidth: Option<u32>,
+    /// By what it is said to be paid for.
+    pub charge: Option<InternetCharge>,
 }
 
 /// Ties an elastic address to the interface of an instance.
@@ -120,8 +128,10 @@ impl Command for AllocateAddress {
     type Reply = Address;
     const NAME: &'static str = "AllocateAddress";
 
-    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![Target { path: Some("elastic-ip/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() }])
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        let new = Target { path: Some("elastic-ip/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() };
+        let package = self.package.map(|package| crate::bandwidth_package::target(tx, cx, package)).transpose()?;
+        Ok(std::iter::once(new).chain(package).collect())
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Address, Failure> {
@@ -131,6 +141,8 @@ impl Command for AllocateAddress {
         let mut address = free_address(tx, cx, AddressKind::Elastic, None)?;
         name(&mut address, Some(&self.name), Some(&self.description), self.bandwidth)?;
         add_tags(&mut address.tags, &self.tags)?;
+        address.charge = self.charge;
+        address.package = self.package.map(|package| package_with_room(tx, account, package)).transpose()?;
         tx.insert(&address)?;
         Ok(address)
     }
@@ -148,6 +160,7 @@ impl Command for ModifyAddress {
         let mut address = elastic_of(tx, cx.caller.account(), self.address)?;
         let before = address.bandwidth;
         name(&mut address, self.name.as_deref(), self.description.as_deref(), self.bandwidth)?;
+        address.charge = self.charge.unwrap_or(address.charge);
         tx.update(&address)?;
         if address.bandwidth != before { tell_bandwidth(tx, cx, &address) } else { Ok(()) }
     }
@@ -460,6 +473,7 @@ fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<I
         name: String::new(),
         description: String::new(),
         bandwidth: None,
+        charge: InternetCharge::default(),
         package: None,
         created_at: cx.now,
         tags: Tags::new(),

@@ -24,8 +24,10 @@ pub struct CreateBandwidthPackage {
     pub name: String,
     /// Description.
     pub description: String,
-    /// Megabits per second.
-    pub bandwidth: u32,
+    /// Megabits per second; none for no limit.
+    pub bandwidth: Option<u32>,
+    /// How it is paid for, in its vendor's word; may be empty.
+    pub charge: String,
     /// Tags.
     pub tags: Tags,
 }
@@ -39,8 +41,10 @@ pub struct ModifyBandwidthPackage {
     pub name: Option<String>,
     /// Description.
     pub description: Option<String>,
-    /// Megabits per second.
-    pub bandwidth: Option<u32>,
+    /// Megabits per second; none for no limit.
+    pub bandwidth: Option<Option<u32>>,
+    /// How it is paid for, in its vendor's word.
+    pub charge: Option<String>,
 }
 
 /// Deletes a package.
@@ -91,11 +95,13 @@ impl Command for CreateBandwidthPackage {
             account,
             name: String::new(),
             description: String::new(),
-            bandwidth: self.bandwidth,
+            bandwidth: None,
+            charge: String::new(),
             created_at: cx.now,
             tags: Tags::new(),
         };
         set(&mut package, Some(&self.name), Some(&self.description), Some(self.bandwidth))?;
+        package.charge.clone_from(&self.charge);
         add_tags(&mut package.tags, &self.tags)?;
         tx.insert(&package)?;
         Ok(package.id)
@@ -114,6 +120,9 @@ impl Command for ModifyBandwidthPackage {
         let mut package = package_of(tx, cx.caller.account(), self.package)?;
         let before = package.bandwidth;
         set(&mut package, self.name.as_deref(), self.description.as_deref(), self.bandwidth)?;
+        if let Some(charge) = &self.charge {
+            package.charge.clone_from(charge);
+        }
         tx.update(&package)?;
         if package.bandwidth != before {
             for address in addresses_of(tx, &package)? {
@@ -166,12 +175,27 @@ impl Command for PackAddress {
             (false, held) if held != Some(package.id) => return Err(wrong("not in the bandwidth package", "in it").into()),
             (true, None) | (false, _) => {}
         }
-        if self.into && addresses_of(tx, &package)?.len() >= PACKAGE_ADDRESSES_MAX {
-            let (what, limit) = (format!("addresses of {}", package.id), PACKAGE_ADDRESSES_MAX as u64);
-            return Err(Error::LimitReached { name: "BandwidthPackage", what, limit }.into());
+        if self.into {
+            check_room(tx, &package)?;
         }
         tie(tx, cx, address, Some(package.id).filter(|_| self.into))
     }
+}
+
+/// Refuses one address more where a package has as many as it may.
+fn check_room(tx: &Tx<'_>, package: &BandwidthPackage) -> Result<(), Failure> {
+    if addresses_of(tx, package)?.len() < PACKAGE_ADDRESSES_MAX {
+        return Ok(());
+    }
+    let (what, limit) = (format!("addresses of {}", package.id), PACKAGE_ADDRESSES_MAX as u64);
+    Err(Error::LimitReached { name: "BandwidthPackageAddress", what, limit }.into())
+}
+
+/// The package that a new address of the account goes to, which has room for it.
+pub(crate) fn package_with_room(tx: &Tx<'_>, account: AccountId, id: BandwidthPackageId) -> Result<BandwidthPackageId, Failure> {
+    let package = package_of(tx, account, id)?;
+    check_room(tx, &package)?;
+    Ok(package.id)
 }
 
 fn tie(tx: &mut Tx<'_>, cx: &Cx<'_>, address: Address, package: Option<BandwidthPackageId>) -> Result<(), Failure> {
@@ -180,7 +204,7 @@ fn tie(tx: &mut Tx<'_>, cx: &Cx<'_>, address: Address, package: Option<Bandwidth
     tell_bandwidth(tx, cx, &address)
 }
 
-fn set(package: &mut BandwidthPackage, name: Option<&str>, description: Option<&str>, bandwidth: Option<u32>) -> Result<(), Error> {
+fn set(package: &mut BandwidthPackage, name: Option<&str>, description: Option<&str>, bandwidth: Option<Option<u32>>) -> Result<(), Error> {
     if let Some(name) = name {
         check_name("Name", name)?;
         name.clone_into(&mut package.name);
@@ -190,7 +214,7 @@ fn set(package: &mut BandwidthPackage, name: Option<&str>, description: Option<&
         description.clone_into(&mut package.description);
     }
     if let Some(bandwidth) = bandwidth {
-        BandwidthPackage::check_bandwidth(bandwidth)?;
+        bandwidth.map_or(Ok(()), BandwidthPackage::check_bandwidth)?;
         package.bandwidth = bandwidth;
     }
     Ok(())
@@ -206,7 +230,8 @@ fn addresses_of(tx: &Tx<'_>, package: &BandwidthPackage) -> Result<Vec<Address>,
     Ok(tx.address_list(package.account)?.into_iter().filter(|address| address.package == Some(package.id)).collect())
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: BandwidthPackageId) -> Result<Target, Failure> {
+/// What policies are asked about for a call on a package.
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: BandwidthPackageId) -> Result<Target, Failure> {
     let own = tx.get::<BandwidthPackage>(id)?.filter(|package| package.account == cx.caller.account());
     Ok(Target::of("bandwidth-package", id, &own.map(|package| package.tags).unwrap_or_default()))
 }
@@ -233,6 +258,9 @@ impl Listing for BandwidthPackageView {
             Field::Id => vec![self.package.id.to_string()],
             Field::Owner => vec![self.package.account.to_string()],
             Field::Name => vec![self.package.name.clone()],
+            Field::Kind => vec![self.package.charge.clone()],
+            Field::Allocation => self.addresses.iter().map(|address| address.id.to_string()).collect(),
+            Field::PublicIp => self.addresses.iter().map(|address| address.ip.to_string()).collect(),
             _ => tag_values(&self.package.tags, field),
         }
     }

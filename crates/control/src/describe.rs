@@ -119,7 +119,7 @@ pub enum Field {
     /// The device name of a volume, the place of an interface.
     Device,
     /// What a volume is sold as ([`model::VolumeKind::word`]), what a task does ([`ImageTask::kind`]), or a flow log tells of
-    /// ([`model::FlowTraffic::word`]).
+    /// ([`model::FlowTraffic::word`]), where a route of a table leads ([`model::RouteTarget::word`]), or how a bandwidth package is paid for.
     Kind,
     /// A size in GiB.
     Size,
@@ -575,6 +575,7 @@ listing!(Snapshot, SnapshotId, Snapshot, |tx, account| Ok(tx.snapshot_list_visib
     Field::IsEncrypted => flag(snapshot.encryption.is_some()),
     Field::IsAutomatic => flag(snapshot.policy.is_some()),
     Field::IsPublic => flag(snapshot.shares.public),
+    Field::SharedWith => snapshot.shares.accounts.iter().map(ToString::to_string).collect(),
     _ => tag_values(&snapshot.tags, field),
 });
 

@@ -181,8 +181,8 @@ pub use reachability::{Proposal, ProposedChange};
 pub use role::{AssumeRole, CreateRole, DeleteRole, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
 pub use root_volume::{GuestAccess, Needed, OldRoot, ReinitVolumes, ReplaceRoot, Replaced, RootSource};
 pub use route::{
-    AssociateRouteTable, ChangeRoute, CreateRouteTable, DeleteRouteTable, DisassociateRouteTable, ReplaceRouteTableAssociation,
-    RouteChange, RouteTie,
+    AssociateRouteTable, ChangeRoute, CreateRouteTable, DeleteRouteTable, DisassociateRouteTable, ModifyRouteTable,
+    ReplaceRouteTableAssociation, RouteChange, RouteTie,
 };
 pub use routes::RouteTableView;
 pub use run::{Command, Cx, Options};
@@ -197,7 +197,7 @@ pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapsho
 pub use snapshot_copy::CopySnapshot;
 pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnapshotPolicy, PolicyTie, TieSnapshotPolicy};
 pub use stray::Stray;
-pub use subnet::{CreateSubnet, DeleteSubnet, ModifySubnet};
+pub use subnet::{CreateDefaultSubnet, CreateSubnet, DeleteSubnet, ModifySubnet};
 pub use tag::{CreateTags, DeleteTags, TAGGED_PER_CALL, WhichTags};
 pub use timed_release::SetInstanceRelease;
 pub use traffic::{TRAFFIC_PERIODS_MAX, TrafficPeriod, TrafficQuestion};

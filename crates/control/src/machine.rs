@@ -72,11 +72,11 @@ impl Rows {
     }
 }
 
-/// What a host holds an address to: its own bandwidth in the vendors' proportion of directions, or its package's in each.
+/// What a host holds an address to: its own bandwidth in the vendors' proportion of directions, or its package's in each, if that has any.
 pub(crate) fn rate_of(tx: &Tx<'_>, address: &Address) -> Result<Option<RateSpec>, Failure> {
-    if let Some(package) = address.package.map(|id| tx.get::<BandwidthPackage>(id)).transpose()?.flatten() {
-        let mbit = package.bandwidth;
-        return Ok(Some(RateSpec { public: address.ip, outward_mbit: mbit, inward_mbit: mbit, package: Some(package.id) }));
+    let package = address.package.map(|id| tx.get::<BandwidthPackage>(id)).transpose()?.flatten();
+    if let Some((package, mbit)) = package.and_then(|package| Some((package.id, package.bandwidth?))) {
+        return Ok(Some(RateSpec { public: address.ip, outward_mbit: mbit, inward_mbit: mbit, package: Some(package) }));
     }
     let rate = |outward_mbit| RateSpec { public: address.ip, outward_mbit, inward_mbit: inward_bandwidth(outward_mbit), package: None };
     Ok(address.bandwidth.map(rate))

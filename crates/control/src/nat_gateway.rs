@@ -277,7 +277,7 @@ fn route_everything(tx: &mut Tx<'_>, gateway: &NatGateway) -> Result<(), Failure
     let main = tx.route_table_list_of_vpc(gateway.vpc)?.into_iter().find(|table| table.main.is_some());
     if let Some(mut table) = main.filter(|table| table.route_to(everything).is_none()) {
         QuotaName::Routes.check(limit, table.routes.len() as u64, 1)?;
-        table.routes.push(Route { destination: everything, target: RouteTarget::NatGateway { gateway: gateway.id } });
+        table.routes.push(Route::new(everything, RouteTarget::NatGateway { gateway: gateway.id }));
         tx.update(&table)?;
     }
     Ok(())

@@ -222,30 +222,35 @@ pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: Ac
         ..new_vpc(tx, cloud, account, region.default_vpc, now)?
     };
     for (zone, range) in region.zones.iter().zip(subnet_ranges(vpc.range)) {
-        tx.insert(&Subnet {
-            id: SubnetId::from_u64(new_id()),
-            account,
-            vpc: vpc.id,
-            zone: zone.clone(),
-            range,
-            is_default: true,
-            public_on_launch: region.public_on_launch,
-            ipv6: None,
-            ipv6_on_launch: false,
-            name: DEFAULT_GROUP.to_owned(),
-            description: String::new(),
-            created_at: now,
-            tags: Tags::new(),
-        })?;
+        tx.insert(&default_subnet(cloud, &vpc, zone, range, now))?;
     }
     let mut table = insert_vpc(tx, cloud, &vpc)?;
     let gateway =
         InternetGateway { id: InternetGatewayId::from_u64(new_id()), account, vpc: Some(vpc.id), created_at: now, tags: Tags::new() };
     tx.insert(&gateway)?;
     let target = RouteTarget::InternetGateway { gateway: gateway.id };
-    table.routes.push(Route { destination: Ipv4Net::default(), target });
+    table.routes.push(Route::new(Ipv4Net::default(), target));
     tx.update(&table)?;
     Ok(vpc)
+}
+
+/// The default subnet of a zone.
+pub(crate) fn default_subnet(cloud: &Cloud, vpc: &Vpc, zone: &str, range: Ipv4Net, now: Millis) -> Subnet {
+    Subnet {
+        id: SubnetId::from_u64(cloud.ids().next(now)),
+        account: vpc.account,
+        vpc: vpc.id,
+        zone: zone.to_owned(),
+        range,
+        is_default: true,
+        public_on_launch: cloud.region().public_on_launch,
+        ipv6: None,
+        ipv6_on_launch: false,
+        name: DEFAULT_GROUP.to_owned(),
+        description: String::new(),
+        created_at: now,
+        tags: Tags::new(),
+    }
 }
 
 fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: Millis) -> Result<Vpc, Failure> {
@@ -314,7 +319,8 @@ fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, F
     Ok(table)
 }
 
-fn subnet_ranges(vpc: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
+/// The ranges that default subnets of a VPC may have.
+pub(crate) fn subnet_ranges(vpc: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
     vpc.subnets((vpc.prefix_len() + SUBNET_BITS).min(28)).into_iter().flatten()
 }
 

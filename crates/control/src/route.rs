@@ -32,6 +32,17 @@ pub struct CreateRouteTable {
     pub tags: Tags,
 }
 
+/// Changes what is said of a route table. What is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifyRouteTable {
+    /// Which one.
+    pub table: RouteTableId,
+    /// Display name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+}
+
 /// Deletes a route table that nothing uses.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeleteRouteTable {
@@ -51,12 +62,16 @@ pub struct ChangeRoute {
 }
 
 /// What becomes of a route.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum RouteChange {
     /// It is made; refused when there is one.
     Create(RouteTarget),
     /// It leads elsewhere; refused when there is none.
     Replace(RouteTarget),
+    /// It is described so; refused when there is none.
+    Describe(String),
+    /// Packets follow it, or go as if it were not there; refused when there is none.
+    Enable(bool),
     /// It goes; refused when there is none.
     Delete,
 }
@@ -132,6 +147,28 @@ impl Command for CreateRouteTable {
     }
 }
 
+impl Command for ModifyRouteTable {
+    type Reply = ();
+    const NAME: &'static str = "ModifyRouteTable";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.table)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut table = table_of(tx, cx.caller.account(), self.table)?;
+        if let Some(name) = &self.name {
+            check_name("RouteTableName", name)?;
+            table.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            table.description.clone_from(description);
+        }
+        Ok(tx.update(&table)?)
+    }
+}
+
 impl Command for DeleteRouteTable {
     type Reply = ();
     const NAME: &'static str = "DeleteRouteTable";
@@ -171,21 +208,26 @@ impl Command for ChangeRoute {
         }
         let at = table.routes.iter().position(|route| route.destination == destination);
         let absent = || Error::not_found(Noun::Route, destination);
-        match (self.change, at) {
+        match (&self.change, at) {
             (RouteChange::Create(_), Some(_)) => {
                 return Err(Error::Duplicate { noun: Noun::Route, name: destination.to_string() }.into());
             }
             (RouteChange::Create(target), None) => {
                 let limit = tx.quota_limit(account, QuotaName::Routes)?;
                 QuotaName::Routes.check(limit, table.routes.len() as u64, 1)?;
-                check_target(tx, account, &vpc, target)?;
-                table.routes.push(Route { destination, target });
+                check_target(tx, account, &vpc, *target)?;
+                table.routes.push(Route::new(destination, *target));
             }
             (RouteChange::Replace(target), at) => {
                 let at = at.ok_or_else(absent)?;
-                check_target(tx, account, &vpc, target)?;
-                table.routes[at].target = target;
+                check_target(tx, account, &vpc, *target)?;
+                table.routes[at].target = *target;
             }
+            (RouteChange::Describe(description), at) => {
+                check_description(description)?;
+                table.routes[at.ok_or_else(absent)?].description.clone_from(description);
+            }
+            (RouteChange::Enable(enabled), at) => table.routes[at.ok_or_else(absent)?].disabled = !enabled,
             (RouteChange::Delete, at) => {
                 table.routes.remove(at.ok_or_else(absent)?);
             }
@@ -354,7 +396,8 @@ fn table_of(tx: &Tx<'_>, account: AccountId, id: RouteTableId) -> Result<RouteTa
     Ok(table.ok_or_else(|| Error::not_found(Noun::RouteTable, id))?)
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: RouteTableId) -> Result<Vec<Target>, Failure> {
+/// What policies are asked about for a call on a route table.
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: RouteTableId) -> Result<Vec<Target>, Failure> {
     let tags = tx.get::<RouteTable>(id)?.filter(|table| table.account == cx.caller.account()).map(|table| table.tags);
     Ok(vec![Target::of("route-table", id, &tags.unwrap_or_default())])
 }

@@ -105,6 +105,7 @@ impl Listing for RouteTableView {
             Field::Association => ties.map(|tie| tie.to_string()).collect(),
             Field::IsDefault => vec![table.main.is_some().to_string()],
             Field::Range => table.routes.iter().map(|route| route.destination.to_string()).chain([local]).collect(),
+            Field::Kind => table.routes.iter().map(|route| route.target.word().to_owned()).collect(),
             Field::Gateway => routes.chain(["local".to_owned()]).collect(),
             _ => tag_values(&table.tags, field),
         }

@@ -2,8 +2,8 @@
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
-    AccountId, Error, Noun, QuotaName, Subnet, SubnetId, SubnetIpv6, SubnetRangeId, Tags, VpcId, add_tags, check_name, check_subnet_ipv6,
-    check_subnet_range,
+    AccountId, Error, Noun, QuotaName, RouteTableId, Subnet, SubnetId, SubnetIpv6, SubnetRangeId, Tags, VpcId, add_tags, check_name,
+    check_subnet_ipv6, check_subnet_range,
 };
 use serde::Serialize;
 use store::Tx;
@@ -11,7 +11,8 @@ use store::Tx;
 use crate::Failure;
 use crate::auth::Target;
 use crate::instance::check_description;
-use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
+use crate::network::{DEPENDENTS_NAMED, default_subnet, subnet_ranges, touch_vpc, vpc_of};
+use crate::route::AssociateRouteTable;
 use crate::run::{Command, Cx};
 
 /// Makes a subnet.
@@ -25,6 +26,8 @@ pub struct CreateSubnet {
     pub range: Ipv4Net,
     /// Longest prefix that the range may have.
     pub prefix_longest: u8,
+    /// The route table that it uses; the main one of its VPC when none is said.
+    pub table: Option<RouteTableId>,
     /// Its IPv6 range, a /64 of the VPC's.
     pub ipv6: Option<Ipv6Net>,
     /// Display name.
@@ -33,6 +36,13 @@ pub struct CreateSubnet {
     pub description: String,
     /// Tags.
     pub tags: Tags,
+}
+
+/// Makes the default subnet of a zone, in the default VPC; refused when the zone has one.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateDefaultSubnet {
+    /// The zone.
+    pub zone: String,
 }
 
 /// Changes a subnet. What is `None` stays.
@@ -64,16 +74,18 @@ impl Command for CreateSubnet {
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
         let mut targets = crate::network::target(tx, cx, self.vpc)?;
         targets.push(Target { path: Some("subnet/*".to_owned()), request_tags: self.tags.clone(), ..Target::default() });
+        if let Some(table) = self.table {
+            targets.extend(crate::route::target(tx, cx, table)?);
+        }
         Ok(targets)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Subnet, Failure> {
         let account = cx.caller.account();
         let vpc = vpc_of(tx, account, Some(self.vpc))?;
-        let zones = &cx.cloud.region().zones;
         let zone = match &self.zone {
-            Some(zone) => zones.iter().find(|known| *known == zone).ok_or_else(|| Error::not_found(Noun::Zone, zone))?,
-            None => zones.first().ok_or(Error::Internal)?,
+            Some(zone) => zone_of(cx, zone)?,
+            None => cx.cloud.region().zones.first().ok_or(Error::Internal)?,
         };
         check_name("SubnetName", &self.name)?;
         check_description(&self.description)?;
@@ -98,9 +110,43 @@ impl Command for CreateSubnet {
         };
         add_tags(&mut subnet.tags, &self.tags)?;
         tx.insert(&subnet)?;
+        if let Some(table) = self.table {
+            AssociateRouteTable { table, subnet: subnet.id, replaces: false }.apply(tx, cx)?;
+        }
         touch_vpc(tx, vpc.id)?;
         Ok(subnet)
     }
+}
+
+impl Command for CreateDefaultSubnet {
+    type Reply = Subnet;
+    const NAME: &'static str = "CreateDefaultSubnet";
+
+    fn targets(&self, _: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![Target { path: Some("subnet/*".to_owned()), ..Target::default() }])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Subnet, Failure> {
+        let account = cx.caller.account();
+        let zone = zone_of(cx, &self.zone)?;
+        let vpc = tx.vpc_default(account)?.ok_or_else(|| Error::not_found(Noun::Vpc, "default"))?;
+        let others = tx.subnet_list_of_vpc(vpc.id)?;
+        if let Some(held) = others.iter().find(|subnet| subnet.is_default && subnet.zone == *zone) {
+            return Err(Error::Duplicate { noun: Noun::Subnet, name: format!("{}, the default one of {zone}", held.id) }.into());
+        }
+        let overlaps = |range: &Ipv4Net| others.iter().any(|other| other.range.contains(range) || range.contains(&other.range));
+        let range = subnet_ranges(vpc.range).find(|range| !overlaps(range));
+        let range = range.ok_or_else(|| Error::NoFreeAddress { noun: Noun::Vpc, id: vpc.id.to_string() })?;
+        QuotaName::Subnets.check(tx.quota_limit(account, QuotaName::Subnets)?, others.len() as u64, 1)?;
+        let subnet = default_subnet(cx.cloud, &vpc, zone, range, cx.now);
+        tx.insert(&subnet)?;
+        touch_vpc(tx, vpc.id)?;
+        Ok(subnet)
+    }
+}
+
+fn zone_of<'a>(cx: &'a Cx<'_>, zone: &str) -> Result<&'a String, Error> {
+    cx.cloud.region().zones.iter().find(|known| *known == zone).ok_or_else(|| Error::not_found(Noun::Zone, zone))
 }
 
 impl Command for ModifySubnet {

@@ -1,9 +1,9 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, CapacityReservation, DhcpOptionSet, Error, FlowLog, Image, Instance, InstanceFleet, Interface, InternetGateway,
-    KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList, RouteTable, RuleId,
-    SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
+    AccountId, Address, BandwidthPackage, CapacityReservation, DhcpOptionSet, Error, FlowLog, Image, Instance, InstanceFleet, Interface,
+    InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList,
+    RouteTable, RuleId, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -155,7 +155,8 @@ tagged!(
     LaunchTemplate,
     FlowLog,
     CapacityReservation,
-    InstanceFleet
+    InstanceFleet,
+    BandwidthPackage
 );
 
 impl Tagged for DhcpOptionSet {
@@ -197,6 +198,7 @@ enum Kind {
     FlowLog,
     CapacityReservation,
     InstanceFleet,
+    BandwidthPackage,
 }
 
 impl Kind {
@@ -226,6 +228,7 @@ impl Kind {
             "fl" => Kind::FlowLog,
             "cr" => Kind::CapacityReservation,
             "fleet" => Kind::InstanceFleet,
+            "cbwp" => Kind::BandwidthPackage,
             _ => return None,
         })
     }
@@ -256,6 +259,7 @@ impl Kind {
             Kind::FlowLog => "vpc-flow-log",
             Kind::CapacityReservation => "capacity-reservation",
             Kind::InstanceFleet => "fleet",
+            Kind::BandwidthPackage => "bandwidth-package",
         }
     }
 
@@ -287,6 +291,7 @@ impl Kind {
             Kind::FlowLog => tags_of::<FlowLog>(tx, account, id),
             Kind::CapacityReservation => tags_of::<CapacityReservation>(tx, account, id),
             Kind::InstanceFleet => tags_of::<InstanceFleet>(tx, account, id),
+            Kind::BandwidthPackage => tags_of::<BandwidthPackage>(tx, account, id),
         }
     }
 
@@ -327,6 +332,7 @@ impl Kind {
             Kind::FlowLog => change_of::<FlowLog>(tx, account, id, with),
             Kind::CapacityReservation => change_of::<CapacityReservation>(tx, account, id, with),
             Kind::InstanceFleet => change_of::<InstanceFleet>(tx, account, id, with),
+            Kind::BandwidthPackage => change_of::<BandwidthPackage>(tx, account, id, with),
         }
     }
 }

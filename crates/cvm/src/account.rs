@@ -1,4 +1,4 @@
-//! Who calls.
+//! Who calls, and what every account is like.
 
 use control::Who;
 use wire::{FromArg, IntoDoc};
@@ -34,4 +34,25 @@ pub(crate) async fn identity(cx: &Cx<'_>, _: Nothing) -> Result<Identity, Fault>
         }
     };
     Ok(Identity { arn, account_id: account, user_id: id.clone(), principal_id: id, kind })
+}
+
+/// The reply of VPC's `DescribeAccountAttributes`.
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Attributes {
+    account_attribute_set: Vec<Attribute>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct Attribute {
+    attribute_name: &'static str,
+    attribute_values: Vec<&'static str>,
+}
+
+/// Tells that every account has VPCs and no network beside them.
+pub(crate) async fn attributes(cx: &Cx<'_>, _: Nothing) -> Result<Attributes, Fault> {
+    cx.allowed().await?;
+    let platforms = Attribute { attribute_name: "supported-platforms", attribute_values: vec!["VPC"] };
+    Ok(Attributes { account_attribute_set: vec![platforms] })
 }

@@ -11,10 +11,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, action_timer, address, bandwidth, cam, disk_quota, image, image_change, image_task, instance, instance_type, interface,
-    interface_change, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl, placement_group, quota, region, repair_task,
-    root_volume, route, security_group, security_group_policies, snapshot, snapshot_policy, sts, subnet, tag_service, tagged, trail,
-    volume, vpc_peering,
+    Cx, account, action_timer, address, bandwidth, bandwidth_package, cam, disk_quota, image, image_change, image_task, instance,
+    instance_type, interface, interface_change, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl, placement_group,
+    quota, region, repair_task, root_volume, route, security_group, security_group_policies, snapshot, snapshot_policy, snapshot_share,
+    sts, subnet, tag_service, tagged, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor.
@@ -170,6 +170,7 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DescribeInstances => instance::describe, instance::DescribeInstances,
         Partly("no filters by UUID and time of making"), &[];
     Cvm "cvm:" DescribeInstancesStatus => instance::describe_status, instance::DescribeInstancesStatus, Works, &[];
+    Cvm "cvm:" DescribeInstancesAttributes => instance::describe_attributes, instance::DescribeInstancesAttributes, Works, &[];
     Cvm "cvm:" StartInstances => instance::start, instance::StartInstances, Works, &[];
     Cvm "cvm:" StopInstances => instance::stop, instance::StopInstances,
         Partly("a guest that is asked softly is powered off after a minute"), &[];
@@ -200,6 +201,8 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups, Works, &[];
     Cvm "cvm:" ResetInstancesInternetMaxBandwidth => bandwidth::reset_instances, bandwidth::ResetInstancesInternetMaxBandwidth,
         Partly("the bandwidth only"), bandwidth::RESET_ABSENT;
+    Cvm "cvm:" DescribeInternetChargeTypeConfigs => bandwidth::describe_charge_types, account::Nothing,
+        Partly("they are told again, and nothing is charged"), &[];
     Cvm "cvm:" CreateDisasterRecoverGroup => placement_group::create, placement_group::CreateDisasterRecoverGroup,
         Partly("racks are those that the operator named, each with a switch of its own; nothing by name is one rack"), &[];
     Cvm "cvm:" DescribeDisasterRecoverGroups => placement_group::describe, placement_group::DescribeDisasterRecoverGroups, Works, &[];
@@ -208,6 +211,7 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DeleteDisasterRecoverGroups => placement_group::delete, placement_group::DeleteGroups, Works, &[];
     Cvm "cvm:" ModifyInstancesDisasterRecoverGroup => placement_group::move_instances, placement_group::MoveInstances,
         Partly("instances stay on their hosts, so a group whose rule that breaks is refused"), &[];
+    Vpc "vpc:" DescribeAccountAttributes => account::attributes, account::Nothing, Works, &[];
     Vpc "vpc:" DescribeVpcs => network::describe, network::DescribeVpcs, Works, &[];
     Vpc "vpc:" DescribeSubnets => subnet::describe, subnet::DescribeSubnets, Partly("pages by number only"),
         &["MaxResults", "NextToken"];
@@ -215,6 +219,8 @@ static SERVED: &[Action] = served! {
         Partly("in the order of their making only"), &["OrderField", "OrderDirection"];
     Vpc "vpc:" CreateSecurityGroup => security_group::create, security_group::CreateSecurityGroup,
         Partly("a group belongs to the default VPC, and its name is unique there"), &[];
+    Vpc "vpc:" CreateDefaultSecurityGroup => security_group::create_default, account::Nothing,
+        Partly("it lets in its own members only"), &[];
     Vpc "vpc:" DeleteSecurityGroup => security_group::delete, security_group::DeleteSecurityGroup, Works, &[];
     Vpc "vpc:" DescribeSecurityGroupPolicies => security_group_policies::describe, security_group_policies::DescribePolicies,
         Partly("no filters"), &["Filters"];
@@ -280,6 +286,9 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" DeleteSnapshots => snapshot::delete, snapshot::DeleteSnapshots, Works, &["DeleteBindImages"];
     Cbs "cbs:" ModifySnapshotAttribute => snapshot::modify, snapshot::ModifySnapshotAttribute, Partly("the name"),
         &["Deadline", "IsPermanent"];
+    Cbs "cbs:" ModifySnapshotsSharePermission => snapshot_share::share, snapshot_share::ModifySnapshotsSharePermission, Works, &[];
+    Cbs "cbs:" DescribeSnapshotSharePermission => snapshot_share::shares, snapshot_share::DescribeSnapshotSharePermission,
+        Partly("no times of sharing: each is that of the snapshot"), &[];
     Cbs "cbs:" CreateAutoSnapshotPolicy => snapshot_policy::create, snapshot_policy::CreatePolicy, Partly("by hours of days of the week"),
         snapshot_policy::ABSENT;
     Cbs "cbs:" ModifyAutoSnapshotPolicyAttribute => snapshot_policy::modify, snapshot_policy::ModifyPolicy,
@@ -299,12 +308,22 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DeleteVpc => network::delete, network::DeleteVpc, Works, &[];
     Vpc "vpc:" CreateSubnet => subnet::create, subnet::CreateSubnet, Works,
         &["CdcId", "Ipv6CidrBlock", "StackType"];
+    Vpc "vpc:" CreateSubnets => subnet::create_many, subnet::CreateSubnets, Works, subnet::CREATE_MANY_ABSENT;
+    Vpc "vpc:" CheckDefaultSubnet => subnet::check_default, subnet::CheckDefaultSubnet, Works, &[];
+    Vpc "vpc:" CreateDefaultVpc => subnet::create_default, subnet::CreateDefaultVpc, Works, &[];
+    Vpc "vpc:" DescribeVpcInstances => instance::describe_in_vpc, instance::DescribeVpcInstances, Works, &[];
     Vpc "vpc:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute, Partly("the name"), &["EnableBroadcast"];
     Vpc "vpc:" DeleteSubnet => subnet::delete, subnet::DeleteSubnet, Works, &[];
     Vpc "vpc:" CreateRouteTable => route::create, route::CreateRouteTable, Works, &[];
     Vpc "vpc:" DescribeRouteTables => route::describe, route::DescribeRouteTables, Works, &[];
+    Vpc "vpc:" ModifyRouteTableAttribute => route::modify, route::ModifyRouteTableAttribute, Works, &[];
     Vpc "vpc:" DeleteRouteTable => route::delete, route::DeleteRouteTable, Works, &[];
-    Vpc "vpc:" CreateRoutes => route::create_routes, route::Routes, Partly("to instances, NAT gateways and peerings; no descriptions"), route::ROUTE_ABSENT;
+    Vpc "vpc:" CreateRoutes => route::create_routes, route::Routes, Partly("to instances, NAT gateways and peerings, for IPv4"),
+        route::ROUTE_ABSENT;
+    Vpc "vpc:" ReplaceRoutes => route::replace_routes, route::Routes,
+        Partly("to instances, NAT gateways and peerings, for IPv4; the ids of a route follow its destination"), route::ROUTE_ABSENT;
+    Vpc "vpc:" EnableRoutes => route::enable_routes, route::NamedRoutes, Works, &[];
+    Vpc "vpc:" DisableRoutes => route::disable_routes, route::NamedRoutes, Works, &[];
     Vpc "vpc:" DeleteRoutes => route::delete_routes, route::Routes, Works, route::ROUTE_ABSENT;
     Vpc "vpc:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
     Vpc "vpc:" CreateNetworkAcl => network_acl::create, network_acl::CreateNetworkAcl, Partly("of the type TRIPLE, for IPv4"), &[];
@@ -328,14 +347,32 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" AllocateAddresses => address::allocate, address::AllocateAddresses,
         Partly("from one pool"),
         address::ALLOCATE_ABSENT;
+    Vpc "vpc:" DescribeTaskResult => address::task_result, address::DescribeTaskResult,
+        Partly("calls on addresses have ended when they are answered, with the task 0"), &["DealName"];
     Vpc "vpc:" AssociateAddress => address::associate, address::AssociateAddressArgs, Works,
         &["EipDirectConnection", "InstanceRegion"];
     Vpc "vpc:" ModifyAddressesBandwidth => bandwidth::modify_addresses, bandwidth::ModifyAddressesBandwidth, Works,
         &["EndTime", "StartTime"];
     Vpc "vpc:" ModifyAddressAttribute => bandwidth::modify_attribute, bandwidth::ModifyAddressAttribute, Works,
         &["EipDirectConnection", "EipVisibleOnEni"];
+    Vpc "vpc:" ModifyAddressInternetChargeType => bandwidth::modify_charge, bandwidth::ModifyAddressInternetChargeType,
+        Partly("it is told again, and nothing is charged"), &["AddressChargePrepaid"];
     Vpc "vpc:" DisassociateAddress => address::disassociate, address::DisassociateAddressArgs, Works, &["ReallocateNormalPublicIp"];
     Vpc "vpc:" ReleaseAddresses => address::release, address::ReleaseAddresses, Works, &[];
+    Vpc "vpc:" CreateBandwidthPackage => bandwidth_package::create, bandwidth_package::CreateBandwidthPackage,
+        Partly("of the type BGP; five of an account; addresses share its bandwidth in place of their own"), bandwidth_package::CREATE_ABSENT;
+    Vpc "vpc:" DescribeBandwidthPackages => bandwidth_package::describe, bandwidth_package::DescribeBandwidthPackages, Works, &[];
+    Vpc "vpc:" DescribeBandwidthPackageResources => bandwidth_package::describe_resources,
+        bandwidth_package::DescribeBandwidthPackageResources, Works, &[];
+    Vpc "vpc:" DescribeBandwidthPackageQuota => bandwidth_package::describe_quota, account::Nothing, Works, &[];
+    Vpc "vpc:" ModifyBandwidthPackageAttribute => bandwidth_package::modify, bandwidth_package::ModifyBandwidthPackageAttribute, Works, &[];
+    Vpc "vpc:" ModifyBandwidthPackageBandwidth => bandwidth_package::modify_bandwidth,
+        bandwidth_package::ModifyBandwidthPackageBandwidth, Works, &[];
+    Vpc "vpc:" AddBandwidthPackageResources => bandwidth_package::add, bandwidth_package::AddBandwidthPackageResources,
+        Partly("elastic addresses"), &["InternetMaxBandwidthOut"];
+    Vpc "vpc:" RemoveBandwidthPackageResources => bandwidth_package::remove, bandwidth_package::RemoveBandwidthPackageResources,
+        Partly("elastic addresses"), &["InternetChargeType", "InternetMaxBandwidthOut"];
+    Vpc "vpc:" DeleteBandwidthPackage => bandwidth_package::delete, bandwidth_package::DeleteBandwidthPackage, Works, &[];
     Vpc "vpc:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
         Partly("of a VPC as a whole, available at once; its own bandwidth is kept and shown, its addresses are held to theirs"), nat_gateway::CREATE_ABSENT;
     Vpc "vpc:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
@@ -401,6 +438,10 @@ static SERVED: &[Action] = served! {
         Partly("calls that change something and refusals by policy; `TotalCount` counts the page"), &["IsReturnLocation"];
     Tag "tag:" TagResources => tag_service::tag, tag_service::TagResources, Works, &["Tags.Category"];
     Tag "tag:" UnTagResources => tag_service::untag, tag_service::UnTagResources, Works, &[];
+    Tag "tag:" ModifyResourceTags => tag_service::modify, tag_service::ModifyResourceTags, Works, &["ReplaceTags.Category"];
+    Tag "tag:" AddResourceTag => tag_service::add, tag_service::OneTag, Works, &[];
+    Tag "tag:" UpdateResourceTagValue => tag_service::add, tag_service::OneTag, Works, &[];
+    Tag "tag:" DeleteResourceTag => tag_service::delete, tag_service::OneKey, Works, &[];
     Tag "tag:" GetResources => tagged::resources, tagged::GetResources, Works, &[];
     Tag "tag:" GetTagKeys => tagged::keys, tagged::GetTagKeys, Works, &[];
     Tag "tag:" GetTagValues => tagged::values, tagged::GetTagValues, Works, &[];
@@ -413,13 +454,10 @@ static NOT_YET: &[Action] = not_yet! {
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
         ModifyInstancesVpcAttribute ModifyInstancesProject ModifyInstanceDiskType
         SyncImages AllocateHosts DescribeHosts
-        RenewHosts ModifyHostsAttribute EnterRescueMode ExitRescueMode
-        DescribeInternetChargeTypeConfigs;
-    Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries CreateHaVip DescribeHaVips DeleteHaVip CreateBandwidthPackage
-        DescribeBandwidthPackages AddBandwidthPackageResources RemoveBandwidthPackageResources DeleteBandwidthPackage EnableRoutes
-        DisableRoutes;
+        RenewHosts ModifyHostsAttribute EnterRescueMode ExitRescueMode;
+    Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries CreateHaVip DescribeHaVips DeleteHaVip;
     Cbs "cbs:": ModifyDisksChargeType RenewDisk ModifyDisksRenewFlag CopySnapshotCrossRegions
-        ModifySnapshotsSharePermission DescribeSnapshotSharePermission CreateSnapshotGroup DescribeSnapshotGroups DeleteSnapshotGroup
+        CreateSnapshotGroup DescribeSnapshotGroups DeleteSnapshotGroup
         ApplySnapshotGroup CreateDiskBackup DescribeDiskBackups ApplyDiskBackup DeleteDiskBackups InquiryPriceCreateDisks
         InquiryPriceResizeDisk;
     Cam "cam:": CreatePolicyVersion DeletePolicyVersion GetPolicyVersion ListPolicyVersions SetDefaultPolicyVersion ListEntitiesForPolicy

@@ -5,9 +5,10 @@ use control::{
     ReleaseAddress,
 };
 use jiff::Timestamp;
-use model::{AddressId, AddressKind, Error, InstanceId, InterfaceId};
+use model::{AddressId, AddressKind, Error, InstanceId, InterfaceId, InternetCharge};
 use wire::{FromArg, IntoDoc};
 
+use crate::bandwidth::{ChargeType, IN_PACKAGE, charge_word};
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
@@ -46,6 +47,7 @@ struct AddressReply {
     private_address_ip: String,
     bandwidth: u32,
     internet_charge_type: &'static str,
+    bandwidth_package_id: String,
     internet_service_provider: &'static str,
     egress: &'static str,
     local_bgp: bool,
@@ -137,7 +139,8 @@ fn reply(view: &AddressView) -> AddressReply {
         network_interface_id: id::shown_or_empty(address.interface),
         private_address_ip: interface.as_ref().map(|nic| nic.ip.to_string()).unwrap_or_default(),
         bandwidth: address.bandwidth_shown(),
-        internet_charge_type: "TRAFFIC_POSTPAID_BY_HOUR",
+        internet_charge_type: if address.package.is_some() { IN_PACKAGE } else { charge_word(address.charge) },
+        bandwidth_package_id: id::shown_or_empty(address.package),
         internet_service_provider: "BGP",
         egress: "",
         local_bgp: false,
@@ -164,6 +167,10 @@ pub(crate) struct AllocateAddresses {
     address_name: String,
     #[arg(default = BANDWIDTH)]
     internet_max_bandwidth_out: u32,
+    internet_charge_type: Option<ChargeType>,
+    bandwidth_package_id: Option<String>,
+    address_type: Option<String>,
+    internet_service_provider: Option<String>,
     client_token: Option<String>,
     #[arg(max_items = tag::TAGS_PER_CALL)]
     tags: Vec<TagArg>,
@@ -172,16 +179,12 @@ pub(crate) struct AllocateAddresses {
 /// Parameters of `AllocateAddresses` that are not served.
 pub(crate) const ALLOCATE_ABSENT: &[&str] = &[
     "AddressChargePrepaid",
-    "AddressType",
     "AntiDDoSPackageId",
     "AnycastZone",
     "ApplicableForCLB",
-    "BandwidthPackageId",
     "DedicatedClusterId",
     "Egress",
     "IPChargeType",
-    "InternetChargeType",
-    "InternetServiceProvider",
     "IsDedicatedAddressPool",
     "VipCluster",
 ];
@@ -199,7 +202,20 @@ pub(crate) struct Allocated {
 /// Takes addresses from the public pool: all of them or none.
 pub(crate) async fn allocate(cx: &Cx<'_>, asked: AllocateAddresses) -> Result<Allocated, Fault> {
     let tags = tag::tags_of(asked.tags)?;
-    let new = AllocateAddress { name: asked.address_name, bandwidth: Some(asked.internet_max_bandwidth_out), tags, ..Default::default() };
+    for (value, only) in [(&asked.address_type, "EIP"), (&asked.internet_service_provider, "BGP")] {
+        if value.as_deref().is_some_and(|value| value != only) {
+            return Err(Fault::unsupported(format!("A public address that is no {only}")));
+        }
+    }
+    let package = asked.bandwidth_package_id.filter(|package| !package.is_empty()).map(|package| id::read(&package)).transpose()?;
+    let charge = match (asked.internet_charge_type, package) {
+        (None | Some(ChargeType::Package), Some(_)) => InternetCharge::default(),
+        (Some(_), Some(_)) => return Err(Fault::conflict("`BandwidthPackageId` goes with the charge type BANDWIDTH_PACKAGE")),
+        (Some(ChargeType::Package), None) => return Err(Fault::missing("BandwidthPackageId")),
+        (charge, None) => charge.map_or(Ok(InternetCharge::default()), ChargeType::own)?,
+    };
+    let bandwidth = Some(asked.internet_max_bandwidth_out);
+    let new = AllocateAddress { name: asked.address_name, bandwidth, charge, package, tags, ..Default::default() };
     let options = Options { client_token: asked.client_token, dry_run: false };
     let made = cx.cloud.run(&cx.caller, Many(vec![new; asked.address_count as usize]), options).await?;
     Ok(Allocated { address_set: made.into_iter().map(|address| id::shown(address.id)).collect(), task_id: DONE })
@@ -207,6 +223,29 @@ pub(crate) async fn allocate(cx: &Cx<'_>, asked: AllocateAddresses) -> Result<Al
 
 /// The task of a call that has ended when it is answered.
 const DONE: &str = "0";
+/// The same as a number.
+const DONE_TASK: u64 = 0;
+
+/// `DescribeTaskResult`.
+#[derive(FromArg)]
+pub(crate) struct DescribeTaskResult {
+    task_id: u64,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct TaskResult {
+    task_id: u64,
+    result: &'static str,
+}
+
+/// Tells how a call on addresses went: each has ended when it is answered, so there is one task, and it went well.
+pub(crate) async fn task_result(cx: &Cx<'_>, asked: DescribeTaskResult) -> Result<TaskResult, Fault> {
+    cx.allowed().await?;
+    match asked.task_id {
+        DONE_TASK => Ok(TaskResult { task_id: DONE_TASK, result: "SUCCESS" }),
+        other => Err(Fault::new("ResourceNotFound", format!("There is no task `{other}`."))),
+    }
+}
 
 /// A reply that names a task.
 #[derive(IntoDoc)]

@@ -96,8 +96,8 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
         Noun::PlacementGroup => ("FailedOperation.DisasterRecoverGroupNotFound", "InvalidParameterValue.DisasterRecoverGroupIdMalformed"),
+        Noun::BandwidthPackage => ("InvalidParameterValue.BandwidthPackageNotFound", "InvalidParameterValue.BandwidthPackageIdMalformed"),
         Noun::SecurityGroupRule
-        | Noun::BandwidthPackage
         | Noun::DhcpOptions
         | Noun::PrefixList
         | Noun::Ipv6Range
@@ -139,6 +139,9 @@ impl From<Error> for Fault {
             Error::IncorrectState { noun, state, .. } => Fault::new(incorrect_state(*noun, state), sentence(&error)),
             Error::InUse { noun: Noun::Address, .. } => Fault::new("VpcIpIsUsed", sentence(&error)),
             Error::InUse { noun: Noun::NatAddress, .. } => Fault::new("UnsupportedOperation", sentence(&error)),
+            Error::InUse { noun: Noun::BandwidthPackage, .. } => {
+                Fault::new("InvalidParameterValue.BandwidthPackageInUse", sentence(&error))
+            }
             Error::InUse { noun: Noun::User, .. } => Fault::new("OperationDenied.HaveKeys", sentence(&error)),
             Error::InUse { noun: Noun::Volume, .. } => Fault::new("InvalidDisk.Busy", sentence(&error)),
             Error::InUse { .. } => Fault::new("ResourceInUse", sentence(&error)),
@@ -154,6 +157,10 @@ impl From<Error> for Fault {
                 Fault::new("RequestLimitExceeded", "The requests exceed the frequency limit; send them again later.")
             }
             Error::LimitReached { name: "ActionTimer", .. } => Fault::new("FailedOperation.MutActionTimerExist", sentence(&error)),
+            Error::LimitReached { name: "BandwidthPackage", .. } => Fault::new("LimitExceeded.BandwidthPackageQuota", sentence(&error)),
+            Error::LimitReached { name: "BandwidthPackageAddress", .. } => {
+                Fault::new("LimitExceeded.BandwidthPackageResourceQuota", sentence(&error))
+            }
             Error::LimitReached { name: "PlacementGroup", .. } => {
                 Fault::new("ResourceInsufficient.DisasterRecoverGroupCvmQuota", sentence(&error))
             }

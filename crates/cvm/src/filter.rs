@@ -30,6 +30,8 @@ pub(crate) enum By {
     Is(Field),
     /// Any part of a field's text.
     Holds(Field),
+    /// Yes or no, which VPC writes `TRUE` and `FALSE` and clients in small letters too.
+    Flag(Field),
     /// An id, rewritten by this function.
     Id(Field, fn(&str) -> Option<String>),
     /// A word of the control plane's, translated by this function.
@@ -65,6 +67,7 @@ impl Filters {
         let (field, values) = match by {
             By::Is(field) => (field, values.iter().map(|value| literal(value)).collect()),
             By::Holds(field) => (field, values.iter().map(|value| format!("*{}*", literal(value))).collect()),
+            By::Flag(field) => (field, values.iter().map(|value| literal(&value.to_ascii_lowercase())).collect()),
             By::Id(field, ours) => (field, values.iter().filter_map(|value| ours(value)).collect()),
             By::Word(field, words) => (field, values.iter().flat_map(|value| words(value)).collect()),
             By::Always(has) if values.iter().any(|value| has.iter().any(|one| one.eq_ignore_ascii_case(value))) => return self,
@@ -107,6 +110,7 @@ mod tests {
             "instance-id" => Some(By::id::<InstanceId>(Field::Id)),
             "name" => Some(By::Holds(Field::Name)),
             "charge" => Some(By::Always(&["POSTPAID"])),
+            "is-default" => Some(By::Flag(Field::IsDefault)),
             _ => None,
         };
         let asked = FilterArg { name: name.to_owned(), values: vec![value.to_owned()] };
@@ -120,6 +124,7 @@ mod tests {
             ("instance-id", "i-00000000000000007", Field::Id, &[]),
             ("name", "a*", Field::Name, &[r"*a\**"]),
             ("charge", "PREPAID", Field::Id, &[]),
+            ("is-default", "TRUE", Field::IsDefault, &["true"]),
             ("tag:k", "v", Field::Tag("k".to_owned()), &["v"]),
             ("tag-key", "k?", Field::TagKey, &[r"k\?"]),
         ] {

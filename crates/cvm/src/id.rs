@@ -6,8 +6,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::{
-    AddressId, ImageId, InstanceEventId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId, NatSourceId, NetworkAclId,
-    Noun, PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId, VpcId, VpcPeeringId,
+    AddressId, BandwidthPackageId, ImageId, InstanceEventId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId,
+    NatSourceId, NetworkAclId, Noun, PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId,
+    VpcId, VpcPeeringId,
 };
 
 use crate::error::Fault;
@@ -45,6 +46,7 @@ ids! {
     SubnetId, Subnet, "subnet-";
     InterfaceId, Interface, "eni-";
     AddressId, Address, "eip-";
+    BandwidthPackageId, BandwidthPackage, "bwp-";
     SecurityGroupId, SecurityGroup, "sg-";
     RouteTableId, RouteTable, "rtb-";
     NetworkAclId, NetworkAcl, "acl-";
@@ -97,6 +99,7 @@ pub(crate) fn in_sentence(sentence: &str) -> String {
         (KeyPairId::OURS, KeyPairId::TENCENT),
         (VolumeId::OURS, VolumeId::TENCENT),
         (AddressId::OURS, AddressId::TENCENT),
+        (BandwidthPackageId::OURS, BandwidthPackageId::TENCENT),
     ];
     let is_id = |word: &str| word.len() == DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let rewrite = |word: &str| {

@@ -1,11 +1,12 @@
 //! Images of the account: made of instances and snapshots, changed, shared, deleted.
 
 use control::{CreateImage as Create, DeregisterImage, Many, ModifyImage, Query, RegisterImage};
-use model::{AccountId, Architecture, Error, Image, ImageId, InstanceId, ShareChange, SnapshotId, VolumeId};
+use model::{AccountId, Architecture, Error, Image, ImageId, InstanceId, SnapshotId, VolumeId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::page::LIMIT_MAX;
+use crate::snapshot_share::Permission;
 use crate::tag::{self, TagArg};
 use crate::{Cx, id};
 
@@ -130,27 +131,9 @@ pub(crate) struct ModifyImageSharePermission {
     permission: Permission,
 }
 
-/// What becomes of the accounts.
-#[derive(Clone, Copy, FromArg)]
-enum Permission {
-    #[arg(name = "SHARE")]
-    Share,
-    #[arg(name = "CANCEL")]
-    Cancel,
-}
-
 /// Shares an image, or takes that back.
 pub(crate) async fn share(cx: &Cx<'_>, asked: ModifyImageSharePermission) -> Result<(), Fault> {
-    if asked.account_ids.is_empty() {
-        return Err(Fault::missing("AccountIds"));
-    }
-    let account = |text: &String| text.parse::<AccountId>().map_err(|_| Error::not_found(model::Noun::Account, text));
-    let accounts = asked.account_ids.iter().map(account).collect::<Result<Vec<_>, _>>()?;
-    let (add, remove) = match asked.permission {
-        Permission::Share => (accounts, vec![]),
-        Permission::Cancel => (vec![], accounts),
-    };
-    let share = ShareChange { public: None, add, remove };
+    let share = asked.permission.change(&asked.account_ids)?;
     let command = ModifyImage { share, ..ModifyImage::of(id::read(&asked.image_id)?) };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }

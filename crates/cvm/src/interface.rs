@@ -93,7 +93,7 @@ fn filter(name: &str) -> Option<By> {
         "attachment.instance-id" => By::id::<InstanceId>(Field::Instance),
         "groups.security-group-id" => By::id::<SecurityGroupId>(Field::Group),
         "address-ip" => By::Is(Field::PrivateIp),
-        "is-primary" => By::Is(Field::IsPrimary),
+        "is-primary" => By::Flag(Field::IsPrimary),
         "eni-type" => By::Always(&["1"]),
         "address-ipv6" | "address-type" => By::Always(&[]),
         _ => return None,

@@ -41,7 +41,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "Placement.RackId",
     "SystemDisk.CdcId",
     "SystemDisk.DiskId",
-    "SystemDisk.KmsKeyId",
     "TemplateDataModifyAction",
 ];
 

@@ -57,7 +57,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVpcs) -> Result<Vpcs, F
         Some(match name {
             "vpc-id" => By::id::<VpcId>(Field::Id),
             "vpc-name" => By::Holds(Field::Name),
-            "is-default" => By::Is(Field::IsDefault),
+            "is-default" => By::Flag(Field::IsDefault),
             "cidr-block" => By::Holds(Field::Range),
             "ipv6-cidr-block" | "isp-type" | "address-type" => By::Always(&[]),
             _ => return None,

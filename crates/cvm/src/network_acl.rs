@@ -11,7 +11,7 @@ use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::security_group_rules::{protocols, read_range};
-use crate::subnet::SubnetReply;
+use crate::subnet::{SubnetReply, Ways};
 use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, subnet, tag, time};
 
@@ -85,7 +85,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkAcl) -> Result<Made,
         tags: tag::tags_of(asked.tags)?,
     };
     let acl = cx.cloud.run(&cx.caller, command, cx.options()).await?;
-    Ok(Made { network_acl: reply(&acl, &[]) })
+    Ok(Made { network_acl: reply(&acl, &[], &Ways::default()) })
 }
 
 /// `DescribeNetworkAcls`.
@@ -126,10 +126,11 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNetworkAcls) -> Result<
         true => vec![],
         false => cx.cloud.list_subnets(&cx.caller, Query { ids: tied, ..Query::default() }).await?.rows,
     };
-    Ok(Acls { network_acl_set: listed.rows.iter().map(|view| reply(&view.acl, &subnets)).collect(), total_count: listed.total })
+    let ways = if subnets.is_empty() { Ways::default() } else { Ways::read(cx).await? };
+    Ok(Acls { network_acl_set: listed.rows.iter().map(|view| reply(&view.acl, &subnets, &ways)).collect(), total_count: listed.total })
 }
 
-fn reply(acl: &NetworkAcl, subnets: &[(Subnet, u64)]) -> AclReply {
+fn reply(acl: &NetworkAcl, subnets: &[(Subnet, u64)], ways: &Ways) -> AclReply {
     let mine = subnets.iter().filter(|(subnet, _)| acl.has_subnet(subnet.id));
     AclReply {
         vpc_id: id::shown(acl.vpc),
@@ -137,7 +138,7 @@ fn reply(acl: &NetworkAcl, subnets: &[(Subnet, u64)]) -> AclReply {
         network_acl_name: acl.name.clone(),
         network_acl_type: "TRIPLE",
         created_time: time::by_beijing(acl.created_at.timestamp()),
-        subnet_set: mine.map(|(row, free)| subnet::reply(row.clone(), *free, Some(acl.id))).collect(),
+        subnet_set: mine.map(|(row, free)| subnet::reply(row.clone(), *free, ways)).collect(),
         ingress_entries: entry_replies(acl, Direction::Ingress),
         egress_entries: entry_replies(acl, Direction::Egress),
         tag_set: tag::replies(&acl.tags),

@@ -10,8 +10,12 @@ const COMMON: &[&str] = &["Action", "Version", "Region", "Language", "RequestCli
 
 /// Parameters with the values that ask for nothing special. `*`: whatever the value, nothing depends on it here.
 const PLAIN: &[(&str, &[&str])] = &[
+    ("EnableBroadcast", &["false"]),
     ("ConsoleLogin", &["0"]),
     ("EnableJumboFrame", &["false"]),
+    ("EnableMulticast", &["false"]),
+    ("EnableRouteVpcPublish", &["false"]),
+    ("EnableRouteVpcPublishIpv6", &["false"]),
     // The vendor's own agents in the guest; there are none here.
     ("EnhancedService.AutomationService.Enabled", &["*"]),
     ("EnhancedService.MonitorService.Enabled", &["*"]),

@@ -4,11 +4,11 @@
 //! number and as a text, so that a client may delete by what it was shown.
 
 use control::{
-    AssociateRouteTable, ChangeRoute, CreateRouteTable as Create, DeleteRouteTable as Delete, Field, Filter, Many, Query, RouteChange,
-    RouteTableView,
+    AssociateRouteTable, ChangeRoute, CreateRouteTable as Create, DeleteRouteTable as Delete, Field, Filter, Many, ModifyRouteTable,
+    PAGE_MAX, Page, Query, RouteChange, RouteTableView,
 };
 use ipnet::Ipv4Net;
-use model::{Error, Interface, Noun, Route, RouteTableId, RouteTarget, SubnetId, VpcId};
+use model::{Error, Interface, Noun, Route, RouteTable, RouteTableId, RouteTarget, SubnetId, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -68,7 +68,7 @@ struct RouteReply {
     gateway_id: String,
     route_id: u64,
     route_item_id: String,
-    route_description: &'static str,
+    route_description: String,
     enabled: bool,
     route_type: &'static str,
     route_table_id: String,
@@ -84,7 +84,8 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeRouteTables) -> Result<
             "route-table-id" => By::id::<RouteTableId>(Field::Id),
             "route-table-name" => By::Holds(Field::Name),
             "vpc-id" => By::id::<VpcId>(Field::Vpc),
-            "association.main" => By::Is(Field::IsDefault),
+            "association.main" => By::Flag(Field::IsDefault),
+            "next-hop-type" => By::Word(Field::Kind, next_hops),
             _ => return None,
         })
     })?;
@@ -96,6 +97,31 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeRouteTables) -> Result<
         shown
     };
     Ok(Tables { total_count: listed.total, route_table_set: listed.rows.iter().map(shown).collect() })
+}
+
+/// The control plane's words for what routes lead to.
+fn next_hops(kind: &str) -> Vec<String> {
+    let word = match kind {
+        "EIP" => "internet-gateway",
+        "NAT" => "nat-gateway",
+        "PEERCONNECTION" => "peering",
+        "NORMAL_CVM" | "CVM" => "interface",
+        _ => return vec![],
+    };
+    vec![word.to_owned()]
+}
+
+/// The tables of the account, for what shows one beside other things.
+pub(crate) async fn tables(cx: &Cx<'_>) -> Result<Vec<RouteTable>, Fault> {
+    let (mut tables, mut page) = (vec![], Page::First(PAGE_MAX));
+    loop {
+        let listed = cx.cloud.list::<RouteTableView>(&cx.caller, Query { page, ..Query::default() }).await?;
+        tables.extend(listed.rows.into_iter().map(|view| view.table));
+        match listed.next {
+            Some(last) => page = Page::After { last, size: PAGE_MAX },
+            None => return Ok(tables),
+        }
+    }
 }
 
 fn reply(view: &RouteTableView) -> TableReply {
@@ -131,8 +157,8 @@ fn route_reply(view: &RouteTableView, route: &Route) -> RouteReply {
         gateway_id,
         route_id: number(route.destination),
         route_item_id: format!("{ITEM}{:010x}", number(route.destination)),
-        route_description: "",
-        enabled: true,
+        route_description: route.description.clone(),
+        enabled: !route.disabled,
         route_type: "USER",
         route_table_id: id::shown(view.table.id),
         published_to_vbc: false,
@@ -181,6 +207,19 @@ async fn view_of(cx: &Cx<'_>, table: RouteTableId) -> Result<RouteTableView, Fau
     listed.rows.pop().ok_or_else(|| Error::not_found(Noun::RouteTable, table).into())
 }
 
+/// `ModifyRouteTableAttribute`.
+#[derive(FromArg)]
+pub(crate) struct ModifyRouteTableAttribute {
+    route_table_id: String,
+    route_table_name: String,
+}
+
+/// Gives a route table another name.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyRouteTableAttribute) -> Result<(), Fault> {
+    let (table, name) = (id::read(&asked.route_table_id)?, Some(asked.route_table_name));
+    Ok(cx.cloud.run(&cx.caller, ModifyRouteTable { table, name, description: None }, cx.options()).await?)
+}
+
 /// `DeleteRouteTable`.
 #[derive(FromArg)]
 pub(crate) struct DeleteRouteTable {
@@ -200,11 +239,24 @@ struct RouteArg {
     gateway_id: Option<String>,
     route_id: Option<u64>,
     route_item_id: Option<String>,
-    #[arg(default)]
-    route_description: String,
+    route_description: Option<String>,
+    enabled: Option<bool>,
+    route_type: Option<RouteType>,
+    route_table_id: Option<String>,
+    #[expect(dead_code, reason = "VPC documents that it says nothing in a call")]
+    published_to_vbc: Option<bool>,
 }
 
-/// `CreateRoutes` and `DeleteRoutes`.
+/// Who made a route. Only tenants' own can be made and changed.
+#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "UPPER_SNAKE_CASE")]
+enum RouteType {
+    User,
+    Netd,
+    Ccn,
+}
+
+/// `CreateRoutes`, `ReplaceRoutes` and `DeleteRoutes`.
 #[derive(FromArg)]
 pub(crate) struct Routes {
     route_table_id: String,
@@ -213,30 +265,88 @@ pub(crate) struct Routes {
 }
 
 /// What of a route is not served.
-pub(crate) const ROUTE_ABSENT: &[&str] = &[
-    "Routes.CdcId",
-    "Routes.CreatedTime",
-    "Routes.DestinationIpv6CidrBlock",
-    "Routes.Enabled",
-    "Routes.PublishedToVbc",
-    "Routes.RouteTableId",
-    "Routes.RouteType",
-];
+pub(crate) const ROUTE_ABSENT: &[&str] = &["Routes.CdcId", "Routes.CreatedTime", "Routes.DestinationIpv6CidrBlock"];
 
 /// Makes routes: all of them or none.
 pub(crate) async fn create_routes(cx: &Cx<'_>, asked: Routes) -> Result<Tables, Fault> {
     let table: RouteTableId = id::read(&asked.route_table_id)?;
     let vpc = view_of(cx, table).await?.vpc.id;
     let mut commands = Vec::new();
-    for route in some(&asked.routes)? {
-        if !route.route_description.is_empty() {
-            return Err(Fault::unsupported("A description of a route"));
-        }
+    for route in some(&asked)? {
+        let destination = destination(route)?;
         let target = target(cx, vpc, route).await?;
-        commands.push(ChangeRoute { table, destination: destination(route)?, change: RouteChange::Create(target) });
+        let said = [Some(RouteChange::Create(target)), route.route_description.clone().map(RouteChange::Describe)];
+        let said = said.into_iter().flatten().chain(route.enabled.map(RouteChange::Enable));
+        commands.extend(said.map(|change| ChangeRoute { table, destination, change }));
     }
     cx.cloud.run(&cx.caller, Many(commands), cx.options()).await?;
     Ok(Tables { total_count: 1, route_table_set: vec![reply(&view_of(cx, table).await?)] })
+}
+
+/// The routes that were replaced, and what they are now.
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct Replaced {
+    old_route_set: Vec<RouteReply>,
+    new_route_set: Vec<RouteReply>,
+}
+
+/// Changes routes, which their ids name: all of them or none. What a route does not say stays.
+pub(crate) async fn replace_routes(cx: &Cx<'_>, asked: Routes) -> Result<Replaced, Fault> {
+    let table: RouteTableId = id::read(&asked.route_table_id)?;
+    let before = view_of(cx, table).await?;
+    // What goes goes first, so that two routes may change places.
+    let (mut gone, mut made, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for route in some(&asked)? {
+        let named = named(route)?.ok_or_else(|| Fault::missing("RouteItemId"))?;
+        let held = before.table.route_to(named).ok_or_else(|| Error::not_found(Noun::Route, named))?;
+        let destination = if route.destination_cidr_block.is_some() { destination(route)?.trunc() } else { named };
+        let target = target(cx, before.vpc.id, route).await?;
+        let description = route.route_description.clone().unwrap_or_else(|| held.description.clone());
+        let enabled = route.enabled.unwrap_or(!held.disabled);
+        gone.push(ChangeRoute { table, destination: named, change: RouteChange::Delete });
+        let said = [RouteChange::Create(target), RouteChange::Describe(description), RouteChange::Enable(enabled)];
+        made.extend(said.map(|change| ChangeRoute { table, destination, change }));
+        old.push(route_reply(&before, held));
+        new.push(destination);
+    }
+    gone.append(&mut made);
+    cx.cloud.run(&cx.caller, Many(gone), cx.options()).await?;
+    let after = view_of(cx, table).await?;
+    let new = new.into_iter().filter_map(|destination| after.table.route_to(destination));
+    Ok(Replaced { old_route_set: old, new_route_set: new.map(|route| route_reply(&after, route)).collect() })
+}
+
+/// `EnableRoutes` and `DisableRoutes`.
+#[derive(FromArg)]
+pub(crate) struct NamedRoutes {
+    route_table_id: String,
+    #[arg(max_items = ROUTES_PER_CALL)]
+    route_ids: Vec<u64>,
+    #[arg(max_items = ROUTES_PER_CALL)]
+    route_item_ids: Vec<String>,
+}
+
+/// Has packets follow routes again: all of them or none.
+pub(crate) async fn enable_routes(cx: &Cx<'_>, asked: NamedRoutes) -> Result<(), Fault> {
+    set_enabled(cx, asked, true).await
+}
+
+/// Has packets go as if routes were not there: all of them or none.
+pub(crate) async fn disable_routes(cx: &Cx<'_>, asked: NamedRoutes) -> Result<(), Fault> {
+    set_enabled(cx, asked, false).await
+}
+
+async fn set_enabled(cx: &Cx<'_>, asked: NamedRoutes, enabled: bool) -> Result<(), Fault> {
+    let table: RouteTableId = id::read(&asked.route_table_id)?;
+    let destinations: Vec<Ipv4Net> = match (&asked.route_ids[..], &asked.route_item_ids[..]) {
+        ([], []) => return Err(Fault::missing("RouteItemIds")),
+        (ids, []) => ids.iter().map(|id| by_number(*id)).collect::<Result<_, _>>()?,
+        ([], items) => items.iter().map(|item| by_item(item)).collect::<Result<_, _>>()?,
+        (_, _) => return Err(Fault::conflict("`RouteIds` and `RouteItemIds` exclude each other")),
+    };
+    let change = |destination| ChangeRoute { table, destination, change: RouteChange::Enable(enabled) };
+    Ok(cx.cloud.run(&cx.caller, Many(destinations.into_iter().map(change).collect()), cx.options()).await.map(drop)?)
 }
 
 /// The routes that were deleted.
@@ -250,28 +360,53 @@ pub(crate) struct Deleted {
 pub(crate) async fn delete_routes(cx: &Cx<'_>, asked: Routes) -> Result<Deleted, Fault> {
     let table: RouteTableId = id::read(&asked.route_table_id)?;
     let before = view_of(cx, table).await?;
-    let destinations = some(&asked.routes)?.iter().map(destination).collect::<Result<Vec<_>, Fault>>()?;
+    let destinations = some(&asked)?.iter().map(destination).collect::<Result<Vec<_>, Fault>>()?;
     let delete = |destination: &Ipv4Net| ChangeRoute { table, destination: *destination, change: RouteChange::Delete };
     cx.cloud.run(&cx.caller, Many(destinations.iter().map(delete).collect()), cx.options()).await?;
     let gone = before.table.routes.iter().filter(|route| destinations.contains(&route.destination));
     Ok(Deleted { route_set: gone.map(|route| route_reply(&before, route)).collect() })
 }
 
-fn some(routes: &[RouteArg]) -> Result<&[RouteArg], Fault> {
-    if routes.is_empty() { Err(Fault::missing("Routes")) } else { Ok(routes) }
+/// The routes of a call, of which there is one at least, each a tenant's own and of the table that the call names.
+fn some(asked: &Routes) -> Result<&[RouteArg], Fault> {
+    if asked.routes.is_empty() {
+        return Err(Fault::missing("Routes"));
+    }
+    for route in &asked.routes {
+        if route.route_type.is_some_and(|kind| kind != RouteType::User) {
+            return Err(Fault::new("UnsupportedOperation.SystemRoute", "Routes of the type USER alone can be made and changed."));
+        }
+        if route.route_table_id.as_ref().is_some_and(|table| *table != asked.route_table_id) {
+            return Err(Fault::conflict("a route names another route table than the call"));
+        }
+    }
+    Ok(&asked.routes)
 }
 
+/// The destination that a route says, or else that its id tells.
 fn destination(route: &RouteArg) -> Result<Ipv4Net, Fault> {
-    let no_range = || Fault::from(Error::invalid("DestinationCidrBlock", "is no IPv4 range"));
-    match (&route.destination_cidr_block, &route.route_item_id, route.route_id) {
-        (Some(text), _, _) => text.parse().map_err(|_| no_range()),
-        (None, Some(item), _) => {
-            let digits = item.strip_prefix(ITEM).and_then(|digits| u64::from_str_radix(digits, 16).ok());
-            digits.and_then(numbered).ok_or_else(|| Fault::not_found(Noun::Route, item))
-        }
-        (None, None, Some(id)) => numbered(id).ok_or_else(|| Fault::not_found(Noun::Route, &id.to_string())),
-        (None, None, None) => Err(Fault::missing("DestinationCidrBlock")),
+    match &route.destination_cidr_block {
+        Some(text) => text.parse().map_err(|_| Error::invalid("DestinationCidrBlock", "is no IPv4 range").into()),
+        None => named(route)?.ok_or_else(|| Fault::missing("DestinationCidrBlock")),
     }
+}
+
+/// The destination that the id of a route tells; none where no id is said.
+fn named(route: &RouteArg) -> Result<Option<Ipv4Net>, Fault> {
+    match (&route.route_item_id, route.route_id) {
+        (Some(item), _) => by_item(item).map(Some),
+        (None, Some(id)) => by_number(id).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn by_item(item: &str) -> Result<Ipv4Net, Fault> {
+    let digits = item.strip_prefix(ITEM).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    digits.and_then(numbered).ok_or_else(|| Fault::not_found(Noun::Route, item))
+}
+
+fn by_number(id: u64) -> Result<Ipv4Net, Fault> {
+    numbered(id).ok_or_else(|| Fault::not_found(Noun::Route, &id.to_string()))
 }
 
 /// What a route leads to. An instance is named by a private address of its.

@@ -1,9 +1,10 @@
 //! Security groups. Their policies are in [`crate::security_group_policies`].
 
 use control::{CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, GroupUse, ModifySecurityGroup, Query};
-use model::{DEFAULT_GROUP, Error, Noun, SecurityGroup, SecurityGroupId};
+use model::{DEFAULT_GROUP, Error, Noun, SecurityGroup, SecurityGroupId, Vpc};
 use wire::{FromArg, IntoDoc};
 
+use crate::account::Nothing;
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
@@ -106,6 +107,20 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSecurityGroup) -> Result<Cr
     };
     let group = cx.cloud.run(&cx.caller, command, cx.options()).await?;
     Ok(Created { security_group: GroupReply::of(group) })
+}
+
+/// Gives the default group, which is made with the default VPC.
+pub(crate) async fn create_default(cx: &Cx<'_>, _: Nothing) -> Result<Created, Fault> {
+    let by = |field, value: String| control::Filter { field, values: vec![value] };
+    let filters = vec![by(Field::IsDefault, "true".to_owned())];
+    let vpc = cx.cloud.list::<Vpc>(&cx.caller, Query { filters, ..Query::default() }).await?.rows.pop();
+    let vpc = match vpc {
+        Some(vpc) => vpc,
+        None => cx.cloud.run(&cx.caller, control::CreateDefaultVpc {}, cx.options()).await?,
+    };
+    let filters = vec![by(Field::Vpc, vpc.id.to_string()), by(Field::Name, DEFAULT_GROUP.to_owned())];
+    let group = cx.cloud.list::<SecurityGroup>(&cx.caller, Query { filters, ..Query::default() }).await?.rows.pop();
+    Ok(Created { security_group: GroupReply::of(group.ok_or(Error::Internal)?) })
 }
 
 /// `ModifySecurityGroupAttribute`.

@@ -1,7 +1,7 @@
 //! Snapshots of disks.
 
 use control::{DeleteSnapshot, Field, Many, ModifySnapshot, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
-use model::{Error, Snapshot, SnapshotId, SnapshotPhase, VolumeId};
+use model::{AccountId, Error, Snapshot, SnapshotId, SnapshotPhase, VolumeId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -117,7 +117,7 @@ struct SnapshotReply {
     copy_from_remote: bool,
     image_count: u32,
     images: Vec<String>,
-    share_reference: u32,
+    share_reference: usize,
     time_start_share: &'static str,
     is_locked: bool,
     auto_snapshot_policy_id: String,
@@ -128,15 +128,26 @@ struct SnapshotReply {
     tags: Vec<TagReply>,
 }
 
-/// Lists the caller's snapshots.
+/// The type of an account's own snapshots, and of those that another shares with it.
+const PRIVATE: &str = "PRIVATE_SNAPSHOT";
+const SHARED: &str = "SHARED_SNAPSHOT";
+
+/// Lists the caller's snapshots, or those that others share with it.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshots) -> Result<Snapshots, Fault> {
     not_both("SnapshotIds", &asked.snapshot_ids, &asked.filters)?;
-    let mut filters = Filters::read(&asked.filters, filter)?.into_vec();
-    filters.push(control::Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] });
+    let (kinds, others): (Vec<_>, Vec<_>) = asked.filters.into_iter().partition(|filter| filter.name == "snapshot-type");
+    let mut filters = Filters::read(&others, filter)?.into_vec();
+    let account = cx.caller.account();
+    let field = if kinds.iter().any(|kind| kind.values.iter().any(|value| value == SHARED)) { Field::SharedWith } else { Field::Owner };
+    let values = match kinds.iter().all(|kind| kind.values.iter().any(|value| value == SHARED || value == PRIVATE)) {
+        true => vec![account.to_string()],
+        false => vec![],
+    };
+    filters.push(control::Filter { field, values });
     let query = Query { ids: id::read_all(&asked.snapshot_ids)?, filters, page: asked.cut.page() };
     let listed = cx.cloud.list::<Snapshot>(&cx.caller, query).await?;
     let zone = cx.cloud.region().zones.first().cloned().unwrap_or_default();
-    Ok(Snapshots { total_count: listed.total, snapshot_set: listed.rows.iter().map(|row| reply(row, &zone)).collect() })
+    Ok(Snapshots { total_count: listed.total, snapshot_set: listed.rows.iter().map(|row| reply(row, account, &zone)).collect() })
 }
 
 fn filter(name: &str) -> Option<By> {
@@ -148,7 +159,6 @@ fn filter(name: &str) -> Option<By> {
         "disk-id" => By::id::<VolumeId>(Field::Volume),
         "project-id" => By::Always(&["0"]),
         "encrypt" => By::Word(Field::IsEncrypted, is_encrypted),
-        "snapshot-type" => By::Always(&["PRIVATE_SNAPSHOT"]),
         _ => return None,
     })
 }
@@ -178,7 +188,8 @@ fn is_root(usage: &str) -> Vec<String> {
     }
 }
 
-fn reply(snapshot: &Snapshot, zone: &str) -> SnapshotReply {
+fn reply(snapshot: &Snapshot, caller: AccountId, zone: &str) -> SnapshotReply {
+    let is_own = snapshot.account == caller;
     SnapshotReply {
         snapshot_id: id::shown(snapshot.id),
         snapshot_name: snapshot.shown_name().to_owned(),
@@ -187,7 +198,7 @@ fn reply(snapshot: &Snapshot, zone: &str) -> SnapshotReply {
             SnapshotPhase::Pending { .. } => "CREATING",
             SnapshotPhase::Failed => "TORECYCLE",
         },
-        snapshot_type: "PRIVATE_SNAPSHOT",
+        snapshot_type: if is_own { PRIVATE } else { SHARED },
         percent: snapshot.percent(),
         disk_id: id::shown(snapshot.volume),
         disk_size: snapshot.size.0,
@@ -199,7 +210,7 @@ fn reply(snapshot: &Snapshot, zone: &str) -> SnapshotReply {
         copy_from_remote: false,
         image_count: 0,
         images: vec![],
-        share_reference: 0,
+        share_reference: if is_own { snapshot.shares.accounts.len() } else { 0 },
         time_start_share: "",
         is_locked: false,
         auto_snapshot_policy_id: id::shown_or_empty(snapshot.policy),
@@ -207,6 +218,6 @@ fn reply(snapshot: &Snapshot, zone: &str) -> SnapshotReply {
         latest_modify_time: time::by_beijing(snapshot.ended_at.unwrap_or(snapshot.created_at).timestamp()),
         deadline_time: snapshot.expires_at.map(|at| time::by_beijing(at.timestamp())).unwrap_or_default(),
         create_time: time::by_beijing(snapshot.created_at.timestamp()),
-        tags: tag::replies(&snapshot.tags),
+        tags: if is_own { tag::replies(&snapshot.tags) } else { vec![] },
     }
 }

@@ -1,14 +1,14 @@
-//! Subnets.
+//! Subnets, and the default network that each account has.
 
-use control::{CreateSubnet as Create, DeleteSubnet as Delete, Field, ModifySubnet, Query};
-use model::{Error, NetworkAclId, Subnet, SubnetId, VpcId};
+use control::{CreateDefaultSubnet, CreateSubnet as Create, DeleteSubnet as Delete, Field, Filter, Many, ModifySubnet, Options, Query};
+use model::{Error, NetworkAcl, Noun, RouteTable, Subnet, SubnetId, Tags, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
-use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, literal, not_both};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{TagArg, TagReply};
-use crate::{Cx, id, network_acl, tag, time};
+use crate::{Cx, id, network_acl, route, tag, time};
 
 /// `DescribeSubnets`.
 #[derive(FromArg)]
@@ -42,7 +42,7 @@ pub(crate) struct SubnetReply {
     is_remote_vpc_snat: bool,
     available_ip_address_count: u64,
     total_ip_address_count: u64,
-    route_table_id: &'static str,
+    route_table_id: String,
     network_acl_id: String,
     created_time: String,
     cdc_id: &'static str,
@@ -58,7 +58,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSubnets) -> Result<Subn
             "subnet-id" => By::id::<SubnetId>(Field::Id),
             "vpc-id" => By::id::<VpcId>(Field::Vpc),
             "subnet-name" => By::Holds(Field::Name),
-            "is-default" => By::Is(Field::IsDefault),
+            "is-default" => By::Flag(Field::IsDefault),
             "cidr-block" => By::Holds(Field::Range),
             "zone" => By::Is(Field::Zone),
             "is-remote-vpc-snat" => By::Always(&["false"]),
@@ -69,17 +69,33 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSubnets) -> Result<Subn
     })?;
     let query = Query { ids: id::read_all(&asked.subnet_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
     let listed = cx.cloud.list_subnets(&cx.caller, query).await?;
-    let acls = network_acl::of_subnets(cx).await?;
-    let acl_of = |subnet: SubnetId| acls.iter().find(|acl| acl.has_subnet(subnet)).map(|acl| acl.id);
-    let shown = |(subnet, free): (Subnet, u64)| {
-        let acl = acl_of(subnet.id);
-        reply(subnet, free, acl)
-    };
+    let ways = Ways::read(cx).await?;
+    let shown = |(subnet, free): (Subnet, u64)| reply(subnet, free, &ways);
     Ok(Subnets { total_count: listed.total, subnet_set: listed.rows.into_iter().map(shown).collect() })
 }
 
-/// A subnet with its free addresses and the ACL that somebody tied it to.
-pub(crate) fn reply(subnet: Subnet, free: u64, acl: Option<NetworkAclId>) -> SubnetReply {
+/// What subnets are tied to: the ACLs that somebody made, and all route tables.
+#[derive(Default)]
+pub(crate) struct Ways {
+    acls: Vec<NetworkAcl>,
+    tables: Vec<RouteTable>,
+}
+
+impl Ways {
+    pub(crate) async fn read(cx: &Cx<'_>) -> Result<Ways, Fault> {
+        Ok(Ways { acls: network_acl::of_subnets(cx).await?, tables: route::tables(cx).await? })
+    }
+
+    /// The table that a subnet uses.
+    fn table_of(&self, subnet: &Subnet) -> Option<&RouteTable> {
+        let tables: Vec<&RouteTable> = self.tables.iter().filter(|table| table.vpc == subnet.vpc).collect();
+        let own = tables.iter().find(|table| table.has_subnet(subnet.id));
+        own.or_else(|| tables.iter().find(|table| table.main.is_some())).copied()
+    }
+}
+
+/// A subnet with its free addresses, and what it is tied to.
+pub(crate) fn reply(subnet: Subnet, free: u64, ways: &Ways) -> SubnetReply {
     SubnetReply {
         subnet_id: id::shown(subnet.id),
         vpc_id: id::shown(subnet.vpc),
@@ -90,8 +106,8 @@ pub(crate) fn reply(subnet: Subnet, free: u64, acl: Option<NetworkAclId>) -> Sub
         is_remote_vpc_snat: false,
         available_ip_address_count: free,
         total_ip_address_count: subnet.capacity(),
-        route_table_id: "",
-        network_acl_id: id::shown_or_empty(acl),
+        route_table_id: id::shown_or_empty(ways.table_of(&subnet).map(|table| table.id)),
+        network_acl_id: id::shown_or_empty(ways.acls.iter().find(|acl| acl.has_subnet(subnet.id)).map(|acl| acl.id)),
         created_time: time::by_beijing(subnet.created_at.timestamp()),
         cdc_id: "",
         is_cdc_subnet: 0,
@@ -123,20 +139,150 @@ pub(crate) struct Made {
 
 /// Makes a subnet.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSubnet) -> Result<Made, Fault> {
-    let range = asked.cidr_block.parse().map_err(|_| Error::invalid("SubnetRange", "is no IPv4 range"))?;
-    let command = Create {
-        vpc: id::read(&asked.vpc_id)?,
-        zone: Some(asked.zone),
+    let vpc = id::read(&asked.vpc_id)?;
+    let new = SubnetInput { subnet_name: asked.subnet_name, zone: asked.zone, cidr_block: asked.cidr_block, route_table_id: None };
+    let subnet = cx.cloud.run(&cx.caller, command(vpc, new, tag::tags_of(asked.tags)?)?, cx.options()).await?;
+    let free = subnet.capacity();
+    Ok(Made { subnet: reply(subnet, free, &Ways::read(cx).await?) })
+}
+
+/// A subnet of `CreateSubnets`.
+#[derive(FromArg)]
+struct SubnetInput {
+    subnet_name: String,
+    zone: String,
+    cidr_block: String,
+    route_table_id: Option<String>,
+}
+
+/// `CreateSubnets`.
+#[derive(FromArg)]
+pub(crate) struct CreateSubnets {
+    vpc_id: String,
+    #[arg(max_items = LIMIT_MAX)]
+    subnets: Vec<SubnetInput>,
+    #[arg(max_items = tag::TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+}
+
+/// Parameters of `CreateSubnets` that are not served.
+pub(crate) const CREATE_MANY_ABSENT: &[&str] = &["CdcId", "Subnets.Ipv6CidrBlock", "Subnets.StackType"];
+
+/// A reply that shows new subnets.
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct MadeMany {
+    subnet_set: Vec<SubnetReply>,
+}
+
+/// Makes subnets: all of them or none.
+pub(crate) async fn create_many(cx: &Cx<'_>, asked: CreateSubnets) -> Result<MadeMany, Fault> {
+    if asked.subnets.is_empty() {
+        return Err(Fault::missing("Subnets"));
+    }
+    let (vpc, tags) = (id::read(&asked.vpc_id)?, tag::tags_of(asked.tags)?);
+    let commands = asked.subnets.into_iter().map(|new| command(vpc, new, tags.clone())).collect::<Result<Vec<_>, Fault>>()?;
+    let made = cx.cloud.run(&cx.caller, Many(commands), cx.options()).await?;
+    let ways = Ways::read(cx).await?;
+    let shown = |subnet: Subnet| {
+        let free = subnet.capacity();
+        reply(subnet, free, &ways)
+    };
+    Ok(MadeMany { subnet_set: made.into_iter().map(shown).collect() })
+}
+
+fn command(vpc: VpcId, new: SubnetInput, tags: Tags) -> Result<Create, Fault> {
+    let range = new.cidr_block.parse().map_err(|_| Error::invalid("SubnetRange", "is no IPv4 range"))?;
+    Ok(Create {
+        vpc,
+        zone: Some(new.zone),
         range,
         prefix_longest: PREFIX_LONGEST,
+        table: new.route_table_id.filter(|table| !table.is_empty()).map(|table| id::read(&table)).transpose()?,
         ipv6: None,
-        name: asked.subnet_name,
+        name: new.subnet_name,
         description: String::new(),
-        tags: tag::tags_of(asked.tags)?,
+        tags,
+    })
+}
+
+/// `CheckDefaultSubnet`.
+#[derive(FromArg)]
+pub(crate) struct CheckDefaultSubnet {
+    zone: Option<String>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Checked {
+    result: bool,
+}
+
+/// Tells whether a default subnet could be made in a zone, or in any one: the command itself is asked, and taken back.
+pub(crate) async fn check_default(cx: &Cx<'_>, asked: CheckDefaultSubnet) -> Result<Checked, Fault> {
+    let zones = asked.zone.map_or_else(|| cx.cloud.region().zones.clone(), |zone| vec![zone]);
+    for zone in zones {
+        let options = Options { dry_run: true, ..cx.options() };
+        match cx.cloud.run(&cx.caller, CreateDefaultSubnet { zone }, options).await {
+            Ok(_) | Err(Error::DryRun) => return Ok(Checked { result: true }),
+            // Where there is no default VPC, it is made with its subnets.
+            Err(Error::NotFound { noun: Noun::Vpc, .. }) => return Ok(Checked { result: true }),
+            Err(Error::Duplicate { .. } | Error::NoFreeAddress { .. } | Error::QuotaExceeded { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Checked { result: false })
+}
+
+/// `CreateDefaultVpc`.
+#[derive(FromArg)]
+pub(crate) struct CreateDefaultVpc {
+    zone: Option<String>,
+    #[expect(dead_code, reason = "there is no network outside VPCs, so the default VPC is given in any case")]
+    force: Option<bool>,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct DefaultNetwork {
+    vpc: DefaultVpcSubnet,
+}
+
+#[derive(IntoDoc)]
+struct DefaultVpcSubnet {
+    vpc_id: String,
+    vpc_name: String,
+    subnet_id: String,
+    subnet_name: String,
+    cidr_block: String,
+}
+
+/// Gives the default VPC and its subnet in a zone, and makes what of them is not there.
+pub(crate) async fn create_default(cx: &Cx<'_>, asked: CreateDefaultVpc) -> Result<DefaultNetwork, Fault> {
+    let default = |more: Option<Filter>| {
+        let filters = Some(Filter { field: Field::IsDefault, values: vec!["true".to_owned()] });
+        filters.into_iter().chain(more).collect::<Vec<_>>()
     };
-    let subnet = cx.cloud.run(&cx.caller, command, cx.options()).await?;
-    let free = subnet.capacity();
-    Ok(Made { subnet: reply(subnet, free, None) })
+    let query = Query { filters: default(None), ..Query::default() };
+    let vpc = match cx.cloud.list::<Vpc>(&cx.caller, query).await?.rows.pop() {
+        Some(vpc) => vpc,
+        None => cx.cloud.run(&cx.caller, control::CreateDefaultVpc {}, cx.options()).await?,
+    };
+    let zone = asked.zone.as_ref().map(|zone| Filter { field: Field::Zone, values: vec![literal(zone)] });
+    let listed = cx.cloud.list_subnets(&cx.caller, Query { filters: default(zone), ..Query::default() }).await?;
+    let subnet = match listed.rows.into_iter().next() {
+        Some((subnet, _)) => subnet,
+        None => {
+            let zone = asked.zone.or_else(|| cx.cloud.region().zones.first().cloned()).ok_or(Error::Internal)?;
+            cx.cloud.run(&cx.caller, CreateDefaultSubnet { zone }, cx.options()).await?
+        }
+    };
+    let vpc = DefaultVpcSubnet {
+        vpc_id: id::shown(vpc.id),
+        vpc_name: vpc.name,
+        subnet_id: id::shown(subnet.id),
+        subnet_name: subnet.name,
+        cidr_block: subnet.range.to_string(),
+    };
+    Ok(DefaultNetwork { vpc })
 }
 
 /// `ModifySubnetAttribute`.

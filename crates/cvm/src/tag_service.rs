@@ -1,9 +1,13 @@
 //! The tag service, which has the tags of anything.
 
-use control::{CreateTags, DeleteTags, Field, Filter, Listing, Query, WhichTags};
+use control::{
+    BandwidthPackageView, CreateTags, DeleteTags, Field, Filter, Listing, NatGatewayView, NetworkAclView, PlacementGroupView, Query,
+    RouteTableView, WhichTags,
+};
 use md5::{Digest, Md5};
 use model::{
-    Address, AddressId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, KeyPair, KeyPairId, SecurityGroup, SecurityGroupId,
+    Address, AddressId, BandwidthPackageId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, KeyPair, KeyPairId, LaunchTemplate,
+    LaunchTemplateId, NatGatewayId, NetworkAclId, PlacementGroupId, RouteTableId, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId,
     Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId,
 };
 use wire::{FromArg, IntoDoc};
@@ -98,6 +102,71 @@ pub(crate) async fn untag(cx: &Cx<'_>, asked: UnTagResources) -> Result<Failed, 
     Ok(Failed { failed_resources: failed })
 }
 
+/// `ModifyResourceTags`.
+#[derive(FromArg)]
+pub(crate) struct ModifyResourceTags {
+    resource: String,
+    #[arg(max_items = TAGS_PER_CALL)]
+    replace_tags: Vec<ServiceTag>,
+    #[arg(max_items = TAGS_PER_CALL)]
+    delete_tags: Vec<TagKeyObject>,
+}
+
+#[derive(FromArg)]
+struct TagKeyObject {
+    tag_key: String,
+}
+
+/// Gives a thing tags and takes others from it. What goes goes first.
+pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyResourceTags) -> Result<(), Fault> {
+    let id = ours(&asked.resource, cx).ok_or_else(|| unreadable(&asked.resource))?;
+    let keys: Vec<_> = asked.delete_tags.into_iter().map(|tag| (tag.tag_key, None)).collect();
+    let tags: Tags = asked.replace_tags.into_iter().map(|tag| (tag.tag_key, tag.tag_value.unwrap_or_default())).collect();
+    if tags.is_empty() && keys.is_empty() {
+        return Err(Fault::missing("ReplaceTags"));
+    }
+    if let Some((twice, _)) = keys.iter().find(|(key, _)| tags.contains_key(key)) {
+        return Err(Fault::invalid("DeleteTags", format!("the tag '{}' is also in `ReplaceTags`", head(twice))));
+    }
+    if !keys.is_empty() {
+        let command = DeleteTags { resources: vec![id.clone()], which: WhichTags::These(keys) };
+        cx.cloud.run(&cx.caller, command, cx.options()).await?;
+    }
+    if !tags.is_empty() {
+        cx.cloud.run(&cx.caller, CreateTags { resources: vec![id], tags }, cx.options()).await?;
+    }
+    Ok(())
+}
+
+/// `AddResourceTag` and `UpdateResourceTagValue`.
+#[derive(FromArg)]
+pub(crate) struct OneTag {
+    resource: String,
+    tag_key: String,
+    tag_value: String,
+}
+
+/// Gives a thing a tag, or its tag another value.
+pub(crate) async fn add(cx: &Cx<'_>, asked: OneTag) -> Result<(), Fault> {
+    let id = ours(&asked.resource, cx).ok_or_else(|| unreadable(&asked.resource))?;
+    let tags = Tags::from_iter([(asked.tag_key, asked.tag_value)]);
+    Ok(cx.cloud.run(&cx.caller, CreateTags { resources: vec![id], tags }, cx.options()).await?)
+}
+
+/// `DeleteResourceTag`.
+#[derive(FromArg)]
+pub(crate) struct OneKey {
+    resource: String,
+    tag_key: String,
+}
+
+/// Takes a tag from a thing.
+pub(crate) async fn delete(cx: &Cx<'_>, asked: OneKey) -> Result<(), Fault> {
+    let id = ours(&asked.resource, cx).ok_or_else(|| unreadable(&asked.resource))?;
+    let which = WhichTags::These(vec![(asked.tag_key, None)]);
+    Ok(cx.cloud.run(&cx.caller, DeleteTags { resources: vec![id], which }, cx.options()).await?)
+}
+
 fn named(resources: Vec<String>) -> Result<Vec<String>, Fault> {
     if resources.is_empty() { Err(Fault::missing("ResourceList")) } else { Ok(resources) }
 }
@@ -120,6 +189,13 @@ fn ours(resource: &str, cx: &Cx<'_>) -> Option<String> {
         id::ours::<InterfaceId>,
         id::ours::<AddressId>,
         id::ours::<SecurityGroupId>,
+        id::ours::<SnapshotId>,
+        id::ours::<RouteTableId>,
+        id::ours::<NetworkAclId>,
+        id::ours::<NatGatewayId>,
+        id::ours::<PlacementGroupId>,
+        id::ours::<LaunchTemplateId>,
+        id::ours::<BandwidthPackageId>,
     ];
     readers.iter().find_map(|read| read(text)).filter(|_| here)
 }
@@ -203,17 +279,25 @@ fn md5(text: &str) -> String {
 
 type Tagged = Vec<(String, Tags)>;
 
-/// The tags of those of these things that are there.
+/// The tags of those of these things that are there and the caller's own.
 async fn found(cx: &Cx<'_>, texts: &[String]) -> Result<Tagged, Fault> {
+    let own = cx.caller.account();
     let mut found = instances(cx, texts).await?;
-    found.extend(of::<Image>(cx, texts, |row| row.tags).await?);
-    found.extend(of::<KeyPair>(cx, texts, |row| row.tags).await?);
-    found.extend(of::<Volume>(cx, texts, |row| row.tags).await?);
-    found.extend(of::<Vpc>(cx, texts, |row| row.tags).await?);
-    found.extend(of::<Subnet>(cx, texts, |row| row.tags).await?);
-    found.extend(of::<Interface>(cx, texts, |row| row.tags).await?);
-    found.extend(of::<Address>(cx, texts, |row| row.tags).await?);
-    found.extend(of::<SecurityGroup>(cx, texts, |row| row.tags).await?);
+    found.extend(of::<Image>(cx, texts, |row| (row.account == own).then_some(row.tags)).await?);
+    found.extend(of::<Snapshot>(cx, texts, |row| (row.account == own).then_some(row.tags)).await?);
+    found.extend(of::<KeyPair>(cx, texts, |row| Some(row.tags)).await?);
+    found.extend(of::<Volume>(cx, texts, |row| Some(row.tags)).await?);
+    found.extend(of::<Vpc>(cx, texts, |row| Some(row.tags)).await?);
+    found.extend(of::<Subnet>(cx, texts, |row| Some(row.tags)).await?);
+    found.extend(of::<Interface>(cx, texts, |row| Some(row.tags)).await?);
+    found.extend(of::<Address>(cx, texts, |row| Some(row.tags)).await?);
+    found.extend(of::<SecurityGroup>(cx, texts, |row| Some(row.tags)).await?);
+    found.extend(of::<RouteTableView>(cx, texts, |row| Some(row.table.tags)).await?);
+    found.extend(of::<NetworkAclView>(cx, texts, |row| Some(row.acl.tags)).await?);
+    found.extend(of::<NatGatewayView>(cx, texts, |row| Some(row.gateway.tags)).await?);
+    found.extend(of::<PlacementGroupView>(cx, texts, |row| Some(row.group.tags)).await?);
+    found.extend(of::<LaunchTemplate>(cx, texts, |row| Some(row.tags)).await?);
+    found.extend(of::<BandwidthPackageView>(cx, texts, |row| Some(row.package.tags)).await?);
     Ok(found)
 }
 
@@ -229,12 +313,12 @@ async fn instances(cx: &Cx<'_>, texts: &[String]) -> Result<Tagged, Fault> {
     Ok(listed.rows.into_iter().map(|view| (id::shown(view.instance.id), view.instance.tags)).collect())
 }
 
-async fn of<T>(cx: &Cx<'_>, texts: &[String], tags: fn(T) -> Tags) -> Result<Tagged, Fault>
+async fn of<T>(cx: &Cx<'_>, texts: &[String], tags: impl Fn(T) -> Option<Tags> + Send) -> Result<Tagged, Fault>
 where
     T: Listing,
     T::Id: Id,
 {
     let Some(query) = query::<T::Id>(texts) else { return Ok(vec![]) };
     let listed = cx.cloud.list::<T>(&cx.caller, query).await?;
-    Ok(listed.rows.into_iter().map(|row| (id::shown(row.id()), tags(row))).collect())
+    Ok(listed.rows.into_iter().filter_map(|row| Some((id::shown(row.id()), tags(row)?))).collect())
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use control::{Field, Filter, Listing, PAGE_MAX, Page, Query};
-use model::{Address, AddressKind, Image, Interface, KeyPair, SecurityGroup, Subnet, Tags, Volume, Vpc};
+use control::{BandwidthPackageView, Field, Filter, Listing, NatGatewayView, NetworkAclView, PAGE_MAX, Page, Query, RouteTableView};
+use model::{Address, AddressKind, Image, Interface, KeyPair, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -185,7 +185,8 @@ async fn things(cx: &Cx<'_>) -> Result<Vec<(String, Tags)>, Fault> {
     }
     let own = Filter { field: Field::Owner, values: vec![filter::literal(&cx.caller.account().to_string())] };
     let mut add = |kind: &str, rows: Vec<(String, Tags)>| things.extend(rows.into_iter().map(|(id, tags)| (six(kind, id), tags)));
-    add("image", all::<Image>(cx, Some(own), |row| Some(row.tags)).await?);
+    add("image", all::<Image>(cx, Some(own.clone()), |row| Some(row.tags)).await?);
+    add("snapshot", all::<Snapshot>(cx, Some(own), |row| Some(row.tags)).await?);
     add("keypair", all::<KeyPair>(cx, None, |row| Some(row.tags)).await?);
     add("volume", all::<Volume>(cx, None, |row| Some(row.tags)).await?);
     add("vpc", all::<Vpc>(cx, None, |row| Some(row.tags)).await?);
@@ -193,14 +194,18 @@ async fn things(cx: &Cx<'_>) -> Result<Vec<(String, Tags)>, Fault> {
     add("eni", all::<Interface>(cx, None, |row| Some(row.tags)).await?);
     add("eip", all::<Address>(cx, None, |row| (row.kind == AddressKind::Elastic).then_some(row.tags)).await?);
     add("sg", all::<SecurityGroup>(cx, None, |row| Some(row.tags)).await?);
+    add("rtb", all::<RouteTableView>(cx, None, |row| Some(row.table.tags)).await?);
+    add("acl", all::<NetworkAclView>(cx, None, |row| Some(row.acl.tags)).await?);
+    add("nat", all::<NatGatewayView>(cx, None, |row| Some(row.gateway.tags)).await?);
+    add("bwp", all::<BandwidthPackageView>(cx, None, |row| Some(row.package.tags)).await?);
     Ok(things)
 }
 
 /// The service that things of a kind are named with.
 fn service(kind: &str) -> &'static str {
     match kind {
-        "vpc" | "subnet" | "eni" | "eip" => "vpc",
-        "volume" => "cbs",
+        "vpc" | "subnet" | "eni" | "eip" | "rtb" | "acl" | "nat" | "bwp" => "vpc",
+        "volume" | "snapshot" => "cbs",
         _ => "cvm",
     }
 }

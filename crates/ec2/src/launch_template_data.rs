@@ -301,6 +301,7 @@ fn like(view: InstanceView) -> LaunchSettings {
             hop_limit: Some(metadata.hop_limit),
             show_tags: Some(metadata.show_tags),
             release_at: None,
+            internet_charge: None,
         },
         placement: instance.placement.map(|group| PlacementChoice { group: PlacementGroupRef::Id(group.id), partition: group.partition }),
         capacity: Some(instance.capacity),

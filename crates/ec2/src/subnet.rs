@@ -130,6 +130,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateSubnet) -> Result<Created, Refus
         zone,
         range: asked.cidr_block,
         prefix_longest: PREFIX_LONGEST,
+        table: None,
         ipv6: asked.ipv6_cidr_block,
         name: String::new(),
         description: String::new(),

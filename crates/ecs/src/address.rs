@@ -2,7 +2,7 @@
 
 use control::{AddressRef, AddressView, AssociateTo, Field, GivesWay, Query};
 use jiff::Timestamp;
-use model::{Address, AddressId, NatGatewayId, Noun};
+use model::{Address, AddressId, InternetCharge, NatGatewayId, Noun};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -151,7 +151,10 @@ fn reply(cx: &Cx<'_>, row: &AddressView) -> EipReply {
         bandwidth_package_id: address.package.map(|id| id.to_string()).unwrap_or_default(),
         bandwidth_package_type: if address.package.is_some() { "CommonBandwidthPackage" } else { "" },
         charge_type: "PostPaid",
-        internet_charge_type: "PayByTraffic",
+        internet_charge_type: match address.charge {
+            InternetCharge::Traffic => "PayByTraffic",
+            InternetCharge::Bandwidth => "PayByBandwidth",
+        },
         allocation_time: address.created_at.timestamp(),
         resource_group_id: "",
         tags: vpc_tag_replies(&address.tags),
@@ -182,6 +185,8 @@ pub(crate) async fn allocate(cx: &Cx<'_>, asked: AllocateEipAddress) -> Result<A
         name: asked.name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         bandwidth: Some(asked.bandwidth),
+        charge: InternetCharge::default(),
+        package: None,
         tags: tags_of(asked.tags)?,
     };
     let address: Address = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
@@ -272,7 +277,7 @@ pub(crate) struct ModifyEipAddressAttribute {
 /// Changes what is said of an address.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyEipAddressAttribute) -> Result<(), Fault> {
     let ModifyEipAddressAttribute { allocation_id, bandwidth, name, description } = asked;
-    let command = control::ModifyAddress { address: by_id(&allocation_id)?, name, description, bandwidth };
+    let command = control::ModifyAddress { address: by_id(&allocation_id)?, name, description, bandwidth, charge: None };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 

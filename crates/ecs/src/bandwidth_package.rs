@@ -32,7 +32,8 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateCommonBandwidthPackage) -> 
     let command = control::CreateBandwidthPackage {
         name: asked.name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
-        bandwidth: asked.bandwidth,
+        bandwidth: Some(asked.bandwidth),
+        charge: String::new(),
         tags: tags_of(asked.tags)?,
     };
     let made = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
@@ -92,7 +93,7 @@ pub(crate) struct ModifyCommonBandwidthPackageSpec {
 /// Changes the bandwidth at once.
 pub(crate) async fn modify_spec(cx: &Cx<'_>, asked: ModifyCommonBandwidthPackageSpec) -> Result<(), Fault> {
     let package = package_id(&asked.bandwidth_package_id)?;
-    let command = ModifyBandwidthPackage { package, name: None, description: None, bandwidth: Some(asked.bandwidth) };
+    let command = ModifyBandwidthPackage { package, name: None, description: None, bandwidth: Some(Some(asked.bandwidth)), charge: None };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 
@@ -107,7 +108,7 @@ pub(crate) struct ModifyCommonBandwidthPackageAttribute {
 /// Changes name and description.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyCommonBandwidthPackageAttribute) -> Result<(), Fault> {
     let package = package_id(&asked.bandwidth_package_id)?;
-    let command = ModifyBandwidthPackage { package, name: asked.name, description: asked.description, bandwidth: None };
+    let command = ModifyBandwidthPackage { package, name: asked.name, description: asked.description, bandwidth: None, charge: None };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 
@@ -200,7 +201,7 @@ fn reply(cx: &Cx<'_>, row: &BandwidthPackageView) -> PackageReply {
         name: package.name.clone(),
         description: package.description.clone(),
         region_id: cx.region(),
-        bandwidth: package.bandwidth.to_string(),
+        bandwidth: package.bandwidth_shown().to_string(),
         status: "Available",
         business_status: "Normal",
         instance_charge_type: "PostPaid",

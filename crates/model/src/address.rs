@@ -45,6 +45,9 @@ pub struct Address {
     /// Megabits per second that may leave from it, 1 or more; none for one without a limit, as EC2's are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<u32>,
+    /// By what it is said to be paid for.
+    #[serde(default, skip_serializing_if = "InternetCharge::is_usual")]
+    pub charge: InternetCharge,
     /// The package whose bandwidth it shares in place of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<BandwidthPackageId>,
@@ -52,6 +55,24 @@ pub struct Address {
     pub created_at: Millis,
     /// Tags.
     pub tags: Tags,
+}
+
+/// By what a public address is said to be paid for. Nothing is charged: it is told again, so that a client finds what it wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InternetCharge {
+    /// By what leaves from it.
+    #[default]
+    Traffic,
+    /// By its bandwidth.
+    Bandwidth,
+}
+
+impl InternetCharge {
+    /// Whether it is what every address has of which nothing is said.
+    pub fn is_usual(&self) -> bool {
+        *self == InternetCharge::default()
+    }
 }
 
 /// Megabits per second that may come in where so many may go out.

@@ -22,8 +22,11 @@ pub struct BandwidthPackage {
     pub name: String,
     /// Description.
     pub description: String,
-    /// Megabits per second in each direction that its addresses have together on a host.
-    pub bandwidth: u32,
+    /// Megabits per second in each direction that its addresses have together on a host; none where each keeps its own.
+    pub bandwidth: Option<u32>,
+    /// How its vendor has it paid for, in that vendor's word, which is told again; nothing is charged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub charge: String,
     /// When it was made.
     pub created_at: Millis,
     /// Tags.
@@ -31,6 +34,11 @@ pub struct BandwidthPackage {
 }
 
 impl BandwidthPackage {
+    /// Its bandwidth as a number: the largest where it has no limit.
+    pub fn bandwidth_shown(&self) -> u32 {
+        self.bandwidth.unwrap_or(PACKAGE_BANDWIDTH_MAX)
+    }
+
     /// Checks a bandwidth.
     ///
     /// # Errors

@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceEventId, InstanceFleetId, InstanceId,
-    InstanceRoleId, InterfaceId, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId, Tags, TypeChange,
-    VolumeId, VpcId,
+    InstanceRoleId, InterfaceId, InternetCharge, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId,
+    Tags, TypeChange, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -178,6 +178,9 @@ pub struct Attributes {
     /// When it is released by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release_at: Option<Millis>,
+    /// By what the public address that it gets by itself is said to be paid for.
+    #[serde(default, skip_serializing_if = "InternetCharge::is_usual")]
+    pub internet_charge: InternetCharge,
 }
 
 impl Default for Attributes {
@@ -189,6 +192,7 @@ impl Default for Attributes {
             detailed_monitoring: false,
             metadata: MetadataOptions { enabled: true, token_required: false, hop_limit: 1, show_tags: false },
             release_at: None,
+            internet_charge: InternetCharge::default(),
         }
     }
 }

@@ -13,8 +13,9 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Attributes, CapacityChoice, EncryptionChoice, Error, Gib, ImageDisk, ImageId, LaunchTemplateId, LaunchTemplateVersionId,
-    MetadataOptions, Millis, OnShutdown, PlacementChoice, Provisioned, RoleChoice, SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
+    AccountId, Attributes, CapacityChoice, EncryptionChoice, Error, Gib, ImageDisk, ImageId, InternetCharge, LaunchTemplateId,
+    LaunchTemplateVersionId, MetadataOptions, Millis, OnShutdown, PlacementChoice, Provisioned, RoleChoice, SecurityGroupId, SnapshotId,
+    SubnetId, Tags, VolumeKind,
 };
 
 /// Most versions of one template that exist at a time (EC2: 10,000).
@@ -255,6 +256,9 @@ pub struct AttributeSettings {
     /// When the instance is released by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release_at: Option<Millis>,
+    /// By what the public address is said to be paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internet_charge: Option<InternetCharge>,
 }
 
 /// The first of two lists that says something.
@@ -340,6 +344,7 @@ impl AttributeSettings {
             hop_limit: self.hop_limit.or(base.hop_limit),
             show_tags: self.show_tags.or(base.show_tags),
             release_at: self.release_at.or(base.release_at),
+            internet_charge: self.internet_charge.or(base.internet_charge),
         }
     }
 
@@ -358,6 +363,7 @@ impl AttributeSettings {
                 show_tags: self.show_tags.unwrap_or(usual.metadata.show_tags),
             },
             release_at: self.release_at,
+            internet_charge: self.internet_charge.unwrap_or(usual.internet_charge),
         }
     }
 }

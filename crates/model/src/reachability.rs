@@ -162,7 +162,7 @@ pub struct Way {
 }
 
 /// Something that a connection passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "step")]
 pub enum Step {
     /// An interface, at the beginning or the end.
@@ -456,7 +456,7 @@ fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, s
                 return Err(Obstacle::Blackhole { interface: end.interface.id, table, route });
             }
             // What answers pass on their way out is what the packet passes on its way in.
-            steps.extend(answers.iter().rev());
+            steps.extend(answers.drain(..).rev());
             steps.extend(end.crosses(Direction::Ingress, flow, from, false)?);
             end.accepts(Direction::Ingress, flow, Other { ip: from, groups: &[] }, steps)?;
             end.appear(steps)?;
@@ -492,12 +492,13 @@ fn across(from: &Endpoint, end: &Endpoint, to: Ipv4Addr, flow: Flow, steps: &mut
     from.accepts(Direction::Egress, flow, Other { ip: to, groups: &end.interface.groups }, steps)?;
     steps.extend(from.crosses(Direction::Egress, flow, to, false)?);
     let (table, route) = from.route(to)?;
+    let there = route.target;
     steps.push(Step::Route { table, route });
     let (table, back) = end.route(source)?;
     let RouteTarget::Peering { peering } = back.target else {
         return Err(Obstacle::Blackhole { interface: end.interface.id, table, route: back });
     };
-    if back.target != route.target {
+    if back.target != there {
         return Err(Obstacle::Blackhole { interface: end.interface.id, table, route: back });
     }
     steps.push(Step::Peering { peering });
@@ -571,7 +572,7 @@ impl Endpoint {
         if let Ok((table, route)) = self.route(to)
             && let RouteTarget::Interface { .. } = route.target
         {
-            steps.push(Step::Route { table, route });
+            steps.push(Step::Route { table, route: route.clone() });
             return Err(Obstacle::SentOn { interface, table, route });
         }
         if let Ok((table, route)) = self.route(to)
@@ -583,7 +584,7 @@ impl Endpoint {
             && let RouteTarget::NatGateway { gateway } = route.target
             && !self.keeps_to_own(gateway)
         {
-            steps.push(Step::Route { table, route });
+            steps.push(Step::Route { table, route: route.clone() });
             return self.leave_by_nat(gateway, to, steps).ok_or(Obstacle::Blackhole { interface, table, route });
         }
         match (&self.gateway, self.vpc.open) {
@@ -624,11 +625,12 @@ impl Endpoint {
         Some(address.ip)
     }
 
-    /// The route of the subnet's table with the longest prefix.
+    /// The enabled route of the subnet's table with the longest prefix.
     fn route(&self, to: Ipv4Addr) -> Result<(RouteTableId, Route), Obstacle> {
         let table = table_of(&self.tables, self.interface.subnet);
-        let routes = table.into_iter().flat_map(|table| table.routes.iter().map(|route| (table.id, *route)));
-        let longest = routes.filter(|(_, route)| route.destination.contains(&to)).max_by_key(|(_, route)| route.destination.prefix_len());
+        let routes = table.into_iter().flat_map(|table| table.routes.iter().map(|route| (table.id, route)));
+        let over = routes.filter(|(_, route)| !route.disabled && route.destination.contains(&to));
+        let longest = over.max_by_key(|(_, route)| route.destination.prefix_len()).map(|(table, route)| (table, route.clone()));
         longest.ok_or(Obstacle::NoRoute { interface: self.interface.id, table: table.map(|table| table.id), ip: to })
     }
 }

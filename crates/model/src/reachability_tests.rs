@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
-    AccountId, AddressKind, AssociationId, Millis, PRIORITY_FIRST, RouteTableAssociationId, RouteTarget, SubnetAssociation, SubnetId, Tags,
+    AccountId, AddressKind, AssociationId, InternetCharge, Millis, PRIORITY_FIRST, RouteTableAssociationId, RouteTarget, SubnetAssociation,
+    SubnetId, Tags,
 };
 
 const PUBLIC_A: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
@@ -47,7 +48,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
         vpc,
         main: Some(RouteTableAssociationId::from_u64(1)),
         subnets: vec![],
-        routes: vec![Route { destination: Ipv4Net::default(), target }],
+        routes: vec![Route::new(Ipv4Net::default(), target)],
         name: String::new(),
         description: String::new(),
         created_at: Millis(0),
@@ -124,6 +125,7 @@ fn with_public(mut endpoint: Endpoint, ip: Ipv4Addr) -> Endpoint {
         name: String::new(),
         description: String::new(),
         bandwidth: None,
+        charge: InternetCharge::default(),
         package: None,
         created_at: Millis(0),
         tags: Tags::new(),
@@ -200,7 +202,7 @@ fn a_route_to_a_gateway_that_is_gone_is_named() {
     let mut a = with_public(client(5), PUBLIC_A);
     a.gateway = None;
     let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS, EPHEMERAL);
-    let (table, route) = (RouteTableId::from_u64(1), a.tables[0].routes[0]);
+    let (table, route) = (RouteTableId::from_u64(1), a.tables[0].routes[0].clone());
     assert_eq!(way.obstacle, Some(Obstacle::Blackhole { interface: a.interface.id, table, route }));
     // A VPC that is open needs none.
     a.vpc.open = true;
@@ -299,7 +301,7 @@ fn beyond(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
 
 fn route_across(end: &mut Endpoint, range: &str) {
     let target = RouteTarget::Peering { peering: VpcPeeringId::from_u64(3) };
-    end.tables[0].routes.push(Route { destination: range.parse().unwrap(), target });
+    end.tables[0].routes.push(Route::new(range.parse().unwrap(), target));
 }
 
 #[test]

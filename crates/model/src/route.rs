@@ -51,12 +51,18 @@ pub struct SubnetAssociation {
 }
 
 /// A route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Packets to these addresses.
     pub destination: Ipv4Net,
     /// Where they go.
     pub target: RouteTarget,
+    /// Description.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Whether it holds its place in the table and nothing else: packets go as if it were not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
 }
 
 /// Where a route leads.
@@ -85,8 +91,25 @@ pub enum RouteTarget {
     },
 }
 
+impl RouteTarget {
+    /// What it is, in one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            RouteTarget::InternetGateway { .. } => "internet-gateway",
+            RouteTarget::Interface { .. } => "interface",
+            RouteTarget::NatGateway { .. } => "nat-gateway",
+            RouteTarget::Peering { .. } => "peering",
+        }
+    }
+}
+
 impl Route {
-    /// Whether packets that follow it arrive somewhere, given the gateway that the VPC has, its interfaces in instances that run, and
+    /// A route that is enabled, without a description.
+    pub fn new(destination: Ipv4Net, target: RouteTarget) -> Route {
+        Route { destination, target, description: String::new(), disabled: false }
+    }
+
+    /// Whether packets follow it and arrive somewhere, given the gateway that the VPC has, its interfaces in instances that run, and
     /// its NAT gateways that came about.
     pub fn is_active(
         &self,
@@ -95,12 +118,13 @@ impl Route {
         nats: &BTreeSet<NatGatewayId>,
         peerings: &BTreeSet<VpcPeeringId>,
     ) -> bool {
-        match self.target {
+        let leads = match self.target {
             RouteTarget::NatGateway { gateway } => nats.contains(&gateway),
             RouteTarget::Peering { peering } => peerings.contains(&peering),
             RouteTarget::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
             RouteTarget::Interface { interface } => running.contains(&interface),
-        }
+        };
+        leads && !self.disabled
     }
 
     /// Whether it leads out by this gateway.
@@ -170,7 +194,7 @@ pub fn table_of(tables: &[RouteTable], subnet: SubnetId) -> Option<&RouteTable> 
     own.or_else(|| tables.iter().find(|table| table.main.is_some()))
 }
 
-/// The ranges whose route with the longest prefix is one of those wanted, without overlaps and in order.
+/// The ranges whose enabled route with the longest prefix is one of those wanted, without overlaps and in order.
 fn where_longest(routes: &[Route], wanted: impl Fn(&Route) -> bool) -> Vec<Ipv4Net> {
     let ends = |route: &Route| {
         let range = route.destination.trunc();
@@ -182,7 +206,7 @@ fn where_longest(routes: &[Route], wanted: impl Fn(&Route) -> bool) -> Vec<Ipv4N
     for piece in cuts.windows(2) {
         // Both fit: a cut is at most one more than the last address, and only the end of a piece can be that.
         let (from, to) = (Ipv4Addr::from_bits(piece[0] as u32), Ipv4Addr::from_bits((piece[1] - 1) as u32));
-        let over = routes.iter().filter(|route| route.destination.contains(&from));
+        let over = routes.iter().filter(|route| !route.disabled && route.destination.contains(&from));
         if over.max_by_key(|route| route.destination.prefix_len()).is_some_and(&wanted) {
             out.extend(Ipv4Subnets::new(from, to, 0));
         }
@@ -234,7 +258,7 @@ mod tests {
             vpc: VpcId::from_u64(1),
             main: subnets.is_empty().then(|| RouteTableAssociationId::from_u64(100 + id)),
             subnets: subnets.iter().map(tie).collect(),
-            routes: destinations.iter().map(|text| Route { destination: text.parse().unwrap(), target }).collect(),
+            routes: destinations.iter().map(|text| Route::new(text.parse().unwrap(), target)).collect(),
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),
@@ -266,6 +290,20 @@ mod tests {
         let has = |ip: [u8; 4]| ways.iter().any(|range| range.contains(&Ipv4Addr::from(ip)));
         assert!(has([0, 0, 0, 0]) && has([10, 0, 255, 255]) && has([10, 1, 128, 0]) && has([10, 2, 0, 0]) && has([255, 255, 255, 254]));
         assert!(!has([10, 1, 0, 0]) && !has([10, 1, 127, 255]) && !has([255, 255, 255, 255]));
+    }
+
+    #[test]
+    fn packets_pass_over_a_disabled_route_to_the_next_longest() {
+        let mut table = table(1, &["0.0.0.0/0", "10.1.0.0/16"], &[]);
+        table.routes[1].target = RouteTarget::InternetGateway { gateway: InternetGatewayId::from_u64(9) };
+        let ways = |table: &RouteTable| ways_out(&vpc(false), std::slice::from_ref(table), Some(&gateway(7)), SubnetId::from_u64(1));
+        let inside = Ipv4Addr::new(10, 1, 0, 1);
+        let has = |ways: Vec<Ipv4Net>| ways.iter().any(|range| range.contains(&inside));
+        assert!(!has(ways(&table)));
+        table.routes[1].disabled = true;
+        assert!(has(ways(&table)), "the default route takes them");
+        table.routes[0].disabled = true;
+        assert_eq!(ways(&table), []);
     }
 
     #[test]

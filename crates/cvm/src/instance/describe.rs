@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use control::{Field, InstanceView, Query, system_uuid};
 use jiff::Timestamp;
-use model::{Encryption, Instance, InstanceId, SecurityGroupId, SubnetId, Volume, VpcId};
+use model::{Address, AddressKind, Catalogue, Encryption, Instance, InstanceId, SecurityGroupId, SubnetId, Volume, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
 
+use crate::bandwidth::{IN_PACKAGE, charge_word};
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
-use crate::instance::{INSTANCES_PER_CALL, STATES, latest_operation, state, stop_charging_mode};
+use crate::instance::{INSTANCES_PER_CALL, STATES, ids, latest_operation, state, stop_charging_mode, views_of};
 use crate::page::Cut;
 use crate::tag::TagReply;
 use crate::volume::disk_type;
-use crate::{Cx, id, instance_type, key_pair, tag};
+use crate::{Cx, id, instance_type, key_pair, tag, time};
 
 /// The port of SSH.
 const SSH_PORT: u32 = 22;
@@ -222,7 +223,7 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
         ipv6_addresses: vec![],
         public_ipv6_addresses: vec![],
         internet_accessible: InternetAccessible {
-            internet_charge_type: "TRAFFIC_POSTPAID_BY_HOUR",
+            internet_charge_type: charge_of(view),
             internet_max_bandwidth_out: bandwidth,
             public_ip_assigned: view.address().is_some(),
         },
@@ -260,6 +261,15 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
     }
 }
 
+/// By what the public address of an instance is said to be paid for: its elastic one, or the one that it has by itself.
+fn charge_of(view: &InstanceView) -> &'static str {
+    match view.address() {
+        Some(Address { package: Some(_), .. }) => IN_PACKAGE,
+        Some(Address { kind: AddressKind::Elastic, charge, .. }) => charge_word(*charge),
+        Some(_) | None => charge_word(view.instance.attributes.internet_charge),
+    }
+}
+
 /// The name that is shown: CVM calls an instance so when it was given none.
 fn shown_name(instance: &Instance) -> String {
     if instance.name.is_empty() { "Unnamed".to_owned() } else { instance.name.clone() }
@@ -289,6 +299,118 @@ fn data_disk(volume: &Volume) -> DataDisk {
         encrypt: volume.encryption.is_some(),
         kms_key_id: Encryption::key_text(volume.encryption.as_ref()),
     }
+}
+
+/// `DescribeInstancesAttributes`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstancesAttributes {
+    #[arg(max_items = INSTANCES_PER_CALL)]
+    instance_ids: Vec<String>,
+    #[arg(max_items = ATTRIBUTES_PER_CALL)]
+    attributes: Vec<AttributeName>,
+}
+
+/// What of an instance is told one by one.
+#[derive(Clone, Copy, FromArg)]
+enum AttributeName {
+    UserData,
+}
+
+/// Attributes that one call may name.
+const ATTRIBUTES_PER_CALL: usize = 10;
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct InstancesAttributes {
+    instance_set: Vec<InstanceAttributes>,
+}
+
+#[derive(IntoDoc)]
+struct InstanceAttributes {
+    instance_id: String,
+    attributes: AttributesReply,
+}
+
+#[derive(IntoDoc)]
+struct AttributesReply {
+    user_data: String,
+}
+
+/// Tells the user data of instances, in base64.
+pub(crate) async fn describe_attributes(cx: &Cx<'_>, asked: DescribeInstancesAttributes) -> Result<InstancesAttributes, Fault> {
+    if asked.attributes.is_empty() {
+        return Err(Fault::missing("Attributes"));
+    }
+    let views = views_of(cx, ids(&asked.instance_ids)?).await?;
+    let shown = |view: InstanceView| InstanceAttributes {
+        instance_id: id::shown(view.instance.id),
+        attributes: AttributesReply { user_data: view.instance.guest.user_data.unwrap_or_default() },
+    };
+    Ok(InstancesAttributes { instance_set: views.into_iter().map(shown).collect() })
+}
+
+/// VPC's `DescribeVpcInstances`.
+#[derive(FromArg)]
+pub(crate) struct DescribeVpcInstances {
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
+    #[arg(flatten)]
+    cut: Cut,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct VpcInstances {
+    total_count: usize,
+    instance_set: Vec<VpcInstance>,
+}
+
+#[derive(IntoDoc)]
+struct VpcInstance {
+    vpc_id: String,
+    subnet_id: String,
+    instance_id: String,
+    instance_name: String,
+    instance_state: &'static str,
+    instance_type: String,
+    #[reply(name = "CPU")]
+    cpu: u32,
+    memory: u64,
+    eni_limit: u8,
+    eni_ip_limit: u8,
+    instance_eni_count: usize,
+    created_time: String,
+}
+
+/// Lists instances as VPC sees them: where they are, and how many interfaces they have and may have.
+pub(crate) async fn describe_in_vpc(cx: &Cx<'_>, asked: DescribeVpcInstances) -> Result<VpcInstances, Fault> {
+    let mut filters = Filters::read(&asked.filters, |name| match name {
+        "vpc-id" | "instance-id" | "instance-name" => filter(name),
+        _ => None,
+    })?;
+    only_shown(&mut filters);
+    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.cut.page() };
+    let listed = cx.cloud.list_instances(&cx.caller, query).await?;
+    let shown = |view: &InstanceView| {
+        let instance = &view.instance;
+        // A type that is sold no more has room for what it has.
+        let limits = Catalogue::standard().by_name(&instance.instance_type).map(|kind| kind.network);
+        VpcInstance {
+            vpc_id: id::shown(instance.vpc),
+            subnet_id: id::shown(instance.subnet),
+            instance_id: id::shown(instance.id),
+            instance_name: shown_name(instance),
+            instance_state: state(instance.phase),
+            instance_type: instance_type::shown(&instance.instance_type),
+            cpu: instance.vcpus,
+            memory: instance_type::gib(instance.memory),
+            eni_limit: limits.map_or(1, |limits| limits.max_interfaces),
+            eni_ip_limit: limits.map_or(1, |limits| limits.ips_per_interface),
+            instance_eni_count: view.interfaces.len(),
+            created_time: time::by_beijing(instance.created_at.timestamp()),
+        }
+    };
+    Ok(VpcInstances { total_count: listed.total, instance_set: listed.rows.iter().map(shown).collect() })
 }
 
 /// `DescribeInstancesStatus`.

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, IntoDoc};
 
 use crate::action_timer::ActionTimerArg;
+use crate::bandwidth::ChargeType;
 use crate::error::Fault;
 use crate::instance::name::names;
 use crate::launch_template::{self, TemplateArg};
@@ -54,7 +55,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "Placement.RackId",
     "SystemDisk.CdcId",
     "SystemDisk.DiskId",
-    "SystemDisk.KmsKeyId",
 ];
 
 /// `RunInstances`.
@@ -109,6 +109,8 @@ struct SystemDisk {
     disk_type: Option<DiskType>,
     disk_size: Option<u32>,
     disk_name: Option<String>,
+    encrypt: Option<bool>,
+    kms_key_id: Option<String>,
 }
 
 #[derive(FromArg)]
@@ -158,6 +160,7 @@ struct VirtualPrivateCloud {
 struct InternetAccessible {
     #[arg(default, range = 0..=BANDWIDTH_MAX)]
     internet_max_bandwidth_out: u32,
+    internet_charge_type: Option<ChargeType>,
     public_ip_assigned: Option<bool>,
 }
 
@@ -226,6 +229,8 @@ impl Machine {
         let disk_name = filled(disk.disk_name).map(|name| ("Name".to_owned(), name));
         let volume_tags: Tags = tags.clone().into_iter().chain(disk_name).collect();
         let bandwidth = self.internet_accessible.as_ref().map(|internet| internet.internet_max_bandwidth_out);
+        let charge = self.internet_accessible.as_ref().and_then(|internet| internet.internet_charge_type);
+        let internet_charge = charge.map(ChargeType::own).transpose()?;
         Ok(LaunchSettings {
             image: filled(self.image_id).map(|image| id::read(&image)).transpose()?,
             instance_type: filled(self.instance_type),
@@ -243,13 +248,17 @@ impl Machine {
             hostname: filled(host_name(self.host_name)?),
             root: RootSettings {
                 size: disk.disk_size.map(Gib),
-                encryption: EncryptionChoice::default(),
+                encryption: EncryptionChoice::asked(disk.encrypt, disk.kms_key_id.as_deref())?,
                 kind: disk.disk_type.map(DiskType::kind),
                 provisioned: Provisioned::default(),
                 deleted: None,
             },
             volumes,
-            attributes: AttributeSettings { termination_protection: self.disable_api_termination, ..AttributeSettings::default() },
+            attributes: AttributeSettings {
+                termination_protection: self.disable_api_termination,
+                internet_charge,
+                ..AttributeSettings::default()
+            },
             role: filled(self.cam_role_name).map(RoleChoice::Role),
             placement: placement_group::choice(&self.disaster_recover_group_ids, None)?,
             volume_tags,

@@ -3,6 +3,7 @@
 use model::{LaunchSettings, NewVolume, PlacementGroupRef, RoleChoice, VpcId};
 use wire::IntoDoc;
 
+use crate::bandwidth::charge_word;
 use crate::id;
 use crate::tag::{self, TagReply};
 use crate::volume::kind_word;
@@ -128,7 +129,7 @@ impl LaunchData {
                 private_ip_addresses,
             },
             internet_accessible: InternetReply {
-                internet_charge_type: "TRAFFIC_POSTPAID_BY_HOUR",
+                internet_charge_type: charge_word(settings.attributes.internet_charge.unwrap_or_default()),
                 public_ip_assigned: assigned,
                 internet_max_bandwidth_out: bandwidth.unwrap_or(assigned.into()),
             },

@@ -21,7 +21,10 @@ pub(crate) use attribute::{
     AssociateSecurityGroups, InstancesKeyPairs, ModifyInstancesAttribute, ResetInstancesPassword, associate_groups, associate_key,
     disassociate_groups, disassociate_key, modify, reset_password,
 };
-pub(crate) use describe::{DescribeInstances, DescribeInstancesStatus, describe, describe_status};
+pub(crate) use describe::{
+    DescribeInstances, DescribeInstancesAttributes, DescribeInstancesStatus, DescribeVpcInstances, describe, describe_attributes,
+    describe_in_vpc, describe_status,
+};
 pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, Login, LoginSettings, Machine, RunInstances, host_name, run, user_data};
 pub(crate) use launch_data::LaunchData;
 pub(crate) use power::{RebootInstances, StartInstances, StopInstances, TerminateInstances, reboot, start, stop, terminate};

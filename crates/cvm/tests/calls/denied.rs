@@ -43,6 +43,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
             "/DiskIdSet/0",
         ),
         ("AddressId", "AllocateAddresses", "{}", "/AddressSet/0"),
+        ("BandwidthPackageId", "CreateBandwidthPackage", "{}", "/BandwidthPackageId"),
         ("DisasterRecoverGroupId", "CreateDisasterRecoverGroup", r#"{"Name": "g", "Type": "HOST"}"#, "/DisasterRecoverGroupId"),
         ("KeyId", "CreateKeyPair", r#"{"KeyName": "k", "ProjectId": 0}"#, "/KeyPair/KeyId"),
         (
@@ -91,7 +92,8 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "GatewayType" => "NORMAL_CVM",
         "GatewayId" => "10.8.1.9",
         "Resource" | "ResourceList" => return format!("qcs::cvm:test-1:uin/{}:instance/{}", seeds["Account"], seeds["InstanceId"]),
-        "ResourceIds" => return seeds["InstanceId"].clone(),
+        "ResourceIds" => return seeds["AddressId"].clone(),
+        "RouteItemId" | "RouteItemIds" => "rti-0a08090018",
         "ServiceType" => "cvm",
         "ResourceId" => return seeds["SubnetId"].clone(),
         word if word.ends_with("Uin") => return seeds["Uin"].clone(),
@@ -114,13 +116,14 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "PeeringConnectionId" => "pcx-00000000000000001",
         "SourceInstanceId" | "DestinationInstanceId" => return seeds["InstanceId"].clone(),
         "Architecture" => "x86_64",
+        "Attributes" => "UserData",
         "ImageUrl" => "cos://disks/a.raw",
         "BucketName" => "disks",
         "ActionTimerId" | "ActionTimerIds" => return seeds["InstanceId"].replace("ins-", "timer-"),
         "ActionTime" => "2026-12-24T00:00:00Z",
         "Operation" => "INSTANCE_DEGRADE",
         "TagKeys" => "a",
-        "TaskId" | "TaskIds" => "rep-00000000000000001",
+        "TaskId" | "TaskIds" if shape != Shape::Number => "rep-00000000000000001",
         "Product" => "CVM",
         "PublicKey" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
         _ => "",
@@ -193,6 +196,8 @@ fn besides(action: &str) -> &'static [&'static str] {
         }
         "CreateRoutes" => &["Routes.0.DestinationCidrBlock", "Routes.0.GatewayType", "Routes.0.GatewayId"],
         "DeleteRoutes" => &["Routes.0.DestinationCidrBlock"],
+        "ReplaceRoutes" => &["Routes.0.RouteItemId", "Routes.0.GatewayType", "Routes.0.GatewayId"],
+        "ModifyResourceTags" => &["ReplaceTags.0.TagKey"],
         _ => &[],
     }
 }

@@ -22,7 +22,7 @@ async fn a_launch_that_cannot_be_is_refused() {
         (r#""SecurityGroupIds": ["web"]"#, "InvalidSecurityGroupID.Malformed"),
         (r#""SystemDisk": {"DiskType": "LOCAL_BASIC"}"#, "InvalidParameterValue"),
         (r#""SystemDisk": {"DiskSize": 20000}"#, "InvalidParameterValue.Range"),
-        (r#""SystemDisk": {"Encrypt": true}"#, "UnsupportedOperation"),
+        (r#""SystemDisk": {"Encrypt": true, "KmsKeyId": "none"}"#, "InvalidParameter.InvalidKmsKeyId"),
         (r#""DataDisks": [{"DiskSize": 10, "Encrypt": true, "KmsKeyId": "none"}]"#, "InvalidParameter.InvalidKmsKeyId"),
         (r#""DataDisks": [{"DiskSize": 10, "KmsKeyId": "alias/none"}]"#, "InvalidParameterCombination"),
         (r#""DataDisks": [{"DiskSize": 10, "SnapshotId": "snap-1"}]"#, "InvalidParameterValue.SnapshotIdMalformed"),

@@ -2,6 +2,7 @@
 
 mod action_timer;
 mod bandwidth;
+mod bandwidth_package;
 mod cam;
 mod denied;
 mod hostile;

@@ -90,3 +90,43 @@ async fn tags_are_looked_into() {
     world.refused("GetTagValues", "{}", "MissingParameter").await;
     world.refused("GetResources", r#"{"PaginationToken": "x"}"#, "InvalidParameterValue").await;
 }
+
+#[tokio::test]
+async fn the_tags_of_one_thing_are_changed() {
+    let world = World::new().await;
+    let vpc = world.json("CreateVpc", r#"{"VpcName": "own", "CidrBlock": "10.1.0.0/16"}"#).await["Vpc"]["VpcId"].clone();
+    let new = format!(r#"{{"VpcId": {vpc}, "RouteTableName": "own"}}"#);
+    let table = world.json("CreateRouteTable", &new).await["RouteTable"]["RouteTableId"].as_str().unwrap().to_owned();
+    let package = world.json("CreateBandwidthPackage", "{}").await["BandwidthPackageId"].as_str().unwrap().to_owned();
+    for (kind, id) in [("rtb", table), ("bwp", package)] {
+        // Terraform leaves the account out.
+        let call = |more: &str| format!(r#"{{"Resource": "qcs::vpc:test-1:uin/:{kind}/{id}", {more}}}"#);
+        let tags = async || {
+            let asked = json!({"ServiceType": "vpc", "ResourcePrefix": kind, "ResourceIds": [id], "ResourceRegion": "test-1"});
+            let found = world.json("DescribeResourceTagsByResourceIds", &asked.to_string()).await;
+            let pair = |tag: &serde_json::Value| (tag["TagKey"].as_str().unwrap().to_owned(), tag["TagValue"].as_str().unwrap().to_owned());
+            found["Tags"].as_array().unwrap().iter().map(pair).collect::<Vec<_>>()
+        };
+        let said = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
+        let both = call(r#""ReplaceTags": [{"TagKey": "a", "TagValue": "1"}, {"TagKey": "b", "TagValue": "2"}]"#);
+        world.golden("ModifyResourceTags.json", "ModifyResourceTags", &both).await;
+        world
+            .json("ModifyResourceTags", &call(r#""ReplaceTags": [{"TagKey": "b", "TagValue": "3"}], "DeleteTags": [{"TagKey": "a"}]"#))
+            .await;
+        assert_eq!(tags().await, said(&[("b", "3")]));
+        world.golden("AddResourceTag.json", "AddResourceTag", &call(r#""TagKey": "c", "TagValue": "4""#)).await;
+        world.golden("UpdateResourceTagValue.json", "UpdateResourceTagValue", &call(r#""TagKey": "b", "TagValue": "5""#)).await;
+        assert_eq!(tags().await, said(&[("b", "5"), ("c", "4")]));
+        world.golden("DeleteResourceTag.json", "DeleteResourceTag", &call(r#""TagKey": "b""#)).await;
+        assert_eq!(tags().await, said(&[("c", "4")]));
+        let found = world.json("GetResources", r#"{"TagFilters": [{"TagKey": "c", "TagValue": ["4"]}]}"#).await;
+        let named = format!("qcs::vpc:test-1:uin/{}:{kind}/{id}", world.owner.account);
+        assert!(found["ResourceTagMappingList"].as_array().unwrap().iter().any(|one| one["Resource"] == named.as_str()), "{found}");
+        world.refused("ModifyResourceTags", &call(r#""DeleteTags": []"#), "MissingParameter").await;
+        let twice = call(r#""ReplaceTags": [{"TagKey": "c", "TagValue": "1"}], "DeleteTags": [{"TagKey": "c"}]"#);
+        world.refused("ModifyResourceTags", &twice, "InvalidParameterValue").await;
+        assert_eq!(tags().await, said(&[("c", "4")]));
+    }
+    let elsewhere = r#"{"Resource": "qcs::vpc:moon-1:uin/:rtb/rtb-00000000000000001", "TagKey": "a", "TagValue": "b"}"#;
+    world.refused("AddResourceTag", elsewhere, "InvalidParameterValue.TagResourceFormatError").await;
+}

@@ -47,3 +47,41 @@ async fn an_image_lives_from_its_making_to_its_end() {
     world.golden("DeleteImages.json", "DeleteImages", &format!(r#"{{"ImageIds": ["{id}"], "DeleteBindedSnap": true}}"#)).await;
     assert_eq!(world.json("DescribeSnapshots", "{}").await["TotalCount"], 0);
 }
+
+#[tokio::test]
+async fn a_snapshot_is_shared_and_taken_back() {
+    let world = World::new().await;
+    let new = r#"{"Placement": {"Zone": "test-1a"}, "DiskType": "CLOUD_SSD", "DiskSize": 10}"#;
+    let disk = world.json("CreateDisks", new).await["DiskIdSet"][0].as_str().unwrap().to_owned();
+    world.settle().await;
+    let taken = format!(r#"{{"DiskId": "{disk}", "Tags": [{{"Key": "a", "Value": "b"}}]}}"#);
+    let id = world.json("CreateSnapshot", &taken).await["SnapshotId"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let stranger = world.stranger.account;
+    let change = |what: &str| format!(r#"{{"SnapshotIds": ["{id}"], "AccountIds": ["{stranger}"], "Permission": "{what}"}}"#);
+    let restored = new.replace("10}", &format!(r#"10, "SnapshotId": "{id}"}}"#));
+    world.refused_as(&world.stranger, "CreateDisks", &restored, "InvalidSnapshotId.NotFound").await;
+    world.golden("ModifySnapshotsSharePermission.json", "ModifySnapshotsSharePermission", &change("SHARE")).await;
+    let asked = format!(r#"{{"SnapshotId": "{id}"}}"#);
+    let told = world.golden("DescribeSnapshotSharePermission.json", "DescribeSnapshotSharePermission", &asked).await;
+    assert_eq!(told["SharePermissionSet"][0]["AccountId"], stranger.to_string());
+    world.refused_as(&world.stranger, "DescribeSnapshotSharePermission", &asked, "InvalidSnapshotId.NotFound").await;
+    let listed = async |kind: &str| {
+        let body = format!(r#"{{"Filters": [{{"Name": "snapshot-type", "Values": ["{kind}"]}}]}}"#);
+        let reply = world.call_as(&world.stranger, "DescribeSnapshots", &body).await;
+        let answer: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+        answer["Response"]["SnapshotSet"].as_array().unwrap().clone()
+    };
+    let shown = listed("SHARED_SNAPSHOT").await;
+    assert_eq!((shown.len(), &shown[0]["SnapshotType"], &shown[0]["Tags"]), (1, &"SHARED_SNAPSHOT".into(), &serde_json::json!([])));
+    assert_eq!((listed("PRIVATE_SNAPSHOT").await.len(), listed("OTHER").await.len()), (0, 0));
+    let own = world.json("DescribeSnapshots", "{}").await["SnapshotSet"][0].clone();
+    assert_eq!((&own["ShareReference"], &own["SnapshotType"]), (&1.into(), &"PRIVATE_SNAPSHOT".into()));
+    let made = world.call_as(&world.stranger, "CreateDisks", &restored).await;
+    assert!(crate::world::code_of(&made).is_none(), "{}", made.body);
+    world.refused_as(&world.stranger, "ModifySnapshotsSharePermission", &change("SHARE"), "InvalidSnapshotId.NotFound").await;
+    world.json("ModifySnapshotsSharePermission", &change("CANCEL")).await;
+    world.refused_as(&world.stranger, "CreateDisks", &restored, "InvalidSnapshotId.NotFound").await;
+    assert_eq!(listed("SHARED_SNAPSHOT").await.len(), 0);
+    world.refused("ModifySnapshotsSharePermission", &change("LEND"), "InvalidParameterValue").await;
+}

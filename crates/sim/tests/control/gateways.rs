@@ -73,7 +73,7 @@ impl Pair {
         let range = format!("10.{second}.1.0/24").parse().unwrap();
         let (name, description, tags) = (String::new(), String::new(), Tags::new());
         let zone = Some("sim-1a".to_owned());
-        let subnet = CreateSubnet { vpc, zone, range, prefix_longest: 28, ipv6: None, name, description, tags };
+        let subnet = CreateSubnet { vpc, zone, range, prefix_longest: 28, table: None, ipv6: None, name, description, tags };
         (vpc, self.run(subnet).await.id)
     }
 

@@ -17,6 +17,7 @@ fn create_subnet(vpc: VpcId, range: &str) -> CreateSubnet {
         zone: None,
         range,
         prefix_longest: 28,
+        table: None,
         ipv6: None,
         name: String::new(),
         description: String::new(),

@@ -69,6 +69,7 @@ fn address(gateway: u64) -> Address {
         name: String::new(),
         description: String::new(),
         bandwidth: None,
+        charge: model::InternetCharge::default(),
         package: None,
         created_at: Millis(0),
         tags: Tags::new(),

@@ -332,6 +332,7 @@ impl Topology {
             name: String::new(),
             description: String::new(),
             bandwidth: None,
+            charge: model::InternetCharge::default(),
             package: None,
             created_at: Millis(0),
             tags: Tags::new(),
@@ -404,7 +405,7 @@ fn tables(number: u64, exits: &Exits) -> Vec<RouteTable> {
     const ANOTHERS: u64 = 99;
     let route = |(destination, good): &(ipnet::Ipv4Net, bool)| {
         let gateway = InternetGatewayId::from_u64(if *good { number } else { ANOTHERS });
-        Route { destination: *destination, target: RouteTarget::InternetGateway { gateway } }
+        Route::new(*destination, RouteTarget::InternetGateway { gateway })
     };
     let table = |id: u64, routes: &[_], own: bool| {
         let tie = RouteTableAssociationId::from_u64(id);
