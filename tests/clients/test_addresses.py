@@ -251,6 +251,17 @@ def test_a_running_instance_gets_a_public_address_of_its_own(simulated):
         tenant.call("DeleteInstance", InstanceId=id, Force="true")
 
 
+def test_an_address_of_ones_own_choice(simulated):
+    tenant = Tenant(simulated, f"choice-{uuid.uuid4().hex[:8]}")
+    any_one = alibaba_vpc.call(tenant, "AllocateEipAddressPro")
+    alibaba_vpc.call(tenant, "ReleaseEipAddress", AllocationId=any_one["AllocationId"])
+    again = alibaba_vpc.call(tenant, "AllocateEipAddressPro", IpAddress=any_one["EipAddress"])
+    assert again["EipAddress"] == any_one["EipAddress"] and again["AllocationId"] != any_one["AllocationId"]
+    with pytest.raises(Refused, match="OperationDenied.NoStock"):
+        alibaba_vpc.call(tenant, "AllocateEipAddressPro", IpAddress=any_one["EipAddress"])
+    alibaba_vpc.call(tenant, "ReleaseEipAddress", AllocationId=again["AllocationId"])
+
+
 def test_addresses_share_the_bandwidth_of_a_package(simulated):
     tenant = Tenant(simulated, f"package-{uuid.uuid4().hex[:8]}")
     eip = alibaba_vpc.call(tenant, "AllocateEipAddress", Bandwidth=5)["AllocationId"]

@@ -142,6 +142,28 @@ def test_an_image_is_shared_with_another_account(cloud, ec2, image):
     assert ec2.describe_image_attribute(ImageId=image, Attribute="description")["Description"] == {"Value": "other words"}
 
 
+def test_a_disabled_image_is_its_owners_alone_and_starts_nothing(cloud, ec2, image):
+    key, secret, number = cloud.account("images-disabled")
+    other = cloud.client(key=key, secret=secret)
+    copied = ec2.copy_image(SourceImageId=image, SourceRegion=ec2.meta.region_name, Name="disabled")["ImageId"]
+    try:
+        ec2.modify_image_attribute(ImageId=copied, LaunchPermission={"Add": [{"UserId": number}]})
+        assert code(ec2.enable_image, ImageId=copied) == "InvalidAMIID.Unavailable"
+        assert ec2.disable_image(ImageId=copied)["Return"] is True
+        assert code(other.describe_images, ImageIds=[copied], IncludeDisabled=True) == "InvalidAMIID.NotFound"
+        assert ec2.describe_images(ImageIds=[copied])["Images"] == []
+        (seen,) = ec2.describe_images(ImageIds=[copied], IncludeDisabled=True)["Images"]
+        assert seen["State"] == "disabled"
+        assert code(ec2.run_instances, ImageId=copied, InstanceType=TYPE, MinCount=1, MaxCount=1) == "InvalidAMIID.Unavailable"
+        share = {"ImageId": copied, "LaunchPermission": {"Add": [{"UserId": number}]}}
+        assert code(ec2.modify_image_attribute, **share) == "InvalidAMIID.Unavailable"
+        assert code(ec2.delete_snapshot, SnapshotId=snapshots_of(ec2, image)[0]) == "InvalidSnapshot.InUse"
+        assert ec2.enable_image(ImageId=copied)["Return"] is True
+        assert code(ec2.run_instances, ImageId=copied, InstanceType=TYPE, MinCount=1, MaxCount=1, DryRun=True) == "DryRunOperation"
+    finally:
+        ec2.deregister_image(ImageId=copied)
+
+
 def test_refusals(ec2, source, image):
     assert code(ec2.create_image, InstanceId=source.id, Name="golden") == "InvalidAMIName.Duplicate"
     assert code(ec2.create_image, InstanceId="i-00000000000000001", Name="other-x") == "InvalidInstanceID.NotFound"

@@ -1,10 +1,13 @@
-"""IPv6 in VPCs through boto3: ranges, addresses, rules, and two guests that meet by it."""
+"""IPv6 in VPCs through boto3: ranges, addresses, rules, and two guests that meet by it; ranges and addresses through Alibaba Cloud's SDK."""
 
 import ipaddress
+import uuid
 
 import botocore.exceptions
 import pytest
 
+import alibaba_vpc
+from test_ecs import Tenant
 from test_vpcs import SOON, make_public, public_ip, remove_vpc
 
 ABSENT = "cidr-assoc-00000000000000001"
@@ -171,3 +174,27 @@ def test_ranges_come_and_go_and_no_two_vpcs_share_one(network):
     finally:
         ec2.delete_subnet(SubnetId=subnet)
         ec2.delete_vpc(VpcId=vpc["VpcId"])
+
+
+def test_ranges_and_addresses_through_alibabas_sdk(simulated):
+    tenant = Tenant(simulated, f"v6-{uuid.uuid4().hex[:8]}")
+    vpc = alibaba_vpc.call(tenant, "CreateVpc", CidrBlock="192.168.0.0/16")["VpcId"]
+    zone = tenant.call("DescribeZones")["Zones"]["Zone"][0]["ZoneId"]
+    alibaba_vpc.call(tenant, "AssociateVpcCidrBlock", VpcId=vpc, IpVersion="IPV6")
+    (shown,) = alibaba_vpc.call(tenant, "DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"]
+    net = list(ipaddress.ip_network(shown["Ipv6CidrBlock"]).subnets(new_prefix=64))[7]
+    switch = {"VpcId": vpc, "ZoneId": zone, "CidrBlock": "192.168.1.0/24"}
+    subnet = alibaba_vpc.call(tenant, "CreateVSwitch", Ipv6CidrBlock=7, **switch)["VSwitchId"]
+    assert alibaba_vpc.call(tenant, "DescribeVSwitchAttributes", VSwitchId=subnet)["Ipv6CidrBlock"] == str(net)
+    group = tenant.call("CreateSecurityGroup", VpcId=vpc)["SecurityGroupId"]
+    nic = tenant.call("CreateNetworkInterface", VSwitchId=subnet, SecurityGroupId=group)["NetworkInterfaceId"]
+    chosen = str(net[0x60])
+    assert tenant.call("AssignIpv6Addresses", NetworkInterfaceId=nic, Ipv6Address__1=chosen)["Ipv6Sets"]["Ipv6Address"] == [chosen]
+    (shown,) = tenant.call("DescribeNetworkInterfaces", NetworkInterfaceId__1=nic)["NetworkInterfaceSets"]["NetworkInterfaceSet"]
+    assert shown["Ipv6Sets"]["Ipv6Set"] == [{"Ipv6Address": chosen}]
+    tenant.call("UnassignIpv6Addresses", NetworkInterfaceId=nic, Ipv6Address__1=chosen)
+    tenant.call("DeleteNetworkInterface", NetworkInterfaceId=nic)
+    alibaba_vpc.call(tenant, "DeleteVSwitch", VSwitchId=subnet)
+    range = alibaba_vpc.call(tenant, "DescribeVpcAttribute", VpcId=vpc)["Ipv6CidrBlock"]
+    alibaba_vpc.call(tenant, "UnassociateVpcCidrBlock", VpcId=vpc, IPv6CidrBlock=range)
+    assert alibaba_vpc.call(tenant, "DescribeVpcAttribute", VpcId=vpc)["Ipv6CidrBlock"] == ""

@@ -7,7 +7,7 @@ import pytest
 from conftest import wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant as Alibaba
-from test_snapshots import completed, fill, letters
+from test_snapshots import completed, fill, letters, start, stop
 from test_volumes import SOON, TYPE, ZONE, Guest, attach, detach, refused, remove, serial
 
 
@@ -238,13 +238,3 @@ def test_data_disks_become_what_they_were_at_first(cloud, ec2, guest):
         for id in made:
             remove(ec2, id)
         ec2.delete_snapshot(SnapshotId=snapshot)
-
-
-def stop(ec2, guest):
-    ec2.stop_instances(InstanceIds=[guest.id])
-    ec2.get_waiter("instance_stopped").wait(InstanceIds=[guest.id], WaiterConfig=SOON)
-
-
-def start(ec2, guest):
-    ec2.start_instances(InstanceIds=[guest.id])
-    ec2.get_waiter("instance_running").wait(InstanceIds=[guest.id], WaiterConfig=SOON)

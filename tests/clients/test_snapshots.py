@@ -74,6 +74,16 @@ def attach(ec2, guest, volume, device="/dev/sdg"):
     wait_until(lambda: serial(volume) in guest.disks(), 60, "the disk in the guest")
 
 
+def stop(ec2, guest):
+    ec2.stop_instances(InstanceIds=[guest.id])
+    ec2.get_waiter("instance_stopped").wait(InstanceIds=[guest.id], WaiterConfig=SOON)
+
+
+def start(ec2, guest):
+    ec2.start_instances(InstanceIds=[guest.id])
+    ec2.get_waiter("instance_running").wait(InstanceIds=[guest.id], WaiterConfig=SOON)
+
+
 def code(call, **arguments):
     with pytest.raises(botocore.exceptions.ClientError) as refused:
         call(**arguments)
@@ -287,3 +297,74 @@ def test_a_disk_is_rolled_back_by_ecs_and_by_cbs(cloud, ec2, guests, made, until
     tencent.call("DeleteSnapshots", SnapshotIds=[second])
     alibaba.call("DeleteSnapshot", SnapshotId=first)
     assert alibaba.refused("DeleteSnapshot", SnapshotId=first) == "InvalidSnapshotId.NotFound"
+
+
+def test_disks_go_back_together_by_ecs_and_by_cbs(cloud, ec2, guests, made, until):
+    """Two data disks of a guest at one instant, twice; each time both are again what they were, or none is."""
+    guest, _ = guests
+    alibaba = Alibaba(cloud, "", cloud.access_key, cloud.secret_key)
+    tencent = Tencent(cloud, "", cloud.access_key, cloud.secret_key)
+    first = data_volume(ec2, guest)
+    second = alibaba.call("CreateDisk", ZoneId=ZONE, Size=20, DiskCategory="cloud_essd")["DiskId"]
+    made.append(second)
+    ec2.get_waiter("volume_available").wait(VolumeIds=[second], WaiterConfig=SOON)
+    attach(ec2, guest, second)
+
+    def both(letter):
+        for volume in (first, second):
+            fill(guest, volume, letter)
+
+    def shown():
+        return letters(guest, first) + letters(guest, second)
+
+    both("m")
+    named = {"DiskId__1": first, "DiskId__2": second}
+    group = alibaba.call("CreateSnapshotGroup", InstanceId=guest.id, Name="together", **named)["SnapshotGroupId"]
+
+    def members(**parameters):
+        (found,) = alibaba.call("DescribeSnapshotGroups", SnapshotGroupId__1=group, **parameters)["SnapshotGroups"]["SnapshotGroup"] or [None]
+        return found and {snapshot["SourceDiskId"]: snapshot["SnapshotId"] for snapshot in found["Snapshots"]["Snapshot"]}
+
+    of_ecs = until(lambda: members(Status__1="accomplished"), 60, "the group")
+    assert set(of_ecs) == {first, second}
+    alibaba.call("ModifySnapshotGroup", SnapshotGroupId=group, Description="before n")
+    both("n")
+    cbs = {volume: "disk-" + volume.removeprefix("vol-") for volume in (first, second)}
+    grouped = tencent.call("CreateSnapshotGroup", DiskIds=list(cbs.values()), SnapshotGroupName="cbs")["SnapshotGroupId"]
+
+    def normal():
+        filters = [{"Name": "snapshot-group-id", "Values": [grouped]}, {"Name": "snapshot-group-state", "Values": ["NORMAL"]}]
+        return (tencent.call("DescribeSnapshotGroups", Filters=filters)["SnapshotGroupSet"] or [None])[0]
+
+    ids = until(normal, 60, "the group of CBS")["SnapshotIdSet"]
+    of_cbs = {snapshot["DiskId"]: snapshot["SnapshotId"] for snapshot in tencent.call("DescribeSnapshots", SnapshotIds=ids)["SnapshotSet"]}
+    both("o")
+    tencent.call("ModifyDiskBackupQuota", DiskId=cbs[second], DiskBackupQuota=1)
+    backup = tencent.call("CreateDiskBackup", DiskId=cbs[second], DiskBackupName="o")["DiskBackupId"]
+    until(lambda: tencent.call("DescribeDiskBackups", DiskBackupIds=[backup])["DiskBackupSet"][0]["Percent"] == 100, 60, "the backup")
+    both("p")
+    back = {f"Disk__{number}__{name}": value for number, pair in enumerate(of_ecs.items(), 1) for name, value in zip(("DiskId", "SnapshotId"), pair)}
+    assert alibaba.refused("ResetDisks", **back) == "IncorrectInstanceStatus"
+    stop(ec2, guest)
+    alibaba.call("ResetDisks", **back)
+    start(ec2, guest)
+    assert shown() == "mm"
+    stop(ec2, guest)
+    pairs = [{"DiskId": cbs[volume], "SnapshotId": of_cbs[cbs[volume]]} for volume in (first, second)]
+    tencent.call("ApplySnapshotGroup", SnapshotGroupId=grouped, ApplyDisks=pairs)
+    start(ec2, guest)
+    assert shown() == "nn"
+    stop(ec2, guest)
+    tencent.call("ApplyDiskBackup", DiskId=cbs[second], DiskBackupId=backup)
+    start(ec2, guest)
+    assert shown() == "no"
+    tencent.call("DeleteSnapshotGroup", SnapshotGroupId=grouped)
+    alibaba.call("DeleteSnapshotGroup", SnapshotGroupId=group)
+    left = {snapshot["SnapshotId"] for snapshot in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
+    assert left.isdisjoint([*of_ecs.values(), *of_cbs.values()]) and backup.replace("dbp-", "snap-") in left
+    tencent.call("DeleteDiskBackups", DiskBackupIds=[backup])
+    backup = tencent.call("CreateDiskBackup", DiskId=cbs[second])["DiskBackupId"]
+    detach(ec2, second)
+    ec2.delete_volume(VolumeId=second)
+    made.remove(second)
+    until(lambda: backup.replace("dbp-", "snap-") not in {s["SnapshotId"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}, 60, "the backup gone with its disk")

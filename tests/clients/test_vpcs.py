@@ -190,14 +190,24 @@ def test_attributes_of_networks_are_kept(owner, twins, key, shell, until):
 
 
 def test_the_default_vpc_can_be_deleted_and_made_again(owner):
-    ec2, _ = owner
+    ec2, tenant = owner
+    zone = ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     with pytest.raises(botocore.exceptions.ClientError, match="DefaultVpcAlreadyExists"):
         ec2.create_default_vpc()
     remove_vpc(ec2, vpc["VpcId"])
+    with pytest.raises(botocore.exceptions.ClientError, match="InvalidVpcID.NotFound"):
+        ec2.create_default_subnet(AvailabilityZone=zone)
     made = ec2.create_default_vpc()["Vpc"]
     assert (made["IsDefault"], made["CidrBlock"]) == (True, vpc["CidrBlock"])
-    assert len(ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [made["VpcId"]]}])["Subnets"]) == 2
+    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [made["VpcId"]]}])["Subnets"]
+    assert len(subnets) == 2
+    (first,) = [subnet for subnet in subnets if subnet["AvailabilityZone"] == zone]
+    ec2.delete_subnet(SubnetId=first["SubnetId"])
+    again = ec2.create_default_subnet(AvailabilityZone=zone)["Subnet"]
+    assert (again["CidrBlock"], again["DefaultForAz"], again["VpcId"]) == (first["CidrBlock"], True, made["VpcId"])
+    alibaba_vpc.call(tenant, "DeleteVSwitch", VSwitchId=again["SubnetId"])
+    assert alibaba_vpc.call(tenant, "CreateDefaultVSwitch", ZoneId=zone)["VSwitchId"].startswith("subnet-")
 
 
 def test_a_network_through_alibabas_sdk_carries_a_guest(owner, cloud, key, shell, until):
@@ -236,6 +246,22 @@ def test_a_network_through_alibabas_sdk_carries_a_guest(owner, cloud, key, shell
         alibaba_vpc.call(tenant, "AssociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=id)
         name = shell(eip["EipAddress"], key, "hostname").stdout.strip()
         assert name == "ip-" + tenant.instance(id)["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0].replace(".", "-")
+        gateway = alibaba_vpc.call(tenant, "CreateIpv4Gateway", VpcId=vpc, Ipv4GatewayName="out")["Ipv4GatewayId"]
+        (shown,) = alibaba_vpc.call(tenant, "ListIpv4Gateways", VpcId=vpc)["Ipv4GatewayModels"]
+        assert (shown["Ipv4GatewayId"], shown["Enabled"], shown["Status"]) == (gateway, False, "Created")
+        alibaba_vpc.call(tenant, "UpdateIpv4GatewayAttribute", Ipv4GatewayId=gateway, Ipv4GatewayDescription="way out")
+        assert alibaba_vpc.call(tenant, "GetIpv4GatewayAttribute", Ipv4GatewayId=gateway)["Ipv4GatewayDescription"] == "way out"
+        assert answers(eip["EipAddress"]), "a gateway that is not activated changes nothing"
+        alibaba_vpc.call(tenant, "EnableVpcIpv4Gateway", Ipv4GatewayId=gateway)
+        until(lambda: not answers(eip["EipAddress"]), 10, "silence without a route to the gateway")
+        entry = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "NextHopId": gateway}
+        alibaba_vpc.call(tenant, "CreateRouteEntry", NextHopType="Ipv4Gateway", **entry)
+        until(lambda: answers(eip["EipAddress"]), 10, "an answer by the route")
+        with pytest.raises(Refused, match="DependencyViolation"):
+            alibaba_vpc.call(tenant, "DeleteIpv4Gateway", Ipv4GatewayId=gateway, InternetMode="public")
+        alibaba_vpc.call(tenant, "DeleteRouteEntry", **entry)
+        alibaba_vpc.call(tenant, "DeleteIpv4Gateway", Ipv4GatewayId=gateway, InternetMode="public")
+        until(lambda: answers(eip["EipAddress"]), 10, "an answer of the open VPC")
         with pytest.raises(Refused, match="DependencyViolation"):
             alibaba_vpc.call(tenant, "DeleteVSwitch", VSwitchId=subnet)
         alibaba_vpc.call(tenant, "UnassociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=id)

@@ -26,6 +26,9 @@ use crate::run::{Command, Cx};
 /// Takes an elastic address from the public pool.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct AllocateAddress {
+    /// This one, if it is free; any when none is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Ipv4Addr>,
     /// Display name.
     pub name: String,
     /// Description.
@@ -138,7 +141,10 @@ impl Command for AllocateAddress {
         let account = cx.caller.account();
         let limit = tx.quota_limit(account, QuotaName::Addresses)?;
         QuotaName::Addresses.check(limit, tx.address_count_elastic(account, limit)?, 1)?;
-        let mut address = free_address(tx, cx, AddressKind::Elastic, None)?;
+        let mut address = match self.ip {
+            Some(ip) => wanted_address(tx, cx, ip)?,
+            None => free_address(tx, cx, AddressKind::Elastic, None)?,
+        };
         name(&mut address, Some(&self.name), Some(&self.description), self.bandwidth)?;
         add_tags(&mut address.tags, &self.tags)?;
         address.charge = self.charge;
@@ -461,7 +467,19 @@ pub(crate) fn give_automatic(tx: &mut Tx<'_>, cx: &Cx<'_>, interface: InterfaceI
 fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<InterfaceId>) -> Result<Address, Failure> {
     let exhausted = || Error::NoFreeAddress { noun: Noun::Address, id: "public pool".to_owned() };
     let ip = tx.address_free_ip(cx.cloud.region().public_pool)?.ok_or_else(exhausted)?;
-    Ok(Address {
+    Ok(address(cx, kind, interface, ip))
+}
+
+/// An elastic address that was asked for by itself. One that is no address of the pool and one that somebody has get the same answer.
+fn wanted_address(tx: &Tx<'_>, cx: &Cx<'_>, ip: Ipv4Addr) -> Result<Address, Failure> {
+    if tx.address_is_free_ip(cx.cloud.region().public_pool, ip)? {
+        return Ok(address(cx, AddressKind::Elastic, None, ip));
+    }
+    Err(Error::NoFreeAddress { noun: Noun::Address, id: ip.to_string() }.into())
+}
+
+fn address(cx: &Cx<'_>, kind: AddressKind, interface: Option<InterfaceId>, ip: Ipv4Addr) -> Address {
+    Address {
         id: AddressId::from_u64(cx.new_id()),
         account: cx.caller.account(),
         ip,
@@ -477,5 +495,5 @@ fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<I
         package: None,
         created_at: cx.now,
         tags: Tags::new(),
-    })
+    }
 }

@@ -129,6 +129,8 @@ pub enum Field {
     IsEncrypted,
     /// Whether a policy had a snapshot taken: `true` or `false`.
     IsAutomatic,
+    /// Whether a snapshot is a backup that goes with its volume: `true` or `false`.
+    IsBackup,
     /// A snapshot's id: its own, or that of what was made of it.
     Snapshot,
     /// An account that it is shared with by its number.
@@ -574,6 +576,7 @@ listing!(Snapshot, SnapshotId, Snapshot, |tx, account| Ok(tx.snapshot_list_visib
     Field::IsRoot => flag(snapshot.of_root),
     Field::IsEncrypted => flag(snapshot.encryption.is_some()),
     Field::IsAutomatic => flag(snapshot.policy.is_some()),
+    Field::IsBackup => flag(snapshot.backup),
     Field::IsPublic => flag(snapshot.shares.public),
     Field::SharedWith => snapshot.shares.accounts.iter().map(ToString::to_string).collect(),
     _ => tag_values(&snapshot.tags, field),

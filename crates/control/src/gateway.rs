@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
+use crate::vpc_gateway::gateway_in_use;
 
 /// Makes an internet gateway that is attached to nothing.
 #[derive(Debug, Clone, Serialize)]
@@ -54,7 +55,16 @@ impl Command for CreateInternetGateway {
         let limit = tx.quota_limit(account, QuotaName::InternetGateways)?;
         QuotaName::InternetGateways.check(limit, tx.internet_gateway_count(account, limit)?, 1)?;
         let id = InternetGatewayId::from_u64(cx.new_id());
-        let mut gateway = InternetGateway { id, account, vpc: None, created_at: cx.now, tags: Tags::new() };
+        let mut gateway = InternetGateway {
+            id,
+            account,
+            vpc: None,
+            idle: false,
+            name: String::new(),
+            description: String::new(),
+            created_at: cx.now,
+            tags: Tags::new(),
+        };
         add_tags(&mut gateway.tags, &self.tags)?;
         tx.insert(&gateway)?;
         Ok(gateway)
@@ -78,7 +88,7 @@ impl Command for AttachInternetGateway {
         if let Some(other) = tx.internet_gateway_of_vpc(vpc.id)? {
             return Err(Error::Duplicate { noun: Noun::InternetGateway, name: format!("{} on {}", other.id, vpc.id) }.into());
         }
-        gateway.vpc = Some(vpc.id);
+        (gateway.vpc, gateway.idle) = (Some(vpc.id), false);
         tx.update(&gateway)?;
         touch_vpc(tx, vpc.id)
     }
@@ -132,7 +142,7 @@ impl Command for DeleteInternetGateway {
 /// Refuses a public address in a VPC that has no way to public addresses.
 pub(crate) fn check_gateway(tx: &Tx<'_>, vpc: VpcId) -> Result<(), Failure> {
     let vpc = tx.get::<model::Vpc>(vpc)?.ok_or_else(|| Error::not_found(Noun::Vpc, vpc))?;
-    if vpc.open || tx.internet_gateway_of_vpc(vpc.id)?.is_some() {
+    if vpc.open || gateway_in_use(tx, vpc.id)?.is_some() {
         return Ok(());
     }
     let (noun, id) = (Noun::InternetGateway, vpc.id.to_string());
@@ -145,7 +155,7 @@ pub(crate) fn gateway_of(tx: &Tx<'_>, account: AccountId, id: InternetGatewayId)
     Ok(gateway.ok_or_else(|| Error::not_found(Noun::InternetGateway, id))?)
 }
 
-fn targets(tx: &Tx<'_>, cx: &Cx<'_>, id: InternetGatewayId, vpc: Option<VpcId>) -> Result<Vec<Target>, Failure> {
+pub(crate) fn targets(tx: &Tx<'_>, cx: &Cx<'_>, id: InternetGatewayId, vpc: Option<VpcId>) -> Result<Vec<Target>, Failure> {
     let tags = tx.get::<InternetGateway>(id)?.filter(|row| row.account == cx.caller.account()).map(|row| row.tags);
     let mut targets = vec![Target::of("internet-gateway", id, &tags.unwrap_or_default())];
     if let Some(vpc) = vpc {

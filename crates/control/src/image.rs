@@ -125,6 +125,15 @@ impl ModifyImage {
     }
 }
 
+/// Keeps an image from being launched, or has it launched again. While it is disabled it is nobody's but its owner's.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnableImage {
+    /// Which one.
+    pub image: ImageId,
+    /// Whether it can be launched from here on.
+    pub enabled: bool,
+}
+
 /// Takes an image back: nobody can launch it any more. Instances made of it go on.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeregisterImage {
@@ -258,8 +267,31 @@ impl Command for ModifyImage {
             let encryptions: Vec<_> = snapshots.iter().map(|snapshot| snapshot.encryption.as_ref()).collect();
             crate::snapshot::check_shareable(tx, &encryptions)?;
         }
+        if image.phase == ImagePhase::Disabled && shares.any() {
+            let (noun, id, state) = (Noun::Image, image.id.to_string(), image.word());
+            return Err(Error::IncorrectState { noun, id, state, wanted: "available" }.into());
+        }
         (image.public, image.accounts) = (shares.public, shares.accounts);
         tx.update(&image).map_err(|error| taken(error, Noun::Image, &image.name))
+    }
+}
+
+impl Command for EnableImage {
+    type Reply = ();
+    const NAME: &'static str = "EnableImage";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        Ok(vec![target(tx, cx, self.image)?])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut image = image_of(tx, cx.caller.account(), self.image)?;
+        if self.enabled {
+            image.enable()?
+        } else {
+            image.disable()?
+        }
+        Ok(tx.update(&image)?)
     }
 }
 

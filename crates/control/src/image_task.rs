@@ -296,6 +296,8 @@ fn row(account: AccountId, id: SnapshotId, now: Millis) -> Snapshot {
         ended_at: Some(now),
         upload: None,
         policy: None,
+        group: None,
+        backup: false,
         expires_at: None,
         shares: Shares::default(),
         tags: Tags::new(),

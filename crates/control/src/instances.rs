@@ -95,6 +95,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::IsRoot
         | Field::IsEncrypted
         | Field::IsAutomatic
+        | Field::IsBackup
         | Field::Snapshot
         | Field::Progress
         | Field::SharedWith
@@ -265,6 +266,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::IsRoot
         | Field::IsEncrypted
         | Field::IsAutomatic
+        | Field::IsBackup
         | Field::Snapshot
         | Field::Progress
         | Field::SharedWith

@@ -17,6 +17,7 @@ mod cloud;
 mod console;
 mod describe;
 mod dhcp_options;
+mod disk_backup;
 mod disk_encryption;
 mod fleet;
 mod flow_log;
@@ -78,6 +79,7 @@ mod security_group_rules;
 mod session;
 mod snapshot;
 mod snapshot_copy;
+mod snapshot_group;
 mod snapshot_policy;
 mod ssh_key;
 mod stray;
@@ -90,6 +92,7 @@ mod upload;
 mod user;
 mod user_group;
 mod volume;
+mod vpc_gateway;
 mod vpc_peering;
 mod work;
 
@@ -113,13 +116,14 @@ pub use describe::{
     AddressView, FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query, literal,
 };
 pub use dhcp_options::{AssociateDhcpOptions, CreateDhcpOptions, DeleteDhcpOptions, DhcpOptionsView, HeldOptions, ModifyDhcpOptions};
+pub use disk_backup::{CreateDiskBackup, DeleteDiskBackup, RollBackToBackup, SetBackupQuota};
 pub use disk_encryption::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};
 pub use flow_log::{CreateFlowLogs, DeleteFlowLogs};
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use host::{NewHost, system_uuid};
 pub use hosts::{InviteHost, Invited, JoinRefusal};
 pub use ids::Ids;
-pub use image::{CopyImage, CreateImage, DeregisterImage, ModifyImage, NewImage, RegisterImage};
+pub use image::{CopyImage, CreateImage, DeregisterImage, EnableImage, ModifyImage, NewImage, RegisterImage};
 pub use image_task::{CancelImageTask, ExportImage, FurtherDisks, ImportDisk, ImportInto};
 pub use instance::{
     ModifyInstance, MonitorInstances, RebootInstances, StartInstances, StateChange, StopInstances, Strictly, TerminateInstances,
@@ -195,6 +199,7 @@ pub use security_group_rules::{
 pub use session::{OpenSession, SessionTarget};
 pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
 pub use snapshot_copy::CopySnapshot;
+pub use snapshot_group::{CreateSnapshotGroup, DeleteSnapshotGroup, ModifySnapshotGroup, RollBackToGroup, SnapshotGroupView};
 pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnapshotPolicy, PolicyTie, TieSnapshotPolicy};
 pub use stray::Stray;
 pub use subnet::{CreateDefaultSubnet, CreateSubnet, DeleteSubnet, ModifySubnet};
@@ -206,4 +211,5 @@ pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock,
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, UpdateAccessKey, UpdateUser};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership, UpdateUserGroup};
 pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};
+pub use vpc_gateway::{CreateVpcGateway, DeleteVpcGateway, EnableVpcGateway, GATEWAY_TABLES_MAX, ModifyVpcGateway};
 pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, ModifyVpcPeering, PeeringChange, PeeringManner};

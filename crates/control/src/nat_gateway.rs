@@ -21,6 +21,7 @@ use crate::ipv6::WantedIpv6;
 use crate::network::{touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
+use crate::vpc_gateway::gateway_in_use;
 
 /// Makes a NAT gateway.
 #[derive(Debug, Clone, Serialize)]
@@ -216,7 +217,7 @@ impl Command for CreateNatGateway {
 impl CreateNatGateway {
     /// What it fails for where that is no refusal.
     fn failure(&self, tx: &Tx<'_>, vpc: &Vpc, addresses: &[Address]) -> Result<Option<NatOutcome>, Failure> {
-        let is_lost = !addresses.is_empty() && !vpc.open && tx.internet_gateway_of_vpc(vpc.id)?.is_none();
+        let is_lost = !addresses.is_empty() && !vpc.open && gateway_in_use(tx, vpc.id)?.is_none();
         let is_taken = addresses.iter().any(Address::is_tied);
         Ok(match self.may_fail {
             true if is_lost => Some(NatOutcome::NoInternetGateway),

@@ -225,8 +225,16 @@ pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: Ac
         tx.insert(&default_subnet(cloud, &vpc, zone, range, now))?;
     }
     let mut table = insert_vpc(tx, cloud, &vpc)?;
-    let gateway =
-        InternetGateway { id: InternetGatewayId::from_u64(new_id()), account, vpc: Some(vpc.id), created_at: now, tags: Tags::new() };
+    let gateway = InternetGateway {
+        id: InternetGatewayId::from_u64(new_id()),
+        account,
+        vpc: Some(vpc.id),
+        idle: false,
+        name: String::new(),
+        description: String::new(),
+        created_at: now,
+        tags: Tags::new(),
+    };
     tx.insert(&gateway)?;
     let target = RouteTarget::InternetGateway { gateway: gateway.id };
     table.routes.push(Route::new(Ipv4Net::default(), target));

@@ -21,6 +21,7 @@ use crate::nat_gateway::exits;
 use crate::prefix_list::expanded;
 use crate::run::Cx;
 use crate::security_group_rules::NewRule;
+use crate::vpc_gateway::gateway_in_use;
 use crate::vpc_peering::peers_of;
 use crate::{Cloud, Failure};
 
@@ -213,7 +214,7 @@ fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
         is_running: instance.is_some_and(|instance| instance.phase == Phase::Running),
         public: tx.address_of_interface(interface.id)?,
         tables: tx.route_table_list_of_vpc(vpc.id)?,
-        gateway: tx.internet_gateway_of_vpc(vpc.id)?,
+        gateway: gateway_in_use(tx, vpc.id)?,
         nats: exits(tx, vpc.id)?,
         peerings: peers_of(tx, vpc.id)?,
         groups,

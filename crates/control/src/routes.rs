@@ -132,6 +132,7 @@ impl Listing for InternetGateway {
         match field {
             Field::Id => vec![self.id.to_string()],
             Field::Owner => vec![self.account.to_string()],
+            Field::Name => vec![self.name.clone()],
             Field::Vpc => self.vpc.iter().map(ToString::to_string).collect(),
             Field::State => self.vpc.iter().map(|_| "available".to_owned()).collect(),
             _ => tag_values(&self.tags, field),

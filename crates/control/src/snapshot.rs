@@ -21,7 +21,9 @@ use crate::auth::Target;
 use crate::disk_encryption::disk_keys;
 use crate::instance::{check_description, instance_of};
 use crate::kms_key::require_openable;
+use crate::network::DEPENDENTS_NAMED;
 use crate::run::{Command, Cx};
+use crate::snapshot_group::forget_if_empty;
 use crate::volume::volume_of;
 use crate::{Cloud, Failure};
 
@@ -226,6 +228,8 @@ fn row(tx: &Tx<'_>, by: Taker<'_>, volume: &Volume, id: SnapshotId, job: Snapsho
         ended_at: None,
         upload: None,
         policy: None,
+        group: None,
+        backup: false,
         expires_at: None,
         shares: Shares::default(),
         tags: Tags::new(),
@@ -272,20 +276,35 @@ impl Command for DeleteSnapshot {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let snapshot = snapshot_of(tx, cx.caller.account(), self.snapshot)?;
-        let uses = |image: &Image| image.phase == ImagePhase::Available && image.uses(snapshot.id);
-        let images = tx.image_list_of(snapshot.account)?;
-        let by: Vec<String> = images.iter().filter(|image| uses(image)).map(|image| image.id.to_string()).take(10).collect();
-        if !by.is_empty() {
-            return Err(Error::InUse { noun: Noun::Snapshot, id: snapshot.id.to_string(), by }.into());
-        }
-        if let Some(host) = snapshot.host
-            && tx.get::<Host>(host)?.is_some()
-        {
-            tx.host_touch(host)?;
-        }
-        tx.delete::<Snapshot>(snapshot.id)?;
-        Ok(())
+        delete(tx, &snapshot)
     }
+}
+
+/// Deletes a snapshot. Refused while an image is made of it.
+pub(crate) fn delete(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Failure> {
+    let by = used_by(tx, snapshot)?;
+    if !by.is_empty() {
+        return Err(Error::InUse { noun: Noun::Snapshot, id: snapshot.id.to_string(), by }.into());
+    }
+    forget(tx, snapshot)
+}
+
+/// Images that are made of a snapshot, some of them by name.
+pub(crate) fn used_by(tx: &Tx<'_>, snapshot: &Snapshot) -> Result<Vec<String>, Failure> {
+    let uses = |image: &Image| image.holds_snapshots() && image.uses(snapshot.id);
+    let images = tx.image_list_of(snapshot.account)?;
+    Ok(images.iter().filter(|image| uses(image)).map(|image| image.id.to_string()).take(DEPENDENTS_NAMED).collect())
+}
+
+/// Deletes the row of a snapshot, which its host is told if it is being taken, and the group that it was the last of.
+pub(crate) fn forget(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Failure> {
+    if let Some(host) = snapshot.host
+        && tx.get::<Host>(host)?.is_some()
+    {
+        tx.host_touch(host)?;
+    }
+    tx.delete::<Snapshot>(snapshot.id)?;
+    snapshot.group.map_or(Ok(()), |group| forget_if_empty(tx, group))
 }
 
 impl Command for ModifySnapshot {
@@ -440,10 +459,10 @@ impl Cloud {
         if now < expiry {
             return Ok(Some(expiry));
         }
-        if tx.image_list_of(row.account)?.iter().any(|image| image.phase == ImagePhase::Available && image.uses(row.id)) {
+        if !used_by(tx, row)?.is_empty() {
             return Ok(Some(now.after(model::EXPIRED_AGAIN_MS)));
         }
-        tx.delete::<Snapshot>(row.id)?;
+        forget(tx, row)?;
         let what = What::Became { state: "expired".to_owned(), reason: String::new() };
         let id = EventId::from_u64(self.ids().next(now));
         tx.insert(&Event { id, account: row.account, at: now, what, resources: vec![row.id.to_string()] })?;

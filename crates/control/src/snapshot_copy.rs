@@ -67,6 +67,8 @@ impl Command for CopySnapshot {
             ended_at: Some(cx.now),
             upload: None,
             policy: None,
+            group: None,
+            backup: false,
             expires_at: None,
             shares: Shares::default(),
             tags: Tags::new(),

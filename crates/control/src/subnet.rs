@@ -2,8 +2,8 @@
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
-    AccountId, Error, Noun, QuotaName, RouteTableId, Subnet, SubnetId, SubnetIpv6, SubnetRangeId, Tags, VpcId, add_tags, check_name,
-    check_subnet_ipv6, check_subnet_range,
+    AccountId, Error, Noun, QuotaName, RouteTableId, SUBNET_PREFIX_LONGEST, Subnet, SubnetId, SubnetIpv6, SubnetRangeId, Tags, VpcId,
+    add_tags, check_name, check_subnet_ipv6, check_subnet_range,
 };
 use serde::Serialize;
 use store::Tx;
@@ -131,11 +131,11 @@ impl Command for CreateDefaultSubnet {
         let zone = zone_of(cx, &self.zone)?;
         let vpc = tx.vpc_default(account)?.ok_or_else(|| Error::not_found(Noun::Vpc, "default"))?;
         let others = tx.subnet_list_of_vpc(vpc.id)?;
-        if let Some(held) = others.iter().find(|subnet| subnet.is_default && subnet.zone == *zone) {
-            return Err(Error::Duplicate { noun: Noun::Subnet, name: format!("{}, the default one of {zone}", held.id) }.into());
+        if let Some(other) = others.iter().find(|subnet| subnet.is_default && subnet.zone == *zone) {
+            return Err(Error::Duplicate { noun: Noun::Subnet, name: other.id.to_string() }.into());
         }
-        let overlaps = |range: &Ipv4Net| others.iter().any(|other| other.range.contains(range) || range.contains(&other.range));
-        let range = subnet_ranges(vpc.range).find(|range| !overlaps(range));
+        let is_free = |range: &Ipv4Net| check_subnet_range(&vpc, &others, *range, SUBNET_PREFIX_LONGEST).is_ok();
+        let range = subnet_ranges(vpc.range).find(is_free);
         let range = range.ok_or_else(|| Error::NoFreeAddress { noun: Noun::Vpc, id: vpc.id.to_string() })?;
         QuotaName::Subnets.check(tx.quota_limit(account, QuotaName::Subnets)?, others.len() as u64, 1)?;
         let subnet = default_subnet(cx.cloud, &vpc, zone, range, cx.now);

@@ -207,6 +207,8 @@ pub(crate) fn row(cx: &Cx<'_>, upload: Upload, size: Gib) -> Snapshot {
         ended_at: None,
         upload: Some(upload),
         policy: None,
+        group: None,
+        backup: false,
         expires_at: None,
         shares: Shares::default(),
         tags: Tags::new(),

@@ -18,6 +18,7 @@ use serde::Serialize;
 use store::{StoreError, Tx};
 
 use crate::auth::Target;
+use crate::disk_backup::forget_backups;
 use crate::disk_encryption::choose;
 use crate::fleet::Wanted;
 use crate::instance::{check_description, instance_of, save};
@@ -374,6 +375,7 @@ impl New<'_> {
             phase: VolumePhase::Creating,
             growth: None,
             seen_bytes: None,
+            backup_quota: 0,
             created_at: cx.now,
             asked,
             tags: Tags::new(),
@@ -557,6 +559,7 @@ impl Cloud {
                 }
                 VolumeStep::Forget => {
                     tx.delete::<Volume>(row.id)?;
+                    forget_backups(tx, &row)?;
                     if host.is_some() {
                         tx.host_touch(row.host)?;
                     }

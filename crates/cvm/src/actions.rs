@@ -11,10 +11,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, action_timer, address, bandwidth, bandwidth_package, cam, disk_quota, image, image_change, image_task, instance,
-    instance_type, interface, interface_change, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl, placement_group,
-    quota, region, repair_task, root_volume, route, security_group, security_group_policies, snapshot, snapshot_policy, snapshot_share,
-    sts, subnet, tag_service, tagged, trail, volume, vpc_peering,
+    Cx, account, action_timer, address, bandwidth, bandwidth_package, cam, disk_backup, disk_quota, image, image_change, image_task,
+    instance, instance_type, interface, interface_change, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl,
+    placement_group, quota, region, repair_task, root_volume, route, security_group, security_group_policies, snapshot, snapshot_group,
+    snapshot_policy, snapshot_share, sts, subnet, tag_service, tagged, trail, volume, vpc_peering,
 };
 
 /// A service of the vendor.
@@ -289,6 +289,18 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" ModifySnapshotsSharePermission => snapshot_share::share, snapshot_share::ModifySnapshotsSharePermission, Works, &[];
     Cbs "cbs:" DescribeSnapshotSharePermission => snapshot_share::shares, snapshot_share::DescribeSnapshotSharePermission,
         Partly("no times of sharing: each is that of the snapshot"), &[];
+    Cbs "cbs:" CreateSnapshotGroup => snapshot_group::create, snapshot_group::CreateSnapshotGroup, Works, &[];
+    Cbs "cbs:" DescribeSnapshotGroups => snapshot_group::describe, snapshot_group::DescribeSnapshotGroups, Partly("images are not told"), &[];
+    Cbs "cbs:" DeleteSnapshotGroup => snapshot_group::delete, snapshot_group::DeleteSnapshotGroup, Works, &["DeleteBindImages"];
+    Cbs "cbs:" ApplySnapshotGroup => snapshot_group::apply, snapshot_group::ApplySnapshotGroup, Partly("the instance is stopped by the caller"),
+        snapshot_group::APPLY_ABSENT;
+    Cbs "cbs:" CreateDiskBackup => disk_backup::create, disk_backup::CreateDiskBackup, Works, &[];
+    Cbs "cbs:" DescribeDiskBackups => disk_backup::describe, disk_backup::DescribeDiskBackups, Partly("in the order of their making only"),
+        &["Order", "OrderField"];
+    Cbs "cbs:" ApplyDiskBackup => disk_backup::apply, disk_backup::ApplyDiskBackup, Partly("the instance is stopped by the caller"),
+        disk_backup::APPLY_ABSENT;
+    Cbs "cbs:" DeleteDiskBackups => disk_backup::delete, disk_backup::DeleteDiskBackups, Works, &[];
+    Cbs "cbs:" ModifyDiskBackupQuota => disk_backup::modify_quota, disk_backup::ModifyDiskBackupQuota, Works, &[];
     Cbs "cbs:" CreateAutoSnapshotPolicy => snapshot_policy::create, snapshot_policy::CreatePolicy, Partly("by hours of days of the week"),
         snapshot_policy::ABSENT;
     Cbs "cbs:" ModifyAutoSnapshotPolicyAttribute => snapshot_policy::modify, snapshot_policy::ModifyPolicy,
@@ -457,8 +469,7 @@ static NOT_YET: &[Action] = not_yet! {
         RenewHosts ModifyHostsAttribute EnterRescueMode ExitRescueMode;
     Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries CreateHaVip DescribeHaVips DeleteHaVip;
     Cbs "cbs:": ModifyDisksChargeType RenewDisk ModifyDisksRenewFlag CopySnapshotCrossRegions
-        CreateSnapshotGroup DescribeSnapshotGroups DeleteSnapshotGroup
-        ApplySnapshotGroup CreateDiskBackup DescribeDiskBackups ApplyDiskBackup DeleteDiskBackups InquiryPriceCreateDisks
+        InquiryPriceCreateDisks
         InquiryPriceResizeDisk;
     Cam "cam:": CreatePolicyVersion DeletePolicyVersion GetPolicyVersion ListPolicyVersions SetDefaultPolicyVersion ListEntitiesForPolicy
         ListAttachedUserAllPolicies GetAccountSummary TagRole UntagRole UpdateRoleSessionDuration UpdateRoleConsoleLogin SetMfaFlag

@@ -92,6 +92,8 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::NatAddress => ("UnsupportedOperation.NatGatewayEipNotExists", "InvalidParameterValue.Malformed"),
         Noun::NatSource => ("InvalidParameterValue.NatGatewaySnatRuleNotExists", "InvalidParameterValue.Malformed"),
         Noun::NatForward => ("InvalidParameterValue.NatGatewayDnatRuleNotExists", "InvalidParameterValue.Malformed"),
+        Noun::SnapshotGroup => ("InvalidParameterValue", "InvalidParameterValue"),
+        Noun::DiskBackup => ("InvalidParameterValue", "InvalidParameterValue"),
         Noun::SnapshotPolicy => ("InvalidAutoSnapshotPolicyId.NotFound", "InvalidParameterValue"),
         Noun::RouteTable => ("InvalidRouteTableId.NotFound", "InvalidRouteTableId.Malformed"),
         Noun::Route => ("InvalidRouteId.NotFound", "InvalidRouteId.NotFound"),
@@ -242,6 +244,8 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
+        | Noun::SnapshotGroup
+        | Noun::DiskBackup
         | Noun::BandwidthPackage
         | Noun::DhcpOptions
         | Noun::VpcPeering
@@ -316,6 +320,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
 /// Tencent's name of a parameter that the control plane names in neutral words, and its code for a value that is not allowed.
 fn parameter(name: &'static str) -> (&'static str, &'static str) {
     match name {
+        "SnapshotGroupVolume" => ("DiskIds", "UnsupportedOperation.SnapshotGroupDiskAttachMultiInstance"),
         "MaxCount" => ("InstanceCount", "InvalidParameterValue.Range"),
         "AutoReleaseTime" => ("ActionTimer.ActionTime", "InvalidParameterValue"),
         "VolumeSize" => ("SystemDisk.DiskSize", "InvalidParameterValue.Range"),

@@ -6,9 +6,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::{
-    AddressId, BandwidthPackageId, ImageId, InstanceEventId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId, NatGatewayId,
-    NatSourceId, NetworkAclId, Noun, PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotId, SnapshotPolicyId, SubnetId, VolumeId,
-    VpcId, VpcPeeringId,
+    AddressId, BandwidthPackageId, DiskBackupId, ImageId, InstanceEventId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId,
+    NatGatewayId, NatSourceId, NetworkAclId, Noun, PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotGroupId, SnapshotId,
+    SnapshotPolicyId, SubnetId, VolumeId, VpcId, VpcPeeringId,
 };
 
 use crate::error::Fault;
@@ -42,6 +42,8 @@ ids! {
     VolumeId, Volume, "disk-";
     SnapshotId, Snapshot, "snap-";
     SnapshotPolicyId, SnapshotPolicy, "asp-";
+    SnapshotGroupId, SnapshotGroup, "csnap-";
+    DiskBackupId, DiskBackup, "dbp-";
     VpcId, Vpc, "vpc-";
     SubnetId, Subnet, "subnet-";
     InterfaceId, Interface, "eni-";
@@ -98,6 +100,7 @@ pub(crate) fn in_sentence(sentence: &str) -> String {
         (ImageId::OURS, ImageId::TENCENT),
         (KeyPairId::OURS, KeyPairId::TENCENT),
         (VolumeId::OURS, VolumeId::TENCENT),
+        (SnapshotGroupId::OURS, SnapshotGroupId::TENCENT),
         (AddressId::OURS, AddressId::TENCENT),
         (BandwidthPackageId::OURS, BandwidthPackageId::TENCENT),
     ];

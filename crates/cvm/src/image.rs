@@ -134,7 +134,8 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
             ImagePhase::Pending => "CREATING",
             ImagePhase::Failed if image.imported.is_some() => "IMPORTFAILED",
             ImagePhase::Failed => "CREATEFAILED",
-            ImagePhase::Deregistered => "DELETING",
+            // CVM has no word for one that only its owner keeps from use.
+            ImagePhase::Disabled | ImagePhase::Deregistered => "DELETING",
         },
         os_name: image.platform.clone(),
         platform: image.platform.clone(),

@@ -144,6 +144,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshots) -> Result<Sn
         false => vec![],
     };
     filters.push(control::Filter { field, values });
+    filters.push(control::Filter { field: Field::IsBackup, values: vec!["false".to_owned()] });
     let query = Query { ids: id::read_all(&asked.snapshot_ids)?, filters, page: asked.cut.page() };
     let listed = cx.cloud.list::<Snapshot>(&cx.caller, query).await?;
     let zone = cx.cloud.region().zones.first().cloned().unwrap_or_default();

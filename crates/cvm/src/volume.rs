@@ -1,7 +1,11 @@
 //! Disks.
 
-use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, Many, ModifyVolumes, Options, Query};
-use model::{Attachment, EncryptionChoice, Gib, InstanceId, Provisioned, Volume, VolumeId, VolumeKind, VolumePhase};
+use std::collections::HashMap;
+
+use control::{
+    AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, Filter, GrowVolume, Many, ModifyVolumes, Options, Page, Query,
+};
+use model::{Attachment, EncryptionChoice, Gib, InstanceId, Provisioned, Snapshot, Volume, VolumeId, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -185,7 +189,39 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeDisks) -> Result<Disks,
     let filters = Filters::read(&asked.filters, filter)?;
     let query = Query { ids: id::read_all(&asked.disk_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
     let listed = cx.cloud.list::<Volume>(&cx.caller, query).await?;
-    Ok(Disks { total_count: listed.total, disk_set: listed.rows.iter().map(reply).collect() })
+    let taken = taken_of(cx, &listed.rows).await?;
+    let disk = |volume: &Volume| reply(volume, taken.get(&volume.id).copied().unwrap_or_default());
+    Ok(Disks { total_count: listed.total, disk_set: listed.rows.iter().map(disk).collect() })
+}
+
+/// What was taken of a disk and is there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    snapshots: u32,
+    backups: u32,
+}
+
+/// Counts what was taken of each of these disks.
+async fn taken_of(cx: &Cx<'_>, disks: &[Volume]) -> Result<HashMap<VolumeId, Taken>, Fault> {
+    let mut found: HashMap<VolumeId, Taken> = HashMap::new();
+    if disks.is_empty() {
+        return Ok(found);
+    }
+    let of = Filter { field: Field::Volume, values: disks.iter().map(|volume| volume.id.to_string()).collect() };
+    let own = Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] };
+    let mut page = Page::First(control::PAGE_MAX);
+    loop {
+        let query = Query { ids: vec![], filters: vec![of.clone(), own.clone()], page };
+        let listed = cx.cloud.list::<Snapshot>(&cx.caller, query).await?;
+        for snapshot in &listed.rows {
+            let taken = found.entry(snapshot.volume).or_default();
+            if snapshot.backup { taken.backups += 1 } else { taken.snapshots += 1 }
+        }
+        match listed.next {
+            Some(last) => page = Page::After { last, size: control::PAGE_MAX },
+            None => return Ok(found),
+        }
+    }
 }
 
 fn filter(name: &str) -> Option<By> {
@@ -223,7 +259,7 @@ fn kinds(word: &str) -> Vec<String> {
 }
 
 /// Whether a disk of a usage is the system disk of its instance, in the control plane's words.
-fn is_root(usage: &str) -> Vec<String> {
+pub(crate) fn is_root(usage: &str) -> Vec<String> {
     match usage {
         "SYSTEM_DISK" => vec!["true".to_owned()],
         "DATA_DISK" => vec!["false".to_owned()],
@@ -252,7 +288,7 @@ fn state(volume: &Volume) -> &'static str {
     }
 }
 
-fn reply(volume: &Volume) -> DiskReply {
+fn reply(volume: &Volume, taken: Taken) -> DiskReply {
     let instance = id::shown_or_empty(volume.instance);
     DiskReply {
         disk_id: id::shown(volume.id),
@@ -281,11 +317,11 @@ fn reply(volume: &Volume) -> DiskReply {
         burst_performance: false,
         throughput_performance: volume.provisioned.throughput.filter(|_| is_own(volume.kind)).unwrap_or(0),
         snapshot_ability: true,
-        snapshot_count: 0,
+        snapshot_count: taken.snapshots,
         snapshot_size: 0,
         auto_snapshot_policy_ids: vec![],
-        disk_backup_quota: 0,
-        disk_backup_count: 0,
+        disk_backup_quota: volume.backup_quota,
+        disk_backup_count: taken.backups,
         rollbacking: false,
         rollback_percent: 100,
         migrating: false,

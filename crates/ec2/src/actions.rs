@@ -281,6 +281,8 @@ const TABLE: &[Action] = rows! {
         Partly("description and launch permission"), &[];
     Ec2 "ec2:" EnableImageDeprecation => image_attribute::enable_deprecation, image_attribute::EnableDeprecation, Works, &[];
     Ec2 "ec2:" DisableImageDeprecation => image_attribute::disable_deprecation, image_attribute::DisableDeprecation, Works, &[];
+    Ec2 "ec2:" EnableImage => image_attribute::enable, image_attribute::OneImage, Works, &[];
+    Ec2 "ec2:" DisableImage => image_attribute::disable, image_attribute::OneImage, Works, &[];
     Ec2 "ec2:" ResetImageAttribute => image_attribute::reset, image_attribute::ImageAttribute, Works, &[];
     Ec2 "ec2:" ImportImage => image_task::import_image, image_task::ImportImage,
         Partly("one disk, of a bucket that the operator lends; qcow2 and VHDX too, no OVA; never of a URL"), image_task::IMPORT_IMAGE_ABSENT;
@@ -342,6 +344,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteVpc => network::delete, network::DeleteVpc, Works, &[];
     Ec2 "ec2:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute,
         Partly("no public host names are made"), &["EnableNetworkAddressUsageMetrics"];
+    Ec2 "ec2:" CreateDefaultSubnet => subnet::create_default, subnet::CreateDefaultSubnet, Partly("none of IPv6 alone"), &["Ipv6Native"];
     Ec2 "ec2:" CreateSubnet => subnet::create, subnet::CreateSubnet, Partly("none of IPv6 alone"), subnet::CREATE_ABSENT;
     Ec2 "ec2:" DeleteSubnet => subnet::delete, subnet::DeleteSubnet, Works, &[];
     Ec2 "ec2:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute,

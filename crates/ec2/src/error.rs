@@ -323,7 +323,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::NatGateway => "NatGatewayNotFound",
         Noun::VpcPeering => "InvalidVpcPeeringConnectionID.NotFound",
         Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
-        Noun::SnapshotPolicy | Noun::BandwidthPackage => "ResourceNotFoundException",
+        Noun::SnapshotPolicy | Noun::SnapshotGroup | Noun::DiskBackup | Noun::BandwidthPackage => "ResourceNotFoundException",
         Noun::DhcpOptions => "InvalidDhcpOptionID.NotFound",
         Noun::RouteTable => "InvalidRouteTableID.NotFound",
         Noun::NetworkAcl => "InvalidNetworkAclID.NotFound",
@@ -372,6 +372,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
     match noun {
         Noun::Instance => "IncorrectInstanceState",
         Noun::KmsKey => "InvalidKMSKey.InvalidState",
+        Noun::Image => "InvalidAMIID.Unavailable",
         Noun::CapacityReservation => "InvalidCapacityReservationState",
         Noun::Volume if state == "modifying" => "IncorrectModificationState",
         Noun::Address if wanted == "associated" => "InvalidAssociationID.NotFound",
@@ -387,7 +388,6 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::Zone
         | Noun::Host
         | Noun::InstanceType
-        | Noun::Image
         | Noun::KeyPair
         | Noun::InstanceProfile
         | Noun::InstanceRole
@@ -408,6 +408,8 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
+        | Noun::SnapshotGroup
+        | Noun::DiskBackup
         | Noun::BandwidthPackage
         | Noun::DhcpOptions
         | Noun::RouteTable
@@ -444,7 +446,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::SecurityGroup => "InvalidGroupId.Malformed",
         Noun::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
         Noun::NatGateway | Noun::NatAddress | Noun::NatSource | Noun::NatForward => "NatGatewayMalformed",
-        Noun::SnapshotPolicy | Noun::BandwidthPackage => "InvalidParameterValue",
+        Noun::SnapshotPolicy | Noun::SnapshotGroup | Noun::DiskBackup | Noun::BandwidthPackage => "InvalidParameterValue",
         Noun::DhcpOptions => "InvalidDhcpOptionsId.Malformed",
         Noun::VpcPeering => "InvalidVpcPeeringConnectionId.Malformed",
         Noun::RouteTable => "InvalidRouteTableId.Malformed",
@@ -522,6 +524,8 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
+        | Noun::SnapshotGroup
+        | Noun::DiskBackup
         | Noun::BandwidthPackage
         | Noun::DhcpOptions
         | Noun::RouteTable
@@ -581,6 +585,8 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
+        | Noun::SnapshotGroup
+        | Noun::DiskBackup
         | Noun::BandwidthPackage
         | Noun::DhcpOptions
         | Noun::RouteTable

@@ -2,7 +2,7 @@
 
 use control::{Field, Filter, Query};
 use jiff::Timestamp;
-use model::{AccountId, Image, Noun};
+use model::{AccountId, Image, ImagePhase, Noun};
 use wire::{FromArg, IntoDoc, time};
 
 use crate::Cx;
@@ -29,8 +29,8 @@ pub(crate) struct DescribeImages {
     filters: Vec<AskedFilter>,
     #[arg(default)]
     include_deprecated: bool,
-    #[expect(dead_code, reason = "no image is disabled")]
-    include_disabled: Option<bool>,
+    #[arg(default)]
+    include_disabled: bool,
     #[arg(flatten)]
     paging: Paging,
 }
@@ -94,7 +94,7 @@ struct Ebs {
 
 /// Lists images.
 pub(crate) async fn describe_images(cx: Cx, asked: DescribeImages) -> Result<Images, Refusal> {
-    let DescribeImages { ids, owners, executable_by, filters, include_deprecated, paging, .. } = asked;
+    let DescribeImages { ids, owners, executable_by, filters, include_deprecated, include_disabled, paging } = asked;
     let mut pages_of = filters.clone();
     pages_of.push(AskedFilter { name: "Owner".to_owned(), values: owners.clone() });
     pages_of.push(AskedFilter { name: "ExecutableBy".to_owned(), values: executable_by.clone() });
@@ -108,6 +108,7 @@ pub(crate) async fn describe_images(cx: Cx, asked: DescribeImages) -> Result<Ima
         let (now, own) = (cx.cloud.clock().now(), cx.caller.account());
         images.retain(|image| image.account == own || !image.is_deprecated(now));
     }
+    images.retain(|image| include_disabled || image.phase != ImagePhase::Disabled);
     let (images, next_token) = pages.cut(images, |image| image.id.to_string());
     Ok(Images { images_set: images.iter().map(|image| image_item(&cx, image)).collect(), next_token })
 }

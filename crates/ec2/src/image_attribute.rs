@@ -77,7 +77,7 @@ pub(crate) struct DisableDeprecation {
     image_id: String,
 }
 
-/// The reply of both.
+/// The reply of actions that say only that they were done.
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Changed {
@@ -102,6 +102,28 @@ pub(crate) async fn disable_deprecation(cx: Cx, asked: DisableDeprecation) -> Re
 
 async fn deprecate(cx: &Cx, image: &str, at: Option<Millis>) -> Result<Changed, Refusal> {
     let command = ModifyImage { deprecated_at: Some(at), ..ModifyImage::of(tag::id(Noun::Image, image)?) };
+    cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(Changed { r#return: true })
+}
+
+/// The parameters of `EnableImage` and `DisableImage`.
+#[derive(FromArg)]
+pub(crate) struct OneImage {
+    image_id: String,
+}
+
+/// Has an image launched again.
+pub(crate) async fn enable(cx: Cx, asked: OneImage) -> Result<Changed, Refusal> {
+    set_enabled(&cx, &asked, true).await
+}
+
+/// Keeps an image from being launched, and takes it back from whoever it was shared with.
+pub(crate) async fn disable(cx: Cx, asked: OneImage) -> Result<Changed, Refusal> {
+    set_enabled(&cx, &asked, false).await
+}
+
+async fn set_enabled(cx: &Cx, asked: &OneImage, enabled: bool) -> Result<Changed, Refusal> {
+    let command = control::EnableImage { image: tag::id(Noun::Image, &asked.image_id)?, enabled };
     cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
     Ok(Changed { r#return: true })
 }

@@ -2,7 +2,7 @@
 
 use control::Query;
 use ipnet::{Ipv4Net, Ipv6Net};
-use model::{Noun, Subnet};
+use model::{Error, Noun, Subnet};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -109,6 +109,25 @@ pub(crate) const CREATE_ABSENT: &[&str] =
 
 /// Longest prefix of a subnet's range (EC2 documents /16 to /28).
 const PREFIX_LONGEST: u8 = 28;
+
+/// The parameters of `CreateDefaultSubnet`.
+#[derive(FromArg)]
+pub(crate) struct CreateDefaultSubnet {
+    availability_zone: Option<String>,
+    availability_zone_id: Option<String>,
+}
+
+/// Makes the default subnet of a zone that has none.
+pub(crate) async fn create_default(cx: Cx, asked: CreateDefaultSubnet) -> Result<Created, Refusal> {
+    let zone = match (asked.availability_zone, asked.availability_zone_id) {
+        (Some(_), Some(_)) => return Err(combination("AvailabilityZone and AvailabilityZoneId exclude each other")),
+        (Some(zone), None) => zone,
+        (None, Some(id)) => zone_with_id(&cx, &id)?,
+        (None, None) => return Err(Error::MissingParameter { name: "AvailabilityZone" }.into()),
+    };
+    let subnet: Subnet = cx.cloud.run(&cx.caller, control::CreateDefaultSubnet { zone }, cx.options(None)).await?;
+    Ok(Created { subnet: subnet_item(&cx, &subnet, subnet.capacity()) })
+}
 
 /// The reply of `CreateSubnet`.
 #[derive(IntoDoc)]

@@ -9,9 +9,10 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, dhcp_options, image, image_change, image_task,
-    instance, instance_fleet, instance_role, instance_type, interface, interface_change, key_pair, launch_template, nat_entry, nat_gateway,
-    network, network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group,
-    security_group_reference, security_group_rules, snapshot, snapshot_policy, subnet, tag, traffic, trail, volume, vpc_peering,
+    instance, instance_fleet, instance_role, instance_type, interface, interface_change, ipv4_gateway, ipv6, key_pair, launch_template,
+    nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change,
+    security_group, security_group_reference, security_group_rules, snapshot, snapshot_group, snapshot_policy, subnet, tag, traffic, trail,
+    volume, vpc_peering,
 };
 
 /// A service, told by the version of its API.
@@ -131,12 +132,18 @@ macro_rules! access {
 }
 
 macro_rules! not_yet {
-    ($name:literal, $products:expr) => {
-        Action { name: $name, policy_name: concat!("ecs:", $name), products: $products, state: State::NotYet, parameters: &[] }
+    ($($products:ident: $($name:ident)*;)*) => {
+        &[$($(Action {
+            name: stringify!($name),
+            policy_name: concat!("ecs:", stringify!($name)),
+            products: $products,
+            state: State::NotYet,
+            parameters: &[],
+        }),*),*]
     };
 }
 
-static ACTIONS: &[Action] = &[
+static SERVED: &[Action] = &[
     works!("DescribeRegions", ECS, region::regions, region::DescribeRegions),
     works!("DescribeZones", ECS, region::zones, region::DescribeZones),
     works!("DescribeInstanceTypeFamilies", ECS, instance_type::families, instance_type::DescribeInstanceTypeFamilies),
@@ -276,26 +283,6 @@ static ACTIONS: &[Action] = &[
     works!("ModifyDeploymentSetAttribute", ECS, placement_group::modify, placement_group::ModifyDeploymentSetAttribute),
     works!("DeleteDeploymentSet", ECS, placement_group::delete, placement_group::DeleteDeploymentSet),
     works!("ModifyInstanceDeployment", ECS, placement_group::modify_instance, placement_group::ModifyInstanceDeployment),
-    not_yet!("DescribePrice", ECS),
-    not_yet!("ModifyInstanceChargeType", ECS),
-    not_yet!("RenewInstance", ECS),
-    not_yet!("ModifyInstanceAutoRenewAttribute", ECS),
-    not_yet!("ModifyPrepayInstanceSpec", ECS),
-    not_yet!("DescribeInstanceMonitorData", ECS),
-    not_yet!("AllocateDedicatedHosts", ECS),
-    not_yet!("DescribeDedicatedHosts", ECS),
-    not_yet!("ReleaseDedicatedHost", ECS),
-    not_yet!("DescribeSpotPriceHistory", ECS),
-    not_yet!("PurchaseReservedInstancesOffering", ECS),
-    not_yet!("DescribeReservedInstances", ECS),
-    not_yet!("CreateSavingsPlan", ECS),
-    not_yet!("RunCommand", ECS),
-    not_yet!("DescribeInvocations", ECS),
-    not_yet!("DescribeInvocationResults", ECS),
-    not_yet!("StopInvocation", ECS),
-    not_yet!("DescribeCloudAssistantStatus", ECS),
-    not_yet!("RedeployInstance", ECS),
-    not_yet!("CreateSnapshotGroup", ECS),
     works!("ModifyInstanceNetworkSpec", ECS, bandwidth::modify, bandwidth::ModifyInstanceNetworkSpec),
     works!("ModifyInstanceSpec", ECS, instance::modify_spec, instance::ModifyInstanceSpec),
     works!("DescribeResourcesModification", ECS, availability::describe_modification, availability::DescribeResourcesModification),
@@ -306,7 +293,6 @@ static ACTIONS: &[Action] = &[
     works!("CancelSimulatedSystemEvents", ECS, instance::cancel, instance::CancelSimulatedSystemEvents),
     works!("AcceptInquiredSystemEvent", ECS, instance::accept, instance::AcceptInquiredSystemEvent),
     works!("ModifySystemEventAttribute", ECS, instance::modify_event, instance::ModifySystemEventAttribute),
-    not_yet!("DescribeInstanceVncUrl", ECS),
     works!("AllocatePublicIpAddress", ECS, address::give, address::AllocatePublicIpAddress),
     works!("CreateImage", ECS, image_change::create, image_change::CreateImage),
     works!("DeleteImage", ECS, image_change::delete, image_change::DeleteImage),
@@ -334,6 +320,11 @@ static ACTIONS: &[Action] = &[
     works!("DescribeSnapshots", ECS, snapshot::describe, snapshot::DescribeSnapshots),
     works!("DeleteSnapshot", ECS, snapshot::delete, snapshot::DeleteSnapshot),
     works!("ModifySnapshotAttribute", ECS, snapshot::modify, snapshot::ModifySnapshotAttribute),
+    works!("CreateSnapshotGroup", ECS, snapshot_group::create, snapshot_group::CreateSnapshotGroup),
+    works!("DescribeSnapshotGroups", ECS, snapshot_group::describe, snapshot_group::DescribeSnapshotGroups),
+    works!("ModifySnapshotGroup", ECS, snapshot_group::modify, snapshot_group::ModifySnapshotGroup),
+    works!("DeleteSnapshotGroup", ECS, snapshot_group::delete, snapshot_group::DeleteSnapshotGroup),
+    works!("ResetDisks", ECS, snapshot_group::reset, snapshot_group::ResetDisks),
     works!("CreateAutoSnapshotPolicy", ECS, snapshot_policy::create, snapshot_policy::CreatePolicy),
     works!("ModifyAutoSnapshotPolicyEx", ECS, snapshot_policy::modify, snapshot_policy::ModifyPolicy),
     works!("DeleteAutoSnapshotPolicy", ECS, snapshot_policy::delete, snapshot_policy::DeletePolicy),
@@ -353,6 +344,19 @@ static ACTIONS: &[Action] = &[
     works!("LeaveSecurityGroup", ECS, security_group::leave, security_group::Member),
     works!("ModifySecurityGroupAttribute", ECS, security_group::modify, security_group::ModifySecurityGroupAttribute),
     works!("CreateVpc", BOTH, network::create, network::CreateVpc),
+    works!("CreateDefaultVpc", BOTH, network::create_default, account::Nothing),
+    works!("CreateDefaultVSwitch", VPC, subnet::create_default, subnet::CreateDefaultVSwitch),
+    works!("AssociateVpcCidrBlock", VPC, ipv6::associate, ipv6::AssociateVpcCidrBlock),
+    works!("UnassociateVpcCidrBlock", VPC, ipv6::unassociate, ipv6::UnassociateVpcCidrBlock),
+    works!("AssignIpv6Addresses", ECS, ipv6::assign, ipv6::AssignIpv6Addresses),
+    works!("UnassignIpv6Addresses", ECS, ipv6::unassign, ipv6::UnassignIpv6Addresses),
+    works!("CreateIpv4Gateway", VPC, ipv4_gateway::create, ipv4_gateway::CreateIpv4Gateway),
+    works!("EnableVpcIpv4Gateway", VPC, ipv4_gateway::enable, ipv4_gateway::EnableVpcIpv4Gateway),
+    works!("GetIpv4GatewayAttribute", VPC, ipv4_gateway::get, ipv4_gateway::GetIpv4GatewayAttribute),
+    works!("ListIpv4Gateways", VPC, ipv4_gateway::list, ipv4_gateway::ListIpv4Gateways),
+    works!("UpdateIpv4GatewayAttribute", VPC, ipv4_gateway::update, ipv4_gateway::UpdateIpv4GatewayAttribute),
+    works!("DeleteIpv4Gateway", VPC, ipv4_gateway::delete, ipv4_gateway::DeleteIpv4Gateway),
+    works!("AllocateEipAddressPro", VPC, address::allocate_pro, address::AllocateEipAddressPro),
     works!("DeleteVpc", BOTH, network::delete, network::DeleteVpc),
     works!("ModifyVpcAttribute", BOTH, network::modify, network::ModifyVpcAttribute),
     works!("CreateVSwitch", BOTH, subnet::create, subnet::CreateVSwitch),
@@ -422,9 +426,32 @@ static ACTIONS: &[Action] = &[
     works!("ModifyEipAddressAttribute", BOTH, address::modify, address::ModifyEipAddressAttribute),
 ];
 
-/// The table, for documents and coverage.
-pub fn actions() -> &'static [Action] {
-    ACTIONS
+/// Calls that are known and refused as unsupported: their capability is not there, or not yet.
+static NOT_YET: &[Action] = not_yet! {
+    ECS: DescribePrice DescribeRenewalPrice DescribeInstanceModificationPrice DescribeSavingsPlanPrice
+        ModifyInstanceChargeType ModifyDiskChargeType ModifyPrepayInstanceSpec RenewInstance ReActivateInstances
+        ModifyInstanceAutoRenewAttribute DescribeInstanceAutoRenewAttribute
+        DescribeSpotPriceHistory DescribeSpotAdvice
+        PurchaseReservedInstancesOffering DescribeReservedInstances ModifyReservedInstances CreateSavingsPlan
+        CreateElasticityAssurance DescribeElasticityAssurances
+        AllocateDedicatedHosts DescribeDedicatedHosts DescribeDedicatedHostTypes ModifyDedicatedHostAttribute
+        ModifyDedicatedHostAutoReleaseTime RenewDedicatedHosts RedeployDedicatedHost ReleaseDedicatedHost
+        DescribeInstanceMonitorData DescribeDiskMonitorData
+        DescribeInstanceVncUrl ModifyInstanceVncPasswd GetInstanceScreenshot
+        RunCommand CreateCommand InvokeCommand DescribeCommands ModifyCommand DeleteCommand DescribeInvocations
+        DescribeInvocationResults StopInvocation SendFile DescribeSendFileResults InstallCloudAssistant DescribeCloudAssistantStatus
+        StartTerminalSession EndTerminalSession DescribeTerminalSessions
+        RedeployInstance ModifyInstanceVpcAttribute ReportInstancesStatus
+        DescribeInstanceMaintenanceAttributes ModifyInstanceMaintenanceAttributes
+        CancelCopyImage CloneDisks ModifySecurityGroupPolicy
+        DescribeRecommendInstanceType JoinResourceGroup
+        AddTags RemoveTags DescribeTags DescribeResourceByTags;
+    VPC: CreateHaVip DescribeHaVips ModifyHaVipAttribute AssociateHaVip UnassociateHaVip DeleteHaVip;
+};
+
+/// The table, for documents and coverage: what is served, then what is known and refused.
+pub fn actions() -> impl Iterator<Item = &'static Action> {
+    SERVED.iter().chain(NOT_YET)
 }
 
 /// The row of an action; refuses what is unknown.
@@ -437,7 +464,7 @@ pub(crate) fn find(name: &str, version: &str) -> Result<(&'static Action, Produc
     }
     let product = Product::ALL.into_iter().find(|product| product.version() == version);
     let product = product.ok_or_else(|| Fault::new(400, "InvalidVersion", "Specified parameter Version is not valid."))?;
-    let action = ACTIONS.iter().find(|action| action.name == name && action.products.contains(&product));
+    let action = actions().find(|action| action.name == name && action.products.contains(&product));
     let unknown = || Fault::new(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.");
     Ok((action.ok_or_else(unknown)?, product))
 }

@@ -1,5 +1,7 @@
 //! Elastic addresses. Those that instances get by themselves are shown with the instances.
 
+use std::net::Ipv4Addr;
+
 use control::{AddressRef, AddressView, AssociateTo, Field, GivesWay, Query};
 use jiff::Timestamp;
 use model::{Address, AddressId, InternetCharge, NatGatewayId, Noun};
@@ -181,7 +183,25 @@ pub(crate) struct Allocated {
 
 /// Takes an address from the public pool.
 pub(crate) async fn allocate(cx: &Cx<'_>, asked: AllocateEipAddress) -> Result<Allocated, Fault> {
+    take(cx, asked, None).await
+}
+
+/// `AllocateEipAddressPro`.
+#[derive(FromArg)]
+pub(crate) struct AllocateEipAddressPro {
+    ip_address: Option<Ipv4Addr>,
+    #[arg(flatten)]
+    usual: AllocateEipAddress,
+}
+
+/// Takes an address of one's own choice from the public pool, if it is free.
+pub(crate) async fn allocate_pro(cx: &Cx<'_>, asked: AllocateEipAddressPro) -> Result<Allocated, Fault> {
+    take(cx, asked.usual, asked.ip_address).await
+}
+
+async fn take(cx: &Cx<'_>, asked: AllocateEipAddress, ip: Option<Ipv4Addr>) -> Result<Allocated, Fault> {
     let command = control::AllocateAddress {
+        ip,
         name: asked.name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         bandwidth: Some(asked.bandwidth),

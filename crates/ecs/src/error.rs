@@ -116,6 +116,8 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::VpcPeering => ("ResourceNotFound.InstanceId", "InstanceId"),
         Noun::NatSource => ("InvalidSnatEntryId.NotFound", "SnatEntryId"),
         Noun::NatForward => ("InvalidForwardEntryId.NotFound", "ForwardEntryId"),
+        Noun::SnapshotGroup => ("InvalidSnapshotGroupId.NotFound", "SnapshotGroupId"),
+        Noun::DiskBackup => ("InvalidSnapshotId.NotFound", "SnapshotId"),
         Noun::BandwidthPackage => ("InvalidBandwidthPackageId.NotFound", "BandwidthPackageId"),
         Noun::DhcpOptions => ("ResourceNotFound.DhcpOptionsSet", "DhcpOptionsSetId"),
         Noun::SnapshotPolicy => ("InvalidAutoSnapshotPolicyId.NotFound", "AutoSnapshotPolicyId"),
@@ -252,6 +254,8 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
+        | Noun::SnapshotGroup
+        | Noun::DiskBackup
         | Noun::BandwidthPackage
         | Noun::DhcpOptions
         | Noun::RouteTable
@@ -319,6 +323,8 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::NatSource
         | Noun::NatForward
         | Noun::SnapshotPolicy
+        | Noun::SnapshotGroup
+        | Noun::DiskBackup
         | Noun::BandwidthPackage
         | Noun::DhcpOptions
         | Noun::RouteTable
@@ -427,6 +433,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
 /// ECS's name of a parameter that the control plane names in neutral words, and its code for a value that is not allowed.
 fn parameter(name: &'static str) -> (&'static str, &'static str) {
     match name {
+        "SnapshotGroupVolume" => ("DiskId.N", "InvalidParameter"),
         "MaxCount" => ("Amount", "InvalidParameter"),
         "AutoReleaseTime" => (name, "InvalidAutoReleaseTime.Malformed"),
         "Size" => (name, "InvalidDiskSize.NotSupported"),

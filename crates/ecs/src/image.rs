@@ -231,7 +231,7 @@ fn words(cx: &Cx<'_>, image: &Image) -> ImageWords {
             ImagePhase::Available => "Available",
             ImagePhase::Pending => "Creating",
             ImagePhase::Failed => "CreateFailed",
-            ImagePhase::Deregistered => "UnAvailable",
+            ImagePhase::Disabled | ImagePhase::Deregistered => "UnAvailable",
         },
         progress: format!("{}%", if image.phase == ImagePhase::Available { 100 } else { image.imported.unwrap_or(0) }),
         usage: "none",

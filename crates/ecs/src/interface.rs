@@ -10,6 +10,7 @@ use wire::{FromArg, IntoDoc};
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
+use crate::ipv6::{self, Ipv6Reply};
 use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
 use crate::tag::{TagReply, tag_replies};
 
@@ -90,7 +91,7 @@ struct InterfaceReply {
     #[reply(list = "PrivateIpSet")]
     private_ip_sets: Vec<PrivateIp>,
     #[reply(list = "Ipv6Set")]
-    ipv6_sets: Vec<String>,
+    ipv6_sets: Vec<Ipv6Reply>,
     #[reply(list = "Tag")]
     tags: Vec<TagReply>,
 }
@@ -166,7 +167,7 @@ fn reply(view: &InterfaceView) -> InterfaceReply {
         associated_public_ip: public_ip(view.address()),
         security_group_ids: view.groups.iter().map(|(id, _)| id.to_string()).collect(),
         private_ip_sets: nic.addresses().map(private).collect(),
-        ipv6_sets: vec![],
+        ipv6_sets: ipv6::replies(&nic.ipv6),
         tags: tag_replies(&nic.tags),
     }
 }

@@ -9,6 +9,8 @@ use model::{Noun, Subnet, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
+use crate::account::Nothing;
+use crate::actions::Product;
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
 use crate::page::{Numbered, Numbers, SHORT_PAGE_MAX};
@@ -47,6 +49,8 @@ struct VpcReply {
     description: String,
     region_id: String,
     cidr_block: String,
+    ipv6_cidr_block: Option<String>,
+    enabled_ipv6: Option<bool>,
     status: &'static str,
     is_default: bool,
     owner_id: u64,
@@ -102,12 +106,16 @@ pub(crate) fn router_id(vpc: VpcId) -> String {
 }
 
 fn reply(cx: &Cx<'_>, parts: Parts, vpc: Vpc) -> VpcReply {
+    // ECS's older reply knows no IPv6.
+    let own = (cx.product == Product::Vpc).then_some(vpc.ipv6);
     VpcReply {
         vpc_id: vpc.id.to_string(),
         vpc_name: vpc.name,
         description: vpc.description,
         region_id: cx.region(),
         cidr_block: vpc.range.to_string(),
+        ipv6_cidr_block: own.map(|own| own.map(|own| own.range.to_string()).unwrap_or_default()),
+        enabled_ipv6: own.map(|own| own.is_some()),
         status: "Available",
         is_default: vpc.is_default,
         owner_id: vpc.account.as_u64(),
@@ -169,7 +177,6 @@ pub(crate) struct VpcAttribute {
     vpc: VpcReply,
     dhcp_options_set_id: String,
     dhcp_options_set_status: &'static str,
-    ipv6_cidr_block: &'static str,
     classic_link_enabled: bool,
 }
 
@@ -184,7 +191,7 @@ pub(crate) async fn attribute(cx: &Cx<'_>, asked: DescribeVpcAttribute) -> Resul
     let vpc = reply(cx, parts.remove(&wanted).unwrap_or_default(), vpc);
     let dhcp_options_set_id = set.map_or_else(String::new, |set| set.to_string());
     let dhcp_options_set_status = if set.is_some() { "InUse" } else { "Available" };
-    Ok(VpcAttribute { vpc, dhcp_options_set_id, dhcp_options_set_status, ipv6_cidr_block: "", classic_link_enabled: false })
+    Ok(VpcAttribute { vpc, dhcp_options_set_id, dhcp_options_set_status, classic_link_enabled: false })
 }
 
 /// `CreateVpc`.
@@ -194,6 +201,8 @@ pub(crate) struct CreateVpc {
     cidr_block: String,
     vpc_name: Option<String>,
     description: Option<String>,
+    #[arg(default)]
+    enable_ipv6: bool,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
 }
@@ -215,13 +224,23 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVpc) -> Result<Created, Fau
         range: range(&asked.cidr_block)?,
         prefix_shortest: model::VPC_PREFIX_SHORTEST,
         open: true,
-        ipv6: false,
+        ipv6: asked.enable_ipv6,
         name: asked.vpc_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         tags: tags_of(asked.tags)?,
     };
     let vpc = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
-    let route_table_id = parts_of(cx, std::slice::from_ref(&vpc)).await?.remove(&vpc.id).and_then(|mut parts| parts.tables.pop());
+    created(cx, &vpc).await
+}
+
+/// Makes the default VPC of an account that has none.
+pub(crate) async fn create_default(cx: &Cx<'_>, _: Nothing) -> Result<Created, Fault> {
+    let vpc = cx.cloud.run(&cx.caller, control::CreateDefaultVpc {}, cx.options()?).await?;
+    created(cx, &vpc).await
+}
+
+async fn created(cx: &Cx<'_>, vpc: &Vpc) -> Result<Created, Fault> {
+    let route_table_id = parts_of(cx, std::slice::from_ref(vpc)).await?.remove(&vpc.id).and_then(|mut parts| parts.tables.pop());
     Ok(Created {
         vpc_id: vpc.id.to_string(),
         v_router_id: router_id(vpc.id),

@@ -1,8 +1,9 @@
 //! vSwitches, which are subnets.
 
 use control::{Field, Listing, NetworkAclView, Page, Query, RouteTableView};
+use ipnet::Ipv6Net;
 use jiff::Timestamp;
-use model::{NetworkAcl, Noun, RouteTable, RouteTableId, Subnet, SubnetId};
+use model::{NetworkAcl, Noun, RouteTable, RouteTableId, SUBNET_IPV6_PREFIX, Subnet, SubnetId, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -46,7 +47,7 @@ struct VSwitchReply {
     vpc_id: String,
     zone_id: String,
     cidr_block: String,
-    ipv6_cidr_block: &'static str,
+    ipv6_cidr_block: String,
     available_ip_address_count: u64,
     status: &'static str,
     is_default: bool,
@@ -149,7 +150,7 @@ fn reply(subnet: &Subnet, free: u64, users: &TableUsers) -> VSwitchReply {
         vpc_id: subnet.vpc.to_string(),
         zone_id: subnet.zone.clone(),
         cidr_block: subnet.range.to_string(),
-        ipv6_cidr_block: "",
+        ipv6_cidr_block: subnet.ipv6.map(|own| own.range.to_string()).unwrap_or_default(),
         available_ip_address_count: free,
         status: "Available",
         is_default: subnet.is_default,
@@ -189,6 +190,8 @@ pub(crate) struct CreateVSwitch {
     vpc_id: String,
     zone_id: String,
     cidr_block: String,
+    /// The number of a /64 of the VPC's range.
+    ipv6_cidr_block: Option<u8>,
     v_switch_name: Option<String>,
     description: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
@@ -202,18 +205,43 @@ pub(crate) struct Created {
 
 /// Makes a vSwitch.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVSwitch) -> Result<Created, Fault> {
+    let vpc = id(Noun::Vpc, &asked.vpc_id)?;
+    let ipv6 = match asked.ipv6_cidr_block {
+        Some(number) => Some(ipv6_range(cx, vpc, number).await?),
+        None => None,
+    };
     let command = control::CreateSubnet {
-        vpc: id(Noun::Vpc, &asked.vpc_id)?,
+        vpc,
         zone: Some(asked.zone_id),
         range: range(&asked.cidr_block)?,
         prefix_longest: model::SUBNET_PREFIX_LONGEST,
         table: None,
-        ipv6: None,
+        ipv6,
         name: asked.v_switch_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         tags: tags_of(asked.tags)?,
     };
     let subnet = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(Created { v_switch_id: subnet.id.to_string() })
+}
+
+/// The /64 with this number of a VPC's IPv6 range, which is a /56 and so has 256 of them.
+async fn ipv6_range(cx: &Cx<'_>, vpc: VpcId, number: u8) -> Result<Ipv6Net, Fault> {
+    let listed = cx.cloud.list::<Vpc>(&cx.caller, Query { ids: vec![vpc], ..Query::default() }).await?;
+    let own = listed.rows.first().and_then(|vpc| vpc.ipv6);
+    let mut ranges = own.and_then(|own| own.range.subnets(SUBNET_IPV6_PREFIX).ok()).into_iter().flatten();
+    ranges.nth(number.into()).ok_or_else(|| Fault::invalid("Ipv6CidrBlock", "the VPC has no IPv6 range of which it could be"))
+}
+
+/// `CreateDefaultVSwitch`.
+#[derive(FromArg)]
+pub(crate) struct CreateDefaultVSwitch {
+    zone_id: String,
+}
+
+/// Makes the default vSwitch of a zone that has none.
+pub(crate) async fn create_default(cx: &Cx<'_>, asked: CreateDefaultVSwitch) -> Result<Created, Fault> {
+    let subnet = cx.cloud.run(&cx.caller, control::CreateDefaultSubnet { zone: asked.zone_id }, cx.options()?).await?;
     Ok(Created { v_switch_id: subnet.id.to_string() })
 }
 

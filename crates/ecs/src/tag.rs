@@ -1,7 +1,10 @@
 //! Tags of anything, by the words that ECS and VPC have for kinds of things.
 
 use control::{CreateTags, DeleteTags, Field, Filter, Listing, Page, Query, WhichTags};
-use model::{Address, AddressId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, KeyPair, KeyPairId, Noun};
+use model::{
+    Address, AddressId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, KeyPair, KeyPairId,
+    Noun,
+};
 use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
@@ -52,6 +55,7 @@ enum Kind {
     Vpc,
     VSwitch,
     Address,
+    Gateway,
 }
 
 impl Kind {
@@ -67,6 +71,7 @@ impl Kind {
             "vpc" => Kind::Vpc,
             "vswitch" => Kind::VSwitch,
             "eip" => Kind::Address,
+            "ipv4gateway" => Kind::Gateway,
             _ => return Err(Fault::new(400, "InvalidResourceType.NotFound", format!("The ResourceType '{}' is not known.", head(word)))),
         })
     }
@@ -83,6 +88,7 @@ impl Kind {
             Kind::Vpc => Noun::Vpc,
             Kind::VSwitch => Noun::Subnet,
             Kind::Address => Noun::Address,
+            Kind::Gateway => Noun::InternetGateway,
         }
     }
 
@@ -99,6 +105,7 @@ impl Kind {
             Kind::Vpc => VpcId::PREFIX,
             Kind::VSwitch => SubnetId::PREFIX,
             Kind::Address => AddressId::PREFIX,
+            Kind::Gateway => InternetGatewayId::PREFIX,
         }
     }
 }
@@ -238,6 +245,7 @@ async fn read(cx: &Cx<'_>, kind: Kind, mut filters: Vec<Filter>, page: Page) -> 
         Kind::Vpc => of::<Vpc>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::VSwitch => of::<Subnet>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::Address => of::<Address>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
+        Kind::Gateway => of::<InternetGateway>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
     }
 }
 

@@ -83,6 +83,10 @@ pub enum Noun {
     NatForward,
     /// A snapshot policy.
     SnapshotPolicy,
+    /// A group of snapshots.
+    SnapshotGroup,
+    /// A backup of a disk.
+    DiskBackup,
     /// A bandwidth package.
     BandwidthPackage,
     /// A set of DHCP options.
@@ -166,6 +170,8 @@ impl Noun {
             Noun::NatSource => "source rule",
             Noun::NatForward => "forwarding rule",
             Noun::SnapshotPolicy => "snapshot policy",
+            Noun::SnapshotGroup => "snapshot group",
+            Noun::DiskBackup => "disk backup",
             Noun::BandwidthPackage => "bandwidth package",
             Noun::DhcpOptions => "set of DHCP options",
             Noun::RouteTable => "route table",

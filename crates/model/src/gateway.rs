@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   free ── attach ─▶ attached to one VPC ── detach ─▶ free
+//!   made for a VPC, idle ── enable ─▶ attached to it
 //! ```
 //!
 //! A gateway is no machine: the hosts do its work. It decides nothing by itself either; routes say which subnets use it.
@@ -19,6 +20,15 @@ pub struct InternetGateway {
     pub account: AccountId,
     /// The VPC that it is attached to. A VPC has one at most.
     pub vpc: Option<VpcId>,
+    /// Whether it was not put to use yet: its VPC is as if it had none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
+    /// Display name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Description.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// When it was made.
     pub created_at: Millis,
     /// Tags.

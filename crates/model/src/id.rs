@@ -57,6 +57,8 @@ const PREFIXES: &[&str] = &[
     "nip-",
     "replacevol-",
     "sp-",
+    "ssg-",
+    "dbp-",
     "acl-",
     "aclassoc-",
     "nia-",
@@ -172,6 +174,8 @@ id!(/** A tie between an interface and an instance; a new one each time. */ Atta
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
 id!(/** A set of DHCP options. */ DhcpOptionsId, "dopt-", "set of DHCP options");
 id!(/** A bandwidth package. */ BandwidthPackageId, "cbwp-", "bandwidth package");
+id!(/** A group of snapshots. */ SnapshotGroupId, "ssg-", "snapshot group");
+id!(/** A backup of a disk, which is a snapshot under another name. */ DiskBackupId, "dbp-", "disk backup");
 id!(/** A snapshot policy. */ SnapshotPolicyId, "sp-", "snapshot policy");
 id!(/** A NAT gateway. */ NatGatewayId, "nat-", "NAT gateway");
 id!(/** A prefix list. */ PrefixListId, "pl-", "prefix list");

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!   Pending ──(its snapshots are completed)──▶ Available ──▶ Deregistered (its name is free; instances made of it go on)
+//!      │                                       │       ▲          ▲
+//!      │                                       └▶ Disabled ───────┤
 //!      └──(one of them fails)──▶ Failed ───────────────────────▲
 //! ```
 
@@ -10,8 +12,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Architecture, Encryption, EncryptionChoice, Error, Gib, ImageId, InstanceId, Millis, Provisioned, Snapshot, SnapshotId,
-    SnapshotPhase, Tags, VolumeKind,
+    AccountId, Architecture, Encryption, EncryptionChoice, Error, Gib, ImageId, InstanceId, Millis, Noun, Provisioned, Snapshot,
+    SnapshotId, SnapshotPhase, Tags, VolumeKind,
 };
 
 /// An image.
@@ -92,14 +94,42 @@ impl Image {
         self.snapshot.into_iter().chain(self.disks.iter().filter_map(|disk| disk.snapshot))
     }
 
-    /// The state in one word: `pending`, `available`, `failed` or `deregistered`.
+    /// The state in one word: `pending`, `available`, `disabled`, `failed` or `deregistered`.
     pub const fn word(&self) -> &'static str {
         match self.phase {
             ImagePhase::Pending => "pending",
             ImagePhase::Available => "available",
+            ImagePhase::Disabled => "disabled",
             ImagePhase::Failed => "failed",
             ImagePhase::Deregistered => "deregistered",
         }
+    }
+
+    /// Keeps it from being launched, and whoever it was shared with from seeing it. Refused unless it is available.
+    pub fn disable(&mut self) -> Result<(), Error> {
+        self.check_phase(ImagePhase::Available, "available")?;
+        (self.public, self.phase) = (false, ImagePhase::Disabled);
+        self.accounts.clear();
+        Ok(())
+    }
+
+    /// Has it launched again. Refused unless it is disabled.
+    pub fn enable(&mut self) -> Result<(), Error> {
+        self.check_phase(ImagePhase::Disabled, "disabled")?;
+        self.phase = ImagePhase::Available;
+        Ok(())
+    }
+
+    fn check_phase(&self, wanted: ImagePhase, word: &'static str) -> Result<(), Error> {
+        if self.phase == wanted {
+            return Ok(());
+        }
+        Err(Error::IncorrectState { noun: Noun::Image, id: self.id.to_string(), state: self.word(), wanted: word })
+    }
+
+    /// Whether its snapshots are held for it.
+    pub const fn holds_snapshots(&self) -> bool {
+        matches!(self.phase, ImagePhase::Available | ImagePhase::Disabled)
     }
 
     /// Becomes what its snapshots make it. The list holds those of them that exist.
@@ -162,6 +192,8 @@ pub enum ImagePhase {
     Pending,
     /// It can.
     Available,
+    /// Its owner does not want it launched for now; nobody else sees it.
+    Disabled,
     /// Its owner took it back; instances made from it go on.
     Deregistered,
     /// One of its snapshots could not be taken.

@@ -243,6 +243,9 @@ mod tests {
             id: InternetGatewayId::from_u64(id),
             account: AccountId::from_u64(1).unwrap(),
             vpc: Some(VpcId::from_u64(1)),
+            idle: false,
+            name: String::new(),
+            description: String::new(),
             created_at: Millis(0),
             tags: Tags::new(),
         }

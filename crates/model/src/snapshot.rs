@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Encryption, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotId, SnapshotPolicyId, Tags, Upload, VolumeId};
+use crate::{
+    AccountId, Encryption, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotGroupId, SnapshotId, SnapshotPolicyId, Tags, Upload, VolumeId,
+};
 
 /// How long a snapshot may take: reading 2 TiB of disk at 50 MB/s takes half a day.
 pub const SNAPSHOT_DEADLINE_MS: i64 = 24 * 3_600_000;
@@ -74,6 +76,12 @@ pub struct Snapshot {
     /// The policy that had it taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<SnapshotPolicyId>,
+    /// The group that it was taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<SnapshotGroupId>,
+    /// Whether it is a backup, which goes with its volume.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backup: bool,
     /// When it goes by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Millis>,
@@ -247,38 +255,41 @@ impl Snapshot {
 }
 
 #[cfg(test)]
+pub(crate) fn pending() -> Snapshot {
+    Snapshot {
+        id: SnapshotId::from_u64(1),
+        account: AccountId::from_u64(1).unwrap(),
+        name: String::new(),
+        description: String::new(),
+        volume: VolumeId::from_u64(1),
+        of_root: false,
+        device: String::new(),
+        image: None,
+        size: Gib(1),
+        job: SnapshotId::from_u64(1),
+        host: Some(HostId::from_u64(1)),
+        generation: 1,
+        under: None,
+        encryption: None,
+        under_encryption: None,
+        phase: SnapshotPhase::Pending { percent: 0, until: Millis(1_000) },
+        manifest: None,
+        stored_bytes: 0,
+        created_at: Millis(0),
+        ended_at: None,
+        upload: None,
+        policy: None,
+        group: None,
+        backup: false,
+        expires_at: None,
+        shares: Shares::default(),
+        tags: Tags::new(),
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pending() -> Snapshot {
-        Snapshot {
-            id: SnapshotId::from_u64(1),
-            account: AccountId::from_u64(1).unwrap(),
-            name: String::new(),
-            description: String::new(),
-            volume: VolumeId::from_u64(1),
-            of_root: false,
-            device: String::new(),
-            image: None,
-            size: Gib(1),
-            job: SnapshotId::from_u64(1),
-            host: Some(HostId::from_u64(1)),
-            generation: 1,
-            under: None,
-            encryption: None,
-            under_encryption: None,
-            phase: SnapshotPhase::Pending { percent: 0, until: Millis(1_000) },
-            manifest: None,
-            stored_bytes: 0,
-            created_at: Millis(0),
-            ended_at: None,
-            upload: None,
-            policy: None,
-            expires_at: None,
-            shares: Shares::default(),
-            tags: Tags::new(),
-        }
-    }
 
     #[test]
     fn only_a_host_that_has_all_of_it_completes_a_snapshot() {

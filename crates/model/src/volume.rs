@@ -106,6 +106,9 @@ pub struct Volume {
     /// The size in bytes of what its host keeps of this generation, as last reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_bytes: Option<u64>,
+    /// Backups that it may have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backup_quota: u32,
     /// When it was made.
     pub created_at: Millis,
     /// Generation of the host document that first carried its latest change.
@@ -585,6 +588,11 @@ pub fn check_device(name: &str) -> Result<(), Error> {
 /// The first free device name for a further volume, from `/dev/xvdb` on; none when all letters are taken.
 pub fn free_device<'t>(taken: impl Iterator<Item = &'t str> + Clone) -> Option<String> {
     ('b'..='z').map(|letter| format!("/dev/xvd{letter}")).find(|name| !taken.clone().any(|device| device == name))
+}
+
+/// Whether a number is none, which is not written down.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ fn volume() -> Volume {
         phase: VolumePhase::Present,
         growth: None,
         seen_bytes: Some(Gib(10).bytes()),
+        backup_quota: 0,
         created_at: NOW,
         asked: 1,
         tags: Tags::new(),

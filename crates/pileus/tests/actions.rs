@@ -74,7 +74,7 @@ fn alibaba() -> Vec<Row> {
         let state = if works { "works" } else { "unsupported" }.to_owned();
         Row { name: action.name, state, understood: names(parameters(action.parameters).into_iter()), refused: String::new(), works }
     };
-    ecs::actions().iter().map(row).collect()
+    ecs::actions().map(row).collect()
 }
 
 fn tencent() -> Vec<Row> {

@@ -84,6 +84,13 @@ impl Tx<'_> {
         Ok(free.and_then(|ip| u32::try_from(ip).ok()).map(Ipv4Addr::from_bits))
     }
 
+    /// Whether an address is one of a pool that are given out, and nobody has it.
+    pub fn address_is_free_ip(&self, pool: Ipv4Net, ip: Ipv4Addr) -> Result<bool, StoreError> {
+        let (first, last) = (pool.network().to_bits().saturating_add(2), pool.broadcast().to_bits().saturating_sub(1));
+        let given_out = (first..=last).contains(&ip.to_bits());
+        Ok(given_out && self.find::<Address>(By::is("ip", i64::from(ip.to_bits())))?.is_none())
+    }
+
     fn address_lowest_gap(&self, first: i64, last: i64) -> Result<Option<i64>, StoreError> {
         if self.find::<Address>(By::is("ip", first))?.is_none() {
             return Ok(Some(first));

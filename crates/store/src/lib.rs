@@ -87,6 +87,7 @@ mod row;
 mod schema;
 mod security_group;
 mod snapshot;
+mod snapshot_group;
 mod snapshot_policy;
 mod sqlite;
 mod store;

@@ -1,4 +1,5 @@
-//! Snapshots. `host` is set while one is being taken, `shared` while others than the owner may use it.
+//! Snapshots. `host` is set while one is being taken, `shared` while others than the owner may use it, `snapshot_group` if it was taken
+//! in one.
 
 use model::{AccountId, HostId, Snapshot, SnapshotId, VolumeId};
 
@@ -12,6 +13,7 @@ impl Row for Snapshot {
         Column::new("volume", |s| s.volume.into()),
         Column::new("host", |s| s.host.into()),
         Column::new("shared", |s| s.shares.any().into()),
+        Column::new("snapshot_group", |s| s.group.into()),
     ];
 
     fn id(&self) -> SnapshotId {

@@ -187,6 +187,7 @@ ids!(
     SecurityGroupId,
     SnapshotId,
     SnapshotPolicyId,
+    SnapshotGroupId,
     ImageTaskId,
     InstanceEventId,
     BandwidthPackageId,

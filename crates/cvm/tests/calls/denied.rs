@@ -123,6 +123,8 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "ActionTime" => "2026-12-24T00:00:00Z",
         "Operation" => "INSTANCE_DEGRADE",
         "TagKeys" => "a",
+        "SnapshotGroupId" | "SnapshotGroupIds" => "csnap-00000000000000001",
+        "DiskBackupId" | "DiskBackupIds" => "dbp-00000000000000001",
         "TaskId" | "TaskIds" if shape != Shape::Number => "rep-00000000000000001",
         "Product" => "CVM",
         "PublicKey" => "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGRmmjnsPtmNn3MPAz0lgtBoTqpH0x57mvLbMgVmjSLe%20a",
@@ -165,6 +167,8 @@ fn besides(action: &str) -> &'static [&'static str] {
         "RunInstances" => &["Placement.Zone", "ImageId"],
         "ModifyInstancesAttribute" => &["InstanceIds.0", "InstanceName"],
         "CreateDisks" => &["DiskSize"],
+        "ApplySnapshotGroup" => &["ApplyDisks.0.SnapshotId", "ApplyDisks.0.DiskId"],
+        "DeleteSnapshotGroup" => &["SnapshotGroupIds.0"],
         "CreateNatGatewaySourceIpTranslationNatRule" => &[
             "SourceIpTranslationNatRules.0.ResourceType",
             "SourceIpTranslationNatRules.0.ResourceId",

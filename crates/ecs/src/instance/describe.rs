@@ -7,6 +7,7 @@ use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
 use crate::instance::{INSTANCES_PER_CALL, Status, ids, in_state, shown_name, status, stopped_mode, type_name};
+use crate::ipv6::{self, Ipv6Reply};
 use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX, Paged, Paging, SHORT_PAGE_MAX};
 use crate::tag::{TagReply, tag_replies};
 use crate::{Cx, instance_type};
@@ -156,7 +157,7 @@ struct NetworkInterface {
     #[reply(list = "PrivateIpSet")]
     private_ip_sets: Vec<PrivateIp>,
     #[reply(list = "Ipv6Set")]
-    ipv6_sets: Vec<String>,
+    ipv6_sets: Vec<Ipv6Reply>,
 }
 
 #[derive(IntoDoc)]
@@ -299,7 +300,7 @@ fn network_interface(view: &InterfaceView) -> NetworkInterface {
         mac_address: nic.mac.to_string(),
         primary_ip_address: nic.ip.to_string(),
         private_ip_sets: nic.addresses().map(|ip| PrivateIp { private_ip_address: ip.to_string(), primary: ip == nic.ip }).collect(),
-        ipv6_sets: vec![],
+        ipv6_sets: ipv6::replies(&nic.ipv6),
     }
 }
 

@@ -59,6 +59,8 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
     let snapshot = world.call(&format!("Action=CreateSnapshot&DiskId={}", seeds["DiskId"])).await;
     let hours = "timePoints=%5B%221%22%5D&repeatWeekdays=%5B%221%22%5D&retentionDays=1";
     let policy = world.call(&format!("Action=CreateAutoSnapshotPolicy&{hours}")).await;
+    let group = world.call(&format!("Action=CreateSnapshotGroup&InstanceId={}", seeds["InstanceId"])).await;
+    seeds.insert("SnapshotGroupId", texts(&group.body, "SnapshotGroupId").remove(0));
     seeds.insert("AutoSnapshotPolicyId", texts(&policy.body, "AutoSnapshotPolicyId").remove(0));
     seeds.insert("SnapshotId", texts(&snapshot.body, "SnapshotId").remove(0));
     seeds
@@ -77,6 +79,8 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         ("DescribeResourcesModification", "DestinationResource") => return "InstanceType".to_owned(),
         ("DescribeResourcesModification", "ResourceId") => seeds.get("InstanceId"),
         (action, "InstanceId") if action.contains("System") => seeds.get("InstanceId"),
+        ("AssociateVpcCidrBlock", "IpVersion") => return "IPV6".to_owned(),
+        (_, "Ipv6Address") => return "fd00::9".to_owned(),
         (_, "EventId") => return "e-00000000000000001".to_owned(),
         ("CreateSimulatedSystemEvents", "EventType") => return "SystemMaintenance.Reboot".to_owned(),
         (_, "NotBefore") => return "2026-12-24T00:00:00Z".to_owned(),
@@ -118,6 +122,8 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         "ForwardEntryId" => "fwd-00000000000000001",
         "SnatIp" | "ExternalIp" | "InternalIp" => "10.8.1.9",
         "ExternalPort" | "InternalPort" => "80",
+        "Ipv4GatewayId" => "igw-00000000000000001",
+        "IPv6CidrBlock" | "Ipv6CidrBlock" => "fd00::/56",
         "NextHopId" => "igw-00000000000000001",
         "OSSBucket" => "disks",
         "OSSObject" => "a.raw",
@@ -171,9 +177,14 @@ fn besides(action: &str) -> &'static [&'static str] {
         "CreateAutoProvisioningGroup" => &["TotalTargetCapacity", "LaunchTemplateId"],
         "ImportImage" => &["DiskDeviceMapping.1.OSSBucket", "DiskDeviceMapping.1.OSSObject", "DiskDeviceMapping.1.Format"],
         "ModifyInstanceDeployment" => &["DeploymentSetId"],
+        "CreateSnapshotGroup" => &["InstanceId"],
+        "ResetDisks" => &["Disk.1.DiskId", "Disk.1.SnapshotId"],
         "DeleteKeyPairs" => &["KeyPairNames"],
         "DeleteLaunchTemplateVersion" => &["LaunchTemplateId"],
         "CreateRouteEntry" => &["NextHopType"],
+        "AssociateVpcCidrBlock" => &["IpVersion"],
+        "AssignIpv6Addresses" => &["Ipv6AddressCount"],
+        "UnassignIpv6Addresses" => &["Ipv6Address.1"],
         "CreateSnatEntry" => &["SourceCIDR"],
         "AssociateNetworkAcl" | "UnassociateNetworkAcl" => &["Resource.1.ResourceId", "Resource.1.ResourceType"],
         _ => &[],
@@ -212,7 +223,7 @@ async fn a_policy_against_an_action_stops_it() {
     let seeds = seeds(&world).await;
     let (mut passed, mut calls) = (Vec::new(), 0);
     let works = |action: &&ecs::Action| matches!(action.state, ecs::State::Works(_)) && !ALWAYS_ALLOWED.contains(&action.name);
-    for action in ecs::actions().iter().filter(works) {
+    for action in ecs::actions().filter(works) {
         let name = action.policy_name;
         let document = format!(
             r#"{{"Version": "1", "Statement": [{{"Effect": "Allow", "Action": "*", "Resource": "*"}}, {{"Effect": "Deny", "Action": "{name}", "Resource": "*"}}]}}"#

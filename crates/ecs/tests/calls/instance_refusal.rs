@@ -77,7 +77,7 @@ async fn bad_calls_on_instances_are_refused_with_ecs_codes() {
         ("", 400, "MissingAction"),
         ("Action=DescribeInstances&Version=2000-01-01", 400, "InvalidVersion"),
         ("Action=Nonsense", 404, "InvalidAction.NotFound"),
-        ("Action=ReActivateInstances", 404, "InvalidAction.NotFound"),
+        ("Action=ReActivateInstances", 400, "UnsupportedOperation"),
         ("Action=DescribePrice", 400, "UnsupportedOperation"),
         (&format!("Action=ModifyInstanceSpec&InstanceId={id}"), 400, "MissingParameter"),
         (&format!("Action=ModifyInstanceSpec&InstanceId={id}&InstanceType=ecs.g7.large"), 403, "IncorrectInstanceStatus"),

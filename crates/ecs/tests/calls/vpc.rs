@@ -108,7 +108,7 @@ async fn networks_are_refused_with_the_vendors_codes() {
         ("Action=CreateVpc&CidrBlock=here", 400, "InvalidCidrBlock"),
         ("Action=CreateVpc&CidrBlock=10.0.0.0/7", 400, "InvalidCidrBlock"),
         ("Action=CreateVpc&CidrBlock=169.254.0.0/16", 400, "InvalidCidrBlock"),
-        ("Action=CreateVpc&EnableIpv6=true", 400, "UnsupportedParameter"),
+        ("Action=CreateVpc&Ipv6CidrBlock=fd00::/56", 400, "UnsupportedParameter"),
         ("Action=DeleteVpc&VpcId=vpc-1", 404, "InvalidVpcId.NotFound"),
         (&in_vpc("10.0.0.0/24"), 400, "InvalidCidrBlock"),
         (&in_vpc("172.16.2.0/30"), 400, "InvalidCidrBlock"),

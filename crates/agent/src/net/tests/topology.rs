@@ -377,7 +377,16 @@ fn vpc(number: u64, open: bool) -> Vpc {
 
 fn gateway(number: u64) -> InternetGateway {
     let vpc = Some(VpcId::from_u64(number));
-    InternetGateway { id: InternetGatewayId::from_u64(number), account: account(), vpc, created_at: Millis(0), tags: Tags::new() }
+    InternetGateway {
+        id: InternetGatewayId::from_u64(number),
+        account: account(),
+        vpc,
+        idle: false,
+        name: String::new(),
+        description: String::new(),
+        created_at: Millis(0),
+        tags: Tags::new(),
+    }
 }
 
 fn acls(number: u64, exits: &Exits) -> Vec<NetworkAcl> {
