@@ -21,9 +21,9 @@ use crate::{Cloud, Failure};
 /// Most instances that one call may name.
 pub const INSTANCES_PER_CALL: usize = 1_000;
 
-/// Instances that a moment's calls can launch before the index in memory knows of them: 256 calls share a commit, of a hundred
-/// instances each. While an account has so many left, its rows need not be counted.
-const UNSEEN_MAX: u64 = 256 * crate::LAUNCH_MAX as u64;
+/// Instances that a moment's calls can launch before the index in memory knows of them. While an account has so many left, its rows need
+/// not be counted.
+const UNSEEN_MAX: u64 = store::UNSEEN_WRITES_MAX as u64 * crate::LAUNCH_MAX as u64;
 
 /// What a call did to one instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

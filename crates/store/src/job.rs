@@ -28,6 +28,27 @@ pub(crate) trait Job: Send {
     fn finish(self: Box<Self>, end: Result<(), StoreError>);
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
+    /// Whether nothing of it is to be kept, however it ends.
+    fn is_undone(&self) -> bool;
+}
+
+/// Wakes the thread that takes jobs, and asks for nothing.
+pub(crate) struct Nudge;
+
+impl Job for Nudge {
+    fn run(&mut self, _: &mut Tx<'_>) -> Verdict {
+        Verdict::Undo
+    }
+
+    fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
+
+    fn is_abandoned(&self) -> bool {
+        true
+    }
+
+    fn is_undone(&self) -> bool {
+        true
+    }
 }
 
 /// Whether a write is kept when its closure agrees.
@@ -96,6 +117,10 @@ where
 
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
+    }
+
+    fn is_undone(&self) -> bool {
+        self.purpose == Purpose::TryOut
     }
 }
 

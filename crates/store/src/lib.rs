@@ -112,7 +112,7 @@ pub use log_group::LogSpan;
 pub use projection::{Facet, Facets, Filter, Match, Page, Query};
 pub use row::{By, Column, Row};
 pub use schema::{Migration, Schema};
-pub use store::{Store, StoreConfig};
+pub use store::{Store, StoreConfig, UNSEEN_WRITES_MAX};
 pub use tx::Tx;
 pub use value::{Key, Value, bigint};
 pub use wake::Lease;

@@ -14,11 +14,14 @@ use crate::postgres::{self, Postgres};
 use crate::projection::{Facets, Page, Projections, Query};
 use crate::row::Row;
 use crate::schema::Schema;
-use crate::sqlite::Sqlite;
+use crate::sqlite::{self, Sqlite};
 use crate::tx::Tx;
 
 /// Writes that wait for a thread; more wait in their callers. Four batches of the embedded engine.
 pub(crate) const QUEUE: usize = 1024;
+
+/// Writes at most that a transaction sees and that [`Store::page`] and [`Store::count`] do not know of yet.
+pub const UNSEEN_WRITES_MAX: usize = sqlite::UNSEEN;
 
 /// Where the rows are.
 #[derive(Debug, Clone)]
@@ -116,7 +119,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.read(work),
+            Engine::Sqlite(sqlite) => sqlite.read(work).await,
             Engine::Postgres(engine) => {
                 let (read, answer) = postgres::read(work);
                 engine.reads().send(read).await.map_err(|_| StoreError::Closed)?;
@@ -150,7 +153,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.read(work),
+            Engine::Sqlite(sqlite) => sqlite.read_blocking(work),
             Engine::Postgres(engine) => {
                 let (read, answer) = postgres::read(work);
                 engine.reads().blocking_send(read).map_err(|_| StoreError::Closed)?;

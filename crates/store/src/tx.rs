@@ -19,6 +19,7 @@ pub struct Tx<'c> {
     link: Link<'c>,
     effects: Effects,
     fault: RefCell<Option<StoreError>>,
+    has_written: std::cell::Cell<bool>,
 }
 
 /// The engine's end of a transaction.
@@ -93,7 +94,7 @@ const IN_LISTS: [usize; 4] = [1, 8, 32, 128];
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(link: Link<'c>) -> Tx<'c> {
-        Tx { link, effects: Effects::default(), fault: RefCell::new(None) }
+        Tx { link, effects: Effects::default(), fault: RefCell::new(None), has_written: std::cell::Cell::new(false) }
     }
 
     /// The row with this id.
@@ -205,6 +206,7 @@ impl<'c> Tx<'c> {
             Link::Postgres(session) => session.borrow_mut().insert(R::TABLE, &Statements::of::<R>().insert, &values),
         };
         self.note(result)?;
+        self.has_written.set(true);
         self.changed::<R>(values, What::Inserted(what));
         Ok(())
     }
@@ -276,6 +278,11 @@ impl<'c> Tx<'c> {
         (self.link, self.effects)
     }
 
+    /// Whether anything in the database differs for it.
+    pub(crate) fn has_written(&self) -> bool {
+        self.has_written.get()
+    }
+
     /// What broke the transaction so far.
     pub(crate) fn fault(&self) -> Option<StoreError> {
         self.fault.borrow().clone()
@@ -290,6 +297,9 @@ impl<'c> Tx<'c> {
             Link::Sqlite(connection) => sqlite::execute(connection, table, sql, values),
             Link::Postgres(session) => session.borrow_mut().execute(table, sql, values),
         };
+        if result.as_ref().is_ok_and(|touched| *touched > 0) {
+            self.has_written.set(true);
+        }
         self.note(result)
     }
 

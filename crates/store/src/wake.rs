@@ -49,6 +49,11 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Says that a thing need not be looked at. Whoever looks at it already goes on.
+    pub fn wake_none(&mut self, kind: &'static str, id: impl fmt::Display) -> Result<(), StoreError> {
+        self.execute("DELETE FROM wake WHERE kind = $1 AND id = $2 AND owner IS NULL", &[kind.into(), id.to_string().into()]).map(drop)
+    }
+
     /// Takes the wakes that are due, the longest due first; none of them is given out again before `lease_ms` have passed.
     pub fn lease_wakes(&mut self, owner: &str, now: Millis, lease_ms: i64, limit: u32) -> Result<Vec<Lease>, StoreError> {
         let due = self.query(

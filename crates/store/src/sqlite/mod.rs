@@ -2,22 +2,26 @@
 //!
 //! ```text
 //! write ---> queue ---> writer: BEGIN IMMEDIATE
-//!                                 SAVEPOINT, closure, RELEASE | ROLLBACK TO    (each waiting write, up to a batch)
-//!                               COMMIT (one fsync) ---> projections ---> answers
-//! read  ---> a read connection, in place
+//!                                 closure    (each waiting write, up to a batch)
+//!                               COMMIT ---> syncer: fdatasync of the log ---> projections ---> answers
+//! read  ---> a read connection, in place ---> waits until the disk has what it saw
 //! ```
 //!
-//! So a commit's fsync is shared by everyone who waited for the one before, and no write ever meets another.
+//! So the disk's flush is shared by everyone who came during the one before, while the writer is at the next batch, and no write ever
+//! meets another.
 
 mod backup;
 mod checkpoint;
+mod horizon;
+mod syncer;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fs::{File, TryLockError};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -34,7 +38,12 @@ use crate::store::QUEUE;
 use crate::tx::{Cell, Link, Tx};
 use crate::value::Value;
 
+use horizon::Horizon;
+use syncer::Log;
+use writer::{Parts, Threads};
+
 pub(crate) use backup::Partial;
+pub(crate) use writer::UNSEEN;
 
 /// Prepared statements kept by a connection: more than this crate has.
 const STATEMENTS: usize = 256;
@@ -51,31 +60,52 @@ const READER_CACHE: u32 = 4 << 10;
 pub(crate) struct Sqlite {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     readers: Arc<Readers>,
-    writer: Option<JoinHandle<()>>,
+    horizon: Arc<Horizon>,
+    threads: Option<Threads>,
     /// Held as long as the database is open: no two processes write to one file, as each has projections of its own.
     _lock: File,
 }
 
 impl Sqlite {
     pub(crate) fn open(path: &Path, schema: &Schema, publisher: Arc<Publisher>) -> Result<Sqlite, StoreError> {
+        Sqlite::open_with(path, schema, publisher, log)
+    }
+
+    /// Opens one whose log is brought to the disk by something else.
+    fn open_with<L: Log>(
+        path: &Path,
+        schema: &Schema,
+        publisher: Arc<Publisher>,
+        log: impl FnOnce(&Path) -> Result<L, StoreError>,
+    ) -> Result<Sqlite, StoreError> {
         let lock = lock(path)?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, WRITER_CACHE)?;
-        // A commit is durable once its WAL frames are synced; moving them into the file is the checkpointer's work.
-        let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;";
+        // A commit is durable once its WAL frames are synced, which is the syncer's work; moving them into the file is the checkpointer's.
+        let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;";
         connection.execute_batch(pragmas).map_err(error)?;
         migrate::sqlite(&mut connection, schema)?;
         let readers = Arc::new(Readers { path: path.to_owned(), pool: Mutex::default(), freed: Condvar::new() });
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = writer::start(connection, path, jobs, publisher)?;
-        Ok(Sqlite { queue: Some(queue), readers, writer: Some(writer), _lock: lock })
+        let horizon = Arc::new(Horizon::default());
+        let parts = Parts { connection, horizon: horizon.clone(), publisher };
+        let threads = writer::start(parts, path, log(path)?, queue.downgrade(), jobs)?;
+        Ok(Sqlite { queue: Some(queue), readers, horizon, threads: Some(threads), _lock: lock })
     }
 
     pub(crate) fn queue(&self) -> &mpsc::Sender<Box<dyn Job>> {
         self.queue.as_ref().expect("the queue is taken only when the engine is dropped")
     }
 
-    pub(crate) fn read<T, E: From<StoreError>>(&self, work: impl Fn(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
-        self.readers.read(work)
+    pub(crate) async fn read<T, E: From<StoreError>>(&self, work: impl Fn(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let found = self.readers.read(work);
+        self.horizon.reached(self.horizon.seen()).await?;
+        found
+    }
+
+    pub(crate) fn read_blocking<T, E: From<StoreError>>(&self, work: impl Fn(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let found = self.readers.read(work);
+        self.horizon.reached_blocking(self.horizon.seen())?;
+        found
     }
 
     pub(crate) fn scan<T, E>(&self, work: impl Fn(&Tx<'_>) -> Result<T, E> + Send + 'static) -> oneshot::Receiver<Result<T, E>>
@@ -84,10 +114,12 @@ impl Sqlite {
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let readers = self.readers.clone();
+        let (readers, horizon) = (self.readers.clone(), self.horizon.clone());
         tokio::task::spawn_blocking(move || {
+            let found = readers.read(work);
+            let settled = horizon.reached_blocking(horizon.seen());
             // Whoever asked may have gone.
-            let _ = reply.send(readers.read(work));
+            let _ = reply.send(settled.map_err(E::from).and(found));
         });
         answer
     }
@@ -100,11 +132,8 @@ impl Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(writer) = self.writer.take()
-            && writer.thread().id() != std::thread::current().id()
-        {
-            // The writer catches the panics of closures, so it ends well; if not, its connection is closed all the same.
-            let _ = writer.join();
+        if let Some(threads) = self.threads.take() {
+            threads.join();
         }
     }
 }
@@ -120,6 +149,13 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         TryLockError::Error(error) => unwritable(error),
     })?;
     Ok(file)
+}
+
+/// The write-ahead log of an open database. SQLite takes no lock on it, so that a descriptor of ours breaks none when it is closed.
+fn log(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    File::open(&name).map_err(|failure| StoreError::ReadOnly(format!("{}: {failure}", Path::new(&name).display())))
 }
 
 fn connect(path: &Path, flags: OpenFlags, cache_kib: u32) -> Result<Connection, StoreError> {

@@ -6,7 +6,7 @@ mod faults;
 mod feed;
 mod homes;
 mod lists;
-mod noun;
+pub(crate) mod noun;
 mod strays;
 mod transactions;
 mod wakes;

@@ -191,6 +191,35 @@ fn a_refusal_a_panic_and_a_dry_run_leave_nothing() {
 }
 
 #[test]
+fn a_refusal_after_a_write_takes_nothing_of_the_others_with_it() {
+    const WRITERS: u64 = 200;
+    check(|store| {
+        let mut feed = store.changes();
+        wait(async {
+            let mut tasks = tokio::task::JoinSet::new();
+            for number in 1..=WRITERS {
+                let store = store.clone();
+                let insert = move |tx: &mut Tx<'_>| {
+                    tx.insert(&machine(number))?;
+                    if number % 3 == 0 { Err(StoreError::Closed) } else { Ok(()) }
+                };
+                tasks.spawn(async move { (number, store.write(insert).await) });
+            }
+            for (number, told) in tasks.join_all().await {
+                assert_eq!(told, if number % 3 == 0 { Err(WriteError::Refused(StoreError::Closed)) } else { Ok(()) }, "{number}");
+            }
+        });
+        let kept = WRITERS - WRITERS / 3;
+        assert_eq!(read(store, |tx| tx.count::<Machine>(By::all())), kept);
+        let mut heard = 0;
+        while let Ok(Some(commit)) = feed.try_next() {
+            heard += commit.changes.len() as u64;
+        }
+        assert_eq!(heard, kept);
+    });
+}
+
+#[test]
 fn a_text_with_a_nul_is_refused_and_found_nowhere() {
     check(|store| {
         let nul = || Token { text: "a\0b".to_owned(), uses: 0 };
