@@ -245,14 +245,17 @@ impl Cloud {
                 metrics::counter!("pileus_alarms").increment(1);
                 tracing::error!(instance = %row.id, host = %row.host, phase = row.phase.word(), alarm = true, "{what}");
             }
-            Effect::Tell(state) => {
-                let reason = row.reason.as_ref().map_or(String::new(), |reason| reason.text.clone());
-                let what = What::Became { state: state.to_owned(), reason };
-                let id = EventId::from_u64(self.ids().next(now));
-                tx.insert(&Event { id, account: row.account, at: now, what, resources: vec![row.id.to_string()] })?;
-            }
+            Effect::Tell(state) => self.tell(tx, row, state, now)?,
         }
         Ok(())
+    }
+
+    /// Writes down what became of an instance, for its tenant to read.
+    pub(crate) fn tell(&self, tx: &mut Tx<'_>, row: &Instance, state: &str, now: Millis) -> Result<(), StoreError> {
+        let reason = row.reason.as_ref().map_or(String::new(), |reason| reason.text.clone());
+        let what = What::Became { state: state.to_owned(), reason };
+        let id = EventId::from_u64(self.ids().next(now));
+        tx.insert(&Event { id, account: row.account, at: now, what, resources: vec![row.id.to_string()] })
     }
 
     async fn forget_tokens(&self) {
