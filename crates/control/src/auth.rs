@@ -33,6 +33,8 @@ pub struct Principal {
     pub access_key: String,
     /// When the key ends to act, if it is a temporary one.
     pub expires_at: Option<Millis>,
+    /// When a code of an MFA device was given for the key, if it is a temporary one that was asked for with a code.
+    pub mfa_at: Option<Millis>,
     pub(crate) secret: SecretString,
     pub(crate) rights: Grant,
     /// How many requests its account may send.
@@ -139,6 +141,8 @@ pub struct Target {
     pub account: Option<AccountId>,
     /// Number by which Tencent Cloud's policies may name it, of things of access control.
     pub number: Option<u64>,
+    /// When a code of an MFA device was given with the call itself.
+    pub mfa_at: Option<Millis>,
 }
 
 impl Target {
@@ -215,7 +219,8 @@ impl Cloud {
         let who = who_is(user);
         let (buckets, used) = (self.request_limits().of(key.account), self.last_uses().of(&key.id));
         let account = key.account;
-        let principal = Arc::new(Principal { account, who, access_key: key.id, expires_at: None, secret, rights, rates, buckets, used });
+        let principal =
+            Arc::new(Principal { account, who, access_key: key.id, expires_at: None, mfa_at: None, secret, rights, rates, buckets, used });
         self.principals().put(access_key.to_owned(), principal.clone(), epoch);
         Ok(Some(principal))
     }
@@ -239,6 +244,7 @@ impl Cloud {
             who,
             access_key: String::new(),
             expires_at: None,
+            mfa_at: None,
             secret: SecretString::default(),
             rights: Grant::Everything,
             rates: RequestRates { reads: 0, changes: 0, launches: 0 },
@@ -277,6 +283,15 @@ impl Cloud {
         let mut context = Context::new();
         context.source_ip(caller.source).now(self.clock().now());
         context.set("aws:RequestedRegion", self.region().name.clone()).set("aws:username", caller.principal.name());
+        let mfa_at = target.mfa_at.or(caller.principal.mfa_at);
+        // A key that never ends says nothing of MFA, as IAM documents it.
+        if mfa_at.is_some() || caller.principal.expires_at.is_some() {
+            context.set("aws:MultiFactorAuthPresent", mfa_at.is_some().to_string());
+        }
+        if let Some(at) = mfa_at {
+            let seconds = (self.clock().now().0 - at.0).max(0) / 1_000;
+            context.set("aws:MultiFactorAuthAge", seconds.to_string());
+        }
         for (key, value) in &target.tags {
             context.resource_tag(key, value);
         }
@@ -322,8 +337,29 @@ impl Cloud {
     }
 }
 
+/// Services of which actions have names in all clouds.
+const SERVICES: &[&str] = &[
+    "ec2",
+    "ecs",
+    "cvm",
+    "vpc",
+    "cbs",
+    "ebs",
+    "iam",
+    "ram",
+    "cam",
+    "sts",
+    "kms",
+    "logs",
+    "cloudtrail",
+    "actiontrail",
+    "cloudaudit",
+    "servicequotas",
+    "quotas",
+];
+
 /// An action and a resource as each of the clouds spells them.
-struct Spelled {
+pub(crate) struct Spelled {
     actions: Vec<String>,
     /// These, and actions of which a denial holds for this one.
     overlapping: Vec<String>,
@@ -378,8 +414,36 @@ impl Spelled {
         Spelled { actions, overlapping, resources }
     }
 
+    /// An action on a thing of this full name, or on `*`. What is none of this cloud's is taken as it is written.
+    pub(crate) fn of_named(action: &str, resource: &str, own: AccountId) -> Spelled {
+        let literal = || {
+            let actions = vec![action.to_owned()];
+            Spelled { overlapping: actions.clone(), actions, resources: vec![resource.to_owned()] }
+        };
+        let service = action.split_once(':').map_or("", |(service, _)| service);
+        if !SERVICES.contains(&service) {
+            return literal();
+        }
+        let parts: Vec<&str> = match resource.split_once(':') {
+            Some(("arn", rest)) => rest.splitn(5, ':').skip(1).collect(),
+            Some(("acs", rest)) => rest.splitn(4, ':').collect(),
+            Some(_) | None => vec![],
+        };
+        let account = parts.get(2).and_then(|account| account.parse().ok());
+        let spelled = match (parts.as_slice(), account) {
+            ([_, region, _, path], Some(account)) => {
+                Spelled::of(action, region, account, &path.replacen("log-group:", "log-group/", 1), None)
+            }
+            _ => Spelled::of(action, "*", own, "*", None),
+        };
+        match spelled.resources.iter().any(|known| known == resource) {
+            true => spelled,
+            false => Spelled { resources: vec![resource.to_owned()], ..spelled },
+        }
+    }
+
     /// What documents say of it.
-    fn decide<'d>(&self, documents: impl IntoIterator<Item = &'d Document> + Clone, context: &Context) -> Decision {
+    pub(crate) fn decide<'d>(&self, documents: impl IntoIterator<Item = &'d Document> + Clone, context: &Context) -> Decision {
         let resources: Vec<&str> = self.resources.iter().map(String::as_str).collect();
         let decide = |actions: &[String]| {
             let actions: Vec<&str> = actions.iter().map(String::as_str).collect();

@@ -25,6 +25,8 @@ mod gateway;
 mod host;
 mod host_network;
 mod hosts;
+mod identities;
+mod identity_tag;
 mod ids;
 mod image;
 mod image_task;
@@ -49,6 +51,7 @@ mod launch_template;
 mod log_group;
 mod machine;
 mod many;
+mod mfa_device;
 mod nat_gateway;
 mod nat_home;
 mod nat_rule;
@@ -61,6 +64,7 @@ mod password;
 mod permission;
 pub mod placement;
 mod placement_group;
+mod policy_simulation;
 mod prefix_list;
 mod private_address;
 mod quota;
@@ -122,6 +126,8 @@ pub use flow_log::{CreateFlowLogs, DeleteFlowLogs};
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use host::{NewHost, system_uuid};
 pub use hosts::{InviteHost, Invited, JoinRefusal};
+pub use identities::Identities;
+pub use identity_tag::{IdentityName, TagIdentity, UntagIdentity};
 pub use ids::Ids;
 pub use image::{CopyImage, CreateImage, DeregisterImage, EnableImage, ModifyImage, NewImage, RegisterImage};
 pub use image_task::{CancelImageTask, ExportImage, FurtherDisks, ImportDisk, ImportInto};
@@ -156,6 +162,7 @@ pub use log_group::{
     DeleteLogGroup, LOG_STREAMS_NAMED, LogEvent, LogGroupView, LogPage, LogPlace, LogQuestion, SetLogRetention, log_group_fits,
 };
 pub use many::Many;
+pub use mfa_device::{DeactivateMfaDevice, DeleteMfaDevice, EnableMfaDevice, MfaCode, ResyncMfaDevice};
 pub use model::NewVolume;
 pub use nat_gateway::{
     AssociateNatAddresses, CreateNatGateway, DeleteNatGateway, DisassociateNatAddresses, ModifyNatGateway, NatDeletion, NatGatewayView,
@@ -174,15 +181,16 @@ pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath,
 pub use overview::Overview;
 pub use password::hash as hash_password;
 pub use permission::{
-    AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, PolicyName, PutPolicy, RemovePolicy, Ties, UpdatePolicy,
-    VersionChange,
+    AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, POLICIES_MAX, PolicyName, PutPolicy, RemovePolicy, Ties,
+    UpdatePolicy, VersionChange,
 };
 pub use placement_group::{CreatePlacementGroup, DeletePlacementGroups, ModifyPlacementGroup, MoveToPlacementGroup, PlacementGroupView};
+pub use policy_simulation::{PolicySource, SimulatePolicies, Simulated};
 pub use prefix_list::{CreatePrefixList, DeletePrefixList, ModifyPrefixList, PrefixEdit, PrefixListView};
 pub use private_address::{AssignPrivateAddresses, PRIVATE_ADDRESSES_MAX, UnassignPrivateAddresses, Wanted};
 pub use quota::{QuotaView, RequestQuota};
 pub use reachability::{Proposal, ProposedChange};
-pub use role::{AssumeRole, CreateRole, DeleteRole, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
+pub use role::{AssumeRole, CreateRole, DeleteRole, ROLES_MAX, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
 pub use root_volume::{GuestAccess, Needed, OldRoot, ReinitVolumes, ReplaceRoot, Replaced, RootSource};
 pub use route::{
     AssociateRouteTable, ChangeRoute, CreateRouteTable, DeleteRouteTable, DisassociateRouteTable, ModifyRouteTable,
@@ -208,8 +216,8 @@ pub use timed_release::SetInstanceRelease;
 pub use traffic::{TRAFFIC_PERIODS_MAX, TrafficPeriod, TrafficQuestion};
 pub use type_change::{ChangeInstanceType, TypeChoice, WhileRunning};
 pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock, SealUpload, StartUpload};
-pub use user::{CreateUser, DeleteAccessKey, DeleteUser, UpdateAccessKey, UpdateUser};
-pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership, UpdateUserGroup};
+pub use user::{CreateUser, DeleteAccessKey, DeleteUser, USERS_MAX, UpdateAccessKey, UpdateUser};
+pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership, USER_GROUPS_MAX, UpdateUserGroup};
 pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};
 pub use vpc_gateway::{CreateVpcGateway, DeleteVpcGateway, EnableVpcGateway, GATEWAY_TABLES_MAX, ModifyVpcGateway};
 pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, ModifyVpcPeering, PeeringChange, PeeringManner};

@@ -17,7 +17,7 @@ use crate::{Cloud, Failure};
 /// Most users, groups or roles that a refusal names.
 const NAMED_MAX: usize = 10;
 /// Most managed policies of an account (IAM and RAM: 1,500).
-const POLICIES_MAX: usize = 1_500;
+pub const POLICIES_MAX: usize = 1_500;
 
 /// Somebody that policies are attached to, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +42,13 @@ impl Holder {
 
     /// What policies are asked about for a call on it.
     pub(crate) fn target(&self, tx: &Tx<'_>, account: AccountId) -> Result<Vec<Target>, StoreError> {
-        let number = match self {
-            Holder::User(name) => tx.user_named(account, name)?.map(|user| user.number()),
-            Holder::Group(name) => tx.user_group_named(account, name)?.map(|group| group.number()),
-            Holder::Role(name) => tx.role_named(account, name)?.map(|role| role.id.as_u64()),
-        };
-        Ok(vec![Target { path: Some(self.path()), number, ..Target::default() }])
+        let (number, tags) = match self {
+            Holder::User(name) => tx.user_named(account, name)?.map(|user| (user.number(), user.tags)),
+            Holder::Group(name) => tx.user_group_named(account, name)?.map(|group| (group.number(), Tags::new())),
+            Holder::Role(name) => tx.role_named(account, name)?.map(|role| (role.id.as_u64(), role.tags)),
+        }
+        .unzip();
+        Ok(vec![Target { path: Some(self.path()), number, tags: tags.unwrap_or_default(), ..Target::default() }])
     }
 
     /// Its permissions.
@@ -380,11 +381,12 @@ impl Command for ChangePolicyVersion {
 
 /// What policies are asked about for a call on a managed policy.
 pub(crate) fn policy_target(tx: &Tx<'_>, account: AccountId, policy: &PolicyName) -> Result<Vec<Target>, StoreError> {
-    let (name, number) = match policy {
-        PolicyName::System(name) => (name, system_policy_number(name)),
-        PolicyName::Own(name) => (name, tx.managed_policy_named(account, name)?.map(|policy| policy.number())),
+    let (name, found) = match policy {
+        PolicyName::System(name) => (name, system_policy_number(name).map(|number| (number, Tags::new()))),
+        PolicyName::Own(name) => (name, tx.managed_policy_named(account, name)?.map(|policy| (policy.number(), policy.tags))),
     };
-    Ok(vec![Target { path: Some(format!("policy/{name}")), number, ..Target::default() }])
+    let (number, tags) = found.unzip();
+    Ok(vec![Target { path: Some(format!("policy/{name}")), number, tags: tags.unwrap_or_default(), ..Target::default() }])
 }
 
 /// Who has a managed policy.

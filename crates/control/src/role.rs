@@ -22,12 +22,13 @@ use store::{StoreError, Tx};
 use crate::account::taken;
 use crate::auth::{Caller, Principal, Target, Who, documents_of_user, request_rates, who_is};
 use crate::instance_role::role_of;
+use crate::mfa_device::MfaCode;
 use crate::permission::{Holder, Ties, documents_of, role};
 use crate::run::{Command, Cx, Options};
 use crate::{Cloud, Failure};
 
 /// Most roles of an account (IAM and RAM: 1,000).
-const ROLES_MAX: usize = 1_000;
+pub const ROLES_MAX: usize = 1_000;
 /// Longest session of a user and of a root, in seconds (STS, "GetSessionToken": 36 hours and one).
 const USER_SESSION_MAX_SECONDS: u32 = 129_600;
 const ROOT_SESSION_MAX_SECONDS: u32 = 3_600;
@@ -175,6 +176,13 @@ pub struct AssumeRole {
     pub seconds: u32,
     /// A document that narrows what the role may do.
     pub policy: Option<String>,
+    /// What the role's owner told those who may assume it, if anything.
+    pub external_id: Option<String>,
+    /// A code of the caller's MFA device, if one is given.
+    #[serde(skip)]
+    pub mfa: Option<MfaCode>,
+    /// When that was found right; nothing else sets it.
+    pub mfa_at: Option<Millis>,
 }
 
 impl Command for AssumeRole {
@@ -183,7 +191,13 @@ impl Command for AssumeRole {
 
     fn targets(&self, tx: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
         let number = tx.role_named(self.account, &self.role)?.map(|role| role.id.as_u64());
-        Ok(vec![Target { path: Some(format!("role/{}", self.role)), account: Some(self.account), number, ..Target::default() }])
+        Ok(vec![Target {
+            path: Some(format!("role/{}", self.role)),
+            account: Some(self.account),
+            number,
+            mfa_at: self.mfa_at,
+            ..Target::default()
+        }])
     }
 
     /// The role's trust decides, and the caller's own policies, which need not allow what a role of the same account grants the
@@ -193,7 +207,10 @@ impl Command for AssumeRole {
         let found = tx.role_named(self.account, &self.role)?.ok_or_else(refused)?;
         let trust = Document::resource(&found.trust).map_err(|error| cx.cloud.internal("read a role's trust", &error))?;
         let (itself, all) = names_of(&cx.caller.principal);
-        let context = cx.cloud.context(cx.caller, &Target::any());
+        let mut context = cx.cloud.context(cx.caller, &Target { mfa_at: self.mfa_at, ..Target::default() });
+        if let Some(external_id) = &self.external_id {
+            context.set("sts:ExternalId", external_id.clone());
+        }
         let trusts = |names: &[String]| {
             let principals: Vec<&str> = names.iter().map(String::as_str).collect();
             let request = AccessRequest { actions: &["sts:AssumeRole"], resources: &[], principals: &principals, context: &context };
@@ -271,6 +288,8 @@ struct Token {
     actor: Actor,
     expires_at: Millis,
     policy: Option<String>,
+    #[serde(default)]
+    mfa_at: Option<Millis>,
 }
 
 /// Whom a token acts for.
@@ -309,22 +328,30 @@ pub enum TokenError {
 
 impl Cloud {
     /// A temporary key of a role, and the role.
-    pub async fn assume_role(&self, caller: &Caller, asked: AssumeRole) -> Result<(Role, TemporaryKey), Error> {
-        let (seconds, session, policy) = (asked.seconds, asked.session.clone(), asked.policy.clone());
+    pub async fn assume_role(&self, caller: &Caller, mut asked: AssumeRole) -> Result<(Role, TemporaryKey), Error> {
+        asked.mfa_at = match asked.mfa.take() {
+            Some(code) => Some(self.use_mfa_code(caller, code).await?),
+            None => None,
+        };
+        let (seconds, session, policy, mfa_at) = (asked.seconds, asked.session.clone(), asked.policy.clone(), asked.mfa_at);
         let role = self.run(caller, asked, Options::default()).await?;
-        let key = self.temporary_key(Actor::Role { role: role.id, session }, seconds, policy)?;
+        let key = self.temporary_key(Actor::Role { role: role.id, session }, seconds, policy, mfa_at)?;
         Ok((role, key))
     }
 
-    /// A temporary key of the caller itself, which must be a user.
-    pub async fn session_token(&self, caller: &Caller, seconds: u32) -> Result<TemporaryKey, Error> {
+    /// A temporary key of the caller itself, which must be a user; it knows of the MFA code that was given for it.
+    pub async fn session_token(&self, caller: &Caller, seconds: u32, mfa: Option<MfaCode>) -> Result<TemporaryKey, Error> {
         let longest = if caller.principal.is_root() { ROOT_SESSION_MAX_SECONDS } else { USER_SESSION_MAX_SECONDS };
         if !(SESSION_MIN_SECONDS..=longest).contains(&seconds) {
             return Err(Error::invalid("DurationSeconds", format!("must be {SESSION_MIN_SECONDS} to {longest} seconds")));
         }
         match &caller.principal.who {
             Who::Root(id) | Who::User { id, .. } if caller.principal.expires_at.is_none() => {
-                self.temporary_key(Actor::User(*id), seconds, None)
+                let mfa_at = match mfa {
+                    Some(code) => Some(self.use_mfa_code(caller, code).await?),
+                    None => None,
+                };
+                self.temporary_key(Actor::User(*id), seconds, None, mfa_at)
             }
             Who::Root(_) | Who::User { .. } | Who::Session { .. } => Err(Error::Unauthorized { action: caller.action.to_owned() }),
         }
@@ -332,7 +359,7 @@ impl Cloud {
 
     /// A new key of a role for the guest of an instance.
     pub(crate) fn role_key(&self, role: &Role, held: InstanceRoleId, instance: InstanceId, now: Millis) -> Result<RoleKey, Error> {
-        let key = self.temporary_key(Actor::Instance { held, role: role.id, instance }, ROLE_KEY_SECONDS, None)?;
+        let key = self.temporary_key(Actor::Instance { held, role: role.id, instance }, ROLE_KEY_SECONDS, None, None)?;
         let token = key.token.expose_secret().to_owned();
         Ok(RoleKey { id: key.id, token, role_name: role.name.clone(), made_at: now, expires_at: key.expires_at })
     }
@@ -344,11 +371,11 @@ impl Cloud {
         Ok(token.secret)
     }
 
-    fn temporary_key(&self, actor: Actor, seconds: u32, policy: Option<String>) -> Result<TemporaryKey, Error> {
+    fn temporary_key(&self, actor: Actor, seconds: u32, policy: Option<String>, mfa_at: Option<Millis>) -> Result<TemporaryKey, Error> {
         let (id, secret, _) = self.new_key()?;
         let id = id.replacen("AKIA", TEMPORARY_PREFIX, 1);
         let expires_at = self.clock().now().after(i64::from(seconds) * 1_000);
-        let token = Token { secret: secret.expose_secret().to_owned(), actor, expires_at, policy };
+        let token = Token { secret: secret.expose_secret().to_owned(), actor, expires_at, policy, mfa_at };
         let text = serde_json::to_string(&token).map_err(|error| self.internal("write a token", &error))?;
         let sealed = self.master().seal(&id, &SecretString::from(text)).map_err(|error| self.internal("seal a token", &error))?;
         Ok(TemporaryKey { id, secret, token: SecretString::from(sealed), expires_at })
@@ -382,7 +409,7 @@ impl Cloud {
     async fn opened(&self, access_key: &str, token: &str) -> Result<(Principal, Kept), TokenError> {
         let text = self.master().open(access_key, token).map_err(|_| TokenError::Invalid)?;
         let token: Token = serde_json::from_str(text.expose_secret()).map_err(|_| TokenError::Invalid)?;
-        let Token { secret, actor, expires_at, policy } = token;
+        let Token { secret, actor, expires_at, policy, mfa_at } = token;
         let kept = match actor {
             Actor::Role { .. } | Actor::User(_) => Kept::UntilRightsChange,
             Actor::Instance { .. } => Kept::No,
@@ -396,7 +423,7 @@ impl Cloud {
         let rights = self.grant(documents, policy.as_deref()).map_err(TokenError::Failed)?;
         let (access_key, secret) = (access_key.to_owned(), SecretString::from(secret));
         let (buckets, used) = (self.request_limits().of(account), Arc::default());
-        Ok((Principal { account, who, access_key, expires_at: Some(expires_at), secret, rights, rates, buckets, used }, kept))
+        Ok((Principal { account, who, access_key, expires_at: Some(expires_at), mfa_at, secret, rights, rates, buckets, used }, kept))
     }
 
     /// The name of a role of any account by its id, for calls of which the role itself says who may make them.

@@ -11,12 +11,13 @@ use store::{StoreError, Tx};
 
 use crate::account::{NewAccessKey, insert_key, taken};
 use crate::auth::{Caller, Target, Who};
+use crate::mfa_device::release_devices;
 use crate::permission::{Holder, Ties, user};
 use crate::run::{Command, Cx, Options};
 use crate::{Cloud, Failure};
 
 /// Most users of an account (IAM: 5,000; RAM: 1,000).
-const USERS_MAX: usize = 5_000;
+pub const USERS_MAX: usize = 5_000;
 
 /// Makes a user without rights.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -93,12 +94,12 @@ fn target(tx: &Tx<'_>, account: AccountId, name: &str) -> Result<Vec<Target>, St
 }
 
 /// What policies are asked about for a call on the user of a name, or on the caller.
-fn target_or_caller(tx: &Tx<'_>, caller: &Caller, name: Option<&str>) -> Result<Vec<Target>, StoreError> {
+pub(crate) fn target_or_caller(tx: &Tx<'_>, caller: &Caller, name: Option<&str>) -> Result<Vec<Target>, StoreError> {
     target(tx, caller.account(), name.unwrap_or(&caller.principal.name()))
 }
 
 /// The user of a name, or the caller.
-fn user_or_caller(tx: &Tx<'_>, caller: &Caller, name: Option<&str>) -> Result<User, Failure> {
+pub(crate) fn user_or_caller(tx: &Tx<'_>, caller: &Caller, name: Option<&str>) -> Result<User, Failure> {
     if let Some(name) = name {
         return user(tx, caller.account(), name);
     }
@@ -222,6 +223,7 @@ impl Command for DeleteUser {
             by.extend(permissions.own.keys().cloned());
             by.extend(permissions.attached.iter().map(ToString::to_string));
             by.extend(groups.iter().map(ToString::to_string));
+            by.extend(tx.mfa_device_list_of_user(row.id)?.into_iter().map(|device| device.name));
         }
         by.truncate(10);
         if !by.is_empty() {
@@ -230,6 +232,7 @@ impl Command for DeleteUser {
         for key in keys {
             delete_key(tx, key)?;
         }
+        release_devices(tx, &row)?;
         tx.delete::<User>(row.id)?;
         Ok(())
     }

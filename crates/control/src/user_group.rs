@@ -11,7 +11,7 @@ use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 
 /// Most groups of an account (IAM: 300).
-const GROUPS_MAX: usize = 300;
+pub const USER_GROUPS_MAX: usize = 300;
 
 /// Makes a group without members.
 #[derive(Debug, Clone, Serialize)]
@@ -69,8 +69,8 @@ impl Command for CreateUserGroup {
         check_user_name(&self.name)?;
         let account = cx.caller.account();
         let others = tx.user_group_list(account)?;
-        if others.len() >= GROUPS_MAX {
-            return Err(Error::LimitReached { name: "GroupName", what: "groups".to_owned(), limit: GROUPS_MAX as u64 }.into());
+        if others.len() >= USER_GROUPS_MAX {
+            return Err(Error::LimitReached { name: "GroupName", what: "groups".to_owned(), limit: USER_GROUPS_MAX as u64 }.into());
         }
         let (name, description) = (self.name.clone(), self.description.clone());
         let id = UserGroupId::from_u64(cx.new_id());

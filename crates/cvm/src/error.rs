@@ -128,6 +128,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::User => ("ResourceNotFound.UserNotExist", "InvalidParameter.UinError"),
         Noun::AccessKey => ("ResourceNotFound.SecretNotExist", "InvalidParameterValue.Malformed"),
         Noun::UserGroup => ("ResourceNotFound.GroupNotExist", "InvalidParameter.GroupIdError"),
+        Noun::MfaDevice => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::Policy => ("ResourceNotFound.PolicyIdNotFound", "InvalidParameter.PolicyIdError"),
     }
 }
@@ -181,6 +182,7 @@ impl From<Error> for Fault {
                 Fault { code: code.into(), ..Fault::invalid(name, id::in_sentence(reason)) }
             }
             Error::InvalidCombination { .. } => Fault::new("InvalidParameterCombination", sentence(&error)),
+            Error::InvalidMfaCode => Fault::new("InvalidParameter.MFATokenError", sentence(&error)),
             Error::ClientTokenReused => Fault::new("UnsupportedOperation.IdempotentParameterMismatch", sentence(&error)),
             Error::Unauthorized { action } => {
                 Fault::new("UnauthorizedOperation", format!("You are not authorized to perform the operation ({action})."))
@@ -223,6 +225,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         Noun::SecurityGroup
         | Noun::Account
         | Noun::AccessKey
+        | Noun::MfaDevice
         | Noun::Region
         | Noun::Zone
         | Noun::Host

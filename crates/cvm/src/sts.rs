@@ -10,7 +10,7 @@ use crate::Cx;
 use crate::error::Fault;
 
 /// Parameters that STS has and this cloud has not.
-pub(crate) const ABSENT: &[&str] = &["ExternalId", "SerialNumber", "SourceIdentity", "Tags", "TokenCode"];
+pub(crate) const ABSENT: &[&str] = &["SerialNumber", "SourceIdentity", "Tags", "TokenCode"];
 
 /// `AssumeRole`.
 #[derive(FromArg)]
@@ -20,6 +20,8 @@ pub(crate) struct AssumeRole {
     #[arg(default = SESSION_USUAL_SECONDS)]
     duration_seconds: u32,
     policy: Option<String>,
+    #[arg(max_len = 128)]
+    external_id: Option<String>,
 }
 
 #[derive(IntoDoc)]
@@ -47,7 +49,9 @@ pub(crate) async fn assume_role(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assume
     };
     let (session, seconds) = (asked.role_session_name, asked.duration_seconds);
     let policy = asked.policy.filter(|policy| !policy.is_empty()).map(plain).transpose()?;
-    let (_, key) = cx.cloud.assume_role(&cx.caller, Assume { account, role, session, seconds, policy }).await?;
+    let external_id = asked.external_id.filter(|id| !id.is_empty());
+    let command = Assume { account, role, session, seconds, policy, external_id, mfa: None, mfa_at: None };
+    let (_, key) = cx.cloud.assume_role(&cx.caller, command).await?;
     let expiration = key.expires_at.timestamp();
     let credentials = Credentials {
         token: key.token.expose_secret().to_owned(),

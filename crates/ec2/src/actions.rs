@@ -201,9 +201,9 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteLaunchTemplate => launch_template::delete, launch_template::DeleteLaunchTemplate, Works, &[];
     Ec2 "ec2:" DeleteLaunchTemplateVersions => launch_template::delete_versions, launch_template::DeleteLaunchTemplateVersions, Works, &[];
     Ec2 "ec2:" DescribeLaunchTemplates => launch_template::describe_templates, launch_template::DescribeLaunchTemplates,
-        Partly("no filter by time of making"), &["IncludeManagedResources"];
+        Works, &["IncludeManagedResources"];
     Ec2 "ec2:" DescribeLaunchTemplateVersions => launch_template::describe_versions, launch_template::DescribeLaunchTemplateVersions,
-        Partly("filters by image, type and default only"), &["IncludeManagedResources"];
+        Works, &["IncludeManagedResources"];
     Ec2 "ec2:" GetLaunchTemplateData => launch_template_data::get, launch_template_data::GetLaunchTemplateData, Works, &[];
     Ec2 "ec2:" DescribeInstances => instance::describe_instances, instance::DescribeInstances, Works, &[];
     Ec2 "ec2:" DescribeInstanceStatus => instance_health::describe_status, instance_health::DescribeInstanceStatus,
@@ -230,6 +230,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" TerminateInstances => instance_power::terminate, instance_power::TerminateInstances, Works, &[];
     Ec2 "ec2:" MonitorInstances => instance_power::monitor, instance_power::MonitorInstances, Works, &["MetricCategoryId"];
     Ec2 "ec2:" UnmonitorInstances => instance_power::unmonitor, instance_power::MonitorInstances, Works, &["MetricCategoryId"];
+    Ec2 "ec2:" GetPasswordData => instance_health::password_data, instance_health::GetPasswordData, Works, &[];
     Ec2 "ec2:" GetConsoleOutput => instance_health::console_output, instance_health::GetConsoleOutput, Works, &[];
     Ec2 "ec2:" DescribeImages => image::describe_images, image::DescribeImages, Works, &[];
     Ec2 "ec2:" CreateKeyPair => key_pair::create, key_pair::CreateKeyPair, Partly("PEM only"), &[];
@@ -297,15 +298,15 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" CancelExportTask => image_task::cancel_export, image_task::CancelExportTask, Partly("exports of images"), &[];
     Ec2 "ec2:" CreateSnapshot => snapshot::create, snapshot::CreateSnapshot, Works, snapshot::CREATE_ABSENT;
     Ec2 "ec2:" CreateSnapshots => snapshot::create_many, snapshot::CreateSnapshots, Works, snapshot::CREATE_ABSENT;
-    Ec2 "ec2:" DescribeSnapshots => snapshot::describe, snapshot::DescribeSnapshots, Partly("no filter by progress"), &[];
+    Ec2 "ec2:" DescribeSnapshots => snapshot::describe, snapshot::DescribeSnapshots, Works, &[];
     Ec2 "ec2:" DeleteSnapshot => snapshot::delete, snapshot::DeleteSnapshot, Works, &[];
     Ec2 "ec2:" ModifySnapshotAttribute => snapshot_attribute::modify, snapshot_attribute::ModifySnapshotAttribute, Works, &[];
     Ec2 "ec2:" DescribeSnapshotAttribute => snapshot_attribute::describe, snapshot_attribute::SnapshotAttribute,
         Partly("no product codes"), &[];
     Ec2 "ec2:" ResetSnapshotAttribute => snapshot_attribute::reset, snapshot_attribute::SnapshotAttribute, Works, &[];
-    Ec2 "ec2:" DescribeVolumeStatus => volume::describe_status, volume::DescribeVolumeStatus, Partly("filters by status are not served"), &[];
+    Ec2 "ec2:" DescribeVolumeStatus => volume::describe_status, volume::DescribeVolumeStatus, Works, &[];
     Ec2 "ec2:" DescribeSecurityGroups => security_group::describe_groups, security_group::DescribeSecurityGroups,
-        Partly("filters by rule are not served; dropping rules, which EC2 lacks, are not shown"), &[];
+        Partly("dropping rules, which EC2 lacks, are not shown"), &[];
     Ec2 "ec2:" CreateSecurityGroup => security_group::create, security_group::CreateSecurityGroup, Works, &[];
     Ec2 "ec2:" DeleteSecurityGroup => security_group::delete, security_group::DeleteSecurityGroup, Works, &[];
     Ec2 "ec2:" DescribeSecurityGroupReferences => security_group_reference::references, security_group_reference::DescribeReferences,
@@ -337,7 +338,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" CreateDhcpOptions => dhcp_options::create, dhcp_options::CreateDhcpOptions,
         Partly("one domain; a set without name servers tells of the VPC's own"), &[];
     Ec2 "ec2:" DescribeDhcpOptions => dhcp_options::describe, dhcp_options::DescribeDhcpOptions,
-        Partly("what is usual is not among them; filters by key and value are not served"), &[];
+        Partly("what is usual is not among them"), &[];
     Ec2 "ec2:" AssociateDhcpOptions => dhcp_options::associate, dhcp_options::AssociateDhcpOptions, Works, &[];
     Ec2 "ec2:" DeleteDhcpOptions => dhcp_options::delete, dhcp_options::DeleteDhcpOptions, Works, &[];
     Ec2 "ec2:" CreateDefaultVpc => network::create_default, network::CreateDefaultVpc, Works, &[];
@@ -368,7 +369,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" CreateCapacityReservation => capacity_reservation::create, capacity_reservation::CreateCapacityReservation,
         Partly("at once, for Linux on shared hosts, without a cluster placement group"), capacity_reservation::CREATE_ABSENT;
     Ec2 "ec2:" DescribeCapacityReservations => capacity_reservation::describe, capacity_reservation::DescribeCapacityReservations,
-        Partly("no filters by dates"), &[];
+        Works, &[];
     Ec2 "ec2:" ModifyCapacityReservation => capacity_reservation::modify, capacity_reservation::ModifyCapacityReservation, Works,
         capacity_reservation::MODIFY_ABSENT;
     Ec2 "ec2:" CancelCapacityReservation => capacity_reservation::cancel, capacity_reservation::Cancel, Works,
@@ -451,11 +452,11 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" AllocateAddress => address::allocate, address::AllocateAddress, Partly("of this cloud's pool only"), address::ALLOCATE_ABSENT;
     Ec2 "ec2:" AssociateAddress => address::associate, address::AssociateAddress, Works, &[];
     Ec2 "ec2:" DisassociateAddress => address::disassociate, address::DisassociateAddress, Works, &[];
-    Ec2 "ec2:" ReleaseAddress => address::release, address::ReleaseAddress, Works, &["NetworkBorderGroup"];
+    Ec2 "ec2:" ReleaseAddress => address::release, address::ReleaseAddress, Works, &[];
     Ec2 "ec2:" CreateNetworkAcl => network_acl::create, network_acl::CreateNetworkAcl, Works, &[];
     Ec2 "ec2:" DeleteNetworkAcl => network_acl::delete, network_acl::DeleteNetworkAcl, Works, &[];
     Ec2 "ec2:" DescribeNetworkAcls => network_acl::describe_acls, network_acl::DescribeNetworkAcls,
-        Partly("filters by protocol, ports and action are not served"), &[];
+        Works, &[];
     Ec2 "ec2:" CreateNetworkAclEntry => network_acl::create_entry, network_acl::Entry, Partly("IPv4 ranges only"), network_acl::ENTRY_ABSENT;
     Ec2 "ec2:" ReplaceNetworkAclEntry => network_acl::replace_entry, network_acl::Entry, Partly("IPv4 ranges only"), network_acl::ENTRY_ABSENT;
     Ec2 "ec2:" DeleteNetworkAclEntry => network_acl::delete_entry, network_acl::DeleteEntry, Works, &[];
@@ -474,7 +475,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeTags => tag::describe_tags, tag::DescribeTags, Works, &[];
     Sts "sts:" GetCallerIdentity => sts::caller_identity, sts::GetCallerIdentity, Works, &[];
     Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole, Works, sts::ABSENT;
-    Sts "sts:" GetSessionToken => sts::session_token, sts::GetSessionToken, Works, sts::MFA;
+    Sts "sts:" GetSessionToken => sts::session_token, sts::GetSessionToken, Works, &[];
     CloudTrail "cloudtrail:" LookupEvents => trail::lookup, trail::LookupEvents,
         Partly("calls that change something and refusals; errors other than refusals by policy are not in the trail"), &[];
     Kms "kms:" CreateKey => kms::create, kms::CreateKey, Partly("keys for volumes and snapshots: no key policies, and nothing else is encrypted"),
@@ -560,16 +561,43 @@ const TABLE: &[Action] = rows! {
     Iam "iam:" AttachRolePolicy => iam::attached::of_role::attach, iam::attached::of_role::Managed, Works, &[];
     Iam "iam:" DetachRolePolicy => iam::attached::of_role::detach, iam::attached::of_role::Managed, Works, &[];
     Iam "iam:" ListAttachedRolePolicies => iam::attached::of_role::list_attached, iam::attached::of_role::ListAttached, Works, &[];
-    Iam "iam:" CreatePolicy => iam::policy::create, iam::policy::CreatePolicy, Works, &["Tags"];
+    Iam "iam:" CreatePolicy => iam::policy::create, iam::policy::CreatePolicy, Works, &[];
     Iam "iam:" GetPolicy => iam::policy::get, iam::policy::One, Works, &[];
-    Iam "iam:" ListPolicies => iam::policy::list, iam::policy::ListPolicies, Works, &["PolicyUsageFilter"];
+    Iam "iam:" ListPolicies => iam::policy::list, iam::policy::ListPolicies, Works, &[];
     Iam "iam:" DeletePolicy => iam::policy::delete, iam::policy::One, Works, &[];
     Iam "iam:" CreatePolicyVersion => iam::policy::create_version, iam::policy::CreatePolicyVersion, Works, &[];
     Iam "iam:" GetPolicyVersion => iam::policy::get_version, iam::policy::OneVersion, Works, &[];
     Iam "iam:" ListPolicyVersions => iam::policy::list_versions, iam::policy::ListPolicyVersions, Works, &[];
     Iam "iam:" SetDefaultPolicyVersion => iam::policy::set_default_version, iam::policy::OneVersion, Works, &[];
     Iam "iam:" DeletePolicyVersion => iam::policy::delete_version, iam::policy::OneVersion, Works, &[];
-    Iam "iam:" ListEntitiesForPolicy => iam::policy::entities, iam::policy::One, Works, &["EntityFilter", "PathPrefix", "PolicyUsageFilter", "Marker", "MaxItems"];
+    Iam "iam:" ListEntitiesForPolicy => iam::policy::entities, iam::policy::ListEntities, Works, &[];
+    Iam "iam:" CreateVirtualMFADevice => iam::mfa_device::create, iam::mfa_device::CreateDevice, Partly("no picture of the seed"), &[];
+    Iam "iam:" EnableMFADevice => iam::mfa_device::enable, iam::mfa_device::WithCodes, Works, &[];
+    Iam "iam:" ResyncMFADevice => iam::mfa_device::resync, iam::mfa_device::WithCodes, Works, &[];
+    Iam "iam:" DeactivateMFADevice => iam::mfa_device::deactivate, iam::mfa_device::Deactivate, Works, &[];
+    Iam "iam:" DeleteVirtualMFADevice => iam::mfa_device::delete, iam::mfa_device::DeleteDevice, Works, &[];
+    Iam "iam:" ListMFADevices => iam::mfa_device::list_of_user, iam::mfa_device::ListOfUser, Works, &[];
+    Iam "iam:" ListVirtualMFADevices => iam::mfa_device::list, iam::mfa_device::ListDevices, Works, &[];
+    Iam "iam:" GetMFADevice => iam::mfa_device::get, iam::mfa_device::GetDevice, Works, &[];
+    Iam "iam:" TagUser => iam::tag::of_user::add, iam::tag::of_user::Add, Works, &[];
+    Iam "iam:" UntagUser => iam::tag::of_user::remove, iam::tag::of_user::Remove, Works, &[];
+    Iam "iam:" ListUserTags => iam::tag::of_user::list, iam::tag::of_user::List, Works, &[];
+    Iam "iam:" TagRole => iam::tag::of_role::add, iam::tag::of_role::Add, Works, &[];
+    Iam "iam:" UntagRole => iam::tag::of_role::remove, iam::tag::of_role::Remove, Works, &[];
+    Iam "iam:" ListRoleTags => iam::tag::of_role::list, iam::tag::of_role::List, Works, &[];
+    Iam "iam:" TagPolicy => iam::tag::of_policy::add, iam::tag::of_policy::Add, Works, &[];
+    Iam "iam:" UntagPolicy => iam::tag::of_policy::remove, iam::tag::of_policy::Remove, Works, &[];
+    Iam "iam:" ListPolicyTags => iam::tag::of_policy::list, iam::tag::of_policy::List, Works, &[];
+    Iam "iam:" TagMFADevice => iam::tag::of_mfa_device::add, iam::tag::of_mfa_device::Add, Works, &[];
+    Iam "iam:" UntagMFADevice => iam::tag::of_mfa_device::remove, iam::tag::of_mfa_device::Remove, Works, &[];
+    Iam "iam:" ListMFADeviceTags => iam::tag::of_mfa_device::list, iam::tag::of_mfa_device::List, Works, &[];
+    Iam "iam:" GetAccountSummary => iam::account::summary, iam::account::GetSummary, Works, &[];
+    Iam "iam:" GetAccountAuthorizationDetails => iam::account::details, iam::account::GetDetails, Works, &[];
+    Iam "iam:" SimulatePrincipalPolicy => iam::simulation::of_principal, iam::simulation::OfPrincipal,
+        Partly("without policies of things and boundaries; places of statements in their documents are not told"), iam::simulation::ABSENT;
+    Iam "iam:" SimulateCustomPolicy => iam::simulation::custom, iam::simulation::Custom,
+        Partly("without policies of things and boundaries; places of statements in their documents are not told"), iam::simulation::ABSENT;
+    Iam "iam:" UpdateGroup => iam::group::update, iam::group::UpdateGroup, Works, &[];
 };
 
 /// Parameters of every call that belong to no action.

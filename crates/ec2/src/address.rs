@@ -186,10 +186,14 @@ pub(crate) async fn disassociate(cx: Cx, asked: DisassociateAddress) -> Result<(
 pub(crate) struct ReleaseAddress {
     allocation_id: Option<String>,
     public_ip: Option<Ipv4Addr>,
+    network_border_group: Option<String>,
 }
 
-/// Gives an address back.
+/// Gives an address back. Its border group, which clients read and say again, is the region.
 pub(crate) async fn release(cx: Cx, asked: ReleaseAddress) -> Result<(), Refusal> {
+    if asked.network_border_group.is_some_and(|group| group != cx.cloud.region().name) {
+        return Err(Error::invalid("NetworkBorderGroup", "is not that of the address").into());
+    }
     let address = address_ref(asked.allocation_id.as_deref(), asked.public_ip)?;
     Ok(cx.cloud.run(&cx.caller, control::ReleaseAddress { address }, cx.options(None)).await?)
 }

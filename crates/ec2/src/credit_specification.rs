@@ -16,6 +16,19 @@ use crate::tag;
 /// The one kind that there is.
 const UNLIMITED: &str = "unlimited";
 
+/// What a launch asks for.
+#[derive(FromArg)]
+pub(crate) struct LaunchCredits {
+    cpu_credits: String,
+}
+
+impl LaunchCredits {
+    /// Refuses what there is not.
+    pub(crate) fn check(self) -> Result<(), Refusal> {
+        if self.cpu_credits == UNLIMITED { Ok(()) } else { Err(unsupported(format!("The credit option '{}'", self.cpu_credits))) }
+    }
+}
+
 /// The parameters of `DescribeInstanceCreditSpecifications`.
 #[derive(FromArg)]
 pub(crate) struct DescribeCredits {

@@ -179,6 +179,8 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
         Refusal::Cloud(error) if is_quotas => service_quotas::error::wording(error).unwrap_or_else(|| cloud(error)),
         Refusal::Cloud(error) if is_logs => logs::wording(error).unwrap_or_else(|| cloud(error)),
         Refusal::Cloud(Error::TooManyRequests { .. }) => throttled(service),
+        // STS has one code for whoever shows a wrong one, IAM another for whoever tries to enable a device with it.
+        Refusal::Cloud(error @ Error::InvalidMfaCode) if service == Some("sts") => cloud(error),
         Refusal::Cloud(error) if matches!(service, Some("iam" | "sts")) => iam::error::wording(error).unwrap_or_else(|| cloud(error)),
         Refusal::Cloud(error) => cloud(error),
     }
@@ -294,6 +296,7 @@ fn cloud(error: &Error) -> Wording {
         Error::InvalidParameter { name, .. } => say(invalid_code(name), message),
         Error::InvalidCombination { .. } => say("InvalidParameterCombination", message),
         Error::ClientTokenReused => say("IdempotentParameterMismatch", message),
+        Error::InvalidMfaCode => say_with(403, "AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code."),
         Error::Unauthorized { .. } => say_with(403, "UnauthorizedOperation", "You are not authorized to perform this operation."),
         Error::DryRun => say_with(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set."),
         Error::Unsupported { .. } => say("UnsupportedOperation", message),
@@ -360,7 +363,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::User => "InvalidUserID.NotFound",
         Noun::InstanceType => return say("InvalidParameterValue", format!("Invalid value '{id}' for InstanceType")),
         Noun::Zone => return say("InvalidParameterValue", format!("Invalid availability zone: [{id}]")),
-        Noun::Region | Noun::Account | Noun::AccessKey | Noun::UserGroup | Noun::Role | Noun::Policy => {
+        Noun::Region | Noun::Account | Noun::AccessKey | Noun::UserGroup | Noun::Role | Noun::Policy | Noun::MfaDevice => {
             return say("InvalidParameterValue", format!("The {noun} '{id}' does not exist"));
         }
     };
@@ -384,6 +387,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::Policy
         | Noun::User
         | Noun::AccessKey
+        | Noun::MfaDevice
         | Noun::Region
         | Noun::Zone
         | Noun::Host
@@ -476,6 +480,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         | Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::MfaDevice
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy
@@ -506,6 +511,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::MfaDevice
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy
@@ -562,6 +568,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::MfaDevice
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy

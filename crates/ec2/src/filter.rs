@@ -11,6 +11,7 @@ use wire::FromArg;
 
 use crate::Cx;
 use crate::error::Refusal;
+use crate::shown_filter::is_shown;
 
 /// Most values of one filter (EC2 documents 200).
 const VALUES_MAX: usize = 200;
@@ -341,6 +342,9 @@ pub(crate) fn filters(cx: &Cx, known: Known, asked: &[AskedFilter]) -> Result<Ve
         }
         if let Some(field) = tag_field(name) {
             filters.push(Filter { field, values: values.clone() });
+            continue;
+        }
+        if is_shown(cx.caller.action, name) {
             continue;
         }
         let means = known.iter().find(|(known, _)| known == name).map(|(_, means)| means);

@@ -14,6 +14,7 @@ use crate::filter::{self, AskedFilter};
 use crate::launch_template_data::LaunchData;
 use crate::page::{Paging, every_row};
 use crate::run_instances::{Machine, settings};
+use crate::shown_filter::is_shown;
 use crate::tag::{self, TagItem, TagSpecification};
 
 /// Things that these calls can tag.
@@ -414,7 +415,7 @@ pub(crate) struct Versions {
     next_token: Option<String>,
 }
 
-/// Filters of versions that are served.
+/// Filters of versions that are served, those that are answered from the reply aside.
 const VERSION_FILTERS: &[&str] = &["image-id", "instance-type", "is-default-version"];
 
 /// Lists versions of one template, newest first as EC2 does, or every template's default or latest one.
@@ -436,7 +437,8 @@ pub(crate) async fn describe_versions(cx: Cx, asked: DescribeLaunchTemplateVersi
         "is-default-version" => Some(vec![view.is_default().to_string()]),
         _ => None,
     };
-    filter::retain(&mut found, &asked.filters, value, VERSION_FILTERS)?;
+    let (_, of_rows): (Vec<_>, Vec<_>) = asked.filters.into_iter().partition(|filter| is_shown(cx.caller.action, &filter.name));
+    filter::retain(&mut found, &of_rows, value, VERSION_FILTERS)?;
     let key = |view: &VersionView| format!("{}/{:020}", view.template.id, u64::MAX - view.version.number);
     let (page, next_token) = pages.cut(found, key);
     Ok(Versions { launch_template_version_set: page.into_iter().map(version_item).collect(), next_token })

@@ -59,6 +59,7 @@ mod security_group_reference;
 mod security_group_rule_change;
 mod security_group_rules;
 mod service_quotas;
+mod shown_filter;
 mod snapshot;
 mod snapshot_attribute;
 mod snapshot_block;
@@ -166,7 +167,8 @@ async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static 
     cloud.admit(&caller)?;
     let body = if service == Service::Ebs { call.body.to_vec() } else { vec![] };
     let cx = Cx { cloud: cloud.clone(), caller, host: call.host.to_owned(), body, dry_run };
-    let doc = (action.run)(action, call, cx)?.await?;
+    let mut doc = (action.run)(action, call, cx)?.await?;
+    shown_filter::retain(action.policy, call.args, &mut doc)?;
     if dry_run { Err(Error::DryRun.into()) } else { Ok((action.name, doc)) }
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::ZoneMismatch { .. }
         | Error::TooManyVolumes { .. }
         | Error::NoFreeAddress { .. }
+        | Error::InvalidMfaCode
         | Error::ClientTokenReused
         | Error::DryRun => return None,
     };

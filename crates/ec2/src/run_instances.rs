@@ -9,6 +9,7 @@ use model::{AttributeSettings, Error, Gib, LaunchSettings, NAME_MAX, Noun, OnShu
 use wire::{Base64, FromArg};
 
 use crate::capacity_reservation::CapacitySpecification;
+use crate::credit_specification::LaunchCredits;
 use crate::error::{Refusal, combination, unsupported};
 use crate::instance::{Reservation, empty_reservation, reservations};
 use crate::instance_attribute::Behavior;
@@ -35,6 +36,7 @@ pub(crate) struct RunInstances {
     max_count: u32,
     client_token: Option<String>,
     launch_template: Option<TemplateSpecification>,
+    credit_specification: Option<LaunchCredits>,
     #[arg(flatten)]
     machine: Machine,
 }
@@ -85,7 +87,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "BlockDeviceMapping.VirtualName",
     "CpuOptions",
-    "CreditSpecification",
     "ElasticGpuSpecification",
     "ElasticInferenceAccelerator",
     "EnablePrimaryIpv6",
@@ -156,7 +157,8 @@ struct Ebs {
 
 /// Launches instances.
 pub(crate) async fn run_instances(cx: Cx, asked: RunInstances) -> Result<Reservation, Refusal> {
-    let RunInstances { min_count, max_count, client_token, launch_template, machine } = asked;
+    let RunInstances { min_count, max_count, client_token, launch_template, credit_specification, machine } = asked;
+    credit_specification.map_or(Ok(()), LaunchCredits::check)?;
     cx.cloud.admit_launch(&cx.caller, u64::from(max_count))?;
     let command = launch(&cx, machine, launch_template, min_count, max_count).await?;
     let launched = cx.cloud.run(&cx.caller, command, cx.options(client_token.filter(|token| !token.is_empty()))).await?;

@@ -118,6 +118,7 @@ pub(crate) fn wording(error: &Error) -> Wording {
         | Error::MissingParameter { .. }
         | Error::InvalidParameter { .. }
         | Error::InvalidCombination { .. }
+        | Error::InvalidMfaCode
         | Error::DryRun
         | Error::Unsupported { .. } => say_with(400, "ValidationException", message),
     }

@@ -1,6 +1,6 @@
 //! Security Token Service: who am I, and temporary keys.
 
-use control::{AssumeRole as Assume, TemporaryKey, Who};
+use control::{AssumeRole as Assume, MfaCode, TemporaryKey, Who};
 use jiff::Timestamp;
 use model::{AccountId, Error, SESSION_USUAL_SECONDS};
 use secrecy::ExposeSecret;
@@ -8,6 +8,7 @@ use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Refusal;
+use crate::iam::mfa_device::device_of;
 use crate::iam::unique_id;
 
 /// Version of the API.
@@ -16,10 +17,7 @@ pub(crate) const VERSION: &str = "2011-06-15";
 pub(crate) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// Parameters of `AssumeRole` that are not served.
-pub(crate) const ABSENT: &[&str] =
-    &["ExternalId", "PolicyArns", "ProvidedContexts", "SerialNumber", "SourceIdentity", "Tags", "TokenCode", "TransitiveTagKeys"];
-/// Parameters of `GetSessionToken` that are not served.
-pub(crate) const MFA: &[&str] = &["SerialNumber", "TokenCode"];
+pub(crate) const ABSENT: &[&str] = &["PolicyArns", "ProvidedContexts", "SourceIdentity", "Tags", "TransitiveTagKeys"];
 
 /// How long a session of a user and of a root lives unless it asks otherwise, in seconds: 12 hours and one.
 const USER_SESSION_SECONDS: u32 = 43_200;
@@ -61,6 +59,32 @@ pub(crate) struct AssumeRole {
     policy: Option<String>,
     #[arg(default = SESSION_USUAL_SECONDS)]
     duration_seconds: u32,
+    #[arg(min_len = 2, max_len = 1224)]
+    external_id: Option<String>,
+    #[arg(flatten)]
+    mfa: Mfa,
+}
+
+/// A device and what it shows; both or neither.
+#[derive(FromArg)]
+pub(crate) struct Mfa {
+    serial_number: Option<String>,
+    token_code: Option<String>,
+}
+
+impl Mfa {
+    fn code(self, account: AccountId) -> Result<Option<MfaCode>, Refusal> {
+        match (self.serial_number, self.token_code) {
+            (None, None) => Ok(None),
+            // A device of another account, and none at all, have no right code.
+            (Some(serial), Some(code)) => {
+                let device = device_of(account, &serial).map_err(|_| Error::InvalidMfaCode)?;
+                Ok(Some(MfaCode { device, code }))
+            }
+            (Some(_), None) => Err(Error::MissingParameter { name: "TokenCode" }.into()),
+            (None, Some(_)) => Err(Error::MissingParameter { name: "SerialNumber" }.into()),
+        }
+    }
 }
 
 /// The reply of `AssumeRole`.
@@ -97,7 +121,16 @@ fn credentials(key: TemporaryKey) -> Credentials {
 pub(crate) async fn assume_role(cx: Cx, asked: AssumeRole) -> Result<Assumed, Refusal> {
     let (account, role) = role_of(&asked.role_arn).ok_or_else(|| Error::invalid("RoleArn", "is no ARN of a role"))?;
     let session = asked.role_session_name;
-    let command = Assume { account, role, session: session.clone(), seconds: asked.duration_seconds, policy: asked.policy };
+    let command = Assume {
+        account,
+        role,
+        session: session.clone(),
+        seconds: asked.duration_seconds,
+        policy: asked.policy,
+        external_id: asked.external_id,
+        mfa: asked.mfa.code(cx.caller.account())?,
+        mfa_at: None,
+    };
     let (role, key) = cx.cloud.assume_role(&cx.caller, command).await?;
     let assumed_role_user = AssumedRoleUser {
         assumed_role_id: format!("{}:{session}", unique_id("AROA", role.id.as_u64())),
@@ -116,6 +149,8 @@ fn role_of(arn: &str) -> Option<(AccountId, String)> {
 #[derive(FromArg)]
 pub(crate) struct GetSessionToken {
     duration_seconds: Option<u32>,
+    #[arg(flatten)]
+    mfa: Mfa,
 }
 
 /// The reply of `GetSessionToken`.
@@ -127,6 +162,7 @@ pub(crate) struct SessionToken {
 /// Gives a temporary key of the caller itself.
 pub(crate) async fn session_token(cx: Cx, asked: GetSessionToken) -> Result<SessionToken, Refusal> {
     let usual = if cx.caller.principal.is_root() { ROOT_SESSION_SECONDS } else { USER_SESSION_SECONDS };
-    let key = cx.cloud.session_token(&cx.caller, asked.duration_seconds.unwrap_or(usual)).await?;
+    let mfa = asked.mfa.code(cx.caller.account())?;
+    let key = cx.cloud.session_token(&cx.caller, asked.duration_seconds.unwrap_or(usual), mfa).await?;
     Ok(SessionToken { credentials: credentials(key) })
 }

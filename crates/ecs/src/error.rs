@@ -146,6 +146,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::User => ("EntityNotExist.User", "UserName"),
         Noun::AccessKey => ("InvalidAccessKeyId.NotFound", "AccessKeyId"),
         Noun::UserGroup => ("EntityNotExist.Group", "GroupName"),
+        Noun::MfaDevice => ("EntityNotExist.MFADevice", "SerialNumber"),
         Noun::Role => ("EntityNotExist.Role", "RoleName"),
         Noun::Policy => ("EntityNotExist.Policy", "PolicyName"),
     }
@@ -198,6 +199,7 @@ impl From<Error> for Fault {
                 Fault { code: code.into(), ..Fault::invalid(name, reason) }
             }
             Error::InvalidCombination { .. } => Fault::new(400, "InvalidParameter.Conflict", sentence(&error)),
+            Error::InvalidMfaCode => Fault::new(403, "InvalidParameter.AuthenticationCode", sentence(&error)),
             Error::ClientTokenReused => Fault::new(
                 400,
                 "IdempotentParameterMismatch",
@@ -232,6 +234,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::MfaDevice
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy
@@ -297,6 +300,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         Noun::Account
         | Noun::User
         | Noun::AccessKey
+        | Noun::MfaDevice
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy

@@ -25,6 +25,8 @@ pub enum Noun {
     Role,
     /// Policy.
     Policy,
+    /// Virtual MFA device.
+    MfaDevice,
     /// Region.
     Region,
     /// Zone.
@@ -141,6 +143,7 @@ impl Noun {
             Noun::UserGroup => "user group",
             Noun::Role => "role",
             Noun::Policy => "policy",
+            Noun::MfaDevice => "MFA device",
             Noun::Region => "region",
             Noun::Zone => "zone",
             Noun::Host => "host",
@@ -373,6 +376,9 @@ pub enum Error {
     /// The same client token came with other parameters.
     #[error("the client token was used before with other parameters")]
     ClientTokenReused,
+    /// A code of an MFA device is wrong, was used before, or too many wrong ones came before it.
+    #[error("the MFA code is not valid: it is wrong or was used before")]
+    InvalidMfaCode,
     /// No policy allows the call, or one denies it.
     #[error("not authorised to perform {action}")]
     Unauthorized {

@@ -48,6 +48,7 @@ const PREFIXES: &[&str] = &[
     "group-",
     "role-",
     "policy-",
+    "mfa-",
     "evt-",
     "r-",
     "eipassoc-",
@@ -206,6 +207,7 @@ id!(/** A user of an account. */ UserId, "user-", "user");
 id!(/** A group of users. */ UserGroupId, "group-", "user group");
 id!(/** A role. */ RoleId, "role-", "role");
 id!(/** A managed policy. */ PolicyId, "policy-", "policy");
+id!(/** A virtual MFA device. */ MfaDeviceId, "mfa-", "MFA device");
 id!(/** An audit or life-cycle event. */ EventId, "evt-", "event");
 id!(/** An event of an instance. */ InstanceEventId, "e-", "event of an instance");
 id!(/** One launch call, which may have made many instances. */ ReservationId, "r-", "reservation");

@@ -203,6 +203,11 @@ impl Document {
         self.statements.len()
     }
 
+    /// Condition keys that its conditions look at, as they are written; one may come twice.
+    pub fn condition_keys(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|statement| &statement.conditions).map(Clause::name)
+    }
+
     /// What to call a statement when a decision is explained: its `Sid`, or its place as `Statement[2]`.
     pub fn statement_label(&self, index: usize) -> String {
         let sid = self.statements.get(index).and_then(|s| s.sid.clone());

@@ -72,6 +72,7 @@ mod key_pair;
 mod kms_key;
 mod launch_template;
 mod log_group;
+mod mfa_device;
 mod migrate;
 mod nat_gateway;
 mod network;

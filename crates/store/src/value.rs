@@ -198,6 +198,7 @@ ids!(
     UserGroupId,
     RoleId,
     PolicyId,
+    MfaDeviceId,
     VolumeId,
     VpcId,
 );

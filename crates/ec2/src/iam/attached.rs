@@ -28,7 +28,7 @@ pub(crate) struct Attached {
 }
 
 #[derive(IntoDoc)]
-struct AttachedItem {
+pub(super) struct AttachedItem {
     policy_name: String,
     policy_arn: String,
 }
@@ -71,7 +71,7 @@ async fn attached(cx: Cx, holder: Holder, paging: Paging) -> Result<Attached, Re
     Ok(Attached { attached_policies, is_truncated: marker.is_some(), marker })
 }
 
-fn item(account: AccountId, policy: &PolicyName) -> AttachedItem {
+pub(super) fn item(account: AccountId, policy: &PolicyName) -> AttachedItem {
     let (PolicyName::System(name) | PolicyName::Own(name)) = policy;
     AttachedItem { policy_name: name.clone(), policy_arn: policy_arn(account, policy) }
 }

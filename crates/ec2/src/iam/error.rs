@@ -9,7 +9,15 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
     let message = sentence(error);
     Some(match error {
         Error::NotFound {
-            noun: Noun::Account | Noun::User | Noun::UserGroup | Noun::Role | Noun::Policy | Noun::AccessKey | Noun::InstanceProfile,
+            noun:
+                Noun::Account
+                | Noun::User
+                | Noun::UserGroup
+                | Noun::Role
+                | Noun::Policy
+                | Noun::AccessKey
+                | Noun::InstanceProfile
+                | Noun::MfaDevice,
             ..
         } => say_with(404, "NoSuchEntity", message),
         Error::Duplicate { .. } => say_with(409, "EntityAlreadyExists", message),
@@ -19,6 +27,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
             say_with(400, "MalformedPolicyDocument", message)
         }
         Error::InvalidParameter { .. } | Error::InvalidCombination { .. } => say_with(400, "ValidationError", message),
+        Error::InvalidMfaCode => say_with(403, "InvalidAuthenticationCode", message),
         Error::Unauthorized { action } => say_with(403, "AccessDenied", format!("The caller is not authorized to perform: {action}")),
         Error::Unsupported { .. } => say_with(400, "InvalidInput", message),
         Error::Internal => say_with(500, "ServiceFailure", "An internal error has occurred"),

@@ -1,6 +1,6 @@
 //! Groups of users.
 
-use control::{CreateUserGroup, DeleteUserGroup, SetMembership, Ties};
+use control::{CreateUserGroup, DeleteUserGroup, SetMembership, Ties, UpdateUserGroup};
 use jiff::Timestamp;
 use model::UserGroup;
 use wire::{FromArg, IntoDoc};
@@ -148,4 +148,20 @@ pub(crate) async fn add(cx: Cx, asked: Membership) -> Result<Done, Refusal> {
 /// Takes a user out of a group.
 pub(crate) async fn remove(cx: Cx, asked: Membership) -> Result<Done, Refusal> {
     set(cx, asked, false).await
+}
+
+/// The parameters of `UpdateGroup`.
+#[derive(FromArg)]
+pub(crate) struct UpdateGroup {
+    group_name: String,
+    new_group_name: Option<String>,
+    new_path: Option<String>,
+}
+
+/// Gives a group another name.
+pub(crate) async fn update(cx: Cx, asked: UpdateGroup) -> Result<Done, Refusal> {
+    only_root_path(asked.new_path.as_deref())?;
+    let command = UpdateUserGroup { name: asked.group_name, new_name: asked.new_group_name, description: None };
+    cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(Done {})
 }

@@ -12,7 +12,7 @@ use crate::error::Refusal;
 
 #[derive(IntoDoc)]
 #[reply(list = "member")]
-struct ProfileItem {
+pub(super) struct ProfileItem {
     path: &'static str,
     instance_profile_name: String,
     instance_profile_id: String,
@@ -21,7 +21,7 @@ struct ProfileItem {
     roles: Vec<RoleItem>,
 }
 
-fn item((profile, role): &(InstanceProfile, Option<Role>)) -> ProfileItem {
+pub(super) fn item((profile, role): &(InstanceProfile, Option<Role>)) -> ProfileItem {
     ProfileItem {
         path: "/",
         instance_profile_name: profile.name.clone(),

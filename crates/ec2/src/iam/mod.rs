@@ -3,13 +3,17 @@
 //! What IAM's clients name by ARN is named by the last part of it inside; paths other than `/` are not kept.
 
 pub(crate) mod access_key;
+pub(crate) mod account;
 pub(crate) mod account_alias;
 pub(crate) mod attached;
 pub(crate) mod error;
 pub(crate) mod group;
 pub(crate) mod instance_profile;
+pub(crate) mod mfa_device;
 pub(crate) mod policy;
 pub(crate) mod role;
+pub(crate) mod simulation;
+pub(crate) mod tag;
 pub(crate) mod user;
 
 use control::PolicyName;

@@ -2,27 +2,31 @@
 
 use control::{ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, Ties, VersionChange};
 use jiff::Timestamp;
-use model::{AccountId, Error, ManagedPolicy, Noun, PolicyVersion, SYSTEM_POLICIES, SystemPolicy, Tags, system_policy};
+use model::{AccountId, Error, ManagedPolicy, Noun, PolicyVersion, SYSTEM_POLICIES, SystemPolicy, system_policy};
 use wire::{FromArg, IntoDoc};
 
+use super::tag::{TagItem, TagList, as_tags, items};
 use super::{Done, Paging, encoded, is_elsewhere, only_root_path, policy_arn, policy_of, unique_id};
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
 
 #[derive(IntoDoc)]
+#[reply(list = "member")]
 pub(crate) struct PolicyItem {
-    policy_name: String,
-    policy_id: String,
-    arn: String,
+    pub(super) policy_name: String,
+    pub(super) policy_id: String,
+    pub(super) arn: String,
     path: &'static str,
-    default_version_id: String,
+    pub(super) default_version_id: String,
     attachment_count: usize,
     permissions_boundary_usage_count: u32,
     is_attachable: bool,
     #[reply(skip_empty)]
     description: String,
-    create_date: Timestamp,
-    update_date: Timestamp,
+    pub(super) create_date: Timestamp,
+    pub(super) update_date: Timestamp,
+    #[reply(skip_empty)]
+    tags: Vec<TagItem>,
 }
 
 fn item(policy: &ManagedPolicy, attachment_count: usize) -> PolicyItem {
@@ -38,11 +42,12 @@ fn item(policy: &ManagedPolicy, attachment_count: usize) -> PolicyItem {
         description: policy.description.clone(),
         create_date: policy.created_at.timestamp(),
         update_date: policy.versions.last().map_or(policy.created_at, |version| version.created_at).timestamp(),
+        tags: items(&policy.tags),
     }
 }
 
 /// One of the system's; it has been there since ever, and has one version.
-fn system_item(account: AccountId, policy: &SystemPolicy, attachment_count: usize) -> PolicyItem {
+pub(super) fn system_item(account: AccountId, policy: &SystemPolicy, attachment_count: usize) -> PolicyItem {
     let place = SYSTEM_POLICIES.iter().position(|other| other.name == policy.name).unwrap_or_default();
     PolicyItem {
         policy_name: policy.name.to_owned(),
@@ -56,6 +61,7 @@ fn system_item(account: AccountId, policy: &SystemPolicy, attachment_count: usiz
         description: policy.description.to_owned(),
         create_date: Timestamp::UNIX_EPOCH,
         update_date: Timestamp::UNIX_EPOCH,
+        tags: vec![],
     }
 }
 
@@ -67,6 +73,7 @@ pub(crate) struct CreatePolicy {
     #[arg(default, max_len = 1000)]
     description: String,
     path: Option<String>,
+    tags: Option<TagList>,
 }
 
 /// A reply that shows one policy.
@@ -78,7 +85,8 @@ pub(crate) struct Shown {
 /// Makes a managed policy.
 pub(crate) async fn create(cx: Cx, asked: CreatePolicy) -> Result<Shown, Refusal> {
     only_root_path(asked.path.as_deref())?;
-    let command = Create { name: asked.policy_name, description: asked.description, document: asked.policy_document, tags: Tags::new() };
+    let command =
+        Create { name: asked.policy_name, description: asked.description, document: asked.policy_document, tags: as_tags(asked.tags)? };
     let made = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
     Ok(Shown { policy: item(&made, 0) })
 }
@@ -115,7 +123,7 @@ pub(crate) async fn delete(cx: Cx, asked: One) -> Result<Done, Refusal> {
 }
 
 /// The name of one of the account's policies; the system's cannot be changed.
-fn own(cx: &Cx, arn: &str) -> Result<String, Refusal> {
+pub(crate) fn own(cx: &Cx, arn: &str) -> Result<String, Refusal> {
     match policy_of(cx.caller.account(), arn)? {
         PolicyName::Own(name) => Ok(name),
         PolicyName::System(_) => Err(unsupported("Changing a policy of the system")),
@@ -139,6 +147,7 @@ pub(crate) struct ListPolicies {
     #[arg(default)]
     only_attached: bool,
     path_prefix: Option<String>,
+    policy_usage_filter: Option<Usage>,
     #[arg(flatten)]
     paging: Paging,
 }
@@ -168,7 +177,9 @@ pub(crate) async fn list(cx: Cx, asked: ListPolicies) -> Result<Policies, Refusa
             found.push(system_item(account, policy, count));
         }
     }
-    found.retain(|item| (!asked.only_attached || item.attachment_count > 0) && !is_elsewhere(asked.path_prefix.as_deref()));
+    // No policy is a boundary.
+    let is_none = asked.policy_usage_filter == Some(Usage::PermissionsBoundary) || is_elsewhere(asked.path_prefix.as_deref());
+    found.retain(|item| (!asked.only_attached || item.attachment_count > 0) && !is_none);
     let (policies, marker) = asked.paging.page(found, |item| &item.policy_name)?;
     Ok(Policies { policies, is_truncated: marker.is_some(), marker })
 }
@@ -295,6 +306,35 @@ pub(crate) async fn delete_version(cx: Cx, asked: OneVersion) -> Result<Done, Re
     Ok(Done {})
 }
 
+/// Kinds of holders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+pub(crate) enum EntityFilter {
+    User,
+    Role,
+    Group,
+    LocalManagedPolicy,
+    #[arg(name = "AWSManagedPolicy")]
+    AwsManagedPolicy,
+}
+
+/// What a policy is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+pub(crate) enum Usage {
+    PermissionsPolicy,
+    PermissionsBoundary,
+}
+
+/// The parameters of `ListEntitiesForPolicy`.
+#[derive(FromArg)]
+pub(crate) struct ListEntities {
+    policy_arn: String,
+    entity_filter: Option<EntityFilter>,
+    path_prefix: Option<String>,
+    policy_usage_filter: Option<Usage>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
 /// The reply of `ListEntitiesForPolicy`.
 #[derive(IntoDoc)]
 #[reply(list = "member")]
@@ -303,6 +343,7 @@ pub(crate) struct Entities {
     policy_users: Vec<UserName>,
     policy_roles: Vec<RoleName>,
     is_truncated: bool,
+    marker: Option<String>,
 }
 
 #[derive(IntoDoc)]
@@ -321,10 +362,25 @@ struct RoleName {
 }
 
 /// Lists who has a policy.
-pub(crate) async fn entities(cx: Cx, asked: One) -> Result<Entities, Refusal> {
+pub(crate) async fn entities(cx: Cx, asked: ListEntities) -> Result<Entities, Refusal> {
     let name = policy_of(cx.caller.account(), &asked.policy_arn)?;
-    let mut all = Entities { policy_groups: vec![], policy_users: vec![], policy_roles: vec![], is_truncated: false };
-    for holder in cx.cloud.policy_holders(&cx.caller, name).await? {
+    let is_wanted = |holder: &Holder| {
+        let kind = match holder {
+            Holder::User(_) => EntityFilter::User,
+            Holder::Group(_) => EntityFilter::Group,
+            Holder::Role(_) => EntityFilter::Role,
+        };
+        asked.entity_filter.is_none_or(|wanted| wanted == kind)
+    };
+    let mut found = cx.cloud.policy_holders(&cx.caller, name).await?;
+    // Nobody has a policy as a boundary, and everybody is at the root path.
+    let is_none = asked.policy_usage_filter == Some(Usage::PermissionsBoundary) || is_elsewhere(asked.path_prefix.as_deref());
+    found.retain(|holder| !is_none && is_wanted(holder));
+    let found = found.into_iter().map(|holder| (holder.path(), holder)).collect();
+    let (page, marker) = asked.paging.page(found, |(path, _): &(String, Holder)| path)?;
+    let (is_truncated, groups, users, roles) = (marker.is_some(), vec![], vec![], vec![]);
+    let mut all = Entities { policy_groups: groups, policy_users: users, policy_roles: roles, is_truncated, marker };
+    for (_, holder) in page {
         match holder {
             Holder::User(user_name) => all.policy_users.push(UserName { user_name }),
             Holder::Group(group_name) => all.policy_groups.push(GroupName { group_name }),

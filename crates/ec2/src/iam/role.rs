@@ -2,17 +2,19 @@
 
 use control::{CreateRole as Create, DeleteRole as Delete, Ties, UpdateRole as Update};
 use jiff::Timestamp;
-use model::{Role, SESSION_USUAL_SECONDS, Tags};
+use model::{Role, SESSION_USUAL_SECONDS};
 use wire::{FromArg, IntoDoc};
 
+use super::tag::{TagItem, TagList, as_tags, items};
 use super::{Done, Paging, arn, encoded, is_elsewhere, only_root_path, unique_id};
 use crate::Cx;
 use crate::error::Refusal;
 
 /// Parameters of roles that are not served.
-pub(crate) const ABSENT: &[&str] = &["PermissionsBoundary", "Tags"];
+pub(crate) const ABSENT: &[&str] = &["PermissionsBoundary"];
 
 #[derive(IntoDoc)]
+#[reply(list = "member")]
 pub(crate) struct RoleItem {
     path: &'static str,
     role_name: String,
@@ -23,6 +25,8 @@ pub(crate) struct RoleItem {
     #[reply(skip_empty)]
     description: String,
     max_session_duration: u32,
+    #[reply(skip_empty)]
+    tags: Vec<TagItem>,
 }
 
 pub(crate) fn item(role: &Role) -> RoleItem {
@@ -35,6 +39,7 @@ pub(crate) fn item(role: &Role) -> RoleItem {
         assume_role_policy_document: encoded(&role.trust),
         description: role.description.clone(),
         max_session_duration: role.session_seconds,
+        tags: items(&role.tags),
     }
 }
 
@@ -48,6 +53,7 @@ pub(crate) struct CreateRole {
     #[arg(default = SESSION_USUAL_SECONDS)]
     max_session_duration: u32,
     path: Option<String>,
+    tags: Option<TagList>,
 }
 
 /// A reply that shows one role.
@@ -64,7 +70,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateRole) -> Result<Shown, Refusal> 
         description: asked.description,
         trust: asked.assume_role_policy_document,
         session_seconds: asked.max_session_duration,
-        tags: Tags::new(),
+        tags: as_tags(asked.tags)?,
     };
     Ok(Shown { role: item(&cx.cloud.run(&cx.caller, command, cx.options(None)).await?) })
 }

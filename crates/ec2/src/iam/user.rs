@@ -5,24 +5,28 @@ use jiff::Timestamp;
 use model::{Rights, User};
 use wire::{FromArg, IntoDoc};
 
+use super::tag::{TagItem, TagList, as_tags, items};
 use super::{Done, Paging, arn, is_elsewhere, only_root_path, unique_id};
 use crate::Cx;
 use crate::error::Refusal;
 
 /// Parameters of users that are not served.
-pub(crate) const ABSENT: &[&str] = &["PermissionsBoundary", "Tags"];
+pub(crate) const ABSENT: &[&str] = &["PermissionsBoundary"];
 
 #[derive(IntoDoc)]
+#[reply(list = "member")]
 pub(crate) struct UserItem {
     path: &'static str,
     user_name: String,
     user_id: String,
     arn: String,
     create_date: Timestamp,
+    #[reply(skip_empty)]
+    tags: Vec<TagItem>,
 }
 
 /// A user as IAM shows it. The root is shown by its account, as IAM does.
-pub(super) fn item(user: &User) -> UserItem {
+pub(crate) fn item(user: &User) -> UserItem {
     let account = user.account;
     let root = matches!(user.rights, Rights::Root);
     UserItem {
@@ -31,6 +35,7 @@ pub(super) fn item(user: &User) -> UserItem {
         user_id: if root { account.to_string() } else { unique_id("AIDA", user.id.as_u64()) },
         arn: if root { format!("arn:aws:iam::{account}:root") } else { arn(account, "user", &user.name) },
         create_date: user.created_at.timestamp(),
+        tags: items(&user.tags),
     }
 }
 
@@ -39,6 +44,7 @@ pub(super) fn item(user: &User) -> UserItem {
 pub(crate) struct CreateUser {
     user_name: String,
     path: Option<String>,
+    tags: Option<TagList>,
 }
 
 /// A reply that shows one user.
@@ -50,7 +56,10 @@ pub(crate) struct Shown {
 /// Makes a user.
 pub(crate) async fn create(cx: Cx, asked: CreateUser) -> Result<Shown, Refusal> {
     only_root_path(asked.path.as_deref())?;
-    let made = cx.cloud.run(&cx.caller, Create { name: asked.user_name, ..Create::default() }, cx.options(None)).await?;
+    let made = cx
+        .cloud
+        .run(&cx.caller, Create { name: asked.user_name, tags: as_tags(asked.tags)?, ..Create::default() }, cx.options(None))
+        .await?;
     Ok(Shown { user: item(&made) })
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::ZoneMismatch { .. }
         | Error::TooManyVolumes { .. }
         | Error::NoFreeAddress { .. }
+        | Error::InvalidMfaCode
         | Error::ClientTokenReused => return None,
     };
     Some(say_with(status, code, sentence(error)))

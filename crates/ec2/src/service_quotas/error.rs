@@ -32,6 +32,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         | Error::TooManyVolumes { .. }
         | Error::NoFreeAddress { .. }
         | Error::InvalidCombination { .. }
+        | Error::InvalidMfaCode
         | Error::ClientTokenReused
         | Error::DryRun
         | Error::Unsupported { .. } => return None,

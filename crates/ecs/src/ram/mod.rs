@@ -1,6 +1,7 @@
 //! RAM: users, their keys, groups, roles and policies of the caller's account, and STS's temporary keys.
 
 pub(crate) mod group;
+pub(crate) mod mfa_device;
 pub(crate) mod policy;
 pub(crate) mod role;
 pub(crate) mod user;
@@ -74,6 +75,7 @@ pub(crate) fn refusal(error: Error) -> Fault {
         Noun::Role => Some("Role"),
         Noun::Policy => Some("Policy"),
         Noun::AccessKey => Some("User.AccessKey"),
+        Noun::MfaDevice => Some("MFADevice"),
         _ => None,
     };
     let fault = match &error {

@@ -133,6 +133,8 @@ pub(crate) struct AssumeRole {
     #[arg(default = SESSION_USUAL_SECONDS)]
     duration_seconds: u32,
     policy: Option<String>,
+    #[arg(min_len = 2, max_len = 1224)]
+    external_id: Option<String>,
 }
 
 /// The reply of `AssumeRole`.
@@ -161,7 +163,8 @@ pub(crate) async fn assume(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assumed, Fa
     let (account, role) = role_of(&asked.role_arn).ok_or_else(|| Error::invalid("RoleArn", "is no ARN of a role"))?;
     let session = asked.role_session_name;
     let policy = asked.policy.filter(|policy| !policy.is_empty());
-    let command = Assume { account, role, session: session.clone(), seconds: asked.duration_seconds, policy };
+    let (external_id, seconds) = (asked.external_id, asked.duration_seconds);
+    let command = Assume { account, role, session: session.clone(), seconds, policy, external_id, mfa: None, mfa_at: None };
     let (role, key) = cx.cloud.assume_role(&cx.caller, command).await.map_err(refusal)?;
     let assumed_role_user = AssumedRoleUser {
         assumed_role_id: format!("{}:{session}", role.id.as_u64()),

@@ -105,6 +105,8 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         "StartTime" => "2026-01-01T00:00Z",
         "EndTime" => "2026-01-01T01:00Z",
         "RoleArn" => "acs:ram::111122223333:role/worker",
+        "SerialNumber" => "acs:ram::111122223333:mfa/phone",
+        "AuthenticationCode1" | "AuthenticationCode2" => "000000",
         "ProductCode" => "vpc",
         "QuotaActionCode" => "q_vpcs",
         "DesireValue" => "50",

@@ -22,6 +22,8 @@ use super::{Context, Effect, Language, Problem};
 /// One operator applied to one key.
 #[derive(Debug, Clone)]
 pub(super) struct Clause {
+    /// The key as it is written.
+    name: String,
     key: String,
     operator: Operator,
     test: Test,
@@ -153,7 +155,12 @@ impl Clause {
             Comparison::Ip => Test::Nets(each(values, |t| net(t).ok_or(Problem::Value("an IP address or range")))?),
             Comparison::Null => Test::Null(each(values, |t| boolean(t).ok_or(Problem::Value("true or false")))?),
         };
-        Ok(Clause { key: super::context::canonical(key), operator, test })
+        Ok(Clause { name: key.to_owned(), key: super::context::canonical(key), operator, test })
+    }
+
+    /// The key as it is written.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether it holds. A variable without a value makes a negated clause fail, except where that would lift a denial.
