@@ -109,6 +109,8 @@ pub struct ModifyInstance {
     pub password_hash: Option<String>,
     /// Whether detailed monitoring is on.
     pub detailed_monitoring: Option<bool>,
+    /// Whether bandwidth of its own is asked for its volumes.
+    pub ebs_optimized: Option<bool>,
     /// Metadata service options.
     pub metadata: Option<MetadataOptions>,
     /// The security groups of its interface, and no others.
@@ -283,6 +285,7 @@ impl ModifyInstance {
         attributes.stop_protection = self.stop_protection.unwrap_or(attributes.stop_protection);
         attributes.on_shutdown = self.on_shutdown.unwrap_or(attributes.on_shutdown);
         attributes.detailed_monitoring = self.detailed_monitoring.unwrap_or(attributes.detailed_monitoring);
+        attributes.ebs_optimized = self.ebs_optimized.unwrap_or(attributes.ebs_optimized);
         if let Some(metadata) = &self.metadata {
             if !(1..=64).contains(&metadata.hop_limit) {
                 return Err(Error::invalid("HttpPutResponseHopLimit", "must be 1 to 64"));

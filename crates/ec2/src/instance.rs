@@ -337,7 +337,7 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         hypervisor: "xen",
         tag_set: tag::items(&instance.tags),
         network_interface_set: view.interfaces.iter().filter_map(|nic| network_interface(cx, instance, nic)).collect(),
-        ebs_optimized: false,
+        ebs_optimized: instance.attributes.ebs_optimized,
         ena_support: false,
         iam_instance_profile: instance_role::shown(view.role.as_ref()),
         cpu_options: CpuOptions { core_count: instance.vcpus, threads_per_core: 1 },

@@ -105,7 +105,7 @@ pub(crate) async fn describe(cx: Cx, asked: DescribeInstanceAttribute) -> Result
             reply.source_dest_check = Some(Value { value: checked });
         }
         Attribute::GroupSet => reply.group_set = Some(groups(view.groups())),
-        Attribute::EbsOptimized => reply.ebs_optimized = Some(Value { value: false }),
+        Attribute::EbsOptimized => reply.ebs_optimized = Some(Value { value: view.instance.attributes.ebs_optimized }),
         Attribute::EnaSupport => reply.ena_support = Some(Value { value: false }),
         Attribute::EnclaveOptions => reply.enclave_options = Some(Enclave { enabled: false }),
         // Machines here have no kernel of the cloud's, and no SR-IOV: EC2 then sends the id alone.
@@ -224,7 +224,7 @@ pub(crate) async fn modify(cx: Cx, mut asked: ModifyInstanceAttribute) -> Result
         Change::UserData(data) => command.user_data = Some(user_data(&data)?.unwrap_or_default()),
         Change::InstanceType(name) => return set_type(&cx, id, name).await,
         Change::SourceDestCheck(checked) => return set_check(&cx, id, checked).await,
-        Change::EbsOptimized(_) => {}
+        Change::EbsOptimized(on) => command.ebs_optimized = Some(on),
     }
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }

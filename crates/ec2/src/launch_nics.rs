@@ -50,6 +50,7 @@ pub(crate) struct Nics {
     pub groups: Vec<SecurityGroupId>,
     pub ip: Option<Ipv4Addr>,
     pub public: Option<bool>,
+    pub deleted: Option<bool>,
     pub rest: LaunchNics,
 }
 
@@ -62,6 +63,7 @@ pub(crate) fn read(beside: &Beside, asked: &[NetworkInterface]) -> Result<Nics, 
             groups: tag::ids(Noun::SecurityGroup, &beside.groups)?,
             ip: beside.ip,
             public: None,
+            deleted: None,
             rest: LaunchNics { ipv6: beside.ipv6.clone(), ..LaunchNics::default() },
         });
     }
@@ -91,6 +93,7 @@ pub(crate) fn read(beside: &Beside, asked: &[NetworkInterface]) -> Result<Nics, 
         groups: tag::ids(Noun::SecurityGroup, &first.group_ids)?,
         ip,
         public: first.associate_public_ip_address,
+        deleted: first.delete_on_termination,
         rest,
     })
 }

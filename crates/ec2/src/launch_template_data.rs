@@ -22,6 +22,7 @@ pub(crate) struct LaunchData {
     #[reply(skip_empty)]
     network_interface_set: Vec<Nic>,
     iam_instance_profile: Option<ProfileName>,
+    ebs_optimized: Option<bool>,
     image_id: Option<String>,
     instance_type: Option<String>,
     key_name: Option<String>,
@@ -72,6 +73,7 @@ struct Ebs {
 #[reply(rename = "camelCase")]
 struct Nic {
     associate_public_ip_address: Option<bool>,
+    delete_on_termination: Option<bool>,
     device_index: u32,
     #[reply(skip_empty, list = "groupId")]
     group_set: Vec<String>,
@@ -138,6 +140,7 @@ impl LaunchData {
                 Some(RoleChoice::Profile(name)) => Some(ProfileName { name: name.clone() }),
                 Some(RoleChoice::Role(_)) | None => None,
             },
+            ebs_optimized: attributes.ebs_optimized,
             image_id: settings.image.map(|id| id.to_string()),
             instance_type: settings.instance_type.clone(),
             key_name: settings.key_name.clone(),
@@ -171,9 +174,13 @@ fn texts(ids: &[impl ToString]) -> Vec<String> {
 
 /// The interface, when what is said cannot be said beside it.
 fn nic(settings: &LaunchSettings) -> Vec<Nic> {
-    let of_an_interface = settings.subnet.is_some() || settings.public_address.is_some() || settings.private_ip.is_some();
+    let of_an_interface = settings.subnet.is_some()
+        || settings.public_address.is_some()
+        || settings.private_ip.is_some()
+        || settings.interface_deleted.is_some();
     let nic = || Nic {
         associate_public_ip_address: settings.public_address,
+        delete_on_termination: settings.interface_deleted,
         device_index: 0,
         group_set: texts(&settings.groups),
         private_ip_address: settings.private_ip.map(|ip| ip.to_string()),
@@ -296,6 +303,7 @@ fn like(view: InstanceView) -> LaunchSettings {
             stop_protection: Some(attributes.stop_protection),
             on_shutdown: Some(attributes.on_shutdown),
             detailed_monitoring: Some(attributes.detailed_monitoring),
+            ebs_optimized: Some(attributes.ebs_optimized),
             metadata_enabled: Some(metadata.enabled),
             token_required: Some(metadata.token_required),
             hop_limit: Some(metadata.hop_limit),

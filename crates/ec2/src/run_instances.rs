@@ -70,7 +70,6 @@ pub(crate) struct Machine {
     disable_api_termination: Option<bool>,
     disable_api_stop: Option<bool>,
     instance_initiated_shutdown_behavior: Option<Behavior>,
-    #[expect(dead_code, reason = "every disk has its own bandwidth, whatever is said")]
     ebs_optimized: Option<bool>,
     capacity_reservation_specification: Option<CapacitySpecification>,
     hibernation_options: Option<Configured>,
@@ -191,7 +190,7 @@ pub(crate) fn settings(cx: &Cx, asked: Machine) -> Result<LaunchSettings, Refusa
 /// What is meant by what is said of an instance, and of its interfaces beyond the usual.
 fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal> {
     refuse_what_is_not_here(&asked)?;
-    let Nics { subnet, groups, ip, public, rest: nics } = launch_nics::read(&Beside::of(&asked)?, &asked.interfaces)?;
+    let Nics { subnet, groups, ip, public, deleted, rest: nics } = launch_nics::read(&Beside::of(&asked)?, &asked.interfaces)?;
     let (root, volumes) = disks(cx, &asked.devices)?;
     let settings = LaunchSettings {
         image: tag::optional_id(Noun::Image, asked.image_id.as_deref())?,
@@ -209,6 +208,7 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
             termination_protection: asked.disable_api_termination,
             stop_protection: asked.disable_api_stop,
             on_shutdown: asked.instance_initiated_shutdown_behavior.map(OnShutdown::from),
+            ebs_optimized: asked.ebs_optimized,
             detailed_monitoring: asked.monitoring.map(|monitoring| monitoring.enabled),
             ..asked.metadata_options.map_or(Ok(AttributeSettings::default()), |options| options.settings())?
         },
@@ -221,6 +221,7 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
         tags: tag::specified(&asked.tags, "instance", TAGGED)?,
         volume_tags: tag::specified(&asked.tags, "volume", TAGGED)?,
         interface_tags: tag::specified(&asked.tags, "network-interface", TAGGED)?,
+        interface_deleted: deleted,
         instance_type: asked.instance_type,
         ..LaunchSettings::default()
     };

@@ -173,6 +173,9 @@ pub struct Attributes {
     pub on_shutdown: OnShutdown,
     /// Whether detailed monitoring was asked for.
     pub detailed_monitoring: bool,
+    /// Whether bandwidth of its own was asked for its volumes. They have it whatever is said; clients read what they said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ebs_optimized: bool,
     /// Metadata service options.
     pub metadata: MetadataOptions,
     /// When it is released by itself.
@@ -190,6 +193,7 @@ impl Default for Attributes {
             stop_protection: false,
             on_shutdown: OnShutdown::Stop,
             detailed_monitoring: false,
+            ebs_optimized: false,
             metadata: MetadataOptions { enabled: true, token_required: false, hop_limit: 1, show_tags: false },
             release_at: None,
             internet_charge: InternetCharge::default(),

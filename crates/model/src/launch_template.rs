@@ -213,6 +213,9 @@ pub struct LaunchSettings {
     pub volume_tags: Tags,
     /// Tags of their network interfaces.
     pub interface_tags: Tags,
+    /// Whether it was said of the primary interface that it goes with its instance, as it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface_deleted: Option<bool>,
 }
 
 /// What is said of the system disk.
@@ -245,6 +248,9 @@ pub struct AttributeSettings {
     pub on_shutdown: Option<OnShutdown>,
     /// Whether detailed monitoring is asked for.
     pub detailed_monitoring: Option<bool>,
+    /// Whether bandwidth of its own is asked for its volumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ebs_optimized: Option<bool>,
     /// Whether the metadata service answers.
     pub metadata_enabled: Option<bool>,
     /// Whether it requires a session token.
@@ -315,6 +321,7 @@ impl LaunchSettings {
             tags: said_tags(self.tags, base.tags),
             volume_tags: said_tags(self.volume_tags, base.volume_tags),
             interface_tags: said_tags(self.interface_tags, base.interface_tags),
+            interface_deleted: self.interface_deleted.or(base.interface_deleted),
         }
     }
 }
@@ -339,6 +346,7 @@ impl AttributeSettings {
             stop_protection: self.stop_protection.or(base.stop_protection),
             on_shutdown: self.on_shutdown.or(base.on_shutdown),
             detailed_monitoring: self.detailed_monitoring.or(base.detailed_monitoring),
+            ebs_optimized: self.ebs_optimized.or(base.ebs_optimized),
             metadata_enabled: self.metadata_enabled.or(base.metadata_enabled),
             token_required: self.token_required.or(base.token_required),
             hop_limit: self.hop_limit.or(base.hop_limit),
@@ -356,6 +364,7 @@ impl AttributeSettings {
             stop_protection: self.stop_protection.unwrap_or(usual.stop_protection),
             on_shutdown: self.on_shutdown.unwrap_or(usual.on_shutdown),
             detailed_monitoring: self.detailed_monitoring.unwrap_or(usual.detailed_monitoring),
+            ebs_optimized: self.ebs_optimized.unwrap_or(usual.ebs_optimized),
             metadata: MetadataOptions {
                 enabled: self.metadata_enabled.unwrap_or(usual.metadata.enabled),
                 token_required: self.token_required.unwrap_or(usual.metadata.token_required),
