@@ -289,7 +289,7 @@ enum Change {
     OnShutdown(Behavior),
     UserData(Vec<u8>),
     SourceDestCheck(bool),
-    EbsOptimized(#[expect(dead_code, reason = "every disk here has its own bandwidth, whatever is said")] bool),
+    EbsOptimized(bool),
 }
 
 fn changes_of(asked: ModifyInstanceAttribute) -> Result<Vec<Change>, Refusal> {
