@@ -109,3 +109,23 @@ def test_an_account_is_shown_whole(account):
     assert [one["RoleName"] for one in entities["PolicyRoles"]] == ["box"]
     assert iam.list_entities_for_policy(PolicyArn=policy, EntityFilter="Role").get("PolicyUsers", []) == []
     assert iam.list_entities_for_policy(PolicyArn=policy, PolicyUsageFilter="PermissionsBoundary").get("PolicyRoles", []) == []
+
+
+def test_users_roles_and_policies_carry_tags(account):
+    iam = account["iam"]
+    trust = document({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})
+    own = document({"Effect": "Allow", "Action": "ec2:DescribeVpcs", "Resource": "*"})
+    first = [{"Key": "a", "Value": "1"}]
+    iam.create_user(UserName="tagged", Tags=first)
+    iam.create_role(RoleName="tagged", AssumeRolePolicyDocument=trust, Tags=first)
+    arn = iam.create_policy(PolicyName="tagged", PolicyDocument=own, Tags=first)["Policy"]["Arn"]
+    for name, tag, untag, listed in [
+        ({"UserName": "tagged"}, iam.tag_user, iam.untag_user, iam.list_user_tags),
+        ({"RoleName": "tagged"}, iam.tag_role, iam.untag_role, iam.list_role_tags),
+        ({"PolicyArn": arn}, iam.tag_policy, iam.untag_policy, iam.list_policy_tags),
+    ]:
+        tag(**name, Tags=[{"Key": "b", "Value": "2"}, {"Key": "a", "Value": "3"}])
+        assert listed(**name)["Tags"] == [{"Key": "a", "Value": "3"}, {"Key": "b", "Value": "2"}]
+        untag(**name, TagKeys=["a", "none"])
+        assert listed(**name)["Tags"] == [{"Key": "b", "Value": "2"}]
+    assert iam.get_user(UserName="tagged")["User"]["Tags"] == [{"Key": "b", "Value": "2"}]

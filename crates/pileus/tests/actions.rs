@@ -126,7 +126,9 @@ fn snake(action: &str) -> String {
     let letters: Vec<char> = action.chars().collect();
     let mut out = String::new();
     for (at, letter) in letters.iter().enumerate() {
-        let begins = at > 0 && letter.is_uppercase() && !letters[at - 1].is_uppercase();
+        // A word begins behind a small letter, and with the last letter of several great ones: `MFADevice` is `mfa_device`.
+        let is_last_great = letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        let begins = at > 0 && letter.is_uppercase() && (!letters[at - 1].is_uppercase() || is_last_great);
         out.push_str(if begins { "_" } else { "" });
         out.extend(letter.to_lowercase());
     }
@@ -149,5 +151,6 @@ fn root() -> PathBuf {
 #[test]
 fn names_are_spelled_as_clients_spell_them() {
     assert_eq!(snake("RunInstances"), "run_instances");
+    assert_eq!(snake("EnableMFADevice"), "enable_mfa_device");
     assert!(contains_word("ec2.run_instances(", "run_instances") && !contains_word("rerun_instances", "run_instances"));
 }

@@ -105,6 +105,8 @@ impl Seeds {
         let key = world.call_as(&world.owner, "kms", "Action=CreateKey").await;
         let id = key.body.split("\"KeyId\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a key has an id");
         seeds.insert("KeyId", id.to_owned());
+        seeds.insert("SerialNumber", format!("arn:aws:iam::{}:mfa/phone", world.owner.account));
+        seeds.insert("PolicySourceArn", format!("arn:aws:iam::{}:user/ann", world.owner.account));
         seeds.insert("InstanceId", instance);
         seeds.insert("ImageId", image);
         Seeds(seeds)
@@ -133,9 +135,7 @@ impl Seeds {
             "Protocol" => "6",
             "PolicyDocument" | "AssumeRolePolicyDocument" => "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D",
             "RoleArn" => "arn:aws:iam::111122223333:role/worker",
-            "PolicySourceArn" => "arn:aws:iam::111122223333:user/ann",
             "ActionNames" => "ec2:DescribeVpcs",
-            "SerialNumber" => "arn:aws:iam::111122223333:mfa/phone",
             "AuthenticationCode1" | "AuthenticationCode2" => "000000",
             "RoleSessionName" | "Description" | "GroupDescription" => "words",
             "VpcPeeringConnectionId" => "pcx-00000000000000001",

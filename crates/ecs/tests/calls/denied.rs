@@ -61,6 +61,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
     let policy = world.call(&format!("Action=CreateAutoSnapshotPolicy&{hours}")).await;
     let group = world.call(&format!("Action=CreateSnapshotGroup&InstanceId={}", seeds["InstanceId"])).await;
     seeds.insert("SnapshotGroupId", texts(&group.body, "SnapshotGroupId").remove(0));
+    seeds.insert("SerialNumber", format!("acs:ram::{}:mfa/phone", world.owner.account));
     seeds.insert("AutoSnapshotPolicyId", texts(&policy.body, "AutoSnapshotPolicyId").remove(0));
     seeds.insert("SnapshotId", texts(&snapshot.body, "SnapshotId").remove(0));
     seeds
@@ -105,7 +106,6 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         "StartTime" => "2026-01-01T00:00Z",
         "EndTime" => "2026-01-01T01:00Z",
         "RoleArn" => "acs:ram::111122223333:role/worker",
-        "SerialNumber" => "acs:ram::111122223333:mfa/phone",
         "AuthenticationCode1" | "AuthenticationCode2" => "000000",
         "ProductCode" => "vpc",
         "QuotaActionCode" => "q_vpcs",
