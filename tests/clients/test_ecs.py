@@ -393,3 +393,58 @@ def test_an_instance_has_a_time_at_which_it_is_released(tenant):
     assert tenant.instance(id)["AutoReleaseTime"] == ""
     tenant.wait([id], "Running")
     tenant.call("DeleteInstance", InstanceId=id, Force="true")
+
+
+def test_snapshots_are_counted_copied_and_chained(tenant, until):
+    disk = tenant.call("CreateDisk", ZoneId=f"{tenant.cloud.region}a", Size=20, DiskCategory="cloud_essd", DiskName="counted")["DiskId"]
+    until(lambda: tenant.call("DescribeDisks", DiskIds=json.dumps([disk]), Status="Available")["TotalCount"], 30, "the disk")
+    snapshot = tenant.call("CreateSnapshot", DiskId=disk)["SnapshotId"]
+    until(lambda: tenant.call("DescribeSnapshots", SnapshotIds=json.dumps([snapshot]), Status="accomplished")["TotalCount"], 30, "it")
+    copy = tenant.call("CopySnapshot", SnapshotId=snapshot, DestinationRegionId=tenant.cloud.region, DestinationSnapshotName="copy")["SnapshotId"]
+    (shown,) = tenant.call("DescribeSnapshots", SnapshotIds=json.dumps([copy]))["Snapshots"]["Snapshot"]
+    assert (shown["SnapshotName"], shown["Status"]) == ("copy", "accomplished")
+    assert tenant.call("DescribeSnapshotsUsage")["SnapshotCount"] == 2
+    (link,) = tenant.call("DescribeSnapshotLinks", DiskIds=json.dumps([disk]))["SnapshotLinks"]["SnapshotLink"]
+    assert (link["TotalCount"], link["SourceDiskName"]) == (1, "counted")
+    for id in (snapshot, copy):
+        tenant.call("DeleteSnapshot", SnapshotId=id)
+    assert tenant.call("DescribeSnapshotsUsage")["SnapshotCount"] == 0
+    tenant.call("DeleteDisk", DiskId=disk)
+
+
+def test_new_disks_are_encrypted_by_default(tenant):
+    def encrypted():
+        disk = tenant.call("CreateDisk", ZoneId=f"{tenant.cloud.region}a", Size=20, DiskCategory="cloud_essd")["DiskId"]
+        (shown,) = tenant.call("DescribeDisks", DiskIds=json.dumps([disk]))["Disks"]["Disk"]
+        return shown["Encrypted"], shown["KMSKeyId"]
+
+    assert encrypted() == (False, "")
+    tenant.call("EnableDiskEncryptionByDefault")
+    assert tenant.call("DescribeDiskEncryptionByDefaultStatus")["Encrypted"] is True
+    is_encrypted, key = encrypted()
+    assert is_encrypted and tenant.call("DescribeDiskDefaultKMSKeyId")["KMSKeyId"] == key
+    tenant.call("ModifyDiskDefaultKMSKeyId", KMSKeyId=key)
+    tenant.call("ResetDiskDefaultKMSKeyId")
+    tenant.call("DisableDiskEncryptionByDefault")
+    assert encrypted() == (False, "")
+
+
+def test_older_calls_on_tags_and_what_tools_look_up(tenant):
+    (id,) = tenant.run()
+    tenant.wait([id], "Running")
+    tenant.call("AddTags", ResourceType="instance", ResourceId=id, Tag__1__Key="older", Tag__1__Value="yes")
+    (tag,) = tenant.call("DescribeTags", ResourceType="instance", Tag__1__Key="older")["Tags"]["Tag"]
+    assert (tag["TagValue"], tag["ResourceTypeCount"]["Instance"]) == ("yes", 1)
+    (found,) = tenant.call("DescribeResourceByTags", Tag__1__Key="older", Tag__1__Value="yes")["Resources"]["Resource"]
+    assert (found["ResourceId"], found["ResourceType"]) == (id, "instance")
+    tenant.call("RemoveTags", ResourceType="instance", ResourceId=id, Tag__1__Key="older")
+    assert tenant.call("DescribeResourceByTags", Tag__1__Key="older")["TotalCount"] == 0
+    (kept,) = tenant.call("DescribeInstanceMaintenanceAttributes", InstanceId__1=id)["MaintenanceAttributes"]["MaintenanceAttribute"]
+    assert (kept["InstanceId"], kept["ActionOnMaintenance"]["Value"]) == (id, "AutoRecover")
+    (nic,) = tenant.call("DescribeNetworkInterfaces", InstanceId=id)["NetworkInterfaceSets"]["NetworkInterfaceSet"]
+    one = tenant.call("DescribeNetworkInterfaceAttribute", NetworkInterfaceId=nic["NetworkInterfaceId"])
+    assert (one["InstanceId"], one["Status"], one["Type"]) == (id, "InUse", "Primary")
+    (vpc,) = tenant.call("DescribeVpcs")["Vpcs"]["Vpc"]
+    (router,) = tenant.call("DescribeVRouters", VRouterId=vpc["VRouterId"])["VRouters"]["VRouter"]
+    assert router["VpcId"] == vpc["VpcId"]
+    tenant.call("DeleteInstance", InstanceId=id, Force="true")

@@ -7,7 +7,7 @@
 
 use model::{
     EncryptionChoice, Error, QuotaName, SNAPSHOT_DEADLINE_MS, Shares, Snapshot, SnapshotId, SnapshotPhase, Tags, UPLOAD_TIMEOUT_USUAL,
-    Upload, add_tags,
+    Upload, add_tags, check_name,
 };
 use serde::Serialize;
 use store::Tx;
@@ -24,6 +24,9 @@ use crate::{Cloud, Failure};
 pub struct CopySnapshot {
     /// The original.
     pub snapshot: SnapshotId,
+    /// Display name; that of the original when none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// How the copy is encrypted.
     pub encryption: EncryptionChoice,
     /// Description; that of the original when none is given.
@@ -47,6 +50,7 @@ impl Command for CopySnapshot {
         let manifest = of.contents()?.to_owned();
         let limit = tx.quota_limit(account, QuotaName::Snapshots)?;
         QuotaName::Snapshots.check(limit, tx.snapshot_count(account, limit)?, 1)?;
+        self.name.as_deref().map_or(Ok(()), |name| check_name("SnapshotName", name))?;
         self.description.as_deref().map_or(Ok(()), check_description)?;
         let encryption = choose(tx, cx, &self.encryption, of.encryption.as_ref())?;
         let same = encryption == of.encryption;
@@ -57,6 +61,7 @@ impl Command for CopySnapshot {
             job: fresh.id,
             account,
             volume: fresh.volume,
+            name: self.name.clone().unwrap_or_else(|| of.name.clone()),
             description: self.description.clone().unwrap_or_else(|| of.description.clone()),
             host: None,
             encryption,

@@ -180,6 +180,7 @@ pub(crate) async fn copy(cx: Cx, asked: CopySnapshot) -> Result<Copied, Refusal>
     }
     let command = Copy {
         snapshot: tag::id(Noun::Snapshot, &asked.source_snapshot_id)?,
+        name: None,
         encryption: disk_encryption::choice(&cx, Some(asked.encrypted), asked.kms_key_id.as_deref())?,
         description: Some(asked.description.unwrap_or_default()),
         tags: tag::specified(&asked.tags, "snapshot", &["snapshot"])?,

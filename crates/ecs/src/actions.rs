@@ -8,11 +8,11 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, dhcp_options, image, image_change, image_task,
-    instance, instance_fleet, instance_role, instance_type, interface, interface_change, ipv4_gateway, ipv6, key_pair, launch_template,
-    nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change,
-    security_group, security_group_reference, security_group_rules, snapshot, snapshot_group, snapshot_policy, subnet, tag, traffic, trail,
-    volume, vpc_peering,
+    Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, dhcp_options, disk_encryption, image,
+    image_change, image_task, instance, instance_fleet, instance_role, instance_type, interface, interface_change, ipv4_gateway, ipv6,
+    key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram, region, root_volume,
+    route, route_change, security_group, security_group_reference, security_group_rules, snapshot, snapshot_group, snapshot_policy,
+    snapshot_use, subnet, tag, tag_older, traffic, trail, volume, vpc_peering,
 };
 
 /// A service, told by the version of its API.
@@ -326,6 +326,22 @@ static SERVED: &[Action] = &[
     works!("DescribeSnapshots", ECS, snapshot::describe, snapshot::DescribeSnapshots),
     works!("DeleteSnapshot", ECS, snapshot::delete, snapshot::DeleteSnapshot),
     works!("ModifySnapshotAttribute", ECS, snapshot::modify, snapshot::ModifySnapshotAttribute),
+    works!("DescribeInstanceMaintenanceAttributes", ECS, instance::describe_maintenance, instance::DescribeInstanceMaintenanceAttributes),
+    works!("CopySnapshot", ECS, snapshot_use::copy, snapshot_use::CopySnapshot),
+    works!("DescribeSnapshotsUsage", ECS, snapshot_use::usage, account::Nothing),
+    works!("DescribeSnapshotLinks", ECS, snapshot_use::links, snapshot_use::DescribeSnapshotLinks),
+    works!("EnableDiskEncryptionByDefault", ECS, disk_encryption::enable, account::Nothing),
+    works!("DisableDiskEncryptionByDefault", ECS, disk_encryption::disable, account::Nothing),
+    works!("DescribeDiskEncryptionByDefaultStatus", ECS, disk_encryption::status, account::Nothing),
+    works!("DescribeDiskDefaultKMSKeyId", ECS, disk_encryption::key, account::Nothing),
+    works!("ModifyDiskDefaultKMSKeyId", ECS, disk_encryption::modify_key, disk_encryption::ModifyDefaultKey),
+    works!("ResetDiskDefaultKMSKeyId", ECS, disk_encryption::reset_key, account::Nothing),
+    works!("AddTags", ECS, tag_older::add, tag_older::OneThing),
+    works!("RemoveTags", ECS, tag_older::remove, tag_older::OneThing),
+    works!("DescribeTags", ECS, tag_older::describe, tag_older::DescribeTags),
+    works!("DescribeResourceByTags", ECS, tag_older::resources, tag_older::DescribeResourceByTags),
+    works!("DescribeVRouters", BOTH, network::routers, network::DescribeVRouters),
+    works!("DescribeNetworkInterfaceAttribute", ECS, interface::attribute, interface::DescribeNetworkInterfaceAttribute),
     works!("CreateSnapshotGroup", ECS, snapshot_group::create, snapshot_group::CreateSnapshotGroup),
     works!("DescribeSnapshotGroups", ECS, snapshot_group::describe, snapshot_group::DescribeSnapshotGroups),
     works!("ModifySnapshotGroup", ECS, snapshot_group::modify, snapshot_group::ModifySnapshotGroup),
@@ -448,10 +464,8 @@ static NOT_YET: &[Action] = not_yet! {
         DescribeInvocationResults StopInvocation SendFile DescribeSendFileResults InstallCloudAssistant DescribeCloudAssistantStatus
         StartTerminalSession EndTerminalSession DescribeTerminalSessions
         RedeployInstance ModifyInstanceVpcAttribute ReportInstancesStatus
-        DescribeInstanceMaintenanceAttributes ModifyInstanceMaintenanceAttributes
-        CancelCopyImage CloneDisks ModifySecurityGroupPolicy
-        DescribeRecommendInstanceType JoinResourceGroup
-        AddTags RemoveTags DescribeTags DescribeResourceByTags;
+        ModifyInstanceMaintenanceAttributes
+        CancelCopyImage CloneDisks ModifySecurityGroupPolicy DescribeRecommendInstanceType JoinResourceGroup;
     VPC: CreateHaVip DescribeHaVips ModifyHaVipAttribute AssociateHaVip UnassociateHaVip DeleteHaVip;
 };
 

@@ -4,12 +4,12 @@ use std::net::Ipv4Addr;
 
 use control::{Field, InterfaceView, Query};
 use jiff::Timestamp;
-use model::{Address, AddressKind, Interface, Plug};
+use model::{Address, AddressKind, Interface, Noun, Plug};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id};
 use crate::ipv6::{self, Ipv6Reply};
 use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
 use crate::tag::{TagReply, tag_replies};
@@ -79,7 +79,8 @@ struct InterfaceReply {
     v_switch_id: String,
     zone_id: String,
     instance_id: String,
-    owner_id: String,
+    /// Told in lists, not of one.
+    owner_id: Option<String>,
     delete_on_release: bool,
     service_managed: bool,
     queue_number: u32,
@@ -158,7 +159,7 @@ fn reply(view: &InterfaceView) -> InterfaceReply {
         v_switch_id: nic.subnet.to_string(),
         zone_id: view.zone.clone(),
         instance_id: nic.instance.map(|id| id.to_string()).unwrap_or_default(),
-        owner_id: nic.account.to_string(),
+        owner_id: Some(nic.account.to_string()),
         delete_on_release: nic.delete_on_termination,
         service_managed: false,
         queue_number: 1,
@@ -170,6 +171,37 @@ fn reply(view: &InterfaceView) -> InterfaceReply {
         ipv6_sets: ipv6::replies(&nic.ipv6),
         tags: tag_replies(&nic.tags),
     }
+}
+
+/// `DescribeNetworkInterfaceAttribute`.
+#[derive(FromArg)]
+pub(crate) struct DescribeNetworkInterfaceAttribute {
+    network_interface_id: String,
+    #[expect(dead_code, reason = "all is told, whatever is asked for")]
+    attribute: Option<Attribute>,
+}
+
+/// What can be asked for by itself.
+#[derive(Debug, Clone, Copy, FromArg)]
+#[arg(rename = "camelCase")]
+enum Attribute {
+    Attachment,
+    NetworkInterfaceTrafficConfig,
+    ConnectionTrackingConfiguration,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct InterfaceAttribute {
+    #[reply(flatten)]
+    interface: InterfaceReply,
+}
+
+/// Tells one network interface.
+pub(crate) async fn attribute(cx: &Cx<'_>, asked: DescribeNetworkInterfaceAttribute) -> Result<InterfaceAttribute, Fault> {
+    let wanted = id(Noun::Interface, &asked.network_interface_id)?;
+    let listed = cx.cloud.list_interfaces(&cx.caller, Query { ids: vec![wanted], ..Query::default() }).await?;
+    let view = listed.rows.first().ok_or_else(|| Fault::not_found(Noun::Interface, &asked.network_interface_id))?;
+    Ok(InterfaceAttribute { interface: InterfaceReply { owner_id: None, ..reply(view) } })
 }
 
 const fn status(nic: &Interface) -> &'static str {

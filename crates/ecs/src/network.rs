@@ -164,6 +164,55 @@ async fn parts_of(cx: &Cx<'_>, vpcs: &[Vpc]) -> Result<HashMap<VpcId, Parts>, Fa
     }
 }
 
+/// `DescribeVRouters`.
+#[derive(FromArg)]
+pub(crate) struct DescribeVRouters {
+    v_router_id: Option<String>,
+    #[arg(flatten)]
+    numbered: Numbered,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct Routers {
+    #[reply(list = "VRouter")]
+    v_routers: Vec<RouterReply>,
+    #[reply(flatten)]
+    numbers: Numbers,
+}
+
+#[derive(IntoDoc)]
+struct RouterReply {
+    v_router_id: String,
+    v_router_name: &'static str,
+    description: &'static str,
+    vpc_id: String,
+    region_id: String,
+    creation_time: Timestamp,
+    #[reply(list = "RouteTableId")]
+    route_table_ids: Vec<String>,
+}
+
+/// Lists the routers of VPCs, of which each has one.
+pub(crate) async fn routers(cx: &Cx<'_>, asked: DescribeVRouters) -> Result<Routers, Fault> {
+    let mut filters = Filters::new();
+    let vpc = |id: String| id.strip_prefix("vrt-").map_or(id.clone(), |digits| format!("{}{digits}", VpcId::PREFIX));
+    filters.exact(Field::Id, asked.v_router_id.filter(|id| !id.is_empty()).map(vpc));
+    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };
+    let listed = cx.cloud.list::<Vpc>(&cx.caller, query).await?;
+    let numbers = asked.numbered.numbers(&listed);
+    let mut parts = parts_of(cx, &listed.rows).await?;
+    let router = |vpc: Vpc| RouterReply {
+        v_router_id: router_id(vpc.id),
+        v_router_name: "",
+        description: "",
+        vpc_id: vpc.id.to_string(),
+        region_id: cx.region(),
+        creation_time: vpc.created_at.timestamp(),
+        route_table_ids: parts.remove(&vpc.id).unwrap_or_default().tables,
+    };
+    Ok(Routers { v_routers: listed.rows.into_iter().map(router).collect(), numbers })
+}
+
 /// `DescribeVpcAttribute`.
 #[derive(FromArg)]
 pub(crate) struct DescribeVpcAttribute {

@@ -2,13 +2,14 @@
 
 use control::{DeleteSnapshot as Delete, Field, ModifySnapshot, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
 use jiff::Timestamp;
-use model::{Error, Noun, Snapshot};
+use model::{Error, Noun, Snapshot, Volume};
 use wire::{FromArg, IntoDoc, Json, JsonList};
 
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{self, Filters, TAGS_PER_CALL, TagArg, tags_of};
 use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
+use crate::snapshot_use;
 use crate::tag::{TagReply, tag_replies};
 
 /// Most snapshots that one call names (ECS documents 100).
@@ -113,6 +114,8 @@ pub(crate) struct DescribeSnapshots {
     #[arg(max_items = SNAPSHOTS_PER_CALL)]
     snapshot_ids: Option<JsonList<String>>,
     disk_id: Option<String>,
+    instance_id: Option<String>,
+    snapshot_link_id: Option<String>,
     snapshot_name: Option<String>,
     status: Option<Status>,
     snapshot_type: Option<SnapshotType>,
@@ -191,7 +194,14 @@ struct SnapshotReply {
 
 /// Lists the caller's snapshots.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshots) -> Result<Snapshots, Fault> {
-    let query = Query { ids: vec![], filters: asked.filters(cx).into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
+    let mut filters = asked.filters(cx);
+    if let Some(instance) = asked.instance_id.as_ref().filter(|id| !id.is_empty()) {
+        let mut of = Filters::new();
+        of.exact(Field::Instance, Some(instance));
+        let disks = cx.cloud.list::<Volume>(&cx.caller, Query { filters: of.into_vec(), ..Query::default() }).await?;
+        filters.one_of_at_least(Field::Volume, &disks.rows.iter().map(|disk| disk.id.to_string()).collect::<Vec<_>>());
+    }
+    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
     let listed = cx.cloud.list::<Snapshot>(&cx.caller, query).await?;
     let paging = asked.paged.paging(&listed);
     Ok(Snapshots { snapshots: listed.rows.iter().map(|snapshot| reply(cx, snapshot)).collect(), paging })
@@ -204,6 +214,7 @@ impl DescribeSnapshots {
             .exact(Field::Owner, Some(cx.caller.account()))
             .listed(Field::Id, self.snapshot_ids.as_ref().map(|Json(ids)| ids))
             .exact(Field::Volume, self.disk_id.as_ref())
+            .exact(Field::Volume, self.snapshot_link_id.as_ref().map(|id| snapshot_use::disk_of_link(id)))
             .wildcard(Field::Name, self.snapshot_name.as_ref())
             .exact(Field::IsEncrypted, self.encrypted)
             .always(self.category.as_ref(), &["standard"])

@@ -1,9 +1,12 @@
 //! Tags of anything, by the words that ECS and VPC have for kinds of things.
 
-use control::{CreateTags, DeleteTags, Field, Filter, Listing, Page, Query, WhichTags};
+use control::{
+    CreateTags, DeleteTags, DhcpOptionsView, Field, Filter, Listing, NatGatewayView, NetworkAclView, Page, PlacementGroupView,
+    PrefixListView, Query, RouteTableView, WhichTags,
+};
 use model::{
-    Address, AddressId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, KeyPair, KeyPairId,
-    Noun,
+    Address, AddressId, DhcpOptionsId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId,
+    KeyPair, KeyPairId, LaunchTemplate, LaunchTemplateId, NatGatewayId, NetworkAclId, Noun, PlacementGroupId, PrefixListId, RouteTableId,
 };
 use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
@@ -44,7 +47,7 @@ pub(crate) fn vpc_tag_replies(tags: &Tags) -> Vec<VpcTagReply> {
 
 /// A kind of thing that has tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Instance,
     Disk,
     Snapshot,
@@ -56,10 +59,53 @@ enum Kind {
     VSwitch,
     Address,
     Gateway,
+    LaunchTemplate,
+    NatGateway,
+    RouteTable,
+    NetworkAcl,
+    DhcpOptions,
+    PrefixList,
+    DeploymentSet,
 }
 
 impl Kind {
-    fn read(word: &str) -> Result<Kind, Fault> {
+    /// The kinds whose tags are ECS's.
+    pub(crate) const OF_ECS: [Kind; 8] = [
+        Kind::Instance,
+        Kind::Disk,
+        Kind::Snapshot,
+        Kind::Image,
+        Kind::SecurityGroup,
+        Kind::Interface,
+        Kind::KeyPair,
+        Kind::LaunchTemplate,
+    ];
+
+    /// ECS's word for the kind.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Kind::Instance => "instance",
+            Kind::Disk => "disk",
+            Kind::Snapshot => "snapshot",
+            Kind::Image => "image",
+            Kind::SecurityGroup => "securitygroup",
+            Kind::Interface => "eni",
+            Kind::KeyPair => "keypair",
+            Kind::Vpc => "vpc",
+            Kind::VSwitch => "vswitch",
+            Kind::Address => "eip",
+            Kind::Gateway => "ipv4gateway",
+            Kind::LaunchTemplate => "launchtemplate",
+            Kind::NatGateway => "natgateway",
+            Kind::RouteTable => "routetable",
+            Kind::NetworkAcl => "networkacl",
+            Kind::DhcpOptions => "dhcpoptionsset",
+            Kind::PrefixList => "prefixlist",
+            Kind::DeploymentSet => "deploymentset",
+        }
+    }
+
+    pub(crate) fn read(word: &str) -> Result<Kind, Fault> {
         Ok(match word.to_ascii_lowercase().as_str() {
             "instance" => Kind::Instance,
             "disk" => Kind::Disk,
@@ -72,6 +118,13 @@ impl Kind {
             "vswitch" => Kind::VSwitch,
             "eip" => Kind::Address,
             "ipv4gateway" => Kind::Gateway,
+            "launchtemplate" => Kind::LaunchTemplate,
+            "natgateway" => Kind::NatGateway,
+            "routetable" => Kind::RouteTable,
+            "networkacl" => Kind::NetworkAcl,
+            "dhcpoptionsset" => Kind::DhcpOptions,
+            "prefixlist" => Kind::PrefixList,
+            "deploymentset" => Kind::DeploymentSet,
             _ => return Err(Fault::new(400, "InvalidResourceType.NotFound", format!("The ResourceType '{}' is not known.", head(word)))),
         })
     }
@@ -89,6 +142,13 @@ impl Kind {
             Kind::VSwitch => Noun::Subnet,
             Kind::Address => Noun::Address,
             Kind::Gateway => Noun::InternetGateway,
+            Kind::LaunchTemplate => Noun::LaunchTemplate,
+            Kind::NatGateway => Noun::NatGateway,
+            Kind::RouteTable => Noun::RouteTable,
+            Kind::NetworkAcl => Noun::NetworkAcl,
+            Kind::DhcpOptions => Noun::DhcpOptions,
+            Kind::PrefixList => Noun::PrefixList,
+            Kind::DeploymentSet => Noun::PlacementGroup,
         }
     }
 
@@ -106,6 +166,13 @@ impl Kind {
             Kind::VSwitch => SubnetId::PREFIX,
             Kind::Address => AddressId::PREFIX,
             Kind::Gateway => InternetGatewayId::PREFIX,
+            Kind::LaunchTemplate => LaunchTemplateId::PREFIX,
+            Kind::NatGateway => NatGatewayId::PREFIX,
+            Kind::RouteTable => RouteTableId::PREFIX,
+            Kind::NetworkAcl => NetworkAclId::PREFIX,
+            Kind::DhcpOptions => DhcpOptionsId::PREFIX,
+            Kind::PrefixList => PrefixListId::PREFIX,
+            Kind::DeploymentSet => PlacementGroupId::PREFIX,
         }
     }
 }
@@ -156,7 +223,7 @@ pub(crate) async fn untag(cx: &Cx<'_>, asked: UntagResources) -> Result<(), Faul
 }
 
 /// Ids of one kind. Key pairs go by their names too.
-async fn ids(cx: &Cx<'_>, kind: Kind, texts: Vec<String>) -> Result<Vec<String>, Fault> {
+pub(crate) async fn ids(cx: &Cx<'_>, kind: Kind, texts: Vec<String>) -> Result<Vec<String>, Fault> {
     if texts.is_empty() {
         return Err(Fault::missing("ResourceId.1"));
     }
@@ -224,9 +291,10 @@ pub(crate) async fn list(cx: &Cx<'_>, asked: ListTagResources) -> Result<TagList
     Ok(TagList { tag_resources: rows.into_iter().flat_map(each).collect(), next_token: next.map_or(String::new(), write_token) })
 }
 
-type Tagged = (Vec<(String, Tags)>, Option<u64>);
+pub(crate) type Tagged = (Vec<(String, Tags)>, Option<u64>);
 
-async fn read(cx: &Cx<'_>, kind: Kind, mut filters: Vec<Filter>, page: Page) -> Result<Tagged, Fault> {
+/// A page of the things of a kind that pass filters, each with its id and tags; and where the next page begins.
+pub(crate) async fn read(cx: &Cx<'_>, kind: Kind, mut filters: Vec<Filter>, page: Page) -> Result<Tagged, Fault> {
     match kind {
         Kind::Instance => {
             let listed = cx.cloud.list_instances(&cx.caller, Query { ids: vec![], filters, page }).await?;
@@ -246,6 +314,13 @@ async fn read(cx: &Cx<'_>, kind: Kind, mut filters: Vec<Filter>, page: Page) -> 
         Kind::VSwitch => of::<Subnet>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::Address => of::<Address>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::Gateway => of::<InternetGateway>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
+        Kind::LaunchTemplate => of::<LaunchTemplate>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
+        Kind::NatGateway => of::<NatGatewayView>(cx, filters, page, |row| (row.gateway.id.to_string(), row.gateway.tags)).await,
+        Kind::RouteTable => of::<RouteTableView>(cx, filters, page, |row| (row.table.id.to_string(), row.table.tags)).await,
+        Kind::NetworkAcl => of::<NetworkAclView>(cx, filters, page, |row| (row.acl.id.to_string(), row.acl.tags)).await,
+        Kind::DhcpOptions => of::<DhcpOptionsView>(cx, filters, page, |row| (row.set.id.to_string(), row.set.tags)).await,
+        Kind::PrefixList => of::<PrefixListView>(cx, filters, page, |row| (row.list.id.to_string(), row.list.tags)).await,
+        Kind::DeploymentSet => of::<PlacementGroupView>(cx, filters, page, |row| (row.group.id.to_string(), row.group.tags)).await,
     }
 }
 

@@ -6,6 +6,7 @@ mod attribute;
 mod describe;
 mod event;
 mod launch;
+mod maintenance;
 mod name;
 mod power;
 mod release;
@@ -30,6 +31,7 @@ pub(crate) use event::{
     simulate,
 };
 pub(crate) use launch::{CreateInstance, Machine, RunInstances, create, password_hash, run};
+pub(crate) use maintenance::{DescribeInstanceMaintenanceAttributes, describe_maintenance};
 pub(crate) use power::{
     DeleteInstance, DeleteInstances, RebootInstance, RebootInstances, StartInstance, StartInstances, StopInstance, StopInstances,
     delete_many, delete_one, reboot_many, reboot_one, start_many, start_one, stop_many, stop_one,

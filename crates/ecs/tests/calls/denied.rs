@@ -70,7 +70,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
 fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape: Shape) -> String {
     let word = name.rsplit('.').find(|part| part.parse::<u32>().is_err()).unwrap_or(name);
     let known = match (action, word) {
-        ("TagResources" | "UntagResources", "ResourceId") => seeds.get("InstanceId"),
+        ("TagResources" | "UntagResources" | "AddTags" | "RemoveTags", "ResourceId") => seeds.get("InstanceId"),
         ("AssociateNetworkAcl" | "UnassociateNetworkAcl", "ResourceId") => seeds.get("VSwitchId"),
         ("AssociateNetworkAcl" | "UnassociateNetworkAcl", "ResourceType") => return "VSwitch".to_owned(),
         (action, "InstanceId") if action.contains("VpcPeer") => return "pcx-00000000000000001".to_owned(),
@@ -124,6 +124,7 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         "ForwardEntryId" => "fwd-00000000000000001",
         "SnatIp" | "ExternalIp" | "InternalIp" => "10.8.1.9",
         "ExternalPort" | "InternalPort" => "80",
+        "KMSKeyId" => "alias/a",
         "Ipv4GatewayId" => "igw-00000000000000001",
         "IPv6CidrBlock" | "Ipv6CidrBlock" => "fd00::/56",
         "NextHopId" => "igw-00000000000000001",
@@ -180,6 +181,7 @@ fn besides(action: &str) -> &'static [&'static str] {
         "ImportImage" => &["DiskDeviceMapping.1.OSSBucket", "DiskDeviceMapping.1.OSSObject", "DiskDeviceMapping.1.Format"],
         "ModifyInstanceDeployment" => &["DeploymentSetId"],
         "CreateSnapshotGroup" => &["InstanceId"],
+        "AddTags" | "RemoveTags" | "DescribeResourceByTags" => &["Tag.1.Key"],
         "ResetDisks" => &["Disk.1.DiskId", "Disk.1.SnapshotId"],
         "DeleteKeyPairs" => &["KeyPairNames"],
         "DeleteLaunchTemplateVersion" => &["LaunchTemplateId"],

@@ -22,6 +22,7 @@ mod nat_gateways;
 mod network;
 mod network_acl;
 mod not_yet;
+mod older;
 mod placement_group;
 mod prefix_list;
 mod region;

@@ -167,7 +167,7 @@ async fn snapshots_and_disks_of_them_share_the_data_key_of_one_key_alone() {
     let refused = world.cloud.run(&world.root().await, share, Options::default()).await;
     assert!(matches!(refused, Err(Error::Unsupported { .. })), "{refused:?}");
     // A copy under the same key is there at once, one under another is stored anew.
-    let copy = |choice| CopySnapshot { snapshot: snapshot.id, encryption: choice, description: None, tags: Tags::new() };
+    let copy = |choice| CopySnapshot { snapshot: snapshot.id, name: None, encryption: choice, description: None, tags: Tags::new() };
     let root = world.root().await;
     let at_once = world.cloud.snapshot_copy(&root, copy(EncryptionChoice::default()), Options::default()).await.unwrap();
     assert_eq!((at_once.contents().is_ok(), &at_once.encryption), (true, &snapshot.encryption));
