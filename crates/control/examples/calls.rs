@@ -166,6 +166,8 @@ fn launch(image: model::ImageId) -> RunInstances {
         root_provisioned: model::Provisioned::default(),
         root_encryption: model::EncryptionChoice::default(),
         root_deleted: true,
+        root_name: String::new(),
+        root_description: String::new(),
         volumes: vec![],
         attributes: Attributes::default(),
         tags: Tags::from([("env".to_owned(), "prod".to_owned())]),

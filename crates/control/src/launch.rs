@@ -92,6 +92,12 @@ pub struct RunInstances {
     pub root_provisioned: Provisioned,
     /// Whether the system disk goes with the instance.
     pub root_deleted: bool,
+    /// Display name of the system disk.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub root_name: String,
+    /// Description of the system disk.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub root_description: String,
     /// Further volumes of each instance.
     pub volumes: Vec<NewVolume>,
     /// Role whose keys their guests are given.
@@ -222,6 +228,8 @@ impl RunInstances {
             root_encryption: settings.root.encryption,
             root_provisioned: settings.root.provisioned,
             root_deleted: settings.root.deleted.unwrap_or(true),
+            root_name: settings.root.name.unwrap_or_default(),
+            root_description: settings.root.description.unwrap_or_default(),
             volumes: settings.volumes,
             role: settings.role,
             placement: settings.placement,
@@ -462,7 +470,7 @@ impl RunInstances {
     /// The system disk and the further volumes of an instance. They are attached from the beginning: the machine is made with them.
     fn insert_volumes(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, subnet: &Subnet, owner: &Owner) -> Result<VolumeId, Failure> {
         let (size, kind, provisioned) = (plan.root_size, self.root_kind, self.root_provisioned);
-        let new = New { zone: &subnet.zone, size, kind, provisioned, name: "", description: "" };
+        let new = New { zone: &subnet.zone, size, kind, provisioned, name: &self.root_name, description: &self.root_description };
         let mut root = self.volume(cx, &new, owner);
         root.image = Some(plan.image.id);
         root.manifest = Some(plan.image.manifest.clone());

@@ -68,6 +68,8 @@ pub enum RouteChange {
     Create(RouteTarget),
     /// It leads elsewhere; refused when there is none.
     Replace(RouteTarget),
+    /// It is called so; refused when there is none.
+    Name(String),
     /// It is described so; refused when there is none.
     Describe(String),
     /// Packets follow it, or go as if it were not there; refused when there is none.
@@ -222,6 +224,10 @@ impl Command for ChangeRoute {
                 let at = at.ok_or_else(absent)?;
                 check_target(tx, account, &vpc, *target)?;
                 table.routes[at].target = *target;
+            }
+            (RouteChange::Name(name), at) => {
+                check_name("RouteEntryName", name)?;
+                table.routes[at.ok_or_else(absent)?].name.clone_from(name);
             }
             (RouteChange::Describe(description), at) => {
                 check_description(description)?;

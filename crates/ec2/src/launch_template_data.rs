@@ -285,6 +285,7 @@ fn like(view: InstanceView) -> LaunchSettings {
             kind: Some(root.kind),
             provisioned: root.provisioned,
             deleted: Some(root.delete_on_termination),
+            ..RootSettings::default()
         }),
         volumes: others
             .into_iter()

@@ -297,7 +297,7 @@ fn disks(cx: &Cx, devices: &[BlockDevice]) -> Result<(RootSettings, Vec<NewVolum
             if matches!(ebs.volume_type, Some(VolumeType::St1 | VolumeType::Sc1)) {
                 return Err(Error::invalid("VolumeType", "st1 and sc1 volumes can not be used as boot volumes").into());
             }
-            root = RootSettings { size, encryption, kind, provisioned, deleted: ebs.delete_on_termination };
+            root = RootSettings { size, encryption, kind, provisioned, deleted: ebs.delete_on_termination, ..RootSettings::default() };
             continue;
         }
         let (kind, deleted) = (kind.unwrap_or_default(), ebs.delete_on_termination.unwrap_or(true));

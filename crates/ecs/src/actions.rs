@@ -190,6 +190,7 @@ static SERVED: &[Action] = &[
     works!("DescribeEipAddresses", BOTH, address::describe, address::DescribeEipAddresses),
     works!("TagResources", BOTH, tag::tag, tag::TagResources),
     works!("UntagResources", BOTH, tag::untag, tag::UntagResources),
+    works!("UnTagResources", VPC, tag::untag, tag::UntagResources),
     works!("ListTagResources", BOTH, tag::list, tag::ListTagResources),
     works!("DescribeAccountAttributes", ECS, account::attributes, account::DescribeAccountAttributes),
     works!("GetCallerIdentity", &[Product::Sts], account::identity, account::Nothing),
@@ -327,6 +328,12 @@ static SERVED: &[Action] = &[
     works!("DeleteSnapshot", ECS, snapshot::delete, snapshot::DeleteSnapshot),
     works!("ModifySnapshotAttribute", ECS, snapshot::modify, snapshot::ModifySnapshotAttribute),
     works!("DescribeInstanceMaintenanceAttributes", ECS, instance::describe_maintenance, instance::DescribeInstanceMaintenanceAttributes),
+    works!(
+        "DescribeInstanceAttachmentAttributes",
+        ECS,
+        capacity_reservation::attachments,
+        capacity_reservation::DescribeInstanceAttachmentAttributes
+    ),
     works!("CopySnapshot", ECS, snapshot_use::copy, snapshot_use::CopySnapshot),
     works!("DescribeSnapshotsUsage", ECS, snapshot_use::usage, account::Nothing),
     works!("DescribeSnapshotLinks", ECS, snapshot_use::links, snapshot_use::DescribeSnapshotLinks),

@@ -8,6 +8,7 @@ use model::{Address, AddressId, InternetCharge, NatGatewayId, Noun};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
+use crate::actions::Product;
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
 use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX};
@@ -82,6 +83,10 @@ struct EipReply {
     bandwidth_package_type: &'static str,
     charge_type: &'static str,
     internet_charge_type: &'static str,
+    /// The line and the network; ECS's older reply knows neither.
+    #[reply(name = "ISP")]
+    isp: Option<&'static str>,
+    netmode: Option<&'static str>,
     allocation_time: Timestamp,
     resource_group_id: &'static str,
     #[reply(list = "Tag")]
@@ -138,6 +143,7 @@ fn reply(cx: &Cx<'_>, row: &AddressView) -> EipReply {
         (None, Some(instance)) => (instance.to_string(), "EcsInstance"),
         (None, None) => (String::new(), ""),
     };
+    let of_vpc = cx.product == Product::Vpc;
     EipReply {
         allocation_id: address.id.to_string(),
         ip_address: address.ip.to_string(),
@@ -157,6 +163,8 @@ fn reply(cx: &Cx<'_>, row: &AddressView) -> EipReply {
             InternetCharge::Traffic => "PayByTraffic",
             InternetCharge::Bandwidth => "PayByBandwidth",
         },
+        isp: of_vpc.then_some("BGP"),
+        netmode: of_vpc.then_some("public"),
         allocation_time: address.created_at.timestamp(),
         resource_group_id: "",
         tags: vpc_tag_replies(&address.tags),

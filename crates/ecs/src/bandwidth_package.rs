@@ -160,6 +160,7 @@ struct PackageReply {
     #[reply(name = "ISP")]
     isp: &'static str,
     ratio: u32,
+    deletion_protection: bool,
     creation_time: Timestamp,
     resource_group_id: &'static str,
     #[reply(list = "PublicIpAddresse")]
@@ -205,9 +206,10 @@ fn reply(cx: &Cx<'_>, row: &BandwidthPackageView) -> PackageReply {
         status: "Available",
         business_status: "Normal",
         instance_charge_type: "PostPaid",
-        internet_charge_type: "PayByBandwidth",
+        internet_charge_type: "PayByTraffic",
         isp: "BGP",
         ratio: 100,
+        deletion_protection: false,
         creation_time: package.created_at.timestamp(),
         resource_group_id: "",
         public_ip_addresses: row.addresses.iter().map(packed).collect(),

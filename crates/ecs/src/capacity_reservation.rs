@@ -10,7 +10,8 @@ use wire::{FromArg, IntoDoc, JsonList};
 
 use crate::error::Fault;
 use crate::filter::{self, Filters, TAGS_PER_CALL, TagArg, tags_of};
-use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
+use crate::instance::in_state;
+use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX, Paged, Paging};
 use crate::tag::{TagReply, tag_replies};
 use crate::{Cx, instance_type};
 
@@ -193,6 +194,55 @@ enum Status {
     Prepared,
     Active,
     Released,
+}
+
+/// `DescribeInstanceAttachmentAttributes`.
+#[derive(FromArg)]
+pub(crate) struct DescribeInstanceAttachmentAttributes {
+    #[arg(max_items = NAMED_MAX)]
+    instance_ids: Option<JsonList<String>>,
+    #[arg(flatten)]
+    numbered: Numbered,
+}
+
+#[derive(IntoDoc)]
+pub(crate) struct AttachmentAttributes {
+    #[reply(list = "Instance")]
+    instances: Vec<AttachmentAttribute>,
+    #[reply(flatten)]
+    numbers: Numbers,
+}
+
+#[derive(IntoDoc)]
+struct AttachmentAttribute {
+    instance_id: String,
+    private_pool_options_match_criteria: &'static str,
+    private_pool_options_id: String,
+}
+
+/// Tells what instances ask of private pools.
+pub(crate) async fn attachments(cx: &Cx<'_>, asked: DescribeInstanceAttachmentAttributes) -> Result<AttachmentAttributes, Fault> {
+    let named = asked.instance_ids.ok_or_else(|| Fault::missing("InstanceIds"))?.0;
+    let mut filters = Filters::new();
+    filters.one_of_at_least(Field::Id, &named);
+    in_state(&mut filters, None);
+    let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(PAGE_SIZE_MAX)? };
+    let listed = cx.cloud.list_instances(&cx.caller, query).await?;
+    let numbers = asked.numbered.numbers(&listed);
+    let attribute = |view: &control::InstanceView| {
+        let (criteria, id) = match view.instance.capacity {
+            // ECS knows no instance that runs in open pools alone.
+            CapacityChoice::Open | CapacityChoice::Only => ("Open", String::new()),
+            CapacityChoice::Never => ("None", String::new()),
+            CapacityChoice::Target(id) => ("Target", id.to_string()),
+        };
+        AttachmentAttribute {
+            instance_id: view.instance.id.to_string(),
+            private_pool_options_match_criteria: criteria,
+            private_pool_options_id: id,
+        }
+    };
+    Ok(AttachmentAttributes { instances: listed.rows.iter().map(attribute).collect(), numbers })
 }
 
 /// `DescribeCapacityReservations`.

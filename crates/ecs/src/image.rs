@@ -96,6 +96,7 @@ struct ImageReply {
     os_name_en: String,
     boot_mode: &'static str,
     is_public: bool,
+    usable: bool,
     resource_group_id: &'static str,
 }
 
@@ -157,7 +158,8 @@ impl DescribeImages {
             // ECS finds images by any part of their name.
             filters.push(Field::Name, vec![format!("*{}*", literal(name))]);
         }
-        if let Some(states) = self.status.as_ref().filter(|states| !states.is_empty()) {
+        // Clients ask for all states by a word of their own that ECS takes.
+        if let Some(states) = self.status.as_ref().filter(|states| !states.is_empty() && !states.eq_ignore_ascii_case("ALL")) {
             filters.push(Field::State, states.split(',').filter_map(state).collect());
         }
         let switch = |value: Option<bool>| value.map(|value| value.to_string());
@@ -209,6 +211,7 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
         os_name_en: image.platform.clone(),
         boot_mode: "BIOS",
         is_public: image.public,
+        usable: image.phase == ImagePhase::Available,
         resource_group_id: "",
     }
 }

@@ -84,6 +84,7 @@ struct InterfaceReply {
     delete_on_release: bool,
     service_managed: bool,
     queue_number: u32,
+    network_interface_traffic_mode: &'static str,
     creation_time: Timestamp,
     resource_group_id: &'static str,
     associated_public_ip: PublicIp,
@@ -93,6 +94,9 @@ struct InterfaceReply {
     private_ip_sets: Vec<PrivateIp>,
     #[reply(list = "Ipv6Set")]
     ipv6_sets: Vec<Ipv6Reply>,
+    /// There are none; clients take the list for granted.
+    #[reply(list = "Ipv4PrefixSet")]
+    ipv4_prefix_sets: Vec<String>,
     #[reply(list = "Tag")]
     tags: Vec<TagReply>,
 }
@@ -163,12 +167,14 @@ fn reply(view: &InterfaceView) -> InterfaceReply {
         delete_on_release: nic.delete_on_termination,
         service_managed: false,
         queue_number: 1,
+        network_interface_traffic_mode: "Standard",
         creation_time: nic.created_at.timestamp(),
         resource_group_id: "",
         associated_public_ip: public_ip(view.address()),
         security_group_ids: view.groups.iter().map(|(id, _)| id.to_string()).collect(),
         private_ip_sets: nic.addresses().map(private).collect(),
         ipv6_sets: ipv6::replies(&nic.ipv6),
+        ipv4_prefix_sets: vec![],
         tags: tag_replies(&nic.tags),
     }
 }

@@ -5,7 +5,7 @@ use control::{
     DeleteLaunchTemplateVersion, Field, Many, ModifyLaunchTemplate, Query, TemplateRef, VersionView,
 };
 use jiff::Timestamp;
-use model::{Error, LaunchSettings, LaunchTemplate, LaunchTemplateId, Noun, WhichVersion};
+use model::{Error, LaunchSettings, LaunchTemplate, LaunchTemplateId, Noun, Subnet, VpcId, WhichVersion};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -68,6 +68,7 @@ pub(crate) struct CreateLaunchTemplate {
     version_description: Option<String>,
     #[arg(name = "TemplateTag", max_items = TAGS_PER_CALL)]
     template_tags: Vec<TagArg>,
+    vpc_id: Option<String>,
     #[arg(flatten)]
     machine: Machine,
 }
@@ -83,7 +84,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateLaunchTemplate) -> Result<C
     let command = Create {
         name: asked.launch_template_name,
         description: asked.version_description.unwrap_or_default(),
-        launch: asked.machine.settings()?,
+        launch: settings(cx, asked.machine, asked.vpc_id).await?,
         tags: tags_of(asked.template_tags)?,
     };
     let made = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
@@ -96,6 +97,7 @@ pub(crate) struct CreateLaunchTemplateVersion {
     #[arg(flatten)]
     template: TemplateName,
     version_description: Option<String>,
+    vpc_id: Option<String>,
     #[arg(flatten)]
     machine: Machine,
 }
@@ -106,10 +108,30 @@ pub(crate) async fn create_version(cx: &Cx<'_>, asked: CreateLaunchTemplateVersi
         template: asked.template.get()?,
         source: None,
         description: asked.version_description.unwrap_or_default(),
-        launch: asked.machine.settings()?,
+        launch: settings(cx, asked.machine, asked.vpc_id).await?,
     };
     let made = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
     Ok(Created { launch_template_id: made.template.id.to_string(), launch_template_version_number: made.version.number })
+}
+
+/// Parameters of which only the values that are so anyway are taken, and which a template shows again.
+const PLAIN: &[&str] = &["InstanceChargeType", "InternetChargeType", "IoOptimized", "NetworkType", "SpotDuration", "SpotStrategy"];
+
+/// What a version says. A VPC says only which one the vSwitch is in.
+async fn settings(cx: &Cx<'_>, machine: Machine, vpc: Option<String>) -> Result<LaunchSettings, Fault> {
+    let mut settings = machine.settings()?;
+    let said = |name: &&str| Some((name.to_string(), cx.call.args.text(name).filter(|text| !text.is_empty())?.to_owned()));
+    settings.plain = PLAIN.iter().filter_map(said).collect();
+    if let Some(vpc) = vpc.filter(|vpc| !vpc.is_empty()) {
+        let wanted: VpcId = id(Noun::Vpc, &vpc)?;
+        let subnet = settings.subnet.ok_or_else(|| Fault::missing("VSwitchId"))?;
+        let found = cx.cloud.list::<Subnet>(&cx.caller, Query { ids: vec![subnet], ..Query::default() }).await?;
+        if !found.rows.iter().any(|row| row.vpc == wanted) {
+            return Err(Error::not_found(Noun::Subnet, subnet).into());
+        }
+        settings.plain.insert("VpcId".to_owned(), vpc);
+    }
+    Ok(settings)
 }
 
 /// `ModifyLaunchTemplateDefaultVersion`.

@@ -24,11 +24,13 @@ const COMMON: &[&str] = &[
 /// Parameters with the values that ask for nothing special. `*`: whatever the value, nothing depends on it here.
 const PLAIN: &[(&str, &[&str])] = &[
     ("Affinity", &["default"]),
+    ("Architecture", &["x86_64"]),
     ("AutoPay", &["*"]),
     ("AutoRenew", &["false"]),
     ("ConfirmStop", &["*"]),
     ("CreditSpecification", &["Standard"]),
     ("DataDiskCategory", &["cloud_essd"]),
+    ("EipBindMode", &["MULTI_BINDED"]),
     ("DeleteAutoSnapshot", &["true"]),
     ("EnableIpv6", &["false"]),
     ("EnableShared", &["false"]),
@@ -40,7 +42,9 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("IoOptimized", &["optimized", "true"]),
     ("Isp", &["BGP"]),
     ("NeedSaleCycle", &["false"]),
+    ("Netmode", &["public"]),
     ("NetworkCategory", &["vpc"]),
+    ("NetworkInterfaceTrafficMode", &["Standard"]),
     ("NetworkType", &["vpc"]),
     ("NicType", &["intranet", "internet"]),
     ("PasswordInherit", &["false"]),
@@ -52,6 +56,7 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("SecurityEnhancementStrategy", &["Deactive"]),
     ("ServiceManaged", &["false"]),
     ("ShowExpired", &["*"]),
+    ("SpotDuration", &["1"]),
     ("SpotStrategy", &["NoSpot"]),
     ("SystemDiskCategory", &["cloud_essd"]),
     ("Tenancy", &["default"]),
@@ -63,8 +68,8 @@ const PLAIN: &[(&str, &[&str])] = &[
 pub(crate) fn check_unread(args: &Args, scheme: Scheme) -> Result<(), Fault> {
     let mut unread =
         args.unknown(scheme.parameters()).into_iter().filter(|name| !COMMON.iter().any(|known| known.eq_ignore_ascii_case(name)));
-    match unread.find(|name| !is_plain(name, args.text(name))) {
-        Some(name) => Err(Fault::unsupported_parameter(described(&name, args.text(&name)))),
+    match unread.find(|name| !is_plain(name, args.text_at(name))) {
+        Some(name) => Err(Fault::unsupported_parameter(described(&name, args.text_at(&name)))),
         None => Ok(()),
     }
 }

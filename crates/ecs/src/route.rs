@@ -184,6 +184,8 @@ struct OldEntry {
     next_hop_type: &'static str,
     instance_id: String,
     status: &'static str,
+    route_entry_name: String,
+    description: String,
     #[reply(list = "NextHop")]
     next_hops: Vec<OldHop>,
 }
@@ -231,6 +233,8 @@ fn old_entry(view: &RouteTableView, entry: &Entry) -> OldEntry {
         next_hop_type: entry.hop_type,
         instance_id: entry.hop.clone(),
         status: entry.status,
+        route_entry_name: entry.name.clone(),
+        description: entry.description.clone(),
         next_hops: vec![OldHop { next_hop_type: entry.hop_type, next_hop_id: entry.hop.clone(), enabled: 1, weight: 0 }],
     }
 }
@@ -268,14 +272,14 @@ pub(crate) struct Entries {
 #[derive(IntoDoc)]
 struct EntryReply {
     route_entry_id: String,
-    route_entry_name: &'static str,
+    route_entry_name: String,
     route_table_id: String,
     destination_cidr_block: String,
     #[reply(name = "Type")]
     kind: &'static str,
     ip_version: &'static str,
     status: &'static str,
-    description: &'static str,
+    description: String,
     #[reply(list = "NextHop")]
     next_hops: Vec<HopReply>,
 }
@@ -323,12 +327,12 @@ pub(crate) async fn entry_list(cx: &Cx<'_>, asked: DescribeRouteEntryList) -> Re
 fn entry_reply(view: &RouteTableView, entry: Entry) -> EntryReply {
     EntryReply {
         route_entry_id: entry.id(&view.table),
-        route_entry_name: "",
+        route_entry_name: entry.name,
         route_table_id: view.table.id.to_string(),
         kind: entry.kind,
         ip_version: "IPv4",
         status: entry.status,
-        description: "",
+        description: entry.description,
         next_hops: vec![HopReply { next_hop_id: entry.hop, next_hop_type: entry.hop_type, enabled: 1, weight: 0 }],
         destination_cidr_block: entry.destination,
     }
@@ -341,6 +345,8 @@ struct Entry {
     hop_type: &'static str,
     hop: String,
     status: &'static str,
+    name: String,
+    description: String,
 }
 
 impl Entry {
@@ -361,6 +367,8 @@ fn entries(view: &RouteTableView) -> Vec<Entry> {
         hop_type: "local",
         hop: String::new(),
         status: "Available",
+        name: String::new(),
+        description: String::new(),
     };
     let entry = |route: &Route| {
         let (hop_type, hop) = match route.target {
@@ -374,7 +382,15 @@ fn entries(view: &RouteTableView) -> Vec<Entry> {
             },
         };
         let status = if view.is_active(route) { "Available" } else { "Inactive" };
-        Entry { destination: route.destination.to_string(), kind: "Custom", hop_type, hop, status }
+        Entry {
+            destination: route.destination.to_string(),
+            kind: "Custom",
+            hop_type,
+            hop,
+            status,
+            name: route.name.clone(),
+            description: route.description.clone(),
+        }
     };
     std::iter::once(local(&view.vpc)).chain(view.table.routes.iter().map(entry)).collect()
 }

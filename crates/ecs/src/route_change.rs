@@ -1,6 +1,6 @@
 //! Calls that change route tables. The lists are in [`crate::route`].
 
-use control::{RouteChange, RouteTie};
+use control::{ChangeRoute, Many, RouteChange, RouteTie};
 use model::{Noun, RouteTarget};
 use wire::{FromArg, IntoDoc};
 
@@ -106,6 +106,8 @@ pub(crate) struct CreateRouteEntry {
     next_hop_id: String,
     #[arg(default = HopType::Instance)]
     next_hop_type: HopType,
+    route_entry_name: Option<String>,
+    description: Option<String>,
 }
 
 #[derive(IntoDoc)]
@@ -138,7 +140,10 @@ pub(crate) async fn create_entry(cx: &Cx<'_>, asked: CreateRouteEntry) -> Result
         }
     };
     let destination = range(&asked.destination_cidr_block)?;
-    cx.cloud.run(&cx.caller, control::ChangeRoute { table, destination, change: RouteChange::Create(target) }, cx.options()?).await?;
+    let said = [asked.route_entry_name.map(RouteChange::Name), asked.description.map(RouteChange::Describe)];
+    let changes = std::iter::once(RouteChange::Create(target)).chain(said.into_iter().flatten());
+    let commands = changes.map(|change| ChangeRoute { table, destination, change }).collect();
+    cx.cloud.run(&cx.caller, Many(commands), cx.options()?).await?;
     Ok(CreatedEntry { route_entry_id: entry_id(table, &destination.trunc().to_string()) })
 }
 
@@ -155,5 +160,5 @@ pub(crate) struct DeleteRouteEntry {
 pub(crate) async fn delete_entry(cx: &Cx<'_>, asked: DeleteRouteEntry) -> Result<(), Fault> {
     let table = id(Noun::RouteTable, &asked.route_table_id)?;
     let destination = range(&asked.destination_cidr_block)?;
-    Ok(cx.cloud.run(&cx.caller, control::ChangeRoute { table, destination, change: RouteChange::Delete }, cx.options()?).await?)
+    Ok(cx.cloud.run(&cx.caller, ChangeRoute { table, destination, change: RouteChange::Delete }, cx.options()?).await?)
 }

@@ -1,12 +1,13 @@
 //! Tags of anything, by the words that ECS and VPC have for kinds of things.
 
 use control::{
-    CreateTags, DeleteTags, DhcpOptionsView, Field, Filter, Listing, NatGatewayView, NetworkAclView, Page, PlacementGroupView,
-    PrefixListView, Query, RouteTableView, WhichTags,
+    BandwidthPackageView, CreateTags, DeleteTags, DhcpOptionsView, Field, Filter, Listing, NatGatewayView, NetworkAclView, Page,
+    PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
-    Address, AddressId, DhcpOptionsId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId,
-    KeyPair, KeyPairId, LaunchTemplate, LaunchTemplateId, NatGatewayId, NetworkAclId, Noun, PlacementGroupId, PrefixListId, RouteTableId,
+    Address, AddressId, BandwidthPackageId, DhcpOptionsId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, InternetGateway,
+    InternetGatewayId, KeyPair, KeyPairId, LaunchTemplate, LaunchTemplateId, NatGatewayId, NetworkAclId, Noun, PlacementGroupId,
+    PrefixListId, RouteTableId,
 };
 use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
@@ -66,6 +67,7 @@ pub(crate) enum Kind {
     DhcpOptions,
     PrefixList,
     DeploymentSet,
+    BandwidthPackage,
 }
 
 impl Kind {
@@ -102,6 +104,7 @@ impl Kind {
             Kind::DhcpOptions => "dhcpoptionsset",
             Kind::PrefixList => "prefixlist",
             Kind::DeploymentSet => "deploymentset",
+            Kind::BandwidthPackage => "commonbandwidthpackage",
         }
     }
 
@@ -125,6 +128,7 @@ impl Kind {
             "dhcpoptionsset" => Kind::DhcpOptions,
             "prefixlist" => Kind::PrefixList,
             "deploymentset" => Kind::DeploymentSet,
+            "commonbandwidthpackage" => Kind::BandwidthPackage,
             _ => return Err(Fault::new(400, "InvalidResourceType.NotFound", format!("The ResourceType '{}' is not known.", head(word)))),
         })
     }
@@ -149,6 +153,7 @@ impl Kind {
             Kind::DhcpOptions => Noun::DhcpOptions,
             Kind::PrefixList => Noun::PrefixList,
             Kind::DeploymentSet => Noun::PlacementGroup,
+            Kind::BandwidthPackage => Noun::BandwidthPackage,
         }
     }
 
@@ -173,6 +178,7 @@ impl Kind {
             Kind::DhcpOptions => DhcpOptionsId::PREFIX,
             Kind::PrefixList => PrefixListId::PREFIX,
             Kind::DeploymentSet => PlacementGroupId::PREFIX,
+            Kind::BandwidthPackage => BandwidthPackageId::PREFIX,
         }
     }
 }
@@ -321,6 +327,7 @@ pub(crate) async fn read(cx: &Cx<'_>, kind: Kind, mut filters: Vec<Filter>, page
         Kind::DhcpOptions => of::<DhcpOptionsView>(cx, filters, page, |row| (row.set.id.to_string(), row.set.tags)).await,
         Kind::PrefixList => of::<PrefixListView>(cx, filters, page, |row| (row.list.id.to_string(), row.list.tags)).await,
         Kind::DeploymentSet => of::<PlacementGroupView>(cx, filters, page, |row| (row.group.id.to_string(), row.group.tags)).await,
+        Kind::BandwidthPackage => of::<BandwidthPackageView>(cx, filters, page, |row| (row.package.id.to_string(), row.package.tags)).await,
     }
 }
 

@@ -98,7 +98,8 @@ impl Counts {
             | Kind::NetworkAcl
             | Kind::DhcpOptions
             | Kind::PrefixList
-            | Kind::DeploymentSet => None,
+            | Kind::DeploymentSet
+            | Kind::BandwidthPackage => None,
         }
     }
 }

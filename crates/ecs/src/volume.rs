@@ -57,7 +57,7 @@ pub(crate) enum PerformanceLevel {
 }
 
 /// ECS's word for the class of a kind that is shown as `cloud_essd`; empty for others.
-const fn level_word(kind: VolumeKind) -> &'static str {
+pub(crate) const fn level_word(kind: VolumeKind) -> &'static str {
     match kind {
         VolumeKind::Level0 => "PL0",
         VolumeKind::Level1 | VolumeKind::Fast | VolumeKind::Enhanced => "PL1",

@@ -216,6 +216,9 @@ pub struct LaunchSettings {
     /// Whether it was said of the primary interface that it goes with its instance, as it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface_deleted: Option<bool>,
+    /// What was said although it is so anyway, by its name in the dialect that it was said in: a template shows it again.
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    pub plain: Tags,
 }
 
 /// What is said of the system disk.
@@ -234,6 +237,12 @@ pub struct RootSettings {
     pub provisioned: Provisioned,
     /// Whether it goes with the instance.
     pub deleted: Option<bool>,
+    /// Display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// What is said of attributes.
@@ -322,6 +331,7 @@ impl LaunchSettings {
             volume_tags: said_tags(self.volume_tags, base.volume_tags),
             interface_tags: said_tags(self.interface_tags, base.interface_tags),
             interface_deleted: self.interface_deleted.or(base.interface_deleted),
+            plain: said_tags(self.plain, base.plain),
         }
     }
 }
@@ -335,6 +345,8 @@ impl RootSettings {
             kind: self.kind.or(base.kind),
             provisioned: self.provisioned.over(base.provisioned, is_same_kind),
             deleted: self.deleted.or(base.deleted),
+            name: self.name.or(base.name),
+            description: self.description.or(base.description),
         }
     }
 }

@@ -57,6 +57,9 @@ pub struct Route {
     pub destination: Ipv4Net,
     /// Where they go.
     pub target: RouteTarget,
+    /// Display name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// Description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
@@ -106,7 +109,7 @@ impl RouteTarget {
 impl Route {
     /// A route that is enabled, without a description.
     pub fn new(destination: Ipv4Net, target: RouteTarget) -> Route {
-        Route { destination, target, description: String::new(), disabled: false }
+        Route { destination, target, name: String::new(), description: String::new(), disabled: false }
     }
 
     /// Whether packets follow it and arrive somewhere, given the gateway that the VPC has, its interfaces in instances that run, and

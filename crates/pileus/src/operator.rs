@@ -212,6 +212,8 @@ impl Operator {
             root_provisioned: model::Provisioned::default(),
             root_encryption: model::EncryptionChoice::default(),
             root_deleted: true,
+            root_name: String::new(),
+            root_description: String::new(),
             volumes: vec![],
             running: true,
             attributes: Attributes::default(),

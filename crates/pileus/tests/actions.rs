@@ -139,7 +139,9 @@ fn snake(action: &str) -> String {
 fn client_tests() -> Vec<String> {
     let entries = fs::read_dir(root().join("tests/clients")).expect("the clients' tests are there");
     let paths = entries.map(|entry| entry.expect("a folder can be read").path());
-    let is_test = |name: &str| name.starts_with("test_") && !name.starts_with("test_strict") && name.ends_with(".py");
+    let is_test = |name: &str| {
+        ["test_", "terraform_"].iter().any(|begin| name.starts_with(begin)) && !name.starts_with("test_strict") && name.ends_with(".py")
+    };
     let tests = paths.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_test));
     tests.map(|path| fs::read_to_string(path).expect("a test is text")).collect()
 }

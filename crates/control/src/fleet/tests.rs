@@ -125,6 +125,8 @@ impl World {
             root_provisioned: model::Provisioned::default(),
             root_encryption: model::EncryptionChoice::default(),
             root_deleted: true,
+            root_name: String::new(),
+            root_description: String::new(),
             volumes: vec![],
             attributes: Attributes::default(),
             tags: Tags::new(),

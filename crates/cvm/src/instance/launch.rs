@@ -251,7 +251,7 @@ impl Machine {
                 encryption: EncryptionChoice::asked(disk.encrypt, disk.kms_key_id.as_deref())?,
                 kind: disk.disk_type.map(DiskType::kind),
                 provisioned: Provisioned::default(),
-                deleted: None,
+                ..RootSettings::default()
             },
             volumes,
             attributes: AttributeSettings {

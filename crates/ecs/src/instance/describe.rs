@@ -275,7 +275,8 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
         internet_charge_type: "PayByTraffic",
         is_support_unassociate: Some(true),
     });
-    let bandwidth = view.address().map(|address| address.bandwidth_shown());
+    // An elastic address has its own bandwidth, which is not the instance's.
+    let bandwidth = of_kind(AddressKind::Automatic).map(|address| address.bandwidth_shown());
     Addresses {
         vpc_attributes: VpcAttributes {
             vpc_id: instance.vpc.to_string(),

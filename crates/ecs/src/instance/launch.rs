@@ -145,6 +145,9 @@ struct SystemDisk {
     #[arg(name = "KMSKeyId")]
     kms_key_id: Option<String>,
     bursting_enabled: Option<bool>,
+    disk_name: Option<String>,
+    description: Option<String>,
+    delete_with_instance: Option<bool>,
 }
 
 /// What is said of a data disk.
@@ -346,7 +349,9 @@ impl Machine {
                 encryption: EncryptionChoice::asked(disk.encrypted, disk.kms_key_id.as_deref())?,
                 kind: root_kind,
                 provisioned: provisioned.unwrap_or_default(),
-                deleted: None,
+                deleted: disk.delete_with_instance,
+                name: filled(disk.disk_name),
+                description: filled(disk.description),
             },
             volumes: self.data_disks.into_iter().map(DataDisk::volume).collect::<Result<Vec<_>, _>>()?,
             attributes,

@@ -104,7 +104,7 @@ fn type_name(instance: &Instance) -> String {
 }
 
 /// Leaves out released instances, and those of another state when one is given.
-fn in_state(filters: &mut Filters, wanted: Option<Status>) {
+pub(crate) fn in_state(filters: &mut Filters, wanted: Option<Status>) {
     let all = [Status::Pending, Status::Running, Status::Starting, Status::Stopping, Status::Stopped];
     let states = wanted.as_ref().map_or(&all[..], std::slice::from_ref);
     let words: Vec<String> = states.iter().map(|status| status.word().to_owned()).collect();

@@ -70,7 +70,7 @@ async fn seeds(world: &World) -> HashMap<&'static str, String> {
 fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape: Shape) -> String {
     let word = name.rsplit('.').find(|part| part.parse::<u32>().is_err()).unwrap_or(name);
     let known = match (action, word) {
-        ("TagResources" | "UntagResources" | "AddTags" | "RemoveTags", "ResourceId") => seeds.get("InstanceId"),
+        ("TagResources" | "UntagResources" | "UnTagResources" | "AddTags" | "RemoveTags", "ResourceId") => seeds.get("InstanceId"),
         ("AssociateNetworkAcl" | "UnassociateNetworkAcl", "ResourceId") => seeds.get("VSwitchId"),
         ("AssociateNetworkAcl" | "UnassociateNetworkAcl", "ResourceType") => return "VSwitch".to_owned(),
         (action, "InstanceId") if action.contains("VpcPeer") => return "pcx-00000000000000001".to_owned(),

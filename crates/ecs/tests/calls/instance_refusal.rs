@@ -40,7 +40,7 @@ async fn bad_launches_are_refused_with_ecs_codes() {
         ("SystemDisk.Category=tape", 400, "InvalidParameter"),
         ("SystemDisk.PerformanceLevel=PL3", 400, "InvalidDiskSize.NotSupported"),
         ("SystemDisk.Encrypted=true&SystemDisk.KMSKeyId=none", 404, "InvalidKMSKeyId.NotFound"),
-        ("SystemDisk.DiskName=x", 400, "UnsupportedParameter"),
+        ("SystemDisk.StorageClusterId=x", 400, "UnsupportedParameter"),
         ("DataDisk.1.Size=20&DataDisk.1.Encrypted=true&DataDisk.1.KMSKeyId=alias/none", 404, "InvalidKMSKeyId.NotFound"),
         ("SpotStrategy=SpotAsPriceGo", 400, "UnsupportedParameter"),
         ("InstanceChargeType=PrePaid", 400, "UnsupportedParameter"),

@@ -152,6 +152,8 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         root_provisioned: model::Provisioned::default(),
         root_encryption: model::EncryptionChoice::default(),
         root_deleted: true,
+        root_name: String::new(),
+        root_description: String::new(),
         volumes: vec![],
         running: true,
         attributes: Attributes::default(),
