@@ -349,3 +349,30 @@ def test_disks_are_encrypted_through_the_sdks_of_alibaba_and_tencent_cloud(own, 
     assert tencent.refused("AttachDisks", InstanceId="ins-" + guest.id.removeprefix("i-"), DiskIds=[second]) == "UnsupportedOperation.InvalidState"
     for volume in volumes:
         ec2.delete_volume(VolumeId=volume)
+
+
+def test_a_system_disk_is_encrypted_by_a_launch_through_tencent_clouds_sdk(own, ec2, kms, key_file, group, shell):
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    tencent = Tencent(own, "", own.access_key, own.secret_key)
+    [login] = tencent.call("DescribeKeyPairs", Filters=[{"Name": "key-name", "Values": ["encryption"]}])["KeyPairSet"]
+    public = {"InternetMaxBandwidthOut": 100, "PublicIpAssigned": True}
+    more = {"InternetAccessible": public, "LoginSettings": {"KeyIds": [login["KeyId"]]}, "SecurityGroupIds": [group]}
+    [id] = tencent.run(Placement={"Zone": ZONE}, SystemDisk={"DiskSize": 20, "Encrypt": True, "KmsKeyId": key}, **more)
+    tencent.wait([id], "RUNNING", 120)
+    disk = tencent.instance(id)["SystemDisk"]
+    assert (disk["Encrypt"], disk["KmsKeyId"]) == (True, key)
+    guest = Guest(ec2, key_file, shell, "i-" + id.removeprefix("ins-"))
+    word = "Vom-ersten-Byte-an-6-"
+    guest.run(f"yes {word} | head -c {MIB} > /root/word; sync")
+    assert guest.run(f"head -c {len(word)} /root/word") == word
+    assert where(own, word.encode()) == set()
+    # Without its key the guest cannot be started again.
+    tencent.call("StopInstances", InstanceIds=[id], StopType="HARD")
+    tencent.wait([id], "STOPPED")
+    kms.disable_key(KeyId=key)
+    assert tencent.refused("StartInstances", InstanceIds=[id]) == "UnsupportedOperation.InvalidState"
+    kms.enable_key(KeyId=key)
+    tencent.call("StartInstances", InstanceIds=[id])
+    tencent.wait([id], "RUNNING", 120)
+    assert guest.run(f"head -c {len(word)} /root/word") == word
+    tencent.call("TerminateInstances", InstanceIds=[id])

@@ -119,7 +119,8 @@ pub enum Field {
     /// The device name of a volume, the place of an interface.
     Device,
     /// What a volume is sold as ([`model::VolumeKind::word`]), what a task does ([`ImageTask::kind`]), or a flow log tells of
-    /// ([`model::FlowTraffic::word`]), where a route of a table leads ([`model::RouteTarget::word`]), or how a bandwidth package is paid for.
+    /// ([`model::FlowTraffic::word`]), where a route of a table leads ([`model::RouteTarget::word`]), what an address is tied to ([`AddressView::tied_to`]), or how a bandwidth
+    /// package is paid for.
     Kind,
     /// A size in GiB.
     Size,
@@ -294,6 +295,16 @@ impl AddressView {
     /// The private address that it is translated to.
     pub fn private_ip(&self) -> Option<Ipv4Addr> {
         self.interface.as_ref().map(|nic| self.address.private.unwrap_or(nic.ip))
+    }
+
+    /// What it is tied to, in one word: `nat-gateway`, `instance`, `interface` (of no instance) or `nothing`.
+    pub fn tied_to(&self) -> &'static str {
+        match (self.address.nat_gateway, &self.interface) {
+            (Some(_), _) => "nat-gateway",
+            (None, Some(nic)) if nic.instance.is_some() => "instance",
+            (None, Some(_)) => "interface",
+            (None, None) => "nothing",
+        }
     }
 }
 
@@ -639,6 +650,7 @@ impl Listing for AddressView {
             Field::Instance => self.interface.iter().filter_map(|nic| nic.instance).map(|id| id.to_string()).collect(),
             Field::PrivateIp => self.private_ip().map(|ip| ip.to_string()).into_iter().collect(),
             Field::NatGateway => self.address.nat_gateway.iter().map(ToString::to_string).collect(),
+            Field::Kind => vec![self.tied_to().to_owned()],
             Field::State => vec![if self.address.is_tied() { "associated" } else { "available" }.to_owned()],
             _ => self.address.values(field),
         }

@@ -579,14 +579,40 @@ fn is_ecs(instance: &Instance) -> bool {
 
 /// The UUID that an instance's firmware tells, which is its serial number too.
 pub fn system_uuid(instance: &Instance) -> String {
-    let head = if is_ecs(instance) { "ecf" } else { "ec2" };
-    let digits = format!("{:016x}", instance.id.as_u64());
+    uuid_of(if is_ecs(instance) { HEADS[1] } else { HEADS[0] }, instance.id)
+}
+
+/// What UUIDs of instances begin with: those launched by EC2's types, which tells clients in the guest where they are, and by ECS's.
+const HEADS: [&str; 2] = ["ec2", "ecf"];
+
+fn uuid_of(head: &str, id: InstanceId) -> String {
+    let digits = format!("{:016x}", id.as_u64());
     format!("{head}{}-{}-4{}-8{}-{}", &digits[..5], &digits[5..9], &digits[9..12], &digits[12..15], &digits[4..])
+}
+
+/// The instance whose firmware would tell a UUID; none where no instance's does. It need not exist.
+pub fn instance_of_uuid(uuid: &str) -> Option<InstanceId> {
+    let uuid = uuid.to_ascii_lowercase();
+    let digits: String = uuid.chars().filter(|digit| *digit != '-').collect();
+    let digits = format!("{}{}", digits.get(3..7)?, digits.get(20..)?);
+    let id = InstanceId::from_u64(u64::from_str_radix(&digits, 16).ok()?);
+    HEADS.iter().any(|head| uuid_of(head, id) == uuid).then_some(id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_names_its_instance() {
+        let id = InstanceId::from_u64(0x0192_d3f4_a5b6_c7d8);
+        for head in HEADS {
+            assert_eq!(instance_of_uuid(&uuid_of(head, id).to_ascii_uppercase()), Some(id));
+        }
+        for other in ["", "ec2", "00000000-0000-4000-8000-000000000000", "ec20192d-3f4a-45b6-8c7d-f4a5b6c7d8é"] {
+            assert_eq!(instance_of_uuid(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_serial_of_a_disk_fits_virtio_and_keeps_every_digit() {

@@ -59,6 +59,7 @@ mod neighbours;
 mod network;
 mod network_acl;
 mod network_path;
+mod order;
 mod overview;
 mod password;
 mod permission;
@@ -124,7 +125,7 @@ pub use disk_backup::{CreateDiskBackup, DeleteDiskBackup, RollBackToBackup, SetB
 pub use disk_encryption::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};
 pub use flow_log::{CreateFlowLogs, DeleteFlowLogs};
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
-pub use host::{NewHost, system_uuid};
+pub use host::{NewHost, instance_of_uuid, system_uuid};
 pub use hosts::{InviteHost, Invited, JoinRefusal};
 pub use identities::Identities;
 pub use identity_tag::{IdentityName, TagIdentity, UntagIdentity};
@@ -178,6 +179,7 @@ pub use network_acl::{
     ModifyNetworkAcl, NetworkAclView, NewAclEntry, SetAclEntries,
 };
 pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath, DeletePathAnalysis};
+pub use order::{Order, OrderKey};
 pub use overview::Overview;
 pub use password::hash as hash_password;
 pub use permission::{

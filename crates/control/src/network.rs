@@ -1,9 +1,9 @@
 //! VPCs. Every account has a default one, made with it: a subnet in each zone, and a gateway that its main route table leads to.
 
 use model::{
-    AccountId, DEFAULT_GROUP, Error, Host, HostId, Instance, InternetGateway, InternetGatewayId, Millis, NetworkAcl, NetworkAclId, Noun,
-    QuotaName, Route, RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget, RuleId, SecurityGroup, SecurityGroupId, Subnet,
-    SubnetId, Tags, Vpc, VpcId, add_tags, check_name, check_vpc_range, default_rules, open_entries,
+    AccountId, DEFAULT_GROUP, DhcpOptions, Error, Host, HostId, Instance, InternetGateway, InternetGatewayId, Millis, NetworkAcl,
+    NetworkAclId, Noun, QuotaName, Route, RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget, RuleId, SecurityGroup,
+    SecurityGroupId, Subnet, SubnetId, Tags, Vpc, VpcId, add_tags, check_name, check_vpc_range, default_rules, open_entries,
 };
 
 use ipnet::Ipv4Net;
@@ -34,6 +34,8 @@ pub struct CreateVpc {
     pub open: bool,
     /// Whether it gets an IPv6 range.
     pub ipv6: bool,
+    /// What DHCP tells its machines.
+    pub dhcp: DhcpOptions,
     /// Display name.
     pub name: String,
     /// Description.
@@ -85,10 +87,12 @@ impl Command for CreateVpc {
         let range = check_vpc_range(self.range, self.prefix_shortest)?;
         check_name("VpcName", &self.name)?;
         check_description(&self.description)?;
+        self.dhcp.check()?;
         let limit = tx.quota_limit(account, QuotaName::Vpcs)?;
         QuotaName::Vpcs.check(limit, tx.vpc_count(account, limit)?, 1)?;
         let mut vpc = Vpc {
             open: self.open,
+            dhcp: self.dhcp.clone(),
             name: self.name.clone(),
             description: self.description.clone(),
             ..new_vpc(tx, cx.cloud, account, range, cx.now)?
@@ -216,7 +220,7 @@ pub(crate) fn insert_default_network(tx: &mut Tx<'_>, cloud: &Cloud, account: Ac
     let vpc = Vpc {
         is_default: true,
         dns_hostnames: true,
-        dhcp: model::DhcpOptions::default(),
+        dhcp: DhcpOptions::default(),
         dhcp_options: None,
         name: DEFAULT_GROUP.to_owned(),
         ..new_vpc(tx, cloud, account, region.default_vpc, now)?
@@ -273,7 +277,7 @@ fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: 
         dns_support: true,
         dns_hostnames: false,
         ipv6: None,
-        dhcp: model::DhcpOptions::default(),
+        dhcp: DhcpOptions::default(),
         dhcp_options: None,
         name: String::new(),
         description: String::new(),

@@ -141,8 +141,8 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DescribeInstanceFamilyConfigs => instance_type::families, account::Nothing, Works, &[];
     Cvm "cvm:" DescribeInstanceTypeConfigs => instance_type::configs, instance_type::DescribeTypes, Works, &[];
     Cvm "cvm:" DescribeZoneInstanceConfigInfos => instance_type::quotas, instance_type::DescribeTypes,
-        Partly("no prices; types are not sorted by `sort-keys`"), &[];
-    Cvm "cvm:" DescribeImages => image::describe, image::DescribeImages, Partly("no filters by platform"), &[];
+        Partly("no prices"), &[];
+    Cvm "cvm:" DescribeImages => image::describe, image::DescribeImages, Works, &[];
     Cvm "cvm:" DescribeImageQuota => quota::image_quota, account::Nothing, Works, &[];
     Cvm "cvm:" DescribeAccountQuota => quota::account_quota, quota::DescribeAccountQuota, Partly("instances charged by the hour, and images"),
         &[];
@@ -167,8 +167,7 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DeleteLaunchTemplateVersions => launch_template::delete_versions, launch_template::DeleteVersions, Works, &[];
     Cvm "cvm:" DescribeLaunchTemplates => launch_template::describe, launch_template::DescribeLaunchTemplates, Works, &[];
     Cvm "cvm:" DescribeLaunchTemplateVersions => launch_template::describe_versions, launch_template::DescribeVersions, Works, &[];
-    Cvm "cvm:" DescribeInstances => instance::describe, instance::DescribeInstances,
-        Partly("no filters by UUID and time of making"), &[];
+    Cvm "cvm:" DescribeInstances => instance::describe, instance::DescribeInstances, Works, &[];
     Cvm "cvm:" DescribeInstancesStatus => instance::describe_status, instance::DescribeInstancesStatus, Works, &[];
     Cvm "cvm:" DescribeInstancesAttributes => instance::describe_attributes, instance::DescribeInstancesAttributes, Works, &[];
     Cvm "cvm:" StartInstances => instance::start, instance::StartInstances, Works, &[];
@@ -213,17 +212,15 @@ static SERVED: &[Action] = served! {
         Partly("instances stay on their hosts, so a group whose rule that breaks is refused"), &[];
     Vpc "vpc:" DescribeAccountAttributes => account::attributes, account::Nothing, Works, &[];
     Vpc "vpc:" DescribeVpcs => network::describe, network::DescribeVpcs, Works, &[];
-    Vpc "vpc:" DescribeSubnets => subnet::describe, subnet::DescribeSubnets, Partly("pages by number only"),
-        &["MaxResults", "NextToken"];
+    Vpc "vpc:" DescribeSubnets => subnet::describe, subnet::DescribeSubnets, Works, &[];
     Vpc "vpc:" DescribeSecurityGroups => security_group::describe, security_group::DescribeSecurityGroups,
-        Partly("in the order of their making only"), &["OrderField", "OrderDirection"];
+        Partly("when a group was changed is not kept"), &[];
     Vpc "vpc:" CreateSecurityGroup => security_group::create, security_group::CreateSecurityGroup,
         Partly("a group belongs to the default VPC, and its name is unique there"), &[];
     Vpc "vpc:" CreateDefaultSecurityGroup => security_group::create_default, account::Nothing,
         Partly("it lets in its own members only"), &[];
     Vpc "vpc:" DeleteSecurityGroup => security_group::delete, security_group::DeleteSecurityGroup, Works, &[];
-    Vpc "vpc:" DescribeSecurityGroupPolicies => security_group_policies::describe, security_group_policies::DescribePolicies,
-        Partly("no filters"), &["Filters"];
+    Vpc "vpc:" DescribeSecurityGroupPolicies => security_group_policies::describe, security_group_policies::DescribePolicies, Works, &[];
     Vpc "vpc:" CreateSecurityGroupPolicies => security_group_policies::create, security_group_policies::Change,
         Partly("policies that alternate between accept and drop have a hundred places"), security_group_policies::ABSENT;
     Vpc "vpc:" DeleteSecurityGroupPolicies => security_group_policies::delete, security_group_policies::Change, Works,
@@ -234,10 +231,8 @@ static SERVED: &[Action] = served! {
         Partly("policies that alternate between accept and drop have a hundred places"), security_group_policies::ABSENT;
     Vpc "vpc:" ModifySecurityGroupAttribute => security_group::modify, security_group::Modify, Works, &[];
     Vpc "vpc:" DescribeSecurityGroupAssociationStatistics => security_group::statistics, security_group::DescribeStatistics, Works, &[];
-    Vpc "vpc:" DescribeAddresses => address::describe, address::DescribeAddresses,
-        Partly("no filters by the kind of what it is tied to"), &[];
-    Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces,
-        Partly("an address is looked for whole; no filter by public address"), &[];
+    Vpc "vpc:" DescribeAddresses => address::describe, address::DescribeAddresses, Works, &[];
+    Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces, Works, &[];
     Vpc "vpc:" CreateNetworkInterface => interface_change::create, interface_change::CreateNetworkInterface,
         Partly("IPv4 only"), interface_change::CREATE_ABSENT;
     Vpc "vpc:" AttachNetworkInterface => interface_change::attach, interface_change::Ends, Works, &["AttachType"];
@@ -264,9 +259,7 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" DescribeImageFromFamily => image::describe_from_family, image::DescribeImageFromFamily, Works, &[];
     Cvm "cvm:" ModifyImageSharePermission => image_change::share, image_change::ModifyImageSharePermission, Works, &[];
     Cvm "cvm:" DescribeImageSharePermission => image_change::shares, image_change::DescribeImageSharePermission, Works, &[];
-    Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks,
-        Partly("in the order of their making only; no filters by the instance's name and address"),
-        &["Order", "OrderField"];
+    Cbs "cbs:" DescribeDisks => volume::describe, volume::DescribeDisks, Works, &[];
     Cbs "cbs:" DescribeDiskConfigQuota => disk_quota::describe, disk_quota::DescribeDiskConfigQuota, Partly("no prices"),
         &["DedicatedClusterId"];
     Cbs "cbs:" CreateDisks => volume::create, volume::CreateDisks,
@@ -281,8 +274,7 @@ static SERVED: &[Action] = served! {
         &["BurstPerformanceOperation", "Portable"];
     Cbs "cbs:" ModifyDiskExtraPerformance => volume::modify_extra, volume::ModifyDiskExtraPerformance, Works, &[];
     Cbs "cbs:" CreateSnapshot => snapshot::create, snapshot::CreateSnapshot, Works, &["Deadline", "DiskBackupId", "DiskUsage", "LocalSnap"];
-    Cbs "cbs:" DescribeSnapshots => snapshot::describe, snapshot::DescribeSnapshots,
-        Partly("in the order of their making only; not by zone"), &["Order", "OrderField"];
+    Cbs "cbs:" DescribeSnapshots => snapshot::describe, snapshot::DescribeSnapshots, Works, &[];
     Cbs "cbs:" DeleteSnapshots => snapshot::delete, snapshot::DeleteSnapshots, Works, &["DeleteBindImages"];
     Cbs "cbs:" ModifySnapshotAttribute => snapshot::modify, snapshot::ModifySnapshotAttribute, Partly("the name"),
         &["Deadline", "IsPermanent"];
@@ -308,8 +300,7 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" DeleteAutoSnapshotPolicies => snapshot_policy::delete, snapshot_policy::DeletePolicies, Works, &[];
     Cbs "cbs:" BindAutoSnapshotPolicy => snapshot_policy::bind, snapshot_policy::Ends, Works, &[];
     Cbs "cbs:" UnbindAutoSnapshotPolicy => snapshot_policy::unbind, snapshot_policy::Ends, Partly("from disks"), &["InstanceIds"];
-    Cbs "cbs:" DescribeAutoSnapshotPolicies => snapshot_policy::describe, snapshot_policy::DescribePolicies,
-        Partly("in the order of their making only"), &["Order", "OrderField"];
+    Cbs "cbs:" DescribeAutoSnapshotPolicies => snapshot_policy::describe, snapshot_policy::DescribePolicies, Works, &[];
     Cbs "cbs:" DescribeDiskAssociatedAutoSnapshotPolicy => snapshot_policy::describe_of_disk, snapshot_policy::DescribeOfDisk, Works, &[];
     Cbs "cbs:" ApplySnapshot => snapshot::apply, snapshot::ApplySnapshot, Partly("the instance is stopped by the caller"),
         &["AutoStartInstance", "AutoStopInstance"];
@@ -339,8 +330,8 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DeleteRoutes => route::delete_routes, route::Routes, Works, route::ROUTE_ABSENT;
     Vpc "vpc:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
     Vpc "vpc:" CreateNetworkAcl => network_acl::create, network_acl::CreateNetworkAcl, Partly("of the type TRIPLE, for IPv4"), &[];
-    Vpc "vpc:" DescribeNetworkAcls => network_acl::describe, network_acl::DescribeNetworkAcls, Partly("in the order of their making only"),
-        &["OrderField", "OrderDirection"];
+    Vpc "vpc:" DescribeNetworkAcls => network_acl::describe, network_acl::DescribeNetworkAcls,
+        Partly("when an ACL was changed is not kept"), &[];
     Vpc "vpc:" ModifyNetworkAclAttribute => network_acl::modify, network_acl::ModifyNetworkAclAttribute, Works, &[];
     Vpc "vpc:" ModifyNetworkAclEntries => network_acl::modify_entries, network_acl::ModifyNetworkAclEntries,
         Partly("all entries of a direction at once, for IPv4"), network_acl::ENTRIES_ABSENT;
@@ -350,7 +341,7 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" CreateVpcPeeringConnection => vpc_peering::create, vpc_peering::CreateVpcPeeringConnection, Partly("within the region"),
         vpc_peering::CREATE_ABSENT;
     Vpc "vpc:" DescribeVpcPeeringConnections => vpc_peering::describe, vpc_peering::DescribeVpcPeeringConnections,
-        Partly("in the order of their making only"), &["OrderField", "OrderDirection"];
+        Works, &[];
     Vpc "vpc:" AcceptVpcPeeringConnection => vpc_peering::accept, vpc_peering::Named, Works, &[];
     Vpc "vpc:" RejectVpcPeeringConnection => vpc_peering::reject, vpc_peering::Named, Works, &[];
     Vpc "vpc:" ModifyVpcPeeringConnection => vpc_peering::modify, vpc_peering::ModifyVpcPeeringConnection, Partly("the name"),

@@ -83,7 +83,9 @@ fn filter(name: &str) -> Option<By> {
     Some(match name {
         "address-id" => By::id::<AddressId>(Field::Id),
         "address-name" => By::Is(Field::Name),
-        "address-status" => By::Word(Field::State, words),
+        "address-status" => By::Word(Field::Kind, words),
+        "instance-type" => By::Word(Field::Kind, tied_to),
+        "dedicated-cluster-id" => By::Always(&[]),
         "instance-id" => By::id::<InstanceId>(Field::Instance),
         "private-ip-address" => By::Is(Field::PrivateIp),
         "address-ip" => By::Is(Field::PublicIp),
@@ -104,13 +106,26 @@ fn is_elastic(kind: &str) -> Vec<String> {
     }
 }
 
-/// The control plane's words for one of VPC's states.
+/// What addresses in one of VPC's states are tied to, in the control plane's words.
 fn words(status: &str) -> Vec<String> {
-    match status {
-        "BIND" | "BIND_ENI" => vec!["associated".to_owned()],
-        "UNBIND" => vec!["available".to_owned()],
-        _ => vec![],
-    }
+    let words = match status {
+        "BIND" => &["instance", "nat-gateway"][..],
+        "BIND_ENI" => &["interface"],
+        "UNBIND" => &["nothing"],
+        _ => &[],
+    };
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// The control plane's word for a kind of what addresses are tied to.
+fn tied_to(kind: &str) -> Vec<String> {
+    let word = match kind {
+        "CVM" => "instance",
+        "NAT" => "nat-gateway",
+        "ENI" => "interface",
+        _ => return vec![],
+    };
+    vec![word.to_owned()]
 }
 
 fn reply(view: &AddressView) -> AddressReply {
@@ -131,13 +146,14 @@ fn reply(view: &AddressView) -> AddressReply {
             AddressKind::Automatic => "WanIP",
         },
         instance_id: address.nat_gateway.map_or_else(|| id::shown_or_empty(instance), id::shown),
-        instance_type: match (address.nat_gateway, instance) {
-            (Some(_), _) => "NAT",
-            (None, Some(_)) => "CVM",
-            (None, None) => "",
+        instance_type: match (address.nat_gateway, instance, interface) {
+            (Some(_), _, _) => "NAT",
+            (None, Some(_), _) => "CVM",
+            (None, None, Some(_)) => "ENI",
+            (None, None, None) => "",
         },
         network_interface_id: id::shown_or_empty(address.interface),
-        private_address_ip: interface.as_ref().map(|nic| nic.ip.to_string()).unwrap_or_default(),
+        private_address_ip: view.private_ip().map(|ip| ip.to_string()).unwrap_or_default(),
         bandwidth: address.bandwidth_shown(),
         internet_charge_type: if address.package.is_some() { IN_PACKAGE } else { charge_word(address.charge) },
         bandwidth_package_id: id::shown_or_empty(address.package),

@@ -30,6 +30,8 @@ pub(crate) enum By {
     Is(Field),
     /// Any part of a field's text.
     Holds(Field),
+    /// The beginning of a field's text.
+    Begins(Field),
     /// Yes or no, which VPC writes `TRUE` and `FALSE` and clients in small letters too.
     Flag(Field),
     /// An id, rewritten by this function.
@@ -67,6 +69,7 @@ impl Filters {
         let (field, values) = match by {
             By::Is(field) => (field, values.iter().map(|value| literal(value)).collect()),
             By::Holds(field) => (field, values.iter().map(|value| format!("*{}*", literal(value))).collect()),
+            By::Begins(field) => (field, values.iter().map(|value| format!("{}*", literal(value))).collect()),
             By::Flag(field) => (field, values.iter().map(|value| literal(&value.to_ascii_lowercase())).collect()),
             By::Id(field, ours) => (field, values.iter().filter_map(|value| ours(value)).collect()),
             By::Word(field, words) => (field, values.iter().flat_map(|value| words(value)).collect()),
@@ -109,6 +112,7 @@ mod tests {
         let known = |name: &str| match name {
             "instance-id" => Some(By::id::<InstanceId>(Field::Id)),
             "name" => Some(By::Holds(Field::Name)),
+            "begins" => Some(By::Begins(Field::PrivateIp)),
             "charge" => Some(By::Always(&["POSTPAID"])),
             "is-default" => Some(By::Flag(Field::IsDefault)),
             _ => None,
@@ -123,6 +127,7 @@ mod tests {
             ("instance-id", "ins-00000000000000007", Field::Id, &["i-00000000000000007"][..]),
             ("instance-id", "i-00000000000000007", Field::Id, &[]),
             ("name", "a*", Field::Name, &[r"*a\**"]),
+            ("begins", "10.0.0.1", Field::PrivateIp, &["10.0.0.1*"]),
             ("charge", "PREPAID", Field::Id, &[]),
             ("is-default", "TRUE", Field::IsDefault, &["true"]),
             ("tag:k", "v", Field::Tag("k".to_owned()), &["v"]),

@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::TagReply;
-use crate::{Cx, id, tag};
+use crate::{Cx, id, page, tag};
 
 /// `DescribeImages`.
 #[derive(FromArg)]
@@ -58,13 +58,28 @@ struct ImageReply {
 /// Lists images: the caller's own and those that everybody may launch.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeImages) -> Result<Images, Fault> {
     not_both("ImageIds", &asked.image_ids, &asked.filters)?;
-    let mut filters = Filters::read(&asked.filters, filter)?;
-    for types in asked.filters.iter().filter(|filter| filter.name == "image-type") {
-        of_types(cx, &types.values, &mut filters);
+    let (own, others): (Vec<_>, Vec<_>) = asked.filters.into_iter().partition(|filter| OWN_FILTERS.contains(&filter.name.as_str()));
+    let filters = Filters::read(&others, filter)?.into_vec();
+    if own.is_empty() {
+        let query = Query { ids: id::read_all::<ImageId>(&asked.image_ids)?, filters, page: asked.cut.page() };
+        let listed = cx.cloud.list::<Image>(&cx.caller, query).await?;
+        return Ok(Images { total_count: listed.total, image_set: listed.rows.iter().map(|image| reply(cx, image)).collect() });
     }
-    let query = Query { ids: id::read_all::<ImageId>(&asked.image_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
-    let listed = cx.cloud.list::<Image>(&cx.caller, query).await?;
-    Ok(Images { total_count: listed.total, image_set: listed.rows.iter().map(|image| reply(cx, image)).collect() })
+    let mut images = page::all::<Image>(cx, &filters).await?;
+    images.retain(|image| own.iter().all(|filter| filter.values.iter().any(|value| is(cx, image, &filter.name, value))));
+    let (total_count, images) = asked.cut.of(images);
+    Ok(Images { total_count, image_set: images.iter().map(|image| reply(cx, image)).collect() })
+}
+
+/// Filters by what an image is to the caller, and by a part of its platform's name in any letters.
+const OWN_FILTERS: [&str; 2] = ["image-type", "platform"];
+
+/// Whether an image is what one value of these filters looks for.
+fn is(cx: &Cx<'_>, image: &Image, name: &str, value: &str) -> bool {
+    match name {
+        "platform" => image.platform.to_lowercase().contains(&value.to_lowercase()),
+        _ => kind(cx, image).0 == value,
+    }
 }
 
 /// `DescribeImageFromFamily`.
@@ -88,7 +103,6 @@ fn filter(name: &str) -> Option<By> {
     Some(match name {
         "image-id" => By::id::<ImageId>(Field::Id),
         "image-name" => By::Holds(Field::Name),
-        "image-type" => By::Always(&["PUBLIC_IMAGE", "PRIVATE_IMAGE", "SHARED_IMAGE"]),
         "image-family" => By::Is(Field::Family),
         "image-state" => By::Word(Field::State, states),
         "dedicated-cluster-id" | "cdc-cache-status" => By::Always(&[]),
@@ -105,17 +119,6 @@ fn states(word: &str) -> Vec<String> {
         _ => return vec![],
     };
     vec![word.to_owned()]
-}
-
-/// Only images of these types, of which each but the shared ones is told by its owner.
-fn of_types(cx: &Cx<'_>, types: &[String], filters: &mut Filters) {
-    let owners = types.iter().filter_map(|kind| match kind.as_str() {
-        "PUBLIC_IMAGE" => Some(cx.cloud.region().operator.to_string()),
-        "PRIVATE_IMAGE" => Some(cx.caller.account().to_string()),
-        _ => None,
-    });
-    let owners: Vec<String> = owners.collect();
-    filters.push(By::Is(Field::Owner), &owners);
 }
 
 fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {

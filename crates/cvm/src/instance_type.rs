@@ -172,7 +172,7 @@ const GBIT_PER_MBIT: f64 = 0.001;
 
 /// Tells what can be launched in each zone now.
 pub(crate) async fn quotas(cx: &Cx<'_>, asked: DescribeTypes) -> Result<TypeQuotas, Fault> {
-    asked.check(&["zone", "instance-family", "instance-type", "instance-charge-type"])?;
+    asked.check(&["zone", "instance-family", "instance-type", "instance-charge-type", SORT_KEYS])?;
     let mut quotas = vec![];
     for zone in asked.zones(cx) {
         let room: HashSet<&str> = cx.cloud.types_with_room(&cx.caller, zone).await?.into_iter().map(|kind| kind.name.as_str()).collect();
@@ -181,7 +181,28 @@ pub(crate) async fn quotas(cx: &Cx<'_>, asked: DescribeTypes) -> Result<TypeQuot
     if asked.values("instance-charge-type").is_some_and(|wanted| !wanted.iter().any(|one| one == "POSTPAID_BY_HOUR")) {
         quotas.clear();
     }
+    // The first key decides: the sort keeps what is alike in the order of the keys after it.
+    for key in asked.values(SORT_KEYS).unwrap_or_default().iter().rev() {
+        sort(&mut quotas, key)?;
+    }
     Ok(TypeQuotas { instance_type_quota_set: quotas })
+}
+
+/// The filter that is an order: `cpu:desc`, `mem:asc`.
+const SORT_KEYS: &str = "sort-keys";
+
+fn sort(quotas: &mut [TypeQuota], key: &str) -> Result<(), Fault> {
+    let by: fn(&TypeQuota) -> u64 = match key.split(':').next() {
+        Some("cpu") => |quota| u64::from(quota.cpu),
+        Some("mem") => |quota| quota.memory,
+        _ => return Err(Fault::invalid("Filters", "types are sorted by `cpu` or `mem`")),
+    };
+    match key.split_once(':') {
+        None | Some((_, "asc")) => quotas.sort_by_key(by),
+        Some((_, "desc")) => quotas.sort_by_key(|quota| std::cmp::Reverse(by(quota))),
+        Some(_) => return Err(Fault::invalid("Filters", "an order is `asc` or `desc`")),
+    }
+    Ok(())
 }
 
 fn quota(zone: &str, kind: &InstanceType, has_room: bool) -> TypeQuota {

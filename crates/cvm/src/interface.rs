@@ -77,13 +77,34 @@ struct Attachment {
 /// Lists network interfaces.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNetworkInterfaces) -> Result<Interfaces, Fault> {
     not_both("NetworkInterfaceIds", &asked.network_interface_ids, &asked.filters)?;
-    let filters = Filters::read(&asked.filters, filter)?;
+    let is_exact = is_exact(&asked.filters);
+    let filters: Vec<FilterArg> = asked.filters.into_iter().filter(|filter| filter.name != EXACT).collect();
+    let filters = Filters::read(&filters, |name| filter(name, is_exact))?;
     let query = Query { ids: id::read_all(&asked.network_interface_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
     let listed = cx.cloud.list_interfaces(&cx.caller, query).await?;
     Ok(Interfaces { total_count: listed.total, network_interface_set: listed.rows.iter().map(reply).collect() })
 }
 
-fn filter(name: &str) -> Option<By> {
+/// The filter that says how another one is compared.
+const EXACT: &str = "ip-exact-match";
+
+/// Whether private addresses are looked for whole: one of several always is, a single one by its beginning unless it is said.
+fn is_exact(filters: &[FilterArg]) -> bool {
+    let first = |name: &str| filters.iter().find(|filter| filter.name == name);
+    let said = first(EXACT).and_then(|filter| filter.values.first()).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    said || first("address-ip").is_some_and(|filter| filter.values.len() > 1)
+}
+
+/// Whether interfaces of a type are their instances' first, in the control plane's words.
+fn is_primary(kind: &str) -> Vec<String> {
+    match kind {
+        "0" => vec!["false".to_owned()],
+        "1" => vec!["true".to_owned()],
+        _ => vec![],
+    }
+}
+
+fn filter(name: &str, is_exact: bool) -> Option<By> {
     Some(match name {
         "network-interface-id" => By::id::<InterfaceId>(Field::Id),
         "network-interface-name" => By::Is(Field::Name),
@@ -92,9 +113,13 @@ fn filter(name: &str) -> Option<By> {
         "subnet-id" => By::id::<SubnetId>(Field::Subnet),
         "attachment.instance-id" => By::id::<InstanceId>(Field::Instance),
         "groups.security-group-id" => By::id::<SecurityGroupId>(Field::Group),
-        "address-ip" => By::Is(Field::PrivateIp),
+        "address-ip" if is_exact => By::Is(Field::PrivateIp),
+        "address-ip" => By::Begins(Field::PrivateIp),
+        "public-address-ip" => By::Is(Field::PublicIp),
         "is-primary" => By::Flag(Field::IsPrimary),
-        "eni-type" => By::Always(&["1"]),
+        "eni-type" => By::Word(Field::IsPrimary, is_primary),
+        "eni-qos" => By::Always(&["DEFAULT"]),
+        "termination-protection" | "traffic-protection" => By::Always(&["false"]),
         "address-ipv6" | "address-type" => By::Always(&[]),
         _ => return None,
     })
@@ -141,7 +166,7 @@ pub(crate) fn reply(view: &InterfaceView) -> InterfaceReply {
             instance_account_id: nic.account.to_string(),
             attach_time: time::by_beijing(nic.attached_at.unwrap_or(nic.created_at).timestamp()),
         },
-        eni_type: 1,
+        eni_type: u32::from(nic.is_primary()),
         attach_type: 0,
         business: "cvm",
         cdc_id: "",

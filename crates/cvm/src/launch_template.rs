@@ -1,5 +1,7 @@
 //! Launch templates and their versions.
 
+use std::collections::HashMap;
+
 use control::{
     CreateLaunchTemplate as Create, CreateLaunchTemplateVersion as CreateVersion, DeleteLaunchTemplate as Delete,
     DeleteLaunchTemplateVersion, Field, Filter, Many, ModifyLaunchTemplate, Options, Query, TemplateRef, VersionView,
@@ -13,7 +15,7 @@ use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::instance::{LaunchData, Machine};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{TAGS_PER_CALL, TagSpecification};
-use crate::{Cx, id, tag};
+use crate::{Cx, id, key_pair, tag};
 
 /// Most versions that one call names (CVM documents 30 of a template).
 const VERSIONS_MAX: usize = 30;
@@ -283,12 +285,15 @@ pub(crate) async fn describe_versions(cx: &Cx<'_>, asked: DescribeVersions) -> R
     let subnets = page.iter().filter_map(|view| view.version.launch.subnet).map(|id| id.to_string()).collect();
     let filters = vec![Filter { field: Field::Id, values: subnets }];
     let subnets = cx.cloud.list::<Subnet>(&cx.caller, Query { filters, ..Query::default() }).await?.rows;
-    let versions = page.into_iter().map(|view| reply(view, &subnets)).collect();
+    let keys: Vec<String> = page.iter().filter_map(|view| view.version.launch.key_name.clone()).collect();
+    let keys = key_pair::ids_by_name(cx, &keys).await?;
+    let versions = page.into_iter().map(|view| reply(view, &subnets, &keys)).collect();
     Ok(Versions { total_count, launch_template_version_set: versions })
 }
 
-fn reply(view: VersionView, subnets: &[Subnet]) -> VersionReply {
+fn reply(view: VersionView, subnets: &[Subnet], keys: &HashMap<String, String>) -> VersionReply {
     let vpc = subnets.iter().find(|subnet| Some(subnet.id) == view.version.launch.subnet).map(|subnet| subnet.vpc);
+    let key = view.version.launch.key_name.as_ref().and_then(|name| keys.get(name)).cloned();
     let is_default_version = view.is_default();
     let VersionView { template, version } = view;
     VersionReply {
@@ -298,6 +303,6 @@ fn reply(view: VersionView, subnets: &[Subnet]) -> VersionReply {
         is_default_version,
         created_by: version.created_by,
         creation_time: version.created_at.timestamp(),
-        launch_template_version_data: LaunchData::of(version.launch, vpc),
+        launch_template_version_data: LaunchData::of(version.launch, vpc, key),
     }
 }

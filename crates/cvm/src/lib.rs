@@ -35,6 +35,7 @@ mod nat_gateway;
 mod nat_rule;
 mod network;
 mod network_acl;
+mod order;
 mod page;
 mod parameter;
 mod placement_group;

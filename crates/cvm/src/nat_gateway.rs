@@ -159,6 +159,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNatGateways) -> Result<
             "nat-gateway-id" => By::id::<NatGatewayId>(Field::Id),
             "vpc-id" => By::id::<VpcId>(Field::Vpc),
             "nat-gateway-name" => By::Holds(Field::Name),
+            "nat-state" => By::Word(Field::State, states),
             _ => return None,
         })
     })?;
@@ -169,6 +170,15 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNatGateways) -> Result<
         nat_gateway_set.push(reply(cx, view).await?);
     }
     Ok(Gateways { total_count: listed.total, nat_gateway_set })
+}
+
+/// The control plane's word for one of VPC's states.
+fn states(word: &str) -> Vec<String> {
+    match word {
+        "AVAILABLE" => vec!["available".to_owned()],
+        "FAILED" => vec!["failed".to_owned()],
+        _ => vec![],
+    }
 }
 
 async fn reply(cx: &Cx<'_>, view: &NatGatewayView) -> Result<GatewayReply, Fault> {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use control::{CreateVpc as Create, DeleteVpc as Delete, Field, ModifyVpc, Query};
-use model::{Error, Vpc, VpcId};
+use model::{DhcpOptions, Error, Vpc, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -96,21 +96,16 @@ const PREFIX_SHORTEST: u8 = 16;
 pub(crate) struct CreateVpc {
     vpc_name: String,
     cidr_block: String,
+    domain_name: Option<String>,
+    #[arg(max_items = model::DNS_SERVERS_MAX)]
+    dns_servers: Vec<Ipv4Addr>,
     #[arg(max_items = tag::TAGS_PER_CALL)]
     tags: Vec<TagArg>,
 }
 
 /// Parameters of `CreateVpc` that are not served.
-pub(crate) const CREATE_ABSENT: &[&str] = &[
-    "AddressType",
-    "DnsServers",
-    "DomainName",
-    "EnableMulticast",
-    "EnableRouteVpcPublish",
-    "EnableRouteVpcPublishIpv6",
-    "Ipv6CidrBlock",
-    "StackType",
-];
+pub(crate) const CREATE_ABSENT: &[&str] =
+    &["AddressType", "EnableMulticast", "EnableRouteVpcPublish", "EnableRouteVpcPublishIpv6", "Ipv6CidrBlock", "StackType"];
 
 /// A reply that shows one VPC.
 #[derive(IntoDoc)]
@@ -122,7 +117,10 @@ pub(crate) struct Made {
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVpc) -> Result<Made, Fault> {
     let range = asked.cidr_block.parse().map_err(|_| Error::invalid("VpcRange", "is no IPv4 range"))?;
     let (name, tags) = (asked.vpc_name, tag::tags_of(asked.tags)?);
-    let command = Create { range, prefix_shortest: PREFIX_SHORTEST, open: true, ipv6: false, name, description: String::new(), tags };
+    let domain = asked.domain_name.filter(|domain| !domain.is_empty());
+    let dhcp = DhcpOptions { domain, dns_servers: own_servers(asked.dns_servers), ..DhcpOptions::default() };
+    let description = String::new();
+    let command = Create { range, prefix_shortest: PREFIX_SHORTEST, open: true, ipv6: false, dhcp, name, description, tags };
     Ok(Made { vpc: reply(cx, cx.cloud.run(&cx.caller, command, cx.options()).await?) })
 }
 
@@ -139,11 +137,15 @@ pub(crate) struct ModifyVpcAttribute {
 /// The name servers of Tencent's own, which stand for the VPC's.
 const TENCENT_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(183, 60, 83, 19), Ipv4Addr::new(183, 60, 82, 98)];
 
+/// The name servers of a VPC's own choice; none where all are Tencent's.
+fn own_servers(servers: Vec<Ipv4Addr>) -> Vec<Ipv4Addr> {
+    if servers.iter().all(|ip| TENCENT_SERVERS.contains(ip)) { vec![] } else { servers }
+}
+
 /// Gives a VPC another name, or its machines other name servers or another domain, of which they hear when they ask again.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVpcAttribute) -> Result<(), Fault> {
     let (id, name) = (id::read(&asked.vpc_id)?, asked.vpc_name);
-    let is_own = asked.dns_servers.iter().all(|ip| TENCENT_SERVERS.contains(ip));
-    let dns_servers = (!asked.dns_servers.is_empty()).then(|| if is_own { vec![] } else { asked.dns_servers });
+    let dns_servers = (!asked.dns_servers.is_empty()).then(|| own_servers(asked.dns_servers));
     let domain = asked.domain_name;
     let command = ModifyVpc { id, name, description: None, dns_support: None, dns_hostnames: None, domain, dns_servers };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)

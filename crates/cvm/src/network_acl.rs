@@ -3,12 +3,13 @@
 //! VPC shows only ACLs that somebody made: a subnet without one has the default one, which lets everything pass. The place of an
 //! entry in its list is what decides, and its number is shown nowhere but in its id.
 
-use control::{AclSubnet, Field, Listing, Many, NetworkAclView, NewAclEntry, Query};
+use control::{AclSubnet, Field, Listing, Many, NetworkAclView, NewAclEntry, OrderKey, Query};
 use model::{AclEntry, Direction, Error, NetworkAcl, NetworkAclId, Protocol, Subnet, SubnetId, Verdict, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::order::{self, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::security_group_rules::{protocols, read_range};
 use crate::subnet::{SubnetReply, Ways};
@@ -97,6 +98,16 @@ pub(crate) struct DescribeNetworkAcls {
     filters: Vec<FilterArg>,
     #[arg(flatten)]
     cut: Cut,
+    order_field: Option<AclOrder>,
+    order_direction: Option<OrderDirection>,
+}
+
+/// What ACLs are put in order by; when they were changed is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+enum AclOrder {
+    NetworkAclId,
+    NetworkAclName,
+    CreatedTime,
 }
 
 /// ACLs.
@@ -120,7 +131,13 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNetworkAcls) -> Result<
     })?;
     filters.push(By::Is(Field::IsDefault), &["false".to_owned()]);
     let query = Query { ids: id::read_all(&asked.network_acl_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
-    let listed = cx.cloud.list::<NetworkAclView>(&cx.caller, query).await?;
+    let made: fn(&NetworkAclView) -> OrderKey = |view| OrderKey::At(view.acl.created_at);
+    let by = asked.order_field.map(|field| match field {
+        AclOrder::NetworkAclId => |view: &NetworkAclView| OrderKey::Text(id::shown(view.acl.id)),
+        AclOrder::NetworkAclName => |view: &NetworkAclView| OrderKey::Text(view.acl.name.clone()),
+        AclOrder::CreatedTime => made,
+    });
+    let listed = order::list::<NetworkAclView>(cx, query, by, asked.order_direction, made).await?;
     let tied: Vec<SubnetId> = listed.rows.iter().flat_map(|view| &view.acl.subnets).map(|tie| tie.subnet).collect();
     let subnets = match tied.is_empty() {
         true => vec![],

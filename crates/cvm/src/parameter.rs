@@ -10,6 +10,7 @@ const COMMON: &[&str] = &["Action", "Version", "Region", "Language", "RequestCli
 
 /// Parameters with the values that ask for nothing special. `*`: whatever the value, nothing depends on it here.
 const PLAIN: &[(&str, &[&str])] = &[
+    ("BurstPerformance", &["false"]),
     ("EnableBroadcast", &["false"]),
     ("ConsoleLogin", &["0"]),
     ("EnableJumboFrame", &["false"]),

@@ -1,12 +1,13 @@
 //! Security groups. Their policies are in [`crate::security_group_policies`].
 
-use control::{CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, GroupUse, ModifySecurityGroup, Query};
+use control::{CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, GroupUse, ModifySecurityGroup, OrderKey, Query};
 use model::{DEFAULT_GROUP, Error, Noun, SecurityGroup, SecurityGroupId, Vpc};
 use wire::{FromArg, IntoDoc};
 
 use crate::account::Nothing;
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::order::{self, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{TAGS_PER_CALL, TagArg, TagReply};
 use crate::{Cx, id, tag, time};
@@ -20,6 +21,14 @@ pub(crate) struct DescribeSecurityGroups {
     filters: Vec<FilterArg>,
     #[arg(flatten)]
     cut: Cut,
+    order_field: Option<GroupOrder>,
+    order_direction: Option<OrderDirection>,
+}
+
+/// What groups are put in order by; when they were changed is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+enum GroupOrder {
+    CreatedTime,
 }
 
 #[derive(IntoDoc)]
@@ -69,7 +78,9 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSecurityGroups) -> Resu
         })
     })?;
     let query = Query { ids: id::read_all(&asked.security_group_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
-    let listed = cx.cloud.list::<SecurityGroup>(&cx.caller, query).await?;
+    let made: fn(&SecurityGroup) -> OrderKey = |group| OrderKey::At(group.created_at);
+    let by = asked.order_field.map(|GroupOrder::CreatedTime| made);
+    let listed = order::list::<SecurityGroup>(cx, query, by, asked.order_direction, made).await?;
     Ok(SecurityGroups { total_count: listed.total, security_group_set: listed.rows.into_iter().map(GroupReply::of).collect() })
 }
 

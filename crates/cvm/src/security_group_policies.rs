@@ -8,6 +8,7 @@ use model::{Direction, Peer, Protocol, Rule, RuleId, SecurityGroup, Verdict};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
+use crate::filter::{FILTERS_MAX, FilterArg};
 use crate::security_group::one;
 use crate::security_group_rules::{PolicyArg, alone, in_line, in_place_of, placed, version};
 use crate::{Cx, id};
@@ -33,6 +34,8 @@ pub(crate) const ABSENT: &[&str] = &[
 #[derive(FromArg)]
 pub(crate) struct DescribePolicies {
     security_group_id: String,
+    #[arg(max_items = FILTERS_MAX)]
+    filters: Vec<FilterArg>,
 }
 
 #[derive(IntoDoc)]
@@ -93,12 +96,67 @@ struct AddressTemplate {
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribePolicies) -> Result<Policies, Fault> {
     let group = one(cx, &asked.security_group_id).await?;
     let of = |direction| in_line(&group, direction).into_iter().enumerate().map(|(at, rule)| reply(at, rule)).collect::<Vec<_>>();
-    let (egress, ingress) = (of(Direction::Egress), of(Direction::Ingress));
+    let (mut egress, mut ingress) = (of(Direction::Egress), of(Direction::Ingress));
     let of_ipv6 = |policies: &[PolicyReply]| policies.iter().filter(|policy| !policy.ipv6_cidr_block.is_empty()).count();
     let (ingress_ipv6, egress_ipv6) = (of_ipv6(&ingress), of_ipv6(&egress));
     let (ingress_ipv4, egress_ipv4) = (ingress.len() - ingress_ipv6, egress.len() - egress_ipv6);
     let policy_statistics = Statistics { ingress_ipv4, ingress_ipv6, egress_ipv4, egress_ipv6 };
+    for filter in &asked.filters {
+        let wanted = Wanted::of(&filter.name)?;
+        egress.retain(|policy| filter.values.iter().any(|value| policy.is(wanted, value, Direction::Egress)));
+        ingress.retain(|policy| filter.values.iter().any(|value| policy.is(wanted, value, Direction::Ingress)));
+    }
     Ok(Policies { security_group_policy_set: PolicySet { version: version(&group), egress, ingress, policy_statistics } })
+}
+
+/// What policies are looked for by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Group,
+    Ip,
+    /// A template of addresses or of services, which no policy has here.
+    Template,
+    Protocol,
+    Port,
+    Verdict,
+    Direction,
+    Description,
+}
+
+impl Wanted {
+    fn of(filter: &str) -> Result<Wanted, Fault> {
+        Ok(match filter {
+            "security-group-id" => Wanted::Group,
+            "ip" => Wanted::Ip,
+            "address-module" | "service-module" => Wanted::Template,
+            "protocol-type" => Wanted::Protocol,
+            "port" => Wanted::Port,
+            "poly" => Wanted::Verdict,
+            "direction" => Wanted::Direction,
+            "description" => Wanted::Description,
+            _ => return Err(Fault::unknown_filter(filter)),
+        })
+    }
+}
+
+/// The value of a filter that every policy has.
+const EVERY: &str = "ALL";
+
+impl PolicyReply {
+    /// Whether a policy of a direction is what one value of a filter looks for. Addresses, ports and descriptions are looked for in part.
+    fn is(&self, wanted: Wanted, value: &str, direction: Direction) -> bool {
+        let every = value.eq_ignore_ascii_case(EVERY);
+        match wanted {
+            Wanted::Group => self.security_group_id == value,
+            Wanted::Ip => self.cidr_block.contains(value) || self.ipv6_cidr_block.contains(value),
+            Wanted::Template => false,
+            Wanted::Protocol => self.protocol.eq_ignore_ascii_case(value),
+            Wanted::Port => every || self.port.contains(value),
+            Wanted::Verdict => every || self.action.eq_ignore_ascii_case(value),
+            Wanted::Direction => every || value.eq_ignore_ascii_case(if direction == Direction::Ingress { "INBOUND" } else { "OUTBOUND" }),
+            Wanted::Description => self.policy_description.contains(value),
+        }
+    }
 }
 
 fn reply(policy_index: usize, rule: &Rule) -> PolicyReply {

@@ -1,11 +1,12 @@
 //! Snapshots of disks.
 
-use control::{DeleteSnapshot, Field, Many, ModifySnapshot, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
+use control::{DeleteSnapshot, Field, Many, ModifySnapshot, OrderKey, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
 use model::{AccountId, Error, Snapshot, SnapshotId, SnapshotPhase, VolumeId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::order::{self, DiskOrder, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{self, TagArg, TagReply};
 use crate::volume::Placement;
@@ -90,6 +91,8 @@ pub(crate) struct DescribeSnapshots {
     filters: Vec<FilterArg>,
     #[arg(flatten)]
     cut: Cut,
+    order_field: Option<DiskOrder>,
+    order: Option<OrderDirection>,
 }
 
 #[derive(IntoDoc)]
@@ -146,7 +149,12 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshots) -> Result<Sn
     filters.push(control::Filter { field, values });
     filters.push(control::Filter { field: Field::IsBackup, values: vec!["false".to_owned()] });
     let query = Query { ids: id::read_all(&asked.snapshot_ids)?, filters, page: asked.cut.page() };
-    let listed = cx.cloud.list::<Snapshot>(&cx.caller, query).await?;
+    let made: fn(&Snapshot) -> OrderKey = |snapshot| OrderKey::At(snapshot.created_at);
+    let by = asked.order_field.map(|field| match field {
+        DiskOrder::CreateTime => made,
+        DiskOrder::Deadline => |_: &Snapshot| OrderKey::Alike,
+    });
+    let listed = order::list::<Snapshot>(cx, query, by, asked.order, made).await?;
     let zone = cx.cloud.region().zones.first().cloned().unwrap_or_default();
     Ok(Snapshots { total_count: listed.total, snapshot_set: listed.rows.iter().map(|row| reply(row, account, &zone)).collect() })
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use control::{
-    CreateSnapshotPolicy, DeleteSnapshotPolicy, Field, Many, ModifySnapshotPolicy, Options, PolicyTie, Query, TieSnapshotPolicy,
+    CreateSnapshotPolicy, DeleteSnapshotPolicy, Field, Listed, Many, ModifySnapshotPolicy, Options, OrderKey, PolicyTie, Query,
+    TieSnapshotPolicy,
 };
 use model::{Error, Schedule, SnapshotPolicy, SnapshotPolicyId, Tags, VolumeId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::order::{self, DiskOrder, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{self, TagReply};
 use crate::{Cx, id, time};
@@ -194,6 +196,8 @@ pub(crate) struct DescribePolicies {
     filters: Vec<FilterArg>,
     #[arg(flatten)]
     cut: Cut,
+    order_field: Option<DiskOrder>,
+    order: Option<OrderDirection>,
 }
 
 /// `DescribeDiskAssociatedAutoSnapshotPolicy`.
@@ -236,19 +240,25 @@ struct PolicyReply {
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribePolicies) -> Result<Policies, Fault> {
     not_both("AutoSnapshotPolicyIds", &asked.auto_snapshot_policy_ids, &asked.filters)?;
     let filters = Filters::read(&asked.filters, filter)?.into_vec();
-    list(cx, Query { ids: id::read_all(&asked.auto_snapshot_policy_ids)?, filters, page: asked.cut.page() }).await
+    let query = Query { ids: id::read_all(&asked.auto_snapshot_policy_ids)?, filters, page: asked.cut.page() };
+    let made: fn(&SnapshotPolicy) -> OrderKey = |policy| OrderKey::At(policy.created_at);
+    let by = asked.order_field.map(|field| match field {
+        DiskOrder::CreateTime => made,
+        DiskOrder::Deadline => |_: &SnapshotPolicy| OrderKey::Alike,
+    });
+    Ok(replies(order::list::<SnapshotPolicy>(cx, query, by, asked.order, made).await?))
 }
 
 /// Lists the policies of a disk: one at most.
 pub(crate) async fn describe_of_disk(cx: &Cx<'_>, asked: DescribeOfDisk) -> Result<Policies, Fault> {
     let disk: VolumeId = id::read(&asked.disk_id)?;
     let filter = control::Filter { field: Field::Volume, values: vec![disk.to_string()] };
-    list(cx, Query { ids: vec![], filters: vec![filter], page: control::Page::default() }).await
+    let query = Query { filters: vec![filter], ..Query::default() };
+    Ok(replies(cx.cloud.list::<SnapshotPolicy>(&cx.caller, query).await?))
 }
 
-async fn list(cx: &Cx<'_>, query: Query<SnapshotPolicyId>) -> Result<Policies, Fault> {
-    let listed = cx.cloud.list::<SnapshotPolicy>(&cx.caller, query).await?;
-    Ok(Policies { total_count: listed.total, auto_snapshot_policy_set: listed.rows.iter().map(reply).collect() })
+fn replies(listed: Listed<SnapshotPolicy>) -> Policies {
+    Policies { total_count: listed.total, auto_snapshot_policy_set: listed.rows.iter().map(reply).collect() }
 }
 
 fn filter(name: &str) -> Option<By> {

@@ -1,12 +1,14 @@
 //! Subnets, and the default network that each account has.
 
-use control::{CreateDefaultSubnet, CreateSubnet as Create, DeleteSubnet as Delete, Field, Filter, Many, ModifySubnet, Options, Query};
+use control::{
+    CreateDefaultSubnet, CreateSubnet as Create, DeleteSubnet as Delete, Field, Filter, Many, ModifySubnet, Options, Page, Query,
+};
 use model::{Error, NetworkAcl, Noun, RouteTable, Subnet, SubnetId, Tags, Vpc, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, literal, not_both};
-use crate::page::{Cut, LIMIT_MAX};
+use crate::page::{Cut, LIMIT, LIMIT_MAX};
 use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, network_acl, route, tag, time};
 
@@ -19,6 +21,30 @@ pub(crate) struct DescribeSubnets {
     filters: Vec<FilterArg>,
     #[arg(flatten)]
     cut: Cut,
+    #[arg(range = 1..=LIMIT_MAX)]
+    max_results: Option<usize>,
+    next_token: Option<String>,
+}
+
+impl DescribeSubnets {
+    /// The page: by its number, or the one after a token, which is the number of the last subnet before it.
+    fn page(&self) -> Result<Page, Fault> {
+        let page = self.cut.page();
+        if self.max_results.is_none() && self.next_token.is_none() {
+            return Ok(page);
+        }
+        if matches!(page, Page::From { skip: 1.., .. }) {
+            return Err(Fault::conflict("`Offset` excludes `MaxResults` and `NextToken`".to_owned()));
+        }
+        let size = self.max_results.unwrap_or(LIMIT);
+        match self.next_token.as_deref() {
+            None | Some("") => Ok(Page::First(size)),
+            Some(token) => {
+                let last = token.parse().map_err(|_| Fault::invalid("NextToken", "it is not one that a reply gave"))?;
+                Ok(Page::After { last, size })
+            }
+        }
+    }
 }
 
 #[derive(IntoDoc)]
@@ -26,6 +52,8 @@ pub(crate) struct DescribeSubnets {
 pub(crate) struct Subnets {
     total_count: usize,
     subnet_set: Vec<SubnetReply>,
+    /// Empty on the last page, and where pages are counted.
+    next_token: String,
 }
 
 #[derive(IntoDoc)]
@@ -67,11 +95,13 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSubnets) -> Result<Subn
             _ => return None,
         })
     })?;
-    let query = Query { ids: id::read_all(&asked.subnet_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
+    let query = Query { ids: id::read_all(&asked.subnet_ids)?, filters: filters.into_vec(), page: asked.page()? };
+    let counted = matches!(query.page, Page::From { .. });
     let listed = cx.cloud.list_subnets(&cx.caller, query).await?;
     let ways = Ways::read(cx).await?;
     let shown = |(subnet, free): (Subnet, u64)| reply(subnet, free, &ways);
-    Ok(Subnets { total_count: listed.total, subnet_set: listed.rows.into_iter().map(shown).collect() })
+    let next_token = listed.next.filter(|_| !counted).map(|last| last.to_string()).unwrap_or_default();
+    Ok(Subnets { total_count: listed.total, subnet_set: listed.rows.into_iter().map(shown).collect(), next_token })
 }
 
 /// What subnets are tied to: the ACLs that somebody made, and all route tables.

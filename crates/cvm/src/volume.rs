@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use control::{
-    AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, Filter, GrowVolume, Many, ModifyVolumes, Options, Page, Query,
+    AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, Filter, GrowVolume, Many, ModifyVolumes, Options, OrderKey, Query,
 };
 use model::{Attachment, EncryptionChoice, Gib, InstanceId, Provisioned, Snapshot, Volume, VolumeId, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
-use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, literal, not_both};
+use crate::order::{self, DiskOrder, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{TagArg, TagReply};
-use crate::{Cx, id, tag, time};
+use crate::{Cx, id, page, tag, time};
 
 /// Kinds of disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
@@ -81,6 +82,11 @@ pub(crate) fn disk_type(volume: &Volume) -> &'static str {
     kind_word(volume.kind)
 }
 
+/// Megabytes per second that were bought beside what a disk's kind and size give.
+pub(crate) fn extra_shown(volume: &Volume) -> u32 {
+    volume.provisioned.throughput.filter(|_| is_own(volume.kind)).unwrap_or(0)
+}
+
 /// Whether throughput that was bought for a kind is extra throughput in CBS's sense.
 const fn is_own(kind: VolumeKind) -> bool {
     matches!(kind, VolumeKind::Enhanced | VolumeKind::Extreme)
@@ -100,6 +106,8 @@ pub(crate) struct DescribeDisks {
     filters: Vec<FilterArg>,
     #[arg(flatten)]
     cut: Cut,
+    order_field: Option<DiskOrder>,
+    order: Option<OrderDirection>,
 }
 
 #[derive(IntoDoc)]
@@ -186,9 +194,20 @@ impl Placement {
 /// Lists disks.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeDisks) -> Result<Disks, Fault> {
     not_both("DiskIds", &asked.disk_ids, &asked.filters)?;
-    let filters = Filters::read(&asked.filters, filter)?;
+    let (of_instances, others): (Vec<_>, Vec<_>) =
+        asked.filters.into_iter().partition(|filter| OF_INSTANCES.contains(&filter.name.as_str()));
+    let mut filters = Filters::read(&others, filter)?;
+    for filter in &of_instances {
+        let instances = on_instances(cx, filter).await?;
+        filters.push(By::Is(Field::Instance), &instances);
+    }
     let query = Query { ids: id::read_all(&asked.disk_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
-    let listed = cx.cloud.list::<Volume>(&cx.caller, query).await?;
+    let made: fn(&Volume) -> OrderKey = |volume| OrderKey::At(volume.created_at);
+    let by = asked.order_field.map(|field| match field {
+        DiskOrder::CreateTime => made,
+        DiskOrder::Deadline => |_: &Volume| OrderKey::Alike,
+    });
+    let listed = order::list::<Volume>(cx, query, by, asked.order, made).await?;
     let taken = taken_of(cx, &listed.rows).await?;
     let disk = |volume: &Volume| reply(volume, taken.get(&volume.id).copied().unwrap_or_default());
     Ok(Disks { total_count: listed.total, disk_set: listed.rows.iter().map(disk).collect() })
@@ -209,19 +228,26 @@ async fn taken_of(cx: &Cx<'_>, disks: &[Volume]) -> Result<HashMap<VolumeId, Tak
     }
     let of = Filter { field: Field::Volume, values: disks.iter().map(|volume| volume.id.to_string()).collect() };
     let own = Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] };
-    let mut page = Page::First(control::PAGE_MAX);
-    loop {
-        let query = Query { ids: vec![], filters: vec![of.clone(), own.clone()], page };
-        let listed = cx.cloud.list::<Snapshot>(&cx.caller, query).await?;
-        for snapshot in &listed.rows {
-            let taken = found.entry(snapshot.volume).or_default();
-            if snapshot.backup { taken.backups += 1 } else { taken.snapshots += 1 }
-        }
-        match listed.next {
-            Some(last) => page = Page::After { last, size: control::PAGE_MAX },
-            None => return Ok(found),
-        }
+    for snapshot in page::all::<Snapshot>(cx, &[of, own]).await? {
+        let taken = found.entry(snapshot.volume).or_default();
+        if snapshot.backup { taken.backups += 1 } else { taken.snapshots += 1 }
     }
+    Ok(found)
+}
+
+/// Filters by what the instances are that disks are attached to.
+const OF_INSTANCES: [&str; 2] = ["instance-name", "instance-ip-address"];
+
+/// The ids of the instances that a filter of disks is about.
+async fn on_instances(cx: &Cx<'_>, asked: &FilterArg) -> Result<Vec<String>, Fault> {
+    let fields: &[Field] = if asked.name == "instance-name" { &[Field::Name] } else { &[Field::PrivateIp, Field::PublicIp] };
+    let values: Vec<String> = asked.values.iter().map(|value| literal(value)).collect();
+    let mut found = vec![];
+    for field in fields {
+        let filter = Filter { field: field.clone(), values: values.clone() };
+        found.extend(page::all_instances(cx, &[filter]).await?.into_iter().map(|view| view.instance.id.to_string()));
+    }
+    Ok(found)
 }
 
 fn filter(name: &str) -> Option<By> {
@@ -234,7 +260,7 @@ fn filter(name: &str) -> Option<By> {
         "disk-charge-type" => By::Always(&["POSTPAID_BY_HOUR"]),
         "portable" => By::Word(Field::IsRoot, is_fixed),
         "project-id" => By::Always(&["0"]),
-        "dedicated-cluster-id" => By::Always(&[]),
+        "dedicated-cluster-id" | "cluster-group-id" => By::Always(&[]),
         "instance-id" => By::id::<InstanceId>(Field::Instance),
         "zone" => By::Is(Field::Zone),
         _ => return None,
@@ -315,7 +341,7 @@ fn reply(volume: &Volume, taken: Taken) -> DiskReply {
         kms_key_id: volume.encryption.as_ref().map(|encryption| encryption.key.uuid()),
         backup_disk: false,
         burst_performance: false,
-        throughput_performance: volume.provisioned.throughput.filter(|_| is_own(volume.kind)).unwrap_or(0),
+        throughput_performance: extra_shown(volume),
         snapshot_ability: true,
         snapshot_count: taken.snapshots,
         snapshot_size: 0,

@@ -1,11 +1,12 @@
 //! Peering connections of VPCs.
 
-use control::{ChangeVpcPeering, CreateVpcPeering as Create, Field, PeeringChange, PeeringManner, Query};
+use control::{ChangeVpcPeering, CreateVpcPeering as Create, Field, OrderKey, PeeringChange, PeeringManner, Query};
 use model::{AccountId, PeeringState, VpcId, VpcPeering, VpcPeeringId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::order::{self, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, tag, time};
@@ -113,6 +114,15 @@ pub(crate) struct DescribeVpcPeeringConnections {
     filters: Vec<FilterArg>,
     #[arg(flatten)]
     cut: Cut,
+    order_field: Option<PeeringOrder>,
+    order_direction: Option<OrderDirection>,
+}
+
+/// What peerings are put in order by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+enum PeeringOrder {
+    CreatedTime,
+    PeeringConnectionName,
 }
 
 /// Peerings.
@@ -160,7 +170,12 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVpcPeeringConnections) 
     })?;
     let query =
         Query { ids: id::read_all::<VpcPeeringId>(&asked.peering_connection_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
-    let listed = cx.cloud.list::<VpcPeering>(&cx.caller, query).await?;
+    let made: fn(&VpcPeering) -> OrderKey = |peering| OrderKey::At(peering.created_at);
+    let by = asked.order_field.map(|field| match field {
+        PeeringOrder::CreatedTime => made,
+        PeeringOrder::PeeringConnectionName => |peering: &VpcPeering| OrderKey::Text(peering.name.clone()),
+    });
+    let listed = order::list::<VpcPeering>(cx, query, by, asked.order_direction, made).await?;
     Ok(Peerings { peer_connection_set: listed.rows.iter().map(|row| reply(cx, row)).collect(), total_count: listed.total })
 }
 

@@ -122,6 +122,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateVpc) -> Result<Created, Refusal>
         prefix_shortest: PREFIX_SHORTEST,
         open: false,
         ipv6: asked.amazon_provided_ipv6_cidr_block.unwrap_or(false),
+        dhcp: model::DhcpOptions::default(),
         name: String::new(),
         description: String::new(),
         tags: tag::specified(&asked.tags, "vpc", &["vpc"])?,

@@ -274,6 +274,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateVpc) -> Result<Created, Fau
         prefix_shortest: model::VPC_PREFIX_SHORTEST,
         open: true,
         ipv6: asked.enable_ipv6,
+        dhcp: model::DhcpOptions::default(),
         name: asked.vpc_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         tags: tags_of(asked.tags)?,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use control::{Field, InstanceView, Query, system_uuid};
+use control::{Field, InstanceView, Query, instance_of_uuid, system_uuid};
 use jiff::Timestamp;
 use model::{Address, AddressKind, Catalogue, Encryption, Instance, InstanceId, SecurityGroupId, SubnetId, Volume, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
@@ -13,8 +13,8 @@ use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::instance::{INSTANCES_PER_CALL, STATES, ids, latest_operation, state, stop_charging_mode, views_of};
 use crate::page::Cut;
 use crate::tag::TagReply;
-use crate::volume::disk_type;
-use crate::{Cx, id, instance_type, key_pair, tag, time};
+use crate::volume::{disk_type, extra_shown};
+use crate::{Cx, id, instance_type, key_pair, page, tag, time};
 
 /// The port of SSH.
 const SSH_PORT: u32 = 22;
@@ -119,6 +119,8 @@ struct DataDisk {
     disk_size: u32,
     disk_name: String,
     delete_with_instance: bool,
+    snapshot_id: String,
+    throughput_performance: u32,
     encrypt: bool,
     kms_key_id: String,
 }
@@ -154,18 +156,54 @@ struct Metadata {
 /// Lists instances.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstances) -> Result<Instances, Fault> {
     not_both("InstanceIds", &asked.instance_ids, &asked.filters)?;
-    let mut filters = Filters::read(&asked.filters, filter)?;
+    let (times, others): (Vec<_>, Vec<_>) = asked.filters.into_iter().partition(|filter| TIMES.contains(&filter.name.as_str()));
+    let mut filters = Filters::read(&others, filter)?;
     only_shown(&mut filters);
-    let query = Query { ids: id::read_all(&asked.instance_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
-    let listed = cx.cloud.list_instances(&cx.caller, query).await?;
-    let keys: Vec<String> = listed.rows.iter().filter_map(|view| view.instance.guest.key_name.clone()).collect();
+    let filters = filters.into_vec();
+    let (total_count, views) = if times.is_empty() {
+        let query = Query { ids: id::read_all(&asked.instance_ids)?, filters, page: asked.cut.page() };
+        let listed = cx.cloud.list_instances(&cx.caller, query).await?;
+        (listed.total, listed.rows)
+    } else {
+        let times = times.iter().map(Bound::read).collect::<Result<Vec<_>, Fault>>()?;
+        let mut views = page::all_instances(cx, &filters).await?;
+        views.retain(|view| times.iter().all(|bound| bound.has(view.instance.created_at.timestamp())));
+        asked.cut.of(views)
+    };
+    let keys: Vec<String> = views.iter().filter_map(|view| view.instance.guest.key_name.clone()).collect();
     let keys = key_pair::ids_by_name(cx, &keys).await?;
-    Ok(Instances { total_count: listed.total, instance_set: listed.rows.iter().map(|view| reply(view, &keys)).collect() })
+    Ok(Instances { total_count, instance_set: views.iter().map(|view| reply(view, &keys)).collect() })
+}
+
+/// Filters by the time of making.
+const TIMES: [&str; 2] = ["creation-start-time", "creation-end-time"];
+
+/// A moment from which or until which instances were made.
+enum Bound {
+    From(Timestamp),
+    Until(Timestamp),
+}
+
+impl Bound {
+    /// Reads the first value of a filter, the only one that can be meant.
+    fn read(filter: &FilterArg) -> Result<Bound, Fault> {
+        let moment = filter.values.first().and_then(|value| time::read_beijing(value));
+        let moment = moment.ok_or_else(|| Fault::invalid("Filters", "a time of making is written like 2023-06-01 00:00:00"))?;
+        Ok(if filter.name == TIMES[0] { Bound::From(moment) } else { Bound::Until(moment) })
+    }
+
+    fn has(&self, moment: Timestamp) -> bool {
+        match self {
+            Bound::From(from) => *from <= moment,
+            Bound::Until(until) => moment <= *until,
+        }
+    }
 }
 
 fn filter(name: &str) -> Option<By> {
     Some(match name {
         "instance-id" => By::id::<InstanceId>(Field::Id),
+        "uuid" => By::Word(Field::Id, of_uuid),
         "instance-name" => By::Is(Field::Name),
         "instance-state" => By::Word(Field::State, words),
         "instance-charge-type" => By::Always(&["POSTPAID_BY_HOUR"]),
@@ -188,6 +226,11 @@ fn filter(name: &str) -> Option<By> {
 fn words(state: &str) -> Vec<String> {
     let same = STATES.iter().filter(|(_, cvm)| cvm.eq_ignore_ascii_case(state));
     same.map(|(ours, _)| (*ours).to_owned()).collect()
+}
+
+/// The id of the instance that has a UUID.
+fn of_uuid(uuid: &str) -> Vec<String> {
+    instance_of_uuid(uuid).map(|id| id.to_string()).into_iter().collect()
 }
 
 /// Leaves out instances that are gone.
@@ -296,6 +339,8 @@ fn data_disk(volume: &Volume) -> DataDisk {
         disk_size: volume.size.0,
         disk_name: volume.shown_name().to_owned(),
         delete_with_instance: volume.delete_on_termination,
+        snapshot_id: id::shown_or_empty(volume.snapshot),
+        throughput_performance: extra_shown(volume),
         encrypt: volume.encryption.is_some(),
         kms_key_id: Encryption::key_text(volume.encryption.as_ref()),
     }

@@ -26,6 +26,8 @@ pub(crate) struct LaunchData {
     data_disks: Vec<DiskReply>,
     virtual_private_cloud: NetworkReply,
     internet_accessible: InternetReply,
+    /// None without a key pair; a password is never told.
+    login_settings: Option<LoginReply>,
     security_group_ids: Vec<String>,
     user_data: Option<String>,
     cam_role_name: Option<String>,
@@ -72,6 +74,7 @@ struct DiskReply {
     encrypt: bool,
     kms_key_id: String,
     snapshot_id: Option<String>,
+    throughput_performance: u32,
 }
 
 #[derive(IntoDoc)]
@@ -82,6 +85,12 @@ struct NetworkReply {
     as_vpc_gateway: bool,
     #[reply(skip_empty)]
     private_ip_addresses: Vec<String>,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct LoginReply {
+    key_ids: Vec<String>,
 }
 
 #[derive(IntoDoc)]
@@ -99,8 +108,8 @@ struct TagsReply {
 }
 
 impl LaunchData {
-    /// What these settings say. `vpc` is that of the subnet. A public address is shown with the least bandwidth where none was said.
-    pub(crate) fn of(settings: LaunchSettings, vpc: Option<VpcId>) -> LaunchData {
+    /// What these settings say. `vpc` is that of the subnet, `key` the id of the key pair. A public address is shown with the least bandwidth where none was said.
+    pub(crate) fn of(settings: LaunchSettings, vpc: Option<VpcId>, key: Option<String>) -> LaunchData {
         let root = &settings.root;
         let off = || Switch { enabled: false };
         let assigned = settings.public_address.unwrap_or(false);
@@ -133,6 +142,7 @@ impl LaunchData {
                 public_ip_assigned: assigned,
                 internet_max_bandwidth_out: bandwidth.unwrap_or(assigned.into()),
             },
+            login_settings: key.map(|key| LoginReply { key_ids: vec![key] }),
             security_group_ids: settings.groups.into_iter().map(id::shown).collect(),
             user_data: settings.user_data,
             cam_role_name: settings.role.and_then(role_name),
@@ -166,5 +176,6 @@ fn data_disk(volume: NewVolume) -> DiskReply {
         encrypt: volume.encryption.encrypted == Some(true),
         kms_key_id: volume.encryption.key_text(),
         snapshot_id: volume.snapshot.map(id::shown),
+        throughput_performance: volume.provisioned.throughput.unwrap_or(0),
     }
 }

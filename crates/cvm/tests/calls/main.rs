@@ -14,6 +14,7 @@ mod instance_refusal;
 mod interface;
 mod key_pair;
 mod launch_template;
+mod listing;
 mod nat_gateways;
 mod network;
 mod network_acl;

@@ -68,7 +68,8 @@ impl Pair {
     async fn vpc(&self, second: u8) -> (VpcId, SubnetId) {
         let range = format!("10.{second}.0.0/16").parse().unwrap();
         let (name, description, tags) = (String::new(), String::new(), Tags::new());
-        let vpc = CreateVpc { range, prefix_shortest: 16, open: true, ipv6: false, name, description, tags };
+        let vpc =
+            CreateVpc { range, prefix_shortest: 16, open: true, ipv6: false, dhcp: model::DhcpOptions::default(), name, description, tags };
         let vpc = self.run(vpc).await.id;
         let range = format!("10.{second}.1.0/24").parse().unwrap();
         let (name, description, tags) = (String::new(), String::new(), Tags::new());

@@ -7,7 +7,16 @@ use crate::world::World;
 
 fn create_vpc() -> CreateVpc {
     let range = "10.0.0.0/16".parse().unwrap();
-    CreateVpc { range, prefix_shortest: 16, open: false, ipv6: false, name: String::new(), description: String::new(), tags: Tags::new() }
+    CreateVpc {
+        range,
+        prefix_shortest: 16,
+        open: false,
+        ipv6: false,
+        dhcp: model::DhcpOptions::default(),
+        name: String::new(),
+        description: String::new(),
+        tags: Tags::new(),
+    }
 }
 
 fn create_subnet(vpc: VpcId, range: &str) -> CreateSubnet {
