@@ -540,8 +540,7 @@ def test_the_cli_launches_looks_and_ends(tenant):
 def test_what_is_not_served_says_so(tenant):
     usual = {"Placement": {"Zone": "local-1a"}, "ImageId": tenant.image(), "InstanceType": TYPE}
     assert tenant.refused("InquiryPriceRunInstances", **usual) == "UnsupportedOperation"
-    place = {"VpcId": "vpc-00000000000000001", "SubnetId": "subnet-00000000000000001"}
-    assert tenant.refused("ModifyInstancesVpcAttribute", InstanceIds=[ABSENT], VirtualPrivateCloud=place) == "UnsupportedOperation"
+    assert tenant.refused("ModifyInstancesProject", InstanceIds=[ABSENT], ProjectId=7) == "UnsupportedOperation"
 
 
 def test_one_instance_through_two_dialects(tenant):
@@ -613,6 +612,55 @@ def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_pat
         if ids:
             tenant.call("TerminateInstances", InstanceIds=ids)
             tenant.wait(ids, None)
+        tenant.call("DeleteSecurityGroup", SecurityGroupId=group)
+        tenant.call("DeleteKeyPairs", KeyIds=[key["KeyId"]])
+
+
+def test_a_real_guest_moves_to_another_vpc(cloud, shell, until, tmp_path):
+    """Stopped, moved and started again, it is itself: its disk, its host keys, its public address; only its private address is another."""
+    tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
+    key = tenant.call("CreateKeyPair", KeyName="cvm_move", ProjectId=0)["KeyPair"]
+    path = tmp_path / "key.pem"
+    path.write_text(key["PrivateKey"])
+    path.chmod(0o600)
+    group = tenant.call("CreateSecurityGroup", GroupName="cvm-move", GroupDescription="SSH")["SecurityGroup"]["SecurityGroupId"]
+    (address,) = tenant.call("AllocateAddresses", InternetMaxBandwidthOut=50)["AddressSet"]
+    places, ids = [], []
+    try:
+        for way, protocol, port in (("Ingress", "TCP", "22"), ("Egress", "ALL", "all")):
+            said = {"Protocol": protocol, "Port": port, "CidrBlock": "0.0.0.0/0", "Action": "ACCEPT"}
+            tenant.call("CreateSecurityGroupPolicies", SecurityGroupId=group, SecurityGroupPolicySet={way: [said]})
+        for at in (21, 22):
+            vpc = tenant.call("CreateVpc", VpcName=f"move-{at}", CidrBlock=f"10.{at}.0.0/16")["Vpc"]["VpcId"]
+            new = tenant.call("CreateSubnet", VpcId=vpc, SubnetName="a", CidrBlock=f"10.{at}.1.0/24", Zone="local-1a")["Subnet"]
+            places.append({"VpcId": vpc, "SubnetId": new["SubnetId"]})
+        ids = tenant.run(LoginSettings={"KeyIds": [key["KeyId"]]}, SecurityGroupIds=[group], VirtualPrivateCloud=places[0])
+        tenant.wait(ids, "RUNNING")
+        tenant.call("AssociateAddress", AddressId=address, InstanceId=ids[0])
+        ip = tenant.call("DescribeAddresses", AddressIds=[address])["AddressSet"][0]["AddressIp"]
+        assert shell(ip, path, "echo kept > /root/kept; sync; ip -4 addr show").stdout.count("10.21.1.") == 1
+        assert tenant.refused("ModifyInstancesVpcAttribute", InstanceIds=ids, VirtualPrivateCloud=places[1]) == "UnsupportedOperation.InstanceStateRunning"
+        tenant.call("StopInstances", InstanceIds=ids, StopType="SOFT_FIRST")
+        tenant.wait(ids, "STOPPED", within=90)
+        tenant.call("ModifyInstancesVpcAttribute", InstanceIds=ids, VirtualPrivateCloud=places[1] | {"PrivateIpAddresses": ["10.22.1.50"]})
+        # The VPC that it left holds nothing of it any more.
+        tenant.call("DeleteSubnet", SubnetId=places[0]["SubnetId"])
+        tenant.call("DeleteVpc", VpcId=places[0]["VpcId"])
+        places = places[1:]
+        tenant.call("StartInstances", InstanceIds=ids)
+        tenant.wait(ids, "RUNNING")
+        assert tenant.call("DescribeAddresses", AddressIds=[address])["AddressSet"][0]["PrivateAddressIp"] == "10.22.1.50"
+        told = shell(ip, path, "cat /root/kept; ip -4 addr show; wget -q -O - http://metadata.tencentyun.com/latest/meta-data/local-ipv4").stdout
+        assert told.startswith("kept") and "10.22.1.50/" in told and told.endswith("10.22.1.50") and "10.21." not in told
+    finally:
+        if ids:
+            tenant.call("TerminateInstances", InstanceIds=ids)
+            tenant.wait(ids, None)
+        tenant.call("ReleaseAddresses", AddressIds=[address])
+        until(lambda: tenant.call("DescribeSecurityGroupAssociationStatistics", SecurityGroupIds=[group])["SecurityGroupAssociationStatisticsSet"][0]["TotalCount"] == 0, 30, "the group")
+        for place in places:
+            tenant.call("DeleteSubnet", SubnetId=place["SubnetId"])
+            tenant.call("DeleteVpc", VpcId=place["VpcId"])
         tenant.call("DeleteSecurityGroup", SecurityGroupId=group)
         tenant.call("DeleteKeyPairs", KeyIds=[key["KeyId"]])
 

@@ -162,7 +162,8 @@ impl NewInterface {
     }
 }
 
-fn primary_ip(tx: &Tx<'_>, subnet: &Subnet, asked: Option<Ipv4Addr>, others: &[Ipv4Addr]) -> Result<Ipv4Addr, Failure> {
+/// The address that is asked for, or a free one that is not among these.
+pub(crate) fn primary_ip(tx: &Tx<'_>, subnet: &Subnet, asked: Option<Ipv4Addr>, others: &[Ipv4Addr]) -> Result<Ipv4Addr, Failure> {
     match asked {
         Some(ip) if !subnet.allows(ip) => {
             Err(Error::invalid("PrivateIpAddress", format!("{ip} is not a usable address of {}", subnet.range)).into())

@@ -35,6 +35,7 @@ mod instance_event;
 mod instance_fleet;
 mod instance_fleet_work;
 mod instance_key;
+mod instance_move;
 mod instance_profile;
 mod instance_role;
 mod instances;
@@ -142,6 +143,7 @@ pub use instance_fleet::{
     CreateInstanceFleet, DeleteInstanceFleet, FleetMade, FleetMemberView, InstanceFleetView, Launches, ModifyInstanceFleet, OneOf,
 };
 pub use instance_key::{ChangeInstanceKey, KeyChange};
+pub use instance_move::MoveInstance;
 pub use instance_profile::{AddRoleToProfile, CreateInstanceProfile, DeleteInstanceProfile, RemoveRoleFromProfile};
 pub use instance_role::{InstanceRoleView, RoleBefore, SetInstanceRole};
 pub use interface::{CreateInterface, DeleteInterface, ModifyInterface, NewInterface};

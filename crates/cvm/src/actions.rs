@@ -196,6 +196,8 @@ static SERVED: &[Action] = served! {
         Partly("no password is made up; an instance that is stopped stays so"), root_volume::RESET_ABSENT;
     Cvm "cvm:" ResetInstancesPassword => instance::reset_password, instance::ResetInstancesPassword,
         Partly("the guest is restarted rather than stopped and started; the image's own user only"), &[];
+    Cvm "cvm:" ModifyInstancesVpcAttribute => instance::modify_vpc, instance::ModifyInstancesVpcAttribute,
+        Partly("of stopped instances with one interface and one private address, which keep their host names"), &[];
     Cvm "cvm:" AssociateSecurityGroups => instance::associate_groups, instance::AssociateSecurityGroups, Works, &[];
     Cvm "cvm:" DisassociateSecurityGroups => instance::disassociate_groups, instance::AssociateSecurityGroups, Works, &[];
     Cvm "cvm:" ResetInstancesInternetMaxBandwidth => bandwidth::reset_instances, bandwidth::ResetInstancesInternetMaxBandwidth,
@@ -455,7 +457,7 @@ static NOT_YET: &[Action] = not_yet! {
     Cvm "cvm:": DescribeInstanceVncUrl
         InquiryPriceRunInstances RenewInstances
         ModifyInstancesRenewFlag ModifyInstancesChargeType InquiryPriceRenewInstances InquiryPriceResetInstancesType
-        ModifyInstancesVpcAttribute ModifyInstancesProject ModifyInstanceDiskType
+        ModifyInstancesProject ModifyInstanceDiskType
         SyncImages AllocateHosts DescribeHosts
         RenewHosts ModifyHostsAttribute EnterRescueMode ExitRescueMode;
     Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries CreateHaVip DescribeHaVips DeleteHaVip;

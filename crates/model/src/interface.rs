@@ -39,7 +39,7 @@ pub struct Interface {
     pub vpc: VpcId,
     /// Its subnet.
     pub subnet: SubnetId,
-    /// Primary private address, for life. Every address is unique in the VPC.
+    /// Primary private address, until its instance moves to another subnet. Every address is unique in the VPC.
     pub ip: Ipv4Addr,
     /// Further private addresses, in the order in which they came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

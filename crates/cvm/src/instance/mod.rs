@@ -7,6 +7,7 @@ mod describe;
 mod launch;
 mod launch_data;
 mod name;
+mod place;
 mod power;
 mod spec;
 
@@ -27,6 +28,7 @@ pub(crate) use describe::{
 };
 pub(crate) use launch::{ABSENT as LAUNCH_ABSENT, Login, LoginSettings, Machine, RunInstances, host_name, run, user_data};
 pub(crate) use launch_data::LaunchData;
+pub(crate) use place::{ModifyInstancesVpcAttribute, modify_vpc};
 pub(crate) use power::{RebootInstances, StartInstances, StopInstances, TerminateInstances, reboot, start, stop, terminate};
 pub(crate) use spec::{
     DescribeInstancesModification, DescribeInstancesOperationLimit, ResetInstancesType, describe_modification, operation_limit, reset_type,

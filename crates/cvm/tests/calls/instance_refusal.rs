@@ -120,7 +120,7 @@ async fn anothers_things_look_like_none() {
 #[tokio::test]
 async fn an_action_that_is_not_served_says_so() {
     let world = World::new().await;
-    for action in ["InquiryPriceRunInstances", "ModifyInstancesVpcAttribute", "ModifyInstanceDiskType", "RenewInstances"] {
+    for action in ["InquiryPriceRunInstances", "ModifyInstancesProject", "ModifyInstanceDiskType", "RenewInstances"] {
         world.refused(action, "{}", "UnsupportedOperation").await;
     }
     world.refused("DescribeEverything", "{}", "InvalidAction").await;

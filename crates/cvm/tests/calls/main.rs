@@ -18,6 +18,7 @@ mod listing;
 mod nat_gateways;
 mod network;
 mod network_acl;
+mod place;
 mod placement_group;
 mod policy;
 mod region;
