@@ -93,16 +93,19 @@ async fn what_cannot_move_stays_where_it_is() {
         (to(&[&running], &second, &there, &[]), "UnsupportedOperation.InstanceStateRunning"),
         (to(&[&id, &running], &second, &there, &[]), "UnsupportedOperation.InstanceStateRunning"),
         (to(&[&id], &first, &there, &[]), "InvalidParameterCombination"),
-        (to(&[&id], &second, absent, &[]), "InvalidSubnetId.NotFound"),
+        (to(&[&id], &second, absent, &[]), "InvalidParameterValue.SubnetNotExist"),
         (to(&[&id], &second, &there, &["10.2.1.9", "10.2.1.10"]), "InvalidParameterConflict"),
-        (to(&[&id], &second, &there, &["10.1.1.9"]), "InvalidParameterValue"),
-        (to(&[&id], &second, &there, &["10.2.1.0"]), "InvalidParameterValue"),
         (to(&[], &second, &there, &[]), "MissingParameter"),
     ] {
         world.refused(ACTION, &asked, code).await;
         assert_eq!(place(&world, &id).await, was, "{asked}");
     }
-    for asked in [to(&[&id], &second, &far, &[]), to(&[&id], &first, &here, &[place(&world, &running).await[2].as_str().unwrap()])] {
+    for asked in [
+        to(&[&id], &second, &there, &["10.1.1.9"]),
+        to(&[&id], &second, &there, &["10.2.1.0"]),
+        to(&[&id], &second, &far, &[]),
+        to(&[&id], &first, &here, &[place(&world, &running).await[2].as_str().unwrap()]),
+    ] {
         let reply = world.call(ACTION, &asked).await;
         assert!(code_of(&reply).is_some(), "another zone, another's address: {asked}");
     }
