@@ -196,7 +196,16 @@ def security_group(tf, **wanted):
             "inner_access_policy": attribute["InnerAccessPolicy"],
         }
 
-    return Resource("security_group", id, wanted, read, lambda: tf.ecs("DeleteSecurityGroup", SecurityGroupId=id))
+    def is_gone():
+        # The card of an instance that was just released goes a moment after it: the provider tries again on this error.
+        try:
+            tf.ecs("DeleteSecurityGroup", SecurityGroupId=id)
+        except Refused as refused:
+            assert "DependencyViolation" in str(refused)
+            return False
+        return True
+
+    return Resource("security_group", id, wanted, read, lambda: tf.until(is_gone, f"the end of {id}"))
 
 
 def security_group_rule(tf, **wanted):

@@ -19,7 +19,7 @@ WITHIN = 60
 
 @pytest.fixture(scope="module")
 def tenant(simulated):
-    return Tenant(simulated, "terraform")
+    return Tenant(simulated, "terraform-tencent")
 
 
 class Provider:

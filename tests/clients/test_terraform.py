@@ -657,7 +657,7 @@ class AmiFromInstance(Resource):
 
 
 def test_what_terraform_reads_is_what_it_wrote(simulated):
-    key, secret, _ = simulated.account("terraform")
+    key, secret, _ = simulated.account("terraform-aws")
     ec2 = simulated.client("ec2", key, secret)
     tags = {"Name": "plan", "env": "test"}
     zone = ec2.describe_availability_zones(Filters=[{"Name": "opt-in-status", "Values": ["opt-in-not-required"]}])["AvailabilityZones"][0]["ZoneName"]
