@@ -107,7 +107,7 @@ impl Writer {
                 continue;
             }
             let mut batch = Batch::default();
-            let filled = self.horizon.check().and_then(|()| self.fill(&mut batch, first));
+            let filled = self.fill(&mut batch, first);
             let number = (filled.is_ok() && !batch.kept.is_empty()).then(|| self.horizon.begin());
             let end = filled.and_then(|()| self.commit(number.is_some()));
             if end.is_err() && !self.connection.is_autocommit() {
@@ -125,7 +125,7 @@ impl Writer {
     /// Runs the first job, and those that wait behind it or come while the disk is busy with the batch before.
     fn fill(&mut self, batch: &mut Batch, first: Box<dyn Job>) -> Result<(), StoreError> {
         let started = Instant::now();
-        let begun = statement(&self.connection, "BEGIN IMMEDIATE");
+        let begun = self.horizon.check().and_then(|()| statement(&self.connection, "BEGIN IMMEDIATE"));
         let mut next = Some(first);
         while let Some(job) = next {
             if !job.is_abandoned() {
