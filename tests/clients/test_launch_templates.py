@@ -75,7 +75,13 @@ def test_ec2_launches_from_a_template_and_what_the_call_says_wins(clouds, templa
     assert template["Tags"] == [{"Key": "team", "Value": "a"}]
     made = ec2.run_instances(LaunchTemplate={"LaunchTemplateName": name}, MinCount=1, MaxCount=1)["Instances"][0]
     assert (made["InstanceType"], made["KeyName"], made["MetadataOptions"]["HttpTokens"]) == ("t3.nano", "lt", "required")
-    assert made["Tags"] == [{"Key": "Name", "Value": "from-template"}]
+    tags = {tag["Key"]: tag["Value"] for tag in made["Tags"]}
+    ties = {"aws:ec2launchtemplate:id": template["LaunchTemplateId"], "aws:ec2launchtemplate:version": "1"}
+    assert tags == ties | {"Name": "from-template"}
+    ec2.delete_tags(Resources=[made["InstanceId"]])
+    kept = ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [made["InstanceId"]]}])["Tags"]
+    assert {tag["Key"]: tag["Value"] for tag in kept} == ties, "these are the cloud's own"
+    assert "TagSpecifications" not in ec2.get_launch_template_data(InstanceId=made["InstanceId"])["LaunchTemplateData"]
     ec2.get_waiter("instance_running").wait(InstanceIds=[made["InstanceId"]], WaiterConfig=SOON)
     devices = {d["DeviceName"]: d["Ebs"]["VolumeId"] for d in clouds.instance(made["InstanceId"])["BlockDeviceMappings"]}
     sizes = {v["VolumeId"]: v["Size"] for v in ec2.describe_volumes(VolumeIds=list(devices.values()))["Volumes"]}

@@ -435,7 +435,7 @@ impl RunInstances {
             fleet: self.fleet,
             events: vec![],
             seen: None,
-            tags: self.tags.clone(),
+            tags: self.tags_of_instance(cx),
         };
         if let (Some(joining), Some(way)) = (&plan.seeking.joining, place.way) {
             instance.placement = Some(joining.join(tx, &instance, way)?);
@@ -443,6 +443,17 @@ impl RunInstances {
         tx.insert(&instance)?;
         wake_instance(tx, id, cx.now.after(START_DEADLINE_MS))?;
         Ok(id)
+    }
+
+    /// The tags that were asked for, and those by which EC2 says of which launch template an instance is: what reads templates back, such as
+    /// Terraform, looks for them.
+    fn tags_of_instance(&self, cx: &Cx<'_>) -> Tags {
+        let mut tags = self.tags.clone();
+        if let Some((id, version)) = self.template.filter(|_| cx.caller.action.starts_with("ec2:")) {
+            tags.insert("aws:ec2launchtemplate:id".to_owned(), id.to_string());
+            tags.insert("aws:ec2launchtemplate:version".to_owned(), version.to_string());
+        }
+        tags
     }
 
     fn insert_interface(

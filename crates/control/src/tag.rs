@@ -3,7 +3,7 @@
 use model::{
     AccountId, Address, BandwidthPackage, CapacityReservation, DhcpOptionSet, Error, FlowLog, Image, Instance, InstanceFleet, Interface,
     InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList,
-    RouteTable, RuleId, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags,
+    RouteTable, RuleId, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags, is_reserved,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -37,7 +37,7 @@ pub struct DeleteTags {
 /// Which tags are taken.
 #[derive(Debug, Clone, Serialize)]
 pub enum WhichTags {
-    /// All of them.
+    /// All of them, but for those that the cloud itself has given.
     All,
     /// Those with these keys, and where a value is given only with that value.
     These(Vec<(String, Option<String>)>),
@@ -74,12 +74,12 @@ impl Command for DeleteTags {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         for id in &self.resources {
             change(tx, cx.caller.account(), id, |tags| {
-                match &self.which {
-                    WhichTags::All => tags.clear(),
+                tags.retain(|key, value| match &self.which {
+                    WhichTags::All => is_reserved(key),
                     WhichTags::These(these) => {
-                        tags.retain(|key, value| !these.iter().any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value)));
+                        is_reserved(key) || !these.iter().any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value))
                     }
-                }
+                });
                 Ok(())
             })?;
         }

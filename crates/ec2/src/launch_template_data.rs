@@ -3,7 +3,7 @@
 use control::InstanceView;
 use model::{
     AttributeSettings, Encryption, Error, LaunchSettings, NewVolume, OnShutdown, PlacementChoice, PlacementGroupRef, RoleChoice,
-    RootSettings, Tags,
+    RootSettings, Tags, is_reserved,
 };
 use wire::{FromArg, IntoDoc};
 
@@ -315,7 +315,7 @@ fn like(view: InstanceView) -> LaunchSettings {
         placement: instance.placement.map(|group| PlacementChoice { group: PlacementGroupRef::Id(group.id), partition: group.partition }),
         capacity: Some(instance.capacity),
         role: role.and_then(|held| held.profile).map(|profile| RoleChoice::Profile(profile.name)),
-        tags: instance.tags,
+        tags: instance.tags.into_iter().filter(|(key, _)| !is_reserved(key)).collect(),
         instance_type: Some(crate::instance_type::shown(&instance.instance_type)),
         ..LaunchSettings::default()
     }

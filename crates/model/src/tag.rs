@@ -14,14 +14,19 @@ pub const TAG_VALUE_MAX: usize = 256;
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
+/// Whether a key begins with a vendor's reserved prefix, so that only the cloud itself gives and takes such a tag. They do not count towards
+/// [`TAGS_MAX`].
+pub fn is_reserved(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    ["aws:", "acs:", "aliyun", "qcs:", "pileus:"].iter().any(|prefix| lower.starts_with(prefix))
+}
+
 /// Checks one tag: key of 1 to [`TAG_KEY_MAX`] characters that takes no vendor's reserved prefix, value of at most [`TAG_VALUE_MAX`].
 pub fn check_tag(key: &str, value: &str) -> Result<(), Error> {
-    let lower = key.to_lowercase();
-    let reserved = ["aws:", "acs:", "aliyun", "qcs:", "pileus:"].iter().any(|prefix| lower.starts_with(prefix));
     if key.is_empty() || key.chars().count() > TAG_KEY_MAX || key.chars().any(char::is_control) {
         return Err(Error::invalid("Tag.Key", format!("must be 1 to {TAG_KEY_MAX} printable characters")));
     }
-    if reserved {
+    if is_reserved(key) {
         return Err(Error::invalid("Tag.Key", "starts with a reserved prefix"));
     }
     if value.chars().count() > TAG_VALUE_MAX || value.chars().any(char::is_control) {
@@ -36,7 +41,7 @@ pub fn add_tags(tags: &mut Tags, new: &Tags) -> Result<(), Error> {
         check_tag(key, value)?;
     }
     let added = new.keys().filter(|key| !tags.contains_key(*key)).count();
-    if tags.len() + added > TAGS_MAX {
+    if tags.keys().filter(|key| !is_reserved(key)).count() + added > TAGS_MAX {
         return Err(Error::invalid("Tag", format!("more than {TAGS_MAX} tags on one resource")));
     }
     tags.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
@@ -57,6 +62,8 @@ mod tests {
         assert!(add_tags(&mut full, &tags(50)).is_ok(), "the same keys again add nothing");
         assert!(add_tags(&mut full, &tags(51)).is_err());
         assert_eq!(full.len(), 50, "a refused call changes nothing");
+        full.insert("aws:ec2launchtemplate:id".to_owned(), "lt-1".to_owned());
+        assert!(add_tags(&mut full, &tags(50)).is_ok(), "the cloud's own do not count");
     }
 
     #[test]
