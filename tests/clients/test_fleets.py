@@ -98,7 +98,7 @@ def test_an_instant_fleet_answers_with_what_there_is_and_why_not_more(tenant):
     assert (large["InstanceType"], small["InstanceType"], small["Lifecycle"]) == ("r7i.16xlarge", "t3.micro", ON_DEMAND)
     assert len(large["InstanceIds"]) <= 50 and len(small["InstanceIds"]) == -(-(56 - len(large["InstanceIds"])) // 2)
     found = tenant.ec2.describe_instances(InstanceIds=small["InstanceIds"])["Reservations"]
-    placed = {(i["Placement"]["AvailabilityZone"], i["Tags"][0]["Value"]) for r in found for i in r["Instances"]}
+    placed = {(i["Placement"]["AvailabilityZone"], tag["Value"]) for r in found for i in r["Instances"] for tag in i["Tags"] if tag["Key"] == "of"}
     assert placed == {("local-1b", "fleet")}
     fleet = tenant.fleet(made["FleetId"])
     assert (fleet["FulfilledCapacity"] in (56.0, 57.0), fleet["Type"], fleet["FleetState"]) == (True, "instant", "active")

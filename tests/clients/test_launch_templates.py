@@ -78,6 +78,8 @@ def test_ec2_launches_from_a_template_and_what_the_call_says_wins(clouds, templa
     tags = {tag["Key"]: tag["Value"] for tag in made["Tags"]}
     ties = {"aws:ec2launchtemplate:id": template["LaunchTemplateId"], "aws:ec2launchtemplate:version": "1"}
     assert tags == ties | {"Name": "from-template"}
+    with pytest.raises(ClientError, match="reserved prefix"):
+        ec2.delete_tags(Resources=[made["InstanceId"]], Tags=[{"Key": "aws:ec2launchtemplate:id"}])
     ec2.delete_tags(Resources=[made["InstanceId"]])
     kept = ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [made["InstanceId"]]}])["Tags"]
     assert {tag["Key"]: tag["Value"] for tag in kept} == ties, "these are the cloud's own"

@@ -72,13 +72,16 @@ impl Command for DeleteTags {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        if let WhichTags::These(these) = &self.which
+            && these.iter().any(|(key, _)| is_reserved(key))
+        {
+            return Err(Error::invalid("Tag.Key", "starts with a reserved prefix").into());
+        }
         for id in &self.resources {
             change(tx, cx.caller.account(), id, |tags| {
                 tags.retain(|key, value| match &self.which {
                     WhichTags::All => is_reserved(key),
-                    WhichTags::These(these) => {
-                        is_reserved(key) || !these.iter().any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value))
-                    }
+                    WhichTags::These(these) => !these.iter().any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value)),
                 });
                 Ok(())
             })?;

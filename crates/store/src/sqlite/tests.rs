@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use model::InstanceId;
@@ -17,16 +17,18 @@ use crate::tests::noun::{Machine, machine, schema};
 
 type Answer = tokio::sync::oneshot::Receiver<Result<(), WriteError<StoreError>>>;
 
-/// A disk whose flush ends when the test says so.
+/// A disk whose flush ends when the test says so, until the test lets go of its end.
 struct Slow {
     go: Mutex<mpsc::Receiver<()>>,
     done: Arc<AtomicBool>,
+    flushes: Arc<AtomicUsize>,
 }
 
 impl Log for Slow {
     fn sync(&self) -> io::Result<()> {
-        // The test's end of it is gone once the test is over.
+        // An error says that the test has let go.
         let _ = self.go.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        self.flushes.fetch_add(1, Ordering::SeqCst);
         self.done.store(true, Ordering::SeqCst);
         Ok(())
     }
@@ -41,10 +43,11 @@ impl Log for Broken {
     }
 }
 
-fn open<L: Log>(folder: &Path, log: L) -> Sqlite {
+fn open<L: Log>(folder: &Path, log: L) -> (Sqlite, Arc<Publisher>) {
     let schema = schema();
     let publisher = Arc::new(Publisher::new(Projections::new(&schema.projections)));
-    Sqlite::open_with(&folder.join("pileus.db"), &schema, publisher, |_| Ok(log)).expect("the database opens")
+    let store = Sqlite::open_with(&folder.join("pileus.db"), &schema, publisher.clone(), |_| Ok(log)).expect("the database opens");
+    (store, publisher)
 }
 
 fn insert(store: &Sqlite, number: u64) -> Answer {
@@ -62,7 +65,7 @@ fn nobody_is_told_of_a_commit_before_the_disk_has_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (go, gate) = mpsc::channel();
     let done = Arc::new(AtomicBool::new(false));
-    let store = open(folder.path(), Slow { go: Mutex::new(gate), done: done.clone() });
+    let (store, _) = open(folder.path(), Slow { go: Mutex::new(gate), done: done.clone(), flushes: Arc::default() });
     let answer = insert(&store, 1);
     let raw = rusqlite::Connection::open(folder.path().join("pileus.db")).expect("another reader");
     while raw.query_row("SELECT COUNT(*) FROM machine", [], |row| row.get::<_, i64>(0)).expect("the table is there") == 0 {
@@ -81,25 +84,29 @@ fn nobody_is_told_of_a_commit_before_the_disk_has_it() {
 }
 
 #[test]
-fn what_comes_while_the_disk_is_busy_is_committed_together_and_in_order() {
+fn what_comes_while_the_disk_is_busy_shares_its_next_flushes_and_is_told_in_order() {
+    const WRITES: usize = 1000;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (go, gate) = mpsc::channel();
-    let store = open(folder.path(), Slow { go: Mutex::new(gate), done: Arc::default() });
-    let answers: Vec<Answer> = (1..=100).map(|number| insert(&store, number)).collect();
-    // The first may be alone, the rest share a commit or two; each commit waits for the disk once.
-    for _ in 0..answers.len() {
-        go.send(()).expect("the disk waits");
-    }
+    let flushes = Arc::new(AtomicUsize::new(0));
+    let (store, publisher) = open(folder.path(), Slow { go: Mutex::new(gate), done: Arc::default(), flushes: flushes.clone() });
+    let mut told = publisher.subscribe();
+    let answers: Vec<Answer> = (1..=WRITES as u64).map(|number| insert(&store, number)).collect();
+    drop(go);
     for answer in answers {
         assert_eq!(answer.blocking_recv().expect("an answer"), Ok(()));
     }
-    assert!(find(&store, 100).is_ok_and(|row| row.is_some()));
+    assert!(flushes.load(Ordering::SeqCst) < WRITES / 2, "{flushes:?}");
+    let commits = std::iter::from_fn(|| told.try_next().expect("the feed has room for all"));
+    let ids: Vec<_> =
+        commits.flat_map(|commit| commit.changes.iter().filter_map(|change| change.id_of::<Machine>()).collect::<Vec<_>>()).collect();
+    assert_eq!(ids, (1..=WRITES as u64).map(InstanceId::from_u64).collect::<Vec<_>>());
 }
 
 #[test]
 fn what_the_disk_does_not_take_is_told_to_nobody() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let store = open(folder.path(), Broken);
+    let (store, _) = open(folder.path(), Broken);
     assert_eq!(find(&store, 1), Ok(None));
     let refused = |answer: Answer| answer.blocking_recv().expect("an answer").expect_err("the disk is broken");
     let first = refused(insert(&store, 1));
