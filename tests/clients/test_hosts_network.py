@@ -161,6 +161,7 @@ def test_sessions_reach_guests_on_every_host_that_no_rule_opens(cloud, ec2, red_
         for guest in blue:
             conftest.wait_until(lambda: not answers(guest.public, 22), 10, "a closed group")
             done = session(cloud, "ssh", guest.id, *quiet, "cat /sys/class/net/eth0/address; head -c 300000 /dev/zero | wc -c; cat", text="said\n" * 9999)
+            assert done.returncode == 0, done.stderr
             mac, count, said = done.stdout.split("\n", 2)
             assert (mac, int(count)) == (guest.facts["NetworkInterfaces"][0]["MacAddress"], 300_000), done.stderr
             assert said == "said\n" * 9999, "every byte comes, in both directions"

@@ -37,6 +37,7 @@ mod session_commands;
 mod sessions;
 mod state;
 mod telemetry;
+mod tickets;
 mod up;
 
 use std::process::ExitCode;

@@ -21,12 +21,14 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsStream;
 
+use crate::tickets::Tickets;
+
 /// Questions to one host that may wait for its line.
 pub const QUESTIONS_WAITING: usize = 16;
-/// Randomness of what a session's line is recognised by.
-const TICKET_BYTES: usize = 16;
 /// How long an answer may take: the doctor looks twice, and waits ten seconds for what it removes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a session's line may take after the host has said that it dialled.
+const LINE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A question on its way to a host.
 pub struct Asked {
@@ -40,13 +42,7 @@ pub struct Asked {
 #[derive(Clone, Default)]
 pub struct Hosts {
     reached: Arc<Mutex<HashMap<HostId, Reach>>>,
-    tickets: Arc<Mutex<HashMap<String, Expected>>>,
-}
-
-/// A session's line that a host is about to dial.
-struct Expected {
-    host: HostId,
-    line: oneshot::Sender<TlsStream<TcpStream>>,
+    tickets: Tickets<TlsStream<TcpStream>>,
 }
 
 /// The bytes from and to a port of a guest.
@@ -123,16 +119,11 @@ impl Hosts {
                 Some(Box::new(TcpStream::from_std(stream).ok()?))
             }
             Reach::Line(_) => {
-                let (line, dialled) = oneshot::channel();
-                let mut bytes = [0; TICKET_BYTES];
-                getrandom::fill(&mut bytes).ok()?;
-                let ticket = hex::encode(bytes);
-                self.lock_tickets().insert(ticket.clone(), Expected { host: target.host, line });
-                let question = Question::Session { ticket: ticket.clone().into(), vpc: target.vpc, to: target.to };
-                let answer = self.ask(target.host, question).await;
-                self.lock_tickets().remove(&ticket);
-                match answer? {
-                    Answer::Session => Some(Box::new(dialled.await.ok()?)),
+                let ticket = self.tickets.expect(target.host).ok()?;
+                let question = Question::Session { ticket: ticket.word().to_owned().into(), vpc: target.vpc, to: target.to };
+                match self.ask(target.host, question).await? {
+                    // The host answers once it was welcomed, which may be before its line is here.
+                    Answer::Session => Some(Box::new(tokio::time::timeout(LINE_WITHIN, ticket.line()).await.ok()??)),
                     Answer::Console { .. } | Answer::Doctor { .. } | Answer::Flows { .. } | Answer::None => None,
                 }
             }
@@ -141,16 +132,7 @@ impl Hosts {
 
     /// Hands over the line that a host dialled for a session; one that nobody waits for ends.
     pub fn session_line(&self, host: HostId, ticket: &str, line: TlsStream<TcpStream>) {
-        let mut tickets = self.lock_tickets();
-        if tickets.get(ticket).is_some_and(|expected| expected.host == host)
-            && let Some(expected) = tickets.remove(ticket)
-        {
-            let _ = expected.line.send(line);
-        }
-    }
-
-    fn lock_tickets(&self) -> MutexGuard<'_, HashMap<String, Expected>> {
-        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tickets.hand_over(host, ticket, line);
     }
 
     /// Lends the consoles of a host to the control plane.
