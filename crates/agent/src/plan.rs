@@ -549,7 +549,7 @@ fn freeze(job: &SnapshotJob, spec: &HostSpec, seen: &Seen, taken: &[InstanceId])
                 let starts = seen.vms.get(&vm.id).is_some_and(|state| state.phase == Phase::Starting) || taken.contains(&vm.id);
                 starts && vm.disks.iter().any(|disk| volumes.contains(&disk.volume))
             };
-            (!spec.vms.iter().any(opening)).then_some(Change::FreezeVolumes { job: job.id })
+            (!spec.vms.iter().any(|vm| opening(vm))).then_some(Change::FreezeVolumes { job: job.id })
         }
         (Some((&vm, state)), None) => {
             let has_all = volumes.iter().all(|volume| state.holds.contains(volume));

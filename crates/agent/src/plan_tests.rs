@@ -91,6 +91,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         v6: None,
         logged: vec![],
     };
+    let vms = vms.into_iter().map(Into::into).collect();
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }
 }
 
@@ -351,14 +352,14 @@ fn bytes_of_a_newer_generation_are_never_touched_by_an_older_document() {
 fn an_interface_leaves_one_machine_before_it_comes_to_the_other() {
     let (mut spec, mut seen) = one_vm(Power::On, 1, Phase::Running, 1);
     let further = VmNic { id: nic_id(7), mac: MacAddr::local(7), mtu: 1500, index: 1, group_names: vec![] };
-    let second = VmSpec { nics: vec![spec.vms[0].nics[0].clone(), further.clone()], ..spec.vms[0].clone() };
+    let second = VmSpec { nics: vec![spec.vms[0].nics[0].clone(), further.clone()], ..VmSpec::clone(&spec.vms[0]) };
     spec = document(vec![second], spec.volumes);
     seen.vms.get_mut(&vm_id(1)).unwrap().holds = vec![volume_id(1)];
     assert_eq!(plan(&spec, &seen), [Change::ApplyNetwork], "its tap comes first");
     apply_network(&spec, &mut seen);
     let other = SeenVm { nics: vec![nic_id(2), nic_id(7)], holds: vec![], ..seen.vms[&vm_id(1)].clone() };
     seen.vms.insert(vm_id(2), other);
-    spec.vms.push(VmSpec { disks: vec![], ..vm(2, Power::On, 1) });
+    spec.vms.push(VmSpec { disks: vec![], ..vm(2, Power::On, 1) }.into());
     apply_network(&spec, &mut seen);
     assert_eq!(plan(&spec, &seen), [Change::UnplugNic { vm: vm_id(2), nic: nic_id(7) }]);
     seen.vms.get_mut(&vm_id(2)).unwrap().nics.pop();

@@ -230,7 +230,7 @@ async fn a_disk_of_an_encrypted_snapshot_comes_to_a_running_machine_under_its_ow
     assert_eq!(chunks(&same), chunks(&manifest));
     assert!(chunks(&other).is_disjoint(&chunks(&manifest)));
     // A machine boots from the sealed snapshot: its boot sector comes through the image server.
-    cloud.spec.vms.push(machine(2, vec![disk(8)]));
+    cloud.spec.vms.push(machine(2, vec![disk(8)]).into());
     cloud.send();
     cloud.until_console(InstanceId::from_u64(2), "guest up", 1).await;
     cloud.assert_no_key(&first);

@@ -141,10 +141,8 @@ async fn an_older_document_changes_nothing() {
     cloud.spec.vms.clear();
     cloud.send(); // As generation 1.
     cloud.spec.generation = 2;
-    cloud.spec.vms.push(machine(
-        1,
-        vec![hostspec::DiskSpec { volume: VolumeId::from_u64(1), serial: "vol1".into(), limits: model::DiskLimits::default() }],
-    ));
+    let disk = hostspec::DiskSpec { volume: VolumeId::from_u64(1), serial: "vol1".into(), limits: model::DiskLimits::default() };
+    cloud.spec.vms.push(machine(1, vec![disk]).into());
     cloud.send();
     let report = cloud.until("generation 3", |r| r.applied == 3).await;
     assert_eq!(vm_of(&report, id).unwrap().state, VmState::Running);

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use hostspec::{
     DiskSpec, Fabric, Firmware, GuestEvent, GuestMetadata, GuestPlacement, GuestRole, HostSpec, ImageSpec, NicSpec, Power, Reset,
-    SnapshotJob, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    Shared, SnapshotJob, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use model::instance_type::Scheme;
 use model::{
@@ -283,14 +283,14 @@ struct Rendering {
 
 /// A machine of a document: taken over from the document before, or to be made from its rows.
 enum Machine {
-    Kept(Box<(VmSpec, Vec<(VpcId, NicSpec)>)>),
+    Kept(Shared<VmSpec>, Vec<(VpcId, NicSpec)>),
     New(Box<(Rows, Option<GuestRole>)>),
 }
 
 impl Machine {
     fn image(&self) -> ImageId {
         match self {
-            Machine::Kept(kept) => kept.0.metadata.image,
+            Machine::Kept(vm, _) => vm.metadata.image,
             Machine::New(rows) => rows.0.instance.image,
         }
     }
@@ -298,7 +298,7 @@ impl Machine {
     /// Its VPCs and security groups, where the host carries its packets.
     fn networks(&self) -> Vec<(VpcId, &[SecurityGroupId])> {
         match self {
-            Machine::Kept(kept) => kept.1.iter().map(|(vpc, nic)| (*vpc, nic.groups.as_slice())).collect(),
+            Machine::Kept(_, nics) => nics.iter().map(|(vpc, nic)| (*vpc, nic.groups.as_slice())).collect(),
             Machine::New(rows) => rows.0.interfaces.iter().map(|nic| (nic.vpc, nic.groups.as_slice())).collect(),
         }
     }
@@ -329,7 +329,7 @@ impl<'r> Before<'r> {
         }
         let vm = self.rendered.spec.vms[at].clone();
         let nics = vm.nics.iter().filter_map(|nic| self.nics.get(&nic.id).map(|(vpc, nic)| (*vpc, (*nic).clone()))).collect();
-        Some(Machine::Kept(Box::new((vm, nics))))
+        Some(Machine::Kept(vm, nics))
     }
 
     fn volume(&self, id: VolumeId, asked: u64) -> Option<VolumeSpec> {
@@ -393,13 +393,13 @@ impl Rendering {
         let mut nics: BTreeMap<VpcId, Vec<NicSpec>> = BTreeMap::new();
         for (machine, asked) in std::mem::take(&mut self.machines) {
             let (vm, its) = match machine {
-                Machine::Kept(kept) => *kept,
+                Machine::Kept(vm, its) => (vm, its),
                 Machine::New(rows) => {
                     let (rows, role) = *rows;
                     let its = rows.interfaces.iter().map(|interface| (interface.vpc, rows.nic(interface))).collect();
                     let mut vm = self.vm(rows);
                     vm.metadata.role = role;
-                    (vm, its)
+                    (vm.into(), its)
                 }
             };
             vms.push(vm);

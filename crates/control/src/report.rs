@@ -40,13 +40,13 @@ impl Cloud {
         Ok(())
     }
 
-    async fn write_down(&self, report: HostReport) -> Result<(), WriteError<Failure>> {
+    async fn write_down(&self, mut report: HostReport) -> Result<(), WriteError<Failure>> {
         let known = match self.reports().get(report.host) {
             Some(known) => known,
             // Here rather than in the transaction, where a thousand rows would keep everyone waiting.
             None => Arc::new(self.store().read(move |tx| Known::read(tx, report.host)).await.map_err(WriteError::Refused)?),
         };
-        let told = Arc::new(Told { known: Arc::new(Known::of(&report)), report });
+        let told = Arc::new(Told { known: Arc::new(Known::of(&mut report)), report });
         let (cloud, teller) = (self.clone(), told.clone());
         let written = self.store().write(move |tx| cloud.write_report(tx, &teller, &known)).await?;
         if written == Written::News {
@@ -160,7 +160,7 @@ impl Reports {
     }
 }
 
-/// A report, and what rows will say when it is written down.
+/// A report without its machines, and what rows will say when it is written down.
 struct Told {
     report: HostReport,
     known: Arc<Known>,
@@ -198,10 +198,11 @@ impl Known {
         })
     }
 
-    fn of(report: &HostReport) -> Known {
+    /// What rows will say, of a report that gives its machines away: there may be many.
+    fn of(report: &mut HostReport) -> Known {
         Known {
             stamp: (report.incarnation, report.sequence),
-            vms: sorted(report.vms.iter().map(|vm| (vm.id, seen_of(vm)))),
+            vms: sorted(std::mem::take(&mut report.vms).into_iter().map(|vm| (vm.id, seen_of(vm)))),
             volumes: sorted(report.volumes.iter().map(|volume| (volume.id, bytes_of(volume)))),
         }
     }
@@ -337,16 +338,15 @@ fn further_nics(seen: Option<&Seen>) -> &[InterfaceId] {
     seen.map_or(&[][..], |seen| if seen.nics.len() > 1 { &seen.nics } else { &[] })
 }
 
-fn seen_of(vm: &VmReport) -> Seen {
+fn seen_of(vm: VmReport) -> Seen {
     let state = match vm.state {
         VmState::Stopped => SeenState::Stopped,
         VmState::Running => SeenState::Running,
         VmState::Stopping => SeenState::Stopping,
         VmState::ShutDown => SeenState::ShutDown,
     };
-    let mut disks = vm.disks.clone();
+    let (mut disks, mut nics) = (vm.disks, vm.nics);
     disks.sort();
-    let mut nics = vm.nics.clone();
     nics.sort();
     Seen { state, boot: vm.boot, guest_up: vm.guest_up, disks, nics, fault: vm.fault.as_ref().map(fault_of) }
 }

@@ -17,6 +17,7 @@ mod flow;
 mod network;
 mod rate;
 mod report;
+mod shared;
 mod snapshot;
 mod traffic;
 mod vm;
@@ -26,6 +27,7 @@ pub use flow::*;
 pub use network::*;
 pub use rate::*;
 pub use report::*;
+pub use shared::*;
 pub use snapshot::*;
 pub use traffic::*;
 pub use vm::*;
@@ -48,7 +50,7 @@ pub struct HostSpec {
     /// Grows with every change; an agent refuses a document older than the one it holds.
     pub generation: u64,
     /// Virtual machines, in order of their id.
-    pub vms: Vec<VmSpec>,
+    pub vms: Vec<Shared<VmSpec>>,
     /// Volumes whose bytes this host keeps, and those whose bytes it should delete.
     pub volumes: Vec<VolumeSpec>,
     /// VPCs with members on this host.

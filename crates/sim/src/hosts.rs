@@ -84,10 +84,8 @@ pub struct Simulated {
     sequence: u64,
     held: Arc<HostSpec>,
     shut_down: BTreeMap<InstanceId, u64>,
-    /// What each running machine has.
-    disks: BTreeMap<InstanceId, Vec<VolumeId>>,
-    /// Machines whose guests release no disk.
-    stubborn: BTreeSet<InstanceId>,
+    /// Machines whose guests release no disk, and what those that run have.
+    stubborn: BTreeMap<InstanceId, BTreeSet<VolumeId>>,
 }
 
 impl Simulated {
@@ -99,8 +97,7 @@ impl Simulated {
             sequence: 0,
             held: Arc::new(HostSpec::empty(id)),
             shut_down: BTreeMap::new(),
-            disks: BTreeMap::new(),
-            stubborn: BTreeSet::new(),
+            stubborn: BTreeMap::new(),
         }
     }
 
@@ -119,7 +116,9 @@ impl Simulated {
 
     /// Has the guest of a machine release no disk that it has.
     pub fn guest_keeps_disks(&mut self, id: InstanceId) {
-        self.stubborn.insert(id);
+        let vm = self.held.vms.iter().find(|vm| vm.id == id);
+        let has = vm.into_iter().flat_map(|vm| &vm.disks).map(|disk| disk.volume).collect();
+        self.stubborn.insert(id, has);
     }
 
     /// Takes a document, unless it is older than the one held, does what it says, and reports.
@@ -129,7 +128,6 @@ impl Simulated {
         }
         self.sequence += 1;
         let held = self.held.clone();
-        self.disks.retain(|id, _| held.vms.iter().any(|vm| vm.id == *id));
         self.shut_down.retain(|id, boot| held.vms.iter().any(|vm| vm.id == *id && vm.boot == *boot));
         HostReport {
             version: VERSION,
@@ -154,18 +152,18 @@ impl Simulated {
             Power::Off { .. } => VmState::Stopped,
         };
         let running = state == VmState::Running;
-        let disks = if running { self.disks_of(vm) } else { vec![] };
-        self.disks.insert(vm.id, disks.clone());
+        let disks = self.disks_of(vm, running);
         let nics = vm.nics.iter().filter(|_| running).map(|nic| nic.id).collect();
         VmReport { id: vm.id, state, boot: vm.boot, started_at_ms: 1, guest_up: running, disks, nics, fault: None }
     }
 
-    /// What a running machine has: what the document says, and what its guest does not release.
-    fn disks_of(&self, vm: &VmSpec) -> Vec<VolumeId> {
-        let releases = |volume: &VolumeId| !self.stubborn.contains(&vm.id) || vm.seized.contains(volume);
-        let kept = self.disks.get(&vm.id).into_iter().flatten().copied().filter(|volume| !releases(volume));
-        let all: BTreeSet<VolumeId> = vm.disks.iter().map(|disk| disk.volume).chain(kept).collect();
-        all.into_iter().collect()
+    /// What a machine has while it runs: what the document says, and what its guest does not release.
+    fn disks_of(&mut self, vm: &VmSpec, running: bool) -> Vec<VolumeId> {
+        let wanted = vm.disks.iter().filter(|_| running).map(|disk| disk.volume);
+        let Some(has) = self.stubborn.get_mut(&vm.id) else { return wanted.collect() };
+        has.retain(|volume| running && !vm.seized.contains(volume));
+        has.extend(wanted);
+        has.iter().copied().collect()
     }
 }
 

@@ -127,7 +127,7 @@ fn report_of(spec: &HostSpec, sequence: u64) -> HostReport {
         generation: spec.generation,
         applied: spec.generation,
         capacity: Capacity { vcpus: 128, memory: Mib(64 * 1024), disk_gib: 1_000, accelerator: Accelerator::Simulated },
-        vms: spec.vms.iter().map(vm).collect(),
+        vms: spec.vms.iter().map(|machine| vm(machine)).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
         snapshots: spec.snapshots.iter().flat_map(|job| &job.parts).map(snapshot).collect(),
         traffic: None,

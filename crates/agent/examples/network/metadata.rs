@@ -24,7 +24,7 @@ pub fn measure(size: &Size) -> io::Result<()> {
     let machine = Machine::new(5)?;
     let vpc = vpc(10, 2, &[SENDER]);
     let mut document = host(&vpc);
-    document.vms = vec![vm(&vpc.nics[0])];
+    document.vms = vec![vm(&vpc.nics[0]).into()];
     machine.apply(&document)?;
     let (rate, mut times) = asked(&machine.guest(&vpc, SENDER)?, size)?;
     say("metadata_per_second", rate);

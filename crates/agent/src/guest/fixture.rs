@@ -113,7 +113,7 @@ pub fn metadata(nic: &NicSpec) -> GuestMetadata {
 
 /// A document with these VPCs and machines.
 pub fn host(networks: Vec<VpcSpec>, vms: Vec<VmSpec>) -> HostSpec {
-    HostSpec { networks, vms, ..HostSpec::empty(HostId::from_u64(1)) }
+    HostSpec { networks, vms: vms.into_iter().map(Into::into).collect(), ..HostSpec::empty(HostId::from_u64(1)) }
 }
 
 /// What the services of the VPC know when the machine is in it.

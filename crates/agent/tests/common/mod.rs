@@ -135,7 +135,7 @@ impl Cloud {
         });
         self.spec
             .vms
-            .push(machine(number, vec![DiskSpec { volume, serial: format!("vol{number}"), limits: model::DiskLimits::default() }]));
+            .push(machine(number, vec![DiskSpec { volume, serial: format!("vol{number}"), limits: model::DiskLimits::default() }]).into());
         InstanceId::from_u64(number)
     }
 

@@ -247,7 +247,7 @@ fn report(spec: &HostSpec, sequence: u64) -> HostReport {
         generation: spec.generation,
         applied: spec.generation,
         capacity: CAPACITY,
-        vms: spec.vms.iter().map(vm).collect(),
+        vms: spec.vms.iter().map(|machine| vm(machine)).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
         snapshots: vec![],
         traffic: None,
