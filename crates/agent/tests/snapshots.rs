@@ -131,10 +131,9 @@ async fn a_disk_made_of_a_snapshot_has_its_bytes_and_its_own_snapshot_costs_noth
     assert_eq!((disk.len() as u64, stored), (128 * MIB, 0));
     assert!(disk.starts_with(&old) && disk[old.len()..].iter().all(|byte| *byte == 0));
     // A machine boots from it: the boot sector came through the snapshot.
-    cloud
-        .spec
-        .vms
-        .push(machine(2, vec![DiskSpec { volume: VolumeId::from_u64(7), serial: "vol7".into(), limits: model::DiskLimits::default() }]).into());
+    cloud.spec.vms.push(
+        machine(2, vec![DiskSpec { volume: VolumeId::from_u64(7), serial: "vol7".into(), limits: model::DiskLimits::default() }]).into(),
+    );
     cloud.send();
     let second = model::InstanceId::from_u64(2);
     cloud.until_console(second, "guest up", 1).await;

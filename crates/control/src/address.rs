@@ -384,7 +384,7 @@ fn untie(tx: &mut Tx<'_>, cx: &Cx<'_>, address: &mut Address) -> Result<(), Fail
     {
         // The address that the tenant keeps is untied whether or not the pool has another one left.
         match give_automatic(tx, cx, interface.id, instance.bandwidth) {
-            Ok(()) | Err(Failure::Refused(Error::NoFreeAddress { .. })) => {}
+            Ok(_) | Err(Failure::Refused(Error::NoFreeAddress { .. })) => {}
             Err(failure) => return Err(failure),
         }
     }
@@ -456,12 +456,18 @@ fn wrong_state_by(address: &Address, gateway: NatGatewayId) -> Failure {
 }
 
 /// Gives an interface an address of the public pool with this bandwidth, unless it has one.
-pub(crate) fn give_automatic(tx: &mut Tx<'_>, cx: &Cx<'_>, interface: InterfaceId, bandwidth: Option<u32>) -> Result<(), Failure> {
+pub(crate) fn give_automatic(
+    tx: &mut Tx<'_>,
+    cx: &Cx<'_>,
+    interface: InterfaceId,
+    bandwidth: Option<u32>,
+) -> Result<Option<Address>, Failure> {
     if tx.address_of_interface(interface)?.is_some() {
-        return Ok(());
+        return Ok(None);
     }
-    let address = free_address(tx, cx, AddressKind::Automatic, Some(interface))?;
-    Ok(tx.insert(&Address { bandwidth, ..address })?)
+    let address = Address { bandwidth, ..free_address(tx, cx, AddressKind::Automatic, Some(interface))? };
+    tx.insert(&address)?;
+    Ok(Some(address))
 }
 
 fn free_address(tx: &Tx<'_>, cx: &Cx<'_>, kind: AddressKind, interface: Option<InterfaceId>) -> Result<Address, Failure> {

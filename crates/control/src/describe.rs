@@ -16,7 +16,6 @@ use store::Tx;
 use crate::auth::{Caller, Target};
 use crate::instance_role::InstanceRoleView;
 use crate::interface_view::{InterfaceView, interface_views, views_in_zones};
-use crate::launch::Launched;
 use crate::{Cloud, Failure};
 
 /// Largest page (EC2 and ECS: 1,000 and 100; a dialect may ask for less).
@@ -344,10 +343,9 @@ impl Cloud {
         listed.rows.pop().ok_or_else(|| Error::not_found(model::Noun::Instance, id))
     }
 
-    /// What a launch made, as it is now: part of the launch, so policies are not asked again. Instances whose row is gone, as
+    /// What launches made, as it is now: part of the launch, so policies are not asked again. Instances whose row is gone, as
     /// a repeated call may find, are left out.
-    pub async fn launched(&self, launched: &Launched) -> Result<Vec<InstanceView>, Error> {
-        let ids = launched.instances.clone();
+    pub async fn launched(&self, ids: Vec<InstanceId>) -> Result<Vec<InstanceView>, Error> {
         let found = self.store().read(move |tx| crate::instances::existing(tx, &ids)).await;
         found.map_err(|failure| self.refusal("read what was launched", failure))
     }

@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hostspec::{
-    DiskSpec, Fabric, Firmware, GuestEvent, GuestMetadata, GuestPlacement, GuestRole, HostSpec, ImageSpec, NicSpec, Power, Reset,
-    Shared, SnapshotJob, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
+    DiskSpec, Fabric, Firmware, GuestEvent, GuestMetadata, GuestPlacement, GuestRole, HostSpec, ImageSpec, NicSpec, Power, Reset, Shared,
+    SnapshotJob, VmNic, VmSpec, VolumeGoal, VolumeSpec, VpcSpec,
 };
 use model::instance_type::Scheme;
 use model::{

@@ -12,7 +12,7 @@ use model::{
     Attributes, CapacityChoice, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, HostId, Image, ImageId, Instance,
     InstanceFleetId, InstanceId, Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned,
     ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, Volume,
-    VolumeId, VolumeKind, add_tags, check_hostname, check_name, check_release_time, check_size, volumes_max,
+    VolumeKind, add_tags, check_hostname, check_name, check_release_time, check_size, volumes_max,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -22,11 +22,14 @@ use crate::address::give_automatic;
 use crate::auth::Target;
 use crate::capacity_reservation::target as reservation_target;
 use crate::capacity_slot::{Reserved, enter};
+use crate::describe::InstanceView;
 use crate::disk_encryption::choose;
 use crate::image::{LaunchDisk, disks_of_launch, image_usable};
 use crate::instance::check_description;
 use crate::instance_role::{associate, check_pass, chosen};
+use crate::instances::existing;
 use crate::interface::{NewInterface, interface_of};
+use crate::interface_view::InterfaceView;
 use crate::launch_nics::LaunchNics;
 use crate::launch_place::{Seeking, within};
 use crate::nat_home::settle;
@@ -132,6 +135,9 @@ pub struct Launched {
     pub reservation: ReservationId,
     /// The instances, in order.
     pub instances: Vec<InstanceId>,
+    /// What was made, as the launch left it; empty where a repeated call finds what an earlier one made.
+    #[serde(skip)]
+    pub made: Vec<InstanceView>,
 }
 
 /// What every instance of a launch has in common.
@@ -181,20 +187,21 @@ impl Command for RunInstances {
         let plan = self.plan(tx, cx)?;
         let at_least = u64::from(self.min_count);
         cx.cloud.check_instance_quota(tx, cx.caller.account(), at_least.saturating_sub(plan.seeking.free_slots(tx)?))?;
-        let mut instances = Vec::new();
+        let mut made = Vec::new();
         for index in 0..self.max_count {
             if index < self.min_count {
-                instances.push(self.launch_one(tx, cx, &plan, index)?);
+                made.push(self.launch_one(tx, cx, &plan, index)?);
                 continue;
             }
             match tx.attempt(|tx| self.launch_one(tx, cx, &plan, index))? {
-                Ok(id) => instances.push(id),
+                Ok(view) => made.push(view),
                 Err(Failure::Refused(refusal)) if ends_launch(&refusal) => break,
                 Err(failure) => return Err(failure),
             }
         }
         settle(tx, plan.seeking.subnets[0].vpc)?;
-        Ok(Launched { reservation: plan.reservation, instances })
+        let instances = made.iter().map(|view| view.instance.id).collect();
+        Ok(Launched { reservation: plan.reservation, instances, made })
     }
 }
 
@@ -252,7 +259,7 @@ impl RunInstances {
             let reason = "a private address or an interface can be chosen only for one instance".to_owned();
             return Err(Error::InvalidCombination { reason });
         }
-        if self.public_address == Some(true) && (!self.nics.further.is_empty() || self.nics.existing.is_some()) {
+        if self.public_address == Some(true) && !self.nics.is_one_new() {
             let reason = "a public address can be given by itself only to the one interface that is made".to_owned();
             return Err(Error::InvalidCombination { reason });
         }
@@ -370,7 +377,7 @@ impl RunInstances {
         Ok(size)
     }
 
-    fn launch_one(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, index: u32) -> Result<InstanceId, Failure> {
+    fn launch_one(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, index: u32) -> Result<InstanceView, Failure> {
         if index >= self.min_count {
             cx.cloud.check_instance_quota(tx, cx.caller.account(), 1_u64.saturating_sub(plan.seeking.free_slots(tx)?))?;
         }
@@ -387,12 +394,10 @@ impl RunInstances {
             cx.cloud.fleet().bind(host, asked, id, found, &plan.seeking.wanted(&subnet.zone, None, 1));
         }
         let interface = self.insert_interface(tx, cx, plan, subnet, id)?;
-        let volume = self.insert_volumes(tx, cx, plan, subnet, &Owner { instance: id, host, asked })?;
-        let by_itself = subnet.public_on_launch && self.nics.further.is_empty() && self.nics.existing.is_none();
+        let volumes = self.insert_volumes(tx, cx, plan, subnet, &Owner { instance: id, host, asked })?;
+        let by_itself = subnet.public_on_launch && self.nics.is_one_new();
         let automatic_address = self.public_address.unwrap_or(by_itself);
-        if automatic_address && self.running {
-            give_automatic(tx, cx, interface.id, self.bandwidth)?;
-        }
+        let address = if automatic_address && self.running { give_automatic(tx, cx, interface.id, self.bandwidth)? } else { None };
         let mut guest = plan.guest.clone();
         guest.role = self.role.as_ref().map(|choice| associate(tx, cx, id, choice)).transpose()?.map(|held| held.id);
         let mut instance = Instance {
@@ -411,7 +416,7 @@ impl RunInstances {
             private_ip: interface.ip,
             automatic_address,
             bandwidth: self.bandwidth,
-            root_volume: volume,
+            root_volume: volumes[0].id,
             root_replacements: vec![],
             type_change: None,
             name: of_index(&self.names, index).cloned().unwrap_or_default(),
@@ -442,7 +447,16 @@ impl RunInstances {
         }
         tx.insert(&instance)?;
         wake_instance(tx, id, cx.now.after(START_DEADLINE_MS))?;
-        Ok(id)
+        if self.role.is_some() || !self.nics.is_one_new() {
+            return Ok(existing(tx, &[id])?.pop().ok_or(Error::Internal)?);
+        }
+        let interface = InterfaceView {
+            interface,
+            zone: instance.zone.clone(),
+            addresses: address.into_iter().collect(),
+            groups: plan.groups.iter().map(|group| (group.id, group.name.clone())).collect(),
+        };
+        Ok(InstanceView { instance, volumes, interfaces: vec![interface], image: Some(plan.image.clone()), role: None })
     }
 
     /// The tags that were asked for, and those by which EC2 says of which launch template an instance is: what reads templates back, such as
@@ -478,8 +492,9 @@ impl RunInstances {
         Ok(primary)
     }
 
-    /// The system disk and the further volumes of an instance. They are attached from the beginning: the machine is made with them.
-    fn insert_volumes(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, subnet: &Subnet, owner: &Owner) -> Result<VolumeId, Failure> {
+    /// The system disk and behind it the further volumes of an instance. They are attached from the beginning: the machine is made with
+    /// them.
+    fn insert_volumes(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, plan: &Plan, subnet: &Subnet, owner: &Owner) -> Result<Vec<Volume>, Failure> {
         let (size, kind, provisioned) = (plan.root_size, self.root_kind, self.root_provisioned);
         let new = New { zone: &subnet.zone, size, kind, provisioned, name: &self.root_name, description: &self.root_description };
         let mut root = self.volume(cx, &new, owner);
@@ -491,7 +506,6 @@ impl RunInstances {
         root.device = ROOT_DEVICE.to_owned();
         root.delete_on_termination = self.root_deleted;
         tx.insert(&root)?;
-        let root_id = root.id;
         let mut held = vec![root];
         for LaunchDisk { asked, size, start } in &plan.volumes {
             let NewVolume { kind, provisioned, name, description, .. } = asked;
@@ -504,7 +518,7 @@ impl RunInstances {
             tx.insert(&volume)?;
             held.push(volume);
         }
-        Ok(root_id)
+        Ok(held)
     }
 
     fn volume(&self, cx: &Cx<'_>, new: &New<'_>, owner: &Owner) -> Volume {

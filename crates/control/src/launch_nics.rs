@@ -54,6 +54,11 @@ pub enum WhichNic {
 }
 
 impl LaunchNics {
+    /// Whether an instance has one interface, which the launch makes.
+    pub(crate) fn is_one_new(&self) -> bool {
+        self.further.is_empty() && self.existing.is_none()
+    }
+
     /// Whether every instance gets the same interface, so that there can be only one.
     pub(crate) fn is_for_one(&self) -> bool {
         let chosen = |new: &NewInterface| new.ip.is_some() || !new.ipv6.ips.is_empty() || !new.secondary.ips.is_empty();

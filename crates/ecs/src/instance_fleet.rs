@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{
-    CreateInstanceFleet, DeleteInstanceFleet, Field, FleetMemberView, InstanceFleetView, Launched, Launches, ModifyInstanceFleet, OneOf,
-    Query,
+    CreateInstanceFleet, DeleteInstanceFleet, Field, FleetMemberView, InstanceFleetView, Launches, ModifyInstanceFleet, OneOf, Query,
 };
 use jiff::Timestamp;
 use model::{
     Error, Excess, FleetConfig, FleetEvent, FleetHappening, FleetKind, FleetState, Gib, InstanceFleet, LaunchSettings, Millis, Noun,
-    PoolOrder, PoolOverride, ReservationId, RoleChoice, RootSettings, UNIT, USER_DATA_MAX, WhichVersion,
+    PoolOrder, PoolOverride, RoleChoice, RootSettings, UNIT, USER_DATA_MAX, WhichVersion,
 };
 use wire::{Base64, FromArg, IntoDoc};
 
@@ -278,9 +277,9 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateAutoProvisioningGroup) -> R
 
 /// What was launched of one pool, each zone by itself.
 async fn results(cx: &Cx<'_>, of: &Launches) -> Result<Vec<LaunchResult>, Fault> {
-    let made = Launched { reservation: ReservationId::from_u64(0), instances: of.members.iter().map(|member| member.instance).collect() };
+    let made = of.members.iter().map(|member| member.instance).collect();
     let mut by_zone: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for view in cx.cloud.launched(&made).await? {
+    for view in cx.cloud.launched(made).await? {
         by_zone.entry(view.instance.zone).or_default().push(view.instance.id.to_string());
     }
     let result = |(zone_id, instance_ids): (String, Vec<String>)| LaunchResult {

@@ -184,11 +184,9 @@ async fn a_volume_grows_attached_or_not_and_tells_when_it_has() {
     assert!(matches!(full, Err(Error::NoDiskRoom { .. })), "{full:?}");
 }
 
-#[tokio::test]
-async fn volumes_go_with_their_instance_or_stay_as_is_said() {
-    let mut world = World::new(1, 1).await;
-    let root = world.root().await;
-    let volumes = |goes| NewVolume {
+/// A further volume of a launch.
+fn of_a_launch(goes: bool) -> NewVolume {
+    NewVolume {
         size: Some(Gib(2)),
         snapshot: None,
         encryption: EncryptionChoice::default(),
@@ -199,8 +197,24 @@ async fn volumes_go_with_their_instance_or_stay_as_is_said() {
         delete_on_termination: goes,
         name: String::new(),
         description: String::new(),
-    };
-    let wanted = RunInstances { volumes: vec![volumes(true), volumes(false), volumes(true)], ..launch(world.image, 1, 1) };
+    }
+}
+
+#[tokio::test]
+async fn a_launch_answers_with_what_it_made() {
+    let world = World::new(2, 4).await;
+    let root = world.root().await;
+    let command = RunInstances { volumes: vec![of_a_launch(true)], public_address: Some(true), ..launch(world.image, 2, 2) };
+    let launched = world.cloud.run(&root, command, Options::default()).await.unwrap();
+    assert_eq!(launched.made, world.cloud.launched(launched.instances).await.unwrap());
+    assert!(launched.made.iter().all(|view| view.volumes.len() == 2 && view.address().is_some() && !view.groups().is_empty()));
+}
+
+#[tokio::test]
+async fn volumes_go_with_their_instance_or_stay_as_is_said() {
+    let mut world = World::new(1, 1).await;
+    let root = world.root().await;
+    let wanted = RunInstances { volumes: vec![of_a_launch(true), of_a_launch(false), of_a_launch(true)], ..launch(world.image, 1, 1) };
     let instance = world.cloud.run(&root, wanted, Options::default()).await.unwrap().instances[0];
     world.settle().await;
     let listed = world.cloud.list::<Volume>(&root, Query::default()).await.unwrap().rows;
