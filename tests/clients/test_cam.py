@@ -70,6 +70,21 @@ def test_a_user_lives_with_keys_policies_and_groups(simulated, root):
     root.call("DetachUserPolicy", PolicyId=policy, DetachUin=uin)
     assert root.call("ListAttachedUserPolicies", TargetUin=uin)["TotalNum"] == 0
 
+    # A version that counts holds at once, and again when another one counts.
+    closed = root.call("CreatePolicyVersion", PolicyId=policy, PolicyDocument=document("deny", "name/cam:*"), SetAsDefault=True)["VersionId"]
+    root.call("AttachUserPolicy", PolicyId=policy, AttachUin=uin)
+    assert li.refused("AddUser", Name="denied") == "UnauthorizedOperation"
+    root.call("SetDefaultPolicyVersion", PolicyId=policy, VersionId=1)
+    li.call("AddUser", Name="made-by-li")
+    root.call("DeleteUser", Name="made-by-li")
+    listed = {one["VersionId"]: one["IsDefaultVersion"] for one in root.call("ListPolicyVersions", PolicyId=policy)["Versions"]}
+    assert listed == {1: 1, closed: 0}
+    assert "deny" in root.call("GetPolicyVersion", PolicyId=policy, VersionId=closed)["PolicyVersion"]["Document"]
+    assert root.refused("DeletePolicyVersion", PolicyId=policy, VersionId=[1]) == "FailedOperation.PolicyVersionAlreadyDefault"
+    root.call("DeletePolicyVersion", PolicyId=policy, VersionId=[closed])
+    assert root.refused("GetPolicyVersion", PolicyId=policy, VersionId=closed) == "InvalidParameter.PolicyVersionNotExists"
+    root.call("DetachUserPolicy", PolicyId=policy, DetachUin=uin)
+
     group = root.call("CreateGroup", GroupName="watch", Remark="who looks")["GroupId"]
     (preset,) = root.call("ListPolicies", Scope="QCS", Keyword="QcloudCVMReadOnlyAccess")["List"]
     root.call("AttachGroupPolicy", PolicyId=preset["PolicyId"], AttachGroupId=group)

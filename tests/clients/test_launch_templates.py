@@ -57,6 +57,7 @@ def template(clouds):
         "DisableApiStop": True,
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 3}}, {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 2}}],
         "MetadataOptions": {"HttpTokens": "required"},
+        "CreditSpecification": {"CpuCredits": "unlimited"},
         "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "from-template"}]}],
     }
     name = f"web-{uuid.uuid4().hex[:8]}"
@@ -73,7 +74,11 @@ def test_ec2_launches_from_a_template_and_what_the_call_says_wins(clouds, templa
     ec2, name = clouds.ec2, template["LaunchTemplateName"]
     assert (template["DefaultVersionNumber"], template["LatestVersionNumber"]) == (1, 1)
     assert template["Tags"] == [{"Key": "team", "Value": "a"}]
-    made = ec2.run_instances(LaunchTemplate={"LaunchTemplateName": name}, MinCount=1, MaxCount=1)["Instances"][0]
+    (version,) = ec2.describe_launch_template_versions(LaunchTemplateName=name)["LaunchTemplateVersions"]
+    assert version["LaunchTemplateData"]["CreditSpecification"] == {"CpuCredits": "unlimited"}
+    made = ec2.run_instances(LaunchTemplate={"LaunchTemplateName": name}, MinCount=1, MaxCount=1, ClientToken=f"of-{name}")["Instances"][0]
+    (found,) = ec2.describe_instances(Filters=[{"Name": "client-token", "Values": [f"of-{name}"]}])["Reservations"]
+    assert [(one["InstanceId"], one["ClientToken"]) for one in found["Instances"]] == [(made["InstanceId"], f"of-{name}")]
     assert (made["InstanceType"], made["KeyName"], made["MetadataOptions"]["HttpTokens"]) == ("t3.nano", "lt", "required")
     tags = {tag["Key"]: tag["Value"] for tag in made["Tags"]}
     ties = {"aws:ec2launchtemplate:id": template["LaunchTemplateId"], "aws:ec2launchtemplate:version": "1"}
@@ -194,6 +199,8 @@ def test_what_a_template_cannot_do_is_refused(clouds, template):
     assert clouds.code(ec2.create_launch_template, LaunchTemplateName="a b c", LaunchTemplateData={"InstanceType": "t3.nano"}) == "InvalidParameterValue"
     bare = ec2.create_launch_template(LaunchTemplateName="bare", LaunchTemplateData={"InstanceType": "t3.nano"})["LaunchTemplate"]
     assert launch(LaunchTemplateId=bare["LaunchTemplateId"]) == "MissingParameter", "neither says an image"
+    standard = {"InstanceType": "t3.nano", "CreditSpecification": {"CpuCredits": "standard"}}
+    assert clouds.code(ec2.create_launch_template, LaunchTemplateName="standard", LaunchTemplateData=standard) == "UnsupportedOperation"
     dry = {"LaunchTemplateName": "bare", "DryRun": True}
     assert clouds.code(ec2.delete_launch_template, **dry) == "DryRunOperation"
     ec2.delete_launch_template(LaunchTemplateName="bare")

@@ -161,9 +161,12 @@ def test_guests_of_two_accounts_meet_over_a_peering(apart, shell, until):
     world = far.ec2.describe_security_groups(GroupIds=[far.group])["SecurityGroups"][0]["IpPermissions"]
     far.ec2.revoke_security_group_ingress(GroupId=far.group, IpPermissions=world)
     until(lambda: not meets(near, far, shell), 20, "silence without a rule")
-    far.ec2.authorize_security_group_ingress(
+    added = far.ec2.authorize_security_group_ingress(
         GroupId=far.group, IpPermissions=[{**ssh, "UserIdGroupPairs": [{"GroupId": near.group, "UserId": near.account}]}]
     )
+    assert added["SecurityGroupRules"][0]["ReferencedGroupInfo"]["UserId"] == near.account
+    (shown,) = far.ec2.describe_security_groups(GroupIds=[far.group])["SecurityGroups"][0]["IpPermissions"]
+    assert shown["UserIdGroupPairs"] == [{"GroupId": near.group, "UserId": near.account}], "its owner, not who asks"
     until(lambda: meets(near, far, shell), 20, "SSH by a rule that names the other VPC's group")
     (reference,) = near.ec2.describe_security_group_references(GroupId=[near.group])["SecurityGroupReferenceSet"]
     assert (reference["ReferencingVpcId"], reference["VpcPeeringConnectionId"]) == (far.vpc, peering)

@@ -88,6 +88,23 @@ def test_a_user_lives_with_keys_policies_and_groups(simulated, root):
     assert li.refused("ecs", "DescribeInstances", RegionId=simulated.region) == "Forbidden.RAM"
     shown = root.ram("GetPolicy", PolicyName="look", PolicyType="Custom")
     assert shown["Policy"]["AttachmentCount"] == 1 and "Deny" in shown["DefaultPolicyVersion"]["PolicyDocument"]
+    versions = root.ram("ListPolicyVersions", PolicyName="look", PolicyType="Custom")["PolicyVersions"]["PolicyVersion"]
+    assert [(one["VersionId"], one["IsDefaultVersion"]) for one in versions] == [("v1", False), ("v2", True)]
+    root.ram("SetDefaultPolicyVersion", PolicyName="look", VersionId="v1")
+    li.call("ecs", "DescribeInstances", RegionId=simulated.region)
+    assert root.refused("ram", "DeletePolicyVersion", PolicyName="look", VersionId="v1") == "DeleteConflict.Policy.Version"
+    rotating = {"PolicyName": "look", "PolicyDocument": document("Allow", "ecs:*"), "RotateStrategy": "DeleteOldestNonDefaultVersionWhenLimitExceeded"}
+    for _ in range(3):
+        root.ram("CreatePolicyVersion", **rotating)
+    assert root.refused("ram", "CreatePolicyVersion", **{**rotating, "RotateStrategy": "None"}) == "LimitExceeded"
+    assert root.ram("CreatePolicyVersion", **rotating)["PolicyVersion"]["VersionId"] == "v6"
+    one = {"PolicyName": "look", "VersionId": "v2"}
+    assert root.refused("ram", "GetPolicyVersion", PolicyType="Custom", **one) == "EntityNotExist.Policy.Version"
+    kept = root.ram("GetPolicyVersion", PolicyType="Custom", PolicyName="look", VersionId="v1")["PolicyVersion"]
+    assert kept["IsDefaultVersion"] and "ecs:Describe*" in kept["PolicyDocument"]
+    root.ram("DeletePolicyVersion", PolicyName="look", VersionId="v3")
+    system = {"PolicyType": "System", "PolicyName": "AliyunECSReadOnlyAccess"}
+    assert [one["VersionId"] for one in root.ram("ListPolicyVersions", **system)["PolicyVersions"]["PolicyVersion"]] == ["v1"]
     assert root.refused("ram", "DeletePolicy", PolicyName="look") == "DeleteConflict.Policy"
     assert root.refused("ram", "DeleteGroup", GroupName="watch") == "DeleteConflict.Group"
     assert "AdministratorAccess" in [policy["PolicyName"] for policy in root.ram("ListPolicies", PolicyType="System")["Policies"]["Policy"]]

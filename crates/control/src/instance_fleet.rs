@@ -116,7 +116,7 @@ impl Command for CreateInstanceFleet {
     fn authorize(&self, tx: &Tx<'_>, cx: &Cx<'_>, targets: &[Target]) -> Result<(), Failure> {
         cx.cloud.authorize(cx.caller, targets)?;
         let launcher = Caller { action: "ec2:RunInstances", ..cx.caller.clone() };
-        let cx = Cx { cloud: cx.cloud, caller: &launcher, now: cx.now };
+        let cx = Cx { cloud: cx.cloud, caller: &launcher, now: cx.now, client_token: None };
         for pool in ordered(&self.configs, self.order) {
             let launch = pool_launch(&pool, None, 1)?;
             let targets = launch.targets(tx, &cx)?;

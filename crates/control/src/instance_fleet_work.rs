@@ -310,7 +310,7 @@ impl Cloud {
             fleet.lacks.clear();
         } else if fleet.launches() {
             let caller = self.launcher(fleet.account, fleet.id);
-            let cx = Cx { cloud: self, caller: &caller, now };
+            let cx = Cx { cloud: self, caller: &caller, now, client_token: None };
             let filled = fill(tx, &cx, fleet, &fleet.pools(), missing, BATCH)?;
             for lack in filled.lacks.iter().filter(|lack| !fleet.lacks.contains(lack)) {
                 happened(tx, self, fleet, FleetHappening::Refused { pool: lack.pool, why: lack.why.clone() }, now)?;

@@ -438,6 +438,7 @@ impl RunInstances {
             capacity: self.capacity,
             slot: place.slot.map(|slot| enter(tx, cx, slot, id, host)).transpose()?,
             fleet: self.fleet,
+            client_token: cx.client_token.map(str::to_owned),
             events: vec![],
             seen: None,
             tags: self.tags_of_instance(cx),

@@ -351,6 +351,8 @@ pub enum VersionChange {
         document: String,
         /// Whether it counts from now on.
         is_default: bool,
+        /// Whether the oldest that does not count goes where there is no room.
+        drops_oldest: bool,
     },
     /// Another version counts.
     SetDefault(u32),
@@ -370,7 +372,12 @@ impl Command for ChangePolicyVersion {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<ManagedPolicy, Failure> {
         let mut found = policy(tx, cx.caller.account(), &self.name)?;
         match &self.change {
-            VersionChange::Add { document, is_default } => drop(found.add_version(document, *is_default, cx.now)?),
+            VersionChange::Add { document, is_default, drops_oldest } => {
+                if *drops_oldest {
+                    found.make_room();
+                }
+                found.add_version(document, *is_default, cx.now)?;
+            }
             VersionChange::SetDefault(number) => found.set_default(*number)?,
             VersionChange::Remove(number) => found.remove_version(*number)?,
         }

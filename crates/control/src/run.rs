@@ -55,6 +55,8 @@ pub struct Cx<'a> {
     pub caller: &'a Caller,
     /// The time of this try.
     pub now: Millis,
+    /// What makes a repeated call answer as the first did.
+    pub client_token: Option<&'a str>,
 }
 
 impl Cx<'_> {
@@ -134,7 +136,7 @@ impl Cloud {
     }
 
     fn attempt<C: Command>(&self, tx: &mut Tx<'_>, caller: &Caller, command: &C, options: &Options) -> Result<C::Reply, Failure> {
-        let cx = Cx { cloud: self, caller, now: self.clock().now() };
+        let cx = Cx { cloud: self, caller, now: self.clock().now(), client_token: options.client_token.as_deref() };
         let targets = command.targets(tx, &cx)?;
         command.authorize(tx, &cx, &targets)?;
         let token = options.client_token.as_ref().map(|token| self.token_of(caller, command, token)).transpose()?;
@@ -192,7 +194,7 @@ impl Cloud {
         }
         let (cloud, caller_) = (self.clone(), caller.clone());
         let result = self.store().read(move |tx| {
-            let cx = Cx { cloud: &cloud, caller: &caller_, now: cloud.clock().now() };
+            let cx = Cx { cloud: &cloud, caller: &caller_, now: cloud.clock().now(), client_token: None };
             look(tx, &cx)
         });
         result.await.map_err(|failure| self.refusal(caller.action, failure))

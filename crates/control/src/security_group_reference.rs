@@ -34,6 +34,9 @@ pub struct StaleGroup {
     pub named: BTreeMap<SecurityGroupId, (VpcId, AccountId)>,
 }
 
+/// The owners of groups that rules name; none of a group that is gone.
+pub type GroupOwners = BTreeMap<SecurityGroupId, AccountId>;
+
 /// How many things a group is used by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupUse {
@@ -48,6 +51,21 @@ pub struct GroupUse {
 }
 
 impl Cloud {
+    /// Whose the groups are that rules name, which may be those of a peered VPC's owner.
+    pub async fn owners_of_peers(&self, peers: impl Iterator<Item = Peer>) -> Result<GroupOwners, model::Error> {
+        let groups = peers.filter_map(|peer| match peer {
+            Peer::Group { group } => Some(group),
+            Peer::Range { .. } | Peer::Range6 { .. } | Peer::List { .. } => None,
+        });
+        let groups: Vec<SecurityGroupId> = groups.collect::<BTreeSet<_>>().into_iter().collect();
+        if groups.is_empty() {
+            return Ok(GroupOwners::new());
+        }
+        let found = self.store().read(move |tx| Ok::<_, Failure>(tx.get_many::<SecurityGroup>(&groups)?)).await;
+        let found = found.map_err(|failure| self.refusal("read the owners of groups", failure))?;
+        Ok(found.into_iter().map(|group| (group.id, group.account)).collect())
+    }
+
     /// How many things each of these groups is used by. Refused where one of them is not the caller's.
     pub async fn group_uses(&self, caller: &Caller, groups: Vec<SecurityGroupId>) -> Result<Vec<GroupUse>, model::Error> {
         let targets = groups.iter().map(|group| Target::of("security-group", *group, &model::Tags::new())).collect();

@@ -420,6 +420,11 @@ static SERVED: &[Action] = served! {
     Cam "cam:" ListPolicies => cam::policy::list, cam::policy::ListPolicies, Works, &[];
     Cam "cam:" UpdatePolicy => cam::policy::update, cam::policy::UpdatePolicy, Partly("of the account's own policies"), &["Alias"];
     Cam "cam:" DeletePolicy => cam::policy::delete, cam::policy::DeletePolicy, Partly("one after the other: what is refused midway leaves those before it"), &[];
+    Cam "cam:" CreatePolicyVersion => cam::policy_version::create, cam::policy_version::CreatePolicyVersion, Works, &[];
+    Cam "cam:" ListPolicyVersions => cam::policy_version::list, cam::policy_version::OfPolicy, Works, &[];
+    Cam "cam:" GetPolicyVersion => cam::policy_version::get, cam::policy_version::One, Works, &[];
+    Cam "cam:" SetDefaultPolicyVersion => cam::policy_version::set_default, cam::policy_version::One, Works, &[];
+    Cam "cam:" DeletePolicyVersion => cam::policy_version::delete, cam::policy_version::DeletePolicyVersion, Partly("one after the other: what is refused midway leaves those before it"), &[];
     Cam "cam:" AttachUserPolicy => cam::attached::attach_user, cam::attached::AttachUser, Works, &[];
     Cam "cam:" DetachUserPolicy => cam::attached::detach_user, cam::attached::DetachUser, Works, &[];
     Cam "cam:" AttachGroupPolicy => cam::attached::attach_group, cam::attached::AttachGroup, Works, &[];
@@ -464,8 +469,7 @@ static NOT_YET: &[Action] = not_yet! {
     Cbs "cbs:": ModifyDisksChargeType RenewDisk ModifyDisksRenewFlag CopySnapshotCrossRegions
         InquiryPriceCreateDisks
         InquiryPriceResizeDisk;
-    Cam "cam:": CreatePolicyVersion DeletePolicyVersion GetPolicyVersion ListPolicyVersions SetDefaultPolicyVersion ListEntitiesForPolicy
-        ListAttachedUserAllPolicies GetAccountSummary TagRole UntagRole UpdateRoleSessionDuration UpdateRoleConsoleLogin SetMfaFlag
+    Cam "cam:": ListEntitiesForPolicy ListAttachedUserAllPolicies GetAccountSummary TagRole UntagRole UpdateRoleSessionDuration UpdateRoleConsoleLogin SetMfaFlag
         DescribeSafeAuthFlag DescribeSafeAuthFlagColl PutUserPermissionsBoundary DeleteUserPermissionsBoundary GetUserPermissionBoundary
         PutRolePermissionsBoundary DeleteRolePermissionsBoundary GetRolePermissionBoundary GetSecurityLastUsed
         CreateSAMLProvider GetSAMLProvider ListSAMLProviders UpdateSAMLProvider DeleteSAMLProvider CreateServiceLinkedRole

@@ -130,6 +130,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         Noun::UserGroup => ("ResourceNotFound.GroupNotExist", "InvalidParameter.GroupIdError"),
         Noun::MfaDevice => ("ResourceNotFound", "InvalidParameterValue.Malformed"),
         Noun::Policy => ("ResourceNotFound.PolicyIdNotFound", "InvalidParameter.PolicyIdError"),
+        Noun::PolicyVersion => ("InvalidParameter.PolicyVersionNotExists", "InvalidParameter.PolicyVersionNotExists"),
     }
 }
 
@@ -226,6 +227,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Account
         | Noun::AccessKey
         | Noun::MfaDevice
+        | Noun::PolicyVersion
         | Noun::Region
         | Noun::Zone
         | Noun::Host

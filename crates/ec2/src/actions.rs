@@ -314,14 +314,14 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeStaleSecurityGroups => security_group_reference::stale, security_group_reference::DescribeStale, Works, &[];
     Ec2 "ec2:" DescribeSecurityGroupRules => security_group::describe_rules, security_group::DescribeSecurityGroupRules,
         Partly("dropping rules, which EC2 lacks, are not shown"), &[];
-    Ec2 "ec2:" AuthorizeSecurityGroupIngress => security_group_rules::authorize_ingress, security_group_rules::Authorize,
-        Partly("groups are named by id"), security_group_rules::ABSENT;
+    Ec2 "ec2:" AuthorizeSecurityGroupIngress => security_group_rules::authorize_ingress, security_group_rules::AuthorizeIngress,
+        Works, &[];
     Ec2 "ec2:" AuthorizeSecurityGroupEgress => security_group_rules::authorize_egress, security_group_rules::Authorize,
-        Partly("groups are named by id"), security_group_rules::ABSENT;
-    Ec2 "ec2:" RevokeSecurityGroupIngress => security_group_rules::revoke_ingress, security_group_rules::Change,
-        Partly("groups are named by id"), security_group_rules::ABSENT;
+        Works, security_group_rules::EGRESS_ABSENT;
+    Ec2 "ec2:" RevokeSecurityGroupIngress => security_group_rules::revoke_ingress, security_group_rules::RevokeIngress,
+        Works, &[];
     Ec2 "ec2:" RevokeSecurityGroupEgress => security_group_rules::revoke_egress, security_group_rules::Change,
-        Partly("groups are named by id"), security_group_rules::ABSENT;
+        Works, security_group_rules::EGRESS_ABSENT;
     Ec2 "ec2:" ModifySecurityGroupRules => security_group_rule_change::modify, security_group_rule_change::ModifyRules, Works, &[];
     Ec2 "ec2:" UpdateSecurityGroupRuleDescriptionsIngress => security_group_rule_change::describe_ingress,
         security_group_rule_change::Describe, Works, &[];

@@ -4,7 +4,7 @@
 
 use control::{Field, Filter, InstanceView, Query};
 use model::instance_type::Category;
-use model::{Catalogue, InstanceId, Noun};
+use model::{Catalogue, InstanceId, LaunchSettings, Noun, Tags};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -16,16 +16,36 @@ use crate::tag;
 /// The one kind that there is.
 const UNLIMITED: &str = "unlimited";
 
-/// What a launch asks for.
+/// By what a launch template keeps that it was said.
+const SAID: &str = "CpuCredits";
+
+/// What a launch or a template asks for.
 #[derive(FromArg)]
+pub(crate) struct AskedLaunchCredits {
+    cpu_credits: String,
+}
+
+impl AskedLaunchCredits {
+    /// What is to be kept of it. Refuses what there is not.
+    pub(crate) fn said(self) -> Result<Tags, Refusal> {
+        match self.cpu_credits.as_str() {
+            UNLIMITED => Ok(Tags::from([(SAID.to_owned(), self.cpu_credits)])),
+            _ => Err(unsupported(format!("The credit option '{}'", self.cpu_credits))),
+        }
+    }
+}
+
+/// What a template says of credits.
+#[derive(IntoDoc)]
+#[reply(rename = "camelCase")]
 pub(crate) struct LaunchCredits {
     cpu_credits: String,
 }
 
 impl LaunchCredits {
-    /// Refuses what there is not.
-    pub(crate) fn check(self) -> Result<(), Refusal> {
-        if self.cpu_credits == UNLIMITED { Ok(()) } else { Err(unsupported(format!("The credit option '{}'", self.cpu_credits))) }
+    /// Credits, where a template says something of them.
+    pub(crate) fn of(settings: &LaunchSettings) -> Option<LaunchCredits> {
+        settings.plain.get(SAID).map(|said| LaunchCredits { cpu_credits: said.clone() })
     }
 }
 

@@ -363,7 +363,14 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::User => "InvalidUserID.NotFound",
         Noun::InstanceType => return say("InvalidParameterValue", format!("Invalid value '{id}' for InstanceType")),
         Noun::Zone => return say("InvalidParameterValue", format!("Invalid availability zone: [{id}]")),
-        Noun::Region | Noun::Account | Noun::AccessKey | Noun::UserGroup | Noun::Role | Noun::Policy | Noun::MfaDevice => {
+        Noun::Region
+        | Noun::Account
+        | Noun::AccessKey
+        | Noun::UserGroup
+        | Noun::Role
+        | Noun::Policy
+        | Noun::PolicyVersion
+        | Noun::MfaDevice => {
             return say("InvalidParameterValue", format!("The {noun} '{id}' does not exist"));
         }
     };
@@ -388,6 +395,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::User
         | Noun::AccessKey
         | Noun::MfaDevice
+        | Noun::PolicyVersion
         | Noun::Region
         | Noun::Zone
         | Noun::Host
@@ -481,6 +489,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         | Noun::User
         | Noun::AccessKey
         | Noun::MfaDevice
+        | Noun::PolicyVersion
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy
@@ -512,6 +521,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::User
         | Noun::AccessKey
         | Noun::MfaDevice
+        | Noun::PolicyVersion
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy
@@ -569,6 +579,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::User
         | Noun::AccessKey
         | Noun::MfaDevice
+        | Noun::PolicyVersion
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy

@@ -92,15 +92,21 @@ pub(crate) const INSTANCE: Known = &[
     ("network-interface.group-id", Is(Field::Group)),
     ("network-interface.group-name", Is(Field::GroupName)),
     ("network-interface.network-interface-id", Is(Field::Interface)),
+    ("network-interface.operator.managed", Always("false")),
     ("network-interface.owner-id", Is(Field::Owner)),
     ("network-interface.private-dns-name", HostName),
+    ("network-interface.requester-managed", Always("false")),
     ("network-interface.subnet-id", Is(Field::Subnet)),
     ("network-interface.vpc-id", Is(Field::Vpc)),
+    ("operator.managed", Always("false")),
     ("owner-id", Is(Field::Owner)),
     ("platform-details", Always("Linux/UNIX")),
     ("placement-group-name", Is(Field::Placement)),
     ("placement-partition-number", Is(Field::Partition)),
     ("private-dns-name", HostName),
+    ("private-dns-name-options.enable-resource-name-dns-a-record", Always("false")),
+    ("private-dns-name-options.enable-resource-name-dns-aaaa-record", Always("false")),
+    ("private-dns-name-options.hostname-type", Always("ip-name")),
     ("private-ip-address", Is(Field::PrivateIp)),
     ("reservation-id", Is(Field::Reservation)),
     ("root-device-name", Always(crate::volume::ROOT_DEVICE)),
@@ -116,6 +122,7 @@ pub(crate) const INSTANCE_STATUS: Known = &[
     ("availability-zone", Is(Field::Zone)),
     ("instance-state-code", Words(Field::State, STATE_CODES)),
     ("instance-state-name", Words(Field::State, STATES)),
+    ("operator.managed", Always("false")),
 ];
 
 pub(crate) const IMAGE: Known = &[
@@ -149,7 +156,9 @@ pub(crate) const VOLUME: Known = &[
     ("attachment.status", Is(Field::Attachment)),
     ("availability-zone", Is(Field::Zone)),
     ("encrypted", Is(Field::IsEncrypted)),
+    ("fast-restored", Always("false")),
     ("multi-attach-enabled", Always("false")),
+    ("operator.managed", Always("false")),
     ("size", Is(Field::Size)),
     ("snapshot-id", Is(Field::Snapshot)),
     ("status", Is(Field::State)),
@@ -170,7 +179,7 @@ pub(crate) const SNAPSHOT: Known = &[
     ("volume-size", Is(Field::Size)),
 ];
 
-pub(crate) const VOLUME_STATUS: Known = &[("availability-zone", Is(Field::Zone))];
+pub(crate) const VOLUME_STATUS: Known = &[("attachment-status.instance-id", Is(Field::Instance)), ("availability-zone", Is(Field::Zone))];
 
 pub(crate) const VPC: Known = &[
     ("cidr-block", Is(Field::Range)),
@@ -245,6 +254,9 @@ pub(crate) const SUBNET: Known = &[
     ("defaultForAz", Is(Field::IsDefault)),
     ("ipv6-native", Always("false")),
     ("owner-id", Is(Field::Owner)),
+    ("private-dns-name-options-on-launch.enable-resource-name-dns-a-record", Always("false")),
+    ("private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record", Always("false")),
+    ("private-dns-name-options-on-launch.hostname-type", Always("ip-name")),
     ("state", Is(Field::State)),
     ("subnet-id", Is(Field::Id)),
     ("vpc-id", Is(Field::Vpc)),
@@ -311,6 +323,7 @@ pub(crate) const INTERFACE: Known = &[
     ("interface-type", Always("interface")),
     ("mac-address", Is(Field::Mac)),
     ("network-interface-id", Is(Field::Id)),
+    ("operator.managed", Always("false")),
     ("owner-id", Is(Field::Owner)),
     ("private-dns-name", HostName),
     ("private-ip-address", Is(Field::PrivateIp)),

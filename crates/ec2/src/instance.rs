@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use control::{InstanceView, InterfaceView, Query, default_hostname};
 use jiff::Timestamp;
-use model::{Instance, InstanceId, Noun, Phase, Reason, ReasonKind, SecurityGroupId, Volume, VolumePhase};
+use model::{Address, Instance, InstanceId, Noun, Phase, Reason, ReasonKind, SecurityGroupId, Volume, VolumePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::capacity_reservation::{self, ShownSpecification};
@@ -127,6 +127,7 @@ struct InstanceItem {
     metadata_options: MetadataItem,
     enclave_options: Enabled,
     current_instance_boot_mode: &'static str,
+    client_token: Option<String>,
 }
 
 #[derive(IntoDoc)]
@@ -264,9 +265,46 @@ pub(crate) async fn describe_instances(cx: Cx, asked: DescribeInstances) -> Resu
     asked.paging.not_with_ids(&asked.ids)?;
     let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
     let ids = tag::ids(Noun::Instance, &asked.ids)?;
-    let filters = filter::filters(&cx, filter::INSTANCE, &asked.filters)?;
-    let listed = cx.cloud.list_instances(&cx.caller, Query { ids, filters, page: pages.of_ids()? }).await?;
+    let (of_interfaces, of_rows): (Vec<_>, Vec<_>) = asked.filters.into_iter().partition(is_of_interfaces);
+    let filters = filter::filters(&cx, filter::INSTANCE, &of_rows)?;
+    let mut listed = cx.cloud.list_instances(&cx.caller, Query { ids, filters, page: pages.of_ids()? }).await?;
+    listed.rows.retain(|view| of_interfaces.iter().all(|filter| has_interface(view, filter)));
     Ok(Reservations { reservation_set: reservations(&cx, &listed.rows), next_token: pages.after(listed.next) })
+}
+
+/// Whether a filter is about what neither the row of an instance nor its reply tells of its interfaces. Like those of
+/// [`crate::shown_filter`], it leaves rows out of a page after that was cut.
+fn is_of_interfaces(filter: &AskedFilter) -> bool {
+    matches!(
+        filter.name.as_str(),
+        "network-interface.addresses.association.allocation-id"
+            | "network-interface.addresses.association.association-id"
+            | "network-interface.association.allocation-id"
+            | "network-interface.association.association-id"
+            | "network-interface.tag-key"
+            | "network-interface.tag-value"
+    )
+}
+
+/// Whether one of the interfaces of an instance fits such a filter.
+fn has_interface(view: &InstanceView, AskedFilter { name, values }: &AskedFilter) -> bool {
+    let of = |nic: &InterfaceView| -> Vec<String> {
+        let primary = nic.address().into_iter();
+        match name.as_str() {
+            "network-interface.addresses.association.allocation-id" => nic.addresses.iter().map(|address| address.id.to_string()).collect(),
+            "network-interface.addresses.association.association-id" => nic.addresses.iter().filter_map(association_id).collect(),
+            "network-interface.association.allocation-id" => primary.map(|address| address.id.to_string()).collect(),
+            "network-interface.association.association-id" => primary.filter_map(association_id).collect(),
+            "network-interface.tag-key" => nic.interface.tags.keys().cloned().collect(),
+            "network-interface.tag-value" => nic.interface.tags.values().cloned().collect(),
+            _ => vec![],
+        }
+    };
+    view.interfaces.iter().flat_map(of).any(|value| filter::any_matches(values, &value))
+}
+
+fn association_id(address: &Address) -> Option<String> {
+    address.association.map(|id| id.to_string())
 }
 
 /// One instance by the text of its id.
@@ -347,6 +385,7 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         metadata_options: MetadataItem::applied(&instance.attributes.metadata),
         enclave_options: Enabled { enabled: false },
         current_instance_boot_mode: "legacy-bios",
+        client_token: instance.client_token.clone(),
     }
 }
 

@@ -255,22 +255,48 @@ const TYPE_FILTERS: &[&str] = &[
     "burstable-performance-supported",
     "current-generation",
     "dedicated-hosts-supported",
+    "ebs-info.attachment-limit-type",
+    "ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps",
+    "ebs-info.ebs-optimized-info.baseline-iops",
+    "ebs-info.ebs-optimized-info.baseline-throughput-in-mbps",
+    "ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps",
+    "ebs-info.ebs-optimized-info.maximum-iops",
+    "ebs-info.ebs-optimized-info.maximum-throughput-in-mbps",
     "ebs-info.ebs-optimized-support",
     "ebs-info.encryption-support",
+    "ebs-info.maximum-ebs-attachments",
     "ebs-info.nvme-support",
     "free-tier-eligible",
     "hibernation-supported",
     "hypervisor",
+    "instance-storage-info.disk.count",
+    "instance-storage-info.disk.size-in-gb",
+    "instance-storage-info.disk.type",
+    "instance-storage-info.encryption-support",
+    "instance-storage-info.nvme-support",
+    "instance-storage-info.total-size-in-gb",
     "instance-storage-supported",
     "instance-type",
     "memory-info.size-in-mib",
+    "network-info.bandwidth-weightings",
+    "network-info.efa-info.maximum-efa-interfaces",
     "network-info.efa-supported",
     "network-info.ena-support",
+    "network-info.encryption-in-transit-supported",
+    "network-info.flexible-ena-queues-support",
     "network-info.ipv4-addresses-per-interface",
+    "network-info.ipv6-addresses-per-interface",
     "network-info.ipv6-supported",
+    "network-info.maximum-network-cards",
     "network-info.maximum-network-interfaces",
     "network-info.network-performance",
+    "nitro-enclaves-support",
+    "nitro-tpm-info.supported-versions",
+    "nitro-tpm-support",
     "processor-info.supported-architecture",
+    "processor-info.supported-features",
+    "processor-info.sustained-clock-speed-in-ghz",
+    "reboot-migration-support",
     "supported-boot-mode",
     "supported-root-device-type",
     "supported-usage-class",
@@ -278,6 +304,8 @@ const TYPE_FILTERS: &[&str] = &[
     "vcpu-info.default-cores",
     "vcpu-info.default-threads-per-core",
     "vcpu-info.default-vcpus",
+    "vcpu-info.valid-cores",
+    "vcpu-info.valid-threads-per-core",
 ];
 
 fn filter_values((name, kind): &Named, filter: &str) -> Option<Vec<String>> {
@@ -292,8 +320,23 @@ fn filter_values((name, kind): &Named, filter: &str) -> Option<Vec<String>> {
         "network-info.maximum-network-interfaces" => kind.network.max_interfaces.to_string(),
         "network-info.ipv4-addresses-per-interface" => kind.network.ips_per_interface.to_string(),
         "network-info.network-performance" => performance(kind),
-        "network-info.ena-support" | "ebs-info.encryption-support" | "ebs-info.nvme-support" => "unsupported".to_owned(),
+        "network-info.ipv6-addresses-per-interface" => kind.network.ips_per_interface.to_string(),
+        "network-info.maximum-network-cards" => "1".to_owned(),
+        "network-info.ena-support"
+        | "ebs-info.encryption-support"
+        | "ebs-info.nvme-support"
+        | "nitro-enclaves-support"
+        | "nitro-tpm-support" => "unsupported".to_owned(),
         "ebs-info.ebs-optimized-support" => "default".to_owned(),
+        "ebs-info.attachment-limit-type" => "dedicated".to_owned(),
+        "ebs-info.maximum-ebs-attachments" => kind.disk.max_volumes.to_string(),
+        "ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps" | "ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps" => {
+            (kind.disk.megabytes_per_second * 8).to_string()
+        }
+        "ebs-info.ebs-optimized-info.baseline-throughput-in-mbps" | "ebs-info.ebs-optimized-info.maximum-throughput-in-mbps" => {
+            kind.disk.megabytes_per_second.to_string()
+        }
+        "ebs-info.ebs-optimized-info.baseline-iops" | "ebs-info.ebs-optimized-info.maximum-iops" => kind.disk.iops.to_string(),
         "hypervisor" => "nitro".to_owned(),
         "supported-boot-mode" => "legacy-bios".to_owned(),
         "supported-root-device-type" => "ebs".to_owned(),
@@ -305,8 +348,24 @@ fn filter_values((name, kind): &Named, filter: &str) -> Option<Vec<String>> {
         | "free-tier-eligible"
         | "hibernation-supported"
         | "instance-storage-supported"
-        | "network-info.efa-supported" => "false".to_owned(),
+        | "network-info.efa-supported"
+        | "network-info.encryption-in-transit-supported" => "false".to_owned(),
         "network-info.ipv6-supported" => "true".to_owned(),
+        "instance-storage-info.disk.count"
+        | "instance-storage-info.disk.size-in-gb"
+        | "instance-storage-info.disk.type"
+        | "instance-storage-info.encryption-support"
+        | "instance-storage-info.nvme-support"
+        | "instance-storage-info.total-size-in-gb"
+        | "network-info.bandwidth-weightings"
+        | "network-info.efa-info.maximum-efa-interfaces"
+        | "network-info.flexible-ena-queues-support"
+        | "nitro-tpm-info.supported-versions"
+        | "processor-info.supported-features"
+        | "processor-info.sustained-clock-speed-in-ghz"
+        | "reboot-migration-support"
+        | "vcpu-info.valid-cores"
+        | "vcpu-info.valid-threads-per-core" => return Some(vec![]),
         _ => return None,
     };
     Some(vec![value])

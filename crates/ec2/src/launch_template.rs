@@ -30,7 +30,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "LaunchTemplateData.BlockDeviceMapping.Ebs.VolumeInitializationRate",
     "LaunchTemplateData.BlockDeviceMapping.VirtualName",
     "LaunchTemplateData.CpuOptions",
-    "LaunchTemplateData.CreditSpecification",
     "LaunchTemplateData.ElasticGpuSpecification",
     "LaunchTemplateData.ElasticInferenceAccelerator",
     "LaunchTemplateData.InstanceMarketOptions",

@@ -9,6 +9,7 @@ use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::capacity_reservation::ShownSpecification;
+use crate::credit_specification::LaunchCredits;
 use crate::error::Refusal;
 use crate::tag::{self, TagItem};
 use crate::volume::{ROOT_DEVICE, type_word};
@@ -40,6 +41,7 @@ pub(crate) struct LaunchData {
     metadata_options: Option<Metadata>,
     disable_api_stop: Option<bool>,
     capacity_reservation_specification: Option<ShownSpecification>,
+    credit_specification: Option<LaunchCredits>,
 }
 
 #[derive(IntoDoc)]
@@ -164,6 +166,7 @@ impl LaunchData {
             metadata_options: metadata(attributes),
             disable_api_stop: attributes.stop_protection,
             capacity_reservation_specification: settings.capacity.map(ShownSpecification::of),
+            credit_specification: LaunchCredits::of(settings),
         }
     }
 }

@@ -89,7 +89,19 @@ struct Zone {
     zone_type: &'static str,
 }
 
-const ZONE_FILTERS: &[&str] = &["zone-name", "zone-id", "region-name", "state", "opt-in-status", "zone-type", "group-name", "message"];
+const ZONE_FILTERS: &[&str] = &[
+    "group-long-name",
+    "group-name",
+    "message",
+    "opt-in-status",
+    "parent-zone-id",
+    "parent-zone-name",
+    "region-name",
+    "state",
+    "zone-id",
+    "zone-name",
+    "zone-type",
+];
 
 /// Lists the zones of the region.
 pub(crate) async fn describe_zones(cx: Cx, asked: DescribeAvailabilityZones) -> Result<Zones, Refusal> {

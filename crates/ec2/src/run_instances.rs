@@ -9,7 +9,7 @@ use model::{AttributeSettings, Error, Gib, LaunchSettings, NAME_MAX, Noun, OnShu
 use wire::{Base64, FromArg};
 
 use crate::capacity_reservation::CapacitySpecification;
-use crate::credit_specification::LaunchCredits;
+use crate::credit_specification::AskedLaunchCredits;
 use crate::error::{Refusal, combination, unsupported};
 use crate::instance::{Reservation, empty_reservation, reservations};
 use crate::instance_attribute::Behavior;
@@ -36,7 +36,6 @@ pub(crate) struct RunInstances {
     max_count: u32,
     client_token: Option<String>,
     launch_template: Option<TemplateSpecification>,
-    credit_specification: Option<LaunchCredits>,
     #[arg(flatten)]
     machine: Machine,
 }
@@ -74,6 +73,7 @@ pub(crate) struct Machine {
     capacity_reservation_specification: Option<CapacitySpecification>,
     hibernation_options: Option<Configured>,
     enclave_options: Option<Enabled>,
+    credit_specification: Option<AskedLaunchCredits>,
 }
 
 /// Parameters of EC2's for things that this cloud does not have yet.
@@ -156,8 +156,7 @@ struct Ebs {
 
 /// Launches instances.
 pub(crate) async fn run_instances(cx: Cx, asked: RunInstances) -> Result<Reservation, Refusal> {
-    let RunInstances { min_count, max_count, client_token, launch_template, credit_specification, machine } = asked;
-    credit_specification.map_or(Ok(()), LaunchCredits::check)?;
+    let RunInstances { min_count, max_count, client_token, launch_template, machine } = asked;
     cx.cloud.admit_launch(&cx.caller, u64::from(max_count))?;
     let command = launch(&cx, machine, launch_template, min_count, max_count).await?;
     let launched = cx.cloud.run(&cx.caller, command, cx.options(client_token.filter(|token| !token.is_empty()))).await?;
@@ -223,6 +222,7 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
         interface_tags: tag::specified(&asked.tags, "network-interface", TAGGED)?,
         interface_deleted: deleted,
         instance_type: asked.instance_type,
+        plain: asked.credit_specification.map_or(Ok(Tags::new()), AskedLaunchCredits::said)?,
         ..LaunchSettings::default()
     };
     Ok((settings, nics))

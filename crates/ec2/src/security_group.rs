@@ -2,7 +2,7 @@
 //!
 //! EC2's rules only accept. Rules that drop, which other dialects can make, have no form here and are left out.
 
-use control::{Field, Filter, NewRule, Query};
+use control::{Field, Filter, GroupOwners, NewRule, Query};
 use ipnet::Ipv4Net;
 use model::{AccountId, Direction, Error, Noun, Peer, Protocol, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict};
 use wire::{FromArg, IntoDoc};
@@ -101,15 +101,39 @@ struct Range6Peer {
 /// Lists security groups.
 pub(crate) async fn describe_groups(cx: Cx, asked: DescribeSecurityGroups) -> Result<Groups, Refusal> {
     let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
-    let mut filters = filter::filters(&cx, filter::SECURITY_GROUP, &asked.filters)?;
+    let (by_peers, of_rows): (Vec<_>, Vec<_>) = asked.filters.into_iter().partition(|filter| peers_direction(&filter.name).is_some());
+    let mut filters = filter::filters(&cx, filter::SECURITY_GROUP, &of_rows)?;
     if !asked.names.is_empty() {
         check_names(&cx, &asked.names).await?;
         filters.push(named(&asked.names));
     }
     let query = Query { ids: tag::ids(Noun::SecurityGroup, &asked.ids)?, filters, page: pages.of_ids()? };
-    let listed = cx.cloud.list::<SecurityGroup>(&cx.caller, query).await?;
-    let groups = listed.rows.iter().map(|group| group_item(&cx, group)).collect();
+    let mut listed = cx.cloud.list::<SecurityGroup>(&cx.caller, query).await?;
+    retain_with_peers(&cx, &mut listed.rows, &by_peers).await?;
+    let owners = cx.cloud.owners_of_peers(peers(&listed.rows)).await?;
+    let groups = listed.rows.iter().map(|group| group_item(&cx, group, &owners)).collect();
     Ok(Groups { security_group_info: groups, next_token: pages.after(listed.next) })
+}
+
+/// Of which direction a filter by the name of a rule's other end is; none for another filter.
+fn peers_direction(filter: &str) -> Option<Direction> {
+    match filter {
+        "ip-permission.group-name" => Some(Direction::Ingress),
+        "egress.ip-permission.group-name" => Some(Direction::Egress),
+        _ => None,
+    }
+}
+
+/// Keeps the groups of which a rule names another one of the account by one of these names.
+async fn retain_with_peers(cx: &Cx, groups: &mut Vec<SecurityGroup>, filters: &[AskedFilter]) -> Result<(), Refusal> {
+    for AskedFilter { name, values } in filters {
+        let by_name = Filter { field: Field::GroupName, values: values.clone() };
+        let peers = every_row::<SecurityGroup>(cx, Query { filters: vec![by_name], ..Query::default() }).await?;
+        let meant = |rule: &Rule| peers.iter().any(|peer| rule.peer == Peer::Group { group: peer.id });
+        let direction = peers_direction(name);
+        groups.retain(|group| group.rules.iter().any(|rule| is_shown(rule) && Some(rule.direction) == direction && meant(rule)));
+    }
+    Ok(())
 }
 
 fn named(names: &[String]) -> Filter {
@@ -124,15 +148,15 @@ async fn check_names(cx: &Cx, names: &[String]) -> Result<(), Refusal> {
     }
 }
 
-fn group_item(cx: &Cx, group: &SecurityGroup) -> GroupItem {
+fn group_item(cx: &Cx, group: &SecurityGroup, owners: &GroupOwners) -> GroupItem {
     GroupItem {
         owner_id: group.account.to_string(),
         group_id: group.id.to_string(),
         group_name: group.name.clone(),
         group_description: group.description.clone(),
         vpc_id: group.vpc.to_string(),
-        ip_permissions: permissions(group, Direction::Ingress),
-        ip_permissions_egress: permissions(group, Direction::Egress),
+        ip_permissions: permissions(group, Direction::Ingress, owners),
+        ip_permissions_egress: permissions(group, Direction::Egress, owners),
         tag_set: tag::items(&group.tags),
         security_group_arn: arn(cx, group),
     }
@@ -142,7 +166,7 @@ fn arn(cx: &Cx, group: &SecurityGroup) -> String {
     format!("arn:aws:ec2:{}:{}:security-group/{}", cx.cloud.region().name, group.account, group.id)
 }
 
-fn permissions(group: &SecurityGroup, direction: Direction) -> Vec<Permission> {
+fn permissions(group: &SecurityGroup, direction: Direction, owners: &GroupOwners) -> Vec<Permission> {
     let mut protocols: Vec<Protocol> = Vec::new();
     let mut permissions: Vec<Permission> = Vec::new();
     for rule in group.rules.iter().filter(|rule| rule.direction == direction && is_shown(rule)) {
@@ -157,11 +181,21 @@ fn permissions(group: &SecurityGroup, direction: Direction) -> Vec<Permission> {
             Peer::Range6 { range } => permissions[at].ipv6_ranges.push(Range6Peer { cidr_ipv6: range.to_string(), description }),
             Peer::List { list } => permissions[at].prefix_list_ids.push(ListPeer { prefix_list_id: list.to_string(), description }),
             Peer::Group { group: peer } => {
-                permissions[at].groups.push(GroupPeer { user_id: group.account.to_string(), group_id: peer.to_string(), description });
+                let user_id = owner_of(owners, peer, group.account);
+                permissions[at].groups.push(GroupPeer { user_id, group_id: peer.to_string(), description });
             }
         }
     }
     permissions
+}
+
+/// The owner of a group that a rule names: that of the rule, when the group is gone.
+fn owner_of(owners: &GroupOwners, peer: SecurityGroupId, account: AccountId) -> String {
+    owners.get(&peer).unwrap_or(&account).to_string()
+}
+
+fn peers(groups: &[SecurityGroup]) -> impl Iterator<Item = Peer> {
+    groups.iter().flat_map(|group| &group.rules).map(|rule| rule.peer)
 }
 
 fn is_shown(rule: &Rule) -> bool {
@@ -252,21 +286,23 @@ pub(crate) async fn describe_rules(cx: Cx, asked: DescribeSecurityGroupRules) ->
     let value = |(_, rule): &(&SecurityGroup, &Rule), _: &str| Some(vec![rule.id.to_string()]);
     filter::retain(&mut rules, &of_rules, value, &["security-group-rule-id"])?;
     let (rules, next_token) = pages.cut(rules, |(_, rule)| rule.id.to_string());
-    Ok(Rules {
-        security_group_rule_set: rules.into_iter().map(|(group, rule)| rule_item(&cx, group.id, group.account, rule)).collect(),
-        next_token,
-    })
+    let owners = cx.cloud.owners_of_peers(peers(&groups)).await?;
+    let item = |(group, rule): (&SecurityGroup, &Rule)| rule_item(&cx, group.id, group.account, rule, &owners);
+    Ok(Rules { security_group_rule_set: rules.into_iter().map(item).collect(), next_token })
 }
 
 /// A rule of this group and owner.
-pub(crate) fn rule_item(cx: &Cx, group: SecurityGroupId, owner: AccountId, rule: &Rule) -> RuleItem {
+pub(crate) fn rule_item(cx: &Cx, group: SecurityGroupId, owner: AccountId, rule: &Rule, owners: &GroupOwners) -> RuleItem {
     let (ip_protocol, ports) = words(rule.protocol);
     let (from_port, to_port) = ports.unwrap_or((-1, -1));
     let (cidr_ipv4, cidr_ipv6, prefix_list_id, referenced_group_info) = match rule.peer {
         Peer::Range { range } => (Some(range.to_string()), None, None, None),
         Peer::Range6 { range } => (None, Some(range.to_string()), None, None),
         Peer::List { list } => (None, None, Some(list.to_string()), None),
-        Peer::Group { group: peer } => (None, None, None, Some(ReferencedGroup { group_id: peer.to_string(), user_id: owner.to_string() })),
+        Peer::Group { group: peer } => {
+            let user_id = owner_of(owners, peer, owner);
+            (None, None, None, Some(ReferencedGroup { group_id: peer.to_string(), user_id }))
+        }
     };
     RuleItem {
         security_group_rule_id: rule.id.to_string(),

@@ -7,7 +7,7 @@ use wire::{FromArg, IntoDoc};
 use crate::Cx;
 use crate::error::Refusal;
 use crate::security_group;
-use crate::security_group_rules::{AskedPermission, new_rule, protocol, range, range6, rules_of};
+use crate::security_group_rules::{AskedPermission, name_groups, new_rule, protocol, range, range6, rules_of};
 use crate::tag;
 
 /// The reply of each of the three actions.
@@ -116,9 +116,10 @@ pub(crate) async fn describe_egress(cx: Cx, asked: Describe) -> Result<Changed, 
     describe(cx, asked, Direction::Egress).await
 }
 
-async fn describe(cx: Cx, asked: Describe, direction: Direction) -> Result<Changed, Refusal> {
+async fn describe(cx: Cx, mut asked: Describe, direction: Direction) -> Result<Changed, Refusal> {
     let id = security_group::one(&cx, asked.group_id.as_deref(), asked.group_name.as_deref()).await?;
     let group = group(&cx, id).await?;
+    name_groups(&cx, &mut asked.ip_permissions).await?;
     let here = || group.rules.iter().filter(|rule| rule.direction == direction);
     let mut changes = Vec::new();
     for said in &asked.by_id {

@@ -14,8 +14,33 @@ use crate::error::Refusal;
 use crate::security_group::{self, RuleItem, rule_item};
 use crate::tag::{self, TagSpecification};
 
-/// Parameters that EC2 has and this cloud does not serve.
-pub(crate) const ABSENT: &[&str] = &["SourceSecurityGroupName", "SourceSecurityGroupOwnerId"];
+/// Parameters that EC2's actions on what goes out have and do not serve: "Not supported. Use IP permissions instead."
+pub(crate) const EGRESS_ABSENT: &[&str] = &["SourceSecurityGroupName", "SourceSecurityGroupOwnerId"];
+
+/// The parameters of the action that lets packets in.
+#[derive(FromArg)]
+pub(crate) struct AuthorizeIngress {
+    #[arg(flatten)]
+    authorize: Authorize,
+    #[arg(flatten)]
+    source: Source,
+}
+
+/// The parameters of the action that lets them in no more.
+#[derive(FromArg)]
+pub(crate) struct RevokeIngress {
+    #[arg(flatten)]
+    change: Change,
+    #[arg(flatten)]
+    source: Source,
+}
+
+/// A group of the default VPC whose members send whatever they like.
+#[derive(FromArg)]
+struct Source {
+    source_security_group_name: Option<String>,
+    source_security_group_owner_id: Option<String>,
+}
 
 /// The parameters of the actions that add rules.
 #[derive(FromArg)]
@@ -78,7 +103,8 @@ struct AskedRange6 {
 
 #[derive(FromArg)]
 struct AskedGroup {
-    group_id: String,
+    group_id: Option<String>,
+    group_name: Option<String>,
     #[arg(max_len = 255)]
     description: Option<String>,
     #[expect(dead_code, reason = "another account's group looks like one that does not exist")]
@@ -120,8 +146,10 @@ struct TakenItem {
 }
 
 /// Lets packets in.
-pub(crate) async fn authorize_ingress(cx: Cx, asked: Authorize) -> Result<Added, Refusal> {
-    authorize(cx, asked, Direction::Ingress).await
+pub(crate) async fn authorize_ingress(cx: Cx, asked: AuthorizeIngress) -> Result<Added, Refusal> {
+    let AuthorizeIngress { mut authorize, source } = asked;
+    authorize.change.source(&cx, source).await?;
+    self::authorize(cx, authorize, Direction::Ingress).await
 }
 
 /// Lets packets out.
@@ -130,8 +158,10 @@ pub(crate) async fn authorize_egress(cx: Cx, asked: Authorize) -> Result<Added, 
 }
 
 /// Takes rules that let packets in.
-pub(crate) async fn revoke_ingress(cx: Cx, asked: Change) -> Result<Taken, Refusal> {
-    revoke(cx, asked, Direction::Ingress).await
+pub(crate) async fn revoke_ingress(cx: Cx, asked: RevokeIngress) -> Result<Taken, Refusal> {
+    let RevokeIngress { mut change, source } = asked;
+    change.source(&cx, source).await?;
+    revoke(cx, change, Direction::Ingress).await
 }
 
 /// Takes rules that let packets out.
@@ -140,23 +170,27 @@ pub(crate) async fn revoke_egress(cx: Cx, asked: Change) -> Result<Taken, Refusa
 }
 
 async fn authorize(cx: Cx, asked: Authorize, direction: Direction) -> Result<Added, Refusal> {
-    let Authorize { change: asked, tags } = asked;
+    let Authorize { change: mut asked, tags } = asked;
     let tags = tag::specified(&tags, security_group::RULE, &[security_group::RULE])?;
     let group = security_group::one(&cx, asked.group_id.as_deref(), asked.group_name.as_deref()).await?;
     if !asked.rule_ids.is_empty() {
         return Err(Error::invalid("SecurityGroupRuleId", "rules that exist cannot be added").into());
     }
+    name_groups(&cx, &mut asked.ip_permissions).await?;
     let rules = asked.rules(direction)?;
     if rules.is_empty() {
         return Err(Error::MissingParameter { name: "IpPermissions" }.into());
     }
+    let account = cx.caller.account();
     let added = cx.cloud.run(&cx.caller, AuthorizeSecurityGroup { group, rules, tags }, cx.options(None)).await?;
-    let item = |rule: &Rule| rule_item(&cx, group, cx.caller.account(), rule);
+    let owners = cx.cloud.owners_of_peers(added.iter().map(|rule| rule.peer)).await?;
+    let item = |rule: &Rule| rule_item(&cx, group, account, rule, &owners);
     Ok(Added { r#return: true, security_group_rule_set: added.iter().map(item).collect() })
 }
 
-async fn revoke(cx: Cx, asked: Change, direction: Direction) -> Result<Taken, Refusal> {
+async fn revoke(cx: Cx, mut asked: Change, direction: Direction) -> Result<Taken, Refusal> {
     let group = security_group::one(&cx, asked.group_id.as_deref(), asked.group_name.as_deref()).await?;
+    name_groups(&cx, &mut asked.ip_permissions).await?;
     let which = if asked.rule_ids.is_empty() {
         WhichRules::Like(asked.rules(direction)?)
     } else {
@@ -191,7 +225,49 @@ fn taken_item(group: SecurityGroupId, rule: &Rule) -> TakenItem {
     }
 }
 
+/// Finds the groups that permissions give by the names which they have in the default VPC.
+pub(crate) async fn name_groups(cx: &Cx, permissions: &mut [AskedPermission]) -> Result<(), Refusal> {
+    for group in permissions.iter_mut().flat_map(|permission| &mut permission.groups) {
+        if group.group_id.is_none() {
+            group.group_id = Some(security_group::one(cx, None, group.group_name.as_deref()).await?.to_string());
+        }
+    }
+    Ok(())
+}
+
 impl Change {
+    /// Takes a group that is named beside the permissions for what it stands for: "rules that grant full ICMP, UDP, and TCP access".
+    async fn source(&mut self, cx: &Cx, source: Source) -> Result<(), Refusal> {
+        let Source { source_security_group_name: name, source_security_group_owner_id: owner } = source;
+        let Some(name) = name else {
+            return match owner {
+                Some(_) => Err(Error::MissingParameter { name: "SourceSecurityGroupName" }.into()),
+                None => Ok(()),
+            };
+        };
+        if self.ip_protocol.is_some() || self.from_port.is_some() || self.to_port.is_some() || self.cidr_ip.is_some() {
+            let reason = "SourceSecurityGroupName excludes IpProtocol, FromPort, ToPort and CidrIp".to_owned();
+            return Err(Error::InvalidCombination { reason }.into());
+        }
+        if owner.is_some_and(|owner| owner != cx.caller.account().to_string()) {
+            return Err(Error::not_found(Noun::SecurityGroup, name).into());
+        }
+        let group_id = Some(security_group::one(cx, None, Some(&name)).await?.to_string());
+        self.ip_permissions.extend(["tcp", "udp", "icmp"].map(|protocol| {
+            let (from_port, to_port) = if protocol == "icmp" { (-1, -1) } else { (0, i32::from(u16::MAX)) };
+            AskedPermission {
+                ip_protocol: protocol.to_owned(),
+                from_port: Some(from_port),
+                to_port: Some(to_port),
+                ip_ranges: vec![],
+                groups: vec![AskedGroup { group_id: group_id.clone(), group_name: None, description: None, user_id: None }],
+                ipv6_ranges: vec![],
+                prefix_list_ids: vec![],
+            }
+        }));
+        Ok(())
+    }
+
     fn rules(&self, direction: Direction) -> Result<Vec<NewRule>, Refusal> {
         let mut rules = rules_of(&self.ip_permissions, direction)?;
         if let Some(name) = &self.ip_protocol {
@@ -222,7 +298,8 @@ impl AskedPermission {
             out.push(new_rule(direction, protocol, Peer::Range6 { range: range6(&asked.cidr_ipv6)? }, asked.description.clone()));
         }
         for asked in &self.groups {
-            let group = asked.group_id.parse().map_err(|error| Error::bad_id(Noun::SecurityGroup, &asked.group_id, error))?;
+            let id = asked.group_id.as_deref().ok_or(Error::MissingParameter { name: "GroupId" })?;
+            let group = tag::id(Noun::SecurityGroup, id)?;
             out.push(new_rule(direction, protocol, Peer::Group { group }, asked.description.clone()));
         }
         for asked in &self.prefix_list_ids {

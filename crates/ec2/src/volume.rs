@@ -332,9 +332,12 @@ const MODIFICATION_FILTERS: &[&str] = &[
     "original-iops",
     "original-size",
     "original-volume-type",
+    "originalMultiAttachEnabled",
+    "start-time",
     "target-iops",
     "target-size",
     "target-volume-type",
+    "targetMultiAttachEnabled",
     "volume-id",
 ];
 
@@ -357,8 +360,11 @@ impl Modification {
             "target-iops" => self.target_iops.map(|iops| iops.to_string()).unwrap_or_default(),
             "original-size" => self.original_size.to_string(),
             "original-volume-type" => self.original_volume_type.to_owned(),
+            "originalMultiAttachEnabled" => self.original_multi_attach_enabled.to_string(),
+            "start-time" => wire::time::to_millisecond(self.start_time),
             "target-size" => self.target_size.to_string(),
             "target-volume-type" => self.target_volume_type.to_owned(),
+            "targetMultiAttachEnabled" => self.target_multi_attach_enabled.to_string(),
             "volume-id" => self.volume_id.clone(),
             _ => return None,
         }])

@@ -149,6 +149,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::MfaDevice => ("EntityNotExist.MFADevice", "SerialNumber"),
         Noun::Role => ("EntityNotExist.Role", "RoleName"),
         Noun::Policy => ("EntityNotExist.Policy", "PolicyName"),
+        Noun::PolicyVersion => ("EntityNotExist.Policy.Version", "VersionId"),
     }
 }
 
@@ -235,6 +236,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::User
         | Noun::AccessKey
         | Noun::MfaDevice
+        | Noun::PolicyVersion
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy
@@ -301,6 +303,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::User
         | Noun::AccessKey
         | Noun::MfaDevice
+        | Noun::PolicyVersion
         | Noun::UserGroup
         | Noun::Role
         | Noun::Policy

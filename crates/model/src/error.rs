@@ -25,6 +25,8 @@ pub enum Noun {
     Role,
     /// Policy.
     Policy,
+    /// A version of a policy.
+    PolicyVersion,
     /// Virtual MFA device.
     MfaDevice,
     /// Region.
@@ -143,6 +145,7 @@ impl Noun {
             Noun::UserGroup => "user group",
             Noun::Role => "role",
             Noun::Policy => "policy",
+            Noun::PolicyVersion => "policy version",
             Noun::MfaDevice => "MFA device",
             Noun::Region => "region",
             Noun::Zone => "zone",

@@ -131,6 +131,9 @@ pub struct Instance {
     /// The fleet that it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fleet: Option<InstanceFleetId>,
+    /// What the launch call was told apart from others by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
     /// Its events that have not ended, in order of their making.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<InstanceEventId>,

@@ -43,6 +43,7 @@ pub(crate) fn instance(phase: Phase, goal: Goal) -> Instance {
         capacity: crate::CapacityChoice::Open,
         slot: None,
         fleet: None,
+        client_token: None,
         events: vec![],
         seen: None,
         tags: Tags::new(),

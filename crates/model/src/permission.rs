@@ -146,7 +146,7 @@ impl ManagedPolicy {
     pub fn rewrite(&mut self, document: &str, now: Millis) -> Result<(), Error> {
         check_document(document)?;
         let counts = self.versions.iter_mut().find(|version| version.number == self.default);
-        let version = counts.ok_or_else(|| Error::not_found(Noun::Policy, format!("v{}", self.default)))?;
+        let version = counts.ok_or_else(|| Error::not_found(Noun::PolicyVersion, format!("v{}", self.default)))?;
         (version.document, version.created_at) = (document.to_owned(), now);
         Ok(())
     }
@@ -170,6 +170,15 @@ impl ManagedPolicy {
         Ok(number)
     }
 
+    /// Removes the oldest version that does not count, where there are as many as there may be.
+    pub fn make_room(&mut self) {
+        if self.versions.len() >= VERSIONS_MAX
+            && let Some(oldest) = self.versions.iter().position(|version| version.number != self.default)
+        {
+            self.versions.remove(oldest);
+        }
+    }
+
     /// Makes a version the one that counts.
     pub fn set_default(&mut self, number: u32) -> Result<(), Error> {
         self.version(number)?;
@@ -181,7 +190,8 @@ impl ManagedPolicy {
     pub fn remove_version(&mut self, number: u32) -> Result<(), Error> {
         self.version(number)?;
         if number == self.default {
-            return Err(Error::InUse { noun: Noun::Policy, id: self.name.clone(), by: vec!["its default version".to_owned()] });
+            let by = vec![format!("the policy {}, whose default version it is", self.name)];
+            return Err(Error::InUse { noun: Noun::PolicyVersion, id: format!("v{number}"), by });
         }
         self.versions.retain(|version| version.number != number);
         Ok(())
@@ -189,7 +199,8 @@ impl ManagedPolicy {
 
     /// A version by its number.
     pub fn version(&self, number: u32) -> Result<&PolicyVersion, Error> {
-        self.versions.iter().find(|version| version.number == number).ok_or_else(|| Error::not_found(Noun::Policy, format!("v{number}")))
+        let found = self.versions.iter().find(|version| version.number == number);
+        found.ok_or_else(|| Error::not_found(Noun::PolicyVersion, format!("v{number}")))
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod access_key;
 pub(crate) mod attached;
 pub(crate) mod group;
 pub(crate) mod policy;
+pub(crate) mod policy_version;
 pub(crate) mod role;
 pub(crate) mod user;
 

@@ -154,12 +154,15 @@ struct PolicyReply {
     tags: Vec<TagReply>,
 }
 
-fn own_reply(policy: ManagedPolicy, uses: &BTreeMap<PolicyName, usize>) -> PolicyReply {
-    let count = uses.get(&PolicyName::Own(policy.name.clone())).copied().unwrap_or_default();
+fn policy_reply(name: &PolicyName, uses: &BTreeMap<PolicyName, usize>, told: Told) -> PolicyReply {
+    let count = uses.get(name).copied().unwrap_or_default();
+    let (PolicyName::Own(policy_name) | PolicyName::System(policy_name)) = name;
     PolicyReply {
-        policy_id: policy.number(),
-        add_time: at(policy.created_at),
-        kind: OWN,
+        policy_id: told.number,
+        policy_name: policy_name.clone(),
+        add_time: at(told.created_at),
+        kind: if matches!(name, PolicyName::Own(_)) { OWN } else { PRESET },
+        description: told.description,
         create_mode: WRITTEN,
         attachments: count,
         service_type: "",
@@ -169,33 +172,34 @@ fn own_reply(policy: ManagedPolicy, uses: &BTreeMap<PolicyName, usize>) -> Polic
         is_service_linked_policy: 0,
         attach_entity_count: count,
         attach_entity_boundary_count: 0,
-        update_time: at(updated_at(&policy)),
-        tags: tag::replies(&policy.tags),
-        policy_name: policy.name,
-        description: policy.description,
+        update_time: at(told.updated_at),
+        tags: told.tags,
     }
 }
 
+/// What is told of a policy of either kind.
+struct Told {
+    number: u64,
+    description: String,
+    created_at: Millis,
+    updated_at: Millis,
+    tags: Vec<TagReply>,
+}
+
+fn own_reply(policy: ManagedPolicy, uses: &BTreeMap<PolicyName, usize>) -> PolicyReply {
+    let told = Told {
+        number: policy.number(),
+        created_at: policy.created_at,
+        updated_at: updated_at(&policy),
+        tags: tag::replies(&policy.tags),
+        description: policy.description,
+    };
+    policy_reply(&PolicyName::Own(policy.name), uses, told)
+}
+
 fn preset_reply((policy, number): (&SystemPolicy, u64), uses: &BTreeMap<PolicyName, usize>) -> PolicyReply {
-    let count = uses.get(&PolicyName::System(policy.name.to_owned())).copied().unwrap_or_default();
-    PolicyReply {
-        policy_id: number,
-        policy_name: policy.name.to_owned(),
-        add_time: at(EVER),
-        kind: PRESET,
-        description: policy.description.to_owned(),
-        create_mode: WRITTEN,
-        attachments: count,
-        service_type: "",
-        is_attached: u8::from(count > 0),
-        deactived: 0,
-        deactived_detail: vec![],
-        is_service_linked_policy: 0,
-        attach_entity_count: count,
-        attach_entity_boundary_count: 0,
-        update_time: at(EVER),
-        tags: vec![],
-    }
+    let told = Told { number, description: policy.description.to_owned(), created_at: EVER, updated_at: EVER, tags: vec![] };
+    policy_reply(&PolicyName::System(policy.name.to_owned()), uses, told)
 }
 
 /// Lists policies: the account's, then the system's.
@@ -225,7 +229,7 @@ pub(super) async fn named(cx: &Cx<'_>, id: Option<u64>, name: Option<String>) ->
 }
 
 /// The name of one of the account's policies; the system's cannot be changed.
-fn own(policy: PolicyName) -> Result<String, Fault> {
+pub(super) fn own(policy: PolicyName) -> Result<String, Fault> {
     match policy {
         PolicyName::Own(name) => Ok(name),
         PolicyName::System(name) => Err(Fault::new("FailedOperation.Unmodifiable", format!("The policy `{name}` is the system's."))),

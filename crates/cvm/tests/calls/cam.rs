@@ -90,6 +90,49 @@ async fn a_user_lives_with_keys_groups_and_policies() {
 }
 
 #[tokio::test]
+async fn a_policy_has_versions_of_which_one_counts() {
+    let world = World::new().await;
+    let made = world.json("AddUser", r#"{"Name": "li", "UseApi": 1}"#).await;
+    let caller = || async { world.cloud.principal(made["SecretId"].as_str().unwrap()).await.unwrap().unwrap() };
+    let named = json!({"PolicyName": "look", "PolicyDocument": ALLOWING}).to_string();
+    let policy = number(&world.json("CreatePolicy", &named).await, "PolicyId");
+    world.json("AttachUserPolicy", &json!({"PolicyId": policy, "AttachUin": made["Uin"]}).to_string()).await;
+    assert_eq!(code_of(&world.call_as(&caller().await, "DescribeInstances", "{}").await), None);
+    let denying = ALLOWING.replace("allow", "deny");
+    let second = json!({"PolicyId": policy, "PolicyDocument": denying, "SetAsDefault": true});
+    assert_eq!(golden(&world, "CreatePolicyVersion", second.clone()).await["VersionId"], 2);
+    world.refused_as(&caller().await, "DescribeInstances", "{}", "UnauthorizedOperation").await;
+    let listed = golden(&world, "ListPolicyVersions", json!({"PolicyId": policy})).await;
+    let defaults: Vec<u64> = listed["Versions"].as_array().unwrap().iter().map(|version| number(version, "IsDefaultVersion")).collect();
+    assert_eq!(defaults, [0, 1]);
+    let shown = golden(&world, "GetPolicyVersion", json!({"PolicyId": policy, "VersionId": 2})).await;
+    assert_eq!(shown["PolicyVersion"]["Document"], denying);
+    golden(&world, "SetDefaultPolicyVersion", json!({"PolicyId": policy, "VersionId": 1})).await;
+    assert_eq!(code_of(&world.call_as(&caller().await, "DescribeInstances", "{}").await), None);
+    for _ in 3..=model::VERSIONS_MAX {
+        world
+            .json("CreatePolicyVersion", &json!({"PolicyId": policy, "PolicyDocument": ALLOWING, "SetAsDefault": false}).to_string())
+            .await;
+    }
+    let preset = json!({"PolicyId": 1, "VersionId": 1});
+    assert_eq!(world.json("GetPolicyVersion", &preset.to_string()).await["PolicyVersion"]["IsDefaultVersion"], 1);
+    for (action, body, code) in [
+        ("CreatePolicyVersion", second, "FailedOperation.PolicyVersionFull"),
+        ("DeletePolicyVersion", json!({"PolicyId": policy, "VersionId": [1]}), "FailedOperation.PolicyVersionAlreadyDefault"),
+        ("DeletePolicyVersion", json!({"PolicyId": policy, "VersionId": [9]}), "InvalidParameter.PolicyVersionNotExists"),
+        ("DeletePolicyVersion", json!({"PolicyId": policy, "VersionId": []}), "MissingParameter"),
+        ("GetPolicyVersion", json!({"PolicyId": policy, "VersionId": 9}), "InvalidParameter.PolicyVersionNotExists"),
+        ("SetDefaultPolicyVersion", json!({"PolicyId": 77, "VersionId": 1}), "ResourceNotFound.PolicyIdNotFound"),
+        ("SetDefaultPolicyVersion", preset, "FailedOperation.Unmodifiable"),
+    ] {
+        world.refused(action, &body.to_string(), code).await;
+    }
+    golden(&world, "DeletePolicyVersion", json!({"PolicyId": policy, "VersionId": [2, 3]})).await;
+    let left = world.json("ListPolicyVersions", &json!({"PolicyId": policy}).to_string()).await;
+    assert_eq!(left["Versions"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn a_role_is_named_by_its_id_or_its_name() {
     let world = World::new().await;
     let account = world.owner.account;

@@ -123,6 +123,7 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "ActionTime" => "2026-12-24T00:00:00Z",
         "Operation" => "INSTANCE_DEGRADE",
         "TagKeys" => "a",
+        "VersionId" => "1",
         "SnapshotGroupId" | "SnapshotGroupIds" => "csnap-00000000000000001",
         "DiskBackupId" | "DiskBackupIds" => "dbp-00000000000000001",
         "TaskId" | "TaskIds" if shape != Shape::Number => "rep-00000000000000001",

@@ -15,6 +15,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
                 | Noun::UserGroup
                 | Noun::Role
                 | Noun::Policy
+                | Noun::PolicyVersion
                 | Noun::AccessKey
                 | Noun::InstanceProfile
                 | Noun::MfaDevice,

@@ -223,7 +223,7 @@ async fn change(cx: &Cx, arn: &str, change: VersionChange) -> Result<ManagedPoli
 
 /// Adds a version.
 pub(crate) async fn create_version(cx: Cx, asked: CreatePolicyVersion) -> Result<ShownVersion, Refusal> {
-    let add = VersionChange::Add { document: asked.policy_document, is_default: asked.set_as_default };
+    let add = VersionChange::Add { document: asked.policy_document, is_default: asked.set_as_default, drops_oldest: false };
     let policy = change(&cx, &asked.policy_arn, add).await?;
     let newest = policy.versions.last().ok_or(Error::Internal)?;
     Ok(ShownVersion { policy_version: version_item(&policy, newest, false) })

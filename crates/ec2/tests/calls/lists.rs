@@ -22,6 +22,30 @@ async fn instances_are_found_by_their_fields() {
     let mut ids = world.run(&format!("MinCount=2&MaxCount=2&{}", tag("web"))).await;
     world.settle().await;
     ids.extend(world.run(&format!("MinCount=1&MaxCount=1&PrivateIpAddress=172.31.0.77&{}", tag("db"))).await);
+    let nic = "NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.AssociatePublicIpAddress=false";
+    let tagged = "TagSpecification.1.ResourceType=network-interface&TagSpecification.1.Tag.1.Key=line&TagSpecification.1.Tag.1.Value=a";
+    ids.extend(world.run(&format!("MinCount=1&MaxCount=1&ClientToken=once&{nic}&{tagged}")).await);
+    let address = world.ok("Action=AllocateAddress").await;
+    let allocation = elements(&address, "allocationId").remove(0);
+    let tie = format!("Action=AssociateAddress&AllocationId={allocation}&InstanceId={}", ids[3]);
+    let association = world.first(&tie, "associationId").await;
+    for (name, values, expected) in [
+        ("client-token", &["once"][..], &[3][..]),
+        ("client-token", &["other"], &[]),
+        ("network-interface.tag-key", &["li*"], &[3]),
+        ("network-interface.tag-value", &["a"], &[3]),
+        ("network-interface.tag-value", &["b"], &[]),
+        ("network-interface.association.allocation-id", &[allocation.as_str()], &[3]),
+        ("network-interface.addresses.association.association-id", &[association.as_str()], &[3]),
+        ("network-interface.association.association-id", &["eipassoc-00000000000000001"], &[]),
+        ("operator.managed", &["false"], &[0, 1, 2, 3]),
+        ("operator.principal", &["*"], &[]),
+        ("private-dns-name-options.hostname-type", &["ip-name"], &[0, 1, 2, 3]),
+        ("metadata-options.http-protocol-ipv4", &["enabled"], &[0, 1, 2, 3]),
+        ("network-interface.source-dest-check", &["true"], &[0, 1, 2, 3]),
+    ] {
+        check(&world, &ids, name, values, expected).await;
+    }
     for (name, values, expected) in [
         ("tag:role", &["web"][..], &[0, 1][..]),
         ("tag:role", &["w*", "db"], &[0, 1, 2]),
@@ -29,21 +53,21 @@ async fn instances_are_found_by_their_fields() {
         ("tag:none", &["*"], &[]),
         ("tag-key", &["role"], &[0, 1, 2]),
         ("instance-state-name", &["running"], &[0, 1]),
-        ("instance-state-name", &["pending"], &[2]),
+        ("instance-state-name", &["pending"], &[2, 3]),
         ("instance-state-name", &["launching"], &[]),
-        ("instance-state-code", &["0"], &[2]),
-        ("instance-type", &["t3.*"], &[0, 1, 2]),
+        ("instance-state-code", &["0"], &[2, 3]),
+        ("instance-type", &["t3.*"], &[0, 1, 2, 3]),
         ("instance-type", &["t3a.nano"], &[]),
         ("instance-type", &["m6i.large"], &[]),
         ("private-ip-address", &["172.31.0.77"], &[2]),
         ("private-dns-name", &["ip-172-31-0-77.internal.test"], &[2]),
-        ("availability-zone", &["test-1a"], &[0, 1, 2]),
+        ("availability-zone", &["test-1a"], &[0, 1, 2, 3]),
         ("availability-zone", &["test-1b"], &[]),
-        ("architecture", &["x86_64"], &[0, 1, 2]),
+        ("architecture", &["x86_64"], &[0, 1, 2, 3]),
         ("architecture", &["arm64"], &[]),
-        ("virtualization-type", &["hvm"], &[0, 1, 2]),
+        ("virtualization-type", &["hvm"], &[0, 1, 2, 3]),
         ("virtualization-type", &["paravirtual"], &[]),
-        ("instance.group-name", &["default"], &[0, 1, 2]),
+        ("instance.group-name", &["default"], &[0, 1, 2, 3]),
         ("instance-id", &[ids[1].as_str()], &[1]),
     ] {
         check(&world, &ids, name, values, expected).await;
@@ -91,6 +115,9 @@ async fn instance_types_come_in_pages_and_by_filter() {
         ("instance-type", "t3a.nano", vec!["t3a.nano"]),
         ("memory-info.size-in-mib", "128", vec!["lab1.nano"]),
         ("processor-info.supported-architecture", "arm64", vec![]),
+        ("ebs-info.ebs-optimized-info.maximum-iops", "1", vec![]),
+        ("instance-storage-info.disk.count", "*", vec![]),
+        ("nitro-tpm-support", "supported", vec![]),
     ] {
         let reply = world.call(&format!("Action=DescribeInstanceTypes&Filter.1.Name={filter}&Filter.1.Value.1={value}")).await;
         assert_eq!(elements(&reply.body, "instanceType"), expected, "{filter}={value}");
@@ -150,4 +177,47 @@ async fn images_are_found_by_owner() {
         let reply = world.call(&format!("Action=DescribeImages&{more}")).await;
         assert_eq!(elements(&reply.body, "imageId").len(), expected, "{more}\n{}", reply.body);
     }
+}
+
+#[tokio::test]
+async fn groups_are_found_by_the_names_of_those_that_their_rules_name() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for name in ["front", "back"] {
+        ids.push(world.first(&format!("Action=CreateSecurityGroup&GroupName={name}&GroupDescription=d"), "groupId").await);
+    }
+    // Beside the permissions, and in them, a group of the default VPC is named by its name.
+    world.ok("Action=AuthorizeSecurityGroupIngress&GroupName=back&SourceSecurityGroupName=front").await;
+    let out = format!("GroupId={}&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=80&IpPermissions.1.ToPort=80", ids[0]);
+    let to_back = "IpPermissions.1.Groups.1.GroupName=back";
+    let made = world.ok(&format!("Action=AuthorizeSecurityGroupEgress&{out}&{to_back}")).await;
+    assert_eq!(elements(&made, "userId"), [world.owner.account.to_string()]);
+    let found = |filter: &str| format!("Action=DescribeSecurityGroups&Filter.1.Name={filter}&Filter.1.Value.1=");
+    for (filter, name, expected) in [
+        ("ip-permission.group-name", "fro*", &ids[1..]),
+        ("ip-permission.group-name", "back", &[]),
+        ("egress.ip-permission.group-name", "back", &ids[..1]),
+        ("egress.ip-permission.group-name", "front", &[]),
+    ] {
+        let told = world.ok(&format!("{}{name}", found(filter))).await;
+        let names = elements(&told, "groupName");
+        assert_eq!(names.len(), expected.len(), "{filter}={name}: {told}");
+        assert!(expected.iter().all(|id| told.contains(&format!("<groupId>{id}</groupId><groupName>"))), "{filter}={name}: {told}");
+    }
+    let rules = world.ok(&format!("Action=DescribeSecurityGroupRules&Filter.1.Name=group-id&Filter.1.Value.1={}", ids[1])).await;
+    let mut protocols = elements(&rules, "ipProtocol");
+    protocols.sort();
+    assert_eq!(protocols, ["-1", "icmp", "tcp", "udp"], "full ICMP, UDP and TCP access, beside the way out");
+    for (more, status, code) in [
+        ("SourceSecurityGroupName=front&SourceSecurityGroupOwnerId=999988887777", 400, "InvalidGroup.NotFound"),
+        ("SourceSecurityGroupName=nobody", 400, "InvalidGroup.NotFound"),
+        ("SourceSecurityGroupName=front&IpProtocol=tcp&FromPort=1&ToPort=1&CidrIp=10.0.0.0/8", 400, "InvalidParameterCombination"),
+        ("SourceSecurityGroupOwnerId=111122223333", 400, "MissingParameter"),
+        ("IpPermissions.1.IpProtocol=-1&IpPermissions.1.Groups.1.Description=d", 400, "MissingParameter"),
+    ] {
+        world.refused(&format!("Action=AuthorizeSecurityGroupIngress&GroupName=back&{more}"), status, code).await;
+    }
+    let own = format!("SourceSecurityGroupName=front&SourceSecurityGroupOwnerId={}", world.owner.account);
+    let taken = world.ok(&format!("Action=RevokeSecurityGroupIngress&GroupName=back&{own}")).await;
+    assert_eq!(elements(&taken, "referencedGroupId"), [ids[0].as_str(), &ids[0], &ids[0]]);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod group;
 pub(crate) mod mfa_device;
 pub(crate) mod policy;
+pub(crate) mod policy_version;
 pub(crate) mod role;
 pub(crate) mod user;
 
@@ -74,6 +75,7 @@ pub(crate) fn refusal(error: Error) -> Fault {
         Noun::UserGroup => Some("Group"),
         Noun::Role => Some("Role"),
         Noun::Policy => Some("Policy"),
+        Noun::PolicyVersion => Some("Policy.Version"),
         Noun::AccessKey => Some("User.AccessKey"),
         Noun::MfaDevice => Some("MFADevice"),
         _ => None,

@@ -1,10 +1,11 @@
 //! Policies, and whom they are attached to.
 
-use control::{AttachPolicy, ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, Ties, VersionChange};
+use control::{AttachPolicy, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, Ties};
 use jiff::Timestamp;
 use model::{Error, ManagedPolicy, Noun, SYSTEM_POLICIES, SystemPolicy, Tags, system_policy};
 use wire::{FromArg, IntoDoc};
 
+use super::policy_version::VersionItem;
 use super::{Done, Next, Paging, PolicyType, refusal};
 use crate::Cx;
 use crate::error::Fault;
@@ -45,7 +46,7 @@ fn system_item(policy: &SystemPolicy, attachment_count: Option<usize>) -> Policy
     }
 }
 
-fn unknown(name: &str) -> Fault {
+pub(super) fn unknown(name: &str) -> Fault {
     refusal(Error::not_found(Noun::Policy, name))
 }
 
@@ -82,15 +83,7 @@ pub(crate) struct GetPolicy {
 #[derive(IntoDoc)]
 pub(crate) struct Shown {
     policy: PolicyItem,
-    default_policy_version: Version,
-}
-
-#[derive(IntoDoc)]
-struct Version {
-    version_id: String,
-    is_default_version: bool,
-    policy_document: String,
-    create_date: Timestamp,
+    default_policy_version: VersionItem,
 }
 
 /// Shows a policy with the document that counts.
@@ -109,38 +102,8 @@ pub(crate) async fn get(cx: &Cx<'_>, asked: GetPolicy) -> Result<Shown, Fault> {
         }
     };
     let (version_id, create_date) = (policy.default_version.clone(), policy.update_date);
-    let default_policy_version = Version { version_id, is_default_version: true, policy_document: document, create_date };
+    let default_policy_version = VersionItem { version_id, is_default_version: true, policy_document: document, create_date };
     Ok(Shown { policy, default_policy_version })
-}
-
-/// The parameters of `CreatePolicyVersion`.
-#[derive(FromArg)]
-pub(crate) struct CreatePolicyVersion {
-    policy_name: String,
-    policy_document: String,
-    #[arg(default)]
-    set_as_default: bool,
-}
-
-/// The reply of `CreatePolicyVersion`.
-#[derive(IntoDoc)]
-pub(crate) struct MadeVersion {
-    policy_version: Version,
-}
-
-/// Adds a version.
-pub(crate) async fn create_version(cx: &Cx<'_>, asked: CreatePolicyVersion) -> Result<MadeVersion, Fault> {
-    let add = VersionChange::Add { document: asked.policy_document, is_default: asked.set_as_default };
-    let command = ChangePolicyVersion { name: asked.policy_name, change: add };
-    let policy = cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?;
-    let newest = policy.versions.last().ok_or(Error::Internal)?;
-    let policy_version = Version {
-        version_id: format!("v{}", newest.number),
-        is_default_version: newest.number == policy.default,
-        policy_document: newest.document.clone(),
-        create_date: newest.created_at.timestamp(),
-    };
-    Ok(MadeVersion { policy_version })
 }
 
 /// The parameter of `DeletePolicy`.

@@ -103,6 +103,7 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         "PolicyDocument" | "NewAssumeRolePolicyDocument" => ALLOW,
         "AssumeRolePolicyDocument" => TRUST,
         "PolicyType" => "Custom",
+        "VersionId" => "v1",
         "StartTime" => "2026-01-01T00:00Z",
         "EndTime" => "2026-01-01T01:00Z",
         "RoleArn" => "acs:ram::111122223333:role/worker",
