@@ -51,6 +51,7 @@ mod launch_place;
 mod launch_template;
 mod log_group;
 mod machine;
+mod manifest;
 mod many;
 mod mfa_device;
 mod nat_gateway;
@@ -164,6 +165,7 @@ pub use launch_template::{
 pub use log_group::{
     DeleteLogGroup, LOG_STREAMS_NAMED, LogEvent, LogGroupView, LogPage, LogPlace, LogQuestion, SetLogRetention, log_group_fits,
 };
+pub use manifest::ManifestsNeeded;
 pub use many::Many;
 pub use mfa_device::{DeactivateMfaDevice, DeleteMfaDevice, EnableMfaDevice, MfaCode, ResyncMfaDevice};
 pub use model::NewVolume;
@@ -209,7 +211,7 @@ pub use security_group_rules::{
     AuthorizeSecurityGroup, ModifySecurityGroupRules, NewRule, ReplaceSecurityGroupRules, RevokeSecurityGroup, WhichRules,
 };
 pub use session::{OpenSession, SessionTarget};
-pub use snapshot::{DeleteSnapshot, ManifestsNeeded, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
+pub use snapshot::{DeleteSnapshot, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
 pub use snapshot_copy::CopySnapshot;
 pub use snapshot_group::{CreateSnapshotGroup, DeleteSnapshotGroup, ModifySnapshotGroup, RollBackToGroup, SnapshotGroupView};
 pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnapshotPolicy, PolicyTie, TieSnapshotPolicy};

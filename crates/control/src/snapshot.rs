@@ -6,16 +6,16 @@
 //!
 //! Volumes of one call are frozen at one instant, so they are in one machine's hands or in nobody's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hostspec::{HostReport, SnapshotJob, SnapshotPart, SnapshotState};
 use model::{
-    AccountId, Attachment, Encryption, Error, Event, EventId, Host, HostId, Image, ImagePhase, ImageWork, Instance, InstanceId, KmsKey,
-    Millis, Noun, QuotaName, SNAPSHOT_DEADLINE_MS, SNAPSHOT_GIB_MAX, SNAPSHOTS_PENDING_MAX, ShareChange, Shares, Snapshot, SnapshotId,
-    SnapshotPhase, SnapshotSeen, Tags, Volume, VolumeId, VolumePhase, What, add_tags, check_name,
+    AccountId, Attachment, Encryption, Error, Event, EventId, Host, HostId, Image, Instance, InstanceId, KmsKey, Millis, Noun, QuotaName,
+    SNAPSHOT_DEADLINE_MS, SNAPSHOT_GIB_MAX, SNAPSHOTS_PENDING_MAX, ShareChange, Shares, Snapshot, SnapshotId, SnapshotPhase, SnapshotSeen,
+    Tags, Volume, VolumeId, VolumePhase, What, add_tags, check_name,
 };
 use serde::Serialize;
-use store::{By, Tx};
+use store::Tx;
 
 use crate::auth::Target;
 use crate::disk_encryption::disk_keys;
@@ -387,55 +387,7 @@ pub(crate) fn jobs(tx: &Tx<'_>, cloud: &Cloud, host: HostId) -> Result<Vec<Snaps
     Ok(jobs.into_iter().map(|(id, parts)| SnapshotJob { id, parts }).collect())
 }
 
-/// Which manifests of the repository rows speak of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ManifestsNeeded {
-    /// Their digests.
-    pub digests: BTreeSet<String>,
-    /// Since when a snapshot has been on its way whose manifest no row names yet.
-    pub pending_since: Option<Millis>,
-}
-
 impl Cloud {
-    /// The manifests that images, snapshots and volumes are made of, also those of volumes that are being deleted. Reads every
-    /// volume, on a thread of its own.
-    pub async fn manifests_needed(&self) -> Result<ManifestsNeeded, Error> {
-        let found = self.store().scan(|tx| {
-            let mut digests = BTreeSet::new();
-            // Images that volumes read by no manifest of their own, as those of earlier versions do.
-            let mut read_whole = BTreeSet::new();
-            let mut pending_since = None;
-            for snapshot in tx.list::<Snapshot>(By::all())? {
-                if matches!(snapshot.phase, SnapshotPhase::Pending { .. }) {
-                    pending_since = Some(pending_since.map_or(snapshot.created_at, |since: Millis| since.min(snapshot.created_at)));
-                }
-                if snapshot.host.is_some() || snapshot.upload.is_some() {
-                    digests.extend(snapshot.under);
-                }
-                digests.extend(snapshot.manifest);
-            }
-            for task in tx.image_task_list_active()? {
-                match task.work {
-                    ImageWork::ExportImage { manifest, .. } => drop(digests.insert(manifest)),
-                    // As a snapshot that is pending.
-                    ImageWork::ImportImage { .. } | ImageWork::ImportSnapshot { .. } => {
-                        pending_since = Some(pending_since.map_or(task.created_at, |since: Millis| since.min(task.created_at)));
-                    }
-                }
-            }
-            for volume in tx.list::<Volume>(By::all())? {
-                match volume.manifest {
-                    Some(manifest) => drop(digests.insert(manifest)),
-                    None => read_whole.extend(volume.image),
-                }
-            }
-            let needed = |image: &Image| image.phase != ImagePhase::Deregistered || read_whole.contains(&image.id);
-            digests.extend(tx.list::<Image>(By::all())?.into_iter().filter(needed).map(|image| image.manifest));
-            Ok::<_, Failure>(ManifestsNeeded { digests, pending_since })
-        });
-        found.await.map_err(|failure| self.refusal("read which manifests are needed", failure))
-    }
-
     /// Looks whether a snapshot has to be given up, and says when to look again.
     pub(crate) fn advance_snapshot(&self, tx: &mut Tx<'_>, id: SnapshotId, now: Millis) -> Result<Option<Millis>, Failure> {
         let Some(stored) = tx.get::<Snapshot>(id)? else { return Ok(None) };

@@ -72,6 +72,8 @@ pub enum Subcommand {
     /// List the keys of accounts, or erase one now.
     #[command(name = "kms-key")]
     KmsKeys(KmsKeys),
+    /// Look after the repository of images and snapshots.
+    Repository(RepositoryCommand),
     /// Check the seals over the audit trail.
     Audit(Audit),
     /// Write a consistent copy of the database while the cloud runs.
@@ -138,6 +140,10 @@ pub struct Up {
     /// Give VPCs their IPv6 ranges from here, a /56 each; a range of this installation's own (RFC 4193) when absent.
     #[arg(long, env = "PILEUS_IPV6_POOL", value_name = "CIDR")]
     pub ipv6_pool: Option<ipnet::Ipv6Net>,
+    /// Keep images and snapshots in the object store (S3) that this file names, instead of in the state folder alone. For good: later
+    /// starts need it only to name another file.
+    #[arg(long, env = "PILEUS_OBJECT_STORE", value_name = "FILE")]
+    pub object_store: Option<PathBuf>,
     /// Let tenants import disks from, and export images into, DIR/ACCOUNT/BUCKET/KEY, where ACCOUNT is the account's number.
     #[arg(long, env = "PILEUS_BUCKETS", value_name = "DIR")]
     pub buckets: Option<PathBuf>,
@@ -395,6 +401,28 @@ pub enum AccountAction {
         /// Turn it on.
         #[arg(long)]
         enable: bool,
+    },
+}
+
+/// `pileus repository`.
+#[derive(Debug, Clone, Args)]
+pub struct RepositoryCommand {
+    #[command(flatten)]
+    pub state: State,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: RepositoryAction,
+}
+
+/// What is done with the repository.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum RepositoryAction {
+    /// Read everything that images and snapshots need, compare it with its checksums, mend what can be mended, and print what cannot and
+    /// who needs it. Fails if there is any. The cloud does so by itself once a day.
+    Scrub {
+        /// Mebibytes to read in a second at most.
+        #[arg(long, default_value_t = 200, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        rate: u64,
     },
 }
 

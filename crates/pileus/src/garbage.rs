@@ -28,9 +28,12 @@ async fn collect_once(cloud: &Cloud, repository: &Repository) -> anyhow::Result<
     let ManifestsNeeded { digests, pending_since } = cloud.manifests_needed().await?;
     let pending = pending_since.map(|since| SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(since.0).unwrap_or(0)));
     let before = pending.into_iter().chain([now - SPARED]).min().unwrap_or(now);
-    let repository = repository.clone();
+    let (repository, cached) = (repository.clone(), repository.clone());
     let collecting = tokio::task::spawn_blocking(move || repository.collect(|image| digests.contains(&image.to_string()), before));
-    match collecting.await? {
+    let collected = collecting.await?;
+    let evicted = tokio::task::spawn_blocking(move || cached.evict()).await??;
+    metrics::counter!("pileus_repository_evicted_bytes_total").increment(evicted);
+    match collected {
         Ok(collected) => {
             metrics::counter!("pileus_repository_collected_bytes_total").increment(collected.swept.bytes);
             tracing::debug!(images = collected.images, bytes = collected.swept.bytes, "garbage collected");

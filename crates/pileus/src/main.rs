@@ -33,6 +33,7 @@ mod questions;
 mod quota;
 mod reach;
 mod requirements;
+mod scrub;
 mod session_commands;
 mod sessions;
 mod state;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         Subcommand::Quota(quota) => quota::command(&quota),
         Subcommand::Events(events) => instance_events::command(&events),
         Subcommand::KmsKeys(keys) => kms_keys::command(&keys),
+        Subcommand::Repository(command) => scrub::command(&command),
         Subcommand::Audit(audit) => operator_commands::audit(&audit),
         Subcommand::Backup { state, to } => operator_commands::backup(&state, &to),
     };

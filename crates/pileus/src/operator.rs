@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::host_listener::Gate;
 use crate::questions::Hosts;
+use crate::scrub::Scrubber;
 use crate::state::StateFolder;
 use crate::{instance_events, kms_keys, quota, reach};
 
@@ -39,6 +40,7 @@ struct Shared {
     cloud: Cloud,
     hosts: Hosts,
     gate: Option<Gate>,
+    scrubber: Scrubber,
     address: SocketAddr,
     first_key: String,
     ready: AtomicBool,
@@ -53,6 +55,7 @@ impl Operator {
         cloud: Cloud,
         hosts: Hosts,
         gate: Option<Gate>,
+        scrubber: Scrubber,
         address: SocketAddr,
         stop: CancellationToken,
     ) -> Result<Operator> {
@@ -65,6 +68,7 @@ impl Operator {
             cloud,
             hosts,
             gate,
+            scrubber,
             address,
             first_key: key["id"].as_str().unwrap_or_default().to_owned(),
             ready: AtomicBool::new(false),
@@ -138,6 +142,7 @@ impl Operator {
             _ if path.starts_with("/event/") => instance_events::answer(&self.shared.cloud, &path["/event/".len()..], arguments).await,
             _ if path.starts_with("/kms-key/") => kms_keys::answer(&self.shared.cloud, &path["/kms-key/".len()..], arguments).await,
             "/key" => self.key(arguments).await,
+            "/repository/scrub" => self.shared.scrubber.answer(arguments).await,
             "/host/add" => self.host_add(arguments).await,
             "/host/remove" => {
                 self.shared.cloud.host_remove(word(arguments, "name")?.to_owned()).await?;
@@ -167,6 +172,7 @@ impl Operator {
                 "invited": host.invitation.as_ref().is_some_and(|invitation| invitation.until >= now),
             })).collect::<Vec<_>>(),
             "instances": overview.instances_by_state,
+            "repository": self.shared.scrubber.status().await?,
         }))
     }
 
@@ -259,6 +265,9 @@ impl Operator {
         let mut findings: Vec<String> = strays.iter().map(|stray| format!("database: {stray}")).collect();
         let mut left: Vec<String> =
             strays.iter().filter(|stray| matches!(stray, Stray::Maimed(_))).map(|stray| format!("database: {stray}")).collect();
+        let damage = self.shared.scrubber.findings().await?;
+        findings.extend(damage.iter().cloned());
+        left.extend(damage);
         if repair {
             self.shared.cloud.repair_strays(&strays).await?;
         }

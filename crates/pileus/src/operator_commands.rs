@@ -61,10 +61,22 @@ pub fn status(state: &State) -> Result<()> {
     if hosts.len() > 20 {
         println!("          and {} more hosts", hosts.len() - 20);
     }
+    println!("repository {}", repository_of(&status["repository"]));
     let instances = status["instances"].as_object().cloned().unwrap_or_default();
     let counts: Vec<String> = instances.iter().map(|(state, count)| format!("{count} {state}")).collect();
     println!("instances {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") });
     Ok(())
+}
+
+/// Where images and snapshots are kept, and how they are.
+fn repository_of(repository: &Value) -> String {
+    let place = if repository["object_store"] == json!(true) { "in the object store" } else { "in the state folder" };
+    let Some(at) = repository["scrubbed_at_ms"].as_i64() else { return format!("{place}, not scrubbed yet") };
+    let (at, mended) = (model::Millis(at).timestamp().to_string(), &repository["mended"]);
+    match repository["damaged"].as_u64().unwrap_or(0) {
+        0 => format!("{place}, scrubbed {at}, {mended} mended, none damaged"),
+        damaged => format!("{place}, scrubbed {at}, {mended} mended, {damaged} DAMAGED: see `pileus doctor`"),
+    }
 }
 
 fn words(list: &Value) -> String {
@@ -113,8 +125,12 @@ fn end_machine(folder: &StateFolder, purge: bool, config: impl FnOnce(&StateFold
         })?;
     }
     if purge {
+        let is_elsewhere = folder.repository().join("store").exists();
         fs::remove_dir_all(folder.path()).with_context(|| format!("{} cannot be removed", folder.path().display()))?;
-        println!("Nothing of the cloud is left.");
+        match is_elsewhere {
+            true => println!("Nothing of the cloud is left on this machine; its images and snapshots are still in the object store."),
+            false => println!("Nothing of the cloud is left."),
+        }
     }
     drop(lock);
     Ok(())

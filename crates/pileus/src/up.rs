@@ -21,6 +21,7 @@ use crate::buckets::Buckets;
 use crate::host_listener::Gate;
 use crate::operator::Operator;
 use crate::questions::Hosts;
+use crate::scrub::Scrubber;
 use crate::state::{Fixed, OPERATOR, StateFolder, write_private};
 use crate::{blocks, flows, garbage, hosts, image_tasks, images, listener, requirements, telemetry};
 
@@ -71,6 +72,7 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
     if let Some(address) = metrics_address(up, address) {
         telemetry::serve_metrics(address).await?;
     }
+    attach_object_store(up, state).await?;
     // Beside the database, which may be large: both read for seconds.
     let importing = images::start_import(up.images.as_deref(), state)?;
     let store = open_store(up, state)?;
@@ -98,11 +100,13 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
         workers.push(tokio::spawn(image_tasks::run(cloud.clone(), (repository.clone(), state.repository()), Buckets::open(folder)?)));
         cloud.buckets_offer();
     }
+    let stop = CancellationToken::new();
+    let scrubber = Scrubber::new(cloud.clone(), repository.clone(), stop.clone());
+    workers.push(tokio::spawn(scrubber.clone().run()));
     workers.push(tokio::spawn(garbage::collect(cloud.clone(), repository)));
     workers.push(tokio::spawn(flows::collect(cloud.clone(), hosts.clone())));
-    let stop = CancellationToken::new();
     let gate = open_gate(up, state, &cloud, &hosts, &stop).await?;
-    let operator = Operator::start(state, cloud.clone(), hosts.clone(), gate, address, stop.clone())?;
+    let operator = Operator::start(state, cloud.clone(), hosts.clone(), gate, scrubber, address, stop.clone())?;
     let api = tokio::spawn(listener::serve(listener, Api::new(cloud.clone()), hosts, stop.clone()));
     operator.ready();
     announce(address, state, fixed);
@@ -117,6 +121,14 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
     }
     drop(store);
     Ok(())
+}
+
+/// Puts the repository into the object store that the operator names.
+async fn attach_object_store(up: &Up, state: &StateFolder) -> Result<()> {
+    let Some(settings) = up.object_store.clone() else { return Ok(()) };
+    let repository = Repository::open(state.repository()).context("the image repository cannot be opened")?;
+    let attaching = tokio::task::spawn_blocking(move || repository.attach(&settings));
+    attaching.await?.context("the image repository cannot be kept in the object store")
 }
 
 /// Listens for hosts, where that is wanted.

@@ -17,6 +17,15 @@ pub enum Object {
     Blob(Digest),
 }
 
+impl Object {
+    /// Its name.
+    pub(crate) fn digest(&self) -> Digest {
+        match self {
+            Object::Manifest(digest) | Object::Chunk(digest) | Object::Blob(digest) => *digest,
+        }
+    }
+}
+
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,6 +96,14 @@ pub enum RepositoryError {
     /// Whoever asked wants it no more.
     #[error("stopped")]
     Stopped,
+    /// The object store behind the folder refused, or does not answer.
+    #[error("the object store: {what}: {reason}")]
+    Store {
+        /// What was asked of it.
+        what: String,
+        /// What came of it.
+        reason: String,
+    },
     /// The file system refused.
     #[error("{}: {source}", path.display())]
     Io {

@@ -3,6 +3,7 @@
 //!
 //! How objects travel is the business of whoever makes the [`Source`].
 
+use crate::bucket::Bucket;
 use crate::folder::{Folder, mode_of};
 use crate::reader::unpack;
 use crate::seal::MAGIC;
@@ -13,6 +14,7 @@ use std::io::Write;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Largest object of each kind in bytes: a manifest of two tebibytes (see [`crate::MAX_IMAGE_BYTES`]), a chunk of 16 MiB that does not
 /// compress, a kernel or RAM disk.
@@ -21,6 +23,11 @@ const CHUNK_MAX: u64 = 17 << 20;
 const BLOB_MAX: u64 = 1 << 30;
 /// Plain bytes of the largest chunk.
 const CHUNK_PLAIN_MAX: usize = 16 << 20;
+
+/// How often an object is read before it counts as damaged in the store and not on the way.
+const READS: usize = 2;
+/// Pause before a store that does not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 type Fetch = dyn Fn(Object, u64) -> Result<Vec<u8>, String> + Send + Sync;
 
@@ -41,29 +48,66 @@ impl fmt::Debug for Source {
     }
 }
 
+/// Largest size of an object in bytes.
+fn limit(object: Object) -> u64 {
+    match object {
+        Object::Manifest(_) => MANIFEST_MAX,
+        Object::Chunk(_) => CHUNK_MAX,
+        Object::Blob(_) => BLOB_MAX,
+    }
+}
+
+/// Whether stored bytes are those of this name.
+pub(crate) fn is_right(object: Object, bytes: &[u8]) -> bool {
+    match object {
+        Object::Manifest(digest) | Object::Blob(digest) => Digest::of(bytes) == digest,
+        // A sealed chunk is named by the bytes that are stored.
+        Object::Chunk(digest) if bytes.starts_with(MAGIC) => Digest::of(bytes) == digest,
+        Object::Chunk(digest) => unpack(bytes, CHUNK_PLAIN_MAX).is_ok_and(|plain| Digest::of(&plain) == digest),
+    }
+}
+
+impl Bucket {
+    /// Reads an object and checks it, twice if need be: what is flipped on the way is right the next time.
+    pub(crate) fn read(&self, object: Object) -> Result<Vec<u8>, RepositoryError> {
+        for _ in 0..READS {
+            let bytes = self.get(object, limit(object))?;
+            if is_right(object, &bytes) {
+                return Ok(bytes);
+            }
+        }
+        Err(RepositoryError::Corrupt { object })
+    }
+}
+
 impl Folder {
     /// Fetches an object and keeps it; gives its file. Missing when the source does not have it, Corrupt when it gives other bytes.
     pub(crate) fn fetch(&self, source: &Source, object: Object) -> Result<File, RepositoryError> {
-        let limit = match object {
-            Object::Manifest(_) => MANIFEST_MAX,
-            Object::Chunk(_) => CHUNK_MAX,
-            Object::Blob(_) => BLOB_MAX,
-        };
-        let bytes = (source.0)(object, limit).map_err(|reason| {
+        let bytes = (source.0)(object, limit(object)).map_err(|reason| {
             tracing::warn!(%object, reason, "an object could not be fetched");
             RepositoryError::Missing { object }
         })?;
-        let is_right = match object {
-            Object::Manifest(digest) | Object::Blob(digest) => Digest::of(&bytes) == digest,
-            // A sealed chunk is named by the bytes that are stored.
-            Object::Chunk(digest) if bytes.starts_with(MAGIC) => Digest::of(&bytes) == digest,
-            Object::Chunk(digest) => unpack(&bytes, CHUNK_PLAIN_MAX).is_ok_and(|plain| Digest::of(&plain) == digest),
-        };
-        if is_right { self.keep(object, &bytes) } else { Err(RepositoryError::Corrupt { object }) }
+        if is_right(object, &bytes) { self.keep(object, &bytes) } else { Err(RepositoryError::Corrupt { object }) }
+    }
+
+    /// Fetches an object from the object store and keeps it; gives its file. What was flipped on the way is asked for again. Missing or
+    /// Corrupt if that is what it is there, Store when it does not answer within the folder's patience.
+    pub(crate) fn fetch_from(&self, bucket: &Bucket, object: Object) -> Result<File, RepositoryError> {
+        let since = Instant::now();
+        loop {
+            match bucket.read(object) {
+                Ok(bytes) => return self.keep(object, &bytes),
+                Err(RepositoryError::Store { what, reason }) if since.elapsed() < self.patience => {
+                    tracing::warn!(what, reason, "the object store does not answer; it is asked again");
+                    std::thread::sleep(AGAIN);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Gives an object its name once its bytes are on the disk. Several may do it at once, with the same bytes.
-    fn keep(&self, object: Object, bytes: &[u8]) -> Result<File, RepositoryError> {
+    pub(crate) fn keep(&self, object: Object, bytes: &[u8]) -> Result<File, RepositoryError> {
         static FETCHED: AtomicU64 = AtomicU64::new(0);
         let number = FETCHED.fetch_add(1, Ordering::Relaxed);
         let staged = self.staging().join(format!("fetched-{}-{number}", std::process::id()));

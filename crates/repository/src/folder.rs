@@ -3,6 +3,7 @@
 //! ```text
 //!   ROOT/format            "1": the layout that this build reads
 //!   ROOT/lock              shared: an import is running; exclusive: a sweep is
+//!   ROOT/deleting          a sweep deletes from the object store, or died while it did
 //!   ROOT/staging/PID-N/    what an import has written and not yet published
 //!   ROOT/chunks/ab/…       ROOT/blobs/…       ROOT/manifests/…
 //! ```
@@ -11,14 +12,19 @@
 //! name on the disk. So whatever has a final name is whole, and what a manifest names is there. Staged files of a dead import are
 //! removed by the next sweep, which knows by the lock that no import lives.
 //!
+//! Where an object store stands before which the folder is a cache (see [`bucket`](crate::bucket)), a name here is a name there: objects
+//! get theirs there first, and lose it here first.
+//!
 //! All locks are `flock`: the kernel releases them with the process, however it ends.
 
+use crate::bucket::{Behind, Bucket};
 use crate::fetch::Source;
 use crate::{Digest, Object, RepositoryError};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,6 +35,10 @@ const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// How often a waiting side looks again; `flock` cannot wait with a deadline.
 const LOCK_POLL: Duration = Duration::from_millis(10);
+
+/// How long after a sweep died a deletion that it had sent may still reach the object store: longer than servers keep a request whose
+/// sender is gone.
+const LATE_DELETION: Duration = Duration::from_secs(60);
 
 /// Longest manifest that is read: 2 TiB in chunks of 256 KiB are 8 Mi digests of 67 bytes.
 const MAX_MANIFEST_BYTES: u64 = 600 << 20;
@@ -46,12 +56,15 @@ pub(crate) struct Folder {
     root: PathBuf,
     /// Where objects come from that are not here.
     pub(crate) source: Option<Source>,
+    /// How long a read waits for an object store that does not answer.
+    pub(crate) patience: Duration,
+    pub(crate) behind: Behind,
 }
 
 impl Folder {
     /// Opens the folder, and lays it out if it is new.
     pub(crate) fn open(root: &Path) -> Result<Folder, RepositoryError> {
-        let folder = Folder { root: root.to_owned(), source: None };
+        let folder = Folder { root: root.to_owned(), source: None, patience: Duration::ZERO, behind: Behind::of(root) };
         let format = folder.root.join("format");
         match fs::read_to_string(&format) {
             Ok(text) if text == FORMAT => Ok(folder),
@@ -79,6 +92,21 @@ impl Folder {
         self.sync_all()?;
         fs::rename(&staged, &format).map_err(RepositoryError::io(&format))?;
         sync_folder(&self.root)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The object store before which this folder stands.
+    pub(crate) fn bucket(&self) -> Result<Option<Arc<Bucket>>, RepositoryError> {
+        self.behind.bucket()
+    }
+
+    /// Whether an import may take it that a chunk is stored: where there is an object store, only what is here is known to be there too
+    /// without asking, and storing twice gives the same.
+    pub(crate) fn may_have(&self, object: Object) -> Result<bool, RepositoryError> {
+        Ok(self.bucket()?.is_none() || self.path(object).exists())
     }
 
     /// Where an object lies, or would.
@@ -117,7 +145,10 @@ impl Folder {
         match (File::open(&path), &self.source) {
             (Ok(file), _) => Ok(file),
             (Err(error), Some(source)) if error.kind() == io::ErrorKind::NotFound => self.fetch(source, object),
-            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Err(RepositoryError::Missing { object }),
+            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => match self.bucket()? {
+                Some(bucket) => self.fetch_from(&bucket, object),
+                None => Err(RepositoryError::Missing { object }),
+            },
             (Err(error), _) => Err(RepositoryError::Io { path, source: error }),
         }
     }
@@ -170,7 +201,11 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(RepositoryError::io(&path)(error)),
         }
         fs::remove_file(&path).map_err(RepositoryError::io(&path))?;
-        sync_folder(&self.manifests()).map(|()| true)
+        sync_folder(&self.manifests())?;
+        if let Some(bucket) = self.bucket()? {
+            bucket.delete(&[object])?;
+        }
+        Ok(true)
     }
 
     /// Makes additions and removals of manifests follow each other; each is a few system calls.
@@ -192,7 +227,37 @@ impl Folder {
     fn lock_for_import(&self) -> Result<File, RepositoryError> {
         let (path, file) = self.lock_file()?;
         wait_for(&path, || file.try_lock_shared())?;
+        self.outlast_late_deletions()?;
         Ok(file)
+    }
+
+    /// Says that deletions are under way in the object store, until the file is removed.
+    pub(crate) fn mark_deletions(&self) -> Result<PathBuf, RepositoryError> {
+        let path = self.root.join("deleting");
+        fs::write(&path, "").map_err(RepositoryError::io(&path))?;
+        sync_folder(&self.root)?;
+        Ok(path)
+    }
+
+    /// Waits while a deletion of a sweep that died may still arrive, and take away what is stored from now on.
+    fn outlast_late_deletions(&self) -> Result<(), RepositoryError> {
+        let path = self.root.join("deleting");
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            let marked = match fs::metadata(&path).and_then(|metadata| metadata.modified()) {
+                Ok(marked) => marked,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(RepositoryError::io(&path)(error)),
+            };
+            // A clock that was set back makes it wait anew, at most as long.
+            if marked.elapsed().is_ok_and(|age| age > LATE_DELETION) {
+                return remove_if_there(&path);
+            }
+            if Instant::now() >= deadline {
+                return Err(RepositoryError::Busy);
+            }
+            std::thread::sleep(LOCK_POLL);
+        }
     }
 
     /// Keeps imports and other sweeps away while the file is open.
@@ -215,6 +280,21 @@ impl Folder {
             }
         }
         Ok(objects)
+    }
+
+    /// Writes a whole file beside the objects, or leaves what was there.
+    pub(crate) fn write_durably(&self, name: &str, bytes: &[u8]) -> Result<(), RepositoryError> {
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let (staged, path) = (self.staging().join(format!("{name}-{}-{number}", std::process::id())), self.root.join(name));
+        let write = || {
+            let mut file = File::create(&staged)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&staged, &path)
+        };
+        write().map_err(RepositoryError::io(&path))?;
+        sync_folder(&self.root)
     }
 
     /// Waits until everything written to this file system is on the disk. One call for hundreds of files: `fsync` of each would
@@ -307,6 +387,10 @@ impl<'a> Staging<'a> {
         }
         self.step()?;
         self.folder.sync_all()?;
+        if let Some(bucket) = self.folder.bucket()? {
+            self.step()?;
+            bucket.put_files(staged.iter().map(|file| (file.object, file.path.clone())).collect())?;
+        }
         for file in staged {
             self.step()?;
             let name = self.folder.path(file.object);
@@ -322,6 +406,10 @@ impl<'a> Staging<'a> {
         self.folder.sync_all()?;
         let name = self.folder.path(staged.object);
         let _alone = self.folder.lock_manifests()?;
+        if let Some(bucket) = self.folder.bucket()? {
+            self.step()?;
+            bucket.put(staged.object, bytes.to_vec())?;
+        }
         // An equal one may be held by readers: its file stays. One with other bytes is damaged, and nobody could have read it.
         if fs::read(&name).is_ok_and(|there| there == bytes) {
             // From here on it is young: whoever collects what nobody needed a while ago leaves it.
@@ -369,6 +457,13 @@ pub(crate) fn mode_of(object: Object) -> u32 {
 
 fn make_folder(path: &Path, mode: u32) -> Result<(), RepositoryError> {
     DirBuilder::new().recursive(true).mode(mode).create(path).map_err(RepositoryError::io(path))
+}
+
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), RepositoryError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RepositoryError::io(path)(error)),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn sync_folder(path: &Path) -> Result<(), RepositoryError> {

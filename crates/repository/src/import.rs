@@ -8,7 +8,7 @@
 //! Interrupted anywhere, an import leaves no manifest, and chunks that the next try finds and uses. A chunk that is there already
 //! is read and checked before it is relied on, so importing the same disk again repairs what has gone bad.
 
-use crate::folder::{Staged, Staging};
+use crate::folder::{Folder, Staged, Staging};
 use crate::header::Refusal;
 use crate::manifest::{Boot, MAX_IMAGE_BYTES, Manifest};
 use crate::qcow2::Qcow2;
@@ -320,7 +320,7 @@ impl Ingest<'_> {
             let (digest, packed) = match self.sealer {
                 None => {
                     let digest = Digest::of(&bytes);
-                    if !self.note(index, digest) || load_chunk(folder, &digest, bytes.len()).is_ok() {
+                    if !self.note(index, digest) || is_stored(folder, digest, |folder| load_chunk(folder, &digest, bytes.len()))? {
                         continue;
                     }
                     (digest, compressor.compress(&bytes).map_err(failed)?)
@@ -328,7 +328,7 @@ impl Ingest<'_> {
                 Some(sealer) => {
                     let sealed = sealer.seal(&bytes, compressor.compress(&bytes).map_err(failed)?);
                     let digest = Digest::of(&sealed);
-                    if !self.note(index, digest) || load_sealed(folder, &digest, bytes.len()).is_ok() {
+                    if !self.note(index, digest) || is_stored(folder, digest, |folder| load_sealed(folder, &digest, bytes.len()))? {
                         continue;
                     }
                     (digest, sealed)
@@ -369,6 +369,15 @@ impl Ingest<'_> {
     fn into_state(self) -> IngestState {
         self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// Whether a chunk can be relied on: it is read and checked.
+fn is_stored(
+    folder: &Folder,
+    digest: Digest,
+    load: impl FnOnce(&Folder) -> Result<Vec<u8>, RepositoryError>,
+) -> Result<bool, RepositoryError> {
+    Ok(folder.may_have(Object::Chunk(digest))? && load(folder).is_ok())
 }
 
 fn take(pieces: &Mutex<Receiver<Plain>>) -> Option<Plain> {

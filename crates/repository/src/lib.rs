@@ -17,15 +17,19 @@
 //! An image is one [`Digest`]: that of its manifest. Equal bytes give equal digests, so importing twice changes nothing. A byte
 //! that does not match its checksum is never handed out; it is an error that names the chunk.
 //!
+//! The object store is a local folder, or a bucket of anything that speaks S3, before which the folder is a cache.
+//!
 //! The crate knows no account, no image id and no guest. Who may use which image, and how long it is kept, is decided elsewhere;
 //! this is only told to [`remove`](Repository::remove). It never parses the disk's contents. Foreign image formats are looked at by
 //! [`header`], which refuses what refers to other files, and read by readers of our own: no other program opens them.
 
 mod blocks;
+mod bucket;
 mod cache;
 mod collect;
 mod digest;
 mod error;
+mod evict;
 mod export;
 mod fetch;
 mod folder;
@@ -38,6 +42,7 @@ mod qcow2;
 mod reader;
 mod recipe;
 mod repository;
+mod scrub;
 mod seal;
 mod sweep;
 mod verify;
@@ -62,5 +67,6 @@ pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};
 pub use reader::{Extent, ImageReader, Piece};
 pub use recipe::{ImageFacts, ImportedImage};
 pub use repository::{Repository, Settings, Usage};
+pub use scrub::{Damage, Pace, Scrubbed};
 pub use sweep::Swept;
 pub use verify::Problem;

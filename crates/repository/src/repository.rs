@@ -1,5 +1,6 @@
 //! The repository: one folder of objects, and what can be asked of it. Importing, checking and sweeping have their own files.
 
+use crate::bucket::Kind;
 use crate::cache::Cache;
 use crate::digest::Hasher;
 use crate::fetch::Source;
@@ -14,6 +15,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A folder of images. Several processes may use one folder at once; clones of this share a cache.
 #[derive(Debug, Clone)]
@@ -35,11 +37,13 @@ pub struct Settings {
     pub threads: usize,
     /// Plain chunks kept in memory, in bytes.
     pub cache_bytes: usize,
+    /// How long a read waits for an object store that does not answer, beyond what one request takes.
+    pub patience: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { chunk_bytes: 256 << 10, level: 3, threads: 2, cache_bytes: 64 << 20 }
+        Settings { chunk_bytes: 256 << 10, level: 3, threads: 2, cache_bytes: 64 << 20, patience: Duration::ZERO }
     }
 }
 
@@ -76,22 +80,20 @@ impl Repository {
 
     /// Opens the repository in a folder with other settings; Malformed if they make no sense.
     pub fn open_with(path: impl AsRef<Path>, settings: Settings) -> Result<Repository, RepositoryError> {
-        let Settings { chunk_bytes, level, threads, cache_bytes } = settings;
+        let Settings { chunk_bytes, level, threads, cache_bytes, patience } = settings;
         if !CHUNK_BYTES.contains(&chunk_bytes) || !chunk_bytes.is_power_of_two() || !(1..=19).contains(&level) || threads == 0 {
             return Err(RepositoryError::malformed("settings", format!("{settings:?}")));
         }
-        Ok(Repository {
-            folder: Arc::new(Folder::open(path.as_ref())?),
-            settings,
-            cache: Arc::new(Cache::new(cache_bytes)),
-            checked: Arc::default(),
-        })
+        let mut folder = Folder::open(path.as_ref())?;
+        folder.patience = patience;
+        Ok(Repository { folder: Arc::new(folder), settings, cache: Arc::new(Cache::new(cache_bytes)), checked: Arc::default() })
     }
 
     /// Opens a repository that is the cache of another one: objects that are not here come from `source`, are checked, and stay.
     pub fn open_cache(path: impl AsRef<Path>, settings: Settings, source: Source) -> Result<Repository, RepositoryError> {
         let plain = Repository::open_with(&path, settings)?;
         let mut folder = Folder::open(path.as_ref())?;
+        folder.patience = plain.folder.patience;
         folder.source = Some(source);
         Ok(Repository { folder: Arc::new(folder), ..plain })
     }
@@ -165,8 +167,16 @@ impl Repository {
         if hasher.finish() == *blob { Ok(()) } else { Err(RepositoryError::Corrupt { object }) }
     }
 
-    /// Lists all images, in no order.
+    /// Lists all images, in no order, as the object store has them where there is one.
     pub fn images(&self) -> Result<Vec<Digest>, RepositoryError> {
+        if let Some(bucket) = self.folder.bucket()? {
+            return Ok(bucket.list(Kind::Manifests)?.into_iter().map(|(object, _)| object.digest()).collect());
+        }
+        self.images_here()
+    }
+
+    /// Images whose manifest is in the folder.
+    pub(crate) fn images_here(&self) -> Result<Vec<Digest>, RepositoryError> {
         Ok(self.folder.list(&self.folder.manifests())?.into_iter().map(|(digest, _)| digest).collect())
     }
 
@@ -176,9 +186,16 @@ impl Repository {
         self.folder.remove_manifest(image)
     }
 
-    /// Counts what is kept, by listing the folders.
+    /// Counts what is kept, by listing the folders, or the object store where there is one.
     pub fn usage(&self) -> Result<Usage, RepositoryError> {
         let mut usage = Usage { manifests: self.images()?.len() as u64, ..Usage::default() };
+        if let Some(bucket) = self.folder.bucket()? {
+            let (chunks, blobs) = (bucket.list(Kind::Chunks)?, bucket.list(Kind::Blobs)?);
+            let bytes = |objects: &[(Object, u64)]| objects.iter().map(|(_, bytes)| bytes).sum();
+            (usage.chunks, usage.chunk_bytes) = (chunks.len() as u64, bytes(&chunks));
+            (usage.blobs, usage.blob_bytes) = (blobs.len() as u64, bytes(&blobs));
+            return Ok(usage);
+        }
         for folder in self.folder.chunk_folders() {
             for (_, bytes) in self.folder.list(&folder)? {
                 usage.chunks += 1;

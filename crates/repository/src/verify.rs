@@ -37,6 +37,7 @@ impl Problem {
             | RepositoryError::InUse { .. }
             | RepositoryError::Refused { .. }
             | RepositoryError::Stopped
+            | RepositoryError::Store { .. }
             | RepositoryError::Io { .. } => Problem::Unreadable(object, error.to_string()),
         }
     }

@@ -161,6 +161,7 @@ fn trouble(error: &RepositoryError) -> Trouble {
         | RepositoryError::Sealed { .. }
         | RepositoryError::Busy
         | RepositoryError::Stopped
+        | RepositoryError::Store { .. }
         | RepositoryError::InUse { .. } => FaultKind::Other,
     };
     Trouble::new(kind, error.to_string())

@@ -94,6 +94,7 @@ impl Exports {
             | RepositoryError::InUse { .. }
             | RepositoryError::Refused { .. }
             | RepositoryError::Stopped
+            | RepositoryError::Store { .. }
             | RepositoryError::Io { .. } => None,
         };
         let mut reported = lock(&self.reported);

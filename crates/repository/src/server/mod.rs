@@ -47,6 +47,9 @@ const BLOCKING_THREADS_OF_CACHE: usize = 128;
 /// Pause after `accept` has failed, which it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a guest's read waits for an object store that is away, before it becomes an error of the guest's disk.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// How long threads that are reading a chunk may go on after the end.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
@@ -111,7 +114,8 @@ impl ServerError {
 pub fn main(config: ServerConfig) -> Result<(), ServerError> {
     allow_descriptors();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let threads = if config.source.is_some() { BLOCKING_THREADS_OF_CACHE } else { BLOCKING_THREADS };
+    let reaches_elsewhere = config.source.is_some() || config.repository.join("store").exists();
+    let threads = if reaches_elsewhere { BLOCKING_THREADS_OF_CACHE } else { BLOCKING_THREADS };
     builder.worker_threads(2).max_blocking_threads(threads).thread_name("image-server").enable_all();
     let runtime = builder.build().map_err(ServerError::io("starting threads"))?;
     let result = runtime.block_on(async {
@@ -131,7 +135,7 @@ pub fn main(config: ServerConfig) -> Result<(), ServerError> {
 
 /// Serves until `stop` is ready, then removes the socket. Connections end with it.
 pub async fn serve(config: ServerConfig, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-    let settings = Settings { cache_bytes: config.cache_bytes, ..Settings::default() };
+    let settings = Settings { cache_bytes: config.cache_bytes, patience: PATIENCE, ..Settings::default() };
     let repository = match config.source {
         Some(source) => Repository::open_cache(&config.repository, settings, source)?,
         None => Repository::open_with(&config.repository, settings)?,
