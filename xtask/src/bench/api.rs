@@ -21,6 +21,10 @@ const HOSTS: u32 = 2_000;
 const BATCH: u64 = 100;
 /// Groups, by a tag, into which the instances fall.
 const GROUPS: u64 = 1_000;
+/// Connections that launch at once: those who wait share a commit, so fewer leave the processors idle.
+const LAUNCHING: u32 = 256;
+/// Connections that look up at once.
+const LOOKING: u32 = 32;
 /// Seconds of each measurement.
 const SECONDS: f64 = 10.0;
 /// Promised calls a second, and milliseconds of a page.
@@ -167,7 +171,7 @@ impl Dialect {
             "cvm" => format!(r#"DescribeInstances {{"InstanceIds":["{id}"]}}"#),
             _ => format!("{EC2}DescribeInstances&InstanceId.1={id}"),
         };
-        Ok(Load::new(folder, "describe", ids.lines().map(call).collect()).dialect(self.name).seconds(SECONDS).connections(32))
+        Ok(Load::new(folder, "describe", ids.lines().map(call).collect()).dialect(self.name).seconds(SECONDS).connections(LOOKING))
     }
 
     /// The first page of all instances.
@@ -195,14 +199,14 @@ impl Figures {
     fn of(dialect: &Dialect, environment: &HashMap<String, String>, folder: &Path) -> Result<Figures> {
         let ids = folder.join(dialect.name);
         let _ = std::fs::remove_file(&ids);
-        let launch = || Load::new(folder, "launch", vec![dialect.launch()]).dialect(dialect.name).seconds(SECONDS).connections(64);
+        let launch = || Load::new(folder, "launch", vec![dialect.launch()]).dialect(dialect.name).seconds(SECONDS).connections(LAUNCHING);
         let launched = launch().collect(&ids).run(environment)?;
         println!("  {}: launched {} in {SECONDS} s", dialect.name, figure(&launched, "calls")?);
         Ok(Figures {
             launch: launched,
-            launch_twice: launch().connections(128).run(environment)?,
+            launch_twice: launch().connections(2 * LAUNCHING).run(environment)?,
             describe: dialect.describe(folder)?.run(environment)?,
-            describe_twice: dialect.describe(folder)?.connections(64).run(environment)?,
+            describe_twice: dialect.describe(folder)?.connections(2 * LOOKING).run(environment)?,
             list: dialect.list(folder).run(environment)?,
         })
     }
