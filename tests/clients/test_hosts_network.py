@@ -320,6 +320,38 @@ def test_packets_go_on_while_server_and_agents_are_away(cloud, red_and_blue):
     assert silence[0] < 2, f"silent for {silence[0]} s"
 
 
+# Seconds for which the control plane is away; the ten minutes that the requirement names are for whoever has them.
+AWAY = int(os.environ.get("PILEUS_AWAY_SECONDS", "40"))
+# In the guest: an address by DHCP, a name, and what the cloud says of it, each asked anew.
+SERVICES = (
+    "udhcpc -n -q -f -i eth0 -t 3 -T 2 -s /bin/true >/dev/null 2>&1 && echo lease; "
+    "nslookup {name} >/dev/null && echo name; "
+    "wget -q -T 5 -O - http://169.254.169.254/latest/meta-data/local-ipv4 | grep -q '^{private}$' && echo metadata"
+)
+
+
+def test_packets_leases_names_and_metadata_go_on_without_the_control_plane(cloud, red_and_blue):
+    _, (red_one, red_two), (one, two) = red_and_blue
+    near, far = cloud.hosts
+    guest, other = (two, one) if two.host is far else (one, two)
+    ask = SERVICES.format(name=other.name, private=guest.private)
+    assert guest.shell(ask).stdout.split() == ["lease", "name", "metadata"], "with the control plane"
+    # The first host's agent lives in the server's process; guests on the other one have theirs.
+    with pinging(guest.public) as silence:
+        near.kill()
+        try:
+            until = time.monotonic() + AWAY
+            while time.monotonic() < until:
+                assert guest.shell(ask).stdout.split() == ["lease", "name", "metadata"]
+                assert between(guest, other, 1) and between(other, guest, 1)
+                time.sleep(5)
+        finally:
+            cloud.start_server()
+        conftest.wait_until(lambda: cloud.command("doctor", check=False).returncode == 0, 90, "the hosts' return")
+    assert silence[0] < 2, f"silent for {silence[0]} s"
+    assert red_one.pings(red_two.private) and guest.shell(ask).stdout.split() == ["lease", "name", "metadata"]
+
+
 def test_an_underlay_that_was_cut_carries_packets_again_when_it_is_healed(cloud, red_and_blue):
     _, _, (one, two) = red_and_blue
     near = one if one.host is cloud.hosts[0] else two

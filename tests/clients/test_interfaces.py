@@ -10,6 +10,7 @@ import pytest
 
 import alibaba_vpc
 import test_cvm
+from conftest import IMAGES, running
 from test_ecs import Tenant
 
 SOON = {"Delay": 1, "MaxAttempts": 90}
@@ -314,21 +315,48 @@ def refused(call, **parameters):
     return raised.value.response["Error"]["Code"]
 
 
-def test_two_hundred_interfaces_at_once_share_no_address(fleet):
-    subnet = fleet.describe_subnets()["Subnets"][0]["SubnetId"]
+AT_ONCE = 500
 
-    def make(_):
-        return fleet.create_network_interface(SubnetId=subnet, SecondaryPrivateIpAddressCount=1)["NetworkInterface"]
 
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        made = list(pool.map(make, range(200)))
-    try:
-        ips = [one["PrivateIpAddress"] for nic in made for one in nic["PrivateIpAddresses"]]
-        assert len(ips) == 400 and len(set(ips)) == 400
-        assert len({nic["MacAddress"] for nic in made}) == 200
-    finally:
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda nic: fleet.delete_network_interface(NetworkInterfaceId=nic["NetworkInterfaceId"]), made))
+@pytest.fixture
+def wide():
+    """A client of a cloud of its own on simulated hosts, with public addresses enough for a crowd."""
+    for cloud in running("--images", IMAGES, "--simulate", "100", "--zones", "local-1a", "--public-pool", "198.18.0.0/20"):
+        key, secret, _ = cloud.account("crowd")
+        cloud.command("quota", "set", "crowd", "addresses", str(AT_ONCE))
+        yield cloud, cloud.client("ec2", key=key, secret=secret)
+
+
+def test_five_hundred_of_each_at_once_share_no_address(wide):
+    cloud, ec2 = wide
+    subnet, image = ec2.describe_subnets()["Subnets"][0]["SubnetId"], cloud.image()
+    makers = {
+        "instance": lambda: ec2.run_instances(ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1, SubnetId=subnet),
+        "interface": lambda: ec2.create_network_interface(SubnetId=subnet, SecondaryPrivateIpAddressCount=1),
+        "address": lambda: ec2.allocate_address(Domain="vpc"),
+    }
+
+    def make(kind):
+        reply = makers[kind]()
+        assert reply["ResponseMetadata"]["RetryAttempts"] == 0, f"{kind}: the client had to try again"
+        return reply
+
+    # As many threads as the pool of connections has places; a refusal of any kind ends the test.
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        made = list(pool.map(make, list(makers) * AT_ONCE))
+    assert len(made) == 3 * AT_ONCE
+    pages = ec2.get_paginator("describe_network_interfaces").paginate(PaginationConfig={"PageSize": 1000})
+    nics = [nic for page in pages for nic in page["NetworkInterfaces"]]
+    assert len(nics) == 2 * AT_ONCE
+    private = [one["PrivateIpAddress"] for nic in nics for one in nic["PrivateIpAddresses"]]
+    assert (len(private), len(set(private))) == (3 * AT_ONCE, 3 * AT_ONCE)
+    assert len({nic["MacAddress"] for nic in nics}) == 2 * AT_ONCE
+    elastic = [address["PublicIp"] for address in ec2.describe_addresses()["Addresses"]]
+    automatic = [nic["Association"]["PublicIp"] for nic in nics if "Association" in nic]
+    assert (len(elastic), len(automatic)) == (AT_ONCE, AT_ONCE)
+    assert len({*elastic, *automatic}) == 2 * AT_ONCE
+    told = {reply["NetworkInterface"]["PrivateIpAddress"] for reply in made if "NetworkInterface" in reply}
+    assert told <= set(private), "what each call was told is what is kept"
 
 
 def test_limits_states_and_attributes(fleet, simulated, until):

@@ -101,7 +101,7 @@ def test_a_prefix_list_of_ecs_decides_at_once_and_its_size_counts_as_rules(both,
             ecs.call("AuthorizeSecurityGroup", **more)
         else:
             # With the rule that every group has for the way out, five lists of two hundred are more than a thousand rules.
-            assert ecs.refused("AuthorizeSecurityGroup", **more).startswith("Invalid")
+            assert ecs.refused("AuthorizeSecurityGroup", **more) == "AuthorizationLimitExceed"
     for port in range(1, 4):
         ecs.call("RevokeSecurityGroup", IpProtocol="tcp", PortRange=f"{port}/{port}", SecurityGroupId=group, SourcePrefixListId=list)
     ecs.call("RevokeSecurityGroup", **rule)

@@ -21,6 +21,7 @@ use crate::security_group::touch_members;
 
 /// Most ids of users of a list that a refusal names.
 const NAMED_MAX: usize = 10;
+use crate::security_group_rules::too_many_rules;
 
 /// Makes a prefix list.
 #[derive(Debug, Clone, Serialize)]
@@ -224,7 +225,7 @@ pub(crate) fn check_weight(tx: &Tx<'_>, group: &SecurityGroup) -> Result<(), Fai
         };
     }
     if weight > RULES_MAX {
-        return Err(Error::invalid("IpPermissions", format!("more than {RULES_MAX} rules in the group {}", group.id)).into());
+        return Err(too_many_rules(group).into());
     }
     Ok(())
 }

@@ -237,11 +237,16 @@ pub(crate) fn add_rule(tx: &Tx<'_>, cx: &Cx<'_>, group: &mut SecurityGroup, new:
         return Err(Error::Duplicate { noun: Noun::SecurityGroupRule, name: rule.to_string() }.into());
     }
     if group.rules.len() >= RULES_MAX {
-        return Err(Error::invalid("IpPermissions", format!("more than {RULES_MAX} rules in one group")).into());
+        return Err(too_many_rules(group).into());
     }
     group.rules.push(rule.clone());
     check_lists(tx, group)?;
     Ok(rule)
+}
+
+/// The refusal of one rule more than a group may have.
+pub(crate) fn too_many_rules(group: &SecurityGroup) -> Error {
+    Error::LimitReached { name: "SecurityGroupRule", what: format!("rules in the security group {}", group.id), limit: RULES_MAX as u64 }
 }
 
 fn add_rules(tx: &Tx<'_>, cx: &Cx<'_>, group: &mut SecurityGroup, rules: &[NewRule]) -> Result<Vec<Rule>, Failure> {

@@ -165,6 +165,7 @@ impl From<Error> for Fault {
             Error::LimitReached { name: "BandwidthPackageAddress", .. } => {
                 Fault::new("LimitExceeded.BandwidthPackageResourceQuota", sentence(&error))
             }
+            Error::LimitReached { name: "SecurityGroupRule", .. } => Fault::new("LimitExceeded.SecurityGroupPolicySet", sentence(&error)),
             Error::LimitReached { name: "PlacementGroup", .. } => {
                 Fault::new("ResourceInsufficient.DisasterRecoverGroupCvmQuota", sentence(&error))
             }

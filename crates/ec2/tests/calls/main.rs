@@ -19,6 +19,7 @@ mod prefix_lists;
 mod refusals;
 mod replies;
 mod root_volumes;
+mod security_groups;
 mod small;
 mod vpc_peerings;
 mod world;

@@ -39,7 +39,7 @@ async fn a_prefix_list_is_made_versioned_used_and_deleted() {
         ),
         (format!("{change}&MaxEntries=1001"), "InvalidParameterValue"),
         // The group has a default rule or two, and a thousand entries count as as many rules.
-        (format!("{change}&MaxEntries=1000"), "InvalidParameterValue"),
+        (format!("{change}&MaxEntries=1000"), "RulesPerSecurityGroupLimitExceeded"),
         (format!("Action=DeleteManagedPrefixList&PrefixListId={list}"), "DependencyViolation"),
         ("Action=DescribeManagedPrefixLists&PrefixListId.1=pl-00000000000000001".to_owned(), "InvalidPrefixListID.NotFound"),
         ("Action=DescribeManagedPrefixLists&PrefixListId.1=pl-1".to_owned(), "InvalidPrefixListId.Malformed"),

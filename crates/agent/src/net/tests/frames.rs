@@ -144,6 +144,13 @@ pub fn ipv6(nic: &NicSpec, from: Ipv6Addr, to: Ipv6Addr, next: u8, payload: &[u8
     Frame { from: nic.mac, to: super::super::names::ROUTER_MAC, kind: 0x86dd, body: [head, payload.to_vec()].concat() }
 }
 
+/// The same, as one fragment: `offset` in bytes, whether more follow, and what the whole begins with.
+pub fn fragment6(nic: &NicSpec, ends: (Ipv6Addr, Ipv6Addr), next: u8, payload: &[u8], id: u16, offset: u16, more: bool) -> Frame {
+    let place = (offset | u16::from(more)).to_be_bytes();
+    let header = [&[next, 0][..], &place, &[0, 0], &id.to_be_bytes()].concat();
+    ipv6(nic, ends.0, ends.1, 44, &[&header[..], payload].concat())
+}
+
 /// A message of ICMPv6 with its checksum.
 pub fn icmp6(from: Ipv6Addr, to: Ipv6Addr, kind: u8, rest: &[u8]) -> Vec<u8> {
     let mut out = [&[kind, 0, 0, 0][..], rest].concat();

@@ -242,3 +242,67 @@ fn a_thousand_rules_and_members_are_one_transaction() {
     spec.groups[1].members.pop();
     lab.applied(&host(std::slice::from_ref(&spec)));
 }
+
+#[test]
+fn groups_that_name_each_other_in_a_ring_let_through_what_each_says() {
+    let lab = Lab::new();
+    let mut spec = vpc(1, &[5, 6, 7]);
+    let ids = [11, 12, 13].map(SecurityGroupId::from_u64);
+    // Each takes packets from the members of the one before, and the first from its own members too.
+    let from = |group: SecurityGroupId| RuleSpec { peer: Peer::Group { group }, ..open(Direction::Ingress) };
+    let rules = |before: SecurityGroupId| vec![from(before), open(Direction::Egress)];
+    spec.groups = vec![
+        GroupSpec { id: ids[0], rules: [rules(ids[2]), vec![from(ids[0])]].concat(), members: vec![spec.nics[0].ip] },
+        GroupSpec { id: ids[1], rules: rules(ids[0]), members: vec![spec.nics[1].ip] },
+        GroupSpec { id: ids[2], rules: rules(ids[1]), members: vec![spec.nics[2].ip] },
+    ];
+    for (nic, id) in spec.nics.iter_mut().zip(ids) {
+        nic.groups = vec![id];
+    }
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let guests = [lab.guest(&spec, 0), lab.guest(&spec, 1), lab.guest(&spec, 2)];
+    let reaches = |one: usize, other: usize| guests[one].pings(&guests[other].nic.ip.to_string());
+    assert!(reaches(0, 1) && reaches(1, 2) && reaches(2, 0));
+    assert!(!reaches(1, 0) && !reaches(2, 1) && !reaches(0, 2));
+    // A ring that is broken at one place is none; the rest stays.
+    spec.groups[0].rules.remove(0);
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    assert!(reaches(0, 1) && reaches(1, 2) && !reaches(2, 0));
+}
+
+#[test]
+fn what_a_group_does_by_itself_stands_around_its_rules() {
+    let lab = Lab::new();
+    let mut spec = vpc(1, &[5, 6, 7]);
+    let (own, other) = (SecurityGroupId::from_u64(1), SecurityGroupId::from_u64(2));
+    let everywhere = |direction, verdict, priority, protocol| rule(direction, verdict, priority, protocol, "0.0.0.0/0");
+    let among = |direction| RuleSpec {
+        peer: Peer::Group { group: own },
+        ..everywhere(direction, Verdict::Accept, model::PRIORITY_INNER, ProtocolMatch::All)
+    };
+    let default = everywhere(Direction::Egress, Verdict::Accept, model::PRIORITY_DEFAULT, ProtocolMatch::All);
+    // Its owner forbids everything in, and one protocol out, each with the last priority that an owner has.
+    let mine = [
+        everywhere(Direction::Ingress, Verdict::Drop, model::PRIORITY_FIRST, ProtocolMatch::All),
+        everywhere(Direction::Egress, Verdict::Drop, model::PRIORITY_LAST, udp_ports(5000, 5000)),
+    ];
+    spec.groups[0].rules = [&mine[..], &[among(Direction::Ingress), among(Direction::Egress), default.clone()]].concat();
+    spec.groups[0].members = vec![A, B];
+    spec.groups.push(GroupSpec { id: other, rules: vec![open(Direction::Ingress), open(Direction::Egress)], members: vec![] });
+    spec.nics[2].groups = vec![other];
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (a, b, c) = (lab.guest(&spec, 0), lab.guest(&spec, 1), lab.guest(&spec, 2));
+    let heard = |from: &Guest, to: &Guest, port: u16| {
+        let socket = to.run(|| UdpSocket::bind((to.nic.ip, port))).unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+        from.run(|| UdpSocket::bind((from.nic.ip, 0))?.send_to(b"x", (to.nic.ip, port))).ok();
+        socket.recv_from(&mut [0; 8]).is_ok()
+    };
+    assert!(heard(&a, &b, 5000) && heard(&b, &a, 5000), "members meet before all rules");
+    assert!(!heard(&c, &a, 5000), "the owner forbids it");
+    assert!(heard(&a, &c, 5001) && !heard(&a, &c, 5000), "what no rule is about goes out");
+    // Without it the owner's rules decide among members too.
+    spec.groups[0].rules = [&mine[..], &[default]].concat();
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    assert!(!heard(&a, &b, 5001) && !heard(&a, &b, 5000) && heard(&a, &c, 5001));
+}

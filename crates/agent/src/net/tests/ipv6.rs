@@ -64,6 +64,9 @@ pub fn configure(guest: &Guest) -> Vec<Ipv6Addr> {
         lent.iter().filter_map(|option| if let DhcpOption::IAAddr(a) = option { Some(a.addr) } else { None }).collect();
     for ip in &ips {
         guest.shell(&format!("ip -6 addr add {ip}/128 dev eth0 nodad"));
+        // A worker of the kernel makes the route by which the guest takes packets for it.
+        let usable = || guest.shell("ip -6 route show table local").contains(&format!("local {ip} ")).then_some(());
+        eventually("the address is usable", usable);
     }
     ips
 }

@@ -2,6 +2,7 @@
 //! their taps or through a kernel of their own, and nothing of it is left afterwards.
 
 mod flows;
+mod fragments;
 mod frames;
 mod golden;
 mod groups;
