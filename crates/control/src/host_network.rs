@@ -140,7 +140,7 @@ impl Network {
     }
 
     fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {
-        let acl = acl_of(&self.acls, subnet.id).filter(|acl| !acl.is_open()).map(|acl| acl.entries.clone());
+        let acl = acl_of(&self.acls, subnet.id).filter(|acl| !acl.is_open(self.vpc.ipv6.is_some())).map(NetworkAcl::told);
         SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out: ways_out.to_vec(), hops: hops.to_vec(), acl }
     }
 

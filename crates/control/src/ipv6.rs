@@ -107,6 +107,10 @@ impl Command for AssociateVpcIpv6 {
         let given = give_range(tx, cx, &mut vpc)?;
         tx.update(&vpc)?;
         open_outward(tx, cx, vpc.id)?;
+        for mut acl in tx.network_acl_list_of_vpc(vpc.id)?.into_iter().filter(|acl| acl.is_default) {
+            acl.begin_v6();
+            tx.update(&acl)?;
+        }
         touch_vpc(tx, vpc.id)?;
         Ok((vpc.id, given))
     }

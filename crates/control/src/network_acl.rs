@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use model::{
     ACL_ENTRIES_MAX, AccountId, AclEntry, AclTie, Direction, EntryWords, Error, NetworkAcl, NetworkAclAssociationId, NetworkAclId, Noun,
-    Protocol, QuotaName, SubnetId, Tags, Verdict, VpcId, add_tags, check_name,
+    Protocol, QuotaName, SubnetId, Tags, Verdict, VpcId, add_tags, check_name, open_entries,
 };
 use serde::Serialize;
 use store::Tx;
@@ -18,7 +18,7 @@ use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
 
-/// Makes an ACL that is tied to no subnet. Without entries it lets nothing pass.
+/// Makes an ACL that is tied to no subnet.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateNetworkAcl {
     /// In which VPC.
@@ -27,8 +27,8 @@ pub struct CreateNetworkAcl {
     pub name: String,
     /// Description.
     pub description: String,
-    /// Its first entries.
-    pub entries: Vec<AclEntry>,
+    /// Whether it begins with entries that let everything pass; else nothing does.
+    pub is_open: bool,
     /// Tags.
     pub tags: Tags,
 }
@@ -90,7 +90,7 @@ pub struct NewAclEntry {
     /// Protocols and destination ports.
     pub protocol: Protocol,
     /// The other end.
-    pub range: Ipv4Net,
+    pub range: IpNet,
     /// Display name.
     pub name: String,
     /// Description.
@@ -154,7 +154,8 @@ impl Command for CreateNetworkAcl {
             name: self.name.clone(),
             description: self.description.clone(),
             subnets: vec![],
-            entries: self.entries.clone(),
+            entries: if self.is_open { open_entries(vpc.ipv6.is_some()) } else { vec![] },
+            judges_v6: vpc.ipv6.is_some(),
             words: vec![],
             created_at: cx.now,
             tags: Tags::new(),
@@ -246,6 +247,7 @@ impl Command for ChangeAclEntry {
             }
         }
         acl.entries.sort_by_key(|entry| (entry.direction, entry.number));
+        acl.judges_v6 |= acl.entries.iter().any(AclEntry::is_v6);
         tx.update(&acl)?;
         touch_vpc(tx, acl.vpc)
     }
@@ -266,6 +268,7 @@ impl Command for SetAclEntries {
                 set_direction(&mut acl, direction, new)?;
             }
         }
+        acl.judges_v6 |= acl.entries.iter().any(AclEntry::is_v6);
         tx.update(&acl)?;
         touch_vpc(tx, acl.vpc)
     }

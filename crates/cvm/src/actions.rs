@@ -331,7 +331,7 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DisableRoutes => route::disable_routes, route::NamedRoutes, Works, &[];
     Vpc "vpc:" DeleteRoutes => route::delete_routes, route::Routes, Works, route::ROUTE_ABSENT;
     Vpc "vpc:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];
-    Vpc "vpc:" CreateNetworkAcl => network_acl::create, network_acl::CreateNetworkAcl, Partly("of the type TRIPLE, for IPv4"), &[];
+    Vpc "vpc:" CreateNetworkAcl => network_acl::create, network_acl::CreateNetworkAcl, Partly("of the type TRIPLE"), &[];
     Vpc "vpc:" DescribeNetworkAcls => network_acl::describe, network_acl::DescribeNetworkAcls,
         Partly("when an ACL was changed is not kept"), &[];
     Vpc "vpc:" ModifyNetworkAclAttribute => network_acl::modify, network_acl::ModifyNetworkAclAttribute, Works, &[];

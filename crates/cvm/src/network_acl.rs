@@ -11,7 +11,7 @@ use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::order::{self, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
-use crate::security_group_rules::{protocols, read_range};
+use crate::security_group_rules::{protocols, read_range, read_range6};
 use crate::subnet::{SubnetReply, Ways};
 use crate::tag::{TagArg, TagReply};
 use crate::{Cx, id, subnet, tag, time};
@@ -64,13 +64,13 @@ struct EntryReply {
     protocol: String,
     port: String,
     cidr_block: String,
-    ipv6_cidr_block: &'static str,
+    ipv6_cidr_block: String,
     action: &'static str,
     description: String,
     modify_time: &'static str,
     priority: usize,
     network_acl_ipv4_entry_id: String,
-    network_acl_ipv6_entry_id: &'static str,
+    network_acl_ipv6_entry_id: String,
 }
 
 /// Makes an ACL that lets nothing pass.
@@ -82,7 +82,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkAcl) -> Result<Made,
         vpc: id::read(&asked.vpc_id)?,
         name: asked.network_acl_name,
         description: String::new(),
-        entries: vec![],
+        is_open: false,
         tags: tag::tags_of(asked.tags)?,
     };
     let acl = cx.cloud.run(&cx.caller, command, cx.options()).await?;
@@ -169,11 +169,14 @@ fn entry_replies(acl: &NetworkAcl, direction: Direction) -> Vec<EntryReply> {
 
 fn entry_reply(acl: &NetworkAcl, entry: &AclEntry, priority: usize) -> EntryReply {
     let (protocol, port) = words_of(entry.protocol);
+    let (range, id) = (entry.range.to_string(), entry_id(acl.id, entry));
+    let none = String::new;
+    let [v4, v6] = if entry.is_v6() { [(none(), none()), (range, id)] } else { [(range, id), (none(), none())] };
     EntryReply {
         protocol,
         port,
-        cidr_block: entry.range.to_string(),
-        ipv6_cidr_block: "",
+        cidr_block: v4.0,
+        ipv6_cidr_block: v6.0,
         action: match entry.verdict {
             Verdict::Accept => "Accept",
             Verdict::Drop => "Drop",
@@ -181,8 +184,8 @@ fn entry_reply(acl: &NetworkAcl, entry: &AclEntry, priority: usize) -> EntryRepl
         description: acl.words_of(entry).map(|words| words.description.clone()).unwrap_or_default(),
         modify_time: "",
         priority,
-        network_acl_ipv4_entry_id: entry_id(acl.id, entry),
-        network_acl_ipv6_entry_id: "",
+        network_acl_ipv4_entry_id: v4.1,
+        network_acl_ipv6_entry_id: v6.1,
     }
 }
 
@@ -193,7 +196,8 @@ fn entry_id(acl: NetworkAclId, entry: &AclEntry) -> String {
         Direction::Egress => 'e',
     };
     let acl = acl.to_string();
-    format!("acli4-{}{direction}{:05}", acl.strip_prefix(NetworkAclId::PREFIX).unwrap_or(&acl), entry.number)
+    let version = if entry.is_v6() { '6' } else { '4' };
+    format!("acli{version}-{}{direction}{:05}", acl.strip_prefix(NetworkAclId::PREFIX).unwrap_or(&acl), entry.number)
 }
 
 fn words_of(protocol: Protocol) -> (String, String) {
@@ -246,16 +250,19 @@ struct EntryArg {
     modify_time: Option<String>,
     #[expect(dead_code, reason = "clients send back what they read; all entries of a direction are new")]
     network_acl_ipv4_entry_id: Option<String>,
-    #[expect(dead_code, reason = "clients send back what they read, which is empty")]
+    #[expect(dead_code, reason = "clients send back what they read; all entries of a direction are new")]
     network_acl_ipv6_entry_id: Option<String>,
 }
 
 impl EntryArg {
     fn entry(&self) -> Result<NewAclEntry, Fault> {
         let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
-        if given(&self.ipv6_cidr_block).is_some() {
-            return Err(Fault::unsupported("An entry for IPv6"));
-        }
+        let range = match (given(&self.cidr_block), given(&self.ipv6_cidr_block)) {
+            (Some(range), None) => read_range(&range)?.into(),
+            (None, Some(range)) => read_range6(&range)?.into(),
+            (None, None) => return Err(Fault::missing("CidrBlock")),
+            (Some(_), Some(_)) => return Err(Fault::invalid("Ipv6CidrBlock", "an entry has a CidrBlock or an Ipv6CidrBlock")),
+        };
         let [protocol] = protocols(&self.protocol, self.port.as_deref())?[..] else {
             return Err(Fault::invalid("Port", "an entry has one port or range of ports"));
         };
@@ -266,7 +273,7 @@ impl EntryArg {
                 _ => return Err(Fault::invalid("Action", "must be ACCEPT or DROP")),
             },
             protocol: protocol.check()?,
-            range: read_range(&given(&self.cidr_block).ok_or_else(|| Fault::missing("CidrBlock"))?)?,
+            range,
             name: String::new(),
             description: self.description.clone().unwrap_or_default(),
         })

@@ -48,7 +48,7 @@ enum Action {
 
 /// The rules of one direction in the order in which they decide; of those that could change places, the newest first.
 pub(crate) fn in_line(group: &SecurityGroup, direction: Direction) -> Vec<&Rule> {
-    let mut line: Vec<&Rule> = group.rules.iter().filter(|rule| rule.direction == direction).collect();
+    let mut line: Vec<&Rule> = group.rules.iter().filter(|rule| rule.direction == direction && !rule.is_implied()).collect();
     line.sort_by_key(|rule| (rule.priority, rule.verdict == Verdict::Accept, std::cmp::Reverse(rule.id)));
     line
 }
@@ -203,7 +203,7 @@ pub(crate) fn read_range(text: &str) -> Result<Ipv4Net, Fault> {
 }
 
 /// Reads a range or an address of IPv6.
-fn read_range6(text: &str) -> Result<Ipv6Net, Fault> {
+pub(crate) fn read_range6(text: &str) -> Result<Ipv6Net, Fault> {
     let range = text.parse::<Ipv6Net>().or_else(|error| text.parse::<Ipv6Addr>().map(Ipv6Net::from).map_err(|_| error));
     range.map_err(|_| Fault::invalid("Ipv6CidrBlock", "it is no IPv6 range"))
 }

@@ -457,8 +457,8 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteNetworkAcl => network_acl::delete, network_acl::DeleteNetworkAcl, Works, &[];
     Ec2 "ec2:" DescribeNetworkAcls => network_acl::describe_acls, network_acl::DescribeNetworkAcls,
         Works, &[];
-    Ec2 "ec2:" CreateNetworkAclEntry => network_acl::create_entry, network_acl::Entry, Partly("IPv4 ranges only"), network_acl::ENTRY_ABSENT;
-    Ec2 "ec2:" ReplaceNetworkAclEntry => network_acl::replace_entry, network_acl::Entry, Partly("IPv4 ranges only"), network_acl::ENTRY_ABSENT;
+    Ec2 "ec2:" CreateNetworkAclEntry => network_acl::create_entry, network_acl::Entry, Works, &[];
+    Ec2 "ec2:" ReplaceNetworkAclEntry => network_acl::replace_entry, network_acl::Entry, Works, &[];
     Ec2 "ec2:" DeleteNetworkAclEntry => network_acl::delete_entry, network_acl::DeleteEntry, Works, &[];
     Ec2 "ec2:" ReplaceNetworkAclAssociation => network_acl::replace_association, network_acl::ReplaceAssociation, Works, &[];
     Ec2 "ec2:" CreateNetworkInsightsPath => network_insights::create_path, network_insights::CreatePath,

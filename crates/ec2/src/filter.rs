@@ -207,6 +207,7 @@ pub(crate) const NETWORK_ACL: Known = &[
     ("association.subnet-id", Is(Field::Subnet)),
     ("default", Is(Field::IsDefault)),
     ("entry.cidr", Is(Field::Range)),
+    ("entry.ipv6-cidr", Is(Field::Range)),
     ("network-acl-id", Is(Field::Id)),
     ("owner-id", Is(Field::Owner)),
     ("vpc-id", Is(Field::Vpc)),

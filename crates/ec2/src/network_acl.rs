@@ -1,12 +1,12 @@
 //! Network ACLs, their entries, and the subnets that have them.
 
 use control::{AclChange, AclSubnet, NetworkAclView, Query};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use model::{ACL_NUMBER_MAX, AclEntry, AclTie, Direction, Error, Noun, Protocol, Tags, Verdict};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::{Refusal, unsupported};
+use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
 use crate::page::{Paging, USUAL};
 use crate::tag::{self, TagItem, TagSpecification};
@@ -49,7 +49,8 @@ struct EntryItem {
     protocol: String,
     rule_action: &'static str,
     egress: bool,
-    cidr_block: String,
+    cidr_block: Option<String>,
+    ipv6_cidr_block: Option<String>,
     icmp_type_code: Option<IcmpItem>,
     port_range: Option<PortRangeItem>,
 }
@@ -87,15 +88,14 @@ pub(crate) async fn describe_acls(cx: Cx, asked: DescribeNetworkAcls) -> Result<
 
 fn acl_item(view: &NetworkAclView) -> AclItem {
     let acl = &view.acl;
-    // The last entry of each direction, which EC2 shows as the number after the largest.
-    let last = |direction| AclEntry {
-        number: ACL_NUMBER_MAX + 1,
-        direction,
-        verdict: Verdict::Drop,
-        protocol: Protocol::All,
-        range: Ipv4Net::default(),
+    // The last entries of each direction, which EC2 shows as the numbers after the largest.
+    let v4 = (ACL_NUMBER_MAX + 1, IpNet::V4(Ipv4Net::default()));
+    let v6 = acl.judges_v6.then_some((ACL_NUMBER_MAX + 2, IpNet::V6(Ipv6Net::default())));
+    let last = |direction| {
+        let drop = move |(number, range)| AclEntry { number, direction, verdict: Verdict::Drop, protocol: Protocol::All, range };
+        [v4].into_iter().chain(v6).map(drop)
     };
-    let of = |direction| acl.entries.iter().copied().filter(move |entry| entry.direction == direction).chain([last(direction)]);
+    let of = |direction| acl.entries.iter().copied().filter(move |entry| entry.direction == direction).chain(last(direction));
     let tie = |tie: &AclTie| AssociationItem {
         network_acl_association_id: tie.id.to_string(),
         network_acl_id: acl.id.to_string(),
@@ -122,7 +122,8 @@ fn entry_item(entry: &AclEntry) -> EntryItem {
             Verdict::Drop => "deny",
         },
         egress: entry.direction == Direction::Egress,
-        cidr_block: entry.range.to_string(),
+        cidr_block: (!entry.is_v6()).then(|| entry.range.to_string()),
+        ipv6_cidr_block: entry.is_v6().then(|| entry.range.to_string()),
         icmp_type_code: match entry.protocol {
             Protocol::Icmp { kind, code } | Protocol::Icmp6 { kind, code } => Some(IcmpItem { code: any(code), r#type: any(kind) }),
             Protocol::All | Protocol::Tcp { .. } | Protocol::Udp { .. } | Protocol::Number { .. } => None,
@@ -167,7 +168,7 @@ pub(crate) struct Created {
 pub(crate) async fn create(cx: Cx, asked: CreateNetworkAcl) -> Result<Created, Refusal> {
     let tags: Tags = tag::specified(&asked.tags, "network-acl", &["network-acl"])?;
     let vpc = tag::id(Noun::Vpc, &asked.vpc_id)?;
-    let command = control::CreateNetworkAcl { vpc, name: String::new(), description: String::new(), entries: vec![], tags };
+    let command = control::CreateNetworkAcl { vpc, name: String::new(), description: String::new(), is_open: false, tags };
     let acl = cx.cloud.run(&cx.caller, command, cx.options(asked.client_token.clone())).await?;
     Ok(Created { network_acl: acl_item(&NetworkAclView { ties: acl.subnets.clone(), acl }), client_token: asked.client_token })
 }
@@ -184,9 +185,6 @@ pub(crate) async fn delete(cx: Cx, asked: DeleteNetworkAcl) -> Result<(), Refusa
     Ok(cx.cloud.run(&cx.caller, control::DeleteNetworkAcl { acl }, cx.options(None)).await?)
 }
 
-/// What an entry cannot be about.
-pub(crate) const ENTRY_ABSENT: &[&str] = &["Ipv6CidrBlock"];
-
 /// The parameters of `CreateNetworkAclEntry` and `ReplaceNetworkAclEntry`.
 #[derive(FromArg)]
 pub(crate) struct Entry {
@@ -197,6 +195,7 @@ pub(crate) struct Entry {
     rule_action: Action,
     egress: bool,
     cidr_block: Option<String>,
+    ipv6_cidr_block: Option<String>,
     icmp: Option<AskedIcmp>,
     port_range: Option<AskedPorts>,
 }
@@ -224,8 +223,6 @@ struct AskedPorts {
 
 impl Entry {
     fn entry(&self) -> Result<AclEntry, Refusal> {
-        let text = self.cidr_block.as_deref().ok_or(Error::MissingParameter { name: "CidrBlock" })?;
-        let range: Ipv4Net = text.parse().map_err(|_| Error::invalid("CidrBlock", format!("{text} is not an IPv4 range")))?;
         Ok(AclEntry {
             number: self.rule_number,
             direction: direction(self.egress),
@@ -234,8 +231,20 @@ impl Entry {
                 Action::Deny => Verdict::Drop,
             },
             protocol: self.protocol()?,
-            range: range.trunc(),
+            range: self.range()?,
         })
+    }
+
+    fn range(&self) -> Result<IpNet, Refusal> {
+        let invalid = |name, text: &str, version| Error::invalid(name, format!("{text} is not an {version} range"));
+        match (self.cidr_block.as_deref(), self.ipv6_cidr_block.as_deref()) {
+            (Some(text), None) => Ok(text.parse::<Ipv4Net>().map_err(|_| invalid("CidrBlock", text, "IPv4"))?.trunc().into()),
+            (None, Some(text)) => Ok(text.parse::<Ipv6Net>().map_err(|_| invalid("Ipv6CidrBlock", text, "IPv6"))?.trunc().into()),
+            (None, None) => Err(Error::MissingParameter { name: "CidrBlock" }.into()),
+            (Some(_), Some(_)) => {
+                Err(Error::InvalidCombination { reason: "an entry has a CidrBlock or an Ipv6CidrBlock".to_owned() }.into())
+            }
+        }
     }
 
     fn protocol(&self) -> Result<Protocol, Refusal> {
@@ -247,8 +256,8 @@ impl Entry {
             "-1" | "all" => Ok(Protocol::All),
             "6" | "tcp" => ports().map(|(from, to)| Protocol::Tcp { from, to }),
             "17" | "udp" => ports().map(|(from, to)| Protocol::Udp { from, to }),
-            "1" | "icmp" => self.icmp(),
-            "58" | "icmpv6" => Err(unsupported("ICMP for IPv6".to_owned())),
+            "1" | "icmp" => self.icmp().map(|(kind, code)| Protocol::Icmp { kind, code }),
+            "58" | "icmpv6" => self.icmp().map(|(kind, code)| Protocol::Icmp6 { kind, code }),
             other => match other.parse() {
                 Ok(number) => Ok(Protocol::Number { number }),
                 Err(_) => Err(Error::invalid("Protocol", "must be -1 or a protocol number").into()),
@@ -256,11 +265,11 @@ impl Entry {
         }
     }
 
-    fn icmp(&self) -> Result<Protocol, Refusal> {
+    fn icmp(&self) -> Result<(Option<u8>, Option<u8>), Refusal> {
         let icmp = self.icmp.as_ref().ok_or(Error::MissingParameter { name: "Icmp.Type" })?;
         // -1 stands for any.
         let part = |part: Option<i32>| part.and_then(|part| u8::try_from(part).ok());
-        Ok(Protocol::Icmp { kind: part(icmp.r#type), code: part(icmp.code) })
+        Ok((part(icmp.r#type), part(icmp.code)))
     }
 }
 

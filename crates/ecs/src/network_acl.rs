@@ -5,14 +5,14 @@
 
 use control::{Field, Listed, Listing, Many, NetworkAclView, NewAclEntry, Query};
 use jiff::Timestamp;
-use model::{AclEntry, AclTie, Direction, NetworkAcl, NetworkAclId, Noun, Protocol, SubnetId, Verdict, open_entries};
+use model::{AclEntry, AclTie, Direction, NetworkAcl, NetworkAclId, Noun, Protocol, SubnetId, Verdict};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
 use crate::page::{Numbered, SHORT_PAGE_MAX};
-use crate::security_group_rules::{read_range, verdict};
+use crate::security_group_rules::{read_range, read_range6, verdict};
 use crate::tag::{VpcTagReply, vpc_tag_replies};
 
 /// Most entries of a direction in one call (VPC documents 100).
@@ -74,7 +74,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkAcl) -> Result<Creat
         vpc: id(Noun::Vpc, &asked.vpc_id)?,
         name: asked.network_acl_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
-        entries: open_entries(),
+        is_open: true,
         tags: tags_of(asked.tags)?,
     };
     let acl = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
@@ -265,7 +265,7 @@ fn entry_reply(acl: &NetworkAcl, entry: &AclEntry) -> EntryReply {
         network_acl_entry_name: name,
         description,
         entry_type: "custom",
-        ip_version: "IPv4",
+        ip_version: if entry.is_v6() { "IPv6" } else { "IPv4" },
         policy: match entry.verdict {
             Verdict::Accept => "accept",
             Verdict::Drop => "drop",
@@ -331,9 +331,11 @@ impl EntryArg {
     fn entry(&self, direction: Direction) -> Result<NewAclEntry, Fault> {
         let has =
             |text: &Option<String>, known: &str| text.as_deref().is_none_or(|text| text.is_empty() || text.eq_ignore_ascii_case(known));
-        if !has(&self.ip_version, "IPv4") {
-            return Err(Fault::unsupported_parameter("The IpVersion (only IPv4)"));
-        }
+        let is_v6 = match self.ip_version.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            None | Some("" | "ipv4") => false,
+            Some("ipv6") => true,
+            Some(_) => return Err(Fault::invalid("IpVersion", "must be IPv4 or IPv6")),
+        };
         if !has(&self.entry_type, "custom") {
             return Err(Fault::invalid("EntryType", "must be custom"));
         }
@@ -344,7 +346,10 @@ impl EntryArg {
         Ok(NewAclEntry {
             verdict: verdict(Some(self.policy.as_deref().ok_or_else(|| Fault::missing("Policy"))?))?,
             protocol: protocol(self.protocol.as_deref().unwrap_or_default(), self.port.as_deref().unwrap_or_default())?,
-            range: read_range(range.as_deref().ok_or_else(|| Fault::missing(name))?, name)?,
+            range: match (range.as_deref().ok_or_else(|| Fault::missing(name))?, is_v6) {
+                (text, false) => read_range(text, name)?.into(),
+                (text, true) => read_range6(text, name)?.into(),
+            },
             name: self.network_acl_entry_name.clone().unwrap_or_default(),
             description: self.description.clone().unwrap_or_default(),
         })
@@ -368,8 +373,8 @@ fn protocol(name: &str, ports: &str) -> Result<Protocol, Fault> {
         "udp" => range().map(|(from, to)| Protocol::Udp { from, to })?,
         "icmp" => Protocol::Icmp { kind: None, code: None },
         "gre" => Protocol::Number { number: GRE },
-        "icmpv6" => return Err(Fault::unsupported_parameter("The Protocol icmpv6")),
-        _ => return Err(Fault::invalid("Protocol", "must be all, tcp, udp, icmp or gre")),
+        "icmpv6" => Protocol::Icmp6 { kind: None, code: None },
+        _ => return Err(Fault::invalid("Protocol", "must be all, tcp, udp, icmp, icmpv6 or gre")),
     };
     Ok(protocol.check()?)
 }

@@ -249,7 +249,7 @@ pub(crate) fn read_range(text: &str, name: &str) -> Result<Ipv4Net, Fault> {
 }
 
 /// Reads a range or an address of IPv6.
-fn read_range6(text: &str, name: &str) -> Result<Ipv6Net, Fault> {
+pub(crate) fn read_range6(text: &str, name: &str) -> Result<Ipv6Net, Fault> {
     let range = text.parse::<Ipv6Net>().or_else(|error| text.parse::<Ipv6Addr>().map(Ipv6Net::from).map_err(|_| error));
     range.map_err(|_| Fault::invalid(name, "it is no IPv6 range"))
 }

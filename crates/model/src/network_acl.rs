@@ -3,9 +3,10 @@
 //! Unlike a security group an ACL knows no connections: answers need an entry of their own. Inside a subnet it says nothing. A
 //! subnet that is tied to none has the default one of its VPC.
 
-use ipnet::Ipv4Net;
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
 
 use crate::reachability::Flow;
 use crate::{AccountId, Direction, Error, Millis, NetworkAclAssociationId, NetworkAclId, Protocol, SubnetId, Tags, Verdict, VpcId};
@@ -34,6 +35,10 @@ pub struct NetworkAcl {
     pub subnets: Vec<AclTie>,
     /// Its entries, no two with the same direction and number.
     pub entries: Vec<AclEntry>,
+    /// Whether its entries say what becomes of IPv6: since its VPC has a range of it, or one of them is about it. Until then a default one
+    /// lets all IPv6 pass, and another none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub judges_v6: bool,
     /// What the owner says of entries; hosts need not know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<EntryWords>,
@@ -63,8 +68,8 @@ pub struct AclEntry {
     pub verdict: Verdict,
     /// Protocols and destination ports.
     pub protocol: Protocol,
-    /// The other end.
-    pub range: Ipv4Net,
+    /// The other end; packets of the other version of IP are none of its business.
+    pub range: IpNet,
 }
 
 /// What the owner says of the entry with this direction and number (Alibaba Cloud, Tencent Cloud).
@@ -86,29 +91,70 @@ impl AclEntry {
         if !(1..=ACL_NUMBER_MAX).contains(&self.number) {
             return Err(Error::invalid("RuleNumber", format!("must be 1 to {ACL_NUMBER_MAX}")));
         }
-        self.protocol.check().map(|_| ())
+        match (self.protocol.check()?, self.range) {
+            (Protocol::Icmp6 { .. }, IpNet::V4(_)) => Err(Error::invalid("Protocol", "ICMP of IPv6 needs a range of IPv6")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it is about packets of IPv6.
+    pub fn is_v6(&self) -> bool {
+        matches!(self.range, IpNet::V6(_))
     }
 
     /// Whether it is about a packet from or to this other end.
-    pub fn is_about(&self, direction: Direction, flow: Flow, other: Ipv4Addr) -> bool {
+    pub fn is_about(&self, direction: Direction, flow: Flow, other: IpAddr) -> bool {
         self.direction == direction && flow.is_of(self.protocol) && self.range.contains(&other)
     }
 }
 
 impl NetworkAcl {
     /// What it says of a packet, and the entry that decides.
-    pub fn judge(&self, direction: Direction, flow: Flow, other: Ipv4Addr) -> (Verdict, Option<AclEntry>) {
+    pub fn judge(&self, direction: Direction, flow: Flow, other: IpAddr) -> (Verdict, Option<AclEntry>) {
         let about = self.entries.iter().filter(|entry| entry.is_about(direction, flow, other));
         let first = about.min_by_key(|entry| entry.number).copied();
         (first.map_or(Verdict::Drop, |entry| entry.verdict), first)
     }
 
-    /// Whether it lets everything pass whatever the entries behind the first say.
-    pub fn is_open(&self) -> bool {
-        [Direction::Ingress, Direction::Egress].into_iter().all(|direction| {
-            let first = self.entries.iter().filter(|entry| entry.direction == direction).min_by_key(|entry| entry.number);
-            first.is_some_and(|first| first.verdict == Verdict::Accept && first.protocol == Protocol::All && first.range.prefix_len() == 0)
-        })
+    /// Whether it lets everything pass whatever the entries behind the first say, those of IPv6 in a VPC that has it.
+    pub fn is_open(&self, has_v6: bool) -> bool {
+        let v6 = !has_v6 || self.passes_unsaid() || self.is_open_to(Direction::Ingress, true) && self.is_open_to(Direction::Egress, true);
+        v6 && self.is_open_to(Direction::Ingress, false) && self.is_open_to(Direction::Egress, false)
+    }
+
+    /// Whether the first entry of a direction about a version of IP lets everything of it pass.
+    pub fn is_open_to(&self, direction: Direction, v6: bool) -> bool {
+        let mine = self.entries.iter().filter(|entry| entry.direction == direction && entry.is_v6() == v6);
+        let first = mine.min_by_key(|entry| entry.number);
+        first.is_some_and(|first| first.verdict == Verdict::Accept && first.protocol == Protocol::All && first.range.prefix_len() == 0)
+    }
+
+    /// Whether IPv6 passes because nothing was ever said of it.
+    fn passes_unsaid(&self) -> bool {
+        self.is_default && !self.judges_v6
+    }
+
+    /// The entries as a host is told them, which knows no default ones.
+    pub fn told(&self) -> Vec<AclEntry> {
+        let mut entries = self.entries.clone();
+        if self.passes_unsaid() {
+            entries.extend(open_entries_v6());
+        }
+        entries
+    }
+
+    /// Has it say of IPv6 what it says of everything in IPv4, from when its VPC has a range of it (EC2, which adds nothing in a direction
+    /// that somebody changed).
+    pub fn begin_v6(&mut self) {
+        for open in open_entries_v6() {
+            let taken = self.entries.iter().any(|entry| (entry.direction, entry.number) == (open.direction, open.number));
+            let said = self.entries.iter().any(|entry| entry.direction == open.direction && entry.is_v6());
+            if !taken && !said && self.is_open_to(open.direction, false) {
+                self.entries.push(open);
+            }
+        }
+        self.entries.sort_by_key(|entry| (entry.direction, entry.number));
+        self.judges_v6 = true;
     }
 
     /// The entries of a direction in the order in which they decide.
@@ -135,10 +181,24 @@ pub fn acl_of(acls: &[NetworkAcl], subnet: SubnetId) -> Option<&NetworkAcl> {
 }
 
 /// The entries of a default ACL: everything passes (all three clouds).
-pub fn open_entries() -> Vec<AclEntry> {
-    let open =
-        |direction| AclEntry { number: 100, direction, verdict: Verdict::Accept, protocol: Protocol::All, range: Ipv4Net::default() };
-    vec![open(Direction::Ingress), open(Direction::Egress)]
+pub fn open_entries(has_v6: bool) -> Vec<AclEntry> {
+    let v4 = open_to(100, Ipv4Net::default().into());
+    if has_v6 { [v4, open_entries_v6()].concat() } else { v4.to_vec() }
+}
+
+/// What EC2 adds where there is IPv6.
+fn open_entries_v6() -> [AclEntry; 2] {
+    open_to(101, Ipv6Net::default().into())
+}
+
+fn open_to(number: u16, range: IpNet) -> [AclEntry; 2] {
+    [Direction::Ingress, Direction::Egress].map(|direction| AclEntry {
+        number,
+        direction,
+        verdict: Verdict::Accept,
+        protocol: Protocol::All,
+        range,
+    })
 }
 
 #[cfg(test)]
@@ -160,6 +220,7 @@ mod tests {
             description: String::new(),
             subnets: subnets.iter().map(tie).collect(),
             entries,
+            judges_v6: false,
             words: vec![],
             created_at: Millis(0),
             tags: Tags::new(),
@@ -171,19 +232,49 @@ mod tests {
         let tcp = Protocol::Tcp { from: 1, to: 99 };
         let entries = vec![entry(200, Verdict::Accept, tcp, "0.0.0.0/0"), entry(100, Verdict::Drop, Protocol::All, "10.0.0.0/8")];
         let acl = acl(1, false, entries, &[]);
-        let judge = |flow, ip: [u8; 4]| acl.judge(Direction::Ingress, flow, ip.into());
+        let judge = |flow, ip: [u8; 4]| acl.judge(Direction::Ingress, flow, std::net::Ipv4Addr::from(ip).into());
         assert_eq!(judge(Flow::Tcp { port: 80 }, [9, 9, 9, 9]).1.map(|entry| entry.number), Some(200));
         assert_eq!(judge(Flow::Tcp { port: 80 }, [10, 9, 9, 9]).0, Verdict::Drop);
         assert_eq!(judge(Flow::Tcp { port: 100 }, [9, 9, 9, 9]), (Verdict::Drop, None));
-        assert_eq!(acl.judge(Direction::Egress, Flow::Tcp { port: 80 }, [9, 9, 9, 9].into()).0, Verdict::Drop);
+        assert_eq!(acl.judge(Direction::Egress, Flow::Tcp { port: 80 }, std::net::Ipv4Addr::from([9, 9, 9, 9]).into()).0, Verdict::Drop);
+    }
+
+    #[test]
+    fn an_entry_is_about_its_own_version_of_ip() {
+        let acl = acl(
+            1,
+            false,
+            vec![entry(1, Verdict::Accept, Protocol::All, "2001:db8::/32"), entry(2, Verdict::Accept, Protocol::All, "0.0.0.0/0")],
+            &[],
+        );
+        let judge = |ip: &str| acl.judge(Direction::Ingress, Flow::Tcp { port: 80 }, ip.parse().unwrap()).1.map(|entry| entry.number);
+        assert_eq!((judge("2001:db8::1"), judge("2001:db9::1"), judge("9.9.9.9")), (Some(1), None, Some(2)));
+        let icmp6 = Protocol::Icmp6 { kind: None, code: None };
+        assert!(entry(1, Verdict::Drop, icmp6, "::/0").check().is_ok() && entry(1, Verdict::Drop, icmp6, "0.0.0.0/0").check().is_err());
+    }
+
+    #[test]
+    fn a_default_acl_says_of_ipv6_what_it_says_of_ipv4_from_when_there_is_some() {
+        let mut acl = acl(1, true, open_entries(false), &[]);
+        assert!(acl.is_open(false) && acl.is_open(true) && acl.told().len() == 4);
+        acl.entries[1].verdict = Verdict::Drop;
+        acl.begin_v6();
+        acl.begin_v6();
+        assert_eq!(acl.entries.iter().filter(|entry| entry.is_v6()).map(|entry| entry.direction).collect::<Vec<_>>(), [Direction::Ingress]);
+        assert!(!acl.is_open(true) && acl.told() == acl.entries, "nothing is said of IPv6 outward, so it does not pass");
+        let mut open = acl.clone();
+        open.entries = open_entries(true);
+        assert!(open.is_open(true));
+        open.entries.retain(|entry| !entry.is_v6());
+        assert!(open.is_open(false) && !open.is_open(true), "what was taken away is gone");
     }
 
     #[test]
     fn a_subnet_that_is_tied_to_none_has_the_default_one() {
-        let acls = [acl(1, true, open_entries(), &[]), acl(2, false, vec![], &[7])];
+        let acls = [acl(1, true, open_entries(false), &[]), acl(2, false, vec![], &[7])];
         let of = |subnet| acl_of(&acls, SubnetId::from_u64(subnet)).map(|acl| acl.id.as_u64());
         assert_eq!((of(7), of(8)), (Some(2), Some(1)));
-        assert!(acls[0].is_open() && !acls[1].is_open());
+        assert!(acls[0].is_open(false) && !acls[1].is_open(false));
     }
 
     #[test]

@@ -540,7 +540,7 @@ impl Endpoint {
     /// Asks the subnet's network ACL about a packet that crosses its border.
     fn crosses(&self, direction: Direction, flow: Flow, other: Ipv4Addr, is_answer: bool) -> Result<Option<Step>, Obstacle> {
         let Some(acl) = &self.acl else { return Ok(None) };
-        match acl.judge(direction, flow, other) {
+        match acl.judge(direction, flow, other.into()) {
             (Verdict::Accept, entry) => Ok(entry.map(|entry| Step::Crossed { acl: acl.id, entry })),
             (Verdict::Drop, entry) => Err(Obstacle::Stopped { interface: self.interface.id, acl: acl.id, entry, direction, is_answer }),
         }

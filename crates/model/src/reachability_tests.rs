@@ -244,7 +244,8 @@ fn nobody_and_what_does_not_run_is_not_reached() {
 }
 
 fn acl(entries: Vec<(u16, Direction, Verdict, Protocol)>) -> NetworkAcl {
-    let entry = |(number, direction, verdict, protocol)| AclEntry { number, direction, verdict, protocol, range: Ipv4Net::default() };
+    let entry =
+        |(number, direction, verdict, protocol)| AclEntry { number, direction, verdict, protocol, range: Ipv4Net::default().into() };
     NetworkAcl {
         id: NetworkAclId::from_u64(1),
         account: account(),
@@ -256,6 +257,7 @@ fn acl(entries: Vec<(u16, Direction, Verdict, Protocol)>) -> NetworkAcl {
         entries: entries.into_iter().map(entry).collect(),
         words: vec![],
         created_at: Millis(0),
+        judges_v6: false,
         tags: Tags::new(),
     }
 }

@@ -50,7 +50,7 @@ const NOBODY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
     let policy = policy::compile(&spec.groups, &spec.nics);
     let mut inet = Table { sets: sets(spec, &policy, epoch), chains: chains(spec) };
-    borders::add(spec, &mut inet);
+    borders::add::<V4>(spec, &mut inet);
     for profile in &policy.profiles {
         profile_chain::<V4>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut inet);
     }
@@ -348,7 +348,7 @@ pub(super) fn chain_name(direction: Direction, profile: &str) -> String {
 }
 
 /// How a version of IP is written into sets, and where its addresses are in a connection.
-pub(super) trait Written: Version {
+pub trait Written: Version {
     /// Its addresses.
     const FIELD: Field;
     /// Who opened a connection, and who answers.

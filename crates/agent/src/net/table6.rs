@@ -13,16 +13,16 @@
 //! guest says of who is where is needed or believed. Connection tracking leaves the messages of neighbour discovery alone; in
 //! the forward chain such packets are dropped, or they would pass every group. Errors about a connection, those by which paths
 //! tell their largest packet among them, belong to it and pass with it. Public addresses, routes through guests and peerings are
-//! IPv4's alone so far, and a network ACL lets no IPv6 pass.
+//! IPv4's alone so far.
 //!
 //! It knows no kernel: `nft.rs` reads and writes tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use hostspec::{Direction, Ipv6Spec, NicSpec, VpcSpec};
+use hostspec::{Direction, Ipv6Spec, VpcSpec};
 
-use super::borders::BEFORE_GROUPS;
+use super::borders;
 use super::flows;
 use super::line::flow::FlowVersion;
 use super::line::{Line, Load};
@@ -34,7 +34,6 @@ use super::table::{BEFORE_DEFRAG, PORT, chain_name, epoch_set, now_map, plain, p
 const ADDRESS: [Field; 1] = [Field::Ipv6];
 /// An address of an interface. Its hardware address is looked at before.
 const OWN: [Field; 2] = [Field::IfName, Field::Ipv6];
-const PAIR6: [Field; 2] = [Field::Ipv6, Field::Ipv6];
 const ELSEWHERE: [Field; 2] = [Field::Ether, Field::Ipv6];
 
 /// Types of ICMPv6 messages (RFC 4443).
@@ -56,39 +55,12 @@ pub fn let_pass(inet: &mut Table) {
 pub fn table(spec: &VpcSpec, v6: &Ipv6Spec, epoch: u32) -> Table {
     let policy = policy::compile_v6(&spec.groups, &spec.nics, &v6.members);
     let mut table = Table { sets: sets(spec, v6, &policy, epoch), chains: chains() };
-    guard(spec, &mut table);
+    borders::add::<V6>(spec, &mut table);
     for profile in &policy.profiles {
         profile_chain::<V6>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut table);
     }
     flows::add(spec, FlowVersion::V6, &mut table);
     table
-}
-
-/// Lets no IPv6 cross the border of a subnet that has a network ACL of its own: its entries are about IPv4, and what no entry allows is
-/// dropped. Within the subnet, whose range has a prefix of 64, nothing is asked.
-fn guard(spec: &VpcSpec, table: &mut Table) {
-    let guarded: BTreeSet<Ipv6Addr> = spec.nics.iter().filter(|nic| has_acl(spec, nic)).flat_map(|nic| nic.v6.iter().copied()).collect();
-    if guarded.is_empty() {
-        return;
-    }
-    let nets: BTreeSet<u128> = guarded.iter().map(|ip| ip.to_bits() >> 64).collect();
-    let inside = nets.into_iter().map(|net| {
-        let (first, last) = (Ipv6Addr::from_bits(net << 64), Ipv6Addr::from_bits((net << 64) | u128::from(u64::MAX)));
-        Key::builder().ipv6_range(first, last).ipv6_range(first, last).key(&PAIR6)
-    });
-    table.sets.insert("acl_inside".to_owned(), plain(Shape::ranges(&PAIR6), inside));
-    table.sets.insert("acl_guarded".to_owned(), plain(Shape::set(&ADDRESS), guarded.iter().map(|ip| Key::ipv6(*ip))));
-    let base = Base { kind: BaseKind::Filter, hook: Hook::Forward, priority: BEFORE_GROUPS, policy_drop: false };
-    let lines = vec![
-        Line::new().in_set(&[Load::Ip6Saddr, Load::Ip6Daddr], "acl_inside").accept(),
-        Line::new().in_set(&[Load::Ip6Saddr], "acl_guarded").drop(),
-        Line::new().in_set(&[Load::Ip6Daddr], "acl_guarded").drop(),
-    ];
-    table.chains.insert("borders".to_owned(), Chain { base: Some(base), lines });
-}
-
-fn has_acl(spec: &VpcSpec, nic: &NicSpec) -> bool {
-    spec.subnets.iter().any(|subnet| subnet.id == nic.subnet && subnet.acl.is_some())
 }
 
 fn sets(spec: &VpcSpec, v6: &Ipv6Spec, policy: &Policy<V6>, epoch: u32) -> BTreeMap<String, Set> {

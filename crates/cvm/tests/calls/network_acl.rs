@@ -50,11 +50,28 @@ async fn what_an_entry_cannot_be_is_refused() {
         (r#"{"Protocol": "TCP", "Port": "80,443", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}"#, "InvalidParameterValue"),
         (r#"{"Protocol": "TCP", "Port": "443-80", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}"#, "InvalidParameterValue"),
         (r#"{"Protocol": "TCP", "Port": "80", "CidrBlock": "10.0.0.0/8", "Action": "MAYBE"}"#, "InvalidParameterValue"),
-        (r#"{"Protocol": "ALL", "Ipv6CidrBlock": "::/0", "Action": "ACCEPT"}"#, "UnsupportedOperation"),
+        (r#"{"Protocol": "ALL", "CidrBlock": "10.0.0.0/8", "Ipv6CidrBlock": "::/0", "Action": "ACCEPT"}"#, "InvalidParameterValue"),
+        (r#"{"Protocol": "ALL", "Ipv6CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}"#, "InvalidParameterValue"),
+        (r#"{"Protocol": "ICMPv6", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}"#, "InvalidParameterValue"),
     ] {
         let set = format!(r#"{{"NetworkAclId": "{id}", "NetworkAclEntrySet": {{"Egress": [{entry}]}}}}"#);
         world.refused("ModifyNetworkAclEntries", &set, code).await;
     }
     let none = format!(r#"{{"NetworkAclId": "{id}", "NetworkAclEntrySet": {{}}}}"#);
     world.refused("ModifyNetworkAclEntries", &none, "MissingParameter").await;
+}
+
+#[tokio::test]
+async fn an_entry_is_about_ipv6() {
+    let world = World::new().await;
+    let vpc = world.json("CreateVpc", r#"{"VpcName": "own", "CidrBlock": "10.1.0.0/16"}"#).await;
+    let new = format!(r#"{{"VpcId": "{}", "NetworkAclName": "x"}}"#, vpc["Vpc"]["VpcId"].as_str().unwrap());
+    let made = world.json("CreateNetworkAcl", &new).await["NetworkAcl"]["NetworkAclId"].as_str().unwrap().to_owned();
+    let entry = r#"{"Protocol": "ICMPv6", "Ipv6CidrBlock": "2001:db8::/32", "CidrBlock": "", "Action": "DROP"}"#;
+    let set = format!(r#"{{"NetworkAclId": "{made}", "NetworkAclEntrySet": {{"Ingress": [{entry}]}}}}"#);
+    world.json("ModifyNetworkAclEntries", &set).await;
+    let shown = world.json("DescribeNetworkAcls", &format!(r#"{{"NetworkAclIds": ["{made}"]}}"#)).await;
+    let kept = &shown["NetworkAclSet"][0]["IngressEntries"][0];
+    assert_eq!((&kept["Protocol"], &kept["Ipv6CidrBlock"], &kept["CidrBlock"]), (&"icmpv6".into(), &"2001:db8::/32".into(), &"".into()));
+    assert!(kept["NetworkAclIpv6EntryId"].as_str().unwrap().starts_with("acli6-") && kept["NetworkAclIpv4EntryId"] == "");
 }

@@ -67,7 +67,12 @@ async fn entries_that_make_no_sense_are_refused() {
         (entry(&acl, 1, false, "Protocol=1&RuleAction=allow"), "MissingParameter"),
         (entry(&acl, 1, false, "Protocol=300&RuleAction=allow"), "InvalidParameterValue"),
         (entry(&acl, 1, false, "Protocol=-1&RuleAction=maybe"), "InvalidParameterValue"),
-        (entry(&acl, 1, false, "Protocol=-1&RuleAction=allow&Ipv6CidrBlock=::/0"), "UnsupportedOperation"),
+        (entry(&acl, 1, false, "Protocol=-1&RuleAction=allow&Ipv6CidrBlock=::/0"), "InvalidParameterCombination"),
+        (entry(&acl, 1, false, "Protocol=58&RuleAction=allow&Icmp.Type=-1&Icmp.Code=-1"), "InvalidParameterValue"),
+        (
+            entry(&acl, 1, false, "Protocol=-1&RuleAction=allow").replace("CidrBlock=0.0.0.0/0", "Ipv6CidrBlock=10.0.0.0/8"),
+            "InvalidParameterValue",
+        ),
         (format!("NetworkAclId={acl}&RuleNumber=1&Egress=false&Protocol=-1&RuleAction=allow"), "MissingParameter"),
         (format!("NetworkAclId={acl}&RuleNumber=1&Egress=false&Protocol=-1&RuleAction=allow&CidrBlock=x"), "InvalidParameterValue"),
     ] {
@@ -78,4 +83,32 @@ async fn entries_that_make_no_sense_are_refused() {
     }
     let one_more = entry(&acl, 99, false, "Protocol=-1&RuleAction=allow");
     world.refused(&format!("Action=CreateNetworkAclEntry&{one_more}"), 400, "NetworkAclEntryLimitExceeded").await;
+}
+
+#[tokio::test]
+async fn entries_are_about_ipv6_too_and_a_default_acl_gets_some() {
+    let world = World::new().await;
+    let vpc = elements(&body(&world, "Action=CreateVpc&CidrBlock=10.5.0.0/16").await, "vpcId").remove(0);
+    let of_vpc = format!("Action=DescribeNetworkAcls&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}");
+    let shown = body(&world, &of_vpc).await;
+    let default = elements(&shown, "networkAclId").remove(0);
+    assert!(elements(&shown, "ipv6CidrBlock").is_empty(), "it has no IPv6");
+    // Nobody changed the way out; of the way in somebody did, so nothing is said of it there.
+    let closed = entry(&default, 1, false, "Protocol=6&RuleAction=deny&PortRange.From=23&PortRange.To=23");
+    body(&world, &format!("Action=CreateNetworkAclEntry&{closed}")).await;
+    body(&world, &format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&AmazonProvidedIpv6CidrBlock=true")).await;
+    let six = |number: u16, rest: &str| entry(&default, number, false, rest).replace("CidrBlock=0.0.0.0/0", "Ipv6CidrBlock=2001:db8::/32");
+    let web = six(110, "Protocol=6&RuleAction=allow&PortRange.From=80&PortRange.To=81");
+    let ping = six(120, "Protocol=58&RuleAction=allow&Icmp.Type=128&Icmp.Code=-1");
+    for form in [&web, &ping] {
+        body(&world, &format!("Action=CreateNetworkAclEntry&{form}")).await;
+    }
+    world.refused(&format!("Action=CreateNetworkAclEntry&{web}"), 400, "NetworkAclEntryAlreadyExists").await;
+    world.golden("DescribeNetworkAcls.ipv6", &of_vpc).await;
+    let named = "Action=DescribeNetworkAcls&Filter.1.Name=entry.ipv6-cidr&Filter.1.Value.1=2001:db8::/32";
+    assert_eq!(elements(&body(&world, named).await, "networkAclId")[0], default);
+    // A new one lets nothing pass, and says so of both.
+    let made = body(&world, &format!("Action=CreateNetworkAcl&VpcId={vpc}")).await;
+    assert_eq!(elements(&made, "ipv6CidrBlock"), ["::/0", "::/0"]);
+    assert_eq!(elements(&made, "ruleAction"), ["deny"; 4]);
 }

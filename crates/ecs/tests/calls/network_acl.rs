@@ -54,7 +54,8 @@ async fn what_an_entry_cannot_be_is_refused() {
         ("", 400, "MissingParameter"),
         ("&@.Port=80", 400, "InvalidParameter"),
         ("&@.Port=443/80", 400, "InvalidParameter"),
-        ("&@.Port=80/80&@.IpVersion=IPv6", 400, "UnsupportedParameter"),
+        ("&@.Port=80/80&@.IpVersion=IPv6", 400, "InvalidParameter"),
+        ("&@.Port=80/80&@.IpVersion=IPv5", 400, "InvalidParameter"),
         ("&@.Port=80/80&@.EntryType=system", 400, "InvalidParameter"),
         ("&@.Port=80/80&@.NetworkAclEntryId=nae-1", 404, "InvalidNetworkAcl.NotFound"),
     ] {
@@ -68,4 +69,27 @@ async fn what_an_entry_cannot_be_is_refused() {
     world.json(&update).await;
     let shown = world.json(&format!("Action=DescribeNetworkAclAttributes&{VPC}&NetworkAclId={id}")).await;
     assert_eq!(shown["NetworkAclAttribute"]["EgressAclEntries"]["EgressAclEntry"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn entries_are_about_ipv6_where_the_network_has_it() {
+    let world = World::new().await;
+    let vpc = world.json(&format!("Action=CreateVpc&{VPC}&CidrBlock=192.168.0.0/16&EnableIpv6=true")).await;
+    let acl = world.json(&format!("Action=CreateNetworkAcl&{VPC}&VpcId={}", vpc["VpcId"].as_str().unwrap())).await;
+    let of = |action: &str, rest: &str| format!("Action={action}&{VPC}&NetworkAclId={}{rest}", acl["NetworkAclId"].as_str().unwrap());
+    let kept = async || {
+        let shown = world.json(&of("DescribeNetworkAclAttributes", "")).await;
+        let entries = shown["NetworkAclAttribute"]["IngressAclEntries"]["IngressAclEntry"].as_array().unwrap().clone();
+        let part = |entry: &serde_json::Value, name: &str| entry[name].as_str().unwrap().to_owned();
+        entries.iter().map(|e| ["IpVersion", "Protocol", "SourceCidrIp"].map(|name| part(e, name)).join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(kept().await, ["IPv4 all 0.0.0.0/0", "IPv6 all ::/0"], "everything passes at first");
+    let at = "&IngressAclEntries.1";
+    let six = format!(
+        "&UpdateIngressAclEntries=true{at}.IpVersion=IPv6{at}.Policy=accept{at}.Protocol=icmpv6{at}.Port=-1/-1{at}.SourceCidrIp=2001:db8::/32"
+    );
+    world.json(&of("UpdateNetworkAclEntries", &six)).await;
+    assert_eq!(kept().await, ["IPv6 icmpv6 2001:db8::/32"]);
+    world.refused(&of("UpdateNetworkAclEntries", &six.replace("=IPv6", "=IPv4")), 400, "InvalidParameter").await;
+    world.refused(&of("UpdateNetworkAclEntries", &six.replace("2001:db8::", "10.0.0.0")), 400, "InvalidParameter").await;
 }

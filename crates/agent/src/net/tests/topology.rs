@@ -144,7 +144,7 @@ fn exits() -> impl Strategy<Value = Exits> {
     let routes =
         move || subsequence(DESTINATIONS.to_vec(), 0..=4).prop_flat_map(move |some| some.into_iter().map(route).collect::<Vec<_>>());
     let often = || prop_oneof![4 => Just(true), 1 => Just(false)];
-    let default_acl = prop_oneof![3 => Just(open_entries()), 1 => acl_entries()];
+    let default_acl = prop_oneof![3 => Just(open_entries(false)), 1 => acl_entries()];
     (any::<bool>(), often(), routes(), proptest::option::of(routes()), default_acl, proptest::option::of(acl_entries()))
         .prop_map(|(open, has_gateway, main, own, default_acl, own_acl)| Exits { open, has_gateway, main, own, default_acl, own_acl })
 }
@@ -160,7 +160,7 @@ fn acl_entries() -> impl Strategy<Value = Vec<AclEntry>> {
     ];
     let direction = prop_oneof![Just(Direction::Ingress), Just(Direction::Egress)];
     let verdict = prop_oneof![Just(Verdict::Accept), Just(Verdict::Drop)];
-    let range = proptest::sample::select(&RANGES[..]).prop_map(|range| range.parse().expect("a range"));
+    let range = proptest::sample::select(&RANGES[..]).prop_map(|range| range.parse::<ipnet::IpNet>().expect("a range"));
     let entry =
         (direction, verdict, protocol, range).prop_map(|(direction, verdict, protocol, range)| (direction, verdict, protocol, range));
     (vec(entry, 0..6), any::<bool>()).prop_map(|(drawn, ends_open)| {
@@ -169,7 +169,7 @@ fn acl_entries() -> impl Strategy<Value = Vec<AclEntry>> {
             .map(|(number, (direction, verdict, protocol, range))| AclEntry { number, direction, verdict, protocol, range })
             .collect();
         if ends_open {
-            entries.extend(open_entries());
+            entries.extend(open_entries(false));
         }
         entries
     })
@@ -253,7 +253,7 @@ impl Topology {
                 range: format!("10.0.{third}.0/24").parse().expect("a range"),
                 gateway: Ipv4Addr::new(10, 0, third, 1),
                 ways_out: ways_out(&row, &tables, gateway.as_ref(), subnet(number, third)),
-                acl: acl_of(&acls, subnet(number, third)).filter(|acl| !acl.is_open()).map(|acl| acl.entries.clone()),
+                acl: acl_of(&acls, subnet(number, third)).filter(|acl| !acl.is_open(false)).map(|acl| acl.entries.clone()),
                 hops: vec![],
             })
             .collect();
@@ -403,6 +403,7 @@ fn acls(number: u64, exits: &Exits) -> Vec<NetworkAcl> {
             .collect(),
         entries: entries.to_vec(),
         words: vec![],
+        judges_v6: false,
         created_at: Millis(0),
         tags: Tags::new(),
     };
