@@ -118,7 +118,7 @@ pub enum Field {
     /// The device name of a volume, the place of an interface.
     Device,
     /// What a volume is sold as ([`model::VolumeKind::word`]), what a task does ([`ImageTask::kind`]), or a flow log tells of
-    /// ([`model::FlowTraffic::word`]), where a route of a table leads ([`model::RouteTarget::word`]), what an address is tied to ([`AddressView::tied_to`]), or how a bandwidth
+    /// ([`model::FlowTraffic::word`]), where a route of a table leads ([`model::RouteTarget::word`]), what kind a security group is ([`model::GroupKind::word`]), what an address is tied to ([`AddressView::tied_to`]), or how a bandwidth
     /// package is paid for.
     Kind,
     /// A size in GiB.
@@ -550,6 +550,7 @@ listing!(Subnet, model::SubnetId, Subnet, |tx, account| Ok(tx.subnet_list(accoun
 listing!(SecurityGroup, SecurityGroupId, SecurityGroup, |tx, account| Ok(tx.security_group_list(account)?), |group, field| match field {
     Field::Name | Field::GroupName => vec![group.name.clone()],
     Field::Group => vec![group.id.to_string()],
+    Field::Kind => vec![group.kind.word().to_owned()],
     Field::Vpc => vec![group.vpc.to_string()],
     Field::Description => vec![group.description.clone()],
     _ => tag_values(&group.tags, field),

@@ -18,7 +18,7 @@ use crate::nat_gateway::check_own;
 use crate::network::touch_vpc;
 use crate::private_address::{Wanted, choose, free_ip};
 use crate::run::{Command, Cx};
-use crate::security_group::{Membership, group_of};
+use crate::security_group::{Membership, check_one_kind, group_of};
 use crate::subnet::subnet_of;
 
 /// Makes an interface that is plugged into nothing.
@@ -221,12 +221,12 @@ fn check_groups(tx: &Tx<'_>, account: AccountId, vpc: VpcId, asked: &[SecurityGr
         let reason = format!("an interface is in 1 to {} groups", model::GROUPS_PER_INTERFACE_MAX);
         return Err(Error::invalid("SecurityGroupId", reason).into());
     }
-    for id in &groups {
-        if !group_of(tx, account, *id)?.is_of(vpc) {
-            let reason = format!("the security group {id} and the interface belong to different VPCs");
-            return Err(Error::InvalidCombination { reason }.into());
-        }
+    let rows = groups.iter().map(|id| group_of(tx, account, *id)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(group) = rows.iter().find(|group| !group.is_of(vpc)) {
+        let reason = format!("the security group {} and the interface belong to different VPCs", group.id);
+        return Err(Error::InvalidCombination { reason }.into());
     }
+    check_one_kind(&rows)?;
     Ok(groups)
 }
 

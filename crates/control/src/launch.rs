@@ -361,6 +361,7 @@ impl RunInstances {
         }
         groups.sort_by_key(|group| group.id);
         groups.dedup_by_key(|group| group.id);
+        crate::security_group::check_one_kind(&groups)?;
         if groups.len() > model::GROUPS_PER_INTERFACE_MAX {
             return Err(Error::invalid("SecurityGroupId", format!("more than {} groups", model::GROUPS_PER_INTERFACE_MAX)).into());
         }

@@ -205,7 +205,9 @@ pub use route::{
 pub use routes::RouteTableView;
 pub use run::{Command, Cx, Options};
 pub use seal::{MASTER_KEY_LEN, MasterKey, SealError};
-pub use security_group::{CreateSecurityGroup, DeleteSecurityGroup, Membership, ModifySecurityGroup, SetSecurityGroups};
+pub use security_group::{
+    CreateSecurityGroup, DeleteSecurityGroup, GroupNature, Membership, ModifySecurityGroup, SetInnerAccess, SetSecurityGroups,
+};
 pub use security_group_reference::{GroupOwners, GroupReference, GroupUse, StaleGroup};
 pub use security_group_rules::{
     AuthorizeSecurityGroup, ModifySecurityGroupRules, NewRule, ReplaceSecurityGroupRules, RevokeSecurityGroup, WhichRules,

@@ -292,6 +292,7 @@ fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, F
     tx.insert(vpc)?;
     let group = SecurityGroupId::from_u64(new_id());
     tx.insert(&SecurityGroup {
+        kind: model::GroupKind::Basic,
         regional: false,
         id: group,
         account: vpc.account,

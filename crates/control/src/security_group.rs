@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-    AccountId, DEFAULT_GROUP, Error, GROUPS_PER_INTERFACE_MAX, HostId, Instance, InstanceId, Interface, Noun, Peer, QuotaName,
-    SecurityGroup, SecurityGroupId, Tags, VpcId, add_tags, check_group_name,
+    AccountId, DEFAULT_GROUP, Error, GROUPS_PER_INTERFACE_MAX, GroupKind, HostId, Instance, InstanceId, Interface, Noun, Peer, QuotaName,
+    RuleId, SecurityGroup, SecurityGroupId, Tags, Verdict, VpcId, add_tags, check_group_name,
 };
 use serde::Serialize;
 use store::Tx;
@@ -34,10 +34,30 @@ pub struct CreateSecurityGroup {
     pub description: String,
     /// The rules that it begins with.
     pub rules: Vec<NewRule>,
-    /// Whether members reach each other without a rule of the caller's.
-    pub members_meet: bool,
+    /// What it is by itself.
+    pub nature: GroupNature,
     /// Tags.
     pub tags: Tags,
+}
+
+/// What a new group is by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum GroupNature {
+    /// Its rules are all that there is (EC2, Tencent Cloud).
+    Plain,
+    /// Members meet before all rules, and what no rule is about goes out (ECS's basic groups).
+    Basic,
+    /// An enterprise group of ECS: its rules are all that there is, and name no groups.
+    Enterprise,
+}
+
+/// Decides whether members of a group meet whatever its rules say.
+#[derive(Debug, Clone, Serialize)]
+pub struct SetInnerAccess {
+    /// The group, which is no enterprise one.
+    pub group: SecurityGroupId,
+    /// With a drop its rules decide.
+    pub policy: Verdict,
 }
 
 /// Changes what is said of a security group. What is `None` stays.
@@ -100,6 +120,10 @@ impl Command for CreateSecurityGroup {
             account,
             vpc: vpc.id,
             regional: self.regional,
+            kind: match self.nature {
+                GroupNature::Plain | GroupNature::Basic => GroupKind::Basic,
+                GroupNature::Enterprise => GroupKind::Enterprise,
+            },
             name: self.name.clone(),
             description: self.description.clone(),
             rules: vec![],
@@ -111,15 +135,43 @@ impl Command for CreateSecurityGroup {
         for rule in &self.rules {
             add_rule(tx, cx, &mut group, rule)?;
         }
-        if self.members_meet {
-            let among_members = NewRule::accepting_all(model::Direction::Ingress, Peer::Group { group: group.id });
-            add_rule(tx, cx, &mut group, &among_members)?;
+        if self.nature == GroupNature::Basic {
+            group.let_members_meet(rule_ids(cx));
+            group.let_out(RuleId::from_u64(cx.new_id()));
         }
         if vpc.ipv6.is_some() {
             group.rules.extend(outward(cx, &group));
         }
         tx.update(&group)?;
         Ok(group)
+    }
+}
+
+fn rule_ids(cx: &Cx<'_>) -> [RuleId; 2] {
+    [RuleId::from_u64(cx.new_id()), RuleId::from_u64(cx.new_id())]
+}
+
+impl Command for SetInnerAccess {
+    type Reply = ();
+    const NAME: &'static str = "SetInnerAccess";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        target(tx, cx, self.group)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut group = group_of(tx, cx.caller.account(), self.group)?;
+        if group.kind == GroupKind::Enterprise {
+            let (noun, id) = (Noun::SecurityGroup, group.id.to_string());
+            return Err(Error::Protected { noun, id, against: "another access among its members, as an enterprise group" }.into());
+        }
+        match self.policy {
+            Verdict::Accept if group.members_meet() => return Ok(()),
+            Verdict::Accept => group.let_members_meet(rule_ids(cx)),
+            Verdict::Drop => group.part_members(),
+        }
+        tx.update(&group)?;
+        touch_members(tx, &group)
     }
 }
 
@@ -193,12 +245,12 @@ pub(crate) fn change_groups(tx: &mut Tx<'_>, account: AccountId, id: InstanceId,
     let mut instance = instance_of(tx, account, id)?;
     let mut interface = tx.get::<Interface>(instance.interface)?.ok_or_else(|| Error::not_found(Noun::Interface, instance.interface))?;
     interface.groups = change.of(&interface)?;
-    for id in &interface.groups {
-        if !group_of(tx, account, *id)?.is_of(interface.vpc) {
-            let reason = format!("the security group {id} and the instance {} belong to different VPCs", instance.id);
-            return Err(Error::InvalidCombination { reason }.into());
-        }
+    let groups = interface.groups.iter().map(|id| group_of(tx, account, *id)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(group) = groups.iter().find(|group| !group.is_of(interface.vpc)) {
+        let reason = format!("the security group {} and the instance {} belong to different VPCs", group.id, instance.id);
+        return Err(Error::InvalidCombination { reason }.into());
     }
+    check_one_kind(&groups)?;
     tx.update(&interface)?;
     if instance.is_on_host() {
         instance.asked = tx.host_touch(instance.host)?;
@@ -227,6 +279,19 @@ impl Membership {
             return Err(Error::invalid("SecurityGroupId", format!("more than {GROUPS_PER_INTERFACE_MAX} groups")));
         }
         Ok(groups.into_iter().collect())
+    }
+}
+
+/// Refuses an interface in groups of two kinds.
+pub(crate) fn check_one_kind(groups: &[SecurityGroup]) -> Result<(), Error> {
+    let of = |kind| groups.iter().find(|group| group.kind == kind);
+    match (of(GroupKind::Basic), of(GroupKind::Enterprise)) {
+        (Some(basic), Some(enterprise)) => {
+            let reason =
+                format!("{} is an enterprise group and {} is not, and an interface is in groups of one kind", enterprise.id, basic.id);
+            Err(Error::InvalidCombination { reason })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rules of security groups. A change reaches the hosts of all members at once.
 
 use model::{
-    AccountId, DEFAULT_GROUP, Direction, Error, Noun, PRIORITY_FIRST, PRIORITY_LAST, Peer, Protocol, RULES_MAX, Rule, RuleId,
+    AccountId, DEFAULT_GROUP, Direction, Error, GroupKind, Noun, PRIORITY_FIRST, PRIORITY_LAST, Peer, Protocol, RULES_MAX, Rule, RuleId,
     SecurityGroup, SecurityGroupId, Tags, Verdict, add_tags,
 };
 use serde::{Deserialize, Serialize};
@@ -297,6 +297,11 @@ fn check(tx: &Tx<'_>, cx: &Cx<'_>, group: &SecurityGroup, new: &NewRule) -> Resu
             list_of(tx, cx.caller.account(), list)?;
         }
         Peer::Group { group: peer } => {
+            let is_enterprise = |row: SecurityGroup| row.kind == GroupKind::Enterprise;
+            if group.kind == GroupKind::Enterprise || tx.get::<SecurityGroup>(peer)?.is_some_and(is_enterprise) {
+                let reason = format!("{} names {peer}, and rules neither of enterprise groups name groups nor name those", group.id);
+                return Err(Error::InvalidCombination { reason }.into());
+            }
             if group_across(tx, group.vpc, peer)?.is_none() && !group_of(tx, cx.caller.account(), peer)?.is_of(group.vpc) {
                 return Err(Error::InvalidCombination { reason: format!("the security group {peer} belongs to another VPC") }.into());
             }

@@ -113,7 +113,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSecurityGroup) -> Result<Cr
         name: asked.group_name,
         description: asked.group_description,
         rules: vec![],
-        members_meet: false,
+        nature: control::GroupNature::Plain,
         tags: tag::tags_of(asked.tags)?,
     };
     let group = cx.cloud.run(&cx.caller, command, cx.options()).await?;

@@ -299,7 +299,7 @@ pub(crate) async fn reset(cx: &Cx<'_>, asked: Reset) -> Result<(), Fault> {
         added = alone(Direction::Ingress, &set.ingress)?;
         added.extend(alone(Direction::Egress, &set.egress)?);
     }
-    let taken = group.rules.iter().map(|rule| rule.id).collect();
+    let taken = group.rules.iter().filter(|rule| !rule.is_implied()).map(|rule| rule.id).collect();
     Ok(cx.cloud.run(&cx.caller, ReplaceSecurityGroupRules { group: group.id, taken, added }, cx.options()).await?)
 }
 

@@ -351,7 +351,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateSecurityGroup) -> Result<Created
         name: asked.group_name,
         description: asked.group_description,
         rules: vec![NewRule::accepting_all(Direction::Egress, Peer::Range { range: Ipv4Net::default() })],
-        members_meet: false,
+        nature: control::GroupNature::Plain,
         tags: tag::specified(&asked.tags, "security-group", &["security-group"])?,
     };
     let group = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;

@@ -376,6 +376,7 @@ static SERVED: &[Action] = &[
     works!("JoinSecurityGroup", ECS, security_group::join, security_group::Member),
     works!("LeaveSecurityGroup", ECS, security_group::leave, security_group::Member),
     works!("ModifySecurityGroupAttribute", ECS, security_group::modify, security_group::ModifySecurityGroupAttribute),
+    works!("ModifySecurityGroupPolicy", ECS, security_group::modify_policy, security_group::ModifySecurityGroupPolicy),
     works!("CreateVpc", BOTH, network::create, network::CreateVpc),
     works!("CreateDefaultVpc", BOTH, network::create_default, account::Nothing),
     works!("CreateDefaultVSwitch", VPC, subnet::create_default, subnet::CreateDefaultVSwitch),
@@ -476,7 +477,7 @@ static NOT_YET: &[Action] = not_yet! {
         StartTerminalSession EndTerminalSession DescribeTerminalSessions
         RedeployInstance ModifyInstanceVpcAttribute ReportInstancesStatus
         ModifyInstanceMaintenanceAttributes
-        CancelCopyImage CloneDisks ModifySecurityGroupPolicy DescribeRecommendInstanceType JoinResourceGroup;
+        CancelCopyImage CloneDisks DescribeRecommendInstanceType JoinResourceGroup;
     VPC: CreateHaVip DescribeHaVips ModifyHaVipAttribute AssociateHaVip UnassociateHaVip DeleteHaVip;
 };
 

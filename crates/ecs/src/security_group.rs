@@ -1,7 +1,8 @@
 //! Security groups and their members.
 
-use control::{CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, Membership, NewRule, Query, SetSecurityGroups};
-use ipnet::Ipv4Net;
+use control::{
+    CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, GroupNature, Membership, Query, SetInnerAccess, SetSecurityGroups,
+};
 use jiff::Timestamp;
 use model::{Direction, Noun, Peer, Protocol, Rule, SecurityGroup, SecurityGroupId, Verdict};
 use wire::{FromArg, IntoDoc, Json, JsonList};
@@ -26,7 +27,7 @@ pub(crate) struct CreateSecurityGroup {
     tags: Vec<TagArg>,
 }
 
-/// Kinds of groups: members of a normal one meet, those of an enterprise one do not.
+/// Kinds of groups: members of a normal one meet and may go out everywhere, those of an enterprise one do what its rules say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
 #[arg(rename = "lowercase")]
 enum Type {
@@ -39,7 +40,7 @@ pub(crate) struct Created {
     security_group_id: String,
 }
 
-/// Makes a group whose members may go out everywhere, as ECS's may.
+/// Makes a group without rules of its owner's.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSecurityGroup) -> Result<Created, Fault> {
     let command = Create {
         vpc: optional_id(Noun::Vpc, asked.vpc_id.as_ref())?,
@@ -47,8 +48,11 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateSecurityGroup) -> Result<Cr
         // Groups need a name here; ECS's may have none.
         name: asked.security_group_name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("group-{}", cx.call.request_id)),
         description: asked.description.unwrap_or_default(),
-        rules: vec![NewRule::accepting_all(Direction::Egress, Peer::Range { range: Ipv4Net::default() })],
-        members_meet: asked.security_group_type != Some(Type::Enterprise),
+        rules: vec![],
+        nature: match asked.security_group_type {
+            None | Some(Type::Normal) => GroupNature::Basic,
+            Some(Type::Enterprise) => GroupNature::Enterprise,
+        },
         tags: tags_of(asked.tags)?,
     };
     let group = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
@@ -144,7 +148,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSecurityGroups) -> Resu
         .wildcard(Field::GroupName, asked.security_group_name.as_ref())
         .exact(Field::Vpc, asked.vpc_id.as_ref())
         .always(asked.network_type.as_ref(), &["vpc"])
-        .always(asked.security_group_type.as_ref(), &["normal"])
+        .exact(Field::Kind, asked.security_group_type.as_ref())
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
@@ -152,14 +156,14 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSecurityGroups) -> Resu
     let paging = asked.paged.paging(&listed);
     let reply = |group: SecurityGroup| GroupReply {
         security_group_id: group.id.to_string(),
+        security_group_type: group.kind.word(),
         security_group_name: group.name,
         description: group.description,
         vpc_id: group.vpc.to_string(),
-        security_group_type: "normal",
         service_managed: false,
         creation_time: group.created_at.timestamp(),
         resource_group_id: "",
-        rule_count: group.rules.len(),
+        rule_count: group.rules.iter().filter(|rule| !rule.is_implied()).count(),
         tags: tag_replies(&group.tags),
     };
     Ok(SecurityGroups { region_id: cx.region(), security_groups: listed.rows.into_iter().map(reply).collect(), paging })
@@ -225,16 +229,33 @@ pub(crate) async fn attribute(cx: &Cx<'_>, asked: DescribeSecurityGroupAttribute
         Some(Wanted::Ingress) => rule.direction == Direction::Ingress,
         Some(Wanted::Egress) => rule.direction == Direction::Egress,
     };
-    let meets = |rule: &Rule| rule.direction == Direction::Ingress && rule.peer == Peer::Group { group: group.id };
     Ok(GroupAttribute {
         region_id: cx.region(),
         security_group_id: group.id.to_string(),
         vpc_id: group.vpc.to_string(),
-        inner_access_policy: if group.rules.iter().any(meets) { "Accept" } else { "Drop" },
-        permissions: group.rules.iter().filter(wanted).map(permission).collect(),
+        inner_access_policy: if group.members_meet() { "Accept" } else { "Drop" },
+        permissions: group.rules.iter().filter(|rule| !rule.is_implied()).filter(wanted).map(permission).collect(),
         security_group_name: group.name,
         description: group.description,
     })
+}
+
+/// `ModifySecurityGroupPolicy`.
+#[derive(FromArg)]
+pub(crate) struct ModifySecurityGroupPolicy {
+    security_group_id: String,
+    inner_access_policy: String,
+}
+
+/// Decides whether members of a basic group meet whatever its rules say.
+pub(crate) async fn modify_policy(cx: &Cx<'_>, asked: ModifySecurityGroupPolicy) -> Result<(), Fault> {
+    let policy = match asked.inner_access_policy.to_ascii_lowercase().as_str() {
+        "accept" => Verdict::Accept,
+        "drop" => Verdict::Drop,
+        _ => return Err(Fault::invalid("InnerAccessPolicy", "must be Accept or Drop")),
+    };
+    let group = id(Noun::SecurityGroup, &asked.security_group_id)?;
+    Ok(cx.cloud.run(&cx.caller, SetInnerAccess { group, policy }, cx.options()?).await?)
 }
 
 /// The group of an id.

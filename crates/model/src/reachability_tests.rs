@@ -26,6 +26,7 @@ fn from(range: &str) -> Peer {
 fn group(id: u64, rules: Vec<Rule>) -> SecurityGroup {
     let everything = rule(id * 100, Direction::Egress, Verdict::Accept, PRIORITY_FIRST, Protocol::All, from("0.0.0.0/0"));
     SecurityGroup {
+        kind: crate::GroupKind::Basic,
         regional: false,
         id: SecurityGroupId::from_u64(id),
         account: account(),

@@ -15,6 +15,10 @@ pub const RULES_MAX: usize = 1_000;
 pub const PRIORITY_FIRST: u16 = 1;
 /// Last priority.
 pub const PRIORITY_LAST: u16 = 100;
+/// Priority of the rules by which members of a group meet whatever its owner's rules say.
+pub const PRIORITY_INNER: u16 = PRIORITY_FIRST - 1;
+/// Priority of the rule that lets out what no rule of the owner's is about.
+pub const PRIORITY_DEFAULT: u16 = PRIORITY_LAST + 1;
 
 /// A security group with its rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,9 @@ pub struct SecurityGroup {
     /// Whether interfaces in any VPC of the account may be in it, as in Tencent Cloud; its own VPC then only keeps its name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub regional: bool,
+    /// What its owner may do with it.
+    #[serde(default, skip_serializing_if = "GroupKind::is_basic")]
+    pub kind: GroupKind,
     /// Name, unique in the VPC.
     pub name: String,
     /// Description.
@@ -40,6 +47,33 @@ pub struct SecurityGroup {
     pub tags: Tags,
 }
 
+/// What the owner of a group may do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupKind {
+    /// Its rules may name groups.
+    #[default]
+    Basic,
+    /// Alibaba Cloud's: its members never meet by themselves, and neither do its rules name groups nor others' rules it. An interface is in
+    /// groups of one kind.
+    Enterprise,
+}
+
+impl GroupKind {
+    /// Alibaba Cloud's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            GroupKind::Basic => "normal",
+            GroupKind::Enterprise => "enterprise",
+        }
+    }
+
+    /// Whether it is the kind that all three clouds have.
+    pub fn is_basic(&self) -> bool {
+        *self == GroupKind::Basic
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
@@ -49,7 +83,8 @@ pub struct Rule {
     pub direction: Direction,
     /// What it does with a packet.
     pub verdict: Verdict,
-    /// [`PRIORITY_FIRST`] to [`PRIORITY_LAST`]; within one priority a drop wins.
+    /// [`PRIORITY_FIRST`] to [`PRIORITY_LAST`]; within one priority a drop wins. The one before and the one behind are of rules that a group
+    /// has by itself ([`Rule::is_implied`]).
     pub priority: u16,
     /// Protocols and ports.
     pub protocol: Protocol,
@@ -67,9 +102,37 @@ impl SecurityGroup {
     pub fn is_of(&self, vpc: VpcId) -> bool {
         self.regional || self.vpc == vpc
     }
+
+    /// Whether its members meet whatever its owner's rules say.
+    pub fn members_meet(&self) -> bool {
+        self.rules.iter().any(|rule| rule.priority == PRIORITY_INNER)
+    }
+
+    /// Has its members meet whatever its owner's rules say (ECS: "the Accept internal access control policy takes precedence").
+    pub fn let_members_meet(&mut self, ids: [RuleId; 2]) {
+        let among = |id, direction| Rule { priority: PRIORITY_INNER, ..rule(id, direction, Peer::Group { group: self.id }) };
+        let rules = [among(ids[0], Direction::Ingress), among(ids[1], Direction::Egress)];
+        self.rules.extend(rules);
+    }
+
+    /// Leaves it to its owner's rules whether members meet.
+    pub fn part_members(&mut self) {
+        self.rules.retain(|rule| rule.priority != PRIORITY_INNER);
+    }
+
+    /// Lets out what no rule of its owner's is about.
+    pub fn let_out(&mut self, id: RuleId) {
+        let everywhere = Peer::Range { range: Ipv4Net::default() };
+        self.rules.push(Rule { priority: PRIORITY_DEFAULT, ..rule(id, Direction::Egress, everywhere) });
+    }
 }
 
 impl Rule {
+    /// Whether a group has it by itself, in the words of no dialect but EC2's, which shows what holds.
+    pub fn is_implied(&self) -> bool {
+        !(PRIORITY_FIRST..=PRIORITY_LAST).contains(&self.priority)
+    }
+
     /// Whether both rules match the same packets in the same way, whatever their ids, descriptions and tags.
     pub fn same_effect(&self, other: &Rule) -> bool {
         (self.direction, self.verdict, self.priority, &self.protocol, &self.peer)

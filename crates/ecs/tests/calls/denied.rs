@@ -102,6 +102,7 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         "CidrBlock" | "DestinationCidrBlock" | "SourceCIDR" => "10.8.7.0/24",
         "PolicyDocument" | "NewAssumeRolePolicyDocument" => ALLOW,
         "AssumeRolePolicyDocument" => TRUST,
+        "InnerAccessPolicy" => "Drop",
         "PolicyType" => "Custom",
         "VersionId" => "v1",
         "StartTime" => "2026-01-01T00:00Z",

@@ -154,7 +154,7 @@ async fn an_instance_moves_between_security_groups_with_the_rest_or_not_at_all()
         name: "web".to_owned(),
         description: String::new(),
         rules: vec![],
-        members_meet: false,
+        nature: control::GroupNature::Plain,
         tags: model::Tags::new(),
     };
     let group = world.cloud.run(&world.caller(), command, control::Options::default()).await.unwrap().id;

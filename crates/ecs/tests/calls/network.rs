@@ -34,10 +34,12 @@ async fn a_group_with_rules_in_both_forms() {
     let tcp = ["ingress", "TCP", "22/22", "Accept", "1"].map(str::to_owned);
     let udp = ["ingress", "UDP", "53/53", "Drop", "7"].map(str::to_owned);
     let found = rules(&world, group).await;
-    assert!(found.contains(&tcp) && found.contains(&udp) && found.len() == 5, "{found:?}");
+    // What a group does by itself is no rule.
+    assert!(found.contains(&tcp) && found.contains(&udp) && found.len() == 3, "{found:?}");
     world.json(&format!("Action=RevokeSecurityGroup&{on}&{old}")).await;
     world.json(&format!("Action=RevokeSecurityGroup&{on}&{old}")).await;
     assert!(!rules(&world, group).await.contains(&tcp));
+    world.json(&format!("Action=AuthorizeSecurityGroupEgress&{on}&IpProtocol=udp&PortRange=53/53&DestCidrIp=0.0.0.0/0&Policy=drop")).await;
     let out = world.json(&format!("Action=DescribeSecurityGroupAttribute&{on}&Direction=egress")).await;
     let id = out["Permissions"]["Permission"][0]["SecurityGroupRuleId"].as_str().unwrap();
     world.json(&format!("Action=RevokeSecurityGroupEgress&{on}&SecurityGroupRuleId.1={id}")).await;
@@ -195,4 +197,51 @@ async fn groups_whose_rules_name_a_group_are_listed() {
     assert_eq!(references[0]["SecurityGroupId"], named.as_str());
     assert_eq!(references[0]["ReferencingSecurityGroups"]["ReferencingSecurityGroup"][0]["SecurityGroupId"], naming.as_str());
     world.refused("Action=DescribeSecurityGroupReferences", 400, "MissingParameter").await;
+}
+
+#[tokio::test]
+async fn members_of_a_basic_group_meet_or_not_and_those_of_an_enterprise_one_never() {
+    let world = World::new().await;
+    let new = async |more: &str| {
+        let made = world.json(&format!("Action=CreateSecurityGroup&{more}")).await;
+        made["SecurityGroupId"].as_str().unwrap().to_owned()
+    };
+    let basic = new("SecurityGroupName=basic").await;
+    let enterprise = new("SecurityGroupName=enterprise&SecurityGroupType=enterprise").await;
+    let policy = async |group: &str| {
+        let shown = world.json(&format!("Action=DescribeSecurityGroupAttribute&SecurityGroupId={group}")).await;
+        assert_eq!(shown["Permissions"]["Permission"], serde_json::json!([]));
+        shown["InnerAccessPolicy"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((policy(&basic).await.as_str(), policy(&enterprise).await.as_str()), ("Accept", "Drop"));
+    let modify = |group: &str, policy: &str| format!("Action=ModifySecurityGroupPolicy&SecurityGroupId={group}&InnerAccessPolicy={policy}");
+    world.golden("ModifySecurityGroupPolicy.json", &modify(&basic, "Drop")).await;
+    assert_eq!(policy(&basic).await, "Drop");
+    for _ in 0..2 {
+        world.json(&modify(&basic, "accept")).await;
+        assert_eq!(policy(&basic).await, "Accept");
+    }
+    world.refused(&modify(&basic, "maybe"), 400, "InvalidParameter").await;
+    world.refused(&modify(&enterprise, "Accept"), 403, "OperationDenied").await;
+    world.refused(&modify("sg-00000000000000001", "Accept"), 404, "InvalidSecurityGroupId.NotFound").await;
+    let named = async |kind: &str| {
+        let listed = world.json(&format!("Action=DescribeSecurityGroups&SecurityGroupType={kind}")).await;
+        let groups = listed["SecurityGroups"]["SecurityGroup"].as_array().unwrap();
+        groups.iter().map(|group| group["SecurityGroupId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named("enterprise").await, std::slice::from_ref(&enterprise));
+    assert!(named("normal").await.contains(&basic) && !named("normal").await.contains(&enterprise));
+    // Rules of an enterprise group name no group, and none names it.
+    for (one, other) in [(&enterprise, &basic), (&basic, &enterprise), (&enterprise, &enterprise)] {
+        let rule = format!("Action=AuthorizeSecurityGroup&SecurityGroupId={one}&IpProtocol=all&PortRange=-1/-1&SourceGroupId={other}");
+        world.refused(&rule, 400, "InvalidParameter.Conflict").await;
+    }
+    // An interface is in groups of one kind.
+    let instance = world.run("").await.remove(0);
+    world
+        .refused(&format!("Action=JoinSecurityGroup&SecurityGroupId={enterprise}&InstanceId={instance}"), 400, "InvalidParameter.Conflict")
+        .await;
+    world.json(&format!("Action=JoinSecurityGroup&SecurityGroupId={basic}&InstanceId={instance}")).await;
+    let alone = world.run(&format!("SecurityGroupId={enterprise}")).await.remove(0);
+    world.refused(&format!("Action=JoinSecurityGroup&SecurityGroupId={basic}&InstanceId={alone}"), 400, "InvalidParameter.Conflict").await;
 }

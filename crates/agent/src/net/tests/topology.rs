@@ -279,6 +279,7 @@ impl Topology {
     fn groups(&self, number: u64) -> Vec<SecurityGroup> {
         let rules = self.rules[number as usize - 1].iter().cloned();
         let group = |(at, rules)| SecurityGroup {
+            kind: GroupKind::Basic,
             regional: false,
             id: group_id(number, at),
             account: account(),
