@@ -106,3 +106,38 @@ def test_a_prefix_list_of_ecs_decides_at_once_and_its_size_counts_as_rules(both,
         ecs.call("RevokeSecurityGroup", IpProtocol="tcp", PortRange=f"{port}/{port}", SecurityGroupId=group, SourcePrefixListId=list)
     ecs.call("RevokeSecurityGroup", **rule)
     ecs.call("DeletePrefixList", PrefixListId=list)
+
+
+def test_routes_follow_a_list_at_once(both, group, ping, until):
+    """The guest's answers go out by the subnet's table: to whom the list names, and to nobody else."""
+    ec2, _ = both
+    world = [{"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=world)
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}, {"Name": "association.main", "Values": ["true"]}]
+    (table,) = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]
+    default = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"}
+    gateway = next(route["GatewayId"] for route in table["Routes"] if route["DestinationCidrBlock"] == "0.0.0.0/0")
+    entries = [{"Cidr": range} for range in EVERYWHERE]
+    list = ec2.create_managed_prefix_list(PrefixListName="beyond", MaxEntries=3, AddressFamily="IPv4", Entries=entries)["PrefixList"]["PrefixListId"]
+    to_list = {"RouteTableId": table["RouteTableId"], "DestinationPrefixListId": list}
+    until(ping, 60, "an answer by the default route")
+    try:
+        ec2.delete_route(**default)
+        until(lambda: not ping(), 10, "silence without a route")
+        ec2.create_route(GatewayId=gateway, **to_list)
+        until(ping, 10, "an answer by the list")
+        swap = {"AddEntries": [{"Cidr": NOWHERE}], "RemoveEntries": entries}
+        ec2.modify_managed_prefix_list(PrefixListId=list, CurrentVersion=1, **swap)
+        until(lambda: not ping(), 10, "silence after the list changed")
+        ec2.restore_managed_prefix_list_version(PrefixListId=list, PreviousVersion=1, CurrentVersion=2)
+        until(ping, 10, "an answer after the older version was taken up again")
+        (shown,) = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]
+        assert [(route["DestinationPrefixListId"], route["State"]) for route in shown["Routes"] if "DestinationPrefixListId" in route] == [(list, "active")]
+        ec2.delete_route(**to_list)
+        until(lambda: not ping(), 10, "silence after the route went")
+    finally:
+        ec2.create_route(GatewayId=gateway, **default)
+    until(ping, 10, "an answer by the default route again")
+    ec2.delete_managed_prefix_list(PrefixListId=list)
+    ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=world)

@@ -16,6 +16,7 @@ use crate::flow_log::{logged, logs_of_vpc};
 use crate::nat_rule::NatSpecs;
 use crate::neighbours::{Elsewhere, Neighbours};
 use crate::prefix_list::expanded;
+use crate::route::tables_of_vpc;
 use crate::vpc_gateway::gateway_in_use;
 use crate::vpc_peering::{members_across, peers_of};
 
@@ -62,7 +63,7 @@ impl Network {
             let across: Vec<&SecurityGroup> = named.iter().filter_map(|group| groups.get(group)).filter(|group| !group.is_of(id)).collect();
             members.extend(members_across(tx, &peered, &across)?);
         }
-        let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, gateway_in_use(tx, id)?);
+        let (tables, gateway) = (tables_of_vpc(tx, id)?, gateway_in_use(tx, id)?);
         let with_ways = |subnet: Subnet| {
             let ways = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
             let hops = hops(tx, &peered, &tables, subnet.id)?;
@@ -88,7 +89,7 @@ impl Network {
         let vpc = tx.get::<Vpc>(id)?.ok_or_else(|| Error::not_found(Noun::Vpc, id))?;
         let mut nats = NatSpecs::default();
         if is_home {
-            let (tables, gateway) = (tx.route_table_list_of_vpc(id)?, gateway_in_use(tx, id)?);
+            let (tables, gateway) = (tables_of_vpc(tx, id)?, gateway_in_use(tx, id)?);
             nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &tx.subnet_list_of_vpc(id)?, neighbours)?;
             nats.homes.clear();
         }

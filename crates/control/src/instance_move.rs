@@ -95,10 +95,9 @@ fn check_alone(tx: &Tx<'_>, interface: &Interface, instance: InstanceId) -> Resu
 
 /// Refuses to take an interface out of a VPC whose routes lead to it.
 fn check_no_route(tx: &Tx<'_>, interface: &Interface) -> Result<(), Failure> {
-    let leads = |target: RouteTarget| matches!(target, RouteTarget::Interface { interface: id } if id == interface.id);
+    let to_it = RouteTarget::Interface { interface: interface.id };
     let tables = tx.route_table_list_of_vpc(interface.vpc)?.into_iter();
-    let by: Vec<String> =
-        tables.filter(|table| table.routes.iter().any(|route| leads(route.target))).map(|table| table.id.to_string()).collect();
+    let by: Vec<String> = tables.filter(|table| table.leads_to(to_it)).map(|table| table.id.to_string()).collect();
     if by.is_empty() {
         return Ok(());
     }

@@ -200,7 +200,7 @@ pub use role::{AssumeRole, CreateRole, DeleteRole, ROLES_MAX, TEMPORARY_PREFIX, 
 pub use root_volume::{GuestAccess, Needed, OldRoot, ReinitVolumes, ReplaceRoot, Replaced, RootSource};
 pub use route::{
     AssociateRouteTable, ChangeRoute, CreateRouteTable, DeleteRouteTable, DisassociateRouteTable, ModifyRouteTable,
-    ReplaceRouteTableAssociation, RouteChange, RouteTie,
+    ReplaceRouteTableAssociation, RouteChange, RouteDestination, RouteTie,
 };
 pub use routes::RouteTableView;
 pub use run::{Command, Cx, Options};

@@ -433,8 +433,8 @@ fn check_unused(gateway: &NatGateway) -> Result<(), Error> {
 
 fn drop_routes(tx: &mut Tx<'_>, gateway: &NatGateway) -> Result<(), Failure> {
     let to_it = RouteTarget::NatGateway { gateway: gateway.id };
-    for mut table in tx.route_table_list_of_vpc(gateway.vpc)?.into_iter().filter(|t| t.routes.iter().any(|route| route.target == to_it)) {
-        table.routes.retain(|route| route.target != to_it);
+    for mut table in tx.route_table_list_of_vpc(gateway.vpc)?.into_iter().filter(|table| table.leads_to(to_it)) {
+        table.forget(to_it);
         tx.update(&table)?;
     }
     Ok(())

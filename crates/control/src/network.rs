@@ -310,6 +310,7 @@ fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, F
         main: Some(RouteTableAssociationId::from_u64(new_id())),
         subnets: vec![],
         routes: vec![],
+        list_routes: vec![],
         name: String::new(),
         description: String::new(),
         created_at: vpc.created_at,

@@ -1,13 +1,14 @@
 //! Prefix lists: making and changing them, and what they mean in rules.
 //!
-//! A host is told plain ranges: rules that name a list are spread out wherever rules are read for a packet ([`expanded`]). So a change
-//! of a list touches the hosts of all members of the groups whose rules name it.
+//! A host is told plain ranges: rules that name a list are spread out wherever rules are read for a packet ([`expanded`]), and routes
+//! likewise ([`crate::route::tables_of_vpc`]). So a change of a list touches the hosts of all members of the groups whose rules name it,
+//! and of the VPCs whose routes do.
 
 use std::collections::HashSet;
 
 use model::{
-    AccountId, Error, Noun, Peer, PrefixChange, PrefixEntry, PrefixList, PrefixListId, QuotaName, RULES_MAX, Rule, SecurityGroup,
-    SecurityGroupId, Tags, add_tags, check_long_name,
+    AccountId, Error, Noun, Peer, PrefixChange, PrefixEntry, PrefixList, PrefixListId, QuotaName, RULES_MAX, RouteTable, RouteTableId,
+    Rule, SecurityGroup, SecurityGroupId, Tags, add_tags, check_long_name,
 };
 use serde::Serialize;
 use store::Tx;
@@ -16,12 +17,14 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::describe::{Field, Listing, tag_values};
 use crate::instance::check_description;
+use crate::network::touch_vpc;
+use crate::route::check_room;
 use crate::run::{Command, Cx};
 use crate::security_group::touch_members;
+use crate::security_group_rules::too_many_rules;
 
 /// Most ids of users of a list that a refusal names.
 const NAMED_MAX: usize = 10;
-use crate::security_group_rules::too_many_rules;
 
 /// Makes a prefix list.
 #[derive(Debug, Clone, Serialize)]
@@ -144,11 +147,17 @@ impl Command for ModifyPrefixList {
             list.renew(entries, change)?;
         }
         tx.update(&list)?;
-        for group in &users {
+        for group in &users.groups {
             if self.max_entries.is_some() {
                 check_weight(tx, group)?;
             }
             touch_members(tx, group)?;
+        }
+        for table in &users.tables {
+            if self.max_entries.is_some() {
+                check_room(tx, table, 0)?;
+            }
+            touch_vpc(tx, table.vpc)?;
         }
         Ok(list)
     }
@@ -189,8 +198,9 @@ impl Command for DeletePrefixList {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<PrefixList, Failure> {
         let list = list_of(tx, cx.caller.account(), self.list)?;
         let users = users(tx, &list)?;
-        if !users.is_empty() {
-            let by = users.iter().take(NAMED_MAX).map(|group| group.id.to_string()).collect();
+        let groups = users.groups.iter().map(|group| group.id.to_string());
+        let by: Vec<String> = groups.chain(users.tables.iter().map(|table| table.id.to_string())).take(NAMED_MAX).collect();
+        if !by.is_empty() {
             return Err(Error::InUse { noun: Noun::PrefixList, id: list.id.to_string(), by }.into());
         }
         tx.delete::<PrefixList>(list.id)?;
@@ -209,10 +219,27 @@ fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: PrefixListId) -> Result<Target, Failure>
     Ok(Target::of("prefix-list", id, &tags.unwrap_or_default()))
 }
 
-/// The groups of its account whose rules name a list.
-fn users(tx: &Tx<'_>, list: &PrefixList) -> Result<Vec<SecurityGroup>, Failure> {
-    let names = |group: &SecurityGroup| group.rules.iter().any(|rule| rule.peer == Peer::List { list: list.id });
-    Ok(tx.security_group_list(list.account)?.into_iter().filter(names).collect())
+/// What of its account names a list.
+struct Users {
+    /// Groups by their rules.
+    groups: Vec<SecurityGroup>,
+    /// Tables by their routes.
+    tables: Vec<RouteTable>,
+}
+
+fn users(tx: &Tx<'_>, list: &PrefixList) -> Result<Users, Failure> {
+    let (mut groups, mut tables) = (tx.security_group_list(list.account)?, tx.route_table_list(list.account)?);
+    groups.retain(|group| group_names(group, list.id));
+    tables.retain(|table| table_names(table, list.id));
+    Ok(Users { groups, tables })
+}
+
+fn group_names(group: &SecurityGroup, list: PrefixListId) -> bool {
+    group.rules.iter().any(|rule| rule.peer == Peer::List { list })
+}
+
+fn table_names(table: &RouteTable, list: PrefixListId) -> bool {
+    table.list_routes.iter().any(|route| route.list == list)
 }
 
 /// Refuses a group whose rules are more than it may have, those that name a list counted as often as the list may have entries.
@@ -251,13 +278,15 @@ pub(crate) fn expanded(tx: &Tx<'_>, mut group: SecurityGroup) -> Result<Security
     Ok(group)
 }
 
-/// A prefix list with the groups whose rules name it.
+/// A prefix list with what names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrefixListView {
     /// The list.
     pub list: PrefixList,
-    /// The groups.
+    /// The groups whose rules do.
     pub users: Vec<SecurityGroupId>,
+    /// The tables whose routes do.
+    pub tables: Vec<RouteTableId>,
 }
 
 impl Listing for PrefixListView {
@@ -275,9 +304,10 @@ impl Listing for PrefixListView {
     fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<PrefixListView>, Failure> {
         let lists = tx.prefix_list_list(account)?;
         let groups = if lists.is_empty() { vec![] } else { tx.security_group_list(account)? };
-        let names = |group: &&SecurityGroup, id| group.rules.iter().any(|rule| rule.peer == Peer::List { list: id });
-        let users = |id| groups.iter().filter(|group| names(group, id)).map(|group| group.id).collect();
-        Ok(lists.into_iter().map(|list| PrefixListView { users: users(list.id), list }).collect())
+        let tables = if lists.is_empty() { vec![] } else { tx.route_table_list(account)? };
+        let users = |id| groups.iter().filter(|group| group_names(group, id)).map(|group| group.id).collect();
+        let tables_of = |id| tables.iter().filter(|table| table_names(table, id)).map(|table| table.id).collect();
+        Ok(lists.into_iter().map(|list| PrefixListView { users: users(list.id), tables: tables_of(list.id), list }).collect())
     }
 
     fn values(&self, field: &Field) -> Vec<String> {

@@ -19,6 +19,7 @@ use crate::gateway::gateway_of;
 use crate::instance::instance_of;
 use crate::nat_gateway::exits;
 use crate::prefix_list::expanded;
+use crate::route::tables_of_vpc;
 use crate::run::Cx;
 use crate::security_group_rules::NewRule;
 use crate::vpc_gateway::gateway_in_use;
@@ -213,7 +214,7 @@ fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
     Ok(Endpoint {
         is_running: instance.is_some_and(|instance| instance.phase == Phase::Running),
         public: tx.address_of_interface(interface.id)?,
-        tables: tx.route_table_list_of_vpc(vpc.id)?,
+        tables: tables_of_vpc(tx, vpc.id)?,
         gateway: gateway_in_use(tx, vpc.id)?,
         nats: exits(tx, vpc.id)?,
         peerings: peers_of(tx, vpc.id)?,

@@ -2,8 +2,8 @@
 
 use ipnet::Ipv4Net;
 use model::{
-    AccountId, Error, InternetGateway, Noun, PeeringState, QuotaName, Route, RouteTable, RouteTableAssociationId, RouteTableId,
-    RouteTarget, SubnetAssociation, SubnetId, Tags, Vpc, VpcId, add_tags, check_name,
+    AccountId, Error, InternetGateway, ListRoute, Noun, PeeringState, PrefixList, PrefixListId, QuotaName, Route, RouteTable,
+    RouteTableAssociationId, RouteTableId, RouteTarget, SubnetAssociation, SubnetId, Tags, Vpc, VpcId, add_tags, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -15,6 +15,7 @@ use crate::instance::check_description;
 use crate::interface::interface_of;
 use crate::nat_gateway::nat_gateway_of;
 use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
+use crate::prefix_list::list_of;
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
 use crate::vpc_peering::peering_of;
@@ -56,9 +57,24 @@ pub struct ChangeRoute {
     /// Which table.
     pub table: RouteTableId,
     /// Packets to these addresses.
-    pub destination: Ipv4Net,
+    pub destination: RouteDestination,
     /// What becomes of the route to them.
     pub change: RouteChange,
+}
+
+/// What a route is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RouteDestination {
+    /// To a range.
+    Range(Ipv4Net),
+    /// To all that a prefix list of the account names.
+    List(PrefixListId),
+}
+
+impl From<Ipv4Net> for RouteDestination {
+    fn from(range: Ipv4Net) -> RouteDestination {
+        RouteDestination::Range(range)
+    }
 }
 
 /// What becomes of a route.
@@ -138,6 +154,7 @@ impl Command for CreateRouteTable {
             main: None,
             subnets: vec![],
             routes: vec![],
+            list_routes: vec![],
             name: self.name.clone(),
             description: self.description.clone(),
             created_at: cx.now,
@@ -203,7 +220,46 @@ impl Command for ChangeRoute {
         let account = cx.caller.account();
         let mut table = table_of(tx, account, self.table)?;
         let vpc = vpc_of(tx, account, Some(table.vpc))?;
-        let destination = self.destination.trunc();
+        match self.destination {
+            RouteDestination::Range(range) => self.change_route(tx, &vpc, &mut table, range.trunc())?,
+            RouteDestination::List(list) => self.change_list_route(tx, &vpc, &mut table, list)?,
+        }
+        tx.update(&table)?;
+        touch_vpc(tx, vpc.id)
+    }
+}
+
+impl ChangeRoute {
+    fn change_list_route(&self, tx: &Tx<'_>, vpc: &Vpc, table: &mut RouteTable, list: PrefixListId) -> Result<(), Failure> {
+        let at = table.list_routes.iter().position(|route| route.list == list);
+        let absent = || Error::not_found(Noun::Route, list);
+        match (&self.change, at) {
+            (RouteChange::Create(_), Some(_)) => {
+                return Err(Error::Duplicate { noun: Noun::Route, name: list.to_string() }.into());
+            }
+            (RouteChange::Create(target), None) => {
+                let row = list_of(tx, table.account, list)?;
+                check_target(tx, table.account, vpc, *target)?;
+                check_room(tx, table, row.max_entries.into())?;
+                table.list_routes.push(ListRoute { list, target: *target });
+            }
+            (RouteChange::Replace(target), at) => {
+                let at = at.ok_or_else(absent)?;
+                check_target(tx, table.account, vpc, *target)?;
+                table.list_routes[at].target = *target;
+            }
+            (RouteChange::Delete, at) => {
+                table.list_routes.remove(at.ok_or_else(absent)?);
+            }
+            (RouteChange::Name(_) | RouteChange::Describe(_) | RouteChange::Enable(_), _) => {
+                return Err(Error::invalid("DestinationCidrBlock", "a route to a prefix list has no words and is never disabled").into());
+            }
+        }
+        Ok(())
+    }
+
+    fn change_route(&self, tx: &Tx<'_>, vpc: &Vpc, table: &mut RouteTable, destination: Ipv4Net) -> Result<(), Failure> {
+        let account = table.account;
         if vpc.range.contains(&destination) {
             let reason = format!("{destination} is in the VPC's own range {}, which stays inside", vpc.range);
             return Err(Error::invalid("DestinationCidrBlock", reason).into());
@@ -215,14 +271,13 @@ impl Command for ChangeRoute {
                 return Err(Error::Duplicate { noun: Noun::Route, name: destination.to_string() }.into());
             }
             (RouteChange::Create(target), None) => {
-                let limit = tx.quota_limit(account, QuotaName::Routes)?;
-                QuotaName::Routes.check(limit, table.routes.len() as u64, 1)?;
-                check_target(tx, account, &vpc, *target)?;
+                check_room(tx, table, 1)?;
+                check_target(tx, account, vpc, *target)?;
                 table.routes.push(Route::new(destination, *target));
             }
             (RouteChange::Replace(target), at) => {
                 let at = at.ok_or_else(absent)?;
-                check_target(tx, account, &vpc, *target)?;
+                check_target(tx, account, vpc, *target)?;
                 table.routes[at].target = *target;
             }
             (RouteChange::Name(name), at) => {
@@ -238,9 +293,34 @@ impl Command for ChangeRoute {
                 table.routes.remove(at.ok_or_else(absent)?);
             }
         }
-        tx.update(&table)?;
-        touch_vpc(tx, vpc.id)
+        Ok(())
     }
+}
+
+/// Checks that so many routes more fit into a table. A list counts as often as it may have entries, as in EC2.
+pub(crate) fn check_room(tx: &Tx<'_>, table: &RouteTable, wanted: u64) -> Result<(), Failure> {
+    let limit = tx.quota_limit(table.account, QuotaName::Routes)?;
+    let mut used = table.routes.len() as u64;
+    for route in &table.list_routes {
+        used += tx.get::<PrefixList>(route.list)?.map_or(1, |list| u64::from(list.max_entries));
+    }
+    Ok(QuotaName::Routes.check(limit, used, wanted)?)
+}
+
+/// The route tables of a VPC as packets meet them: with the ranges of the lists that their routes name.
+pub(crate) fn tables_of_vpc(tx: &Tx<'_>, vpc: VpcId) -> Result<Vec<RouteTable>, Failure> {
+    let mut tables = tx.route_table_list_of_vpc(vpc)?;
+    if tables.iter().all(|table| table.list_routes.is_empty()) {
+        return Ok(tables);
+    }
+    let own = tx.get::<Vpc>(vpc)?.ok_or_else(|| Error::not_found(Noun::Vpc, vpc))?.range;
+    for table in &mut tables {
+        for route in table.list_routes.clone() {
+            let entries = tx.get::<PrefixList>(route.list)?.map_or(vec![], |list| list.newest().entries.clone());
+            table.spread(route, entries.into_iter().map(|entry| entry.range), own);
+        }
+    }
+    Ok(tables)
 }
 
 fn check_target(tx: &Tx<'_>, account: AccountId, vpc: &Vpc, target: RouteTarget) -> Result<(), Failure> {

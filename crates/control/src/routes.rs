@@ -43,13 +43,18 @@ impl RouteTableView {
     }
 }
 
+/// Where the routes of a table lead, those to lists behind the others.
+fn targets(table: &RouteTable) -> impl Iterator<Item = RouteTarget> {
+    table.routes.iter().map(|route| route.target).chain(table.list_routes.iter().map(|route| route.target))
+}
+
 /// The interfaces that the routes of a table lead to.
 fn through(table: &RouteTable) -> Vec<InterfaceId> {
-    let target = |route: &Route| match route.target {
+    let interface = |target| match target {
         RouteTarget::Interface { interface } => Some(interface),
         RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } | RouteTarget::Peering { .. } => None,
     };
-    table.routes.iter().filter_map(target).collect()
+    targets(table).filter_map(interface).collect()
 }
 
 impl Listing for RouteTableView {
@@ -89,7 +94,7 @@ impl Listing for RouteTableView {
     fn values(&self, field: &Field) -> Vec<String> {
         let table = &self.table;
         let ties = table.main.iter().copied().chain(table.subnets.iter().map(|tie| tie.id));
-        let routes = table.routes.iter().map(|route| match route.target {
+        let routes = targets(table).map(|target| match target {
             RouteTarget::InternetGateway { gateway } => gateway.to_string(),
             RouteTarget::Interface { interface } => interface.to_string(),
             RouteTarget::NatGateway { gateway } => gateway.to_string(),
@@ -105,7 +110,7 @@ impl Listing for RouteTableView {
             Field::Association => ties.map(|tie| tie.to_string()).collect(),
             Field::IsDefault => vec![table.main.is_some().to_string()],
             Field::Range => table.routes.iter().map(|route| route.destination.to_string()).chain([local]).collect(),
-            Field::Kind => table.routes.iter().map(|route| route.target.word().to_owned()).collect(),
+            Field::Kind => targets(table).map(|target| target.word().to_owned()).collect(),
             Field::Gateway => routes.chain(["local".to_owned()]).collect(),
             _ => tag_values(&table.tags, field),
         }

@@ -135,7 +135,7 @@ impl Command for EnableVpcGateway {
 impl EnableVpcGateway {
     fn route(&self, table: RouteTableId) -> ChangeRoute {
         let change = RouteChange::Create(RouteTarget::InternetGateway { gateway: self.gateway });
-        ChangeRoute { table, destination: Ipv4Net::default(), change }
+        ChangeRoute { table, destination: Ipv4Net::default().into(), change }
     }
 }
 
@@ -168,7 +168,7 @@ impl Command for DeleteVpcGateway {
         let mut vpc = vpc_of(tx, cx.caller.account(), Some(id))?;
         let to_it = RouteTarget::InternetGateway { gateway: gateway.id };
         let tables = tx.route_table_list_of_vpc(vpc.id)?;
-        let leads = tables.iter().filter(|table| table.routes.iter().any(|route| route.target == to_it)).map(|table| table.id.to_string());
+        let leads = tables.iter().filter(|table| table.leads_to(to_it)).map(|table| table.id.to_string());
         in_use(&gateway, leads.take(DEPENDENTS_NAMED).collect())?;
         if !gateway.idle {
             vpc.open = self.opens;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccountId, Error, Noun, PeeringEnd, PeeringState, QuotaName, RouteTable, RouteTarget, SecurityGroup, SecurityGroupId, Tags, Vpc, VpcId,
-    VpcPeering, VpcPeeringId, add_tags, check_name, overlap,
+    AccountId, Error, Noun, PeeringEnd, PeeringState, QuotaName, RouteTarget, SecurityGroup, SecurityGroupId, Tags, Vpc, VpcId, VpcPeering,
+    VpcPeeringId, add_tags, check_name, overlap,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -211,10 +211,9 @@ impl Command for ModifyVpcPeering {
 /// What becomes of routes to a peering that ends.
 fn end_routes(tx: &mut Tx<'_>, account: AccountId, peering: &VpcPeering, how: PeeringChange) -> Result<(), Failure> {
     let to_it = RouteTarget::Peering { peering: peering.id };
-    let leads = |table: &RouteTable| table.routes.iter().any(|route| route.target == to_it);
     let mut tables = tx.route_table_list_of_vpc(peering.requester.vpc)?;
     tables.extend(tx.route_table_list_of_vpc(peering.accepter.vpc)?);
-    tables.retain(leads);
+    tables.retain(|table| table.leads_to(to_it));
     match how {
         PeeringChange::DeleteUnused if !tables.is_empty() => {
             // The other side's tables are nobody else's to know.
@@ -224,7 +223,7 @@ fn end_routes(tx: &mut Tx<'_>, account: AccountId, peering: &VpcPeering, how: Pe
         }
         PeeringChange::DeleteWithRoutes => {
             for mut table in tables {
-                table.routes.retain(|route| route.target != to_it);
+                table.forget(to_it);
                 tx.update(&table)?;
             }
         }

@@ -277,7 +277,7 @@ pub(crate) async fn create_routes(cx: &Cx<'_>, asked: Routes) -> Result<Tables, 
         let target = target(cx, vpc, route).await?;
         let said = [Some(RouteChange::Create(target)), route.route_description.clone().map(RouteChange::Describe)];
         let said = said.into_iter().flatten().chain(route.enabled.map(RouteChange::Enable));
-        commands.extend(said.map(|change| ChangeRoute { table, destination, change }));
+        commands.extend(said.map(|change| ChangeRoute { table, destination: destination.into(), change }));
     }
     cx.cloud.run(&cx.caller, Many(commands), cx.options()).await?;
     Ok(Tables { total_count: 1, route_table_set: vec![reply(&view_of(cx, table).await?)] })
@@ -304,9 +304,9 @@ pub(crate) async fn replace_routes(cx: &Cx<'_>, asked: Routes) -> Result<Replace
         let target = target(cx, before.vpc.id, route).await?;
         let description = route.route_description.clone().unwrap_or_else(|| held.description.clone());
         let enabled = route.enabled.unwrap_or(!held.disabled);
-        gone.push(ChangeRoute { table, destination: named, change: RouteChange::Delete });
+        gone.push(ChangeRoute { table, destination: named.into(), change: RouteChange::Delete });
         let said = [RouteChange::Create(target), RouteChange::Describe(description), RouteChange::Enable(enabled)];
-        made.extend(said.map(|change| ChangeRoute { table, destination, change }));
+        made.extend(said.map(|change| ChangeRoute { table, destination: destination.into(), change }));
         old.push(route_reply(&before, held));
         new.push(destination);
     }
@@ -345,7 +345,7 @@ async fn set_enabled(cx: &Cx<'_>, asked: NamedRoutes, enabled: bool) -> Result<(
         ([], items) => items.iter().map(|item| by_item(item)).collect::<Result<_, _>>()?,
         (_, _) => return Err(Fault::conflict("`RouteIds` and `RouteItemIds` exclude each other")),
     };
-    let change = |destination| ChangeRoute { table, destination, change: RouteChange::Enable(enabled) };
+    let change = |destination: Ipv4Net| ChangeRoute { table, destination: destination.into(), change: RouteChange::Enable(enabled) };
     Ok(cx.cloud.run(&cx.caller, Many(destinations.into_iter().map(change).collect()), cx.options()).await.map(drop)?)
 }
 
@@ -361,7 +361,7 @@ pub(crate) async fn delete_routes(cx: &Cx<'_>, asked: Routes) -> Result<Deleted,
     let table: RouteTableId = id::read(&asked.route_table_id)?;
     let before = view_of(cx, table).await?;
     let destinations = some(&asked)?.iter().map(destination).collect::<Result<Vec<_>, Fault>>()?;
-    let delete = |destination: &Ipv4Net| ChangeRoute { table, destination: *destination, change: RouteChange::Delete };
+    let delete = |destination: &Ipv4Net| ChangeRoute { table, destination: (*destination).into(), change: RouteChange::Delete };
     cx.cloud.run(&cx.caller, Many(destinations.iter().map(delete).collect()), cx.options()).await?;
     let gone = before.table.routes.iter().filter(|route| destinations.contains(&route.destination));
     Ok(Deleted { route_set: gone.map(|route| route_reply(&before, route)).collect() })

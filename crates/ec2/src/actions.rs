@@ -423,8 +423,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DescribeRouteTables => route::describe_tables, route::DescribeRouteTables, Works, &[];
     Ec2 "ec2:" CreateRoute => route::create_route, route::ToGateway, Partly("to internet and NAT gateways, peerings, instances and interfaces"), route::ROUTE_ABSENT;
     Ec2 "ec2:" ReplaceRoute => route::replace_route, route::ToGateway, Partly("to internet and NAT gateways, peerings, instances and interfaces"), route::ROUTE_ABSENT;
-    Ec2 "ec2:" DeleteRoute => route::delete_route, route::DeleteRoute, Partly("IPv4 destinations only"),
-        &["DestinationPrefixListId", "DestinationIpv6CidrBlock"];
+    Ec2 "ec2:" DeleteRoute => route::delete_route, route::DeleteRoute, Partly("IPv4 destinations only"), &["DestinationIpv6CidrBlock"];
     Ec2 "ec2:" AssociateRouteTable => route::associate, route::AssociateRouteTable, Partly("subnets only"), route::ASSOCIATE_ABSENT;
     Ec2 "ec2:" DisassociateRouteTable => route::disassociate, route::DisassociateRouteTable, Works, &[];
     Ec2 "ec2:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];

@@ -210,9 +210,10 @@ struct AssociationItem {
 pub(crate) async fn associations(cx: Cx, asked: GetAssociations) -> Result<Associations, Refusal> {
     let pages = asked.paging.pages(&cx, USUAL, &[])?;
     let view = one(&cx, &asked.prefix_list_id).await?;
-    let (rows, next_token) = pages.cut(view.users, |group| group.to_string());
+    let users: Vec<String> = view.users.iter().map(ToString::to_string).chain(view.tables.iter().map(ToString::to_string)).collect();
+    let (rows, next_token) = pages.cut(users, Clone::clone);
     let owner = view.list.account.to_string();
-    let item = |group: model::SecurityGroupId| AssociationItem { resource_id: group.to_string(), resource_owner: owner.clone() };
+    let item = |resource_id| AssociationItem { resource_id, resource_owner: owner.clone() };
     Ok(Associations { prefix_list_association_set: rows.into_iter().map(item).collect(), next_token })
 }
 

@@ -1,8 +1,8 @@
 //! Route tables, their routes, and the subnets that use them.
 
-use control::{Query, RouteChange, RouteTableView, RouteTie};
+use control::{Query, RouteChange, RouteDestination, RouteTableView, RouteTie};
 use ipnet::Ipv4Net;
-use model::{Error, Noun, Route, RouteTarget};
+use model::{Error, ListRoute, Noun, Route, RouteTarget};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -46,7 +46,8 @@ struct TableItem {
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct RouteItem {
-    destination_cidr_block: String,
+    destination_cidr_block: Option<String>,
+    destination_prefix_list_id: Option<String>,
     gateway_id: Option<String>,
     instance_id: Option<String>,
     instance_owner_id: Option<String>,
@@ -87,7 +88,8 @@ pub(crate) async fn describe_tables(cx: Cx, asked: DescribeRouteTables) -> Resul
 fn table_item(view: &RouteTableView) -> TableItem {
     let table = &view.table;
     let local = RouteItem {
-        destination_cidr_block: view.vpc.range.to_string(),
+        destination_cidr_block: Some(view.vpc.range.to_string()),
+        destination_prefix_list_id: None,
         gateway_id: Some("local".to_owned()),
         instance_id: None,
         instance_owner_id: None,
@@ -105,15 +107,22 @@ fn table_item(view: &RouteTableView) -> TableItem {
         association_state: ASSOCIATED,
     };
     let main = table.main.into_iter().map(|id| tie(id, None));
+    let ranges = table.routes.iter().map(|route| route_item(view, route));
+    let lists = table.list_routes.iter().map(|route| list_route_item(view, route));
     TableItem {
         route_table_id: table.id.to_string(),
         vpc_id: table.vpc.to_string(),
         owner_id: table.account.to_string(),
-        route_set: std::iter::once(local).chain(table.routes.iter().map(|route| route_item(view, route))).collect(),
+        route_set: std::iter::once(local).chain(ranges).chain(lists).collect(),
         association_set: main.chain(table.subnets.iter().map(|held| tie(held.id, Some(held.subnet)))).collect(),
         propagating_vgw_set: vec![],
         tag_set: tag::items(&table.tags),
     }
+}
+
+fn list_route_item(view: &RouteTableView, route: &ListRoute) -> RouteItem {
+    let alike = Route::new(Ipv4Net::default(), route.target);
+    RouteItem { destination_cidr_block: None, destination_prefix_list_id: Some(route.list.to_string()), ..route_item(view, &alike) }
 }
 
 fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
@@ -125,7 +134,8 @@ fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
     };
     let instance = interface.and_then(|id| view.instance_of(id));
     RouteItem {
-        destination_cidr_block: route.destination.to_string(),
+        destination_cidr_block: Some(route.destination.to_string()),
+        destination_prefix_list_id: None,
         gateway_id: gateway.map(|id| id.to_string()),
         instance_id: instance.map(|id| id.to_string()),
         instance_owner_id: instance.map(|_| view.table.account.to_string()),
@@ -184,7 +194,8 @@ pub(crate) async fn delete_table(cx: Cx, asked: DeleteRouteTable) -> Result<(), 
 #[derive(FromArg)]
 pub(crate) struct ToGateway {
     route_table_id: String,
-    destination_cidr_block: Option<String>,
+    #[arg(flatten)]
+    destination: AskedDestination,
     gateway_id: Option<String>,
     instance_id: Option<String>,
     network_interface_id: Option<String>,
@@ -192,9 +203,15 @@ pub(crate) struct ToGateway {
     vpc_peering_connection_id: Option<String>,
 }
 
+/// What a route is to.
+#[derive(FromArg)]
+struct AskedDestination {
+    destination_cidr_block: Option<String>,
+    destination_prefix_list_id: Option<String>,
+}
+
 /// Destinations and targets that are not served.
 pub(crate) const ROUTE_ABSENT: &[&str] = &[
-    "DestinationPrefixListId",
     "DestinationIpv6CidrBlock",
     "VpcEndpointId",
     "TransitGatewayId",
@@ -216,26 +233,27 @@ pub(crate) struct Done {
 /// Makes a route.
 pub(crate) async fn create_route(cx: Cx, asked: ToGateway) -> Result<Done, Refusal> {
     let target = target(&cx, &asked).await?;
-    change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Create(target)).await?;
+    change(cx, &asked.route_table_id, &asked.destination, RouteChange::Create(target)).await?;
     Ok(Done { r#return: true })
 }
 
 /// Has a route lead elsewhere.
 pub(crate) async fn replace_route(cx: Cx, asked: ToGateway) -> Result<(), Refusal> {
     let target = target(&cx, &asked).await?;
-    change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Replace(target)).await
+    change(cx, &asked.route_table_id, &asked.destination, RouteChange::Replace(target)).await
 }
 
 /// The parameters of `DeleteRoute`.
 #[derive(FromArg)]
 pub(crate) struct DeleteRoute {
     route_table_id: String,
-    destination_cidr_block: Option<String>,
+    #[arg(flatten)]
+    destination: AskedDestination,
 }
 
 /// Deletes a route.
 pub(crate) async fn delete_route(cx: Cx, asked: DeleteRoute) -> Result<(), Refusal> {
-    change(cx, &asked.route_table_id, asked.destination_cidr_block, RouteChange::Delete).await
+    change(cx, &asked.route_table_id, &asked.destination, RouteChange::Delete).await
 }
 
 async fn target(cx: &Cx, asked: &ToGateway) -> Result<RouteTarget, Refusal> {
@@ -267,10 +285,22 @@ async fn target(cx: &Cx, asked: &ToGateway) -> Result<RouteTarget, Refusal> {
     }
 }
 
-async fn change(cx: Cx, table: &str, destination: Option<String>, change: RouteChange) -> Result<(), Refusal> {
-    let text = destination.ok_or(Error::MissingParameter { name: "DestinationCidrBlock" })?;
-    let no_range = || Error::invalid("DestinationCidrBlock", "it is no range of IPv4 addresses");
-    let destination: Ipv4Net = text.parse().map_err(|_| no_range())?;
+impl AskedDestination {
+    fn read(&self) -> Result<RouteDestination, Refusal> {
+        match (&self.destination_cidr_block, &self.destination_prefix_list_id) {
+            (Some(text), None) => {
+                let no_range = |_| Error::invalid("DestinationCidrBlock", "it is no range of IPv4 addresses");
+                Ok(RouteDestination::Range(text.parse().map_err(no_range)?))
+            }
+            (None, Some(id)) => Ok(RouteDestination::List(tag::id(Noun::PrefixList, id)?)),
+            (None, None) => Err(Error::MissingParameter { name: "DestinationCidrBlock" }.into()),
+            (Some(_), Some(_)) => Err(combination("A route has one destination")),
+        }
+    }
+}
+
+async fn change(cx: Cx, table: &str, destination: &AskedDestination, change: RouteChange) -> Result<(), Refusal> {
+    let destination = destination.read()?;
     let table = tag::id(Noun::RouteTable, table)?;
     Ok(cx.cloud.run(&cx.caller, control::ChangeRoute { table, destination, change }, cx.options(None)).await?)
 }

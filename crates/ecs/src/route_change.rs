@@ -142,7 +142,7 @@ pub(crate) async fn create_entry(cx: &Cx<'_>, asked: CreateRouteEntry) -> Result
     let destination = range(&asked.destination_cidr_block)?;
     let said = [asked.route_entry_name.map(RouteChange::Name), asked.description.map(RouteChange::Describe)];
     let changes = std::iter::once(RouteChange::Create(target)).chain(said.into_iter().flatten());
-    let commands = changes.map(|change| ChangeRoute { table, destination, change }).collect();
+    let commands = changes.map(|change| ChangeRoute { table, destination: destination.into(), change }).collect();
     cx.cloud.run(&cx.caller, Many(commands), cx.options()?).await?;
     Ok(CreatedEntry { route_entry_id: entry_id(table, &destination.trunc().to_string()) })
 }
@@ -160,5 +160,5 @@ pub(crate) struct DeleteRouteEntry {
 pub(crate) async fn delete_entry(cx: &Cx<'_>, asked: DeleteRouteEntry) -> Result<(), Fault> {
     let table = id(Noun::RouteTable, &asked.route_table_id)?;
     let destination = range(&asked.destination_cidr_block)?;
-    Ok(cx.cloud.run(&cx.caller, ChangeRoute { table, destination, change: RouteChange::Delete }, cx.options()?).await?)
+    Ok(cx.cloud.run(&cx.caller, ChangeRoute { table, destination: destination.into(), change: RouteChange::Delete }, cx.options()?).await?)
 }

@@ -44,6 +44,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
     let (id, vpc) = (u64::from(n), VpcId::from_u64(1));
     let target = RouteTarget::InternetGateway { gateway: InternetGatewayId::from_u64(7) };
     let table = RouteTable {
+        list_routes: vec![],
         id: RouteTableId::from_u64(1),
         account: account(),
         vpc,
@@ -256,9 +257,9 @@ fn acl(entries: Vec<(u16, Direction, Verdict, Protocol)>) -> NetworkAcl {
         description: String::new(),
         subnets: vec![],
         entries: entries.into_iter().map(entry).collect(),
+        judges_v6: false,
         words: vec![],
         created_at: Millis(0),
-        judges_v6: false,
         tags: Tags::new(),
     }
 }

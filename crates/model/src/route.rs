@@ -10,8 +10,8 @@ use ipnet::{Ipv4Net, Ipv4Subnets};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Millis, NatGatewayId, RouteTableAssociationId, RouteTableId, SubnetId,
-    Tags, Vpc, VpcId, VpcPeeringId,
+    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Millis, NatGatewayId, PrefixListId, RouteTableAssociationId, RouteTableId,
+    SubnetId, Tags, Vpc, VpcId, VpcPeeringId,
 };
 
 /// A route table.
@@ -29,6 +29,9 @@ pub struct RouteTable {
     pub subnets: Vec<SubnetAssociation>,
     /// Its routes besides the local one, no two with the same destination.
     pub routes: Vec<Route>,
+    /// Its routes to all that a prefix list names, one for a list at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub list_routes: Vec<ListRoute>,
     /// Display name.
     #[serde(default)]
     pub name: String,
@@ -66,6 +69,15 @@ pub struct Route {
     /// Whether it holds its place in the table and nothing else: packets go as if it were not there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+}
+
+/// A route to all that a prefix list names. Where packets are judged, its ranges stand in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListRoute {
+    /// The list.
+    pub list: PrefixListId,
+    /// Where packets go.
+    pub target: RouteTarget,
 }
 
 /// Where a route leads.
@@ -143,6 +155,27 @@ impl RouteTable {
     /// The route to this destination.
     pub fn route_to(&self, destination: Ipv4Net) -> Option<&Route> {
         self.routes.iter().find(|route| route.destination == destination)
+    }
+
+    /// Whether some route leads to this target.
+    pub fn leads_to(&self, target: RouteTarget) -> bool {
+        self.routes.iter().any(|route| route.target == target) || self.list_routes.iter().any(|route| route.target == target)
+    }
+
+    /// Takes every route to this target away.
+    pub fn forget(&mut self, target: RouteTarget) {
+        self.routes.retain(|route| route.target != target);
+        self.list_routes.retain(|route| route.target != target);
+    }
+
+    /// Adds the ranges of a list that one of its routes names. A route of the table itself to the same range takes precedence, and the
+    /// VPC's own range stays inside (EC2, "Route priority").
+    pub fn spread(&mut self, route: ListRoute, ranges: impl IntoIterator<Item = Ipv4Net>, own: Ipv4Net) {
+        for range in ranges.into_iter().map(|range| range.trunc()).filter(|range| !own.contains(range)) {
+            if self.route_to(range).is_none() {
+                self.routes.push(Route::new(range, route.target));
+            }
+        }
     }
 
     /// Whether the subnet uses it by a tie of its own.
@@ -265,6 +298,7 @@ mod tests {
             main: subnets.is_empty().then(|| RouteTableAssociationId::from_u64(100 + id)),
             subnets: subnets.iter().map(tie).collect(),
             routes: destinations.iter().map(|text| Route::new(text.parse().unwrap(), target)).collect(),
+            list_routes: vec![],
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),
@@ -310,6 +344,22 @@ mod tests {
         assert!(has(ways(&table)), "the default route takes them");
         table.routes[0].disabled = true;
         assert_eq!(ways(&table), []);
+    }
+
+    #[test]
+    fn a_lists_ranges_are_routes_but_where_the_table_or_the_vpc_says_otherwise() {
+        let mut table = table(1, &["198.51.100.0/24"], &[]);
+        let elsewhere = RouteTarget::Interface { interface: InterfaceId::from_u64(3) };
+        let route = ListRoute { list: PrefixListId::from_u64(1), target: elsewhere };
+        table.list_routes = vec![route];
+        let ranges = ["198.51.100.0/24", "203.0.113.9/24", "10.0.7.0/24", "10.0.0.0/8"].map(|range| range.parse().unwrap());
+        table.spread(route, ranges, "10.0.0.0/16".parse().unwrap());
+        let found: Vec<(String, bool)> = table.routes.iter().map(|r| (r.destination.to_string(), r.target == elsewhere)).collect();
+        let found: Vec<(&str, bool)> = found.iter().map(|(range, is_lists)| (range.as_str(), *is_lists)).collect();
+        assert_eq!(found, [("198.51.100.0/24", false), ("203.0.113.0/24", true), ("10.0.0.0/8", true)]);
+        assert!(table.leads_to(elsewhere));
+        table.forget(elsewhere);
+        assert!(!table.leads_to(elsewhere) && table.list_routes.is_empty() && table.routes.len() == 1);
     }
 
     #[test]

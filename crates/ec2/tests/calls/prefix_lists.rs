@@ -58,3 +58,55 @@ async fn a_prefix_list_is_made_versioned_used_and_deleted() {
     world.golden("DeleteManagedPrefixList", &format!("Action=DeleteManagedPrefixList&PrefixListId={list}")).await;
     world.refused(&of, 400, "InvalidPrefixListID.NotFound").await;
 }
+
+#[tokio::test]
+async fn a_route_leads_to_all_that_a_list_names() {
+    let world = World::new().await;
+    let new = "Action=CreateManagedPrefixList&PrefixListName=beyond&MaxEntries=3&AddressFamily=IPv4&Entry.1.Cidr=192.0.2.0/24";
+    let list = world.first(new, "prefixListId").await;
+    let vpc = world.first("Action=CreateVpc&CidrBlock=10.5.0.0/16", "vpcId").await;
+    let tables = format!("Action=DescribeRouteTables&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}");
+    let table = world.first(&tables, "routeTableId").await;
+    let gateway = world.first("Action=CreateInternetGateway", "internetGatewayId").await;
+    let ends = format!("InternetGatewayId={gateway}&VpcId={vpc}");
+    world.ok(&format!("Action=AttachInternetGateway&{ends}")).await;
+    let to_list = format!("RouteTableId={table}&DestinationPrefixListId={list}");
+    let by_gateway = format!("{to_list}&GatewayId={gateway}");
+    world.refused(&format!("Action=ReplaceRoute&{by_gateway}"), 400, "InvalidRoute.NotFound").await;
+    world.ok(&format!("Action=CreateRoute&{by_gateway}")).await;
+    world.refused(&format!("Action=CreateRoute&{by_gateway}"), 400, "RouteAlreadyExists").await;
+    world.ok(&format!("Action=ReplaceRoute&{by_gateway}")).await;
+    world.golden("DescribeRouteTables.list", &tables).await;
+    let named = format!("Action=DescribeRouteTables&Filter.1.Name=route.destination-prefix-list-id&Filter.1.Value.1={list}");
+    assert_eq!(world.first(&named, "routeTableId").await, table);
+    let associations = format!("Action=GetManagedPrefixListAssociations&PrefixListId={list}");
+    assert_eq!(elements(&world.ok(&associations).await, "resourceId"), [table.as_str()]);
+    let change = format!("Action=ModifyManagedPrefixList&PrefixListId={list}");
+    for (form, code) in [
+        (
+            format!("Action=CreateRoute&RouteTableId={table}&DestinationPrefixListId=pl-1&GatewayId={gateway}"),
+            "InvalidPrefixListId.Malformed",
+        ),
+        (
+            format!("Action=CreateRoute&RouteTableId={table}&DestinationPrefixListId=pl-00000000000000001&GatewayId={gateway}"),
+            "InvalidPrefixListID.NotFound",
+        ),
+        (format!("Action=CreateRoute&{by_gateway}&DestinationCidrBlock=192.0.2.0/24"), "InvalidParameterCombination"),
+        // Fifty routes are what a table has room for, and a list counts as often as it may have entries.
+        (format!("{change}&MaxEntries=51"), "RouteLimitExceeded"),
+        (format!("Action=DeleteManagedPrefixList&PrefixListId={list}"), "DependencyViolation"),
+    ] {
+        world.refused(&form, 400, code).await;
+    }
+    world.ok(&format!("{change}&MaxEntries=50")).await;
+    world
+        .refused(
+            &format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&GatewayId={gateway}"),
+            400,
+            "RouteLimitExceeded",
+        )
+        .await;
+    world.ok(&format!("Action=DeleteRoute&{to_list}")).await;
+    world.refused(&format!("Action=DeleteRoute&{to_list}"), 400, "InvalidRoute.NotFound").await;
+    world.ok(&format!("Action=DeleteManagedPrefixList&PrefixListId={list}")).await;
+}

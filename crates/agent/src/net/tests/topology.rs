@@ -403,8 +403,8 @@ fn acls(number: u64, exits: &Exits) -> Vec<NetworkAcl> {
             .into_iter()
             .collect(),
         entries: entries.to_vec(),
-        words: vec![],
         judges_v6: false,
+        words: vec![],
         created_at: Millis(0),
         tags: Tags::new(),
     };
@@ -421,6 +421,7 @@ fn tables(number: u64, exits: &Exits) -> Vec<RouteTable> {
     let table = |id: u64, routes: &[_], own: bool| {
         let tie = RouteTableAssociationId::from_u64(id);
         RouteTable {
+            list_routes: vec![],
             id: RouteTableId::from_u64(id),
             account: account(),
             vpc: VpcId::from_u64(number),
