@@ -12,7 +12,7 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::{
     Cx, account, action_timer, address, bandwidth, bandwidth_package, cam, disk_backup, disk_quota, image, image_change, image_task,
-    instance, instance_type, interface, interface_change, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl,
+    instance, instance_type, interface, interface_change, ipv6, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl,
     placement_group, quota, region, repair_task, root_volume, route, security_group, security_group_policies, snapshot, snapshot_group,
     snapshot_policy, snapshot_share, sts, subnet, tag_service, tagged, trail, volume, vpc_peering,
 };
@@ -249,6 +249,12 @@ static SERVED: &[Action] = served! {
         interface_change::ASSIGN_ABSENT;
     Vpc "vpc:" UnassignPrivateIpAddresses => interface_change::unassign, interface_change::UnassignPrivateIpAddresses, Works,
         interface_change::UNASSIGN_ABSENT;
+    Vpc "vpc:" AssignIpv6CidrBlock => ipv6::assign_range, ipv6::AssignIpv6CidrBlock, Partly("of the pool of the cloud"), &["AddressType"];
+    Vpc "vpc:" UnassignIpv6CidrBlock => ipv6::unassign_range, ipv6::UnassignIpv6CidrBlock, Works, &[];
+    Vpc "vpc:" AssignIpv6SubnetCidrBlock => ipv6::assign_to_subnets, ipv6::AssignIpv6SubnetCidrBlock, Works, &[];
+    Vpc "vpc:" UnassignIpv6SubnetCidrBlock => ipv6::unassign_from_subnets, ipv6::OfSubnets, Works, &[];
+    Vpc "vpc:" AssignIpv6Addresses => ipv6::assign, ipv6::AssignIpv6Addresses, Partly("none reaches beyond its VPC"), ipv6::ADDRESS_ABSENT;
+    Vpc "vpc:" UnassignIpv6Addresses => ipv6::unassign, ipv6::UnassignIpv6Addresses, Works, ipv6::ADDRESS_ABSENT;
     Cvm "cvm:" CreateImage => image_change::create, image_change::CreateImage,
         Partly("a running instance is never powered off for it: its disks are what they were at one instant"),
         &["Sysprep"];
@@ -336,7 +342,7 @@ static SERVED: &[Action] = served! {
         Partly("when an ACL was changed is not kept"), &[];
     Vpc "vpc:" ModifyNetworkAclAttribute => network_acl::modify, network_acl::ModifyNetworkAclAttribute, Works, &[];
     Vpc "vpc:" ModifyNetworkAclEntries => network_acl::modify_entries, network_acl::ModifyNetworkAclEntries,
-        Partly("all entries of a direction at once, for IPv4"), network_acl::ENTRIES_ABSENT;
+        Partly("all entries of a direction at once"), network_acl::ENTRIES_ABSENT;
     Vpc "vpc:" AssociateNetworkAclSubnets => network_acl::associate, network_acl::Ends, Works, &[];
     Vpc "vpc:" DisassociateNetworkAclSubnets => network_acl::disassociate, network_acl::Ends, Works, &[];
     Vpc "vpc:" DeleteNetworkAcl => network_acl::delete, network_acl::DeleteNetworkAcl, Works, &[];

@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 
 use control::{Field, InterfaceView, Query};
 use model::{AddressKind, InstanceId, Interface, InterfaceId, Plug, SecurityGroupId, SubnetId, VpcId};
-use wire::{Doc, FromArg, IntoDoc};
+use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::ipv6::Ipv6Reply;
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::TagReply;
-use crate::{Cx, id, tag, time};
+use crate::{Cx, id, ipv6, tag, time};
 
 /// `DescribeNetworkInterfaces`.
 #[derive(FromArg)]
@@ -45,7 +46,7 @@ pub(crate) struct InterfaceReply {
     state: &'static str,
     network_interface_state: &'static str,
     private_ip_address_set: Vec<PrivateAddress>,
-    ipv6_address_set: Vec<Doc>,
+    ipv6_address_set: Vec<Ipv6Reply>,
     attachment: Attachment,
     eni_type: u32,
     attach_type: u32,
@@ -159,7 +160,7 @@ pub(crate) fn reply(view: &InterfaceView) -> InterfaceReply {
         state: state(nic),
         network_interface_state: if nic.instance.is_some() { "INUSE" } else { "AVAILABLE" },
         private_ip_address_set: private_addresses(view, nic.addresses()),
-        ipv6_address_set: vec![],
+        ipv6_address_set: ipv6::replies(&nic.ipv6),
         attachment: Attachment {
             instance_id: id::shown_or_empty(nic.instance),
             device_index: nic.index,

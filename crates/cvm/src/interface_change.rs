@@ -11,8 +11,9 @@ use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::interface::{InterfaceReply, PrivateAddress, private_addresses, reply};
+use crate::ipv6::AskedIpv6;
 use crate::tag::TagArg;
-use crate::{Cx, id, tag};
+use crate::{Cx, id, ipv6, tag};
 
 /// Most private addresses and interfaces that one call names (VPC documents 10 addresses and 100 interfaces).
 const ADDRESSES_PER_CALL: usize = 10;
@@ -31,6 +32,10 @@ pub(crate) struct CreateNetworkInterface {
     security_group_ids: Vec<String>,
     #[arg(max_items = ADDRESSES_PER_CALL)]
     private_ip_addresses: Vec<AskedIp>,
+    #[arg(max_items = ipv6::ADDRESSES_PER_CALL)]
+    ipv6_addresses: Vec<AskedIpv6>,
+    #[arg(range = 0..=ipv6::ADDRESSES_PER_CALL)]
+    ipv6_address_count: Option<usize>,
     #[arg(max_items = tag::TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     client_token: Option<String>,
@@ -60,8 +65,13 @@ pub(crate) const UNASSIGN_ABSENT: &[&str] = &[
 
 /// What VPC can make of an interface and this cloud cannot.
 pub(crate) const CREATE_ABSENT: &[&str] = &[
-    "Ipv6AddressCount",
-    "Ipv6Addresses",
+    "Ipv6Addresses.AddressId",
+    "Ipv6Addresses.AddressType",
+    "Ipv6Addresses.Description",
+    "Ipv6Addresses.IsWanIpBlocked",
+    "Ipv6Addresses.Primary",
+    "Ipv6Addresses.PublicIpAddress",
+    "Ipv6Addresses.State",
     "IsRdma",
     "PrivateIpAddresses.AddressId",
     "PrivateIpAddresses.Description",
@@ -101,7 +111,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkInterface) -> Result
     let new = NewInterface {
         ip,
         secondary: Wanted { ips, count: asked.secondary_private_ip_address_count },
-        ipv6: control::WantedIpv6::default(),
+        ipv6: ipv6::wanted(&asked.ipv6_addresses, asked.ipv6_address_count)?,
         groups: id::read_all(&asked.security_group_ids)?,
         name: asked.network_interface_name,
         description: asked.network_interface_description.unwrap_or_default(),

@@ -29,6 +29,7 @@ mod instance;
 mod instance_type;
 mod interface;
 mod interface_change;
+mod ipv6;
 mod key_pair;
 mod launch_template;
 mod nat_gateway;

@@ -263,7 +263,7 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
         data_disks: view.volumes.iter().filter(|volume| volume.id != instance.root_volume).map(data_disk).collect(),
         private_ip_addresses: vec![instance.private_ip.to_string()],
         public_ip_addresses: view.address().iter().map(|address| address.ip.to_string()).collect(),
-        ipv6_addresses: vec![],
+        ipv6_addresses: view.interfaces.iter().flat_map(|nic| &nic.interface.ipv6).map(ToString::to_string).collect(),
         public_ipv6_addresses: vec![],
         internet_accessible: InternetAccessible {
             internet_charge_type: charge_of(view),

@@ -89,6 +89,8 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "Zone" => "test-1a",
         "InstanceType" => TYPE,
         "CidrBlock" | "DestinationCidrBlock" => "10.8.9.0/24",
+        "Ipv6CidrBlock" => "fd12:3456:789a:101::/64",
+        "Address" | "Ipv6Addresses" => "fd12:3456:789a:101::9",
         "GatewayType" => "NORMAL_CVM",
         "GatewayId" => "10.8.1.9",
         "Resource" | "ResourceList" => return format!("qcs::cvm:test-1:uin/{}:instance/{}", seeds["Account"], seeds["InstanceId"]),

@@ -12,6 +12,7 @@ mod image_task;
 mod instance;
 mod instance_refusal;
 mod interface;
+mod ipv6;
 mod key_pair;
 mod launch_template;
 mod listing;
