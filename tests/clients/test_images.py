@@ -102,6 +102,26 @@ def test_an_image_of_a_running_instance_boots_with_its_data_disk(ec2, source, im
     assert [device["DeviceName"] for device in mapped] == ["/dev/xvda"]
 
 
+def test_an_image_that_may_reboot_has_what_the_guest_had_not_written_yet(cloud, ec2, launch):
+    source = launch(cloud.image())
+    address, boot = source.address, source.run("cat /proc/sys/kernel/random/boot_id")
+    # The file systems are whole when the guest has shut down; until then this is in its memory alone.
+    source.run("echo late > /root/late")
+    made = ec2.create_image(InstanceId=source.id, Name="rebooted")["ImageId"]
+    try:
+        ec2.get_waiter("image_available").wait(ImageIds=[made], WaiterConfig=SOON)
+        assert wait_until(lambda: source.run("cat /proc/sys/kernel/random/boot_id") != boot, 90, "the restart")
+        assert (source.address, source.run("cat /root/late")) == (address, "late\n")
+        copy = launch(made)
+        assert copy.run("cat /root/late") == "late\n"
+        assert copy.run("dmesg | grep -c 'recovery complete' || true") == "0\n", "its file system was left in order"
+    finally:
+        snapshots = snapshots_of(ec2, made)
+        ec2.deregister_image(ImageId=made)
+        for snapshot in snapshots:
+            ec2.delete_snapshot(SnapshotId=snapshot)
+
+
 def test_a_snapshot_is_registered_and_an_image_is_copied_and_taken_back(ec2, image, launch):
     root, data = snapshots_of(ec2, image)
     devices = [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": root}}, {"DeviceName": "/dev/sdg", "Ebs": {"SnapshotId": data, "VolumeSize": 2}}]

@@ -554,7 +554,9 @@ fn freeze(job: &SnapshotJob, spec: &HostSpec, seen: &Seen, taken: &[InstanceId])
         (Some((&vm, state)), None) => {
             let has_all = volumes.iter().all(|volume| state.holds.contains(volume));
             let leaves = state.leaving.iter().any(|(volume, _)| volumes.contains(volume));
-            let ready = state.phase == Phase::Running && state.retry_at_ms <= seen.now_ms && !taken.contains(&vm);
+            // Its restart freezes them; what it did not freeze, because somebody died in between, is frozen after it.
+            let restarted = job.at_boot.is_none_or(|boot| state.boot >= boot);
+            let ready = restarted && state.phase == Phase::Running && state.retry_at_ms <= seen.now_ms && !taken.contains(&vm);
             (has_all && !leaves && ready).then_some(Change::FreezeDisks { vm, job: job.id })
         }
         (Some(_), Some(_)) => None,

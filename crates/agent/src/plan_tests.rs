@@ -152,6 +152,20 @@ fn a_stopped_machine_that_should_run_is_started() {
 }
 
 #[test]
+fn what_is_frozen_at_a_restart_is_frozen_by_it_or_after_it_and_not_before() {
+    let freeze = Change::FreezeDisks { vm: vm_id(1), job: SnapshotId::from_u64(9) };
+    let reset = Change::ResetVm { vm: vm_id(1), boot: 2, how: Reset::Hard };
+    for (at_boot, seen_boot, expected) in [(None, 2, vec![freeze.clone()]), (Some(2), 1, vec![reset]), (Some(2), 2, vec![freeze])] {
+        let (mut spec, mut seen) = one_vm(Power::On, 2, Phase::Running, seen_boot);
+        seen.vms.get_mut(&vm_id(1)).unwrap().holds.push(volume_id(1));
+        let job = SnapshotId::from_u64(9);
+        let part = SnapshotPart { snapshot: job, volume: volume_id(1), generation: 1, under: None, keys: DiskKeys::default() };
+        spec.snapshots.push(SnapshotJob { id: job, at_boot, parts: vec![part] });
+        assert_eq!(plan(&spec, &seen), expected, "at {at_boot:?}, seen {seen_boot}");
+    }
+}
+
+#[test]
 fn a_guest_that_shut_itself_down_stays_down_until_it_is_asked_for_again() {
     check(Power::On, 1, Phase::ShutDown, 1, &[]);
     check(Power::On, 2, Phase::ShutDown, 1, &[Change::StartVm { vm: vm_id(1), boot: 2 }]);

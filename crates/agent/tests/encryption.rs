@@ -53,7 +53,7 @@ impl Cloud {
         };
         let (snapshot, generation) = (SnapshotId::from_u64(job), spec.generation);
         let part = SnapshotPart { snapshot, volume: spec.id, generation, under, keys: self.keys_of(volume) };
-        self.spec.snapshots = vec![SnapshotJob { id: snapshot, parts: vec![part] }];
+        self.spec.snapshots = vec![SnapshotJob { id: snapshot, at_boot: None, parts: vec![part] }];
         self.send();
         let done =
             |r: &HostReport| r.snapshots.iter().any(|known| known.id == snapshot && matches!(known.state, SnapshotState::Done { .. }));

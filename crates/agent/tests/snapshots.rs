@@ -30,7 +30,7 @@ impl Cloud {
         };
         let parts: Vec<SnapshotPart> = volumes.iter().map(part).collect();
         let ids: Vec<SnapshotId> = parts.iter().map(|part| part.snapshot).collect();
-        self.spec.snapshots.push(SnapshotJob { id: ids[0], parts });
+        self.spec.snapshots.push(SnapshotJob { id: ids[0], at_boot: None, parts });
         self.send();
         ids
     }

@@ -20,7 +20,7 @@ use store::{StoreError, Tx};
 use crate::account::taken;
 use crate::auth::{Caller, Target};
 use crate::describe::{Field, Filter, Query, literal};
-use crate::instance::{check_description, instance_of};
+use crate::instance::{check_description, instance_of, save};
 use crate::run::{Command, Cx};
 use crate::snapshot::{Taker, snapshot_of, snapshot_usable, take};
 use crate::{Cloud, Failure};
@@ -46,7 +46,8 @@ pub struct NewImage {
     pub min_disk: Gib,
 }
 
-/// Makes an image of an instance, running or stopped. A running one goes on: its disks are what they were at one instant.
+/// Makes an image of an instance, running or stopped. A running one is restarted where that is asked for, and its disks are what they were
+/// between its shutdown and its start; else it goes on, and they are what they were at one instant.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateImage {
     /// The instance.
@@ -57,6 +58,8 @@ pub struct CreateImage {
     pub description: String,
     /// Family; empty for none.
     pub family: String,
+    /// Whether it is restarted for it, where it runs.
+    pub restart: bool,
     /// Data disks that are left out.
     pub without: Vec<VolumeId>,
     /// Empty disks that the image's instances get besides.
@@ -154,11 +157,19 @@ impl Command for CreateImage {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Image, Failure> {
         let account = cx.caller.account();
-        let instance = instance_of(tx, account, self.instance)?;
+        let mut instance = instance_of(tx, account, self.instance)?;
         if !matches!(instance.phase, Phase::Running | Phase::Stopped) {
             let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
             return Err(Error::IncorrectState { noun, id, state, wanted: "running or stopped" }.into());
         }
+        let at_boot = match self.restart && instance.phase == Phase::Running {
+            true => {
+                instance.reboot(false, cx.now)?;
+                save(tx, &mut instance, cx.now)?;
+                Some(instance.boot)
+            }
+            false => None,
+        };
         let mut volumes = tx.volume_list_of_instance(instance.id)?;
         let is_root = |volume: &Volume| volume.id == instance.root_volume;
         volumes.retain(|volume| is_root(volume) || !self.without.contains(&volume.id));
@@ -167,6 +178,7 @@ impl Command for CreateImage {
         let of = tx.get::<Image>(instance.image)?;
         let taken = take(tx, Taker::of(cx), &volumes, |_, row| {
             row.description = format!("Created by CreateImage({}) for {id}", instance.id);
+            row.at_boot = at_boot;
             add_tags(&mut row.tags, &self.snapshot_tags)
         })?;
         let mut disks: Vec<ImageDisk> = volumes.iter().zip(&taken).skip(1).map(|(volume, snapshot)| disk(volume, snapshot)).collect();

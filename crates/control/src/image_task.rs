@@ -299,6 +299,7 @@ fn row(account: AccountId, id: SnapshotId, now: Millis) -> Snapshot {
         group: None,
         backup: false,
         expires_at: None,
+        at_boot: None,
         shares: Shares::default(),
         tags: Tags::new(),
     }

@@ -231,6 +231,7 @@ fn row(tx: &Tx<'_>, by: Taker<'_>, volume: &Volume, id: SnapshotId, job: Snapsho
         group: None,
         backup: false,
         expires_at: None,
+        at_boot: None,
         shares: Shares::default(),
         tags: Tags::new(),
     })
@@ -378,13 +379,14 @@ pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SnapshotId) -> Result<Target,
 
 /// The jobs of a host's document.
 pub(crate) fn jobs(tx: &Tx<'_>, cloud: &Cloud, host: HostId) -> Result<Vec<SnapshotJob>, Failure> {
-    let mut jobs: BTreeMap<SnapshotId, Vec<SnapshotPart>> = BTreeMap::new();
+    let mut jobs: BTreeMap<SnapshotId, SnapshotJob> = BTreeMap::new();
     for row in tx.snapshot_list_of_host(host)? {
         let keys = disk_keys(tx, cloud, row.encryption.as_ref(), row.under_encryption.as_ref())?;
         let part = SnapshotPart { snapshot: row.id, volume: row.volume, generation: row.generation, under: row.under, keys };
-        jobs.entry(row.job).or_default().push(part);
+        let new = || SnapshotJob { id: row.job, at_boot: row.at_boot, parts: vec![] };
+        jobs.entry(row.job).or_insert_with(new).parts.push(part);
     }
-    Ok(jobs.into_iter().map(|(id, parts)| SnapshotJob { id, parts }).collect())
+    Ok(jobs.into_values().collect())
 }
 
 impl Cloud {

@@ -75,6 +75,7 @@ impl Command for CopySnapshot {
             group: None,
             backup: false,
             expires_at: None,
+            at_boot: None,
             shares: Shares::default(),
             tags: Tags::new(),
             ..of.clone()

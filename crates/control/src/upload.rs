@@ -210,6 +210,7 @@ pub(crate) fn row(cx: &Cx<'_>, upload: Upload, size: Gib) -> Snapshot {
         group: None,
         backup: false,
         expires_at: None,
+        at_boot: None,
         shares: Shares::default(),
         tags: Tags::new(),
     }

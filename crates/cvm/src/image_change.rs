@@ -66,7 +66,13 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateImage) -> Result<Made, Faul
             }
             let others = view.volumes.iter().map(|volume| volume.id).filter(|id| !with.contains(id) && *id != view.instance.root_volume);
             let (without, further, snapshot_tags) = (others.collect(), vec![], model::Tags::new());
-            cx.cloud.run(&cx.caller, Create { instance, name, description, family, without, further, tags, snapshot_tags }, options).await?
+            cx.cloud
+                .run(
+                    &cx.caller,
+                    Create { instance, restart: false, name, description, family, without, further, tags, snapshot_tags },
+                    options,
+                )
+                .await?
         }
         (None, [snapshot]) => {
             let snapshot: SnapshotId = id::read(snapshot)?;

@@ -270,8 +270,7 @@ const TABLE: &[Action] = rows! {
         Partly("of any two snapshots"), &[];
     Ec2 "ec2:" DeleteVolume => volume::delete, volume::DeleteVolume, Works, &[];
     Ec2 "ec2:" CreateImage => image_change::create, image_change::CreateImage,
-        Partly("a running instance is never restarted for it: its disks are what they were at one instant"),
-        image_change::CREATE_ABSENT;
+        Partly("a guest that does not shut down within a minute is reset"), image_change::CREATE_ABSENT;
     Ec2 "ec2:" RegisterImage => image_change::register, image_change::RegisterImage, Partly("of snapshots"),
         image_change::REGISTER_ABSENT;
     Ec2 "ec2:" DeregisterImage => image_change::deregister, image_change::DeregisterImage, Works, &[];

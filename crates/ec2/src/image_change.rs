@@ -59,7 +59,6 @@ pub(crate) struct CreateImage {
     instance_id: String,
     name: String,
     description: Option<String>,
-    #[expect(dead_code, reason = "a running instance goes on either way")]
     no_reboot: Option<bool>,
     #[arg(name = "BlockDeviceMapping")]
     devices: Vec<BlockDevice>,
@@ -99,6 +98,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateImage) -> Result<Made, Refusal> 
     let command = Create {
         family: String::new(),
         instance,
+        restart: !asked.no_reboot.unwrap_or(false),
         name: asked.name,
         description: asked.description.unwrap_or_default(),
         without,

@@ -40,7 +40,11 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateImage) -> Result<Made, Faul
         (Some(instance), None) => {
             let (without, further, snapshot_tags) = (vec![], vec![], tags.clone());
             cx.cloud
-                .run(&cx.caller, Create { instance, name, description, family, without, further, tags, snapshot_tags }, cx.options()?)
+                .run(
+                    &cx.caller,
+                    Create { instance, restart: false, name, description, family, without, further, tags, snapshot_tags },
+                    cx.options()?,
+                )
                 .await?
         }
         (None, Some(snapshot)) => {

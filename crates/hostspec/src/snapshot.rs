@@ -13,6 +13,10 @@ use crate::{DiskKeys, Fault};
 pub struct SnapshotJob {
     /// The job: the first of its snapshots.
     pub id: SnapshotId,
+    /// The restart of the machine that has the volumes at which they are frozen: after its guest has shut down, and before it starts again.
+    /// At once when none, and when that restart is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_boot: Option<u64>,
     /// What to read, at least one.
     pub parts: Vec<SnapshotPart>,
 }

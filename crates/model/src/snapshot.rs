@@ -85,6 +85,9 @@ pub struct Snapshot {
     /// When it goes by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Millis>,
+    /// The restart of the volume's machine at which it is frozen, the guest being shut down; at once when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_boot: Option<u64>,
     /// Who else may make volumes of it.
     #[serde(default)]
     pub shares: Shares,
@@ -282,6 +285,7 @@ pub(crate) fn pending() -> Snapshot {
         group: None,
         backup: false,
         expires_at: None,
+        at_boot: None,
         shares: Shares::default(),
         tags: Tags::new(),
     }

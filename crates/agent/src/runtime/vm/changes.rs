@@ -120,6 +120,7 @@ impl VmTask {
     }
 
     pub(super) async fn reset_now(&mut self, boot: u64) {
+        self.freeze_before(boot).await;
         let deadline = Instant::now() + RESET;
         self.set_intent(Intent::Reset { boot, how: Reset::Hard, deadline, press: deadline });
         self.drain().await;

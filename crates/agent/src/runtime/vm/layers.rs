@@ -40,6 +40,17 @@ impl VmTask {
         }
     }
 
+    /// Freezes what is to be frozen while the machine restarts for this boot: its guest has shut down, or would not.
+    pub(super) async fn freeze_before(&mut self, boot: u64) {
+        let Some(spec) = self.wishes.borrow().as_ref().map(|wish| wish.spec.clone()) else { return };
+        let Some(live) = &self.live else { return };
+        let holds = |job: &&SnapshotJob| job.parts.iter().all(|part| live.claims.iter().any(|(volume, _)| *volume == part.volume));
+        let due = spec.snapshots.iter().filter(|job| job.at_boot.is_some_and(|at| at <= boot)).filter(holds);
+        for job in due.map(|job| job.id).collect::<Vec<_>>() {
+            self.freeze(&spec, job).await;
+        }
+    }
+
     async fn try_freeze(&self, job: &SnapshotJob) -> Result<(), Trouble> {
         let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
         // Before any merge is stopped: a try that is bound to fail, made again each second, would never let one end.
