@@ -45,6 +45,11 @@ impl Cloud {
     }
 
     async fn snapshot_of(&mut self, job: u64, volume: u64) -> String {
+        let snapshot = self.begin_snapshot_of(job, volume);
+        self.snapshot_done(snapshot).await
+    }
+
+    fn begin_snapshot_of(&mut self, job: u64, volume: u64) -> SnapshotId {
         let spec = self.spec.volumes.iter().find(|known| known.id == VolumeId::from_u64(volume)).unwrap();
         let under = match &spec.goal {
             VolumeGoal::Present { image: Some(id), .. } => Some(self.spec.images.iter().find(|i| i.id == *id).unwrap().manifest.clone()),
@@ -55,6 +60,10 @@ impl Cloud {
         let part = SnapshotPart { snapshot, volume: spec.id, generation, under, keys: self.keys_of(volume) };
         self.spec.snapshots = vec![SnapshotJob { id: snapshot, at_boot: None, parts: vec![part] }];
         self.send();
+        snapshot
+    }
+
+    async fn snapshot_done(&mut self, snapshot: SnapshotId) -> String {
         let done =
             |r: &HostReport| r.snapshots.iter().any(|known| known.id == snapshot && matches!(known.state, SnapshotState::Done { .. }));
         let report = self.until("the snapshot", done).await;
@@ -260,5 +269,37 @@ async fn a_killed_guest_starts_again_when_its_key_is_there_and_not_before() {
     let manifest = cloud.snapshot_of(2, 1).await;
     let after = cloud.opened(&manifest, Some(&secret));
     assert!(marks(&after).max().unwrap() >= before, "what was written before the kill is gone");
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_killed_agent_or_guest_loses_no_byte_of_an_encrypted_disk_and_no_snapshot() {
+    let mut cloud = Cloud::new().await;
+    let secret = key(6);
+    let vm = cloud.launch_encrypted(1, Guest::Marker, &secret).await;
+    let mut written = 0;
+    for (job, kill_qemu) in [(1, false), (2, true), (3, false), (4, true)] {
+        cloud.until_writes(vm, 20).await;
+        let snapshot = cloud.begin_snapshot_of(job, 1);
+        // At some step between the wish and the end, a later one each time.
+        tokio::time::sleep(Duration::from_millis(15 * job)).await;
+        if kill_qemu {
+            signal(cloud.pid(vm), "KILL");
+        }
+        drop(cloud.agent.take());
+        cloud.start_agent().await;
+        cloud.send();
+        let manifest = cloud.snapshot_done(snapshot).await;
+        cloud.until_state(vm, VmState::Running, 1).await;
+        let disk = cloud.opened(&manifest, Some(&secret));
+        every_block_is_its_own(&disk);
+        written = marks(&disk).max().unwrap();
+        assert!(written > 0);
+        cloud.spec.snapshots.clear();
+        cloud.send();
+    }
+    cloud.until_layers(1, 2).await;
+    assert!(!cloud.shows(written), "nothing of it is plain");
+    cloud.assert_no_key(&secret);
     cloud.finish().await;
 }

@@ -12,6 +12,11 @@ use repository::{Digest, Repository};
 impl Cloud {
     /// Asks for a snapshot of volumes at one instant; their numbers are those of the volumes, after the job's.
     fn snapshot(&mut self, job: u64, volumes: &[u64]) -> Vec<SnapshotId> {
+        self.snapshot_at(job, volumes, None)
+    }
+
+    /// The same, at a restart of their machine.
+    fn snapshot_at(&mut self, job: u64, volumes: &[u64], at_boot: Option<u64>) -> Vec<SnapshotId> {
         let under = |volume: &VolumeSpec| match &volume.goal {
             VolumeGoal::Present { image: Some(id), .. } => Some(self.spec.images.iter().find(|i| i.id == *id).unwrap().manifest.clone()),
             VolumeGoal::Present { manifest, .. } => manifest.clone(),
@@ -30,7 +35,7 @@ impl Cloud {
         };
         let parts: Vec<SnapshotPart> = volumes.iter().map(part).collect();
         let ids: Vec<SnapshotId> = parts.iter().map(|part| part.snapshot).collect();
-        self.spec.snapshots.push(SnapshotJob { id: ids[0], at_boot: None, parts });
+        self.spec.snapshots.push(SnapshotJob { id: ids[0], at_boot, parts });
         self.send();
         ids
     }
@@ -171,9 +176,26 @@ async fn a_killed_agent_or_guest_loses_no_byte_and_no_snapshot() {
     cloud.finish().await;
 }
 
-/// Panics unless every block holds a whole write of its own, of whichever run of the guest.
-fn every_block_is_its_own(disk: &[u8]) {
-    for (block, mark) in marks(disk).enumerate() {
-        assert!(mark == 0 || mark % MARKED_BLOCKS == block as u64, "block {block} holds write {mark}");
-    }
+#[tokio::test]
+async fn what_is_frozen_at_a_restart_is_what_the_guest_left_and_the_guest_starts_again() {
+    let mut cloud = Cloud::new().await;
+    let vm = cloud.launch(1, Guest::Marker).await;
+    cloud.until_writes(vm, 20).await;
+    let id = cloud.snapshot_at(1, &[1], Some(2))[0];
+    // Nothing restarts it yet, so nothing is frozen.
+    cloud.until_writes(vm, 40).await;
+    assert_eq!(cloud.layers(1), 1);
+    let machine = cloud.vm(vm);
+    (machine.boot, machine.reset) = (2, Reset::Hard);
+    cloud.send();
+    let (manifest, _) = cloud.done(id).await;
+    let disk = cloud.bytes(&manifest);
+    every_block_is_its_own(&disk);
+    cloud.until_console(vm, "guest up", 2).await;
+    cloud.until_writes(vm, 20).await;
+    cloud.spec.snapshots.clear();
+    let later = cloud.snapshot(2, &[1])[0];
+    let (manifest, _) = cloud.done(later).await;
+    every_block_is_its_own(&cloud.bytes(&manifest));
+    cloud.finish().await;
 }

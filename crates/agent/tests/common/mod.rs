@@ -413,3 +413,10 @@ fn metadata() -> GuestMetadata {
         events: vec![],
     }
 }
+
+/// Panics unless every block holds a whole write of its own, of whichever run of the guest.
+pub fn every_block_is_its_own(disk: &[u8]) {
+    for (block, mark) in marks(disk).enumerate() {
+        assert!(mark == 0 || mark % MARKED_BLOCKS == block as u64, "block {block} holds write {mark}");
+    }
+}
