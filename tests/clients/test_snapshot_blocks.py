@@ -115,7 +115,8 @@ def test_what_does_not_fit_is_refused(cloud, ec2, ebs, made):
     assert refused(put, ebs=ebs, snapshot=snapshot, index=1, data=b"short") == "ValidationException"
     assert refused(put, ebs=ebs, snapshot="snap-00000000000000001", index=1, data=block) == "ResourceNotFoundException"
     assert refused(ebs.list_snapshot_blocks, SnapshotId=snapshot) == "ValidationException"
-    assert refused(ebs.start_snapshot, VolumeSize=1, Encrypted=True) == "ValidationException"
+    assert refused(ebs.start_snapshot, VolumeSize=1, KmsKeyArn="arn:aws:kms:local-1:000000000001:key/none") == "ValidationException"
+    assert refused(ebs.start_snapshot, VolumeSize=1, ParentSnapshotId=snapshot, Encrypted=True) == "ValidationException"
     assert refused(ebs.start_snapshot, VolumeSize=100_000) == "ValidationException"
     id, secret, _ = cloud.account("blocks-stranger")
     stranger = cloud.client("ebs", key=id, secret=secret)
@@ -131,6 +132,38 @@ def test_what_does_not_fit_is_refused(cloud, ec2, ebs, made):
     assert blocks(ebs, whole) == {}
     assert refused(ebs.get_snapshot_block, SnapshotId=whole, BlockIndex=1, BlockToken="x") == "ValidationException"
     assert refused(stranger.list_snapshot_blocks, SnapshotId=whole) == "ResourceNotFoundException"
+
+
+def test_an_encrypted_snapshot_waits_encrypted_and_is_read_back(cloud, ec2, ebs, made):
+    key = cloud.client("kms").create_key(Description="uploads")["KeyMetadata"]["Arn"]
+    started = ebs.start_snapshot(VolumeSize=1, Encrypted=True, KmsKeyArn=key)
+    snapshot = started["SnapshotId"]
+    made.append(snapshot)
+    assert (started["KmsKeyArn"], started["SseType"]) == (key, "sse-kms")
+    written = {index: (b"plain %d " % index * BLOCK)[:BLOCK] for index in (0, 5)}
+    for index, data in written.items():
+        put(ebs, snapshot, index, b"x" * BLOCK)
+        put(ebs, snapshot, index, data)
+    waiting = (cloud.folder / "uploads" / f"{snapshot}.blocks").read_bytes()
+    assert len(waiting) == 6 * BLOCK and b"plain" not in waiting and b"xxxx" not in waiting
+    finish(ec2, ebs, snapshot, 2)
+    shown = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]
+    assert (shown["Encrypted"], shown["KmsKeyId"]) == (True, key)
+    found = blocks(ebs, snapshot)
+    assert sorted(found) == [0, 5]
+    assert {index: fetch(ebs, snapshot, index, token) for index, token in found.items()} == written
+    # What is written over it is encrypted as it is.
+    child = ebs.start_snapshot(VolumeSize=1, ParentSnapshotId=snapshot)
+    made.append(child["SnapshotId"])
+    assert child["KmsKeyArn"] == key
+    put(ebs, child["SnapshotId"], 5, b"y" * BLOCK)
+    finish(ec2, ebs, child["SnapshotId"], 1)
+    found = blocks(ebs, child["SnapshotId"])
+    assert [fetch(ebs, child["SnapshotId"], index, found[index]) for index in (0, 5)] == [written[0], b"y" * BLOCK]
+    cloud.client("kms").disable_key(KeyId=key)
+    refused(ebs.start_snapshot, VolumeSize=1, Encrypted=True, KmsKeyArn=key)
+    refused(ebs.get_snapshot_block, SnapshotId=snapshot, BlockIndex=0, BlockToken=blocks(ebs, snapshot)[0])
+    cloud.client("kms").enable_key(KeyId=key)
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,8 @@ pub struct StartUpload {
     pub parent: Option<SnapshotId>,
     /// Description.
     pub description: String,
+    /// How it is encrypted; as its parent where there is one, which then has the last word.
+    pub encryption: EncryptionChoice,
     /// Minutes without a write after which it is given up.
     pub timeout_minutes: u32,
     /// Tags.
@@ -75,6 +77,8 @@ pub enum BlockQuestion {
     Put {
         /// The upload.
         upload: SnapshotId,
+        /// Its key, where it is encrypted: it waits so.
+        key: Option<DataKey>,
         /// Which block.
         index: u32,
         /// All of its bytes.
@@ -162,16 +166,18 @@ impl Command for StartUpload {
         }
         let parent = self.parent.map(|id| snapshot_usable(tx, account, id)).transpose()?;
         let start = parent.as_ref().and_then(|parent| parent.encryption.as_ref());
-        if choose(tx, cx, &EncryptionChoice::default(), start)?.is_some() {
-            // What is written waits on the control plane's disk as it came.
-            return Err(Error::Unsupported { what: "an encrypted snapshot that is written block by block".to_owned() }.into());
+        if parent.is_some() && self.encryption != EncryptionChoice::default() {
+            let reason = "a snapshot with a parent is encrypted as that is".to_owned();
+            return Err(Error::InvalidCombination { reason }.into());
         }
+        let encryption = choose(tx, cx, &self.encryption, start)?;
         if parent.as_ref().is_some_and(|parent| parent.size > self.size) {
             return Err(Error::invalid("VolumeSize", "must not be less than that of the parent").into());
         }
         let upload = Upload { timeout_minutes: self.timeout_minutes, sealed: None };
         let mut row = row(cx, upload, self.size);
         row.description.clone_from(&self.description);
+        (row.encryption, row.under_encryption) = (encryption, start.cloned());
         row.under = parent.as_ref().map(Snapshot::contents).transpose()?.map(str::to_owned);
         row.image = parent.and_then(|parent| parent.image);
         add_tags(&mut row.tags, &self.tags)?;
@@ -270,7 +276,8 @@ impl Cloud {
         if index >= row.blocks() || length != BLOCK_BYTES {
             return Err(Error::invalid("BlockIndex", format!("the snapshot has {} blocks of {BLOCK_BYTES} bytes", row.blocks())));
         }
-        self.ask(BlockQuestion::Put { upload, index, bytes }).await?;
+        let key = self.data_key_of(row.encryption.clone()).await?;
+        self.ask(BlockQuestion::Put { upload, key, index, bytes }).await?;
         self.upload_goes_on(&row, open).await
     }
 

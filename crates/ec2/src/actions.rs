@@ -260,7 +260,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" GetEbsDefaultKmsKeyId => disk_encryption::get_key, disk_encryption::Nothing, Works, &[];
     Ec2 "ec2:" ModifyEbsDefaultKmsKeyId => disk_encryption::modify_key, disk_encryption::ModifyDefaultKey, Works, &[];
     Ec2 "ec2:" ResetEbsDefaultKmsKeyId => disk_encryption::reset_key, disk_encryption::Nothing, Works, &[];
-    Ebs "ebs:" StartSnapshot => snapshot_block::start, snapshot_block::StartSnapshot, Partly("not encrypted"), snapshot_block::START_ABSENT;
+    Ebs "ebs:" StartSnapshot => snapshot_block::start, snapshot_block::StartSnapshot, Works, &[];
     Ebs "ebs:" PutSnapshotBlock => snapshot_block::put, snapshot_block::PutSnapshotBlock, Works, &[];
     Ebs "ebs:" CompleteSnapshot => snapshot_block::complete, snapshot_block::CompleteSnapshot,
         Partly("each block has its checksum, all together have none"), &[];

@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use wire::{Args, Base64, Data, Doc, FromArg, IntoDoc, Reply, Request, envelope};
 
-use crate::Cx;
 use crate::error::{Refusal, Wording, say_with, unsupported};
 use crate::tag;
+use crate::{Cx, disk_encryption, kms};
 
 /// Most blocks of one list, also when nothing is said (EBS: 10,000).
 const LISTED_MAX: u32 = 10_000;
@@ -25,8 +25,6 @@ const LISTED_MAX: u32 = 10_000;
 const TOKENS_LAST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The one kind of checksum.
 const ALGORITHM: &str = "SHA256";
-/// What EBS can start a snapshot with and this cloud cannot.
-pub(crate) const START_ABSENT: &[&str] = &["KmsKeyArn"];
 /// Parameters that come as headers.
 const HEADERS: [(&str, &str); 7] = [
     ("x-amz-data-length", "DataLength"),
@@ -133,8 +131,8 @@ pub(crate) struct StartSnapshot {
     tags: Vec<StartTag>,
     description: Option<String>,
     client_token: Option<String>,
-    #[arg(default)]
-    encrypted: bool,
+    encrypted: Option<bool>,
+    kms_key_arn: Option<String>,
     timeout: Option<u32>,
 }
 
@@ -158,6 +156,8 @@ pub(crate) struct Started {
     block_size: u32,
     tags: Vec<StartedTag>,
     parent_snapshot_id: Option<String>,
+    kms_key_arn: Option<String>,
+    sse_type: Option<&'static str>,
 }
 
 #[derive(IntoDoc)]
@@ -168,9 +168,6 @@ struct StartedTag {
 
 /// Starts a snapshot that the caller writes.
 pub(crate) async fn start(cx: Cx, asked: StartSnapshot) -> Result<Started, Refusal> {
-    if asked.encrypted {
-        return Err(unsupported("The encryption of a snapshot".to_owned()));
-    }
     let mut tags = Tags::new();
     add_tags(&mut tags, &asked.tags.into_iter().map(|tag| (tag.key, tag.value)).collect())?;
     let parent = asked.parent_snapshot_id.filter(|id| !id.is_empty());
@@ -178,6 +175,7 @@ pub(crate) async fn start(cx: Cx, asked: StartSnapshot) -> Result<Started, Refus
         size: Gib(asked.volume_size),
         parent: tag::optional_id(Noun::Snapshot, parent.as_deref())?,
         description: asked.description.clone().unwrap_or_default(),
+        encryption: disk_encryption::choice(&cx, asked.encrypted, asked.kms_key_arn.as_deref())?,
         timeout_minutes: asked.timeout.unwrap_or(UPLOAD_TIMEOUT_USUAL),
         tags,
     };
@@ -193,6 +191,8 @@ pub(crate) async fn start(cx: Cx, asked: StartSnapshot) -> Result<Started, Refus
         block_size: BLOCK_BYTES,
         tags: row.tags.into_iter().map(|(key, value)| StartedTag { key, value }).collect(),
         parent_snapshot_id: parent,
+        kms_key_arn: kms::arn_of(&cx, row.encryption.as_ref()),
+        sse_type: row.encryption.as_ref().map(|_| "sse-kms"),
     })
 }
 

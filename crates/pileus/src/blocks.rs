@@ -54,9 +54,9 @@ impl Blocks {
 
     fn look(&self, question: BlockQuestion) -> Result<BlockAnswer, Error> {
         let answer = match question {
-            BlockQuestion::Put { upload, index, bytes } => {
+            BlockQuestion::Put { upload, key, index, bytes } => {
                 self.check_room(bytes.len() as u64)?;
-                let file = BlockFile::open(&self.folder, &upload.to_string(), BLOCK_BYTES);
+                let file = BlockFile::open(&self.folder, &upload.to_string(), BLOCK_BYTES, key.as_ref());
                 file.and_then(|file| file.write(index, &bytes)).map(|()| BlockAnswer::Kept)
             }
             BlockQuestion::Get { manifest, key, index } => {
@@ -153,7 +153,7 @@ impl Blocks {
         (key, under_key): &(Option<DataKey>, Option<DataKey>),
         blocks: u32,
     ) -> Result<Option<repository::Stored>, RepositoryError> {
-        let file = BlockFile::open(&self.folder, &row.id.to_string(), BLOCK_BYTES)?;
+        let file = BlockFile::open(&self.folder, &row.id.to_string(), BLOCK_BYTES, key.as_ref())?;
         let here = file.count()?;
         if here != u64::from(blocks) {
             tracing::info!(snapshot = %row.id, here, said = blocks, "an upload is not whole");

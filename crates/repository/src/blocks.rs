@@ -5,6 +5,9 @@
 //!               ID.written one byte for each block, 1 once it is there
 //! ```
 //!
+//! Of an encrypted disk the bytes wait encrypted (AES-256-XTS, sector by sector as in a layer), under a key that is derived from the disk's for
+//! this one upload: two uploads under one key show nothing of each other.
+//!
 //! The bytes of a block are there before it is noted as written, and a block that is not noted is the one below. Nothing is parsed: a
 //! disk is bytes here, whoever wrote them.
 
@@ -15,8 +18,11 @@ use std::path::{Path, PathBuf};
 use crate::import::Feed;
 use crate::layers::{Stored, Under};
 use crate::manifest::MAX_IMAGE_BYTES;
+use crate::seal::derive;
+use crate::xts::{KEY_BYTES, SECTOR, Xts};
 use crate::{Digest, ImageReader, Repository, RepositoryError};
 use model::DataKey;
+use zeroize::Zeroizing;
 
 /// Mark of a block that was written.
 const WRITTEN: u8 = 1;
@@ -28,6 +34,8 @@ pub struct BlockFile {
     written: File,
     path: PathBuf,
     block_bytes: u32,
+    /// Encrypts the bytes; none where they are plain.
+    cipher: Option<Xts>,
 }
 
 /// A block of one or both of two disks.
@@ -42,14 +50,18 @@ pub struct BlockDifference {
 }
 
 impl BlockFile {
-    /// Opens the disk of this name in a folder, or makes it.
-    pub fn open(folder: &Path, name: &str, block_bytes: u32) -> Result<BlockFile, RepositoryError> {
+    /// Opens the disk of this name in a folder, or makes it; with the key of one that is encrypted, always the same. Malformed if a block is
+    /// not whole sectors of 512 bytes.
+    pub fn open(folder: &Path, name: &str, block_bytes: u32, key: Option<&DataKey>) -> Result<BlockFile, RepositoryError> {
+        if block_bytes == 0 || !(block_bytes as usize).is_multiple_of(SECTOR) {
+            return Err(RepositoryError::malformed("a block", format!("{block_bytes} bytes long")));
+        }
         let [path, written] = BlockFile::paths(folder, name);
         let open = |path: &Path| {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
             file.map_err(RepositoryError::io(path))
         };
-        Ok(BlockFile { bytes: open(&path)?, written: open(&written)?, path, block_bytes })
+        Ok(BlockFile { bytes: open(&path)?, written: open(&written)?, path, block_bytes, cipher: key.map(|key| cipher_of(key, name)) })
     }
 
     /// Removes the disk of this name; one that is not there is removed already.
@@ -77,9 +89,26 @@ impl BlockFile {
         if bytes.len() != self.block_bytes as usize {
             return Err(RepositoryError::malformed("a block", format!("{} bytes long", bytes.len())));
         }
-        let written = self.bytes.write_all_at(bytes, u64::from(index) * u64::from(self.block_bytes));
+        let offset = u64::from(index) * u64::from(self.block_bytes);
+        let written = match &self.cipher {
+            None => self.bytes.write_all_at(bytes, offset),
+            Some(cipher) => {
+                let mut sealed = bytes.to_vec();
+                cipher.encrypt(offset / SECTOR as u64, &mut sealed);
+                self.bytes.write_all_at(&sealed, offset)
+            }
+        };
         let noted = written.and_then(|()| self.written.write_all_at(&[WRITTEN], u64::from(index)));
         noted.map_err(RepositoryError::io(&self.path))
+    }
+
+    /// Reads bytes of blocks that were written; they begin and end with a sector.
+    fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), RepositoryError> {
+        self.bytes.read_exact_at(bytes, offset).map_err(RepositoryError::io(&self.path))?;
+        if let Some(cipher) = &self.cipher {
+            cipher.decrypt(offset / SECTOR as u64, bytes);
+        }
+        Ok(())
     }
 
     /// A mark for each block up to the last that was written.
@@ -95,6 +124,15 @@ impl BlockFile {
     pub fn count(&self) -> Result<u64, RepositoryError> {
         Ok(self.marks()?.iter().filter(|mark| **mark).count() as u64)
     }
+}
+
+/// What encrypts the upload of this name under a disk's key.
+fn cipher_of(key: &DataKey, name: &str) -> Xts {
+    let mut both = Zeroizing::new([0; KEY_BYTES]);
+    let (data, tweak) = both.split_at_mut(KEY_BYTES / 2);
+    data.copy_from_slice(derive(key, &format!("upload {name} data")).as_slice());
+    tweak.copy_from_slice(derive(key, &format!("upload {name} tweak")).as_slice());
+    Xts::new(&both)
 }
 
 impl Repository {
@@ -183,7 +221,7 @@ impl Over<'_> {
             let from = (block * block_bytes).max(offset);
             let to = ((block + 1) * block_bytes).min(offset + length);
             let part = &mut bytes[(from - offset) as usize..(to - offset) as usize];
-            self.disk.bytes.read_exact_at(part, from).map_err(RepositoryError::io(&self.disk.path))?;
+            self.disk.read(from, part)?;
         }
         Ok(bytes)
     }

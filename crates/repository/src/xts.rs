@@ -17,6 +17,12 @@ pub(crate) struct Xts {
     tweak: EncryptingKey,
 }
 
+impl std::fmt::Debug for Xts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Xts")
+    }
+}
+
 impl Xts {
     pub(crate) fn new(key: &[u8; KEY_BYTES]) -> Xts {
         let half = |at: usize| UnboundCipherKey::new(&AES_256, &key[at..at + KEY_BYTES / 2]).expect("the length is the algorithm's");

@@ -24,7 +24,7 @@ fn read(repository: &Repository, image: &Digest) -> Vec<u8> {
 }
 
 fn uploaded(folder: &Path, name: &str, blocks: &[(u32, u8)]) -> BlockFile {
-    let file = BlockFile::open(folder, name, BLOCK).unwrap();
+    let file = BlockFile::open(folder, name, BLOCK, None).unwrap();
     for (index, fill) in blocks {
         file.write(*index, &block(*fill)).unwrap();
     }
@@ -80,12 +80,36 @@ fn a_block_that_came_again_after_a_kill_is_there_once_and_an_absurd_disk_is_refu
 }
 
 #[test]
+fn an_upload_of_an_encrypted_disk_waits_encrypted_and_its_own_way() {
+    let folder = tempdir().unwrap();
+    let repository = Repository::open(folder.path().join("repository")).unwrap();
+    let key = DataKey::new([3; 32]);
+    let open = |name: &str, key| BlockFile::open(folder.path(), name, BLOCK, Some(key)).unwrap();
+    for name in ["a", "b"] {
+        open(name, &key).write(1, &block(9)).unwrap();
+        open(name, &key).write(1, &block(7)).unwrap();
+    }
+    let waiting = |name: &str| std::fs::read(folder.path().join(format!("{name}.blocks"))).unwrap();
+    assert!(waiting("a") != waiting("b"), "two uploads under one key show nothing of each other");
+    for name in ["a", "b"] {
+        assert!(!waiting(name).windows(16).any(|bytes| bytes == [7; 16] || bytes == [9; 16]));
+    }
+    // Chunks are smaller than a block, so a block is decrypted in parts.
+    let stored = repository.store_blocks(&open("a", &key), Some(&key), None, MIB).unwrap();
+    let mut bytes = vec![1; MIB as usize];
+    repository.reader_with(&stored.manifest, Some(&key)).unwrap().read_at(0, &mut bytes).unwrap();
+    let mut expected = vec![0; MIB as usize];
+    expected[BLOCK as usize..2 * BLOCK as usize].fill(7);
+    assert!(bytes == expected);
+}
+
+#[test]
 fn what_is_sealed_is_read_with_its_key_alone_and_found_again_under_it() {
     let folder = tempdir().unwrap();
     let repository = Repository::open(folder.path().join("repository")).unwrap();
     let (key, other) = (DataKey::new([1; 32]), DataKey::new([2; 32]));
     let plain = repository.import_raw(&noise(7, 3 * MIB as usize)[..], None).unwrap();
-    let file = BlockFile::open(folder.path(), "copy", BLOCK).unwrap();
+    let file = BlockFile::open(folder.path(), "copy", BLOCK, None).unwrap();
     let store = |key: Option<&DataKey>, under: Under<'_>| repository.store_blocks(&file, key, Some(under), 3 * MIB).unwrap();
     let sealed = store(Some(&key), Under { manifest: plain, key: None });
     assert!(sealed.new_bytes > 2 * MIB, "nothing of the plain disk is shared");

@@ -6,7 +6,14 @@ use model::{Error, Gib, SNAPSHOT_DEADLINE_MS, Snapshot, SnapshotId, SnapshotSeen
 use crate::world::World;
 
 fn start() -> StartUpload {
-    StartUpload { size: Gib(1), parent: None, description: String::new(), timeout_minutes: 60, tags: Tags::new() }
+    StartUpload {
+        size: Gib(1),
+        parent: None,
+        description: String::new(),
+        encryption: model::EncryptionChoice::default(),
+        timeout_minutes: 60,
+        tags: Tags::new(),
+    }
 }
 
 async fn started(world: &World, root: &Caller) -> SnapshotId {
