@@ -115,8 +115,7 @@ def test_what_does_not_fit_is_refused(cloud, ec2, ebs, made):
     assert refused(put, ebs=ebs, snapshot=snapshot, index=1, data=b"short") == "ValidationException"
     assert refused(put, ebs=ebs, snapshot="snap-00000000000000001", index=1, data=block) == "ResourceNotFoundException"
     assert refused(ebs.list_snapshot_blocks, SnapshotId=snapshot) == "ValidationException"
-    assert refused(ebs.start_snapshot, VolumeSize=1, KmsKeyArn="arn:aws:kms:local-1:000000000001:key/none") == "ValidationException"
-    assert refused(ebs.start_snapshot, VolumeSize=1, ParentSnapshotId=snapshot, Encrypted=True) == "ValidationException"
+    assert refused(ebs.start_snapshot, VolumeSize=1, Encrypted=True, KmsKeyArn="alias/none") == "ResourceNotFoundException"
     assert refused(ebs.start_snapshot, VolumeSize=100_000) == "ValidationException"
     id, secret, _ = cloud.account("blocks-stranger")
     stranger = cloud.client("ebs", key=id, secret=secret)
@@ -152,7 +151,9 @@ def test_an_encrypted_snapshot_waits_encrypted_and_is_read_back(cloud, ec2, ebs,
     found = blocks(ebs, snapshot)
     assert sorted(found) == [0, 5]
     assert {index: fetch(ebs, snapshot, index, token) for index, token in found.items()} == written
-    # What is written over it is encrypted as it is.
+    # What is written over it is encrypted as it is, whatever is asked.
+    assert refused(ebs.start_snapshot, VolumeSize=1, ParentSnapshotId=snapshot, Encrypted=True) == "ValidationException"
+    assert refused(ebs.start_snapshot, VolumeSize=1, KmsKeyArn=key) == "ValidationException", "a key for a plain one"
     child = ebs.start_snapshot(VolumeSize=1, ParentSnapshotId=snapshot)
     made.append(child["SnapshotId"])
     assert child["KmsKeyArn"] == key
