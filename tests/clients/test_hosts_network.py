@@ -326,7 +326,7 @@ AWAY = int(os.environ.get("PILEUS_AWAY_SECONDS", "40"))
 SERVICES = (
     "udhcpc -n -q -f -i eth0 -t 3 -T 2 -s /bin/true >/dev/null 2>&1 && echo lease; "
     "nslookup {name} >/dev/null && echo name; "
-    "wget -q -T 5 -O - http://169.254.169.254/latest/meta-data/local-ipv4 | grep -q '^{private}$' && echo metadata"
+    "wget -q -O - http://169.254.169.254/latest/meta-data/local-ipv4 | grep -q '^{private}$' && echo metadata"
 )
 
 

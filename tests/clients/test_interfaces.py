@@ -330,8 +330,9 @@ def wide():
 def test_five_hundred_of_each_at_once_share_no_address(wide):
     cloud, ec2 = wide
     subnet, image = ec2.describe_subnets()["Subnets"][0]["SubnetId"], cloud.image()
+    public = {"DeviceIndex": 0, "SubnetId": subnet, "AssociatePublicIpAddress": True}
     makers = {
-        "instance": lambda: ec2.run_instances(ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1, SubnetId=subnet),
+        "instance": lambda: ec2.run_instances(ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[public]),
         "interface": lambda: ec2.create_network_interface(SubnetId=subnet, SecondaryPrivateIpAddressCount=1),
         "address": lambda: ec2.allocate_address(Domain="vpc"),
     }
@@ -352,7 +353,9 @@ def test_five_hundred_of_each_at_once_share_no_address(wide):
     assert (len(private), len(set(private))) == (3 * AT_ONCE, 3 * AT_ONCE)
     assert len({nic["MacAddress"] for nic in nics}) == 2 * AT_ONCE
     elastic = [address["PublicIp"] for address in ec2.describe_addresses()["Addresses"]]
-    automatic = [nic["Association"]["PublicIp"] for nic in nics if "Association" in nic]
+    pages = ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 1000})
+    instances = [instance for page in pages for made_at_once in page["Reservations"] for instance in made_at_once["Instances"]]
+    automatic = [instance["PublicIpAddress"] for instance in instances]
     assert (len(elastic), len(automatic)) == (AT_ONCE, AT_ONCE)
     assert len({*elastic, *automatic}) == 2 * AT_ONCE
     told = {reply["NetworkInterface"]["PrivateIpAddress"] for reply in made if "NetworkInterface" in reply}

@@ -1,4 +1,5 @@
-"""IPv6 in VPCs through boto3: ranges, addresses, rules, and two guests that meet by it; ranges and addresses through Alibaba Cloud's SDK."""
+"""IPv6 in VPCs through boto3: ranges, addresses, rules, and two guests that meet by it; ranges and addresses through Alibaba
+Cloud's and Tencent's SDKs."""
 
 import ipaddress
 import uuid
@@ -7,6 +8,7 @@ import botocore.exceptions
 import pytest
 
 import alibaba_vpc
+from test_cvm import Tenant as Tencent
 from test_ecs import Tenant
 from test_vpcs import SOON, make_public, public_ip, remove_vpc
 
@@ -198,3 +200,32 @@ def test_ranges_and_addresses_through_alibabas_sdk(simulated):
     range = alibaba_vpc.call(tenant, "DescribeVpcAttribute", VpcId=vpc)["Ipv6CidrBlock"]
     alibaba_vpc.call(tenant, "UnassociateVpcCidrBlock", VpcId=vpc, IPv6CidrBlock=range)
     assert alibaba_vpc.call(tenant, "DescribeVpcAttribute", VpcId=vpc)["Ipv6CidrBlock"] == ""
+
+
+def test_ranges_and_addresses_through_tencents_sdk(simulated):
+    tenant = Tencent(simulated, f"v6-{uuid.uuid4().hex[:8]}")
+    vpc = tenant.call("CreateVpc", VpcName="six", CidrBlock="10.61.0.0/16")["Vpc"]["VpcId"]
+    made = tenant.call("AssignIpv6CidrBlock", VpcId=vpc)
+    range = ipaddress.ip_network(made["Ipv6CidrBlock"])
+    assert range.prefixlen == 56 and made["AddressType"] == "ULA"
+    zone = tenant.call("DescribeZones")["ZoneSet"][0]["Zone"]
+    subnet = tenant.call("CreateSubnet", VpcId=vpc, SubnetName="six", CidrBlock="10.61.1.0/24", Zone=zone)["Subnet"]["SubnetId"]
+    net = list(range.subnets(new_prefix=64))[7]
+    block = {"VpcId": vpc, "Ipv6SubnetCidrBlocks": [{"SubnetId": subnet, "Ipv6CidrBlock": str(net)}]}
+    assert tenant.call("AssignIpv6SubnetCidrBlock", **block)["Ipv6SubnetCidrBlockSet"] == block["Ipv6SubnetCidrBlocks"]
+    chosen = str(net[0x60])
+    new = {"VpcId": vpc, "SubnetId": subnet, "NetworkInterfaceName": "six", "Ipv6Addresses": [{"Address": chosen}]}
+    nic = tenant.call("CreateNetworkInterface", **new)["NetworkInterface"]["NetworkInterfaceId"]
+    (drawn,) = tenant.call("AssignIpv6Addresses", NetworkInterfaceId=nic, Ipv6AddressCount=1)["Ipv6AddressSet"]
+    assert ipaddress.ip_address(drawn["Address"]) in net
+    (shown,) = tenant.call("DescribeNetworkInterfaces", NetworkInterfaceIds=[nic])["NetworkInterfaceSet"]
+    assert [one["Address"] for one in shown["Ipv6AddressSet"]] == [chosen, drawn["Address"]]
+    assert tenant.refused("UnassignIpv6SubnetCidrBlock", **block) == "ResourceInUse"
+    tenant.call("UnassignIpv6Addresses", NetworkInterfaceId=nic, Ipv6Addresses=[{"Address": chosen}, {"Address": drawn["Address"]}])
+    tenant.call("DeleteNetworkInterface", NetworkInterfaceId=nic)
+    tenant.call("UnassignIpv6SubnetCidrBlock", **block)
+    tenant.call("UnassignIpv6CidrBlock", VpcId=vpc, Ipv6CidrBlock=str(range))
+    (shown,) = tenant.call("DescribeVpcs", VpcIds=[vpc])["VpcSet"]
+    assert shown["Ipv6CidrBlock"] == ""
+    tenant.call("DeleteSubnet", SubnetId=subnet)
+    tenant.call("DeleteVpc", VpcId=vpc)

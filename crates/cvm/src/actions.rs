@@ -236,7 +236,7 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DescribeAddresses => address::describe, address::DescribeAddresses, Works, &[];
     Vpc "vpc:" DescribeNetworkInterfaces => interface::describe, interface::DescribeNetworkInterfaces, Works, &[];
     Vpc "vpc:" CreateNetworkInterface => interface_change::create, interface_change::CreateNetworkInterface,
-        Partly("IPv4 only"), interface_change::CREATE_ABSENT;
+        Works, interface_change::CREATE_ABSENT;
     Vpc "vpc:" AttachNetworkInterface => interface_change::attach, interface_change::Ends, Works, &["AttachType"];
     Vpc "vpc:" DetachNetworkInterface => interface_change::detach, interface_change::Ends, Works, &[];
     Vpc "vpc:" MigrateNetworkInterface => interface_change::migrate, interface_change::MigrateNetworkInterface, Works, &["AttachType"];

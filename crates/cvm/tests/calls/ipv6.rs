@@ -19,7 +19,7 @@ async fn a_network_gets_ipv6_and_gives_it_back() {
 
     let new = format!(r#"{{"VpcId": "{vpc}", "SubnetName": "s", "CidrBlock": "10.1.1.0/24", "Zone": "test-1a"}}"#);
     let subnet = text(&world.json("CreateSubnet", &new).await["Subnet"]["SubnetId"]);
-    let part = range.replace("00::/56", "01::/64");
+    let part = range.replace("::/56", ":1::/64");
     let of_subnet = |subnet: &str, range: &str| {
         format!(r#"{{"VpcId": "{vpc}", "Ipv6SubnetCidrBlocks": [{{"SubnetId": "{subnet}", "Ipv6CidrBlock": "{range}"}}]}}"#)
     };
@@ -37,7 +37,7 @@ async fn a_network_gets_ipv6_and_gives_it_back() {
     let named = format!(r#", "Ipv6Addresses": [{{"Address": "{own}"}}]"#);
     let nic = text(&world.json("CreateNetworkInterface", &interface(&named)).await["NetworkInterface"]["NetworkInterfaceId"]);
     let of = |rest: &str| format!(r#"{{"NetworkInterfaceId": "{nic}"{rest}}}"#);
-    world.refused("AssignIpv6Addresses", &of(&named), "ResourceInUse").await;
+    world.refused("AssignIpv6Addresses", &of(&named), "VpcIpIsUsed").await;
     world.refused("AssignIpv6Addresses", &of(""), "MissingParameter").await;
     world.refused("AssignIpv6Addresses", &of(&format!(r#"{named}, "Ipv6AddressCount": 1"#)), "InvalidParameterValue").await;
     let given = world.golden("AssignIpv6Addresses.json", "AssignIpv6Addresses", &of(r#", "Ipv6AddressCount": 1"#)).await;
