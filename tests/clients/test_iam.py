@@ -157,6 +157,64 @@ def test_a_managed_policy_has_versions_of_which_one_counts(simulated, iam, ann):
     assert "AdministratorAccess" in [policy["PolicyName"] for policy in listed["Policies"]]
 
 
+def test_a_boundary_bounds_and_gives_nothing(simulated, iam, ann, account):
+    ec2 = simulated.client("ec2", ann["AccessKeyId"], ann["SecretAccessKey"])
+    bound = iam.create_policy(PolicyName="bound", PolicyDocument=document(allow("ec2:Describe*", "iam:*", "sts:*")))["Policy"]["Arn"]
+    iam.put_user_permissions_boundary(UserName="ann", PermissionsBoundary=bound)
+    assert code_of(ec2.describe_instances) == "UnauthorizedOperation", "a boundary gives nothing"
+    iam.put_user_policy(UserName="ann", PolicyName="all", PolicyDocument=document(allow("*")))
+    ec2.describe_instances()
+    assert code_of(ec2.create_key_pair, KeyName="beyond") == "UnauthorizedOperation"
+    shown = {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": bound}
+    assert iam.get_user(UserName="ann")["User"]["PermissionsBoundary"] == shown
+    asked = {"PolicySourceArn": f"arn:aws:iam::{account['number']}:user/ann", "ActionNames": ["ec2:DescribeInstances", "ec2:CreateKeyPair"]}
+    told = [(one["EvalDecision"], one["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]) for one in iam.simulate_principal_policy(**asked)["EvaluationResults"]]
+    assert told == [("allowed", True), ("implicitDeny", False)], "a simulation says what the call is told"
+    wider = {"PermissionsBoundaryPolicyInputList": [document(allow("*"))]}
+    assert [one["EvalDecision"] for one in iam.simulate_principal_policy(**asked, **wider)["EvaluationResults"]] == ["allowed"] * 2
+
+    # It is used as long as it bounds somebody, and not counted among what they have.
+    assert code_of(iam.delete_policy, PolicyArn=bound) == "DeleteConflict"
+    counted = iam.get_policy(PolicyArn=bound)["Policy"]
+    assert (counted["AttachmentCount"], counted["PermissionsBoundaryUsageCount"]) == (0, 1)
+    (bounding,) = iam.list_policies(PolicyUsageFilter="PermissionsBoundary")["Policies"]
+    assert bounding["Arn"] == bound
+    used = iam.list_entities_for_policy(PolicyArn=bound, PolicyUsageFilter="PermissionsBoundary")
+    assert [user["UserName"] for user in used["PolicyUsers"]] == ["ann"]
+
+    # A role has one too, from the start, and it holds for its sessions.
+    root = f"arn:aws:iam::{account['number']}:root"
+    trust = document({"Effect": "Allow", "Principal": {"AWS": root}, "Action": "sts:AssumeRole"})
+    role = iam.create_role(RoleName="bounded", AssumeRolePolicyDocument=trust, PermissionsBoundary=bound)["Role"]
+    assert role["PermissionsBoundary"] == shown
+    iam.put_role_policy(RoleName="bounded", PolicyName="all", PolicyDocument=document(allow("*")))
+    sts = simulated.client("sts", ann["AccessKeyId"], ann["SecretAccessKey"])
+    temporary = session(simulated, sts.assume_role(RoleArn=role["Arn"], RoleSessionName="night")["Credentials"])
+    temporary.describe_instances()
+    assert code_of(temporary.create_key_pair, KeyName="beyond") == "UnauthorizedOperation"
+    iam.delete_role_permissions_boundary(RoleName="bounded")
+    assert "PermissionsBoundary" not in iam.get_role(RoleName="bounded")["Role"]
+    temporary.create_key_pair(KeyName="beyond")
+    temporary.delete_key_pair(KeyName="beyond")
+    iam.delete_role_policy(RoleName="bounded", PolicyName="all")
+    iam.delete_role(RoleName="bounded")
+
+    # Who may make users only within a boundary cannot make others, nor free them.
+    only_bounded = {"Condition": {"StringEquals": {"iam:PermissionsBoundary": bound}}}
+    iam.put_user_policy(UserName="ann", PolicyName="all", PolicyDocument=document(allow("iam:CreateUser", "iam:PutUserPermissionsBoundary", **only_bounded)))
+    hers = simulated.client("iam", ann["AccessKeyId"], ann["SecretAccessKey"])
+    assert code_of(hers.create_user, UserName="free") == "AccessDenied"
+    hers.create_user(UserName="bob", PermissionsBoundary=bound)
+    admin = "arn:aws:iam::aws:policy/AdministratorAccess"
+    assert code_of(hers.put_user_permissions_boundary, UserName="bob", PermissionsBoundary=admin) == "AccessDenied"
+    assert code_of(hers.delete_user_permissions_boundary, UserName="bob") == "AccessDenied"
+    iam.delete_user(UserName="bob")
+    assert code_of(iam.create_user, UserName="carl", PermissionsBoundary=f"{bound}-not") == "NoSuchEntity"
+    iam.delete_user_permissions_boundary(UserName="ann")
+    assert code_of(iam.delete_user_permissions_boundary, UserName="ann") == "NoSuchEntity"
+    iam.delete_policy(PolicyArn=bound)
+
+
 def test_a_role_is_assumed_by_those_that_it_trusts_and_ends_with_its_time(simulated, iam, ann, account):
     number = account["number"]
     ann_arn = f"arn:aws:iam::{number}:user/ann"

@@ -16,7 +16,7 @@ use store::{StoreError, Tx};
 
 use crate::access_key_use::Used;
 use crate::action::{names_of, overlapping, services_beside};
-use crate::permission::documents_of;
+use crate::permission::{PolicyName, RightsOf, rights_of};
 use crate::request_limit::Buckets;
 use crate::{Cloud, Failure};
 
@@ -76,8 +76,8 @@ pub(crate) enum Grant {
     Policies {
         /// The documents.
         documents: Vec<Document>,
-        /// A temporary key's own document: what it does not allow is not allowed.
-        within: Option<Document>,
+        /// A boundary, and a temporary key's own document: what one of them does not allow is not allowed.
+        within: Vec<Document>,
     },
 }
 
@@ -141,6 +141,8 @@ pub struct Target {
     pub account: Option<AccountId>,
     /// Number by which Tencent Cloud's policies may name it, of things of access control.
     pub number: Option<u64>,
+    /// The managed policy that bounds it, or is to bound it, of users and roles.
+    pub boundary: Option<PolicyName>,
     /// When a code of an MFA device was given with the call itself.
     pub mfa_at: Option<Millis>,
 }
@@ -208,14 +210,14 @@ impl Cloud {
         let found = self.store().read(move |tx| {
             let Some(key) = tx.get::<AccessKey>(id.clone())?.filter(|key| key.active) else { return Ok(None) };
             let Some(user) = tx.get::<User>(key.user)? else { return Ok(None) };
-            let documents = documents_of_user(tx, &user)?;
+            let held = rights_of_user(tx, &user)?;
             let rates = request_rates(tx, key.account)?;
-            Ok::<_, StoreError>(Some((key, user, documents, rates)))
+            Ok::<_, StoreError>(Some((key, user, held, rates)))
         });
         let found = found.await.map_err(|error| self.internal("read an access key", &error))?;
-        let Some((key, user, documents, rates)) = found else { return Ok(None) };
+        let Some((key, user, held, rates)) = found else { return Ok(None) };
         let secret = self.master().open(&key.id, &key.sealed_secret).map_err(|error| self.internal("open an access key", &error))?;
-        let rights = self.grant(documents, None)?;
+        let rights = self.grant(held, None)?;
         let who = who_is(user);
         let (buckets, used) = (self.request_limits().of(key.account), self.last_uses().of(&key.id));
         let account = key.account;
@@ -225,14 +227,17 @@ impl Cloud {
         Ok(Some(principal))
     }
 
-    /// Compiles what somebody may do; no documents at all are a root's.
-    pub(crate) fn grant(&self, documents: Option<Vec<String>>, within: Option<&str>) -> Result<Grant, Error> {
+    /// Compiles what somebody may do, within a temporary key's own document; none at all are a root's rights.
+    pub(crate) fn grant(&self, held: Option<RightsOf>, own: Option<&str>) -> Result<Grant, Error> {
         let read = |text: &str| Document::identity(text).map_err(|error| self.internal("read a policy", &error));
-        let within = within.map(read).transpose()?;
-        Ok(match documents {
-            None if within.is_none() => Grant::Everything,
-            None => Grant::Policies { documents: within.iter().cloned().collect(), within },
-            Some(texts) => Grant::Policies { documents: texts.iter().map(|text| read(text)).collect::<Result<_, _>>()?, within },
+        let own = own.map(read).transpose()?;
+        Ok(match (held, own) {
+            (None, None) => Grant::Everything,
+            (None, Some(own)) => Grant::Policies { documents: vec![own], within: vec![] },
+            (Some(RightsOf { documents, boundary }), own) => Grant::Policies {
+                documents: documents.iter().map(|text| read(text)).collect::<Result<_, _>>()?,
+                within: boundary.as_deref().map(read).transpose()?.into_iter().chain(own).collect(),
+            },
         })
     }
 
@@ -272,10 +277,7 @@ impl Cloud {
         let account = target.account.unwrap_or(caller.account());
         let spelled = Spelled::of(caller.action, &self.region().name, account, target.path.as_deref().unwrap_or("*"), target.number);
         let context = self.context(caller, target);
-        match within.as_ref().map(|within| spelled.decide([within], &context)) {
-            Some(narrowed) if !narrowed.is_allowed() => narrowed,
-            Some(_) | None => spelled.decide(documents, &context),
-        }
+        spelled.decide(documents, &context).within(within.iter().map(|bound| spelled.decide([bound], &context)))
     }
 
     /// The facts of a call that conditions look at.
@@ -291,6 +293,9 @@ impl Cloud {
         if let Some(at) = mfa_at {
             let seconds = (self.clock().now().0 - at.0).max(0) / 1_000;
             context.set("aws:MultiFactorAuthAge", seconds.to_string());
+        }
+        if let Some(boundary) = &target.boundary {
+            context.set("iam:PermissionsBoundary", boundary.arn(caller.account()));
         }
         for (key, value) in &target.tags {
             context.resource_tag(key, value);
@@ -495,16 +500,16 @@ pub(crate) fn request_rates(tx: &Tx<'_>, account: AccountId) -> Result<RequestRa
     })
 }
 
-/// The documents that decide for a user; none for a root, which needs none.
-pub(crate) fn documents_of_user(tx: &Tx<'_>, user: &User) -> Result<Option<Vec<String>>, StoreError> {
+/// What decides for a user; none for a root, which needs nothing.
+pub(crate) fn rights_of_user(tx: &Tx<'_>, user: &User) -> Result<Option<RightsOf>, StoreError> {
     let Rights::Policies { permissions, groups } = &user.rights else { return Ok(None) };
-    let mut documents = documents_of(tx, permissions)?;
+    let mut held = rights_of(tx, permissions)?;
     for group in groups {
         if let Some(group) = tx.get::<model::UserGroup>(*group)? {
-            documents.extend(documents_of(tx, &group.permissions)?);
+            held.documents.extend(rights_of(tx, &group.permissions)?.documents);
         }
     }
-    Ok(Some(documents))
+    Ok(Some(held))
 }
 
 pub(crate) fn who_is(user: User) -> Who {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Error, InstanceProfile, ManagedPolicy, MfaDevice, PolicyId, PolicyRef, Rights, Role, User, UserGroup, UserGroupId};
 
 use crate::auth::{Caller, Target};
-use crate::permission::{Held, PolicyName};
+use crate::permission::{Held, PolicyName, PolicyUse};
 use crate::{Cloud, Failure};
 
 /// What an account has.
@@ -23,8 +23,8 @@ pub struct Identities {
     pub roles: Vec<(Role, Held)>,
     /// The account's managed policies.
     pub policies: Vec<ManagedPolicy>,
-    /// How many have each managed policy that anybody has.
-    pub uses: BTreeMap<PolicyName, usize>,
+    /// What each managed policy is used for that anybody has or is bounded by.
+    pub uses: BTreeMap<PolicyName, PolicyUse>,
     /// Instance profiles.
     pub profiles: Vec<InstanceProfile>,
     /// MFA devices.
@@ -40,7 +40,7 @@ impl Cloud {
             let names: BTreeMap<PolicyId, &str> = policies.iter().map(|policy| (policy.id, policy.name.as_str())).collect();
             let groups = tx.user_group_list(account)?;
             let group_names: BTreeMap<UserGroupId, &str> = groups.iter().map(|group| (group.id, group.name.as_str())).collect();
-            let mut uses: BTreeMap<PolicyName, usize> = BTreeMap::new();
+            let mut uses: BTreeMap<PolicyName, PolicyUse> = BTreeMap::new();
             let mut held = |permissions: &model::Permissions| {
                 let named = |policy: &PolicyRef| match policy {
                     PolicyRef::System(name) => Some(PolicyName::System(name.clone())),
@@ -48,9 +48,13 @@ impl Cloud {
                 };
                 let attached: Vec<PolicyName> = permissions.attached.iter().filter_map(named).collect();
                 for policy in &attached {
-                    *uses.entry(policy.clone()).or_default() += 1;
+                    uses.entry(policy.clone()).or_default().attached += 1;
                 }
-                Held { own: permissions.own.clone().into_iter().collect(), attached }
+                let boundary = permissions.boundary.as_ref().and_then(named);
+                if let Some(policy) = &boundary {
+                    uses.entry(policy.clone()).or_default().bounding += 1;
+                }
+                Held { own: permissions.own.clone().into_iter().collect(), attached, boundary }
             };
             let (mut root, mut users) = (None, Vec::new());
             for user in tx.user_list(account)? {

@@ -5,7 +5,8 @@ use serde::Serialize;
 use store::{StoreError, Tx};
 
 use crate::auth::{Caller, Target};
-use crate::permission::{Holder, PolicyName, policy, policy_target, role, user};
+use crate::holder::Holder;
+use crate::permission::{PolicyName, policy, policy_target, role, user};
 use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 

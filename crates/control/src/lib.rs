@@ -22,6 +22,7 @@ mod disk_encryption;
 mod fleet;
 mod flow_log;
 mod gateway;
+mod holder;
 mod host;
 mod host_network;
 mod hosts;
@@ -65,6 +66,7 @@ mod order;
 mod overview;
 mod password;
 mod permission;
+mod permission_boundary;
 pub mod placement;
 mod placement_group;
 mod policy_simulation;
@@ -127,6 +129,7 @@ pub use disk_backup::{CreateDiskBackup, DeleteDiskBackup, RollBackToBackup, SetB
 pub use disk_encryption::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};
 pub use flow_log::{CreateFlowLogs, DeleteFlowLogs};
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
+pub use holder::Holder;
 pub use host::{NewHost, instance_of_uuid, system_uuid};
 pub use hosts::{InviteHost, Invited, JoinRefusal};
 pub use identities::Identities;
@@ -187,9 +190,10 @@ pub use order::{Order, OrderKey};
 pub use overview::Overview;
 pub use password::hash as hash_password;
 pub use permission::{
-    AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, Holder, POLICIES_MAX, PolicyName, PutPolicy, RemovePolicy, Ties,
-    UpdatePolicy, VersionChange,
+    AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, POLICIES_MAX, PolicyName, PolicyUse, PutPolicy, RemovePolicy,
+    Ties, UpdatePolicy, VersionChange,
 };
+pub use permission_boundary::SetBoundary;
 pub use placement_group::{CreatePlacementGroup, DeletePlacementGroups, ModifyPlacementGroup, MoveToPlacementGroup, PlacementGroupView};
 pub use policy_simulation::{PolicySource, SimulatePolicies, Simulated};
 pub use prefix_list::{CreatePrefixList, DeletePrefixList, ModifyPrefixList, PrefixEdit, PrefixListView};

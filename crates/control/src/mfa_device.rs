@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::account::taken;
 use crate::auth::{Caller, Target, Who};
-use crate::permission::Holder;
+use crate::holder::Holder;
 use crate::run::{Command, Cx, Options};
 use crate::user::{target_or_caller, user_or_caller};
 use crate::{Cloud, Failure};

@@ -11,6 +11,8 @@ use store::{StoreError, Tx};
 
 use crate::account::taken;
 use crate::auth::{Caller, Target};
+use crate::holder::Holder;
+use crate::permission_boundary::bounded_by;
 use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 
@@ -18,76 +20,6 @@ use crate::{Cloud, Failure};
 const NAMED_MAX: usize = 10;
 /// Most managed policies of an account (IAM and RAM: 1,500).
 pub const POLICIES_MAX: usize = 1_500;
-
-/// Somebody that policies are attached to, by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Holder {
-    /// A user.
-    User(String),
-    /// A group.
-    Group(String),
-    /// A role.
-    Role(String),
-}
-
-impl Holder {
-    /// The path in names of resources.
-    pub fn path(&self) -> String {
-        match self {
-            Holder::User(name) => format!("user/{name}"),
-            Holder::Group(name) => format!("group/{name}"),
-            Holder::Role(name) => format!("role/{name}"),
-        }
-    }
-
-    /// What policies are asked about for a call on it.
-    pub(crate) fn target(&self, tx: &Tx<'_>, account: AccountId) -> Result<Vec<Target>, StoreError> {
-        let (number, tags) = match self {
-            Holder::User(name) => tx.user_named(account, name)?.map(|user| (user.number(), user.tags)),
-            Holder::Group(name) => tx.user_group_named(account, name)?.map(|group| (group.number(), Tags::new())),
-            Holder::Role(name) => tx.role_named(account, name)?.map(|role| (role.id.as_u64(), role.tags)),
-        }
-        .unzip();
-        Ok(vec![Target { path: Some(self.path()), number, tags: tags.unwrap_or_default(), ..Target::default() }])
-    }
-
-    /// Its permissions.
-    pub(crate) fn permissions(&self, tx: &Tx<'_>, account: AccountId) -> Result<Permissions, Failure> {
-        Ok(match self {
-            Holder::User(name) => match user(tx, account, name)?.rights {
-                Rights::Root => Permissions::default(),
-                Rights::Policies { permissions, .. } => permissions,
-            },
-            Holder::Group(name) => group(tx, account, name)?.permissions,
-            Holder::Role(name) => role(tx, account, name)?.permissions,
-        })
-    }
-
-    /// Changes its permissions.
-    fn change(&self, tx: &mut Tx<'_>, cx: &Cx<'_>, with: impl Fn(&mut Permissions) -> Result<(), Error>) -> Result<(), Failure> {
-        let account = cx.caller.account();
-        match self {
-            Holder::User(name) => {
-                let mut row = user(tx, account, name)?;
-                match &mut row.rights {
-                    Rights::Root => return Err(Error::Unsupported { what: "a policy of the root user".to_owned() }.into()),
-                    Rights::Policies { permissions, .. } => with(permissions)?,
-                }
-                Ok(tx.update(&row)?)
-            }
-            Holder::Group(name) => {
-                let mut row = group(tx, account, name)?;
-                with(&mut row.permissions)?;
-                Ok(tx.update(&row)?)
-            }
-            Holder::Role(name) => {
-                let mut row = role(tx, account, name)?;
-                with(&mut row.permissions)?;
-                Ok(tx.update(&row)?)
-            }
-        }
-    }
-}
 
 /// The user of this name, or a refusal.
 pub(crate) fn user(tx: &Tx<'_>, account: AccountId, name: &str) -> Result<User, Failure> {
@@ -109,16 +41,37 @@ pub(crate) fn policy(tx: &Tx<'_>, account: AccountId, name: &str) -> Result<Mana
     Ok(tx.managed_policy_named(account, name)?.ok_or_else(|| Error::not_found(Noun::Policy, name))?)
 }
 
+/// What decides for somebody.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RightsOf {
+    /// Documents of which one must allow what is done.
+    pub documents: Vec<String>,
+    /// The document that bounds them.
+    pub boundary: Option<String>,
+}
+
+/// What is allowed within a boundary that is gone.
+const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+
+/// The document of a managed policy; none when it is gone.
+fn document_of(tx: &Tx<'_>, policy: &PolicyRef) -> Result<Option<String>, StoreError> {
+    Ok(match policy {
+        PolicyRef::System(name) => system_policy(name).map(|policy| policy.document.to_owned()),
+        PolicyRef::Own(id) => tx.get::<ManagedPolicy>(*id)?.map(|policy| policy.document().to_owned()),
+    })
+}
+
 /// The documents of permissions, those of managed policies included.
-pub(crate) fn documents_of(tx: &Tx<'_>, permissions: &Permissions) -> Result<Vec<String>, StoreError> {
+pub(crate) fn rights_of(tx: &Tx<'_>, permissions: &Permissions) -> Result<RightsOf, StoreError> {
     let mut documents: Vec<String> = permissions.own.values().cloned().collect();
     for attached in &permissions.attached {
-        match attached {
-            PolicyRef::System(name) => documents.extend(system_policy(name).map(|policy| policy.document.to_owned())),
-            PolicyRef::Own(id) => documents.extend(tx.get::<ManagedPolicy>(*id)?.map(|policy| policy.document().to_owned())),
-        }
+        documents.extend(document_of(tx, attached)?);
     }
-    Ok(documents)
+    let boundary = match &permissions.boundary {
+        Some(policy) => Some(document_of(tx, policy)?.unwrap_or_else(|| NOTHING.to_owned())),
+        None => None,
+    };
+    Ok(RightsOf { documents, boundary })
 }
 
 /// A managed policy as callers name it: the system's or the account's, by name.
@@ -131,7 +84,15 @@ pub enum PolicyName {
 }
 
 impl PolicyName {
-    fn find(&self, tx: &Tx<'_>, account: AccountId) -> Result<PolicyRef, Failure> {
+    /// Its name in the condition `iam:PermissionsBoundary`.
+    pub(crate) fn arn(&self, account: AccountId) -> String {
+        match self {
+            PolicyName::System(name) => format!("arn:aws:iam::aws:policy/{name}"),
+            PolicyName::Own(name) => format!("arn:aws:iam::{account}:policy/{name}"),
+        }
+    }
+
+    pub(crate) fn find(&self, tx: &Tx<'_>, account: AccountId) -> Result<PolicyRef, Failure> {
         match self {
             PolicyName::System(name) => match system_policy(name) {
                 Some(_) => Ok(PolicyRef::System(name.clone())),
@@ -140,6 +101,14 @@ impl PolicyName {
             PolicyName::Own(name) => Ok(PolicyRef::Own(policy(tx, account, name)?.id)),
         }
     }
+}
+
+/// How a managed policy is named; none when it is gone.
+pub(crate) fn name_of(tx: &Tx<'_>, policy: &PolicyRef) -> Result<Option<PolicyName>, StoreError> {
+    Ok(match policy {
+        PolicyRef::System(name) => Some(PolicyName::System(name.clone())),
+        PolicyRef::Own(id) => tx.get::<ManagedPolicy>(*id)?.map(|policy| PolicyName::Own(policy.name)),
+    })
 }
 
 /// Keeps a document of its own for somebody.
@@ -325,6 +294,12 @@ impl Command for DeletePolicy {
             let by = holders.iter().map(Holder::path).take(NAMED_MAX).collect();
             return Err(Error::InUse { noun: Noun::Policy, id: self.name.clone(), by }.into());
         }
+        // Whom it bounds would be free without it: that must be gone before, however it is deleted.
+        let bounded = bounded_by(tx, account, &this)?;
+        if !bounded.is_empty() {
+            let by = bounded.iter().map(Holder::path).take(NAMED_MAX).collect();
+            return Err(Error::InUse { noun: Noun::Policy, id: self.name.clone(), by }.into());
+        }
         for holder in holders {
             holder.change(tx, cx, |permissions| permissions.detach(&this))?;
         }
@@ -398,7 +373,11 @@ pub(crate) fn policy_target(tx: &Tx<'_>, account: AccountId, policy: &PolicyName
 
 /// Who has a managed policy.
 pub(crate) fn holders(tx: &Tx<'_>, account: AccountId, policy: &PolicyRef) -> Result<Vec<Holder>, Failure> {
-    let has = |permissions: &Permissions| permissions.attached.contains(policy);
+    holders_with(tx, account, |permissions| permissions.attached.contains(policy))
+}
+
+/// Whose permissions are of some kind.
+pub(crate) fn holders_with(tx: &Tx<'_>, account: AccountId, has: impl Fn(&Permissions) -> bool) -> Result<Vec<Holder>, Failure> {
     let mut found = Vec::new();
     for user in tx.user_list(account)? {
         if matches!(&user.rights, Rights::Policies { permissions, .. } if has(permissions)) {
@@ -419,6 +398,17 @@ pub struct Held {
     pub own: Vec<(String, String)>,
     /// Managed policies.
     pub attached: Vec<PolicyName>,
+    /// The managed policy that bounds them.
+    pub boundary: Option<PolicyName>,
+}
+
+/// What a managed policy is used for in an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PolicyUse {
+    /// How many have it.
+    pub attached: usize,
+    /// How many it bounds.
+    pub bounding: usize,
 }
 
 impl Cloud {
@@ -437,14 +427,15 @@ impl Cloud {
                         PolicyRef::Own(id) => attached.extend(tx.get::<ManagedPolicy>(id)?.map(|policy| PolicyName::Own(policy.name))),
                     }
                 }
-                Ok(Held { own: permissions.own.into_iter().collect(), attached })
+                let boundary = permissions.boundary.map(|policy| name_of(tx, &policy)).transpose()?.flatten();
+                Ok(Held { own: permissions.own.into_iter().collect(), attached, boundary })
             },
         )
         .await
     }
 
     /// A managed policy of the caller's account, and how many have it.
-    pub async fn managed_policy(&self, caller: &Caller, name: String) -> Result<(ManagedPolicy, usize), Error> {
+    pub async fn managed_policy(&self, caller: &Caller, name: String) -> Result<(ManagedPolicy, PolicyUse), Error> {
         let asked = PolicyName::Own(name.clone());
         self.read_about(
             caller,
@@ -452,26 +443,32 @@ impl Cloud {
             move |tx, cx| {
                 let account = cx.caller.account();
                 let found = policy(tx, account, &name)?;
-                let count = holders(tx, account, &PolicyRef::Own(found.id))?.len();
-                Ok((found, count))
+                let this = PolicyRef::Own(found.id);
+                let used = PolicyUse { attached: holders(tx, account, &this)?.len(), bounding: bounded_by(tx, account, &this)?.len() };
+                Ok((found, used))
             },
         )
         .await
     }
 
-    /// How many users, groups and roles have each managed policy that any of them has.
-    pub async fn policy_uses(&self, caller: &Caller) -> Result<BTreeMap<PolicyName, usize>, Error> {
+    /// What each managed policy is used for that any of the users, groups and roles has or is bounded by.
+    pub async fn policy_uses(&self, caller: &Caller) -> Result<BTreeMap<PolicyName, PolicyUse>, Error> {
         self.read(caller, vec![Target::any()], |tx, cx| {
             let account = cx.caller.account();
-            let mut uses: BTreeMap<PolicyRef, usize> = BTreeMap::new();
+            let mut uses: BTreeMap<PolicyRef, PolicyUse> = BTreeMap::new();
             let of_users = tx.user_list(account)?.into_iter().filter_map(|user| match user.rights {
                 Rights::Root => None,
                 Rights::Policies { permissions, .. } => Some(permissions),
             });
             let of_groups = tx.user_group_list(account)?.into_iter().map(|group| group.permissions);
             let of_roles = tx.role_list(account)?.into_iter().map(|role| role.permissions);
-            for policy in of_users.chain(of_groups).chain(of_roles).flat_map(|permissions| permissions.attached) {
-                *uses.entry(policy).or_default() += 1;
+            for permissions in of_users.chain(of_groups).chain(of_roles) {
+                for policy in permissions.attached {
+                    uses.entry(policy).or_default().attached += 1;
+                }
+                if let Some(boundary) = permissions.boundary {
+                    uses.entry(boundary).or_default().bounding += 1;
+                }
             }
             let names: BTreeMap<PolicyId, String> =
                 tx.managed_policy_list(account)?.into_iter().map(|policy| (policy.id, policy.name)).collect();
@@ -479,7 +476,7 @@ impl Cloud {
                 PolicyRef::System(name) => Some(PolicyName::System(name)),
                 PolicyRef::Own(id) => names.get(&id).cloned().map(PolicyName::Own),
             };
-            Ok(uses.into_iter().filter_map(|(policy, count)| Some((named(policy)?, count))).collect())
+            Ok(uses.into_iter().filter_map(|(policy, used)| Some((named(policy)?, used))).collect())
         })
         .await
     }

@@ -10,7 +10,8 @@ use model::{AccountId, Error, ManagedPolicy, Permissions, PolicyRef, Rights, Use
 use store::Tx;
 
 use crate::auth::{Caller, Spelled};
-use crate::permission::{Holder, PolicyName, group, role, user};
+use crate::holder::Holder;
+use crate::permission::{PolicyName, group, rights_of, role, user};
 use crate::{Cloud, Failure};
 
 /// Most decisions of one simulation.
@@ -23,6 +24,8 @@ pub struct SimulatePolicies {
     pub of: Option<Holder>,
     /// Documents that are asked too.
     pub documents: Vec<String>,
+    /// A document that bounds them, in place of the boundary of whom they are asked of.
+    pub boundary: Option<String>,
     /// Actions, each with its service.
     pub actions: Vec<String>,
     /// Things that they are done to, by full name or `*`.
@@ -40,8 +43,10 @@ pub struct Simulated {
     pub resource: String,
     /// What becomes of it.
     pub decision: Decision,
-    /// Where the statement that decides stands; none when there is none, or when the root may do everything.
+    /// Where the statement that decides stands; none when there is none, when a boundary decides, or when the root may do everything.
     pub by: Option<PolicySource>,
+    /// Whether the boundary allows it; none without a boundary.
+    pub within_boundary: Option<bool>,
     /// Condition keys that the policies ask for and the question does not name.
     pub missing: Vec<String>,
 }
@@ -106,10 +111,15 @@ impl Cloud {
             None => Ok(vec![crate::auth::Target::any()]),
         };
         let look = move |tx: &Tx<'_>, cx: &crate::run::Cx<'_>| match &of {
-            Some(holder) => sources(tx, cx.caller.account(), holder),
-            None => Ok(Some(vec![])),
+            Some(holder) => {
+                let account = cx.caller.account();
+                Ok((sources(tx, account, holder)?, rights_of(tx, &holder.permissions(tx, account)?)?.boundary))
+            }
+            None => Ok((Some(vec![]), None)),
         };
-        let held = self.read_about(caller, targets, look).await?;
+        let (held, boundary) = self.read_about(caller, targets, look).await?;
+        let boundary = asked.boundary.or(boundary).map(|text| Document::identity(&text)).transpose();
+        let boundary = boundary.map_err(|error| Error::invalid("PolicyDocument", error.to_string()))?;
         let is_root = held.is_none();
         let mut all = Vec::new();
         for (source, text) in held.unwrap_or_default() {
@@ -128,13 +138,16 @@ impl Cloud {
                 context.add(key, value.clone());
             }
         }
-        let wanted: BTreeSet<&str> = all.iter().flat_map(|(_, document)| document.condition_keys()).collect();
+        let asked_too = all.iter().map(|(_, document)| document).chain(&boundary);
+        let wanted: BTreeSet<&str> = asked_too.flat_map(Document::condition_keys).collect();
         let missing: Vec<String> = wanted.into_iter().filter(|key| context.values(key).is_empty()).map(str::to_owned).collect();
         let mut answers = Vec::new();
         for action in &asked.actions {
             for resource in &asked.resources {
-                let decided =
-                    Spelled::of_named(action, resource, caller.account()).decide(all.iter().map(|(_, document)| document), &context);
+                let spelled = Spelled::of_named(action, resource, caller.account());
+                let decided = spelled.decide(all.iter().map(|(_, document)| document), &context);
+                let bound = boundary.as_ref().map(|boundary| spelled.decide([boundary], &context));
+                let within_boundary = bound.map(Decision::is_allowed);
                 let (decision, by) = match decided {
                     Decision::DenyImplicit if is_root => {
                         (Decision::Allow { by: model::policy::StatementRef { document: 0, statement: 0 } }, None)
@@ -144,8 +157,10 @@ impl Cloud {
                         (decided, all.get(by.document).map(|(source, _)| source.clone()))
                     }
                 };
-                let (action, resource, missing) = (action.clone(), resource.clone(), missing.clone());
-                answers.push(Simulated { action, resource, decision, by, missing });
+                let bounded = decision.within(bound);
+                let by = by.filter(|_| bounded == decision);
+                let (action, resource, missing, decision) = (action.clone(), resource.clone(), missing.clone(), bounded);
+                answers.push(Simulated { action, resource, decision, by, within_boundary, missing });
             }
         }
         Ok(answers)

@@ -20,10 +20,12 @@ use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
 use crate::account::taken;
-use crate::auth::{Caller, Principal, Target, Who, documents_of_user, request_rates, who_is};
+use crate::auth::{Caller, Principal, Target, Who, request_rates, rights_of_user, who_is};
+use crate::holder::Holder;
 use crate::instance_role::role_of;
 use crate::mfa_device::MfaCode;
-use crate::permission::{Holder, Ties, documents_of, role};
+use crate::permission::{PolicyName, RightsOf, Ties, rights_of, role};
+use crate::permission_boundary::with_boundary;
 use crate::run::{Command, Cx, Options};
 use crate::{Cloud, Failure};
 
@@ -46,6 +48,8 @@ pub struct CreateRole {
     pub trust: String,
     /// Longest session in seconds.
     pub session_seconds: u32,
+    /// The managed policy that bounds what it may do.
+    pub boundary: Option<PolicyName>,
     /// Tags.
     pub tags: Tags,
 }
@@ -81,17 +85,18 @@ impl Command for CreateRole {
     const NAME: &'static str = "CreateRole";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(target(tx, cx.caller.account(), &self.name)?)
+        Ok(with_boundary(target(tx, cx.caller.account(), &self.name)?, self.boundary.as_ref()))
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Role, Failure> {
+        let boundary = self.boundary.as_ref().map(|policy| policy.find(tx, cx.caller.account())).transpose()?;
         let mut made = Role {
             id: RoleId::from_u64(cx.new_id()),
             account: cx.caller.account(),
             name: self.name.clone(),
             description: self.description.clone(),
             trust: self.trust.clone(),
-            permissions: Permissions::default(),
+            permissions: Permissions { boundary, ..Permissions::default() },
             session_seconds: self.session_seconds,
             created_at: cx.now,
             tags: Tags::new(),
@@ -415,12 +420,12 @@ impl Cloud {
             Actor::Instance { .. } => Kept::No,
         };
         let found = self.store().read(move |tx| {
-            let Some((account, who, documents)) = acting(tx, &actor)? else { return Ok(None) };
-            Ok::<_, StoreError>(Some((account, who, documents, request_rates(tx, account)?)))
+            let Some((account, who, held)) = acting(tx, &actor)? else { return Ok(None) };
+            Ok::<_, StoreError>(Some((account, who, held, request_rates(tx, account)?)))
         });
         let failed = |error: StoreError| TokenError::Failed(self.internal("read whom a token acts for", &error));
-        let (account, who, documents, rates) = found.await.map_err(failed)?.ok_or(TokenError::Invalid)?;
-        let rights = self.grant(documents, policy.as_deref()).map_err(TokenError::Failed)?;
+        let (account, who, held, rates) = found.await.map_err(failed)?.ok_or(TokenError::Invalid)?;
+        let rights = self.grant(held, policy.as_deref()).map_err(TokenError::Failed)?;
         let (access_key, secret) = (access_key.to_owned(), SecretString::from(secret));
         let (buckets, used) = (self.request_limits().of(account), Arc::default());
         Ok((Principal { account, who, access_key, expires_at: Some(expires_at), mfa_at, secret, rights, rates, buckets, used }, kept))
@@ -444,28 +449,28 @@ impl Cloud {
     }
 }
 
-/// Whom a token acts for: account, name and documents; none when it is gone.
+/// Whom a token acts for: account, name and rights; none when it is gone.
 fn acting(tx: &Tx<'_>, actor: &Actor) -> Result<Option<Acting>, StoreError> {
     match actor {
         Actor::Role { role, session } => {
             let Some(row) = tx.get::<Role>(*role)? else { return Ok(None) };
-            let documents = documents_of(tx, &row.permissions)?;
+            let held = rights_of(tx, &row.permissions)?;
             let who = Who::Session { role: row.id, role_name: row.name, session: session.clone() };
-            Ok(Some((row.account, who, Some(documents))))
+            Ok(Some((row.account, who, Some(held))))
         }
         Actor::User(id) => {
             let Some(user) = tx.get::<User>(*id)? else { return Ok(None) };
-            let documents = documents_of_user(tx, &user)?;
-            Ok(Some((user.account, who_is(user), documents)))
+            let held = rights_of_user(tx, &user)?;
+            Ok(Some((user.account, who_is(user), held)))
         }
         Actor::Instance { held, role, instance } => {
             let Some(held) = tx.get::<InstanceRole>(*held)? else { return Ok(None) };
             let Some(row) = role_of(tx, held.source)?.filter(|row| row.id == *role) else { return Ok(None) };
-            let documents = documents_of(tx, &row.permissions)?;
+            let rights = rights_of(tx, &row.permissions)?;
             let who = Who::Session { role: row.id, role_name: row.name, session: instance.to_string() };
-            Ok(Some((row.account, who, Some(documents))))
+            Ok(Some((row.account, who, Some(rights))))
         }
     }
 }
 
-type Acting = (AccountId, Who, Option<Vec<String>>);
+type Acting = (AccountId, Who, Option<RightsOf>);

@@ -11,8 +11,10 @@ use store::{StoreError, Tx};
 
 use crate::account::{NewAccessKey, insert_key, taken};
 use crate::auth::{Caller, Target, Who};
+use crate::holder::Holder;
 use crate::mfa_device::release_devices;
-use crate::permission::{Holder, Ties, user};
+use crate::permission::{PolicyName, Ties, user};
+use crate::permission_boundary::with_boundary;
 use crate::run::{Command, Cx, Options};
 use crate::{Cloud, Failure};
 
@@ -28,6 +30,8 @@ pub struct CreateUser {
     pub details: UserDetails,
     /// Tags.
     pub tags: Tags,
+    /// The managed policy that bounds what it may do.
+    pub boundary: Option<PolicyName>,
     /// An access key that it gets at once.
     pub key: Option<SealedKey>,
 }
@@ -114,7 +118,7 @@ impl Command for CreateUser {
     const NAME: &'static str = "CreateUser";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(target(tx, cx.caller.account(), &self.name)?)
+        Ok(with_boundary(target(tx, cx.caller.account(), &self.name)?, self.boundary.as_ref()))
     }
 
     /// Who makes a user with a key must be allowed to make keys too.
@@ -134,7 +138,8 @@ impl Command for CreateUser {
         if others.len() >= USERS_MAX {
             return Err(Error::LimitReached { name: "UserName", what: "users".to_owned(), limit: USERS_MAX as u64 }.into());
         }
-        let rights = Rights::Policies { permissions: Permissions::default(), groups: BTreeSet::new() };
+        let boundary = self.boundary.as_ref().map(|policy| policy.find(tx, account)).transpose()?;
+        let rights = Rights::Policies { permissions: Permissions { boundary, ..Permissions::default() }, groups: BTreeSet::new() };
         let id = UserId::from_u64(cx.new_id());
         let number = Some(cx.new_number(&others.iter().map(User::number).collect::<Vec<_>>()));
         let (name, details) = (self.name.clone(), self.details.clone());

@@ -6,7 +6,8 @@ use store::{StoreError, Tx};
 
 use crate::account::taken;
 use crate::auth::{Caller, Target};
-use crate::permission::{Holder, Ties, group, user};
+use crate::holder::Holder;
+use crate::permission::{Ties, group, user};
 use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 

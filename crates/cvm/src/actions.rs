@@ -440,6 +440,12 @@ static SERVED: &[Action] = served! {
     Cam "cam:" ListAttachedUserPolicies => cam::attached::list_of_user, cam::attached::OfUser, Partly("the time of a policy's making, not of its attaching"), &[];
     Cam "cam:" ListAttachedGroupPolicies => cam::attached::list_of_group, cam::attached::OfGroup, Partly("the time of a policy's making, not of its attaching"), &[];
     Cam "cam:" ListAttachedRolePolicies => cam::attached::list_of_role, cam::attached::OfRole, Partly("the time of a policy's making, not of its attaching"), &[];
+    Cam "cam:" PutUserPermissionsBoundary => cam::boundary::put_of_user, cam::boundary::PutOfUser, Works, &[];
+    Cam "cam:" GetUserPermissionBoundary => cam::boundary::get_of_user, cam::boundary::OfUser, Works, &[];
+    Cam "cam:" DeleteUserPermissionsBoundary => cam::boundary::delete_of_user, cam::boundary::OfUser, Works, &[];
+    Cam "cam:" PutRolePermissionsBoundary => cam::boundary::put_of_role, cam::boundary::PutOfRole, Works, &[];
+    Cam "cam:" GetRolePermissionBoundary => cam::boundary::get_of_role, cam::boundary::GetOfRole, Works, &[];
+    Cam "cam:" DeleteRolePermissionsBoundary => cam::boundary::delete_of_role, cam::boundary::OfRole, Works, &[];
     Cam "cam:" CreateRole => cam::role::create, cam::role::CreateRole, Partly("sessions of an hour at least; no console, so nobody logs in to it"), &["ConsoleLogin"];
     Cam "cam:" GetRole => cam::role::get, cam::role::One, Works, &[];
     Cam "cam:" DescribeRoleList => cam::role::list, cam::role::DescribeRoleList, Works, &[];
@@ -476,8 +482,7 @@ static NOT_YET: &[Action] = not_yet! {
         InquiryPriceCreateDisks
         InquiryPriceResizeDisk;
     Cam "cam:": ListEntitiesForPolicy ListAttachedUserAllPolicies GetAccountSummary TagRole UntagRole UpdateRoleSessionDuration UpdateRoleConsoleLogin SetMfaFlag
-        DescribeSafeAuthFlag DescribeSafeAuthFlagColl PutUserPermissionsBoundary DeleteUserPermissionsBoundary GetUserPermissionBoundary
-        PutRolePermissionsBoundary DeleteRolePermissionsBoundary GetRolePermissionBoundary GetSecurityLastUsed
+        DescribeSafeAuthFlag DescribeSafeAuthFlagColl GetSecurityLastUsed
         CreateSAMLProvider GetSAMLProvider ListSAMLProviders UpdateSAMLProvider DeleteSAMLProvider CreateServiceLinkedRole
         DeleteServiceLinkedRole GetServiceLinkedRoleDeletionStatus ListCollaborators;
 };

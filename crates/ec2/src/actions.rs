@@ -509,7 +509,7 @@ const TABLE: &[Action] = rows! {
     Iam "iam:" CreateAccountAlias => iam::account_alias::create, iam::account_alias::One, Works, &[];
     Iam "iam:" DeleteAccountAlias => iam::account_alias::delete, iam::account_alias::One, Works, &[];
     Iam "iam:" ListAccountAliases => iam::account_alias::list, iam::account_alias::List, Works, &[];
-    Iam "iam:" CreateUser => iam::user::create, iam::user::CreateUser, Works, iam::user::ABSENT;
+    Iam "iam:" CreateUser => iam::user::create, iam::user::CreateUser, Works, &[];
     Iam "iam:" GetUser => iam::user::get, iam::user::GetUser, Works, &[];
     Iam "iam:" ListUsers => iam::user::list, iam::user::ListUsers, Works, &[];
     Iam "iam:" UpdateUser => iam::user::update, iam::user::UpdateUser, Works, &[];
@@ -525,7 +525,7 @@ const TABLE: &[Action] = rows! {
     Iam "iam:" DeleteGroup => iam::group::delete, iam::group::DeleteGroup, Works, &[];
     Iam "iam:" AddUserToGroup => iam::group::add, iam::group::Membership, Works, &[];
     Iam "iam:" RemoveUserFromGroup => iam::group::remove, iam::group::Membership, Works, &[];
-    Iam "iam:" CreateRole => iam::role::create, iam::role::CreateRole, Works, iam::role::ABSENT;
+    Iam "iam:" CreateRole => iam::role::create, iam::role::CreateRole, Works, &[];
     Iam "iam:" GetRole => iam::role::get, iam::role::One, Works, &[];
     Iam "iam:" ListRoles => iam::role::list, iam::role::ListRoles, Works, &[];
     Iam "iam:" UpdateRole => iam::role::update, iam::role::UpdateRole, Works, &[];
@@ -589,12 +589,16 @@ const TABLE: &[Action] = rows! {
     Iam "iam:" TagMFADevice => iam::tag::of_mfa_device::add, iam::tag::of_mfa_device::Add, Works, &[];
     Iam "iam:" UntagMFADevice => iam::tag::of_mfa_device::remove, iam::tag::of_mfa_device::Remove, Works, &[];
     Iam "iam:" ListMFADeviceTags => iam::tag::of_mfa_device::list, iam::tag::of_mfa_device::List, Works, &[];
+    Iam "iam:" PutUserPermissionsBoundary => iam::boundary::put_of_user, iam::boundary::PutOfUser, Works, &[];
+    Iam "iam:" DeleteUserPermissionsBoundary => iam::boundary::delete_of_user, iam::boundary::OfUser, Works, &[];
+    Iam "iam:" PutRolePermissionsBoundary => iam::boundary::put_of_role, iam::boundary::PutOfRole, Works, &[];
+    Iam "iam:" DeleteRolePermissionsBoundary => iam::boundary::delete_of_role, iam::boundary::OfRole, Works, &[];
     Iam "iam:" GetAccountSummary => iam::account::summary, iam::account::GetSummary, Works, &[];
     Iam "iam:" GetAccountAuthorizationDetails => iam::account::details, iam::account::GetDetails, Works, &[];
     Iam "iam:" SimulatePrincipalPolicy => iam::simulation::of_principal, iam::simulation::OfPrincipal,
-        Partly("without policies of things and boundaries; places of statements in their documents are not told"), iam::simulation::ABSENT;
+        Partly("without policies of things; places of statements in their documents are not told"), iam::simulation::ABSENT;
     Iam "iam:" SimulateCustomPolicy => iam::simulation::custom, iam::simulation::Custom,
-        Partly("without policies of things and boundaries; places of statements in their documents are not told"), iam::simulation::ABSENT;
+        Partly("without policies of things; places of statements in their documents are not told"), iam::simulation::ABSENT;
     Iam "iam:" UpdateGroup => iam::group::update, iam::group::UpdateGroup, Works, &[];
 };
 

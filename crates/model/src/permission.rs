@@ -29,6 +29,9 @@ pub struct Permissions {
     pub own: BTreeMap<String, String>,
     /// Managed policies.
     pub attached: BTreeSet<PolicyRef>,
+    /// The managed policy that bounds them: what it does not allow is not allowed, whatever else says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<PolicyRef>,
 }
 
 impl Permissions {
@@ -56,7 +59,7 @@ impl Permissions {
         if self.attached.remove(policy) { Ok(()) } else { Err(Error::not_found(Noun::Policy, policy)) }
     }
 
-    /// Whether nothing is attached and there is no document of its own.
+    /// Whether nothing is attached and there is no document of its own. A boundary gives nothing.
     pub fn is_empty(&self) -> bool {
         self.own.is_empty() && self.attached.is_empty()
     }

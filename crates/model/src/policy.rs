@@ -263,6 +263,14 @@ impl Decision {
             Decision::DenyExplicit { .. } | Decision::DenyImplicit => false,
         }
     }
+
+    /// This answer within bounds, given what each bound says of the request: each must allow it too, and what one denies is denied.
+    pub fn within(self, bounds: impl IntoIterator<Item = Decision>) -> Decision {
+        bounds.into_iter().fold(self, |answer, bound| match (answer, bound) {
+            (Decision::DenyExplicit { .. }, _) | (_, Decision::Allow { .. }) => answer,
+            (Decision::Allow { .. } | Decision::DenyImplicit, Decision::DenyExplicit { .. } | Decision::DenyImplicit) => bound,
+        })
+    }
 }
 
 /// Decides a request by these documents: an explicit denial anywhere wins, else the first permission, else it is denied.

@@ -5,6 +5,7 @@
 
 pub(crate) mod access_key;
 pub(crate) mod attached;
+pub(crate) mod boundary;
 pub(crate) mod group;
 pub(crate) mod policy;
 pub(crate) mod policy_version;

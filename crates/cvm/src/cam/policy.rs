@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use control::{CreatePolicy as Create, DeletePolicy as Delete, PolicyName, Ties, UpdatePolicy as Update};
+use control::{CreatePolicy as Create, DeletePolicy as Delete, PolicyName, PolicyUse, Ties, UpdatePolicy as Update};
 use model::{Error, ManagedPolicy, Millis, Noun, SYSTEM_POLICIES, SystemPolicy, system_policy};
 use wire::{FromArg, IntoDoc};
 
@@ -12,8 +12,8 @@ use crate::tag::{TAGS_PER_CALL, TagArg, TagReply};
 use crate::{Cx, tag};
 
 /// What CAM calls policies of an account and of the system.
-const OWN: u8 = 1;
-const PRESET: u8 = 2;
+pub(super) const OWN: u8 = 1;
+pub(super) const PRESET: u8 = 2;
 /// That a policy was written as a text.
 pub(super) const WRITTEN: u8 = 2;
 /// Most policies that one call deletes.
@@ -154,8 +154,8 @@ struct PolicyReply {
     tags: Vec<TagReply>,
 }
 
-fn policy_reply(name: &PolicyName, uses: &BTreeMap<PolicyName, usize>, told: Told) -> PolicyReply {
-    let count = uses.get(name).copied().unwrap_or_default();
+fn policy_reply(name: &PolicyName, uses: &BTreeMap<PolicyName, PolicyUse>, told: Told) -> PolicyReply {
+    let used = uses.get(name).copied().unwrap_or_default();
     let (PolicyName::Own(policy_name) | PolicyName::System(policy_name)) = name;
     PolicyReply {
         policy_id: told.number,
@@ -164,14 +164,14 @@ fn policy_reply(name: &PolicyName, uses: &BTreeMap<PolicyName, usize>, told: Tol
         kind: if matches!(name, PolicyName::Own(_)) { OWN } else { PRESET },
         description: told.description,
         create_mode: WRITTEN,
-        attachments: count,
+        attachments: used.attached,
         service_type: "",
-        is_attached: u8::from(count > 0),
+        is_attached: u8::from(used.attached > 0),
         deactived: 0,
         deactived_detail: vec![],
         is_service_linked_policy: 0,
-        attach_entity_count: count,
-        attach_entity_boundary_count: 0,
+        attach_entity_count: used.attached,
+        attach_entity_boundary_count: used.bounding,
         update_time: at(told.updated_at),
         tags: told.tags,
     }
@@ -186,7 +186,7 @@ struct Told {
     tags: Vec<TagReply>,
 }
 
-fn own_reply(policy: ManagedPolicy, uses: &BTreeMap<PolicyName, usize>) -> PolicyReply {
+fn own_reply(policy: ManagedPolicy, uses: &BTreeMap<PolicyName, PolicyUse>) -> PolicyReply {
     let told = Told {
         number: policy.number(),
         created_at: policy.created_at,
@@ -197,7 +197,7 @@ fn own_reply(policy: ManagedPolicy, uses: &BTreeMap<PolicyName, usize>) -> Polic
     policy_reply(&PolicyName::Own(policy.name), uses, told)
 }
 
-fn preset_reply((policy, number): (&SystemPolicy, u64), uses: &BTreeMap<PolicyName, usize>) -> PolicyReply {
+fn preset_reply((policy, number): (&SystemPolicy, u64), uses: &BTreeMap<PolicyName, PolicyUse>) -> PolicyReply {
     let told = Told { number, description: policy.description.to_owned(), created_at: EVER, updated_at: EVER, tags: vec![] };
     policy_reply(&PolicyName::System(policy.name.to_owned()), uses, told)
 }

@@ -49,6 +49,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateRole) -> Result<Created, Fa
         description: asked.description,
         trust: asked.policy_document,
         session_seconds: if asked.session_duration == 0 { SESSION_SECONDS } else { asked.session_duration },
+        boundary: None,
         tags: tag::tags_of(asked.tags)?,
     };
     let role = cx.cloud.run(&cx.caller, command, cx.options()).await.map_err(refusal)?;

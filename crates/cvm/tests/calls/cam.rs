@@ -133,6 +133,48 @@ async fn a_policy_has_versions_of_which_one_counts() {
 }
 
 #[tokio::test]
+async fn a_boundary_bounds_and_gives_nothing() {
+    let world = World::new().await;
+    let made = world.json("AddUser", r#"{"Name": "li", "UseApi": 1}"#).await;
+    let caller = || async { world.cloud.principal(made["SecretId"].as_str().unwrap()).await.unwrap().unwrap() };
+    let uin = number(&made, "Uin");
+    let policy = |name: &'static str, action: &'static str| {
+        let document = ALLOWING.replace("name/cvm:Describe*", action);
+        json!({"PolicyName": name, "PolicyDocument": document}).to_string()
+    };
+    let all = number(&world.json("CreatePolicy", &policy("all", "*")).await, "PolicyId");
+    let bound = number(&world.json("CreatePolicy", &policy("bound", "name/cvm:Describe*")).await, "PolicyId");
+    let of_li = json!({"TargetUin": uin}).to_string();
+    assert_eq!(world.json("GetUserPermissionBoundary", &of_li).await["PolicyId"], Value::Null);
+    golden(&world, "PutUserPermissionsBoundary", json!({"TargetUin": uin, "PolicyId": bound})).await;
+    world.refused_as(&caller().await, "DescribeInstances", "{}", "UnauthorizedOperation").await;
+    world.json("AttachUserPolicy", &json!({"PolicyId": all, "AttachUin": uin}).to_string()).await;
+    assert_eq!(code_of(&world.call_as(&caller().await, "DescribeInstances", "{}").await), None);
+    world.refused_as(&caller().await, "CreateKeyPair", r#"{"KeyName": "k", "ProjectId": 0}"#, "UnauthorizedOperation").await;
+    assert_eq!(golden(&world, "GetUserPermissionBoundary", json!({"TargetUin": uin})).await["PolicyName"], "bound");
+    let listed = world.json("ListPolicies", r#"{"Scope": "Local", "Keyword": "bound"}"#).await;
+    assert_eq!((&listed["List"][0]["AttachEntityBoundaryCount"], &listed["List"][0]["Attachments"]), (&json!(1), &json!(0)));
+    for (action, body, code) in [
+        ("DeletePolicy", json!({"PolicyId": [bound]}), "OperationDenied"),
+        ("PutUserPermissionsBoundary", json!({"TargetUin": uin, "PolicyId": 77}), "ResourceNotFound.PolicyIdNotFound"),
+        ("PutUserPermissionsBoundary", json!({"TargetUin": 7, "PolicyId": bound}), "ResourceNotFound.UserNotExist"),
+    ] {
+        let told = world.call(action, &body.to_string()).await;
+        assert!(code_of(&told).is_some_and(|told| told.starts_with(code)), "{action}: {}", told.body);
+    }
+    golden(&world, "DeleteUserPermissionsBoundary", json!({"TargetUin": uin})).await;
+    world.refused("DeleteUserPermissionsBoundary", &of_li, "ResourceNotFound.PolicyIdNotFound").await;
+    assert_eq!(code_of(&world.call_as(&caller().await, "CreateKeyPair", r#"{"KeyName": "k", "ProjectId": 0}"#).await), None);
+
+    let trust = json!({"version": "2.0", "statement": [{"effect": "allow", "action": "name/sts:AssumeRole",
+        "principal": {"qcs": [format!("qcs::cam::uin/{}:uin/{uin}", world.owner.account)]}}]});
+    let role = world.json("CreateRole", &json!({"RoleName": "watcher", "PolicyDocument": trust.to_string()}).to_string()).await;
+    golden(&world, "PutRolePermissionsBoundary", json!({"RoleName": "watcher", "PolicyId": 1})).await;
+    assert_eq!(golden(&world, "GetRolePermissionBoundary", json!({"RoleId": role["RoleId"]})).await["PolicyType"], 2);
+    golden(&world, "DeleteRolePermissionsBoundary", json!({"RoleId": role["RoleId"]})).await;
+}
+
+#[tokio::test]
 async fn a_role_is_named_by_its_id_or_its_name() {
     let world = World::new().await;
     let account = world.owner.account;

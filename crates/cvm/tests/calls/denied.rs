@@ -126,6 +126,7 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "Operation" => "INSTANCE_DEGRADE",
         "TagKeys" => "a",
         "VersionId" => "1",
+        "RoleId" => "77",
         "SnapshotGroupId" | "SnapshotGroupIds" => "csnap-00000000000000001",
         "DiskBackupId" | "DiskBackupIds" => "dbp-00000000000000001",
         "TaskId" | "TaskIds" if shape != Shape::Number => "rep-00000000000000001",

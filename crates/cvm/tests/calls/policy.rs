@@ -74,6 +74,7 @@ async fn a_user_assumes_a_role_that_trusts_it() {
         description: String::new(),
         trust,
         session_seconds: 3_600,
+        boundary: None,
         tags: model::Tags::new(),
     };
     world.cloud.run(&world.caller(), role, control::Options::default()).await.unwrap();

@@ -1,6 +1,6 @@
 //! What an account has of access control, counted and in full.
 
-use control::{Held, Identities};
+use control::{Held, Identities, PolicyUse};
 use jiff::Timestamp;
 use model::{
     ACCESS_KEYS_MAX, ATTACHED_MAX, AccountId, InstanceProfile, ManagedPolicy, OWN_MAX, PolicyVersion, Role, SYSTEM_POLICIES, User,
@@ -10,6 +10,7 @@ use model::{GROUPS_OF_USER_MAX, policy::MAX_CHARACTERS};
 use wire::{FromArg, IntoDoc};
 
 use super::attached::{AttachedItem, item as attached_item};
+use super::boundary::BoundaryItem;
 use super::instance_profile::{ProfileItem, item as profile_item};
 use super::policy::system_item;
 use super::tag::{TagItem, items};
@@ -133,6 +134,7 @@ struct UserDetail {
     user_policy_list: Vec<OwnPolicy>,
     group_list: Vec<String>,
     attached_managed_policies: Vec<AttachedItem>,
+    permissions_boundary: Option<BoundaryItem>,
     tags: Vec<TagItem>,
 }
 
@@ -160,6 +162,7 @@ struct RoleDetail {
     instance_profile_list: Vec<ProfileItem>,
     role_policy_list: Vec<OwnPolicy>,
     attached_managed_policies: Vec<AttachedItem>,
+    permissions_boundary: Option<BoundaryItem>,
     tags: Vec<TagItem>,
 }
 
@@ -172,7 +175,7 @@ struct PolicyDetail {
     path: &'static str,
     default_version_id: String,
     attachment_count: usize,
-    permissions_boundary_usage_count: u32,
+    permissions_boundary_usage_count: usize,
     is_attachable: bool,
     create_date: Timestamp,
     update_date: Timestamp,
@@ -203,6 +206,10 @@ fn attached_of(account: AccountId, held: &Held) -> Vec<AttachedItem> {
     held.attached.iter().map(|policy| attached_item(account, policy)).collect()
 }
 
+fn boundary_of(account: AccountId, held: &Held) -> Option<BoundaryItem> {
+    held.boundary.as_ref().map(|policy| BoundaryItem::of(account, policy))
+}
+
 fn user_detail(user: &User, held: &Held, groups: &[String]) -> UserDetail {
     UserDetail {
         path: "/",
@@ -213,6 +220,7 @@ fn user_detail(user: &User, held: &Held, groups: &[String]) -> UserDetail {
         user_policy_list: own_of(held),
         group_list: groups.to_vec(),
         attached_managed_policies: attached_of(user.account, held),
+        permissions_boundary: boundary_of(user.account, held),
         tags: items(&user.tags),
     }
 }
@@ -241,11 +249,12 @@ fn role_detail(role: &Role, held: &Held, profiles: &[InstanceProfile]) -> RoleDe
         instance_profile_list: profiles.map(|profile| profile_item(&(profile.clone(), Some(role.clone())))).collect(),
         role_policy_list: own_of(held),
         attached_managed_policies: attached_of(role.account, held),
+        permissions_boundary: boundary_of(role.account, held),
         tags: items(&role.tags),
     }
 }
 
-fn policy_detail(policy: &ManagedPolicy, attachment_count: usize) -> PolicyDetail {
+fn policy_detail(policy: &ManagedPolicy, used: PolicyUse) -> PolicyDetail {
     let version = |version: &PolicyVersion| VersionDetail {
         document: encoded(&version.document),
         version_id: format!("v{}", version.number),
@@ -258,8 +267,8 @@ fn policy_detail(policy: &ManagedPolicy, attachment_count: usize) -> PolicyDetai
         arn: policy_arn(policy.account, &control::PolicyName::Own(policy.name.clone())),
         path: "/",
         default_version_id: format!("v{}", policy.default),
-        attachment_count,
-        permissions_boundary_usage_count: 0,
+        attachment_count: used.attached,
+        permissions_boundary_usage_count: used.bounding,
         is_attachable: true,
         create_date: policy.created_at.timestamp(),
         update_date: policy.versions.last().map_or(policy.created_at, |version| version.created_at).timestamp(),
@@ -271,8 +280,8 @@ fn policy_detail(policy: &ManagedPolicy, attachment_count: usize) -> PolicyDetai
 fn system_details(account: AccountId, all: &Identities) -> Vec<PolicyDetail> {
     let mut details = Vec::new();
     for policy in SYSTEM_POLICIES {
-        let Some(&count) = all.uses.get(&control::PolicyName::System(policy.name.to_owned())) else { continue };
-        let item = system_item(account, policy, count);
+        let Some(&used) = all.uses.get(&control::PolicyName::System(policy.name.to_owned())) else { continue };
+        let item = system_item(account, policy, used);
         let version = VersionDetail {
             document: encoded(policy.document),
             version_id: "v1".to_owned(),
@@ -285,8 +294,8 @@ fn system_details(account: AccountId, all: &Identities) -> Vec<PolicyDetail> {
             arn: item.arn,
             path: "/",
             default_version_id: item.default_version_id,
-            attachment_count: count,
-            permissions_boundary_usage_count: 0,
+            attachment_count: used.attached,
+            permissions_boundary_usage_count: used.bounding,
             is_attachable: true,
             create_date: item.create_date,
             update_date: item.update_date,
@@ -315,10 +324,10 @@ pub(crate) async fn details(cx: Cx, asked: GetDetails) -> Result<Details, Refusa
         let roles = all.roles.iter().map(|(role, held)| role_detail(role, held, &all.profiles));
         found.extend(roles.map(|role| (format!("role/{}", role.role_name), Detail::Role(role))));
     }
-    let count = |name: &str| all.uses.get(&control::PolicyName::Own(name.to_owned())).copied().unwrap_or_default();
+    let used = |name: &str| all.uses.get(&control::PolicyName::Own(name.to_owned())).copied().unwrap_or_default();
     let mut policies: Vec<PolicyDetail> = Vec::new();
     if wanted(Kind::LocalManagedPolicy) {
-        policies.extend(all.policies.iter().map(|policy| policy_detail(policy, count(&policy.name))));
+        policies.extend(all.policies.iter().map(|policy| policy_detail(policy, used(&policy.name))));
     }
     if wanted(Kind::AwsManagedPolicy) {
         policies.extend(system_details(account, &all));

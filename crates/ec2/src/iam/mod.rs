@@ -6,6 +6,7 @@ pub(crate) mod access_key;
 pub(crate) mod account;
 pub(crate) mod account_alias;
 pub(crate) mod attached;
+pub(crate) mod boundary;
 pub(crate) mod error;
 pub(crate) mod group;
 pub(crate) mod instance_profile;

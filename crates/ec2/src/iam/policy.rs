@@ -1,6 +1,6 @@
 //! Managed policies and their versions.
 
-use control::{ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, Ties, VersionChange};
+use control::{ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, PolicyUse, Ties, VersionChange};
 use jiff::Timestamp;
 use model::{AccountId, Error, ManagedPolicy, Noun, PolicyVersion, SYSTEM_POLICIES, SystemPolicy, system_policy};
 use wire::{FromArg, IntoDoc};
@@ -19,7 +19,7 @@ pub(crate) struct PolicyItem {
     path: &'static str,
     pub(super) default_version_id: String,
     attachment_count: usize,
-    permissions_boundary_usage_count: u32,
+    permissions_boundary_usage_count: usize,
     is_attachable: bool,
     #[reply(skip_empty)]
     description: String,
@@ -29,15 +29,15 @@ pub(crate) struct PolicyItem {
     tags: Vec<TagItem>,
 }
 
-fn item(policy: &ManagedPolicy, attachment_count: usize) -> PolicyItem {
+fn item(policy: &ManagedPolicy, used: PolicyUse) -> PolicyItem {
     PolicyItem {
         policy_name: policy.name.clone(),
         policy_id: unique_id("ANPA", policy.id.as_u64()),
         arn: policy_arn(policy.account, &PolicyName::Own(policy.name.clone())),
         path: "/",
         default_version_id: format!("v{}", policy.default),
-        attachment_count,
-        permissions_boundary_usage_count: 0,
+        attachment_count: used.attached,
+        permissions_boundary_usage_count: used.bounding,
         is_attachable: true,
         description: policy.description.clone(),
         create_date: policy.created_at.timestamp(),
@@ -47,7 +47,7 @@ fn item(policy: &ManagedPolicy, attachment_count: usize) -> PolicyItem {
 }
 
 /// One of the system's; it has been there since ever, and has one version.
-pub(super) fn system_item(account: AccountId, policy: &SystemPolicy, attachment_count: usize) -> PolicyItem {
+pub(super) fn system_item(account: AccountId, policy: &SystemPolicy, used: PolicyUse) -> PolicyItem {
     let place = SYSTEM_POLICIES.iter().position(|other| other.name == policy.name).unwrap_or_default();
     PolicyItem {
         policy_name: policy.name.to_owned(),
@@ -55,8 +55,8 @@ pub(super) fn system_item(account: AccountId, policy: &SystemPolicy, attachment_
         arn: policy_arn(account, &PolicyName::System(policy.name.to_owned())),
         path: "/",
         default_version_id: "v1".to_owned(),
-        attachment_count,
-        permissions_boundary_usage_count: 0,
+        attachment_count: used.attached,
+        permissions_boundary_usage_count: used.bounding,
         is_attachable: true,
         description: policy.description.to_owned(),
         create_date: Timestamp::UNIX_EPOCH,
@@ -88,7 +88,7 @@ pub(crate) async fn create(cx: Cx, asked: CreatePolicy) -> Result<Shown, Refusal
     let command =
         Create { name: asked.policy_name, description: asked.description, document: asked.policy_document, tags: as_tags(asked.tags)? };
     let made = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
-    Ok(Shown { policy: item(&made, 0) })
+    Ok(Shown { policy: item(&made, PolicyUse::default()) })
 }
 
 /// The parameters of calls on one policy.
@@ -103,13 +103,14 @@ pub(crate) async fn get(cx: Cx, asked: One) -> Result<Shown, Refusal> {
     let name = policy_of(account, &asked.policy_arn)?;
     let policy = match &name {
         PolicyName::Own(name) => {
-            let (found, count) = cx.cloud.managed_policy(&cx.caller, name.clone()).await?;
-            item(&found, count)
+            let (found, used) = cx.cloud.managed_policy(&cx.caller, name.clone()).await?;
+            item(&found, used)
         }
         PolicyName::System(system) => {
             let found = system_policy(system).ok_or_else(|| Error::not_found(Noun::Policy, system))?;
-            let count = cx.cloud.policy_holders(&cx.caller, name.clone()).await?.len();
-            system_item(account, found, count)
+            let attached = cx.cloud.policy_holders(&cx.caller, name.clone()).await?.len();
+            let bounding = cx.cloud.policy_bounds(&cx.caller, name.clone()).await?.len();
+            system_item(account, found, PolicyUse { attached, bounding })
         }
     };
     Ok(Shown { policy })
@@ -164,22 +165,23 @@ pub(crate) struct Policies {
 /// Lists managed policies.
 pub(crate) async fn list(cx: Cx, asked: ListPolicies) -> Result<Policies, Refusal> {
     let account = cx.caller.account();
+    let uses = cx.cloud.policy_uses(&cx.caller).await?;
+    let used = |policy: PolicyName| uses.get(&policy).copied().unwrap_or_default();
     let mut found = Vec::new();
     if asked.scope != Scope::Aws {
-        for policy in cx.cloud.managed_policies(&cx.caller).await? {
-            let count = cx.cloud.policy_holders(&cx.caller, PolicyName::Own(policy.name.clone())).await?.len();
-            found.push(item(&policy, count));
-        }
+        let own = cx.cloud.managed_policies(&cx.caller).await?;
+        found.extend(own.iter().map(|policy| item(policy, used(PolicyName::Own(policy.name.clone())))));
     }
     if asked.scope != Scope::Local {
-        for policy in SYSTEM_POLICIES {
-            let count = cx.cloud.policy_holders(&cx.caller, PolicyName::System(policy.name.to_owned())).await?.len();
-            found.push(system_item(account, policy, count));
-        }
+        found.extend(SYSTEM_POLICIES.iter().map(|policy| system_item(account, policy, used(PolicyName::System(policy.name.to_owned())))));
     }
-    // No policy is a boundary.
-    let is_none = asked.policy_usage_filter == Some(Usage::PermissionsBoundary) || is_elsewhere(asked.path_prefix.as_deref());
-    found.retain(|item| (!asked.only_attached || item.attachment_count > 0) && !is_none);
+    let is_elsewhere = is_elsewhere(asked.path_prefix.as_deref());
+    let is_used = |item: &PolicyItem| match asked.policy_usage_filter {
+        Some(Usage::PermissionsPolicy) => item.attachment_count > 0,
+        Some(Usage::PermissionsBoundary) => item.permissions_boundary_usage_count > 0,
+        None => true,
+    };
+    found.retain(|item| (!asked.only_attached || item.attachment_count > 0) && is_used(item) && !is_elsewhere);
     let (policies, marker) = asked.paging.page(found, |item| &item.policy_name)?;
     Ok(Policies { policies, is_truncated: marker.is_some(), marker })
 }
@@ -372,10 +374,17 @@ pub(crate) async fn entities(cx: Cx, asked: ListEntities) -> Result<Entities, Re
         };
         asked.entity_filter.is_none_or(|wanted| wanted == kind)
     };
-    let mut found = cx.cloud.policy_holders(&cx.caller, name).await?;
-    // Nobody has a policy as a boundary, and everybody is at the root path.
-    let is_none = asked.policy_usage_filter == Some(Usage::PermissionsBoundary) || is_elsewhere(asked.path_prefix.as_deref());
-    found.retain(|holder| !is_none && is_wanted(holder));
+    let mut found = Vec::new();
+    if asked.policy_usage_filter != Some(Usage::PermissionsBoundary) {
+        found.extend(cx.cloud.policy_holders(&cx.caller, name.clone()).await?);
+    }
+    if asked.policy_usage_filter != Some(Usage::PermissionsPolicy) {
+        let bounded = cx.cloud.policy_bounds(&cx.caller, name).await?;
+        found.extend(bounded.into_iter().filter(|holder| !found.contains(holder)).collect::<Vec<_>>());
+    }
+    // Everybody is at the root path.
+    let is_elsewhere = is_elsewhere(asked.path_prefix.as_deref());
+    found.retain(|holder| !is_elsewhere && is_wanted(holder));
     let found = found.into_iter().map(|holder| (holder.path(), holder)).collect();
     let (page, marker) = asked.paging.page(found, |(path, _): &(String, Holder)| path)?;
     let (is_truncated, groups, users, roles) = (marker.is_some(), vec![], vec![], vec![]);

@@ -1,17 +1,15 @@
 //! Roles.
 
-use control::{CreateRole as Create, DeleteRole as Delete, Ties, UpdateRole as Update};
+use control::{CreateRole as Create, DeleteRole as Delete, Holder, PolicyName, Ties, UpdateRole as Update};
 use jiff::Timestamp;
 use model::{Role, SESSION_USUAL_SECONDS};
 use wire::{FromArg, IntoDoc};
 
+use super::boundary::{self, BoundaryItem};
 use super::tag::{TagItem, TagList, as_tags, items};
 use super::{Done, Paging, arn, encoded, is_elsewhere, only_root_path, unique_id};
 use crate::Cx;
 use crate::error::Refusal;
-
-/// Parameters of roles that are not served.
-pub(crate) const ABSENT: &[&str] = &["PermissionsBoundary"];
 
 #[derive(IntoDoc)]
 #[reply(list = "member")]
@@ -25,10 +23,12 @@ pub(crate) struct RoleItem {
     #[reply(skip_empty)]
     description: String,
     max_session_duration: u32,
+    permissions_boundary: Option<BoundaryItem>,
     #[reply(skip_empty)]
     tags: Vec<TagItem>,
 }
 
+/// A role as IAM shows it in lists, which tell no boundaries.
 pub(crate) fn item(role: &Role) -> RoleItem {
     RoleItem {
         path: "/",
@@ -39,6 +39,7 @@ pub(crate) fn item(role: &Role) -> RoleItem {
         assume_role_policy_document: encoded(&role.trust),
         description: role.description.clone(),
         max_session_duration: role.session_seconds,
+        permissions_boundary: None,
         tags: items(&role.tags),
     }
 }
@@ -53,6 +54,7 @@ pub(crate) struct CreateRole {
     #[arg(default = SESSION_USUAL_SECONDS)]
     max_session_duration: u32,
     path: Option<String>,
+    permissions_boundary: Option<String>,
     tags: Option<TagList>,
 }
 
@@ -65,14 +67,21 @@ pub(crate) struct Shown {
 /// Makes a role.
 pub(crate) async fn create(cx: Cx, asked: CreateRole) -> Result<Shown, Refusal> {
     only_root_path(asked.path.as_deref())?;
+    let boundary = boundary::asked(cx.caller.account(), asked.permissions_boundary.as_deref())?;
     let command = Create {
         name: asked.role_name,
         description: asked.description,
         trust: asked.assume_role_policy_document,
         session_seconds: asked.max_session_duration,
+        boundary: boundary.clone(),
         tags: as_tags(asked.tags)?,
     };
-    Ok(Shown { role: item(&cx.cloud.run(&cx.caller, command, cx.options(None)).await?) })
+    let made = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(Shown { role: bounded(&made, boundary.as_ref()) })
+}
+
+fn bounded(role: &Role, boundary: Option<&PolicyName>) -> RoleItem {
+    RoleItem { permissions_boundary: boundary.map(|policy| BoundaryItem::of(role.account, policy)), ..item(role) }
 }
 
 /// The parameters of calls on one role.
@@ -83,7 +92,9 @@ pub(crate) struct One {
 
 /// Shows a role.
 pub(crate) async fn get(cx: Cx, asked: One) -> Result<Shown, Refusal> {
-    Ok(Shown { role: item(&cx.cloud.role(&cx.caller, asked.role_name).await?) })
+    let role = cx.cloud.role(&cx.caller, asked.role_name).await?;
+    let held = cx.cloud.held(&cx.caller, Holder::Role(role.name.clone())).await?;
+    Ok(Shown { role: bounded(&role, held.boundary.as_ref()) })
 }
 
 /// The parameters of `UpdateRole`.

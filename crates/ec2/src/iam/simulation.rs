@@ -10,8 +10,7 @@ use crate::Cx;
 use crate::error::Refusal;
 
 /// Parameters of simulations that are not served.
-pub(crate) const ABSENT: &[&str] =
-    &["PermissionsBoundaryPolicyInputList", "ResourcePolicy", "ResourceOwner", "CallerArn", "ResourceHandlingOption"];
+pub(crate) const ABSENT: &[&str] = &["ResourcePolicy", "ResourceOwner", "CallerArn", "ResourceHandlingOption"];
 
 /// A list of texts as IAM's clients write it: `ActionNames.member.1=...`.
 #[derive(Default, FromArg)]
@@ -58,6 +57,7 @@ pub(crate) struct Question {
     action_names: Texts,
     resource_arns: Option<Texts>,
     context_entries: Option<ContextList>,
+    permissions_boundary_policy_input_list: Option<Texts>,
     #[arg(flatten)]
     paging: Paging,
 }
@@ -96,6 +96,12 @@ struct ResultItem {
     eval_decision: &'static str,
     matched_statements: Vec<Matched>,
     missing_context_values: Vec<String>,
+    permissions_boundary_decision_detail: Option<BoundaryDetail>,
+}
+
+#[derive(IntoDoc)]
+struct BoundaryDetail {
+    allowed_by_permissions_boundary: bool,
 }
 
 #[derive(IntoDoc)]
@@ -136,7 +142,12 @@ async fn answer(cx: Cx, of: Option<Holder>, documents: Texts, question: Question
     if resources.is_empty() {
         resources.push("*".to_owned());
     }
-    let asked = SimulatePolicies { of, documents: documents.texts, actions: question.action_names.texts, resources, context };
+    let mut boundaries = question.permissions_boundary_policy_input_list.unwrap_or_default().texts;
+    let boundary = boundaries.pop();
+    if !boundaries.is_empty() {
+        return Err(Error::invalid("PermissionsBoundaryPolicyInputList", "holds one policy at most").into());
+    }
+    let asked = SimulatePolicies { of, documents: documents.texts, boundary, actions: question.action_names.texts, resources, context };
     let found = cx.cloud.simulate_policies(&cx.caller, asked).await?;
     // Pages are in the order of these texts.
     let items = found.into_iter().enumerate().map(|(place, answer)| (format!("{place:06}"), item(answer))).collect();
@@ -157,6 +168,9 @@ fn item(answer: Simulated) -> ResultItem {
         eval_decision,
         matched_statements: answer.by.iter().map(matched).collect(),
         missing_context_values: answer.missing,
+        permissions_boundary_decision_detail: answer
+            .within_boundary
+            .map(|allowed_by_permissions_boundary| BoundaryDetail { allowed_by_permissions_boundary }),
     }
 }
 

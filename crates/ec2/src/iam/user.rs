@@ -1,17 +1,15 @@
 //! Users.
 
-use control::{CreateUser as Create, DeleteUser as Delete, Ties, UpdateUser as Update};
+use control::{CreateUser as Create, DeleteUser as Delete, Holder, PolicyName, Ties, UpdateUser as Update};
 use jiff::Timestamp;
 use model::{Rights, User};
 use wire::{FromArg, IntoDoc};
 
+use super::boundary::{self, BoundaryItem};
 use super::tag::{TagItem, TagList, as_tags, items};
 use super::{Done, Paging, arn, is_elsewhere, only_root_path, unique_id};
 use crate::Cx;
 use crate::error::Refusal;
-
-/// Parameters of users that are not served.
-pub(crate) const ABSENT: &[&str] = &["PermissionsBoundary"];
 
 #[derive(IntoDoc)]
 #[reply(list = "member")]
@@ -21,11 +19,12 @@ pub(crate) struct UserItem {
     user_id: String,
     arn: String,
     create_date: Timestamp,
+    permissions_boundary: Option<BoundaryItem>,
     #[reply(skip_empty)]
     tags: Vec<TagItem>,
 }
 
-/// A user as IAM shows it. The root is shown by its account, as IAM does.
+/// A user as IAM shows it in lists, which tell no boundaries. The root is shown by its account, as IAM does.
 pub(crate) fn item(user: &User) -> UserItem {
     let account = user.account;
     let root = matches!(user.rights, Rights::Root);
@@ -35,6 +34,7 @@ pub(crate) fn item(user: &User) -> UserItem {
         user_id: if root { account.to_string() } else { unique_id("AIDA", user.id.as_u64()) },
         arn: if root { format!("arn:aws:iam::{account}:root") } else { arn(account, "user", &user.name) },
         create_date: user.created_at.timestamp(),
+        permissions_boundary: None,
         tags: items(&user.tags),
     }
 }
@@ -44,6 +44,7 @@ pub(crate) fn item(user: &User) -> UserItem {
 pub(crate) struct CreateUser {
     user_name: String,
     path: Option<String>,
+    permissions_boundary: Option<String>,
     tags: Option<TagList>,
 }
 
@@ -56,11 +57,14 @@ pub(crate) struct Shown {
 /// Makes a user.
 pub(crate) async fn create(cx: Cx, asked: CreateUser) -> Result<Shown, Refusal> {
     only_root_path(asked.path.as_deref())?;
-    let made = cx
-        .cloud
-        .run(&cx.caller, Create { name: asked.user_name, tags: as_tags(asked.tags)?, ..Create::default() }, cx.options(None))
-        .await?;
-    Ok(Shown { user: item(&made) })
+    let boundary = boundary::asked(cx.caller.account(), asked.permissions_boundary.as_deref())?;
+    let command = Create { name: asked.user_name, tags: as_tags(asked.tags)?, boundary: boundary.clone(), ..Create::default() };
+    let made = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
+    Ok(Shown { user: bounded(&made, boundary.as_ref()) })
+}
+
+fn bounded(user: &User, boundary: Option<&PolicyName>) -> UserItem {
+    UserItem { permissions_boundary: boundary.map(|policy| BoundaryItem::of(user.account, policy)), ..item(user) }
 }
 
 /// The parameters of `GetUser`.
@@ -71,7 +75,9 @@ pub(crate) struct GetUser {
 
 /// Shows a user, or the caller.
 pub(crate) async fn get(cx: Cx, asked: GetUser) -> Result<Shown, Refusal> {
-    Ok(Shown { user: item(&cx.cloud.user(&cx.caller, asked.user_name).await?) })
+    let user = cx.cloud.user(&cx.caller, asked.user_name).await?;
+    let held = cx.cloud.held(&cx.caller, Holder::User(user.name.clone())).await?;
+    Ok(Shown { user: bounded(&user, held.boundary.as_ref()) })
 }
 
 /// The parameters of `UpdateUser`.

@@ -145,6 +145,7 @@ impl Seeds {
             "QuotaCode" => "L-0263D0A3",
             "DesiredValue" => "9",
             "VersionId" => "v1",
+            "PermissionsBoundary" => "arn:aws:iam::aws:policy/ReadOnlyAccess",
             "PublicKeyMaterial" => PUBLIC_KEY,
             _ => "",
         };

@@ -91,9 +91,9 @@ pub(crate) async fn get(cx: &Cx<'_>, asked: GetPolicy) -> Result<Shown, Fault> {
     let GetPolicy { policy_name, policy_type } = asked;
     let (policy, document) = match policy_type {
         PolicyType::Custom => {
-            let (found, count) = cx.cloud.managed_policy(&cx.caller, policy_name).await.map_err(refusal)?;
+            let (found, used) = cx.cloud.managed_policy(&cx.caller, policy_name).await.map_err(refusal)?;
             let document = found.document().to_owned();
-            (item(&found, Some(count)), document)
+            (item(&found, Some(used.attached)), document)
         }
         PolicyType::System => {
             let found = system_policy(&policy_name).ok_or_else(|| unknown(&policy_name))?;

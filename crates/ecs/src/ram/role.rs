@@ -60,6 +60,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateRole) -> Result<Shown, Faul
         description: asked.description,
         trust: asked.assume_role_policy_document,
         session_seconds: asked.max_session_duration,
+        boundary: None,
         tags: Tags::new(),
     };
     Ok(Shown { role: item(&cx.cloud.run(&cx.caller, command, cx.options()?).await.map_err(refusal)?) })

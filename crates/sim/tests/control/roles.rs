@@ -13,7 +13,14 @@ const OTHERS: &str =
 
 async fn role(world: &World, root: &Caller, name: &str, trust: &str) {
     let (name, trust) = (name.to_owned(), trust.to_owned());
-    let made = CreateRole { name, description: String::new(), trust, session_seconds: SESSION_USUAL_SECONDS, tags: model::Tags::new() };
+    let made = CreateRole {
+        name,
+        description: String::new(),
+        trust,
+        session_seconds: SESSION_USUAL_SECONDS,
+        boundary: None,
+        tags: model::Tags::new(),
+    };
     world.cloud.run(root, made, Options::default()).await.unwrap();
 }
 

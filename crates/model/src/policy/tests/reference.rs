@@ -346,6 +346,25 @@ fn facts() -> impl Strategy<Value = Facts> {
         })
 }
 
+fn context_of(facts: &Facts) -> Context {
+    let mut context = Context::new();
+    for (fact, values) in facts {
+        let (key, _) = KEYS.iter().find(|(_, f)| f == fact).unwrap();
+        for value in values {
+            context.add(key, value.clone());
+        }
+    }
+    context
+}
+
+fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allow { .. } => "allow",
+        Decision::DenyExplicit { .. } => "deny",
+        Decision::DenyImplicit => "nothing",
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
@@ -359,21 +378,31 @@ proptest! {
         let actions = ["ec2", "ecs", "cvm"].map(|service| format!("{service}:{operation}"));
         let resources = ["arn:aws:ec2:home:42:instance/", "acs:ecs:home:42:instance/", "qcs::cvm:home:uin/42:instance/"].map(|p| format!("{p}{instance}"));
         let (actions, resources) = (actions.each_ref().map(String::as_str), resources.each_ref().map(String::as_str));
-        let mut context = Context::new();
-        for (fact, values) in &facts {
-            let (key, _) = KEYS.iter().find(|(_, f)| f == fact).unwrap();
-            for value in values {
-                context.add(key, value.clone());
-            }
-        }
+        let context = context_of(&facts);
         let compiled: Vec<Document> = documents.iter().map(|d| Document::identity(&d.to_string()).unwrap()).collect();
         let request = AccessRequest { actions: &actions, resources: &resources, principals: &[], context: &context };
-        let said = match evaluate(&compiled, &request) {
-            Decision::Allow { .. } => "allow",
-            Decision::DenyExplicit { .. } => "deny",
-            Decision::DenyImplicit => "nothing",
-        };
-        prop_assert_eq!(said, decide(&documents, &actions, &resources, &facts));
+        prop_assert_eq!(word(evaluate(&compiled, &request)), decide(&documents, &actions, &resources, &facts));
+    }
+
+    #[test]
+    fn within_bounds_only_what_each_of_them_allows_is_allowed(
+        documents in prop::collection::vec(document(), 1..3),
+        bounds in prop::collection::vec(document(), 0..3),
+        operation in select(&["RunInstances", "StopInstances"][..]),
+        facts in facts(),
+    ) {
+        let action = format!("ec2:{operation}");
+        let (actions, resources) = ([action.as_str()], ["arn:aws:ec2:home:42:instance/i-1"]);
+        let context = context_of(&facts);
+        let request = AccessRequest { actions: &actions, resources: &resources, principals: &[], context: &context };
+        let compiled = |texts: &[Value]| -> Vec<Document> { texts.iter().map(|d| Document::identity(&d.to_string()).unwrap()).collect() };
+        let answer = evaluate(&compiled(&documents), &request).within(compiled(&bounds).iter().map(|bound| evaluate([bound], &request)));
+        // Plainly: a denial anywhere, else everybody's permission, else nothing.
+        let naive = |documents: &[Value]| decide(documents, &actions, &resources, &facts);
+        let all: Vec<Value> = documents.iter().chain(&bounds).cloned().collect();
+        let allowed = naive(&documents) == "allow" && bounds.iter().all(|bound| naive(std::slice::from_ref(bound)) == "allow");
+        let wanted = if naive(&all) == "deny" { "deny" } else if allowed { "allow" } else { "nothing" };
+        prop_assert_eq!(word(answer), wanted);
     }
 
     #[test]
