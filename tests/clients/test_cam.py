@@ -85,6 +85,19 @@ def test_a_user_lives_with_keys_policies_and_groups(simulated, root):
     assert root.refused("GetPolicyVersion", PolicyId=policy, VersionId=closed) == "InvalidParameter.PolicyVersionNotExists"
     root.call("DetachUserPolicy", PolicyId=policy, DetachUin=uin)
 
+    # What a boundary does not allow is not allowed, whatever else says so.
+    root.call("AttachUserPolicy", PolicyId=policy, AttachUin=uin)
+    bound = root.call("CreatePolicy", PolicyName="bound", PolicyDocument=document("allow", "name/vpc:*"))["PolicyId"]
+    root.call("PutUserPermissionsBoundary", TargetUin=uin, PolicyId=bound)
+    assert li.refused("AddUser", Name="beyond") == "UnauthorizedOperation"
+    assert root.call("GetUserPermissionBoundary", TargetUin=uin)["PolicyName"] == "bound"
+    assert root.refused("DeletePolicy", PolicyId=[bound]) == "ResourceInUse"
+    root.call("DeleteUserPermissionsBoundary", TargetUin=uin)
+    li.call("AddUser", Name="made-by-li")
+    root.call("DeleteUser", Name="made-by-li")
+    root.call("DeletePolicy", PolicyId=[bound])
+    root.call("DetachUserPolicy", PolicyId=policy, DetachUin=uin)
+
     group = root.call("CreateGroup", GroupName="watch", Remark="who looks")["GroupId"]
     (preset,) = root.call("ListPolicies", Scope="QCS", Keyword="QcloudCVMReadOnlyAccess")["List"]
     root.call("AttachGroupPolicy", PolicyId=preset["PolicyId"], AttachGroupId=group)
@@ -132,6 +145,9 @@ def test_a_role_is_assumed_and_is_the_same_one_in_every_dialect(simulated, root)
     shown = root.call("GetRole", RoleId=role)["RoleInfo"]
     assert (shown["RoleName"], shown["SessionDuration"]) == ("watcher", 3600)
     root.call("AttachRolePolicy", AttachRoleName="watcher", PolicyName="QcloudCVMReadOnlyAccess")
+    root.call("PutRolePermissionsBoundary", RoleName="watcher", PolicyId=root.call("ListPolicies", Scope="QCS", Keyword="AdministratorAccess")["List"][0]["PolicyId"])
+    assert root.call("GetRolePermissionBoundary", RoleId=role)["PolicyType"] == 2
+    root.call("DeleteRolePermissionsBoundary", RoleId=role)
     attached = root.call("ListAttachedRolePolicies", RoleName="watcher", Page=1, Rp=20)
     assert [one["PolicyName"] for one in attached["List"]] == ["QcloudCVMReadOnlyAccess"]
     options = {"aws_access_key_id": root.key, "aws_secret_access_key": root.secret, "region_name": simulated.region}

@@ -192,6 +192,8 @@ def test_a_boundary_bounds_and_gives_nothing(simulated, iam, ann, account):
     temporary = session(simulated, sts.assume_role(RoleArn=role["Arn"], RoleSessionName="night")["Credentials"])
     temporary.describe_instances()
     assert code_of(temporary.create_key_pair, KeyName="beyond") == "UnauthorizedOperation"
+    iam.put_role_permissions_boundary(RoleName="bounded", PermissionsBoundary="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    temporary.describe_instances()
     iam.delete_role_permissions_boundary(RoleName="bounded")
     assert "PermissionsBoundary" not in iam.get_role(RoleName="bounded")["Role"]
     temporary.create_key_pair(KeyName="beyond")
