@@ -549,13 +549,23 @@ impl Cloud {
 
     /// Who has a managed policy.
     pub async fn policy_holders(&self, caller: &Caller, policy: PolicyName) -> Result<Vec<Holder>, Error> {
+        self.holders_by(caller, policy, holders).await
+    }
+
+    /// Those whom a managed policy matters to in the way that `find` knows.
+    pub(crate) async fn holders_by(
+        &self,
+        caller: &Caller,
+        policy: PolicyName,
+        find: fn(&Tx<'_>, AccountId, &PolicyRef) -> Result<Vec<Holder>, Failure>,
+    ) -> Result<Vec<Holder>, Error> {
         let asked = policy.clone();
         self.read_about(
             caller,
             move |tx, account| policy_target(tx, account, &asked),
             move |tx, cx| {
                 let account = cx.caller.account();
-                holders(tx, account, &policy.find(tx, account)?)
+                find(tx, account, &policy.find(tx, account)?)
             },
         )
         .await

@@ -11,7 +11,7 @@ use store::Tx;
 
 use crate::auth::{Caller, Target};
 use crate::holder::Holder;
-use crate::permission::{PolicyName, holders_with, policy_target};
+use crate::permission::{PolicyName, holders_with};
 use crate::run::{Command, Cx};
 use crate::{Cloud, Failure};
 
@@ -60,15 +60,6 @@ pub(crate) fn bounded_by(tx: &Tx<'_>, account: AccountId, policy: &PolicyRef) ->
 impl Cloud {
     /// Whom a managed policy bounds.
     pub async fn policy_bounds(&self, caller: &Caller, policy: PolicyName) -> Result<Vec<Holder>, Error> {
-        let asked = policy.clone();
-        self.read_about(
-            caller,
-            move |tx, account| policy_target(tx, account, &asked),
-            move |tx, cx| {
-                let account = cx.caller.account();
-                bounded_by(tx, account, &policy.find(tx, account)?)
-            },
-        )
-        .await
+        self.holders_by(caller, policy, bounded_by).await
     }
 }

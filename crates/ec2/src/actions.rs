@@ -350,7 +350,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute,
         Partly("public and IPv6 addresses on launch"), subnet::MODIFY_ABSENT;
     Ec2 "ec2:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
-        Partly("one address; available at once; not across hosts"), nat_gateway::CREATE_ABSENT;
+        Partly("one address; available at once"), nat_gateway::CREATE_ABSENT;
     Ec2 "ec2:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
     Ec2 "ec2:" DeleteNatGateway => nat_gateway::delete, nat_gateway::DeleteNatGateway,
         Partly("one that was deleted is not shown any more"), &[];
@@ -392,7 +392,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" ModifyInstancePlacement => placement_group::modify_instance, placement_group::ModifyInstancePlacement,
         Partly("the instance stays on its host, so a group whose rule that breaks is refused"), placement_group::MODIFY_ABSENT;
     Ec2 "ec2:" CreateVpcPeeringConnection => vpc_peering::create, vpc_peering::CreateVpcPeeringConnection,
-        Partly("in one region; not across hosts; tags when it is made only"), &[];
+        Partly("in one region; tags when it is made only"), &[];
     Ec2 "ec2:" AcceptVpcPeeringConnection => vpc_peering::accept, vpc_peering::Named,
         Partly("not where a side has a peering with a VPC whose range overlaps"), &[];
     Ec2 "ec2:" RejectVpcPeeringConnection => vpc_peering::reject, vpc_peering::Named, Works, &[];
