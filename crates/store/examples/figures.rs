@@ -15,7 +15,7 @@ const TASKS: u64 = 64;
 /// How long each figure is taken.
 const TIME: Duration = Duration::from_secs(4);
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Thing {
     id: InstanceId,
     account: AccountId,
@@ -66,7 +66,7 @@ impl Facets for Thing {
 }
 
 /// One of the small rows that come with an instance.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Part {
     id: VpcId,
     of: InstanceId,

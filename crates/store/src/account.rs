@@ -39,6 +39,7 @@ impl Row for Quota {
     type Id = String;
     const TABLE: &'static str = "quota";
     const COLUMNS: &'static [Column<Self>] = &[];
+    const QUIET: bool = true;
 
     fn id(&self) -> String {
         quota_id(self.account, self.name)

@@ -11,6 +11,7 @@ impl Row for CapacityReservation {
     const TABLE: &'static str = "capacity_reservation";
     const COLUMNS: &'static [Column<Self>] =
         &[Column::new("account", |row| row.account.into()), Column::new("active", |row| row.is_active().into())];
+    const QUIET: bool = true;
 
     fn id(&self) -> CapacityReservationId {
         self.id
@@ -28,6 +29,7 @@ impl Row for CapacitySlot {
         Column::new("held_vcpus", |slot| if slot.is_free() { slot.vcpus.into() } else { 0.into() }),
         Column::new("held_memory", |slot| if slot.is_free() { i64::try_from(slot.memory.0).unwrap_or(i64::MAX).into() } else { 0.into() }),
     ];
+    const QUIET: bool = true;
 
     fn id(&self) -> CapacitySlotId {
         self.id

@@ -14,6 +14,7 @@ impl Row for Image {
         // The name of one that was taken back is free.
         Column::new("name", |i| if i.phase == ImagePhase::Deregistered { i.id.to_string().into() } else { (&i.name).into() }),
     ];
+    const QUIET: bool = true;
 
     fn id(&self) -> ImageId {
         self.id

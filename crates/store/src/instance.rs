@@ -95,6 +95,9 @@ impl Tx<'_> {
 
     /// Instances of a host that are not terminated and last changed its document after one generation and up to another.
     pub fn instance_list_asked(&self, host: HostId, after: u64, up_to: u64) -> Result<Vec<Instance>, StoreError> {
+        if up_to <= after {
+            return Ok(Vec::new());
+        }
         self.list(By::is("host", host).and("live", 1).above("asked", bigint(after)).at_most("asked", bigint(up_to)))
     }
 

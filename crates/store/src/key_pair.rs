@@ -8,6 +8,7 @@ impl Row for KeyPair {
     type Id = KeyPairId;
     const TABLE: &'static str = "key_pair";
     const COLUMNS: &'static [Column<Self>] = &[Column::new("account", |k| k.account.into()), Column::new("name", |k| (&k.name).into())];
+    const QUIET: bool = true;
 
     fn id(&self) -> KeyPairId {
         self.id

@@ -9,6 +9,7 @@ impl Row for KmsKey {
     const TABLE: &'static str = "kms_key";
     const COLUMNS: &'static [Column<Self>] =
         &[Column::new("account", |k| k.account.into()), Column::new("is_default", |k| u32::from(k.is_default).into())];
+    const QUIET: bool = true;
 
     fn id(&self) -> KmsKeyId {
         self.id

@@ -10,6 +10,7 @@ impl Row for LaunchTemplate {
     const TABLE: &'static str = "launch_template";
     const COLUMNS: &'static [Column<Self>] =
         &[Column::new("account", |template| template.account.into()), Column::new("name", |template| (&template.name).into())];
+    const QUIET: bool = true;
 
     fn id(&self) -> LaunchTemplateId {
         self.id

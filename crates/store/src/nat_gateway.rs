@@ -9,6 +9,7 @@ impl Row for NatGateway {
     const TABLE: &'static str = "nat_gateway";
     const COLUMNS: &'static [Column<Self>] =
         &[Column::new("account", |g| g.account.into()), Column::new("vpc", |g| g.vpc.into()), Column::new("home", |g| g.home.into())];
+    const QUIET: bool = true;
 
     fn id(&self) -> NatGatewayId {
         self.id

@@ -15,6 +15,7 @@ impl Row for Vpc {
         Column::new("vni", |v| v.vni.into()),
         Column::new("default_of", |v| if v.is_default { v.account.into() } else { Value::Null }),
     ];
+    const QUIET: bool = true;
 
     fn id(&self) -> VpcId {
         self.id

@@ -9,6 +9,7 @@ impl Row for PlacementGroup {
     const TABLE: &'static str = "placement_group";
     const COLUMNS: &'static [Column<Self>] =
         &[Column::new("account", |group| group.account.into()), Column::new("name", |group| (&group.name).into())];
+    const QUIET: bool = true;
 
     fn id(&self) -> PlacementGroupId {
         self.id

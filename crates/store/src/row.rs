@@ -19,13 +19,15 @@ use crate::value::{Key, Value};
 ///
 /// The table has `id` first, then the columns in any order, then `body TEXT NOT NULL` last (so that a scan of the columns
 /// does not page through documents).
-pub trait Row: Serialize + DeserializeOwned + Send + 'static {
+pub trait Row: Serialize + DeserializeOwned + Clone + Send + 'static {
     /// The id's type.
     type Id: Key;
     /// Name of the table.
     const TABLE: &'static str;
     /// The columns beside `id` and `body`.
     const COLUMNS: &'static [Column<Self>];
+    /// Whether rows change so seldom beside being read that the writer remembers what it read of them.
+    const QUIET: bool = false;
     /// The id of this row.
     fn id(&self) -> Self::Id;
 }

@@ -11,6 +11,7 @@ impl Row for SecurityGroup {
     const TABLE: &'static str = "security_group";
     const COLUMNS: &'static [Column<Self>] =
         &[Column::new("account", |g| g.account.into()), Column::new("vpc", |g| g.vpc.into()), Column::new("name", |g| (&g.name).into())];
+    const QUIET: bool = true;
 
     fn id(&self) -> SecurityGroupId {
         self.id

@@ -8,6 +8,7 @@ impl Row for Subnet {
     type Id = SubnetId;
     const TABLE: &'static str = "subnet";
     const COLUMNS: &'static [Column<Self>] = &[Column::new("account", |s| s.account.into()), Column::new("vpc", |s| s.vpc.into())];
+    const QUIET: bool = true;
 
     fn id(&self) -> SubnetId {
         self.id

@@ -11,12 +11,13 @@ use crate::changes::{Change, Document, Effects, What};
 use crate::error::StoreError;
 use crate::postgres::Session;
 use crate::row::{By, Row, Statements};
-use crate::sqlite;
+use crate::sqlite::{self, Memory};
 use crate::value::{BEYOND, Key, Value};
 
 /// A transaction, or a consistent snapshot where it cannot be written to.
 pub struct Tx<'c> {
     link: Link<'c>,
+    memory: Option<&'c Memory>,
     effects: Effects,
     fault: RefCell<Option<StoreError>>,
     has_written: std::cell::Cell<bool>,
@@ -91,16 +92,22 @@ impl Record<'_> {
 const COMPARED_MAX: usize = 64;
 /// `IN` lists are padded to these lengths, so that few statements are prepared.
 const IN_LISTS: [usize; 4] = [1, 8, 32, 128];
+/// Rows of an answer that is remembered at most: longer ones are seldom asked for again before one of them changes.
+const REMEMBERED_ROWS_MAX: usize = 64;
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(link: Link<'c>) -> Tx<'c> {
-        Tx { link, effects: Effects::default(), fault: RefCell::new(None), has_written: std::cell::Cell::new(false) }
+        Tx { link, memory: None, effects: Effects::default(), fault: RefCell::new(None), has_written: std::cell::Cell::new(false) }
+    }
+
+    /// A transaction of the one that writes, which remembers.
+    pub(crate) fn with_memory(link: Link<'c>, memory: &'c Memory) -> Tx<'c> {
+        Tx { memory: Some(memory), ..Tx::new(link) }
     }
 
     /// The row with this id.
     pub fn get<R: Row>(&self, id: R::Id) -> Result<Option<R>, StoreError> {
-        let found = self.query(&Statements::of::<R>().get, &[id.to_value()], |record| document(record))?;
-        Ok(found.into_iter().next())
+        Ok(self.rows(&Statements::of::<R>().get, &[id.to_value()])?.into_iter().next())
     }
 
     /// The rows with these ids, in their order, without those that are not there.
@@ -141,7 +148,7 @@ impl<'c> Tx<'c> {
     /// The rows that fit.
     pub fn list<R: Row>(&self, by: By) -> Result<Vec<R>, StoreError> {
         let (rest, values) = by.select();
-        self.query(&format!("SELECT body FROM {}{rest}", R::TABLE), &values, document)
+        self.rows(&format!("SELECT body FROM {}{rest}", R::TABLE), &values)
     }
 
     /// The first row that fits.
@@ -152,8 +159,7 @@ impl<'c> Tx<'c> {
     /// How many rows fit. The order and the limit do not matter.
     pub fn count<R: Row>(&self, by: By) -> Result<u64, StoreError> {
         let (rest, values) = by.filter();
-        let counts = self.query(&format!("SELECT COUNT(*) FROM {}{rest}", R::TABLE), &values, |record| record.int(0))?;
-        Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
+        Ok(self.number::<R>(&format!("SELECT COUNT(*) FROM {}{rest}", R::TABLE), &values)?.unsigned_abs())
     }
 
     /// How many rows fit, counted no further than `at_most`, so that it costs no more than that.
@@ -161,8 +167,7 @@ impl<'c> Tx<'c> {
         let at_most = u32::try_from(at_most).unwrap_or(u32::MAX);
         let (rest, values) = by.first(at_most).select();
         let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {}{rest}) AS found", R::TABLE);
-        let counts = self.query(&sql, &values, |record| record.int(0))?;
-        Ok(counts.first().map_or(0, |count| count.unsigned_abs()))
+        Ok(self.number::<R>(&sql, &values)?.unsigned_abs())
     }
 
     /// The sum of a column over the rows that fit; 0 when none do. The order and the limit do not matter.
@@ -170,8 +175,39 @@ impl<'c> Tx<'c> {
         let (rest, values) = by.filter();
         // PostgreSQL's SUM of BIGINT is NUMERIC.
         let sql = format!("SELECT CAST(COALESCE(SUM({column}), 0) AS BIGINT) FROM {}{rest}", R::TABLE);
-        let sums = self.query(&sql, &values, |record| record.int(0))?;
-        Ok(sums.first().copied().unwrap_or(0))
+        self.number::<R>(&sql, &values)
+    }
+
+    /// Rows by their documents.
+    fn rows<R: Row>(&self, sql: &str, values: &[Value]) -> Result<Vec<R>, StoreError> {
+        let is_short = |rows: &Vec<R>| rows.len() <= REMEMBERED_ROWS_MAX;
+        self.remembered::<R, _>(sql, values, || self.query(sql, values, document::<R>), is_short)
+    }
+
+    /// The one number of a result; 0 when there is none.
+    fn number<R: Row>(&self, sql: &str, values: &[Value]) -> Result<i64, StoreError> {
+        let ask = || Ok(self.query(sql, values, |record| record.int(0))?.first().copied().unwrap_or(0));
+        self.remembered::<R, _>(sql, values, ask, |_| true)
+    }
+
+    /// What a query about a quiet noun was answered last time, if nothing can differ since; else asks, and keeps what is worth it.
+    fn remembered<R: Row, T: Clone + Send + 'static>(
+        &self,
+        sql: &str,
+        values: &[Value],
+        ask: impl FnOnce() -> Result<T, StoreError>,
+        is_kept: impl FnOnce(&T) -> bool,
+    ) -> Result<T, StoreError> {
+        let Some(memory) = self.memory.filter(|_| R::QUIET) else { return ask() };
+        self.usable()?;
+        if let Some(answer) = memory.recall(R::TABLE, sql, values) {
+            return Ok(answer);
+        }
+        let answer = ask()?;
+        if is_kept(&answer) {
+            memory.keep(R::TABLE, sql, values, &answer);
+        }
+        Ok(answer)
     }
 
     /// Runs a part of the transaction of which nothing stays when it refuses; the transaction goes on after it, unless the database
@@ -184,6 +220,7 @@ impl<'c> Tx<'c> {
         if done.is_err() {
             self.savepoint("ROLLBACK TO SAVEPOINT attempt")?;
             self.effects.changes.truncate(changes);
+            self.memory.inspect(|memory| memory.forget_all());
         }
         self.savepoint("RELEASE SAVEPOINT attempt")?;
         Ok(done)
@@ -240,6 +277,7 @@ impl<'c> Tx<'c> {
         let id = id.to_value();
         let gone = self.run(R::TABLE, &Statements::of::<R>().delete, std::slice::from_ref(&id))? > 0;
         if gone {
+            self.forget::<R>();
             self.effects.changes.push(Change { table: R::TABLE, id, what: What::Deleted });
         }
         Ok(gone)
@@ -377,7 +415,14 @@ impl<'c> Tx<'c> {
         Ok((values, Document { columns, body }))
     }
 
+    fn forget<R: Row>(&self) {
+        if let Some(memory) = self.memory.filter(|_| R::QUIET) {
+            memory.forget(R::TABLE);
+        }
+    }
+
     fn changed<R: Row>(&mut self, values: Vec<Value>, what: What) {
+        self.forget::<R>();
         let id = values.into_iter().next().expect("a row's values begin with its id");
         self.effects.changes.push(Change { table: R::TABLE, id, what });
     }

@@ -47,6 +47,9 @@ impl Tx<'_> {
 
     /// Volumes of a host that last changed its document after one generation and up to another.
     pub fn volume_list_asked(&self, host: HostId, after: u64, up_to: u64) -> Result<Vec<Volume>, StoreError> {
+        if up_to <= after {
+            return Ok(Vec::new());
+        }
         self.list(By::is("host", host).above("asked", bigint(after)).at_most("asked", bigint(up_to)))
     }
 

@@ -8,11 +8,12 @@
 //! ```
 //!
 //! So the disk's flush is shared by everyone who came during the one before, while the writer is at the next batch, and no write ever
-//! meets another.
+//! meets another. As nobody else writes, what the writer has read of nouns that seldom change it remembers until they do (`memory.rs`).
 
 mod backup;
 mod checkpoint;
 mod horizon;
+mod memory;
 mod syncer;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ use syncer::Log;
 use writer::{Parts, Threads};
 
 pub(crate) use backup::Partial;
+pub(crate) use memory::Memory;
 pub(crate) use writer::UNSEEN;
 
 /// Prepared statements kept by a connection: more than this crate has.

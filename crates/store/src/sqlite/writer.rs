@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::checkpoint::Checkpointer;
 use super::horizon::Horizon;
+use super::memory::Memory;
 use super::syncer::{Committed, Log, Syncer, WAITING};
 use super::{error, statement};
 use crate::changes::{Change, Effects, Publisher, What};
@@ -67,7 +68,7 @@ pub(super) fn start(
     let checkpointer = Checkpointer::start(path)?;
     let syncer = Syncer::start(log, horizon.clone(), publisher, queue)?;
     let syncing = syncer.thread();
-    let writer = Writer { connection, jobs, horizon, syncer, checkpointer };
+    let writer = Writer { connection, memory: Memory::default(), jobs, horizon, syncer, checkpointer };
     let writer = std::thread::Builder::new()
         .name("store-writer".to_owned())
         .spawn(move || writer.run())
@@ -77,6 +78,7 @@ pub(super) fn start(
 
 struct Writer {
     connection: Connection,
+    memory: Memory,
     jobs: mpsc::Receiver<Box<dyn Job>>,
     horizon: Arc<Horizon>,
     syncer: Syncer,
@@ -110,9 +112,12 @@ impl Writer {
             let filled = self.fill(&mut batch, first);
             let number = (filled.is_ok() && !batch.kept.is_empty()).then(|| self.horizon.begin());
             let end = filled.and_then(|()| self.commit(number.is_some()));
-            if end.is_err() && !self.connection.is_autocommit() {
-                // Fails only where SQLite has rolled back by itself, or will when it next begins.
-                let _ = statement(&self.connection, "ROLLBACK");
+            if end.is_err() {
+                self.memory.forget_all();
+                if !self.connection.is_autocommit() {
+                    // Fails only where SQLite has rolled back by itself, or will when it next begins.
+                    let _ = statement(&self.connection, "ROLLBACK");
+                }
             }
             let pages = batch.kept.iter().map(pages).sum();
             self.syncer.take(Committed { number, jobs: batch.jobs, kept: batch.kept, end });
@@ -151,6 +156,7 @@ impl Writer {
             Ran::Kept(effects) => batch.kept.push(effects),
             Ran::Undone => {}
             Ran::Again => {
+                self.memory.forget_all();
                 statement(&self.connection, "ROLLBACK")?;
                 statement(&self.connection, "BEGIN IMMEDIATE")?;
                 batch.careful = true;
@@ -172,7 +178,7 @@ impl Writer {
         if careful {
             statement(&self.connection, "SAVEPOINT one")?;
         }
-        let mut tx = Tx::new(Link::Sqlite(&self.connection));
+        let mut tx = Tx::with_memory(Link::Sqlite(&self.connection), &self.memory);
         let verdict = job.run(&mut tx);
         let has_written = tx.has_written();
         let (_, effects) = tx.end();
@@ -190,6 +196,7 @@ impl Writer {
             // SQLite may answer a full disk by rolling the whole transaction back.
             Verdict::Failed(fault) if self.connection.is_autocommit() => Err(fault),
             Verdict::Undo | Verdict::Failed(_) if careful => {
+                self.memory.forget_all();
                 statement(&self.connection, "ROLLBACK TO one")?;
                 statement(&self.connection, "RELEASE one")?;
                 Ok(Ran::Undone)

@@ -31,6 +31,7 @@ impl Row for Machine {
         Column::new("cpus", |m| m.cpus.into()),
         Column::new("tags", |m| Value::set(m.tags.iter().map(|(key, value)| format!("{key}={value}")))),
     ];
+    const QUIET: bool = true;
 
     fn id(&self) -> InstanceId {
         self.id

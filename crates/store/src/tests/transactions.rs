@@ -39,6 +39,42 @@ fn a_row_comes_back_as_it_went_in_and_survives_reopening() {
     });
 }
 
+/// Machines are a quiet noun, so what is read of them in a write is remembered.
+#[test]
+fn what_was_undone_is_not_remembered() {
+    check(|store| {
+        let (old, new) = (machine(1), Machine { state: "stopped".to_owned(), ..machine(1) });
+        let (row, fresh, change) = (old.clone(), old.clone(), new.clone());
+        write(store, move |tx| tx.insert(&row));
+        let seen = write(store, move |tx| {
+            let mut seen = vec![tx.get::<Machine>(fresh.id)?];
+            let undone: Result<Result<(), StoreError>, StoreError> = tx.attempt(|tx| {
+                tx.update(&change)?;
+                seen.push(tx.get::<Machine>(change.id)?);
+                Err(StoreError::Closed)
+            });
+            assert_eq!(undone?, Err(StoreError::Closed));
+            seen.push(tx.get::<Machine>(fresh.id)?);
+            Ok(seen)
+        });
+        assert_eq!(seen, [Some(old.clone()), Some(new.clone()), Some(old.clone())]);
+        let change = new.clone();
+        let refused = store.write_blocking(move |tx| {
+            tx.update(&change)?;
+            assert_eq!(tx.list::<Machine>(By::is("state", "stopped"))?.len(), 1);
+            Err::<(), _>(StoreError::Closed)
+        });
+        assert_eq!(refused, Err(WriteError::Refused(StoreError::Closed)));
+        let (stopped, there) = write(store, |tx| {
+            let there = tx.get::<Machine>(machine(1).id)?;
+            Ok((tx.count::<Machine>(By::is("state", "stopped"))?, there))
+        });
+        assert_eq!((stopped, there), (0, Some(old.clone())));
+        write(store, |tx| tx.delete::<Machine>(machine(1).id));
+        assert_eq!(write(store, |tx| tx.get::<Machine>(machine(1).id)), None);
+    });
+}
+
 #[test]
 fn an_attempt_that_refuses_leaves_nothing_and_the_rest_goes_on() {
     check(|store| {
