@@ -28,6 +28,7 @@ pub const RUN: &[&str] = &[
 
 /// What only the tests and the stock image take.
 pub const TEST: &[&str] = &[
+    "curl",           // a client of the native API
     "iputils-ping",   // what guests in namespaces send
     "mmdebstrap",     // the stock Debian image
     "openssl",        // password hashes and certificates in tests

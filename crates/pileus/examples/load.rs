@@ -1,7 +1,7 @@
 //! A load generator: sends calls of a cloud's client as fast as a server answers them, and prints `name=value` lines.
 //!
 //! ```text
-//! load ENDPOINT CALLS [--dialect ec2|ecs|cvm] [--connections N] [--seconds S | --calls N] [--collect FILE] [--reply FILE]
+//! load ENDPOINT CALLS [--dialect ec2|ecs|cvm|native] [--connections N] [--seconds S | --calls N] [--collect FILE] [--reply FILE]
 //! ```
 //!
 //! `CALLS` holds one call a line, as `client/signer.rs` says for each dialect; they are sent in turn, each signed anew with the keys
@@ -144,7 +144,7 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
         if let Some(path) = &run.options.reply {
             std::fs::write(path, text.as_bytes())?;
         }
-        if status != 200 || refuses(&run.options.dialect, &text) {
+        if !(200..300).contains(&status) || refuses(&run.options.dialect, &text) {
             run.refused.borrow_mut().push(format!("{status} {text}"));
         } else if run.options.collect.is_some() {
             run.ids.borrow_mut().extend(launched(&run.options.dialect, &text));
@@ -156,7 +156,7 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
     Ok(())
 }
 
-/// Whether a reply of status 200 is a refusal, as Tencent Cloud's are.
+/// Whether a reply of a good status is a refusal, as Tencent Cloud's are.
 fn refuses(dialect: &str, text: &str) -> bool {
     dialect == "cvm" && text.contains(r#""Error":{"#)
 }
@@ -165,6 +165,11 @@ fn refuses(dialect: &str, text: &str) -> bool {
 fn launched(dialect: &str, text: &str) -> Vec<String> {
     match dialect {
         "ec2" => text.split("<instanceId>").skip(1).filter_map(|rest| rest.split('<').next()).map(str::to_owned).collect(),
+        // Ids of instances are the first members of what is in the list; interfaces and volumes have other prefixes.
+        "native" => {
+            let of = |rest: &str| rest.split('"').next().filter(|id| id.starts_with("i-")).map(str::to_owned);
+            text.split(r#"{"id":""#).skip(1).filter_map(of).collect()
+        }
         _ => {
             let set = text.split_once(r#""InstanceIdSet":["#).and_then(|(_, rest)| rest.split(']').next()).unwrap_or_default();
             set.split(',').map(|id| id.trim_matches('"').to_owned()).filter(|id| !id.is_empty()).collect()

@@ -52,6 +52,9 @@ impl Api {
 
     /// Answers a request in its dialect.
     pub async fn answer(&self, request: &Request, source: IpAddr, request_id: &str) -> Reply {
+        if console::asks_for_document(request) {
+            return Reply::json(200, console::document().to_owned());
+        }
         let claim = match identify(request) {
             Ok(claim) => claim,
             Err(error) => {
@@ -59,12 +62,17 @@ impl Api {
                 return refuse(vendor, request, None, &Refused::Signature(error), request_id);
             }
         };
-        match self.verified(request, &claim).await {
-            Ok((principal, args)) => self.dispatch(request, &claim, &args, principal, (source, request_id)).await,
-            Err(refused) => {
-                metrics::counter!("pileus_requests_refused").increment(1);
-                refuse(claim.scheme.cloud(), request, Some(&claim), &refused, request_id)
+        match self.verified(&claim).await {
+            Ok(principal) if is_native(&claim) => {
+                console::answer(&self.cloud, console::Call { request, claim: &claim, principal, source, request_id }).await
             }
+            verified => match verified.and_then(|principal| Ok((principal, arguments(request)?))) {
+                Ok((principal, args)) => self.dispatch(request, &claim, &args, principal, (source, request_id)).await,
+                Err(refused) => {
+                    metrics::counter!("pileus_requests_refused").increment(1);
+                    refuse(claim.scheme.cloud(), request, Some(&claim), &refused, request_id)
+                }
+            },
         }
     }
 
@@ -74,7 +82,7 @@ impl Api {
     /// `remotePort`; of theirs `instanceId` takes the place of the endpoint's id and the private address.
     pub async fn open_session(&self, request: &Request, source: IpAddr, request_id: &str) -> Result<(SessionTarget, Place), Reply> {
         let claim = identify(request).map_err(|error| refuse(wire::Cloud::Aws, request, None, &Refused::Signature(error), request_id))?;
-        let verified = self.verified(request, &claim).await;
+        let verified = self.verified(&claim).await.and_then(|principal| Ok((principal, arguments(request)?)));
         let (principal, args) = verified.map_err(|refused| refuse(claim.scheme.cloud(), request, Some(&claim), &refused, request_id))?;
         let refusal = |error: ec2::Refusal| ec2::refuse(&error, None, request_id);
         if claim.scope.as_ref().is_none_or(|scope| scope.service != SESSIONS) {
@@ -93,7 +101,7 @@ impl Api {
         opened.await.map_err(|error: Error| refusal(ec2::Refusal::Cloud(error)))
     }
 
-    async fn verified(&self, request: &Request, claim: &Claim) -> Result<(Arc<Principal>, Args), Refused> {
+    async fn verified(&self, claim: &Claim) -> Result<Arc<Principal>, Refused> {
         let now = self.cloud.clock().now().timestamp();
         let principal = match claim.session_token.as_deref().filter(|token| !token.is_empty()) {
             Some(token) => self.cloud.bearer(&claim.access_key, token).await.map_err(|error| match error {
@@ -105,11 +113,9 @@ impl Api {
         };
         claim.verify_with(principal.secret(), now, &self.shared.keys).map_err(Refused::Signature)?;
         match self.shared.nonces.use_once(claim, now) {
-            Novelty::Fresh => {}
-            Novelty::Replayed => return Err(Refused::Replayed),
+            Novelty::Fresh => Ok(principal),
+            Novelty::Replayed => Err(Refused::Replayed),
         }
-        let args = Args::from_request(request).map_err(Refused::Arguments)?;
-        Ok((principal, args))
     }
 
     async fn dispatch(&self, request: &Request, claim: &Claim, args: &Args, principal: Arc<Principal>, from: (IpAddr, &str)) -> Reply {
@@ -129,9 +135,30 @@ impl Api {
     }
 }
 
-/// Refuses a request in its dialect's words.
+fn arguments(request: &Request) -> Result<Args, Refused> {
+    Args::from_request(request).map_err(Refused::Arguments)
+}
+
+/// Whether a request is for the native API: it is signed for it, as AWS' requests are for a service.
+fn is_native(claim: &Claim) -> bool {
+    claim.scheme.cloud() == wire::Cloud::Aws && claim.scope.as_ref().is_some_and(|scope| scope.service == console::SERVICE)
+}
+
+/// Refuses a request in its dialect's words; one of which it is not known what it was signed for, by its path.
 fn refuse(vendor: wire::Cloud, request: &Request, claim: Option<&Claim>, why: &Refused, request_id: &str) -> Reply {
     match vendor {
+        wire::Cloud::Aws if claim.map_or_else(|| console::is_native(request), is_native) => {
+            let refusal = match why {
+                Refused::Signature(error) => console::Refusal::Signature(error.clone()),
+                Refused::UnknownKey => console::Refusal::UnknownKey,
+                Refused::Replayed => console::Refusal::Replayed,
+                Refused::SessionToken => console::Refusal::SessionToken,
+                Refused::SessionExpired => console::Refusal::SessionExpired,
+                Refused::Arguments(error) => console::Refusal::member(&error.path, error.kind.to_string()),
+                Refused::Failed(error) => console::Refusal::Cloud(error.clone()),
+            };
+            console::refuse(&refusal, request_id)
+        }
         wire::Cloud::Aws => {
             let service = claim.and_then(|claim| claim.scope.as_ref()).map(|scope| scope.service.as_str());
             let refusal = match why {

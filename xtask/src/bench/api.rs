@@ -1,4 +1,5 @@
-//! `bench api`: calls a second and their time, on simulated hosts with durable commits, beside `moto_server` doing the same.
+//! `bench api`: calls a second and their time, on simulated hosts with durable commits, beside `moto_server` doing the same, and each
+//! dialect beside the native API of the same server: what words of another cloud's cost.
 //!
 //! Server and load generator share the machine's cores, for us and for the peer alike.
 
@@ -33,8 +34,12 @@ const DESCRIBES: f64 = 20_000.0;
 const PAGE_P99_MS: f64 = 10.0;
 /// What each dialect is promised to be to the peer.
 const TIMES_MOTO: f64 = 100.0;
+/// Most times that the native API may be as fast as a dialect.
+const DIALECT_COST: f64 = 1.3;
 /// Instances of a page, where a dialect's call gives so many.
 const LISTED: u64 = 1_000;
+/// Instances of a page that every dialect's call gives.
+const LISTED_EVERYWHERE: u64 = 100;
 /// A zone of the cloud.
 const ZONE: &str = "local-1a";
 /// How long the peer may take to start.
@@ -61,6 +66,7 @@ pub fn measure() -> Result<Vec<Row>> {
     for dialect in &dialects {
         ours.push(Figures::of(dialect, &cloud.environment, folder)?);
     }
+    let native = Figures::of(&Dialect::native(&cloud, folder)?, &cloud.environment, folder)?;
     let ec2 = &dialects[0];
     let bulk = fill(&cloud, folder, &ec2.image, instances()?)?;
     let page = page(folder).run(&cloud.environment)?;
@@ -108,6 +114,16 @@ pub fn measure() -> Result<Vec<Row>> {
             let share = named(&format!("{what}, share of a core that the load took"));
             rows.push(row(&share, of(figures, "cpu_share")?, of(moto, "cpu_share")?, "moto", None));
         }
+        let costs = [
+            ("RunInstances", &ours.launch, &native.launch),
+            ("DescribeInstances by id", &ours.describe, &native.describe),
+            ("a page of 100", &ours.short_list, &native.short_list),
+        ];
+        for (what, figures, native) in costs {
+            let cost = named(&format!("cost of the dialect layer, {what}: the native API's rate"));
+            let bound = Some(Promise::AtMost(DIALECT_COST));
+            rows.push(row(&cost, of(native, "per_second")?, of(figures, "per_second")?, dialect.name, bound));
+        }
         let listed = of(&ours.list, "per_second")? * dialect.page as f64;
         let moto = of(&peer.list, "per_second")? * LISTED as f64;
         rows.push(row(&named(&format!("instances listed a second, {} a page", dialect.page)), listed, moto, "moto", times_moto));
@@ -115,7 +131,7 @@ pub fn measure() -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How the calls that are measured are spelled in a cloud's dialect.
+/// How the calls that are measured are spelled in a cloud's dialect, or in the native API.
 struct Dialect {
     /// As the load generator knows it.
     name: &'static str,
@@ -143,6 +159,12 @@ impl Dialect {
         ])
     }
 
+    /// The native API.
+    fn native(cloud: &Cloud, folder: &Path) -> Result<Dialect> {
+        let image = cloud.image(folder, "pileus-linux")?;
+        Ok(Dialect { name: "native", image, page: LISTED, zone: ZONE.to_owned(), region: String::new() })
+    }
+
     /// The peer's: it speaks EC2's dialect. The image is one of those that it offers by itself.
     fn of_peer() -> Dialect {
         Dialect { name: "ec2", image: "ami-03cf127a".to_owned(), page: LISTED, zone: String::new(), region: String::new() }
@@ -158,6 +180,7 @@ impl Dialect {
                     r#"RunInstances {{"Placement":{{"Zone":"{zone}"}},"ImageId":"{image}","InstanceType":"B1.MEDIUM512M","InstanceCount":1}}"#
                 )
             }
+            "native" => format!(r#"POST /v1/instances {{"image":"{image}","type":"t3.nano"}}"#),
             _ => launch(image, 1, 0),
         }
     }
@@ -169,17 +192,19 @@ impl Dialect {
         let call = |id: &str| match self.name {
             "ecs" => format!("DescribeInstances InstanceIds=%5B%22{id}%22%5D&RegionId={region}"),
             "cvm" => format!(r#"DescribeInstances {{"InstanceIds":["{id}"]}}"#),
+            "native" => format!("GET /v1/instances/{id}"),
             _ => format!("{EC2}DescribeInstances&InstanceId.1={id}"),
         };
         Ok(Load::new(folder, "describe", ids.lines().map(call).collect()).dialect(self.name).seconds(SECONDS).connections(LOOKING))
     }
 
-    /// The first page of all instances.
-    fn list(&self, folder: &Path) -> Load {
-        let (region, page) = (&self.region, self.page);
+    /// The first page of all instances, with so many of them.
+    fn list(&self, folder: &Path, page: u64) -> Load {
+        let region = &self.region;
         let call = match self.name {
             "ecs" => format!("DescribeInstances MaxResults={page}&RegionId={region}"),
             "cvm" => format!(r#"DescribeInstances {{"Limit":{page}}}"#),
+            "native" => format!("GET /v1/instances?limit={page}"),
             _ => format!("{EC2}DescribeInstances&MaxResults={page}"),
         };
         Load::new(folder, "list", vec![call]).dialect(self.name).seconds(SECONDS).connections(4)
@@ -192,7 +217,10 @@ struct Figures {
     launch_twice: HashMap<String, f64>,
     describe: HashMap<String, f64>,
     describe_twice: HashMap<String, f64>,
+    /// Pages as long as the call allows.
     list: HashMap<String, f64>,
+    /// Pages as long as every call allows.
+    short_list: HashMap<String, f64>,
 }
 
 impl Figures {
@@ -207,7 +235,8 @@ impl Figures {
             launch_twice: launch().connections(2 * LAUNCHING).run(environment)?,
             describe: dialect.describe(folder)?.run(environment)?,
             describe_twice: dialect.describe(folder)?.connections(2 * LOOKING).run(environment)?,
-            list: dialect.list(folder).run(environment)?,
+            list: dialect.list(folder, dialect.page).run(environment)?,
+            short_list: dialect.list(folder, LISTED_EVERYWHERE).run(environment)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What the measuring programs share: a client that signs calls of the three clouds and speaks HTTP/1.1 over a socket.
+//! What the measuring programs share: a client that signs calls of the three clouds and of the native API, and speaks HTTP/1.1 over a socket.
 
 mod signer;
 

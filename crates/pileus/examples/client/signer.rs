@@ -1,4 +1,5 @@
-//! Signing as the clients of the three clouds do: Signature Version 4 (EC2), ACS3-HMAC-SHA256 (ECS), TC3-HMAC-SHA256 (CVM).
+//! Signing as the clients of the three clouds do: Signature Version 4 (EC2, and the native API), ACS3-HMAC-SHA256 (ECS),
+//! TC3-HMAC-SHA256 (CVM).
 
 use std::fmt::Write as _;
 
@@ -16,6 +17,8 @@ enum Dialect {
     Ecs,
     /// A call is `ACTION JSON`.
     Cvm,
+    /// A call is `METHOD TARGET`, and ` JSON` where it has a body; the target's parameters in the order of their names.
+    Native,
 }
 
 impl Dialect {
@@ -24,9 +27,19 @@ impl Dialect {
             "ec2" => Ok(Dialect::Ec2),
             "ecs" => Ok(Dialect::Ecs),
             "cvm" => Ok(Dialect::Cvm),
+            "native" => Ok(Dialect::Native),
             _ => Err(format!("{name} is no dialect").into()),
         }
     }
+}
+
+/// What Signature Version 4 is made over.
+struct Sent<'a> {
+    service: &'a str,
+    method: &'a str,
+    target: &'a str,
+    media: &'a str,
+    body: &'a str,
 }
 
 /// Signs calls with one key.
@@ -43,8 +56,8 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Takes the keys of the environment, for an endpoint `HOST:PORT`, to sign calls of the dialect `ec2`, `ecs` or `cvm`. The clouds share
-    /// the keys.
+    /// Takes the keys of the environment, for an endpoint `HOST:PORT`, to sign calls of the dialect `ec2`, `ecs`, `cvm` or `native`. They
+    /// share the keys.
     pub fn from_environment(dialect: &str, endpoint: &str) -> Fallible<Signer> {
         let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
         Ok(Signer {
@@ -64,28 +77,38 @@ impl Signer {
         let now = jiff::Timestamp::now();
         let (action, payload) = call.split_once(' ').unwrap_or((call, ""));
         match self.dialect {
-            Dialect::Ec2 => self.version_4(now, call),
+            Dialect::Ec2 => {
+                let media = "application/x-www-form-urlencoded";
+                self.version_4(now, &Sent { service: "ec2", method: "POST", target: "/", media, body: call })
+            }
+            Dialect::Native => {
+                let (target, body) = payload.split_once(' ').unwrap_or((payload, ""));
+                self.version_4(now, &Sent { service: "pileus", method: action, target, media: "application/json", body })
+            }
             Dialect::Ecs => self.acs3(now, action, payload),
             Dialect::Cvm => self.tc3(now, action, payload),
         }
     }
 
-    fn version_4(&mut self, now: jiff::Timestamp, body: &str) -> String {
+    fn version_4(&mut self, now: jiff::Timestamp, sent: &Sent<'_>) -> String {
+        let Sent { service, method, target, media, body } = sent;
         let time = now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let (date, host) = (&time[..8], &self.host);
-        let (form, names) = ("application/x-www-form-urlencoded", "content-type;host;x-amz-date");
-        let headers = format!("content-type:{form}\nhost:{host}\nx-amz-date:{time}\n");
-        let canonical = format!("POST\n/\n\n{headers}\n{names}\n{}", digest(body));
-        let scope = format!("{date}/{}/ec2/aws4_request", self.region);
+        let names = "content-type;host;x-amz-date";
+        let headers = format!("content-type:{media}\nhost:{host}\nx-amz-date:{time}\n");
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let canonical = format!("{method}\n{path}\n{query}\n{headers}\n{names}\n{}", digest(body));
+        let scope = format!("{date}/{}/{service}/aws4_request", self.region);
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", digest(&canonical));
         if self.key.0 != date {
             let day = mac(format!("AWS4{}", self.secret).as_bytes(), date);
-            self.key = (date.to_owned(), mac(&mac(&mac(&day, &self.region), "ec2"), "aws4_request"));
+            self.key = (date.to_owned(), mac(&mac(&mac(&day, &self.region), service), "aws4_request"));
         }
         let signature = hexadecimal(&mac(&self.key.1, &to_sign));
         format!(
-            "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-type: {form}\r\nx-amz-date: {time}\r\ncontent-length: {}\r\nauthorization: \
-             AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {media}\r\nx-amz-date: {time}\r\ncontent-length: \
+             {}\r\nauthorization: AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, \
+             Signature={signature}\r\n\r\n{body}",
             body.len(),
             self.access_key,
         )

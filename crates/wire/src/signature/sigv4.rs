@@ -24,7 +24,7 @@ pub(super) const QUERY_PARAMETERS: &[&str] = &[
 ];
 
 /// Headers that decide what a request means, so that they must be signed where they are present.
-const MUST_BE_SIGNED: &[&str] = &["host", "x-amz-date", "x-amz-target", "x-amz-security-token", "x-amz-content-sha256"];
+const MUST_BE_SIGNED: &[&str] = &["host", "x-amz-date", "x-amz-target", "x-amz-security-token", "x-amz-content-sha256", "idempotency-key"];
 
 /// Services with actions whose body need not be signed (`v4-unsigned-body` in AWS' models: blocks of
 /// snapshots).
@@ -77,7 +77,7 @@ pub(super) fn identify_presigned(request: &Request) -> Result<Claim, SignatureEr
     let (access_key, scope) = split_credential(scheme, &find("X-Amz-Credential")?)?;
     let signed = find("X-Amz-SignedHeaders")?;
     check_signed_headers(scheme, &signed)?;
-    require_signed(scheme, request, &signed, &["host", "x-amz-target"])?;
+    require_signed(scheme, request, &signed, &["host", "x-amz-target", "idempotency-key"])?;
     let time = basic_time(&find("X-Amz-Date")?).ok_or(SignatureError::BadTimestamp { scheme })?;
     check_date(scheme, &scope, time)?;
     let life = lifetime(&find("X-Amz-Expires")?)?;
