@@ -157,6 +157,7 @@ fn member(canonical: &'static str) -> &'static str {
         "ClientToken" => "Idempotency-Key",
         "Description" => "description",
         "DiskName" => "volumes.name",
+        "DeviceIndex" => "interfaces.index",
         "HttpPutResponseHopLimit" => "metadata.hop_limit",
         "InstanceName" => "name",
         "HostName" => "hostname",

@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{InstanceView, RunInstances};
+use control::{InstanceView, LaunchNics, RunInstances, TemplateRef};
 use model::{
-    AttributeSettings, CapacityChoice, CapacityReservationId, EncryptionChoice, Gib, ImageId, KmsKeyRef, LaunchSettings, NewVolume,
-    PlacementChoice, PlacementGroupId, PlacementGroupRef, Provisioned, RoleChoice, RootSettings, SecurityGroupId, SnapshotId, SubnetId,
-    Tags, VolumeKind,
+    AttributeSettings, CapacityChoice, CapacityReservationId, EncryptionChoice, Gib, ImageId, KmsKeyRef, LaunchSettings, LaunchTemplateId,
+    NewVolume, PlacementChoice, PlacementGroupId, PlacementGroupRef, Provisioned, RoleChoice, RootSettings, SecurityGroupId, SnapshotId,
+    SubnetId, Tags, VolumeKind, WhichVersion,
 };
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Cx;
 use crate::error::Refusal;
+use crate::instance_nics::{self, Further, Primary};
 use crate::page::Shown;
 use crate::schema::{self, Time};
 
@@ -26,11 +27,14 @@ const USER_DATA_MAX: usize = 16 * 1024;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Launch {
-    #[schemars(with = "schema::ImageId")]
-    image: ImageId,
-    /// Name of the instance type, in any cloud's scheme.
+    /// The launch template that says what is not said here.
+    template: Option<Template>,
+    /// The image; required where no template names one.
+    #[schemars(with = "Option<schema::ImageId>")]
+    image: Option<ImageId>,
+    /// Name of the instance type, in any cloud's scheme; required where no template names one.
     #[serde(rename = "type")]
-    kind: String,
+    kind: Option<String>,
     /// How many.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100))]
@@ -88,9 +92,14 @@ pub(crate) struct Launch {
     /// When it is terminated by itself.
     release_at: Option<Time>,
     placement_group: Option<Placement>,
-    /// What it asks of capacity reservations.
+    /// What it asks of capacity reservations; an open one that fits, else none, when nothing is said.
+    capacity: Option<Capacity>,
+    /// What else is said of the primary interface.
     #[serde(default)]
-    capacity: Capacity,
+    interface: Primary,
+    /// Further interfaces of each instance.
+    #[serde(default)]
+    interfaces: Vec<Further>,
     /// Tags of the instances.
     #[serde(default)]
     tags: Tags,
@@ -181,12 +190,36 @@ struct Placement {
     partition: Option<u32>,
 }
 
-/// What a launch asks of capacity reservations.
+/// A launch template by id or by name, and its version.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Template {
+    #[schemars(with = "Option<schema::LaunchTemplateId>")]
+    id: Option<LaunchTemplateId>,
+    name: Option<String>,
+    /// The version; the chosen one when none is given.
+    #[serde(default)]
+    version: TemplateVersion,
+}
+
+/// A version of a launch template.
 #[derive(Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+enum TemplateVersion {
+    /// The chosen one.
+    #[default]
+    Default,
+    /// The newest one.
+    Latest,
+    /// The one with this number.
+    Number(u64),
+}
+
+/// What a launch asks of capacity reservations.
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Capacity {
     /// An open one that fits, else none.
-    #[default]
     Open,
     /// None.
     Never,
@@ -229,10 +262,52 @@ pub(crate) struct Launched {
 pub(crate) async fn launch(cx: Cx, asked: Launch) -> Result<Launched, Refusal> {
     cx.cloud.admit_launch(&cx.caller, u64::from(asked.count))?;
     let (count, at_least, running) = (asked.count, asked.at_least.unwrap_or(asked.count), asked.start);
-    let command = RunInstances { running, ..RunInstances::of(settings(asked)?, at_least, count)? };
-    let launched = cx.run(command).await?;
+    let Said { template, settings, nics } = Said::of(asked)?;
+    let view = match template {
+        Some((template, version)) => Some(cx.cloud.launch_template(&cx.caller, template, version).await?),
+        None => None,
+    };
+    let template = view.as_ref().map(|view| (view.template.id, view.version.number));
+    let settings = match view {
+        Some(view) => settings.over(view.version.launch),
+        None => settings,
+    };
+    let launched = cx.run(RunInstances { template, nics, running, ..RunInstances::of(settings, at_least, count)? }).await?;
     let made = if launched.made.is_empty() { cx.cloud.launched(launched.instances).await? } else { launched.made };
     Ok(Launched { launch: launched.reservation, instances: made.into_iter().map(Shown).collect() })
+}
+
+/// What a body says.
+struct Said {
+    template: Option<(TemplateRef, WhichVersion)>,
+    settings: LaunchSettings,
+    nics: LaunchNics,
+}
+
+impl Said {
+    fn of(mut asked: Launch) -> Result<Said, Refusal> {
+        let template = asked.template.take().map(Template::which).transpose()?;
+        let (interface, interfaces) = (std::mem::take(&mut asked.interface), std::mem::take(&mut asked.interfaces));
+        let says_more = asked.subnet.is_some() || !asked.security_groups.is_empty() || asked.private_ip.is_some();
+        let nics = instance_nics::read(interface, interfaces, says_more || asked.public_ip.is_some())?;
+        Ok(Said { template, settings: settings(asked)?, nics })
+    }
+}
+
+impl Template {
+    fn which(self) -> Result<(TemplateRef, WhichVersion), Refusal> {
+        let template = match (self.id, self.name) {
+            (Some(id), None) => TemplateRef::Id(id),
+            (None, Some(name)) => TemplateRef::Name(name),
+            _ => return Err(Refusal::member("template", "is named by its id or by its name")),
+        };
+        let version = match self.version {
+            TemplateVersion::Default => WhichVersion::Default,
+            TemplateVersion::Latest => WhichVersion::Latest,
+            TemplateVersion::Number(number) => WhichVersion::Number(number),
+        };
+        Ok((template, version))
+    }
 }
 
 fn settings(asked: Launch) -> Result<LaunchSettings, Refusal> {
@@ -243,8 +318,8 @@ fn settings(asked: Launch) -> Result<LaunchSettings, Refusal> {
     let volumes = asked.volumes.into_iter().enumerate().map(|(at, disk)| disk.volume(at));
     let placement = |Placement { id, partition }| PlacementChoice { group: PlacementGroupRef::Id(id), partition };
     Ok(LaunchSettings {
-        image: Some(asked.image),
-        instance_type: Some(asked.kind),
+        image: asked.image,
+        instance_type: asked.kind,
         zone: asked.zone,
         subnet: asked.subnet,
         groups: asked.security_groups,
@@ -273,7 +348,7 @@ fn settings(asked: Launch) -> Result<LaunchSettings, Refusal> {
         },
         role: asked.role.map(RoleChoice::Role),
         placement: asked.placement_group.map(placement),
-        capacity: Some(asked.capacity.choice()),
+        capacity: asked.capacity.map(Capacity::choice),
         tags: asked.tags,
         volume_tags: asked.volume_tags,
         interface_tags: asked.interface_tags,

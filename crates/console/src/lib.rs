@@ -15,6 +15,8 @@ mod instance;
 mod instance_change;
 mod instance_launch;
 mod instance_list;
+mod instance_nics;
+mod instance_tag;
 mod instance_type;
 mod key_pair;
 mod openapi;

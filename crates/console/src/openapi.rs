@@ -123,10 +123,10 @@ fn parameter(of: &Parameter) -> Value {
         Takes::Flag => json!({"type": "boolean"}),
         Takes::Count { most } => json!({"type": "integer", "minimum": 1, "maximum": most}),
         Takes::Text => text,
-        Takes::Filter(_) | Takes::Tag => json!({"type": "array", "items": text}),
+        Takes::Filter(_) | Takes::Tag | Takes::Texts => json!({"type": "array", "items": text}),
     };
     let mut parameter = json!({"name": of.name, "in": "query", "description": of.about, "schema": schema});
-    if matches!(of.takes, Takes::Filter(_) | Takes::Tag) {
+    if matches!(of.takes, Takes::Filter(_) | Takes::Tag | Takes::Texts) {
         parameter["style"] = json!("form");
         parameter["explode"] = json!(true);
     }

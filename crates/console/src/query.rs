@@ -1,6 +1,6 @@
 //! The query: a route's parameters as one table, which reads them and describes them.
 //!
-//! A parameter that is not in the table is refused, and so is one that is given twice and is no filter. Filters may be given several times:
+//! A parameter that is not in the table is refused, and so is one that is given twice and takes one value. Filters may be given several times:
 //! one of the values must match, and of different filters all must. Values may hold `*` for any letters and `?` for one; `\` before
 //! them takes that meaning away.
 
@@ -31,6 +31,8 @@ pub(crate) enum Takes {
     },
     /// A text.
     Text,
+    /// Texts, each given by itself.
+    Texts,
     /// Values of a field.
     Filter(Field),
     /// `KEY=VALUE` of a tag, or its `KEY`.
@@ -63,14 +65,16 @@ impl Asked {
     pub fn read(request: &Request, signature: &[&str], route: &Route) -> Result<Asked, Refusal> {
         let mut asked = Asked::default();
         for (number, (name, value)) in request.raw_query_pairs().enumerate() {
+            let refuse = |reason: String| Refusal::Parameter { name: name.chars().take(wire::SHOWN_CHARS).collect(), reason };
             if number == PARAMETERS_MAX {
-                return Err(Refusal::Parameter { name: text(name)?, reason: format!("is one of more than {PARAMETERS_MAX}") });
+                return Err(refuse(format!("is one of more than {PARAMETERS_MAX}")));
             }
-            let name = text(name)?;
+            let not_text = || refuse("is not UTF-8".to_owned());
+            let (name, value) = (text(name).ok_or_else(not_text)?, text(value).ok_or_else(not_text)?);
             if signature.contains(&name.as_str()) {
                 continue;
             }
-            asked.take(name, text(value)?, route)?;
+            asked.take(name, value, route)?;
         }
         Ok(asked)
     }
@@ -92,9 +96,9 @@ impl Asked {
             Takes::Count { most } if !value.parse::<usize>().is_ok_and(|count| (1..=*most).contains(&count)) => {
                 return refuse(format!("must be a number from 1 to {most}"));
             }
-            Takes::Flag | Takes::Count { .. } | Takes::Text => {}
+            Takes::Flag | Takes::Count { .. } | Takes::Text | Takes::Texts => {}
         }
-        if self.plain.iter().any(|(earlier, _)| *earlier == known.name) {
+        if !matches!(known.takes, Takes::Texts) && self.plain.iter().any(|(earlier, _)| *earlier == known.name) {
             return refuse("is given twice".to_owned());
         }
         self.plain.push((known.name, value));
@@ -121,6 +125,11 @@ impl Asked {
         self.plain.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The texts of a parameter that may be given several times.
+    pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.plain.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether a flag is set.
     pub fn flag(&self, name: &str) -> bool {
         self.text(name) == Some("true")
@@ -137,8 +146,6 @@ impl Asked {
     }
 }
 
-fn text(raw: &str) -> Result<String, Refusal> {
-    let bytes = decode_bytes(raw).into_owned();
-    let reason = "is not UTF-8".to_owned();
-    String::from_utf8(bytes).map_err(|_| Refusal::Parameter { name: raw.chars().take(wire::SHOWN_CHARS).collect(), reason })
+fn text(raw: &str) -> Option<String> {
+    String::from_utf8(decode_bytes(raw).into_owned()).ok()
 }

@@ -12,7 +12,10 @@ use serde_json::error::Category;
 use crate::error::Refusal;
 use crate::page::{PAGING, Page};
 use crate::query::{Parameter, Takes};
-use crate::{Cx, image, instance, instance_change, instance_launch, instance_list, instance_type, key_pair, security_group, subnet, zone};
+use crate::{
+    Cx, image, instance, instance_change, instance_launch, instance_list, instance_tag, instance_type, key_pair, security_group, subnet,
+    zone,
+};
 
 /// The parameter that has a change tried out and not kept.
 pub(crate) const DRY_RUN: &str = "dry_run";
@@ -231,6 +234,10 @@ pub(crate) static TABLE: &[Route] = rows! {
         instance_change::StateChange, &[], "Stops a running instance.";
     Post "/v1/instances/{id}/reboot" "ec2:RebootInstances" reboot_instance => instance_change::reboot, instance_change::Reboot => 202
         instance_change::StateChange, &[], "Restarts a running instance.";
+    Post "/v1/instances/{id}/tags" "ec2:CreateTags" tag_instance => instance_tag::give, instance_tag::NewTags => 204
+        (), &[], "Gives an instance tags.";
+    Delete "/v1/instances/{id}/tags" "ec2:DeleteTags" untag_instance => instance_tag::take, Nothing => 204
+        (), instance_tag::KEYS, "Takes tags from an instance; one that is not there is no error.";
     Get "/v1/images" "ec2:DescribeImages" list_images => image::list, Nothing => 200
         Page<model::Image>, image::FILTERS, "Lists the images that can be launched from, oldest first.";
     Get "/v1/instance-types" "ec2:DescribeInstanceTypes" list_instance_types => instance_type::list, Nothing => 200
@@ -277,7 +284,7 @@ mod tests {
         for (body, member) in [
             (r#"{"image": "ami-1", "type": "t3.nano"}"#, "image"),
             (r#"{"image": "vol-00000000000000001", "type": "t3.nano"}"#, "image"),
-            (r#"{"type": "t3.nano"}"#, "image"),
+            (r#"{"interfaces": [{"index": 1}, {}]}"#, "interfaces[1].index"),
             (r#"{"type": "t3.nano", "colour": "red"}"#, "colour"),
             (r#"{"type": 3}"#, "type"),
             (r#"{"type": "a", "type": "b"}"#, "type"),

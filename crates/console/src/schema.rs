@@ -29,7 +29,7 @@ macro_rules! ids {
 }
 
 ids! {
-    CapacityReservationId ImageId InstanceFleetId InstanceId InterfaceId KeyPairId PlacementGroupId ReservationId RuleId SecurityGroupId
+    CapacityReservationId ImageId InstanceFleetId InstanceId InterfaceId KeyPairId LaunchTemplateId PlacementGroupId ReservationId RuleId SecurityGroupId
     SnapshotId SubnetId VolumeId VpcId
 }
 
@@ -77,7 +77,7 @@ words! {
     /// Kind of a key ([`model::KeyKind`]).
     KeyKind: "rsa" "ed25519";
     /// What the owner of a security group may do with it ([`model::GroupKind::word`]).
-    GroupKind: "basic" "enterprise";
+    GroupKind: "normal" "enterprise";
 }
 
 /// A moment in RFC 3339, such as `2026-11-20T12:00:00Z`.
@@ -135,11 +135,12 @@ mod tests {
         check::<model::OnShutdown>(unknown, OnShutdown::WORDS);
         check::<model::VolumeKind>(unknown, VolumeKind::WORDS);
         check::<model::KeyKind>(unknown, KeyKind::WORDS);
-        check::<model::GroupKind>(unknown, GroupKind::WORDS);
         check::<model::ImagePhase>(unknown, ImageState::WORDS);
         check::<model::Attachment>(r#"{"phase": "no such word"}"#, AttachmentState::WORDS);
         let categories = model::instance_type::Category::ALL.map(|category| category.as_str());
         assert_eq!(categories, TypeCategory::WORDS);
+        let kinds = [model::GroupKind::Basic, model::GroupKind::Enterprise].map(model::GroupKind::word);
+        assert_eq!(kinds, GroupKind::WORDS);
         let architectures = [model::Architecture::X86_64, model::Architecture::Arm64].map(model::Architecture::as_str);
         assert_eq!(architectures, Architecture::WORDS);
     }

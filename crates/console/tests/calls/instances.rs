@@ -131,3 +131,52 @@ async fn another_account_sees_and_reaches_nothing() {
     let reply = world.send(&world.stranger, &Sent { line: "GET /v1/instances", ..Sent::default() }).await;
     assert_eq!(reply.body, r#"{"items":[]}"#);
 }
+
+#[tokio::test]
+async fn tags_are_given_and_taken() {
+    let world = World::new().await;
+    let id = world.launch(r#""tags": {"a": "1", "b": "2"}"#).await.remove(0);
+    let line = format!("/v1/instances/{id}/tags");
+    assert_eq!(world.call(&format!("POST {line}"), r#"{"tags": {"b": "3", "c": "4"}}"#).await, (204, Value::Null));
+    assert_eq!(world.call(&format!("DELETE {line}?key=a&key=none"), "").await, (204, Value::Null));
+    assert_eq!(world.ok(&format!("GET /v1/instances/{id}"), "").await["tags"], json!({"b": "3", "c": "4"}));
+    let absent = "POST /v1/instances/i-00000000000000001/tags";
+    world.refused(absent, r#"{"tags": {"b": "3"}}"#, 404, "not_found").await;
+}
+
+#[tokio::test]
+async fn a_template_says_what_the_body_does_not() {
+    let world = World::new().await;
+    let image = world.image("pileus-linux").await;
+    let settings = model::LaunchSettings {
+        image: Some(image.parse().unwrap()),
+        instance_type: Some("t3.nano".to_owned()),
+        name: Some("of template".to_owned()),
+        description: Some("kept".to_owned()),
+        ..model::LaunchSettings::default()
+    };
+    let command =
+        control::CreateLaunchTemplate { name: "web".to_owned(), description: String::new(), launch: settings, tags: model::Tags::new() };
+    let caller = world.caller("ec2:CreateLaunchTemplate");
+    world.cloud.run(&caller, command, control::Options::default()).await.unwrap();
+    let body = r#"{"template": {"name": "web", "version": "latest"}, "name": "own"}"#;
+    let launched = world.ok("POST /v1/instances", body).await;
+    let made = &launched["instances"][0];
+    assert_eq!((&made["name"], &made["description"], &made["image"]), (&json!("own"), &json!("kept"), &json!(image)));
+    let number = r#"{"template": {"name": "web", "version": {"number": 7}}}"#;
+    world.refused("POST /v1/instances", number, 404, "not_found").await;
+}
+
+#[tokio::test]
+async fn a_launch_says_more_of_its_interfaces() {
+    let world = World::new().await;
+    let more = r#""type": "t3.small", "interface": {"secondary_ip_count": 2}, "interfaces": [{"index": 1, "description": "second"}]"#;
+    let body = world.launch_body(more).await.replacen(r#""type": "t3.nano", "#, "", 1);
+    let launched = world.ok("POST /v1/instances", &body).await;
+    let interfaces = launched["instances"][0]["interfaces"].as_array().unwrap();
+    let shape: Vec<_> = interfaces.iter().map(|nic| (nic["index"].as_u64(), nic["private_ips"].as_array().unwrap().len())).collect();
+    assert_eq!(shape, [(Some(0), 3), (Some(1), 1)]);
+    let (id, subnet) = (text(&interfaces[0]["id"]), text(&interfaces[0]["subnet"]));
+    let body = world.launch_body(&format!(r#""subnet": "{subnet}", "interface": {{"id": "{id}"}}"#)).await;
+    world.refused("POST /v1/instances", &body, 400, "invalid_member").await;
+}
