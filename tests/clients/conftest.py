@@ -203,6 +203,22 @@ def ssh(address, key_file, command, user="root", within=90):
     return wait_until(attempt, within, f"an SSH login to {address}")
 
 
+def private_key(ec2, name, folder):
+    """Makes a key pair; the file with its private half."""
+    path = folder / f"{name}.pem"
+    path.write_text(ec2.create_key_pair(KeyName=name, KeyType="ed25519")["KeyMaterial"])
+    path.chmod(0o600)
+    return path
+
+
+def ssh_group(ec2, name):
+    """Makes a security group of the default VPC that lets everybody in by SSH; its id."""
+    group = ec2.create_security_group(GroupName=name, Description="SSH")["GroupId"]
+    ssh = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ssh)
+    return group
+
+
 @pytest.fixture(scope="session")
 def shell():
     """`ssh` as a fixture."""

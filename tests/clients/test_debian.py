@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from conftest import private_key, ssh_group
 from test_ecs import Tenant
 
 BOOT = 600  # seconds
@@ -19,18 +20,14 @@ SCRIPT = "#!/bin/sh\necho from-user-data > /var/tmp/trace\n"
 
 @pytest.fixture(scope="module")
 def key(ec2, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="debian", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "debian.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
+    path = private_key(ec2, "debian", tmp_path_factory.mktemp("keys"))
     yield path
     ec2.delete_key_pair(KeyName="debian")
 
 
 @pytest.fixture(scope="module")
 def group(ec2):
-    group = ec2.create_security_group(GroupName="debian", Description="SSH for all")["GroupId"]
-    ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+    group = ssh_group(ec2, "debian")
     yield group
     ec2.delete_security_group(GroupId=group)
 

@@ -9,7 +9,7 @@ import tempfile
 import botocore.exceptions
 import pytest
 
-from conftest import IMAGES, PILEUS, running, wait_until
+from conftest import IMAGES, PILEUS, private_key, running, ssh_group, wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant as Alibaba
 from test_volumes import SOON, TYPE, ZONE, Guest, serial
@@ -37,19 +37,12 @@ def kms(own):
 
 @pytest.fixture(scope="module")
 def key_file(ec2, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="encryption", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "encryption.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
-    return path
+    return private_key(ec2, "encryption", tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="module")
 def group(ec2):
-    group = ec2.create_security_group(GroupName="encryption", Description="SSH")["GroupId"]
-    ssh = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ssh)
-    return group
+    return ssh_group(ec2, "encryption")
 
 
 def launch(own, ec2, key_file, group, shell, **more):

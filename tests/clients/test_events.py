@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import PILEUS, wait_until
+from conftest import PILEUS, private_key, ssh_group, wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant as Alibaba
 from test_volumes import SOON, ZONE, Guest, refused
@@ -14,19 +14,14 @@ from test_volumes import SOON, ZONE, Guest, refused
 
 @pytest.fixture(scope="module")
 def key(ec2, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="events", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "events.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
+    path = private_key(ec2, "events", tmp_path_factory.mktemp("keys"))
     yield path
     ec2.delete_key_pair(KeyName="events")
 
 
 @pytest.fixture(scope="module")
 def guest(cloud, ec2, key, shell):
-    group = ec2.create_security_group(GroupName="events", Description="SSH")["GroupId"]
-    ssh = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ssh)
+    group = ssh_group(ec2, "events")
     launch = dict(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="events", SecurityGroupIds=[group])
     ids = [ec2.run_instances(**launch, Placement={"AvailabilityZone": ZONE})["Instances"][0]["InstanceId"]]
     try:

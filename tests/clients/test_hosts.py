@@ -33,11 +33,7 @@ def ec2(cloud):
 @pytest.fixture(scope="module")
 def key(ec2, tmp_path_factory):
     """A key pair and the file with its private half."""
-    made = ec2.create_key_pair(KeyName="hosts", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "hosts.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
-    return made["KeyName"], path
+    return "hosts", conftest.private_key(ec2, "hosts", tmp_path_factory.mktemp("keys"))
 
 
 def subnet_of_first_zone(ec2):

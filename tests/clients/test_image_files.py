@@ -8,7 +8,7 @@ import subprocess
 import botocore.exceptions
 import pytest
 
-from conftest import IMAGES, running, wait_until
+from conftest import IMAGES, private_key, running, ssh_group, wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant as Alibaba
 from test_snapshot_blocks import FLAT, qcow2
@@ -366,13 +366,8 @@ def test_tencents_sdk_brings_and_takes_images(simulated, disk):
 def test_an_image_that_went_out_comes_back_and_starts(cloud, ec2, shell, tmp_path):
     number = cloud.client("sts").get_caller_identity()["Account"]
     importer = Importer(cloud, cloud.access_key, cloud.secret_key, number)
-    made = ec2.create_key_pair(KeyName="image-files", KeyType="ed25519")
-    key = tmp_path / "image-files.pem"
-    key.write_text(made["KeyMaterial"])
-    key.chmod(0o600)
-    group = ec2.create_security_group(GroupName="image-files", Description="SSH")["GroupId"]
-    ssh = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ssh)
+    key = private_key(ec2, "image-files", tmp_path)
+    group = ssh_group(ec2, "image-files")
     images, ids = [], []
     try:
         images.append(ec2.copy_image(Name="own", SourceImageId=cloud.image(), SourceRegion=cloud.region)["ImageId"])

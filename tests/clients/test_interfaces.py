@@ -10,7 +10,7 @@ import pytest
 
 import alibaba_vpc
 import test_cvm
-from conftest import IMAGES, running
+from conftest import IMAGES, private_key, running
 from test_ecs import Tenant
 
 SOON = {"Delay": 1, "MaxAttempts": 90}
@@ -26,11 +26,7 @@ def ec2(cloud):
 
 @pytest.fixture(scope="module")
 def key(ec2, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="interfaces", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "interfaces.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
-    return path
+    return private_key(ec2, "interfaces", tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="module")

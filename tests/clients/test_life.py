@@ -7,6 +7,7 @@ import subprocess
 import botocore.exceptions
 import pytest
 
+from conftest import private_key
 from test_ecs import Tenant
 
 TYPE = "t3.nano"
@@ -15,11 +16,7 @@ TYPE = "t3.nano"
 @pytest.fixture(scope="module")
 def key(ec2, tmp_path_factory):
     """A key pair and the file with its private half."""
-    made = ec2.create_key_pair(KeyName="life", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "life.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
-    yield made["KeyName"], path
+    yield "life", private_key(ec2, "life", tmp_path_factory.mktemp("keys"))
     ec2.delete_key_pair(KeyName="life")
 
 

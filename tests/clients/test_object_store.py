@@ -15,7 +15,7 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from conftest import IMAGES, ROOT, Cloud, free_port, running, ssh, wait_until
+from conftest import IMAGES, ROOT, Cloud, free_port, private_key, running, ssh, ssh_group, wait_until
 from test_snapshots import attach, completed, fill, letters
 from test_volumes import SOON, TYPE, Guest, remove
 
@@ -106,13 +106,8 @@ def ec2(cloud):
 
 @pytest.fixture(scope="module")
 def guest(cloud, ec2, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="store", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "store.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
-    group = ec2.create_security_group(GroupName="store", Description="SSH")["GroupId"]
-    allowed = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=allowed)
+    path = private_key(ec2, "store", tmp_path_factory.mktemp("keys"))
+    group = ssh_group(ec2, "store")
     data = [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "DeleteOnTermination": True}}]
     launched = ec2.run_instances(ImageId=cloud.image(), InstanceType=TYPE, MinCount=1, MaxCount=1, KeyName="store", SecurityGroupIds=[group], BlockDeviceMappings=data)
     id = launched["Instances"][0]["InstanceId"]

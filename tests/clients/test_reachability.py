@@ -5,6 +5,7 @@ import socket
 import botocore.exceptions
 import pytest
 
+from conftest import private_key
 from test_vpcs import SOON, main_table, make_public, public_ip, remove_instances, remove_vpc
 
 RANGE, SUBNET = "10.30.0.0/16", "10.30.1.0/24"
@@ -89,10 +90,7 @@ def remove_acls(ec2, vpc):
 
 @pytest.fixture(scope="module")
 def net(cloud, ec2, shell, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="reach", KeyType="ed25519")
-    key = tmp_path_factory.mktemp("keys") / "reach.pem"
-    key.write_text(made["KeyMaterial"])
-    key.chmod(0o600)
+    key = private_key(ec2, "reach", tmp_path_factory.mktemp("keys"))
     net = Net(cloud, ec2, key, shell)
     try:
         net.fill()

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from conftest import wait_until
+from conftest import private_key, ssh_group, wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant as Alibaba
 from test_snapshots import completed, fill, letters, start, stop
@@ -13,10 +13,7 @@ from test_volumes import SOON, TYPE, ZONE, Guest, attach, detach, refused, remov
 
 @pytest.fixture(scope="module")
 def key(ec2, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="roots", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "roots.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
+    path = private_key(ec2, "roots", tmp_path_factory.mktemp("keys"))
     yield path
     ec2.delete_key_pair(KeyName="roots")
 
@@ -24,9 +21,7 @@ def key(ec2, tmp_path_factory):
 @pytest.fixture(scope="module")
 def guest(cloud, ec2, key, shell):
     """An instance with a data disk and an elastic address."""
-    group = ec2.create_security_group(GroupName="roots", Description="SSH")["GroupId"]
-    ssh = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ssh)
+    group = ssh_group(ec2, "roots")
     data = [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "DeleteOnTermination": True}}]
     launch = dict(ImageId=cloud.image(), InstanceType=TYPE, MinCount=1, MaxCount=1, KeyName="roots", SecurityGroupIds=[group])
     launched = ec2.run_instances(**launch, Placement={"AvailabilityZone": ZONE}, BlockDeviceMappings=data)["Instances"][0]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import botocore.exceptions
 import pytest
 
-from conftest import wait_until
+from conftest import private_key, ssh_group, wait_until
 from test_snapshots import completed
 from test_volumes import SOON, TYPE, ZONE, Guest, attach, remove, serial
 
@@ -170,13 +170,8 @@ def test_an_encrypted_snapshot_waits_encrypted_and_is_read_back(cloud, ec2, ebs,
 @pytest.fixture(scope="module")
 def launch(ec2, shell, tmp_path_factory):
     """Launches instances, which are gone afterwards."""
-    made = ec2.create_key_pair(KeyName="blocks", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "blocks.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
-    group = ec2.create_security_group(GroupName="blocks", Description="SSH")["GroupId"]
-    ssh = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ssh)
+    path = private_key(ec2, "blocks", tmp_path_factory.mktemp("keys"))
+    group = ssh_group(ec2, "blocks")
     ids = []
 
     def launch(image):

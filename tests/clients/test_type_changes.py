@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import wait_until
+from conftest import private_key, ssh_group, wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Refused
 from test_ecs import Tenant as Alibaba
@@ -11,10 +11,7 @@ from test_volumes import SOON, ZONE, Guest, refused
 
 @pytest.fixture(scope="module")
 def key(ec2, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="types", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "types.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
+    path = private_key(ec2, "types", tmp_path_factory.mktemp("keys"))
     yield path
     ec2.delete_key_pair(KeyName="types")
 
@@ -22,9 +19,7 @@ def key(ec2, tmp_path_factory):
 @pytest.fixture(scope="module")
 def guest(cloud, ec2, key, shell):
     """A running instance of one processor and 512 MiB."""
-    group = ec2.create_security_group(GroupName="types", Description="SSH")["GroupId"]
-    ssh = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ssh)
+    group = ssh_group(ec2, "types")
     launch = dict(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, KeyName="types", SecurityGroupIds=[group])
     ids = [ec2.run_instances(**launch, Placement={"AvailabilityZone": ZONE})["Instances"][0]["InstanceId"]]
     try:

@@ -5,7 +5,7 @@ import json
 import botocore.exceptions
 import pytest
 
-from conftest import wait_until
+from conftest import private_key, ssh_group, wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant
 
@@ -47,19 +47,14 @@ def serial(volume):
 
 @pytest.fixture(scope="module")
 def key(ec2, tmp_path_factory):
-    made = ec2.create_key_pair(KeyName="volumes", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "volumes.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
+    path = private_key(ec2, "volumes", tmp_path_factory.mktemp("keys"))
     yield path
     ec2.delete_key_pair(KeyName="volumes")
 
 
 @pytest.fixture(scope="module")
 def group(ec2):
-    group = ec2.create_security_group(GroupName="volumes", Description="SSH")["GroupId"]
-    ssh = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ssh)
+    group = ssh_group(ec2, "volumes")
     yield group
     ec2.delete_security_group(GroupId=group)
 

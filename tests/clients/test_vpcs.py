@@ -8,6 +8,7 @@ import botocore.exceptions
 import pytest
 
 import alibaba_vpc
+from conftest import private_key
 from test_ecs import Refused, Tenant
 
 SOON = {"Delay": 1, "MaxAttempts": 90}
@@ -24,11 +25,7 @@ def owner(cloud):
 
 @pytest.fixture(scope="module")
 def key(owner, tmp_path_factory):
-    made = owner[0].create_key_pair(KeyName="vpcs", KeyType="ed25519")
-    path = tmp_path_factory.mktemp("keys") / "vpcs.pem"
-    path.write_text(made["KeyMaterial"])
-    path.chmod(0o600)
-    return path
+    return private_key(owner[0], "vpcs", tmp_path_factory.mktemp("keys"))
 
 
 def let_in(ec2, vpc):
