@@ -112,6 +112,8 @@ def vpc(tf, **wanted):
     id = made["VpcId"]
     tf.until(lambda: tf.vpc("DescribeVpcAttribute", VpcId=id)["Status"] == "Available", id)
     tf.tag("vpc", "VPC", id, wanted["tags"])
+    for range in wanted.get("secondary_cidr_blocks", []):
+        tf.vpc("AssociateVpcCidrBlock", VpcId=id, SecondaryCidrBlock=range, IpVersion="IPV4")
 
     def read():
         raw = tf.vpc("DescribeVpcAttribute", VpcId=id)

@@ -77,6 +77,8 @@ def vpc(cloud, **wrote):
     ask = {"VpcName": wrote["name"], "CidrBlock": wrote["cidr_block"], "EnableMulticast": "false", "DnsServers": wrote["dns_servers"]}
     ask |= {"Tags": listed(wrote["tags"]), "EnableRouteVpcPublish": False, "EnableRouteVpcPublishIpv6": False}
     id = cloud.call("CreateVpc", **ask)["Vpc"]["VpcId"]
+    if wrote.get("assistant_cidrs"):
+        cloud.call("CreateAssistantCidr", VpcId=id, CidrBlocks=wrote["assistant_cidrs"])
 
     def read():
         info = cloud.filtered("DescribeVpcs", "VpcSet", "vpc-id", id)
@@ -85,7 +87,7 @@ def vpc(cloud, **wrote):
             "cidr_block": info["CidrBlock"],
             "dns_servers": info["DnsServerSet"],
             "is_multicast": info["EnableMulticast"],
-            "assistant_cidrs": info["AssistantCidrSet"],
+            "assistant_cidrs": [range["CidrBlock"] for range in info["AssistantCidrSet"] if range["AssistantType"] == 0],
             "enable_route_vpc_publish": info["EnableRouteVpcPublish"],
             "tags": {tag["Key"]: tag["Value"] for tag in info["TagSet"]},
         }
@@ -445,7 +447,7 @@ PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0x0cEZ2tZ1oZ0mD2s7nC1r6d8iS4
 def test_a_second_plan_is_empty(tenant):
     cloud = Provider(tenant)
     tags = {"team": "net", "stage": "test"}
-    network = vpc(cloud, name="plan", cidr_block="10.7.0.0/16", dns_servers=["10.7.0.53", "10.7.0.54"], tags=tags)
+    network = vpc(cloud, name="plan", cidr_block="10.7.0.0/16", assistant_cidrs=["10.9.0.0/16"], dns_servers=["10.7.0.53", "10.7.0.54"], tags=tags)
     table = route_table(cloud, name="plan-table", vpc_id=network, tags=tags)
     place = subnet(cloud, name="plan-a", vpc_id=network, cidr_block="10.7.1.0/24", availability_zone=ZONE, route_table_id=table, tags=tags)
     group = security_group(cloud, name="plan-group", description="Of the plan", tags=tags)

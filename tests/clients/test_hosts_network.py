@@ -16,7 +16,7 @@ from hosts import hosted
 from test_hosts import SOON, TYPE
 
 PING = {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-WORD = {"IpProtocol": "tcp", "FromPort": 7777, "ToPort": 7777, "IpRanges": [{"CidrIp": "10.7.0.0/16"}]}
+WORD = {"IpProtocol": "tcp", "FromPort": 7777, "ToPort": 7777, "IpRanges": [{"CidrIp": "10.7.0.0/16"}, {"CidrIp": "10.8.0.0/16"}]}
 SSH = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
 
@@ -39,12 +39,14 @@ def key(ec2, tmp_path_factory):
 
 
 class Network:
-    """A VPC that is open to the machines of the cloud, with a group that lets in SSH and ping."""
+    """A VPC of two ranges that is open to the machines of the cloud, with a group that lets in SSH and ping."""
 
     def __init__(self, ec2):
         self.vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
         ec2.modify_vpc_attribute(VpcId=self.vpc, EnableDnsHostnames={"Value": True})
-        self.subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
+        ec2.associate_vpc_cidr_block(VpcId=self.vpc, CidrBlock="10.8.0.0/16")
+        subnet = lambda range: ec2.create_subnet(VpcId=self.vpc, CidrBlock=range)["Subnet"]["SubnetId"]
+        self.subnets = {range: subnet(f"{range}.0/24") for range in ("10.7.1", "10.8.1")}
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(VpcId=self.vpc, InternetGatewayId=gateway)
         tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self.vpc]}])["RouteTables"]
@@ -53,7 +55,8 @@ class Network:
         ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[PING, SSH, WORD])
 
     def launch(self, cloud, ec2, key, ip):
-        wanted = {"DeviceIndex": 0, "SubnetId": self.subnet, "Groups": [self.group], "PrivateIpAddress": ip, "AssociatePublicIpAddress": True}
+        subnet = self.subnets[ip.rpartition(".")[0]]
+        wanted = {"DeviceIndex": 0, "SubnetId": subnet, "Groups": [self.group], "PrivateIpAddress": ip, "AssociatePublicIpAddress": True}
         made = ec2.run_instances(
             ImageId=cloud.image(), InstanceType=TYPE, MinCount=1, MaxCount=1, KeyName=key[0], NetworkInterfaces=[wanted]
         )
@@ -79,10 +82,10 @@ class Guest:
 
 @pytest.fixture(scope="module")
 def red_and_blue(cloud, ec2, key):
-    """Two VPCs with the same range, each with a guest on either host at the same two addresses."""
+    """Two VPCs with the same ranges, each with a guest on either host at the same two addresses, one in each range."""
     networks = [Network(ec2), Network(ec2)]
     # A host has room for two, and one is filled before the other.
-    ids = [network.launch(cloud, ec2, key, ip) for ip in ("10.7.1.11", "10.7.1.12") for network in networks]
+    ids = [network.launch(cloud, ec2, key, ip) for ip in ("10.7.1.11", "10.8.1.12") for network in networks]
     ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig=SOON)
     guests = [Guest(cloud, ec2, id, key) for id in ids]
     assert [guest.host.name for guest in guests[:2]] == [guests[0].host.name] * 2

@@ -162,16 +162,16 @@ def test_ranges_come_and_go_and_no_two_vpcs_share_one(network):
         tie = ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=net)["Ipv6CidrBlockAssociation"]
         (shown,) = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
         assert [own["Ipv6CidrBlock"] for own in shown["Ipv6CidrBlockAssociationSet"]] == [net]
-        assert code(ec2.disassociate_vpc_cidr_block, AssociationId=tied["AssociationId"]) == "DependencyViolation"
+        assert code(ec2.disassociate_vpc_cidr_block, AssociationId=tied["AssociationId"]) == "InvalidCidrBlock.InUse"
         nic = ec2.create_network_interface(SubnetId=subnet, Ipv6AddressCount=2)["NetworkInterface"]
         assert len({shown["Ipv6Address"] for shown in nic["Ipv6Addresses"]}) == 2
-        assert code(ec2.disassociate_subnet_cidr_block, AssociationId=tie["AssociationId"]) == "DependencyViolation"
+        assert code(ec2.disassociate_subnet_cidr_block, AssociationId=tie["AssociationId"]) == "InvalidCidrBlock.InUse"
         ec2.delete_network_interface(NetworkInterfaceId=nic["NetworkInterfaceId"])
         gone = ec2.disassociate_subnet_cidr_block(AssociationId=tie["AssociationId"])
         assert gone["Ipv6CidrBlockAssociation"]["Ipv6CidrBlockState"]["State"] == "disassociated"
         assert ec2.disassociate_vpc_cidr_block(AssociationId=tied["AssociationId"])["VpcId"] == vpc["VpcId"]
-        assert code(ec2.disassociate_vpc_cidr_block, AssociationId=tied["AssociationId"]) == "InvalidCidrBlockAssociationID.NotFound"
-        assert code(ec2.disassociate_subnet_cidr_block, AssociationId="subnet-" + ABSENT) == "InvalidCidrBlockAssociationID.NotFound"
+        assert code(ec2.disassociate_vpc_cidr_block, AssociationId=tied["AssociationId"]) == "InvalidVpcCidrBlockAssociationID.NotFound"
+        assert code(ec2.disassociate_subnet_cidr_block, AssociationId="subnet-" + ABSENT) == "InvalidSubnetCidrBlockAssociationID.NotFound"
         assert code(ec2.create_network_interface, SubnetId=subnet, Ipv6AddressCount=1) == "InvalidParameterCombination"
     finally:
         ec2.delete_subnet(SubnetId=subnet)

@@ -95,6 +95,25 @@ class Vpc(Resource):
         assert gone("InvalidVpcID.NotFound", self.ec2.describe_vpcs, VpcIds=[self.id])
 
 
+class VpcRange(Resource):
+    """`aws_vpc_ipv4_cidr_block_association`."""
+
+    def create(self, w):
+        made = self.ec2.associate_vpc_cidr_block(VpcId=w["vpc_id"], CidrBlock=w["cidr_block"])["CidrBlockAssociation"]
+        return made["AssociationId"]
+
+    def read(self):
+        found = self.ec2.describe_vpcs(Filters=[{"Name": "cidr-block-association.association-id", "Values": [self.id]}])["Vpcs"]
+        (row,) = found
+        (tie,) = [tie for tie in row["CidrBlockAssociationSet"] if tie["AssociationId"] == self.id]
+        assert tie["CidrBlockState"]["State"] == "associated"
+        return {"vpc_id": row["VpcId"], "cidr_block": tie["CidrBlock"]}
+
+    def delete(self):
+        self.ec2.disassociate_vpc_cidr_block(AssociationId=self.id)
+        assert gone("InvalidVpcCidrBlockAssociationID.NotFound", self.ec2.disassociate_vpc_cidr_block, AssociationId=self.id)
+
+
 class Subnet(Resource):
     def create(self, w):
         made = self.ec2.create_subnet(
@@ -665,12 +684,15 @@ def test_what_terraform_reads_is_what_it_wrote(simulated):
     made = []
 
     def apply(kind, **written):
-        made.append(kind(ec2, **written, tags=tags) if kind not in (VolumeAttachment, RouteTableAssociation) else kind(ec2, **written))
+        made.append(kind(ec2, **written, tags=tags) if kind not in (VolumeAttachment, RouteTableAssociation, VpcRange) else kind(ec2, **written))
         made[-1].check()
         return made[-1]
 
     vpc = apply(Vpc, cidr_block="10.77.0.0/16", enable_dns_hostnames=True, enable_dns_support=True)
     gateway = apply(InternetGateway, vpc_id=vpc.id)
+    further = apply(VpcRange, vpc_id=vpc.id, cidr_block="10.78.0.0/20")
+    apply(Subnet, vpc_id=vpc.id, cidr_block="10.78.1.0/24", availability_zone=zone, map_public_ip_on_launch=False)
+    assert gone("InvalidCidrBlock.InUse", ec2.disassociate_vpc_cidr_block, AssociationId=further.id)
     subnet = apply(Subnet, vpc_id=vpc.id, cidr_block="10.77.1.0/24", availability_zone=zone, map_public_ip_on_launch=True)
     inner = apply(Subnet, vpc_id=vpc.id, cidr_block="10.77.2.0/24", availability_zone=zone, map_public_ip_on_launch=False)
     group = apply(

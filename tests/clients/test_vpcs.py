@@ -83,6 +83,13 @@ def public_ip(ec2, id):
     return ec2.describe_instances(InstanceIds=[id])["Reservations"][0]["Instances"][0]["PublicIpAddress"]
 
 
+def code_of(call, **asked):
+    """The code with which a call is refused."""
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        call(**asked)
+    return refused.value.response["Error"]["Code"]
+
+
 def answers(ip):
     return subprocess.run(["ping", "-c", "1", "-W", "1", ip], capture_output=True).returncode == 0
 
@@ -184,6 +191,68 @@ def test_attributes_of_networks_are_kept(owner, twins, key, shell, until):
     assert subnet["MapPublicIpOnLaunch"] is False
     ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
     assert ec2.describe_subnets(SubnetIds=[subnet["SubnetId"]])["Subnets"][0]["MapPublicIpOnLaunch"] is True
+
+
+def reached(ec2, source, destination):
+    """Whether the cloud says that a connection to SSH comes about, and the ranges of the local routes that it follows."""
+    path = ec2.create_network_insights_path(Source=source, Destination=destination, Protocol="tcp", DestinationPort=22)
+    path = path["NetworkInsightsPath"]["NetworkInsightsPathId"]
+    started = ec2.start_network_insights_analysis(NetworkInsightsPathId=path)["NetworkInsightsAnalysis"]["NetworkInsightsAnalysisId"]
+    (found,) = ec2.describe_network_insights_analyses(NetworkInsightsAnalysisIds=[started])["NetworkInsightsAnalyses"]
+    ec2.delete_network_insights_analysis(NetworkInsightsAnalysisId=started)
+    ec2.delete_network_insights_path(NetworkInsightsPathId=path)
+    routes = [step["RouteTableRoute"]["DestinationCidr"] for step in found.get("ForwardPathComponents", []) if "RouteTableRoute" in step]
+    return found["NetworkPathFound"], routes
+
+
+def test_guests_in_two_ranges_of_a_vpc_meet(owner, cloud, key, shell, until):
+    """The second range comes while the first guest runs, and goes when nothing is in it any more."""
+    ec2, tenant = owner
+    vpc = ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
+    refused = lambda code, call, **asked: code_of(call, **asked) == code
+    try:
+        make_public(ec2, vpc)
+        let_in(ec2, vpc)
+        first = ec2.create_subnet(VpcId=vpc, CidrBlock="10.30.1.0/24")["Subnet"]["SubnetId"]
+        one = launch(cloud, ec2, first, "10.30.1.10", True)
+        ec2.get_waiter("instance_running").wait(InstanceIds=[one], WaiterConfig=SOON)
+        assert refused("InvalidSubnet.Range", ec2.create_subnet, VpcId=vpc, CidrBlock="10.31.1.0/24")
+        tied = ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.31.0.0/16")["CidrBlockAssociation"]
+        by_tie = [{"Name": "cidr-block-association.association-id", "Values": [tied["AssociationId"]]}]
+        (shown,) = ec2.describe_vpcs(Filters=by_tie)["Vpcs"]
+        ties = [(tie["CidrBlock"], tie["CidrBlockState"]["State"]) for tie in shown["CidrBlockAssociationSet"]]
+        assert (shown["VpcId"], ties) == (vpc, [("10.30.0.0/16", "associated"), ("10.31.0.0/16", "associated")])
+        (seen,) = alibaba_vpc.call(tenant, "DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"]
+        assert seen["SecondaryCidrBlocks"]["SecondaryCidrBlock"] == ["10.31.0.0/16"]
+        (table,) = ec2.describe_route_tables(RouteTableIds=[main_table(ec2, vpc)])["RouteTables"]
+        local = [route["DestinationCidrBlock"] for route in table["Routes"] if route.get("GatewayId") == "local"]
+        assert local == ["10.30.0.0/16", "10.31.0.0/16"]
+        second = ec2.create_subnet(VpcId=vpc, CidrBlock="10.31.1.0/24")["Subnet"]["SubnetId"]
+        two = launch(cloud, ec2, second, "10.31.1.20", True)
+        ec2.get_waiter("instance_running").wait(InstanceIds=[two], WaiterConfig=SOON)
+        here, there = public_ip(ec2, one), public_ip(ec2, two)
+        ping = lambda ip: f"ping -c 1 -W 1 {ip}"
+        until(lambda: shell(here, key, ping("10.31.1.20")).returncode == 0, 60, "an answer from the second range")
+        assert shell(there, key, ping("10.30.1.10")).returncode == 0
+        # Who is spoken to sees the private address, and each finds the other by its name.
+        assert shell(here, key, "nc -w 5 10.31.1.20 22 < /dev/null | head -c 4").stdout == "SSH-"
+        assert shell(here, key, ping("ip-10-31-1-20")).returncode == 0
+        assert shell(there, key, ping("ip-10-30-1-10")).returncode == 0
+        blocks = "mac=$(cat /sys/class/net/eth0/address); wget -q -O - http://169.254.169.254/latest/meta-data/network/interfaces/macs/$mac/vpc-ipv4-cidr-blocks"
+        assert shell(there, key, blocks).stdout.split() == ["10.30.0.0/16", "10.31.0.0/16"]
+        assert reached(ec2, one, two) == (True, ["10.31.0.0/16"])
+        assert reached(ec2, two, one) == (True, ["10.30.0.0/16"])
+        tie = {"AssociationId": tied["AssociationId"]}
+        assert refused("InvalidCidrBlock.InUse", ec2.disassociate_vpc_cidr_block, **tie)
+        main = shown["CidrBlockAssociationSet"][0]["AssociationId"]
+        assert refused("OperationNotPermitted", ec2.disassociate_vpc_cidr_block, AssociationId=main)
+        remove_instances(ec2, vpc)
+        ec2.delete_subnet(SubnetId=second)
+        assert ec2.disassociate_vpc_cidr_block(**tie)["CidrBlockAssociation"]["CidrBlock"] == "10.31.0.0/16"
+        assert not ec2.describe_vpcs(Filters=by_tie)["Vpcs"]
+        assert refused("InvalidVpcCidrBlockAssociationID.NotFound", ec2.disassociate_vpc_cidr_block, **tie)
+    finally:
+        remove_vpc(ec2, vpc)
 
 
 def test_the_default_vpc_can_be_deleted_and_made_again(owner):

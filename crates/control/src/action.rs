@@ -108,6 +108,8 @@ const OVERLAPPING: &[&[&str]] = &[
     &["AttachInternetGateway", "CreateIpv4Gateway"],
     &["DetachInternetGateway", "DeleteIpv4Gateway"],
     &["DeleteInternetGateway", "DeleteIpv4Gateway"],
+    &["AssociateVpcCidrBlock", "CreateAssistantCidr", "ModifyAssistantCidr"],
+    &["DisassociateVpcCidrBlock", "UnassociateVpcCidrBlock", "DeleteAssistantCidr", "ModifyAssistantCidr"],
 ];
 
 /// Calls that Alibaba Cloud and Tencent Cloud have in a service for networks of its own, in the words of any cloud.
@@ -116,6 +118,8 @@ const OF_NETWORKS: &[&str] = &[
     "CreateVpc",
     "DeleteVpc",
     "ModifyVpcAttribute",
+    "AssociateVpcCidrBlock",
+    "DisassociateVpcCidrBlock",
     "DescribeSubnets",
     "CreateSubnet",
     "DeleteSubnet",

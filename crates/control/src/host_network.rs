@@ -120,7 +120,7 @@ impl Network {
         VpcSpec {
             id: vpc.id,
             vni: vpc.vni,
-            ranges: vec![vpc.range],
+            ranges: vpc.ranges().collect(),
             subnets: self.subnets.iter().map(|(subnet, ways_out, hops)| self.subnet(subnet, ways_out, hops)).collect(),
             names: here.chain(elsewhere).collect(),
             logged: logged(&self.flow_logs, vpc.id, &nics),

@@ -103,6 +103,7 @@ mod user_group;
 mod volume;
 mod vpc_gateway;
 mod vpc_peering;
+mod vpc_range;
 mod work;
 
 pub use account::NewAccessKey;
@@ -233,3 +234,4 @@ pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership, USER_GROUP
 pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};
 pub use vpc_gateway::{CreateVpcGateway, DeleteVpcGateway, EnableVpcGateway, GATEWAY_TABLES_MAX, ModifyVpcGateway};
 pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, ModifyVpcPeering, PeeringChange, PeeringManner};
+pub use vpc_range::{ChangeVpcRanges, CheckVpcRanges, PrivateBlocks};

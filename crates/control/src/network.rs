@@ -272,6 +272,7 @@ fn new_vpc(tx: &Tx<'_>, cloud: &Cloud, account: AccountId, range: Ipv4Net, now: 
         account,
         vni,
         range,
+        secondary: vec![],
         is_default: false,
         open: false,
         dns_support: true,

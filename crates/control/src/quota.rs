@@ -188,7 +188,8 @@ fn used(tx: &Tx<'_>, account: AccountId, name: QuotaName) -> Result<Option<u64>,
         QuotaName::PlacementGroups => Some(tx.placement_group_count(account, all)?),
         QuotaName::InstanceFleets => Some(tx.instance_fleet_count(account, all)?),
         QuotaName::PrefixLists => Some(tx.prefix_list_count(account, all)?),
-        QuotaName::Subnets
+        QuotaName::VpcRanges
+        | QuotaName::Subnets
         | QuotaName::RouteTables
         | QuotaName::Routes
         | QuotaName::NatAddresses

@@ -263,7 +263,7 @@ impl Owner {
 }
 
 fn owner(tx: &Tx<'_>, view: View, from: Option<&Endpoint>, ip: Ipv4Addr) -> Result<Owner, Failure> {
-    if let Some(from) = from.filter(|from| from.vpc.range.contains(&ip)) {
+    if let Some(from) = from.filter(|from| from.vpc.contains(ip)) {
         let holder = tx.interface_with_ip(from.vpc.id, ip)?.map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
         return match holder {
             Some(interface) => Ok(Owner::Interface(Box::new(endpoint(tx, interface)?))),

@@ -260,8 +260,8 @@ impl ChangeRoute {
 
     fn change_route(&self, tx: &Tx<'_>, vpc: &Vpc, table: &mut RouteTable, destination: Ipv4Net) -> Result<(), Failure> {
         let account = table.account;
-        if vpc.range.contains(&destination) {
-            let reason = format!("{destination} is in the VPC's own range {}, which stays inside", vpc.range);
+        if let Some(own) = vpc.range_over(destination) {
+            let reason = format!("{destination} is in the VPC's own range {own}, which stays inside");
             return Err(Error::invalid("DestinationCidrBlock", reason).into());
         }
         let at = table.routes.iter().position(|route| route.destination == destination);
@@ -313,11 +313,11 @@ pub(crate) fn tables_of_vpc(tx: &Tx<'_>, vpc: VpcId) -> Result<Vec<RouteTable>, 
     if tables.iter().all(|table| table.list_routes.is_empty()) {
         return Ok(tables);
     }
-    let own = tx.get::<Vpc>(vpc)?.ok_or_else(|| Error::not_found(Noun::Vpc, vpc))?.range;
+    let vpc = tx.get::<Vpc>(vpc)?.ok_or_else(|| Error::not_found(Noun::Vpc, vpc))?;
     for table in &mut tables {
         for route in table.list_routes.clone() {
             let entries = tx.get::<PrefixList>(route.list)?.map_or(vec![], |list| list.newest().entries.clone());
-            table.spread(route, entries.into_iter().map(|entry| entry.range), own);
+            table.spread(route, entries.into_iter().map(|entry| entry.range), &vpc);
         }
     }
     Ok(tables)

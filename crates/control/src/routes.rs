@@ -100,7 +100,7 @@ impl Listing for RouteTableView {
             RouteTarget::NatGateway { gateway } => gateway.to_string(),
             RouteTarget::Peering { peering } => peering.to_string(),
         });
-        let local = self.vpc.range.to_string();
+        let local = self.vpc.ranges().map(|range| range.to_string());
         match field {
             Field::Id => vec![table.id.to_string()],
             Field::Owner => vec![table.account.to_string()],
@@ -109,7 +109,7 @@ impl Listing for RouteTableView {
             Field::Subnet => table.subnets.iter().map(|tie| tie.subnet.to_string()).collect(),
             Field::Association => ties.map(|tie| tie.to_string()).collect(),
             Field::IsDefault => vec![table.main.is_some().to_string()],
-            Field::Range => table.routes.iter().map(|route| route.destination.to_string()).chain([local]).collect(),
+            Field::Range => table.routes.iter().map(|route| route.destination.to_string()).chain(local).collect(),
             Field::Kind => targets(table).map(|target| target.word().to_owned()).collect(),
             Field::Gateway => routes.chain(["local".to_owned()]).collect(),
             _ => tag_values(&table.tags, field),

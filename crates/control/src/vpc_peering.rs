@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     AccountId, Error, Noun, PeeringEnd, PeeringState, QuotaName, RouteTarget, SecurityGroup, SecurityGroupId, Tags, Vpc, VpcId, VpcPeering,
-    VpcPeeringId, add_tags, check_name, overlap,
+    VpcPeeringId, add_tags, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -107,7 +107,8 @@ impl Command for CreateVpcPeering {
         check_quota(tx, account, own.id)?;
         check_name("Name", &self.name)?;
         check_description(&self.description)?;
-        let state = match (self.manner, overlap(&own.range, &peer.range)) {
+        let (requester, accepter) = (PeeringEnd::of(&own), PeeringEnd::of(&peer));
+        let state = match (self.manner, requester.meets(&accepter).is_some()) {
             (PeeringManner::Asks, true) => PeeringState::Failed,
             (PeeringManner::Begins, true) => {
                 let reason = format!("the ranges of {} and {} overlap", own.id, peer.id);
@@ -116,11 +117,10 @@ impl Command for CreateVpcPeering {
             (PeeringManner::Begins, false) if peer.account == account => PeeringState::Active,
             (PeeringManner::Asks | PeeringManner::Begins, false) => PeeringState::Pending,
         };
-        let end = |vpc: &Vpc| PeeringEnd { account: vpc.account, vpc: vpc.id, range: vpc.range };
         let mut peering = VpcPeering {
             id: VpcPeeringId::from_u64(cx.new_id()),
-            requester: end(&own),
-            accepter: end(&peer),
+            requester,
+            accepter,
             state,
             created_at: cx.now,
             name: self.name.clone(),
@@ -247,10 +247,10 @@ fn check_quota(tx: &Tx<'_>, account: AccountId, vpc: VpcId) -> Result<(), Failur
 /// Refuses a peering with a VPC that looks like another that either side is peered with: rules that name a group of one would be
 /// about members of the other.
 fn check_apart(tx: &Tx<'_>, peering: &VpcPeering) -> Result<(), Failure> {
-    for (own, new) in [(peering.requester, peering.accepter), (peering.accepter, peering.requester)] {
+    for (own, new) in [(&peering.requester, &peering.accepter), (&peering.accepter, &peering.requester)] {
         for other in active_of(tx, own.vpc)? {
-            if other.across(own.vpc).is_some_and(|end| overlap(&end.range, &new.range)) {
-                let reason = format!("{} has a peering with a VPC whose range overlaps {}: {}", own.vpc, new.range, other.id);
+            if let Some(range) = other.across(own.vpc).and_then(|end| new.meets(end)) {
+                let reason = format!("{} has a peering with a VPC whose range overlaps {range}: {}", own.vpc, other.id);
                 return Err(Error::InvalidCombination { reason }.into());
             }
         }

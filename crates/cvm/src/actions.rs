@@ -14,7 +14,7 @@ use crate::{
     Cx, account, action_timer, address, bandwidth, bandwidth_package, cam, disk_backup, disk_quota, image, image_change, image_task,
     instance, instance_type, interface, interface_change, ipv6, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl,
     placement_group, quota, region, repair_task, root_volume, route, security_group, security_group_policies, snapshot, snapshot_group,
-    snapshot_policy, snapshot_share, sts, subnet, tag_service, tagged, trail, volume, vpc_peering,
+    snapshot_policy, snapshot_share, sts, subnet, tag_service, tagged, trail, volume, vpc_peering, vpc_range,
 };
 
 /// A service of the vendor.
@@ -249,6 +249,11 @@ static SERVED: &[Action] = served! {
         interface_change::ASSIGN_ABSENT;
     Vpc "vpc:" UnassignPrivateIpAddresses => interface_change::unassign, interface_change::UnassignPrivateIpAddresses, Works,
         interface_change::UNASSIGN_ABSENT;
+    Vpc "vpc:" CreateAssistantCidr => vpc_range::create, vpc_range::Named, Works, &[];
+    Vpc "vpc:" DeleteAssistantCidr => vpc_range::delete, vpc_range::Named, Works, &[];
+    Vpc "vpc:" ModifyAssistantCidr => vpc_range::modify, vpc_range::Exchanged, Works, &[];
+    Vpc "vpc:" CheckAssistantCidr => vpc_range::check, vpc_range::Exchanged, Works, &[];
+    Vpc "vpc:" DescribeAssistantCidr => vpc_range::describe, vpc_range::DescribeAssistantCidr, Works, &[];
     Vpc "vpc:" AssignIpv6CidrBlock => ipv6::assign_range, ipv6::AssignIpv6CidrBlock, Partly("of the pool of the cloud"), &["AddressType"];
     Vpc "vpc:" UnassignIpv6CidrBlock => ipv6::unassign_range, ipv6::UnassignIpv6CidrBlock, Works, &[];
     Vpc "vpc:" AssignIpv6SubnetCidrBlock => ipv6::assign_to_subnets, ipv6::AssignIpv6SubnetCidrBlock, Works, &[];

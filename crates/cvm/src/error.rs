@@ -103,6 +103,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::DhcpOptions
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::VpcRange
         | Noun::ImageTask
         | Noun::FlowLog
         | Noun::CapacityReservation
@@ -220,6 +221,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         Noun::SecurityGroupRule => "UnsupportedOperation.DuplicatePolicy",
         Noun::NatSource => "InvalidParameterValue.NatSnatRuleExists",
         Noun::NatForward => "InvalidParameterValue.NatGatewayDnatRuleExisted",
+        Noun::VpcRange => "InvalidParameterValue.CidrConflict",
         Noun::User => "InvalidParameter.SubUserNameInUse",
         Noun::UserGroup => "InvalidParameter.GroupNameInUse",
         Noun::Role => "InvalidParameter.RoleNameInUse",
@@ -313,6 +315,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::InstanceFleets
         | QuotaName::PrefixLists
         | QuotaName::Interfaces => "LimitExceeded",
+        QuotaName::VpcRanges => "LimitExceeded.CidrBlock",
         QuotaName::NatGateways => "LimitExceeded.NatGatewayLimitExceeded",
         QuotaName::NatAddresses => "LimitExceeded.PublicIpAddressPerNatGatewayLimitExceeded",
         QuotaName::NatSources | QuotaName::VpcPeerings => "LimitExceeded",

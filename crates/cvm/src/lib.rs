@@ -61,6 +61,7 @@ mod time;
 mod trail;
 mod volume;
 mod vpc_peering;
+mod vpc_range;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::tag::{TagArg, TagReply};
+use crate::vpc_range::{self, RangeReply};
 use crate::{Cx, id, tag, time};
 
 /// `DescribeVpcs`.
@@ -46,7 +47,7 @@ struct VpcReply {
     dhcp_options_id: String,
     ipv6_cidr_block: String,
     ipv6_cidr_block_set: Vec<Doc>,
-    assistant_cidr_set: Vec<Doc>,
+    assistant_cidr_set: Vec<RangeReply>,
     tag_set: Vec<TagReply>,
 }
 
@@ -70,6 +71,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVpcs) -> Result<Vpcs, F
 
 fn reply(cx: &Cx<'_>, vpc: Vpc) -> VpcReply {
     VpcReply {
+        assistant_cidr_set: vpc_range::of_vpc(&vpc),
         vpc_id: id::shown(vpc.id),
         vpc_name: vpc.name,
         cidr_block: vpc.range.to_string(),
@@ -83,13 +85,12 @@ fn reply(cx: &Cx<'_>, vpc: Vpc) -> VpcReply {
         dhcp_options_id: vpc.dhcp_options.map_or_else(String::new, |set| set.to_string()),
         ipv6_cidr_block: vpc.ipv6.map(|own| own.range.to_string()).unwrap_or_default(),
         ipv6_cidr_block_set: vec![],
-        assistant_cidr_set: vec![],
         tag_set: tag::replies(&vpc.tags),
     }
 }
 
 /// Shortest prefix of a VPC's range (VPC documents 16 to 28 for the private ranges).
-const PREFIX_SHORTEST: u8 = 16;
+pub(crate) const PREFIX_SHORTEST: u8 = 16;
 
 /// `CreateVpc`.
 #[derive(FromArg)]

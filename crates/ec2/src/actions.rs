@@ -15,7 +15,7 @@ use crate::{
     instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms, launch_template,
     launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume,
     route, run_instances, security_group, security_group_reference, security_group_rule_change, security_group_rules, service_quotas,
-    snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute, vpc_peering,
+    snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute, vpc_peering, vpc_range,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -326,10 +326,11 @@ const TABLE: &[Action] = rows! {
         security_group_rule_change::Describe, Works, &[];
     Ec2 "ec2:" UpdateSecurityGroupRuleDescriptionsEgress => security_group_rule_change::describe_egress,
         security_group_rule_change::Describe, Works, &[];
-    Ec2 "ec2:" CreateVpc => network::create, network::CreateVpc, Partly("one range of IPv4, and one of IPv6 that the cloud gives"),
+    Ec2 "ec2:" CreateVpc => network::create, network::CreateVpc, Partly("of IPv6 one range, which the cloud gives"),
         network::CREATE_ABSENT;
-    Ec2 "ec2:" AssociateVpcCidrBlock => ipv6::associate_vpc, ipv6::AssociateVpcCidrBlock, Partly("IPv6 only"), ipv6::VPC_ABSENT;
-    Ec2 "ec2:" DisassociateVpcCidrBlock => ipv6::disassociate_vpc, ipv6::Disassociate, Partly("IPv6 only"), &[];
+    Ec2 "ec2:" AssociateVpcCidrBlock => vpc_range::associate, vpc_range::AssociateVpcCidrBlock,
+        Partly("of IPv6 one range, which the cloud gives"), vpc_range::ABSENT;
+    Ec2 "ec2:" DisassociateVpcCidrBlock => vpc_range::disassociate, ipv6::Disassociate, Works, &[];
     Ec2 "ec2:" AssociateSubnetCidrBlock => ipv6::associate_subnet, ipv6::AssociateSubnetCidrBlock, Works, &["Ipv6IpamPoolId", "Ipv6NetmaskLength"];
     Ec2 "ec2:" DisassociateSubnetCidrBlock => ipv6::disassociate_subnet, ipv6::Disassociate, Works, &[];
     Ec2 "ec2:" AssignIpv6Addresses => ipv6::assign, ipv6::Assign, Partly("no prefixes"), ipv6::PREFIXES;

@@ -3,7 +3,7 @@
 //! Codes and statuses are those of "Error codes for the Amazon EC2 API" and of the services' common errors. Messages are for
 //! people; clients look at the code.
 
-use model::{Error, LaunchTemplateId, Noun, QuotaName, RuleId};
+use model::{Error, LaunchTemplateId, Noun, QuotaName, RuleId, SubnetRangeId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
@@ -265,7 +265,7 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::InUse { noun, .. } => say(in_use_code(*noun), message),
         Error::Protected { noun: Noun::SecurityGroup, .. } => say("CannotDelete", message),
-        Error::Protected { noun: Noun::Volume | Noun::Interface, .. } => say("OperationNotPermitted", message),
+        Error::Protected { noun: Noun::Volume | Noun::Interface | Noun::VpcRange, .. } => say("OperationNotPermitted", message),
         Error::Protected { id, against, .. } => {
             let attribute = if *against == "stopping" { "disableApiStop" } else { "disableApiTermination" };
             let advice = format!("Change its '{attribute}' instance attribute and try again");
@@ -340,7 +340,8 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::QuotaRequest => "NoSuchResourceException",
         Noun::PlacementGroup => "InvalidPlacementGroup.Unknown",
         Noun::PrefixList => "InvalidPrefixListID.NotFound",
-        Noun::Ipv6Range => "InvalidCidrBlockAssociationID.NotFound",
+        Noun::Ipv6Range if id.starts_with(SubnetRangeId::PREFIX) => "InvalidSubnetCidrBlockAssociationID.NotFound",
+        Noun::Ipv6Range | Noun::VpcRange => "InvalidVpcCidrBlockAssociationID.NotFound",
         Noun::ImageTask if id.starts_with("export-") => "InvalidExportTaskID.NotFound",
         Noun::ImageTask => "InvalidConversionTaskId",
         Noun::FlowLog => "InvalidFlowLogId.NotFound",
@@ -436,6 +437,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::PlacementGroup
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::VpcRange
         | Noun::ImageTask
         | Noun::FlowLog
         | Noun::LogGroup
@@ -469,7 +471,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::QuotaRequest => "NoSuchResourceException",
         Noun::PlacementGroup => "InvalidPlacementGroupId.Malformed",
         Noun::PrefixList => "InvalidPrefixListId.Malformed",
-        Noun::Ipv6Range => "InvalidCidrBlockAssociationID.Malformed",
+        Noun::Ipv6Range | Noun::VpcRange => "InvalidCidrBlockAssociationID.Malformed",
         Noun::ImageTask => "InvalidConversionTaskId.Malformed",
         Noun::FlowLog => "InvalidFlowLogId.Malformed",
         Noun::CapacityReservation => "InvalidCapacityReservationId.Malformed",
@@ -514,6 +516,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         Noun::NetworkAclEntry => "NetworkAclEntryAlreadyExists",
         Noun::Subnet => "InvalidSubnet.Conflict",
         Noun::Vpc => "DefaultVpcAlreadyExists",
+        Noun::VpcRange => "CidrConflict",
         Noun::LaunchTemplate => "InvalidLaunchTemplateName.AlreadyExistsException",
         Noun::LaunchTemplateVersion
         | Noun::InstanceProfile
@@ -572,6 +575,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         Noun::Interface => "InvalidNetworkInterface.InUse",
         Noun::NetworkPath => "AnalysisExistsForNetworkInsightsPath",
         Noun::InstanceRole => "IncorrectState",
+        Noun::Ipv6Range | Noun::VpcRange => "InvalidCidrBlock.InUse",
         Noun::PlacementGroup => "InvalidPlacementGroup.InUse",
         Noun::InstanceProfile
         | Noun::LaunchTemplate
@@ -616,7 +620,6 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::PathAnalysis
         | Noun::QuotaRequest
         | Noun::PrefixList
-        | Noun::Ipv6Range
         | Noun::ImageTask
         | Noun::CapacityReservation
         | Noun::InstanceFleet
@@ -638,6 +641,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Snapshots => "SnapshotLimitExceeded",
         QuotaName::Images => "ResourceLimitExceeded",
         QuotaName::Vpcs => "VpcLimitExceeded",
+        QuotaName::VpcRanges => "CidrLimitExceeded",
         QuotaName::Subnets => "SubnetLimitExceeded",
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
         QuotaName::NatGateways => "NatGatewayLimitExceeded",

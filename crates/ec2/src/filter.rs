@@ -184,7 +184,7 @@ pub(crate) const VOLUME_STATUS: Known = &[("attachment-status.instance-id", Is(F
 pub(crate) const VPC: Known = &[
     ("cidr-block", Is(Field::Range)),
     ("cidr", Is(Field::Range)),
-    ("cidr-block-association.cidr-block", Is(Field::Range)),
+    ("cidr-block-association.association-id", Is(Field::Association)),
     ("cidr-block-association.state", Always("associated")),
     ("dhcp-options-id", Is(Field::DhcpOptions)),
     ("is-default", Is(Field::IsDefault)),

@@ -1,13 +1,10 @@
-//! IPv6: ranges of VPCs and subnets, and addresses of interfaces.
+//! IPv6: ranges of subnets, addresses of interfaces, and how ranges of VPCs are shown.
 
 use std::net::Ipv6Addr;
 
-use control::{
-    AssignIpv6Addresses, AssociateSubnetIpv6, AssociateVpcIpv6, DisassociateSubnetIpv6, DisassociateVpcIpv6, UnassignIpv6Addresses,
-    WantedIpv6,
-};
+use control::{AssignIpv6Addresses, AssociateSubnetIpv6, DisassociateSubnetIpv6, UnassignIpv6Addresses, WantedIpv6};
 use ipnet::Ipv6Net;
-use model::{Error, InterfaceId, Noun, SubnetIpv6, VpcIpv6};
+use model::{InterfaceId, Noun, SubnetIpv6, VpcIpv6};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -57,6 +54,11 @@ pub(crate) fn vpc_range(cx: &Cx, own: &VpcIpv6) -> VpcRange {
     }
 }
 
+/// The range of a VPC that had it.
+pub(crate) fn taken_vpc_range(cx: &Cx, own: &VpcIpv6) -> VpcRange {
+    VpcRange { ipv6_cidr_block_state: DISASSOCIATED, ..vpc_range(cx, own) }
+}
+
 /// The range of a subnet that has it.
 pub(crate) fn subnet_range(own: &SubnetIpv6) -> SubnetRange {
     SubnetRange { association_id: own.id.to_string(), ipv6_cidr_block: own.range.to_string(), ipv6_cidr_block_state: ASSOCIATED }
@@ -89,55 +91,10 @@ pub(crate) fn wanted(list: &[AskedAddress], count: Option<usize>) -> Result<Want
     Ok(WantedIpv6 { ips: list.iter().map(|asked| asked.ipv6_address).collect(), count })
 }
 
-/// The parameters of `AssociateVpcCidrBlock`.
-#[derive(FromArg)]
-pub(crate) struct AssociateVpcCidrBlock {
-    vpc_id: String,
-    amazon_provided_ipv6_cidr_block: Option<bool>,
-}
-
-/// Parameters of `AssociateVpcCidrBlock` that are not served.
-pub(crate) const VPC_ABSENT: &[&str] = &[
-    "CidrBlock",
-    "Ipv4IpamPoolId",
-    "Ipv4NetmaskLength",
-    "Ipv6CidrBlock",
-    "Ipv6CidrBlockNetworkBorderGroup",
-    "Ipv6IpamPoolId",
-    "Ipv6NetmaskLength",
-    "Ipv6Pool",
-];
-
-/// The reply of the actions that tie a range to a VPC or take it.
-#[derive(IntoDoc)]
-#[reply(rename = "camelCase")]
-pub(crate) struct VpcAssociation {
-    vpc_id: String,
-    ipv6_cidr_block_association: VpcRange,
-}
-
-/// Gives a VPC an IPv6 range.
-pub(crate) async fn associate_vpc(cx: Cx, asked: AssociateVpcCidrBlock) -> Result<VpcAssociation, Refusal> {
-    if asked.amazon_provided_ipv6_cidr_block != Some(true) {
-        return Err(Error::MissingParameter { name: "AmazonProvidedIpv6CidrBlock" }.into());
-    }
-    let command = AssociateVpcIpv6 { vpc: tag::id(Noun::Vpc, &asked.vpc_id)? };
-    let (vpc, own) = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
-    Ok(VpcAssociation { vpc_id: vpc.to_string(), ipv6_cidr_block_association: vpc_range(&cx, &own) })
-}
-
 /// The parameters of the actions that take a range.
 #[derive(FromArg)]
 pub(crate) struct Disassociate {
-    association_id: String,
-}
-
-/// Takes the IPv6 range from a VPC.
-pub(crate) async fn disassociate_vpc(cx: Cx, asked: Disassociate) -> Result<VpcAssociation, Refusal> {
-    let command = DisassociateVpcIpv6 { id: tag::id(Noun::Ipv6Range, &asked.association_id)? };
-    let (vpc, own) = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
-    let taken = VpcRange { ipv6_cidr_block_state: DISASSOCIATED, ..vpc_range(&cx, &own) };
-    Ok(VpcAssociation { vpc_id: vpc.to_string(), ipv6_cidr_block_association: taken })
+    pub association_id: String,
 }
 
 /// The parameters of `AssociateSubnetCidrBlock`.

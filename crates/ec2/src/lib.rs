@@ -70,6 +70,7 @@ mod trail;
 mod volume;
 mod volume_attribute;
 mod vpc_peering;
+mod vpc_range;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use crate::filter::{self, AskedFilter};
 use crate::ipv6;
 use crate::page::{Paging, USUAL};
 use crate::tag::{self, TagItem, TagSpecification};
+use crate::vpc_range;
 
 /// The parameters of `DescribeVpcs`.
 #[derive(FromArg)]
@@ -39,7 +40,7 @@ struct VpcItem {
     owner_id: String,
     state: &'static str,
     cidr_block: String,
-    cidr_block_association_set: Vec<CidrBlock>,
+    cidr_block_association_set: Vec<vpc_range::CidrBlock>,
     #[reply(skip_empty)]
     ipv6_cidr_block_association_set: Vec<ipv6::VpcRange>,
     dhcp_options_id: String,
@@ -47,20 +48,6 @@ struct VpcItem {
     tag_set: Vec<TagItem>,
     instance_tenancy: &'static str,
     is_default: bool,
-}
-
-#[derive(IntoDoc)]
-#[reply(rename = "camelCase")]
-struct CidrBlock {
-    association_id: String,
-    cidr_block: String,
-    cidr_block_state: CidrBlockState,
-}
-
-#[derive(IntoDoc)]
-#[reply(rename = "camelCase")]
-struct CidrBlockState {
-    state: &'static str,
 }
 
 /// Lists VPCs.
@@ -110,7 +97,7 @@ pub(crate) struct Created {
 }
 
 /// Shortest prefix of a VPC's range (EC2 documents /16 to /28).
-const PREFIX_SHORTEST: u8 = 16;
+pub(crate) const PREFIX_SHORTEST: u8 = 16;
 
 /// Makes a VPC that nothing leads out of.
 pub(crate) async fn create(cx: Cx, asked: CreateVpc) -> Result<Created, Refusal> {
@@ -191,11 +178,7 @@ fn vpc_item(cx: &Cx, vpc: &Vpc) -> VpcItem {
         owner_id: vpc.account.to_string(),
         state: "available",
         cidr_block: vpc.range.to_string(),
-        cidr_block_association_set: vec![CidrBlock {
-            association_id: format!("vpc-cidr-assoc-0{:016x}", vpc.id.as_u64()),
-            cidr_block: vpc.range.to_string(),
-            cidr_block_state: CidrBlockState { state: "associated" },
-        }],
+        cidr_block_association_set: vpc_range::blocks(vpc),
         ipv6_cidr_block_association_set: vpc.ipv6.iter().map(|own| ipv6::vpc_range(cx, own)).collect(),
         dhcp_options_id: vpc.dhcp_options.map_or_else(|| dhcp_options::DEFAULT.to_owned(), |set| set.to_string()),
         tag_set: tag::items(&vpc.tags),

@@ -87,8 +87,8 @@ pub(crate) async fn describe_tables(cx: Cx, asked: DescribeRouteTables) -> Resul
 
 fn table_item(view: &RouteTableView) -> TableItem {
     let table = &view.table;
-    let local = RouteItem {
-        destination_cidr_block: Some(view.vpc.range.to_string()),
+    let local = |range: Ipv4Net| RouteItem {
+        destination_cidr_block: Some(range.to_string()),
         destination_prefix_list_id: None,
         gateway_id: Some("local".to_owned()),
         instance_id: None,
@@ -113,7 +113,7 @@ fn table_item(view: &RouteTableView) -> TableItem {
         route_table_id: table.id.to_string(),
         vpc_id: table.vpc.to_string(),
         owner_id: table.account.to_string(),
-        route_set: std::iter::once(local).chain(ranges).chain(lists).collect(),
+        route_set: view.vpc.ranges().map(local).chain(ranges).chain(lists).collect(),
         association_set: main.chain(table.subnets.iter().map(|held| tie(held.id, Some(held.subnet)))).collect(),
         propagating_vgw_set: vec![],
         tag_set: tag::items(&table.tags),

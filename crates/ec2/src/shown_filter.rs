@@ -190,7 +190,7 @@ const SHOWN: &[Shown] = &[
         action: "ec2:DescribeVpcs",
         rows: &["vpcSet"],
         filters: &[
-            ("cidr-block-association.association-id", &["cidrBlockAssociationSet.associationId"]),
+            ("cidr-block-association.cidr-block", &["cidrBlockAssociationSet.cidrBlock"]),
             ("ipv6-cidr-block-association.association-id", &["ipv6CidrBlockAssociationSet.associationId"]),
             ("ipv6-cidr-block-association.ipv6-cidr-block", &["ipv6CidrBlockAssociationSet.ipv6CidrBlock"]),
             ("ipv6-cidr-block-association.ipv6-pool", &["ipv6CidrBlockAssociationSet.ipv6Pool"]),

@@ -98,7 +98,7 @@ fn item(cx: &Cx, peering: &VpcPeering) -> PeeringItem {
         owner_id: end.account.to_string(),
         vpc_id: end.vpc.to_string(),
         cidr_block: end.range.to_string(),
-        cidr_block_set: vec![RangeItem { cidr_block: end.range.to_string() }],
+        cidr_block_set: end.ranges().map(|range| RangeItem { cidr_block: range.to_string() }).collect(),
         region: cx.cloud.region().name.clone(),
         peering_options: Options {
             allow_dns_resolution_from_remote_vpc: false,

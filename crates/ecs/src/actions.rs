@@ -12,7 +12,7 @@ use crate::{
     image_change, image_task, instance, instance_fleet, instance_role, instance_type, interface, interface_change, ipv4_gateway, ipv6,
     key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram, region, root_volume,
     route, route_change, security_group, security_group_reference, security_group_rules, snapshot, snapshot_group, snapshot_policy,
-    snapshot_use, subnet, tag, tag_older, traffic, trail, volume, vpc_peering,
+    snapshot_use, subnet, tag, tag_older, traffic, trail, volume, vpc_peering, vpc_range,
 };
 
 /// A service, told by the version of its API.
@@ -380,8 +380,8 @@ static SERVED: &[Action] = &[
     works!("CreateVpc", BOTH, network::create, network::CreateVpc),
     works!("CreateDefaultVpc", BOTH, network::create_default, account::Nothing),
     works!("CreateDefaultVSwitch", VPC, subnet::create_default, subnet::CreateDefaultVSwitch),
-    works!("AssociateVpcCidrBlock", VPC, ipv6::associate, ipv6::AssociateVpcCidrBlock),
-    works!("UnassociateVpcCidrBlock", VPC, ipv6::unassociate, ipv6::UnassociateVpcCidrBlock),
+    works!("AssociateVpcCidrBlock", VPC, vpc_range::associate, vpc_range::AssociateVpcCidrBlock),
+    works!("UnassociateVpcCidrBlock", VPC, vpc_range::unassociate, vpc_range::UnassociateVpcCidrBlock),
     works!("AssignIpv6Addresses", ECS, ipv6::assign, ipv6::AssignIpv6Addresses),
     works!("UnassignIpv6Addresses", ECS, ipv6::unassign, ipv6::UnassignIpv6Addresses),
     works!("CreateIpv4Gateway", VPC, ipv4_gateway::create, ipv4_gateway::CreateIpv4Gateway),

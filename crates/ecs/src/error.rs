@@ -130,6 +130,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::PathAnalysis => ("ResourceNotFound.NetworkReachableAnalysis", "NetworkReachableAnalysisId"),
         Noun::PrefixList => ("InvalidPrefixListId.NotFound", "PrefixListId"),
         Noun::Ipv6Range => ("InvalidIpv6CidrBlock.NotFound", "Ipv6CidrBlock"),
+        Noun::VpcRange => ("InvalidSecondaryCidrBlock.NotFound", "SecondaryCidrBlock"),
         Noun::ImageTask => ("InvalidTaskId.NotFound", "TaskId"),
         Noun::FlowLog => ("InvalidFlowLogId.NotFound", "FlowLogId"),
         Noun::InstanceFleet => ("InvalidAutoProvisioningGroupId.NotFound", "AutoProvisioningGroupId"),
@@ -230,7 +231,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         Noun::LaunchTemplate => "InvalidLaunchTemplateName.Duplicated",
         Noun::Association => "InvalidAssociation.Duplicated",
         Noun::Route => "InvalidCidrBlock.Duplicate",
-        Noun::Subnet => "InvalidCidrBlock.Overlapped",
+        Noun::Subnet | Noun::VpcRange => "InvalidCidrBlock.Overlapped",
         Noun::NatSource => "Forbidden.SourceVSwitchId.Duplicated",
         Noun::NatForward => "Forbidden.ForwardEntry.Duplicated",
         Noun::Account
@@ -346,6 +347,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::PlacementGroup
         | Noun::PrefixList
         | Noun::Ipv6Range
+        | Noun::VpcRange
         | Noun::ImageTask
         | Noun::FlowLog
         | Noun::CapacityReservation
@@ -419,6 +421,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::Snapshots => "QuotaExceed.Snapshot",
         QuotaName::Images => "QuotaExceed.Image",
         QuotaName::Vpcs => "QuotaExceeded.Vpc",
+        QuotaName::VpcRanges => "QuotaExceeded.SecondaryCidrBlock",
         QuotaName::Subnets => "QuotaExceeded.VSwitch",
         QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
         QuotaName::NatGateways => "QuotaExceeded.NatGateway",

@@ -64,6 +64,7 @@ mod traffic;
 mod trail;
 mod volume;
 mod vpc_peering;
+mod vpc_range;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -125,7 +125,7 @@ fn reply(cx: &Cx<'_>, parts: Parts, vpc: Vpc) -> VpcReply {
         router_table_ids: parts.tables,
         v_switch_ids: parts.subnets,
         user_cidrs: vec![],
-        secondary_cidr_blocks: vec![],
+        secondary_cidr_blocks: vpc.secondary.iter().map(|further| further.range.to_string()).collect(),
         tags: vpc_tag_replies(&vpc.tags),
     }
 }

@@ -35,6 +35,7 @@ const fn product(quota: QuotaName) -> &'static str {
         | QuotaName::InstanceLaunches => "ecs",
         QuotaName::Addresses
         | QuotaName::Vpcs
+        | QuotaName::VpcRanges
         | QuotaName::Subnets
         | QuotaName::InternetGateways
         | QuotaName::NatGateways

@@ -3,8 +3,9 @@
 //! VPC's words: the route of a VPC's own range is a system route of type `local`; an internet gateway is an IPv4 gateway.
 
 use control::{Field, Query, RouteTableView};
+use ipnet::Ipv4Net;
 use jiff::Timestamp;
-use model::{Noun, Route, RouteTable, RouteTableId, RouteTarget, Vpc};
+use model::{Noun, Route, RouteTable, RouteTableId, RouteTarget};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -361,8 +362,8 @@ pub(crate) fn entry_id(table: RouteTableId, destination: &str) -> String {
 }
 
 fn entries(view: &RouteTableView) -> Vec<Entry> {
-    let local = |vpc: &Vpc| Entry {
-        destination: vpc.range.to_string(),
+    let local = |range: Ipv4Net| Entry {
+        destination: range.to_string(),
         kind: "System",
         hop_type: "local",
         hop: String::new(),
@@ -392,5 +393,5 @@ fn entries(view: &RouteTableView) -> Vec<Entry> {
             description: route.description.clone(),
         }
     };
-    std::iter::once(local(&view.vpc)).chain(view.table.routes.iter().map(entry)).collect()
+    view.vpc.ranges().map(local).chain(view.table.routes.iter().map(entry)).collect()
 }

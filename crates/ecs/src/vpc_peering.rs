@@ -190,7 +190,11 @@ pub(crate) async fn list(cx: &Cx<'_>, asked: ListVpcPeerConnections) -> Result<P
 
 fn reply(cx: &Cx<'_>, peering: &VpcPeering) -> PeeringReply {
     let state = peering.state_at(cx.cloud.clock().now());
-    let end = |end: &PeeringEnd| EndReply { vpc_id: end.vpc.to_string(), ipv4_cidrs: vec![end.range.to_string()], ipv6_cidrs: vec![] };
+    let end = |end: &PeeringEnd| EndReply {
+        vpc_id: end.vpc.to_string(),
+        ipv4_cidrs: end.ranges().map(|range| range.to_string()).collect(),
+        ipv6_cidrs: vec![],
+    };
     PeeringReply {
         instance_id: peering.id.to_string(),
         name: peering.name.clone(),

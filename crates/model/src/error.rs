@@ -119,6 +119,8 @@ pub enum Noun {
     PrefixList,
     /// Tie between a VPC or a subnet and its IPv6 range.
     Ipv6Range,
+    /// IPv4 range of a VPC.
+    VpcRange,
     /// A task that brings a disk in or takes an image out.
     ImageTask,
     /// Flow log.
@@ -192,6 +194,7 @@ impl Noun {
             Noun::PlacementGroup => "placement group",
             Noun::PrefixList => "prefix list",
             Noun::Ipv6Range => "IPv6 range",
+            Noun::VpcRange => "range of a VPC",
             Noun::ImageTask => "image task",
             Noun::FlowLog => "flow log",
             Noun::CapacityReservation => "capacity reservation",

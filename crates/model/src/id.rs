@@ -166,7 +166,7 @@ id!(/** A snapshot. */ SnapshotId, "snap-", "snapshot");
 id!(/** A task that brings a disk in or takes an image out. */ ImageTaskId, "t-", "image task");
 id!(/** A VPC. */ VpcId, "vpc-", "VPC");
 id!(/** A subnet (vSwitch). */ SubnetId, "subnet-", "subnet");
-id!(/** A tie between a VPC and its IPv6 range; a new one each time. */ VpcRangeId, "vpc-cidr-assoc-", "range of a VPC");
+id!(/** A tie between a VPC and a range that it was given; a new one each time. */ VpcRangeId, "vpc-cidr-assoc-", "range of a VPC");
 id!(/** A tie between a subnet and its IPv6 range; a new one each time. */ SubnetRangeId, "subnet-cidr-assoc-", "range of a subnet");
 id!(/** A network interface. */ InterfaceId, "eni-", "network interface");
 id!(/** An elastic or automatic public address. */ AddressId, "eipalloc-", "address");

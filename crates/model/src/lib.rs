@@ -63,6 +63,7 @@ mod user_group;
 mod volume;
 mod volume_performance;
 mod vpc_peering;
+mod vpc_range;
 
 pub use account::*;
 pub use address::*;
@@ -122,3 +123,4 @@ pub use user_group::*;
 pub use volume::*;
 pub use volume_performance::*;
 pub use vpc_peering::*;
+pub use vpc_range::*;

@@ -163,8 +163,8 @@ impl NatGateway {
             return Err(Error::invalid("ExternalIp", format!("{} is no address of {}", new.address, self.id)));
         }
         let is_reserved = subnets.iter().any(|subnet| subnet.range.contains(&new.private) && !subnet.allows(new.private));
-        if !vpc.range.contains(&new.private) || is_reserved || self.private() == Some(new.private) {
-            return Err(Error::invalid("InternalIp", format!("{} is no address for a machine in {}", new.private, vpc.range)));
+        if !vpc.contains(new.private) || is_reserved || self.private() == Some(new.private) {
+            return Err(Error::invalid("InternalIp", format!("{} is no address for a machine in {}", new.private, vpc.id)));
         }
         let mut others = self.forwards.iter().filter(|other| other.id != new.id);
         let whole = |other: &NatForward| other.what == Forwarded::Everything && new.what == Forwarded::Everything;

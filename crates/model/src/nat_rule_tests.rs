@@ -30,6 +30,7 @@ fn vpc() -> Vpc {
         account: AccountId::from_u64(1).unwrap(),
         vni: 1,
         range: "10.0.0.0/16".parse().unwrap(),
+        secondary: vec![],
         is_default: false,
         open: true,
         dns_support: true,

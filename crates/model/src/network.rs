@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, DhcpOptions, DhcpOptionsId, Error, Millis, Tags, VpcId, VpcIpv6};
+use crate::{AccountId, DhcpOptions, DhcpOptionsId, Error, Millis, SecondaryRange, Tags, VpcId, VpcIpv6};
 
 /// A private network of an account. Ranges of different VPCs may overlap; they never meet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +16,11 @@ pub struct Vpc {
     pub account: AccountId,
     /// Number on the wire between hosts, 1 to 2^24-1, unique in the installation.
     pub vni: u32,
-    /// Its range.
+    /// Its first range, which it keeps.
     pub range: Ipv4Net,
+    /// Its further ranges; none overlaps another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secondary: Vec<SecondaryRange>,
     /// Whether launches that name no subnet go here; one per account.
     pub is_default: bool,
     /// Whether its machines reach public addresses without a gateway, as in Alibaba Cloud's VPCs, as long as it has none. Those of

@@ -26,6 +26,8 @@ pub enum QuotaName {
     Images,
     /// VPCs.
     Vpcs,
+    /// IPv4 ranges of one VPC, its first one included.
+    VpcRanges,
     /// Subnets in one VPC.
     Subnets,
     /// Internet gateways.
@@ -42,7 +44,7 @@ pub enum QuotaName {
     NatForwards,
     /// Route tables in one VPC.
     RouteTables,
-    /// Routes in one table, besides the local one.
+    /// Routes in one table, besides the local ones.
     Routes,
     /// Network ACLs in one VPC.
     NetworkAcls,
@@ -70,7 +72,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 28] = [
+    pub const ALL: [QuotaName; 29] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -79,6 +81,7 @@ impl QuotaName {
         QuotaName::Snapshots,
         QuotaName::Images,
         QuotaName::Vpcs,
+        QuotaName::VpcRanges,
         QuotaName::Subnets,
         QuotaName::InternetGateways,
         QuotaName::NatGateways,
@@ -112,6 +115,7 @@ impl QuotaName {
             QuotaName::Snapshots => "snapshots",
             QuotaName::Images => "images",
             QuotaName::Vpcs => "vpcs",
+            QuotaName::VpcRanges => "vpc-ranges",
             QuotaName::Subnets => "subnets",
             QuotaName::InternetGateways => "internet-gateways",
             QuotaName::NatGateways => "nat-gateways",
@@ -144,7 +148,7 @@ impl QuotaName {
         match self {
             QuotaName::Instances | QuotaName::InstanceFleets | QuotaName::PathAnalyses | QuotaName::ReadRequests => 1_000,
             QuotaName::KeyPairs | QuotaName::Interfaces | QuotaName::LaunchTemplates => 5_000,
-            QuotaName::Addresses | QuotaName::NatGateways => 5,
+            QuotaName::Addresses | QuotaName::NatGateways | QuotaName::VpcRanges => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,
             QuotaName::Snapshots => 100_000,

@@ -190,7 +190,7 @@ pub enum Step {
         vpc: VpcId,
         /// The table of the sender's subnet.
         table: Option<RouteTableId>,
-        /// The VPC's range.
+        /// The range of the VPC that the address is in.
         destination: Ipv4Net,
     },
     /// A route that is followed out of the VPC.
@@ -407,9 +407,7 @@ fn answered(sender: Sender<'_>, receiver: Receiver<'_>, ends: (Ipv4Addr, Ipv4Add
         Sender::Beyond(_) => None,
     };
     match receiver {
-        Receiver::Interface(end)
-            if asks.is_some_and(|asks| asks.interface.subnet == end.interface.subnet && asks.vpc.range.contains(&to)) =>
-        {
+        Receiver::Interface(end) if asks.is_some_and(|asks| asks.interface.subnet == end.interface.subnet && asks.vpc.contains(to)) => {
             return Ok(());
         }
         Receiver::Interface(end) => here(end, Direction::Egress, from)?,
@@ -427,7 +425,7 @@ fn judge(sender: Sender<'_>, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, s
         }
         Sender::Interface(from) => {
             from.appear(steps)?;
-            if from.vpc.range.contains(&to) {
+            if from.vpc.contains(to) {
                 return inside(from, receiver, to, flow, steps);
             }
             if let Receiver::Interface(end) = receiver
@@ -477,7 +475,8 @@ fn inside(from: &Endpoint, receiver: Receiver<'_>, to: Ipv4Addr, flow: Flow, ste
         steps.extend(from.crosses(Direction::Egress, flow, to, false)?);
     }
     let table = table_of(&from.tables, from.interface.subnet).map(|table| table.id);
-    steps.push(Step::Local { vpc: from.vpc.id, table, destination: from.vpc.range });
+    let destination = from.vpc.range_over(Ipv4Net::from(to)).unwrap_or(from.vpc.range);
+    steps.push(Step::Local { vpc: from.vpc.id, table, destination });
     if crosses {
         steps.extend(end.crosses(Direction::Ingress, flow, from.interface.ip, false)?);
     }

@@ -87,6 +87,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
             account: account(),
             vni: 1,
             range: "10.0.0.0/16".parse().unwrap(),
+            secondary: vec![],
             is_default: false,
             open: false,
             dns_support: true,

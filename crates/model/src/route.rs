@@ -1,6 +1,6 @@
 //! Route tables: where packets that leave a subnet go.
 //!
-//! Every table has one route that is not in its list and cannot be changed: the VPC's own range stays inside. A subnet uses the
+//! Every table has routes that are not in its list and cannot be changed: the VPC's own ranges stay inside. A subnet uses the
 //! table that it is associated with, else the main table of its VPC.
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ pub struct RouteTable {
     pub main: Option<RouteTableAssociationId>,
     /// Ties to subnets; a subnet has one at most.
     pub subnets: Vec<SubnetAssociation>,
-    /// Its routes besides the local one, no two with the same destination.
+    /// Its routes besides the local ones, no two with the same destination.
     pub routes: Vec<Route>,
     /// Its routes to all that a prefix list names, one for a list at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -169,9 +169,9 @@ impl RouteTable {
     }
 
     /// Adds the ranges of a list that one of its routes names. A route of the table itself to the same range takes precedence, and the
-    /// VPC's own range stays inside (EC2, "Route priority").
-    pub fn spread(&mut self, route: ListRoute, ranges: impl IntoIterator<Item = Ipv4Net>, own: Ipv4Net) {
-        for range in ranges.into_iter().map(|range| range.trunc()).filter(|range| !own.contains(range)) {
+    /// VPC's own ranges stay inside (EC2, "Route priority").
+    pub fn spread(&mut self, route: ListRoute, ranges: impl IntoIterator<Item = Ipv4Net>, vpc: &Vpc) {
+        for range in ranges.into_iter().map(|range| range.trunc()).filter(|range| vpc.range_over(*range).is_none()) {
             if self.route_to(range).is_none() {
                 self.routes.push(Route::new(range, route.target));
             }
@@ -260,6 +260,7 @@ mod tests {
             account: AccountId::from_u64(1).unwrap(),
             vni: 1,
             range: "10.0.0.0/16".parse().unwrap(),
+            secondary: vec![],
             is_default: false,
             open,
             dns_support: true,
@@ -353,7 +354,7 @@ mod tests {
         let route = ListRoute { list: PrefixListId::from_u64(1), target: elsewhere };
         table.list_routes = vec![route];
         let ranges = ["198.51.100.0/24", "203.0.113.9/24", "10.0.7.0/24", "10.0.0.0/8"].map(|range| range.parse().unwrap());
-        table.spread(route, ranges, "10.0.0.0/16".parse().unwrap());
+        table.spread(route, ranges, &vpc(true));
         let found: Vec<(String, bool)> = table.routes.iter().map(|r| (r.destination.to_string(), r.target == elsewhere)).collect();
         let found: Vec<(&str, bool)> = found.iter().map(|(range, is_lists)| (range.as_str(), *is_lists)).collect();
         assert_eq!(found, [("198.51.100.0/24", false), ("203.0.113.0/24", true), ("10.0.0.0/8", true)]);

@@ -1,4 +1,4 @@
-//! Subnets (vSwitches): a part of a VPC's range in one zone.
+//! Subnets (vSwitches): a part of one of a VPC's ranges in one zone.
 
 use std::net::Ipv4Addr;
 
@@ -85,8 +85,10 @@ pub fn check_subnet_range(vpc: &Vpc, others: &[Subnet], range: Ipv4Net, longest:
         return Err(Error::invalid("SubnetRange", reason));
     }
     let range = range.trunc();
-    if !vpc.range.contains(&range) {
-        return Err(Error::invalid("SubnetRange", format!("{range} is not in the range {} of {}", vpc.range, vpc.id)));
+    if vpc.range_over(range).is_none() {
+        let ranges: Vec<String> = vpc.ranges().map(|range| range.to_string()).collect();
+        let reason = format!("{range} is not in a range of {}, which has {}", vpc.id, ranges.join(", "));
+        return Err(Error::invalid("SubnetRange", reason));
     }
     match others.iter().find(|other| overlap(&other.range, &range)) {
         Some(other) => {
@@ -141,6 +143,7 @@ mod tests {
             account: AccountId::from_u64(1).unwrap(),
             vni: 1,
             range: "10.0.0.0/16".parse().unwrap(),
+            secondary: vec![],
             is_default: false,
             open: true,
             dns_support: true,
@@ -154,6 +157,13 @@ mod tests {
             tags: Tags::new(),
         };
         let others = [subnet("10.0.1.0/24")];
+        let further = Vpc {
+            secondary: vec![crate::SecondaryRange { id: crate::VpcRangeId::from_u64(2), range: "10.1.0.0/20".parse().unwrap() }],
+            ..vpc.clone()
+        };
+        for (range, fits) in [("10.1.3.0/24", true), ("10.0.2.0/24", true), ("10.1.16.0/24", false), ("10.0.0.0/15", false)] {
+            assert_eq!(check_subnet_range(&further, &others, range.parse().unwrap(), 28).is_ok(), fits, "{range}");
+        }
         let check = |range: &str, longest| check_subnet_range(&vpc, &others, range.parse().unwrap(), longest);
         assert_eq!(check("10.0.2.7/24", 28).map(|range| range.to_string()), Ok("10.0.2.0/24".to_owned()));
         for (range, longest) in [("10.1.0.0/24", 28), ("10.0.0.0/15", 28), ("10.0.2.0/29", 28), ("10.0.2.0/30", 29)] {

@@ -12,7 +12,7 @@
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Millis, Tags, VpcId, VpcPeeringId};
+use crate::{AccountId, Millis, Tags, Vpc, VpcId, VpcPeeringId, overlap};
 
 /// Milliseconds in which a peering must be accepted: a week (EC2, "Create a VPC peering connection").
 pub const PEERING_PENDING_MAX: i64 = 7 * 24 * 3_600 * 1_000;
@@ -46,14 +46,40 @@ pub struct VpcPeering {
 }
 
 /// One of two VPCs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeeringEnd {
     /// Its owner.
     pub account: AccountId,
     /// The VPC.
     pub vpc: VpcId,
-    /// Its range.
+    /// Its first range.
     pub range: Ipv4Net,
+    /// Its further ranges, as long as the peering may become active or is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Ipv4Net>,
+}
+
+impl PeeringEnd {
+    /// The side that a VPC is.
+    pub fn of(vpc: &Vpc) -> PeeringEnd {
+        let further = vpc.ranges().skip(1).collect();
+        PeeringEnd { account: vpc.account, vpc: vpc.id, range: vpc.range, further }
+    }
+
+    /// Its ranges, the first one first.
+    pub fn ranges(&self) -> impl Iterator<Item = Ipv4Net> + '_ {
+        std::iter::once(self.range).chain(self.further.iter().copied())
+    }
+
+    /// A range of it that has an address in common with this one.
+    pub fn overlapping(&self, range: Ipv4Net) -> Option<Ipv4Net> {
+        self.ranges().find(|own| overlap(own, &range))
+    }
+
+    /// A range of it that has an address in common with one of another.
+    pub fn meets(&self, other: &PeeringEnd) -> Option<Ipv4Net> {
+        other.ranges().find_map(|range| self.overlapping(range))
+    }
 }
 
 /// How far a peering is.
@@ -105,6 +131,13 @@ impl VpcPeering {
         }
     }
 
+    /// Writes down what ranges a VPC has now.
+    pub fn tell_ranges(&mut self, vpc: &Vpc) {
+        for end in [&mut self.requester, &mut self.accepter].into_iter().filter(|end| end.vpc == vpc.id) {
+            *end = PeeringEnd::of(vpc);
+        }
+    }
+
     /// Until when it may be accepted.
     pub fn pending_until(&self) -> Millis {
         Millis(self.created_at.0 + PEERING_PENDING_MAX)
@@ -144,11 +177,12 @@ mod tests {
     fn what_came_to_nothing_is_forgotten_and_what_others_ask_does_not_count() {
         let end = |number| {
             let range = "10.0.0.0/16".parse().unwrap();
-            PeeringEnd { account: AccountId::from_u64(number).unwrap(), vpc: VpcId::from_u64(number), range }
+            PeeringEnd { account: AccountId::from_u64(number).unwrap(), vpc: VpcId::from_u64(number), range, further: vec![] }
         };
         let (requester, accepter, created_at) = (end(1), end(2), Millis(0));
         let of = |state| {
             let (name, description) = (String::new(), String::new());
+            let (requester, accepter) = (requester.clone(), accepter.clone());
             VpcPeering { id: VpcPeeringId::from_u64(1), requester, accepter, state, created_at, name, description, tags: Tags::new() }
         };
         let at = |days: i64| Millis(days * 24 * 3_600 * 1_000);

@@ -88,7 +88,7 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
     let usual = match word {
         "Zone" => "test-1a",
         "InstanceType" => TYPE,
-        "CidrBlock" | "DestinationCidrBlock" => "10.8.9.0/24",
+        "CidrBlock" | "DestinationCidrBlock" | "CidrBlocks" | "NewCidrBlocks" => "10.8.9.0/24",
         "Ipv6CidrBlock" => "fd12:3456:789a:101::/64",
         "Address" | "Ipv6Addresses" => "fd12:3456:789a:101::9",
         "GatewayType" => "NORMAL_CVM",

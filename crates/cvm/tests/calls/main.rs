@@ -33,4 +33,5 @@ mod trail;
 mod volume;
 mod vpc;
 mod vpc_peering;
+mod vpc_range;
 mod world;

@@ -29,6 +29,7 @@ pub(crate) const fn of(quota: QuotaName) -> Entry {
         QuotaName::Snapshots => entry(quota, "ebs", "L-309BACF6", "Snapshots per Region"),
         QuotaName::Images => entry(quota, "ec2", "L-B665C33B", "AMIs"),
         QuotaName::Vpcs => entry(quota, "vpc", "L-F678F1CE", "VPCs per Region"),
+        QuotaName::VpcRanges => entry(quota, "vpc", "L-83CA0A9D", "IPv4 CIDR blocks per VPC"),
         QuotaName::Subnets => entry(quota, "vpc", "L-407747CB", "Subnets per VPC"),
         QuotaName::NatGateways => entry(quota, "vpc", "L-FE5A380F", "NAT gateways per Availability Zone"),
         QuotaName::VpcPeerings => entry(quota, "vpc", "L-7E9ECCDB", "Active VPC peering connections per VPC"),

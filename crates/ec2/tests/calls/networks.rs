@@ -246,11 +246,15 @@ async fn ipv6_comes_to_a_network_and_leaves_it() {
     for (form, code) in [
         (format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&AmazonProvidedIpv6CidrBlock=true"), "CidrLimitExceeded"),
         (format!("Action=AssociateVpcCidrBlock&VpcId={vpc}"), "MissingParameter"),
+        (
+            format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&AmazonProvidedIpv6CidrBlock=true&CidrBlock=10.6.0.0/16"),
+            "InvalidParameterCombination",
+        ),
         (format!("Action=AssociateSubnetCidrBlock&SubnetId={subnet}&{range}"), "CidrLimitExceeded"),
         (format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.5.2.0/24&{range}"), "InvalidSubnet.Conflict"),
         (format!("Action=CreateSubnet&VpcId={first}&CidrBlock=10.5.2.0/24&{range}"), "InvalidParameterValue"),
-        (format!("Action=DisassociateSubnetCidrBlock&AssociationId={of_subnet}"), "DependencyViolation"),
-        (format!("Action=DisassociateVpcCidrBlock&AssociationId={tie}"), "DependencyViolation"),
+        (format!("Action=DisassociateSubnetCidrBlock&AssociationId={of_subnet}"), "InvalidCidrBlock.InUse"),
+        (format!("Action=DisassociateVpcCidrBlock&AssociationId={tie}"), "InvalidCidrBlock.InUse"),
         (format!("Action=DisassociateVpcCidrBlock&AssociationId={of_subnet}"), "InvalidCidrBlockAssociationID.Malformed"),
         (format!("Action=AssignIpv6Addresses&NetworkInterfaceId={nic}&Ipv6Addresses.1=fd12:3456:789a:101::60"), "InvalidIPAddress.InUse"),
         (format!("Action=UnassignIpv6Addresses&{further}"), "InvalidParameterValue"),
@@ -260,4 +264,95 @@ async fn ipv6_comes_to_a_network_and_leaves_it() {
     body(&world, &format!("Action=DeleteNetworkInterface&NetworkInterfaceId={nic}")).await;
     world.golden("DisassociateSubnetCidrBlock", &format!("Action=DisassociateSubnetCidrBlock&AssociationId={of_subnet}")).await;
     world.golden("DisassociateVpcCidrBlock", &format!("Action=DisassociateVpcCidrBlock&AssociationId={tie}")).await;
+}
+
+#[tokio::test]
+async fn a_vpc_gets_further_ranges_and_gives_them_up() {
+    let world = World::new().await;
+    let vpc = vpc(&world, "10.5.0.0/16").await;
+    let associate = |range: &str| format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&CidrBlock={range}");
+    let tied = world.golden("AssociateVpcCidrBlock.ipv4", &associate("10.6.0.9/16")).await;
+    let tie = elements(&tied, "associationId").remove(0);
+    let subnet = subnet(&world, &vpc, "10.6.1.0/24").await;
+    let shown = world.golden("DescribeVpcs.ranges", &format!("Action=DescribeVpcs&VpcId.1={vpc}")).await;
+    let first = elements(&shown, "associationId").remove(0);
+    let of_vpc = format!("Action=DescribeRouteTables&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}");
+    let table = elements(&world.golden("DescribeRouteTables.ranges", &of_vpc).await, "routeTableId").remove(0);
+    let listed = async |name: &str, value: &str| {
+        let reply = body(&world, &format!("Action=DescribeVpcs&Filter.1.Name={name}&Filter.1.Value.1={value}")).await;
+        elements(&reply, "vpcId")
+    };
+    for (name, value) in [
+        ("cidr-block-association.cidr-block", "10.6.0.0/16"),
+        ("cidr-block-association.association-id", tie.as_str()),
+        ("cidr-block-association.association-id", first.as_str()),
+        ("cidr-block", "10.5.0.0/16"),
+    ] {
+        assert_eq!(listed(name, value).await, [vpc.clone()], "{name}");
+    }
+    assert!(listed("cidr-block", "10.6.0.0/16").await.is_empty(), "the first range alone");
+    let gateway = made(&world, "Action=CreateInternetGateway", "internetGatewayId").await;
+    body(&world, &format!("Action=AttachInternetGateway&InternetGatewayId={gateway}&VpcId={vpc}")).await;
+    let route = |to: &str| format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock={to}&GatewayId={gateway}");
+    body(&world, &route("10.8.4.0/24")).await;
+    body(&world, &route("10.0.0.0/8")).await;
+    for (form, code) in [
+        (associate("10.6.128.0/20"), "CidrConflict"),
+        (associate("10.5.0.0/16"), "CidrConflict"),
+        (associate("10.8.0.0/16"), "CidrConflict"),
+        (associate("10.7.0.0/15"), "InvalidVpc.Range"),
+        (associate("10.7.0.0/29"), "InvalidVpc.Range"),
+        (associate("127.7.0.0/16"), "InvalidVpc.Range"),
+        (associate("192.168.0.0/16"), "InvalidVpc.Range"),
+        (associate("ten"), "InvalidParameterValue"),
+        (route("10.6.3.0/24"), "InvalidParameterValue"),
+        (format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.7.1.0/24"), "InvalidSubnet.Range"),
+        (format!("Action=DisassociateVpcCidrBlock&AssociationId={tie}"), "InvalidCidrBlock.InUse"),
+        (format!("Action=DisassociateVpcCidrBlock&AssociationId={first}"), "OperationNotPermitted"),
+        (
+            "Action=DisassociateVpcCidrBlock&AssociationId=vpc-cidr-assoc-00000000000000001".to_owned(),
+            "InvalidVpcCidrBlockAssociationID.NotFound",
+        ),
+    ] {
+        world.refused(&form, 400, code).await;
+    }
+    for range in ["10.7.0.0/16", "10.8.4.0/25", "100.64.0.0/16"] {
+        body(&world, &associate(range)).await;
+    }
+    world.refused(&associate("10.9.0.0/16"), 400, "CidrLimitExceeded").await;
+    body(&world, &format!("Action=DeleteSubnet&SubnetId={subnet}")).await;
+    world.golden("DisassociateVpcCidrBlock.ipv4", &format!("Action=DisassociateVpcCidrBlock&AssociationId={tie}")).await;
+    body(&world, &associate("10.6.0.0/20")).await;
+}
+
+#[tokio::test]
+async fn ranges_of_peered_vpcs_stay_apart() {
+    let world = World::new().await;
+    let (one, two, three) = (vpc(&world, "10.1.0.0/16").await, vpc(&world, "10.2.0.0/16").await, vpc(&world, "10.3.0.0/16").await);
+    let associate = |vpc: &str, range: &str| format!("Action=AssociateVpcCidrBlock&VpcId={vpc}&CidrBlock={range}");
+    let ask = |from: &str, to: &str| format!("Action=CreateVpcPeeringConnection&VpcId={from}&PeerVpcId={to}");
+    let accept = |id: &str| format!("Action=AcceptVpcPeeringConnection&VpcPeeringConnectionId={id}");
+    let first = made(&world, &ask(&one, &two), "vpcPeeringConnectionId").await;
+    // Who asked waits for the answer; who was asked need not.
+    world.refused(&associate(&one, "10.11.0.0/16"), 400, "IncorrectState").await;
+    body(&world, &associate(&two, "10.12.0.0/16")).await;
+    body(&world, &accept(&first)).await;
+    let second = made(&world, &ask(&two, &three), "vpcPeeringConnectionId").await;
+    body(&world, &accept(&second)).await;
+    // Not what the other side has, nor what that is peered with beside it.
+    for range in ["10.2.0.0/20", "10.12.0.0/16", "10.3.0.0/16"] {
+        world.refused(&associate(&one, range), 400, "CidrConflict").await;
+    }
+    body(&world, &associate(&one, "10.11.0.0/16")).await;
+    let shown = body(&world, &format!("Action=DescribeVpcPeeringConnections&VpcPeeringConnectionId.1={first}")).await;
+    assert_eq!(shown.matches("<cidrBlock>10.11.0.0/16</cidrBlock>").count(), 1, "{shown}");
+    assert_eq!(shown.matches("<cidrBlock>10.12.0.0/16</cidrBlock>").count(), 1, "{shown}");
+    // One that waits fails when who was asked takes what overlaps.
+    let four = vpc(&world, "10.4.0.0/16").await;
+    let third = made(&world, &ask(&four, &three), "vpcPeeringConnectionId").await;
+    body(&world, &associate(&three, "10.4.0.0/20")).await;
+    let shown = body(&world, &format!("Action=DescribeVpcPeeringConnections&VpcPeeringConnectionId.1={third}")).await;
+    assert_eq!(elements(&shown, "code"), ["failed"]);
+    let failed = body(&world, &ask(&four, &three)).await;
+    assert_eq!(elements(&failed, "code"), ["failed"], "in any range of either");
 }

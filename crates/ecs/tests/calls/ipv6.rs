@@ -12,7 +12,8 @@ async fn a_network_gets_ipv6_and_gives_it_back() {
     let switch = |more: &str| format!("Action=CreateVSwitch&{VPC}&VpcId={vpc}&ZoneId=test-1a&CidrBlock=192.168.1.0/24{more}");
     world.refused(&switch("&Ipv6CidrBlock=3"), 400, "InvalidParameter").await;
     let associate = |version: &str| format!("Action=AssociateVpcCidrBlock&{VPC}&VpcId={vpc}{version}");
-    world.refused(&associate(""), 400, "UnsupportedParameter").await;
+    world.refused(&associate(""), 400, "MissingParameter").await;
+    world.refused(&associate("&IpVersion=IPV6&SecondaryCidrBlock=10.0.0.0/8"), 400, "InvalidParameter.Conflict").await;
     world.json(&associate("&IpVersion=IPV6")).await;
     world.refused(&associate("&IpVersion=IPV6"), 409, "LimitExceeded").await;
     let range = text(format!("Action=DescribeVpcAttribute&{VPC}&VpcId={vpc}"), "Ipv6CidrBlock").await;

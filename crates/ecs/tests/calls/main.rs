@@ -31,4 +31,5 @@ mod snapshot_policy;
 mod volume;
 mod vpc;
 mod vpc_peering;
+mod vpc_range;
 mod world;

@@ -15,6 +15,7 @@ mod mutated;
 mod peers;
 mod policy;
 mod public;
+mod ranges;
 mod reachability;
 mod services;
 mod shaping;

@@ -100,7 +100,7 @@ fn a_thousand_topologies_are_judged_as_their_packets_fare() {
         world.asking.clear();
     }
     // Were nearly all of one kind, the test would say little.
-    assert!(reached > 3_000 && refused > 3_000, "{reached} reached, {refused} refused");
+    assert!(reached > 2_500 && refused > 2_500, "{reached} reached, {refused} refused");
 }
 
 impl World {

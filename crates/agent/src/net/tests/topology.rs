@@ -1,6 +1,6 @@
 //! Random networks as rows of the model, and the documents that a host gets of them.
 //!
-//! Two VPCs with the same range, three and two machines in two subnets each. Groups, their rules, who is in them, public
+//! Two VPCs with the same range, or two that make it up, three and two machines in two subnets each. Groups, their rules, who is in them, public
 //! addresses, gateways, route tables and their routes are drawn; interfaces stay, so that their guests can.
 
 use std::net::Ipv4Addr;
@@ -48,6 +48,8 @@ pub struct Topology {
 /// What leads out of a VPC.
 #[derive(Debug, Clone)]
 struct Exits {
+    /// Whether each subnet is in a range of its own.
+    is_split: bool,
     open: bool,
     has_gateway: bool,
     /// Routes of the main table, and of the second subnet's own if it has one: destination, and whether the gateway is the VPC's.
@@ -145,8 +147,17 @@ fn exits() -> impl Strategy<Value = Exits> {
         move || subsequence(DESTINATIONS.to_vec(), 0..=4).prop_flat_map(move |some| some.into_iter().map(route).collect::<Vec<_>>());
     let often = || prop_oneof![4 => Just(true), 1 => Just(false)];
     let default_acl = prop_oneof![3 => Just(open_entries(false)), 1 => acl_entries()];
-    (any::<bool>(), often(), routes(), proptest::option::of(routes()), default_acl, proptest::option::of(acl_entries()))
-        .prop_map(|(open, has_gateway, main, own, default_acl, own_acl)| Exits { open, has_gateway, main, own, default_acl, own_acl })
+    (any::<[bool; 2]>(), often(), routes(), proptest::option::of(routes()), default_acl, proptest::option::of(acl_entries())).prop_map(
+        |([open, is_split], has_gateway, main, own, default_acl, own_acl)| Exits {
+            is_split,
+            open,
+            has_gateway,
+            main,
+            own,
+            default_acl,
+            own_acl,
+        },
+    )
 }
 
 /// Entries of a network ACL that let much pass, else next to nothing would come back.
@@ -225,7 +236,7 @@ impl Topology {
             interface,
             is_running: true,
             public,
-            vpc: vpc(number, exits.open),
+            vpc: vpc(number, exits),
             tables: tables(number, exits),
             nats: vec![],
             peerings: vec![],
@@ -242,11 +253,12 @@ impl Topology {
 
     fn spec(&self, number: u64) -> VpcSpec {
         let exits = self.exits(number);
-        let (row, tables) = (vpc(number, exits.open), tables(number, exits));
+        let (row, tables) = (vpc(number, exits), tables(number, exits));
         let gateway = exits.has_gateway.then(|| gateway(number));
         let acls = acls(number, exits);
         let here = || (0..MACHINES.len()).filter(|at| MACHINES[*at].0 == number);
         let mut spec = fixture::vpc(number);
+        spec.ranges = row.ranges().collect();
         spec.subnets = (0..=1_u8)
             .map(|third| SubnetSpec {
                 id: subnet(number, third),
@@ -356,14 +368,18 @@ fn subnet(vpc: u64, third: u8) -> SubnetId {
     SubnetId::from_u64(vpc * 10 + u64::from(third))
 }
 
-fn vpc(number: u64, open: bool) -> Vpc {
+fn vpc(number: u64, exits: &Exits) -> Vpc {
+    let range = |text: &str| text.parse().expect("a range");
+    let further = SecondaryRange { id: VpcRangeId::from_u64(number), range: range("10.0.1.0/24") };
+    let (first, secondary) = if exits.is_split { ("10.0.0.0/24", vec![further]) } else { ("10.0.0.0/16", vec![]) };
     Vpc {
         id: VpcId::from_u64(number),
         account: account(),
         vni: number as u32,
-        range: "10.0.0.0/16".parse().expect("a range"),
+        range: range(first),
+        secondary,
         is_default: false,
-        open,
+        open: exits.open,
         dns_support: true,
         dns_hostnames: false,
         ipv6: None,
