@@ -288,7 +288,7 @@ async fn a_vpc_gets_further_ranges_and_gives_them_up() {
         ("cidr-block-association.association-id", first.as_str()),
         ("cidr-block", "10.5.0.0/16"),
     ] {
-        assert_eq!(listed(name, value).await, [vpc.clone()], "{name}");
+        assert_eq!(listed(name, value).await, std::slice::from_ref(&vpc), "{name}");
     }
     assert!(listed("cidr-block", "10.6.0.0/16").await.is_empty(), "the first range alone");
     let gateway = made(&world, "Action=CreateInternetGateway", "internetGatewayId").await;
