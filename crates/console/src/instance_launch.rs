@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{InstanceView, LaunchNics, RunInstances, TemplateRef};
+use control::{InstanceView, LAUNCH_MAX, LaunchNics, RunInstances, TemplateRef};
 use model::{
     AttributeSettings, CapacityChoice, CapacityReservationId, EncryptionChoice, Gib, ImageId, KmsKeyRef, LaunchSettings, LaunchTemplateId,
     NewVolume, PlacementChoice, PlacementGroupId, PlacementGroupRef, Provisioned, RoleChoice, RootSettings, SecurityGroupId, SnapshotId,
@@ -101,13 +101,16 @@ pub(crate) struct Launch {
     #[serde(default)]
     interfaces: Vec<Further>,
     /// Tags of the instances.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schema::tags")]
+    #[schemars(with = "Tags")]
     tags: Tags,
     /// Tags of their volumes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schema::tags")]
+    #[schemars(with = "Tags")]
     volume_tags: Tags,
     /// Tags of their network interfaces.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schema::tags")]
+    #[schemars(with = "Tags")]
     interface_tags: Tags,
 }
 
@@ -260,6 +263,9 @@ pub(crate) struct Launched {
 
 /// Launches instances.
 pub(crate) async fn launch(cx: Cx, asked: Launch) -> Result<Launched, Refusal> {
+    if !(1..=LAUNCH_MAX).contains(&asked.count) {
+        return Err(Refusal::member("count", format!("must be 1 to {LAUNCH_MAX}")));
+    }
     cx.cloud.admit_launch(&cx.caller, u64::from(asked.count))?;
     let (count, at_least, running) = (asked.count, asked.at_least.unwrap_or(asked.count), asked.start);
     let Said { template, settings, nics } = Said::of(asked)?;

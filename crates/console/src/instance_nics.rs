@@ -63,7 +63,8 @@ pub(crate) struct Further {
     name: Option<String>,
     description: Option<String>,
     /// Tags of a new one; those of the launch for interfaces when none are given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "schema::tags")]
+    #[schemars(with = "Tags")]
     tags: Tags,
     /// Whether it goes with the instance, as a new one does when nothing is said.
     delete_on_termination: Option<bool>,

@@ -10,6 +10,7 @@ use crate::error::Refusal;
 use crate::instance_list::id;
 use crate::query::{Parameter, Takes};
 use crate::routes::Nothing;
+use crate::schema;
 
 /// The parameter that names a tag to take.
 const KEY: &str = "key";
@@ -23,6 +24,8 @@ pub(crate) const KEYS: &[Parameter] =
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTags {
     /// Tags; a key that is there already gets the new value.
+    #[serde(deserialize_with = "schema::tags")]
+    #[schemars(with = "Tags")]
     tags: Tags,
 }
 

@@ -292,10 +292,28 @@ mod tests {
             (r#"{"root": {"size": 3}}"#, "root.size"),
             (r#"{"volumes": [{"size_gib": 1}, {"size_gib": "2"}]}"#, "volumes[1].size_gib"),
             (r#"{"password": 12345678}"#, "password"),
+            (r#"{"tags": {"a": "1", "a": "2"}}"#, "tags"),
+            (r#"{"tags": {"a": 1}}"#, "tags.a"),
         ] {
             assert_eq!(at::<Launch>(body).0, member, "{body}");
         }
         assert!(!at::<Launch>(r#"{"password": 12345678}"#).1.contains("12345678"));
+    }
+
+    #[test]
+    fn a_damaged_body_is_read_or_refused() {
+        let body = r#"{"image": "ami-00000000000000001", "type": "t3.nano", "count": 2, "root": {"size_gib": 3, "kind": "level1"},
+            "volumes": [{"size_gib": 2}], "capacity": {"reservation": "cr-00000000000000001"}, "tags": {"a": "\u00e4"},
+            "template": {"name": "a", "version": {"number": 3}}, "release_at": "2026-12-24T18:00:00Z", "interfaces": [{"index": 1}]}"#;
+        assert!(decode::<crate::instance_launch::Launch>(body.as_bytes()).is_ok());
+        for at in 0..body.len() {
+            assert!(decode::<crate::instance_launch::Launch>(&body.as_bytes()[..at]).is_err(), "{at}");
+            for other in [0, b'"', b'{', b'9', b'-', 0xff] {
+                let mut damaged = body.as_bytes().to_vec();
+                damaged[at] = other;
+                drop(decode::<crate::instance_launch::Launch>(&damaged));
+            }
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! How values of the model look in JSON, for the document: ids, words and times.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
-use model::Millis;
+use model::{Millis, Tags};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! ids {
@@ -110,6 +112,31 @@ impl JsonSchema for Time {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "format": "date-time"})
     }
+}
+
+/// Reads tags; a key that is given twice is refused, where a map would keep the last.
+pub(crate) fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
+    struct Pairs;
+
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Tags;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of texts")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Tags, A::Error> {
+            let mut tags = Tags::new();
+            while let Some((key, value)) = pairs.next_entry::<String, String>()? {
+                if tags.insert(key, value).is_some() {
+                    return Err(serde::de::Error::custom("a key is given twice"));
+                }
+            }
+            Ok(tags)
+        }
+    }
+
+    deserializer.deserialize_map(Pairs)
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl Load {
         Load { name, lines: calls, folder: folder.to_owned(), options: vec![] }
     }
 
-    /// Sends calls of another dialect than EC2's.
+    /// Sends calls of another dialect than EC2's, or of the native API.
     pub fn dialect(self, name: &str) -> Load {
         self.with("--dialect", name)
     }

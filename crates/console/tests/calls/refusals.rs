@@ -38,6 +38,7 @@ async fn bad_requests_are_refused_by_name() {
         ("POST /v1/instances", &with(r#""count": "2""#), 400, "invalid_member", "count"),
         ("POST /v1/instances", &with(r#""count": 0"#), 400, "invalid_member", "count"),
         ("POST /v1/instances", &with(r#""count": 101"#), 400, "invalid_member", "count"),
+        ("POST /v1/instances", &with(r#""count": 4000000000"#), 400, "invalid_member", "count"),
         ("POST /v1/instances", &with(r#""count": 1, "at_least": 2"#), 400, "invalid_member", "count"),
         ("POST /v1/instances", &with(r#""bandwidth_mbps": 0"#), 400, "invalid_member", "bandwidth_mbps"),
         ("POST /v1/instances", &with(r#""user_data": "%""#), 400, "invalid_member", "user_data"),
