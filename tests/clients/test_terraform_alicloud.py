@@ -119,6 +119,8 @@ def test_an_instance_its_disks_and_its_interface_read_back(configuration):
         encrypted=False,
         zone_id=f"{configuration.tf.region}a",
         delete_with_instance=False,
+        delete_auto_snapshot=False,
+        enable_auto_snapshot=False,
         payment_type="PayAsYouGo",
         tags=TAGS,
     )

@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 
 use model::{
     AccountId, Address, AddressKind, Error, Event, Host, HostId, Image, ImageId, ImagePhase, ImageTask, Instance, InstanceId, InstanceRole,
-    Interface, InterfaceId, KeyPair, KmsKey, LaunchTemplate, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet,
-    SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
+    Interface, InterfaceId, KeyPair, KmsKey, LaunchTemplate, Millis, SILENT_AFTER_MS, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId,
+    Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, matches_pattern,
 };
 use store::Tx;
 
@@ -139,6 +139,32 @@ pub enum Field {
     Progress,
     /// When it was made, in RFC 3339.
     StartTime,
+    /// Whether it was made at this time or later: `true` or `false`.
+    CreatedSince(Millis),
+    /// Whether it was made at this time or before: `true` or `false`.
+    CreatedUntil(Millis),
+    /// The state of an image at this time: as [`Field::State`], or `deprecated`.
+    StateAt(Millis),
+    /// What a snapshot is used for ([`crate::UsedSnapshot::word`]).
+    Use,
+    /// The key that something is encrypted under, as clients read its id.
+    EncryptionKey,
+    /// Whether the snapshots that policies took of a volume go with it: `true` or `false`.
+    DeletesAutoSnapshots,
+    /// The policy that has snapshots of a volume taken.
+    SnapshotPolicy,
+    /// Whether there is one: `true` or `false`.
+    HasSnapshotPolicy,
+    /// An IPv6 address.
+    Ipv6,
+    /// Whether it has an IPv6 range: `true` or `false`.
+    HasIpv6,
+    /// Whether an instance's metadata service answers: `true` or `false`.
+    MetadataAnswers,
+    /// Whether it asks for a token: `true` or `false`.
+    MetadataToken,
+    /// Most network hops of its tokens.
+    MetadataHops,
     /// Whether a volume or interface goes with its instance: `true` or `false`.
     IsDeletedWithInstance,
     /// Who opens a connection.
@@ -173,7 +199,7 @@ pub enum Field {
     DhcpOptions,
     /// The name of a domain.
     Domain,
-    /// What a flow log is of.
+    /// What a flow log is of, or a task makes or writes.
     Resource,
     /// The log group that a flow log writes to.
     LogGroup,
@@ -451,7 +477,7 @@ pub(crate) fn tag_values(tags: &Tags, field: &Field) -> Vec<String> {
     }
 }
 
-fn flag(value: bool) -> Vec<String> {
+pub(crate) fn flag(value: bool) -> Vec<String> {
     vec![value.to_string()]
 }
 
@@ -479,6 +505,8 @@ macro_rules! listing {
                 match $field {
                     Field::Id => vec![$this.id.to_string()],
                     Field::Owner => vec![$this.account.to_string()],
+                    Field::CreatedSince(at) => flag($this.created_at >= *at),
+                    Field::CreatedUntil(at) => flag($this.created_at <= *at),
                     _ => $values,
                 }
             }
@@ -515,6 +543,10 @@ listing!(Image, ImageId, Image, |tx, account| Ok(available(tx.image_list_visible
     Field::SharedWith => image.accounts.iter().map(ToString::to_string).collect(),
     Field::Instance => image.instance.iter().map(ToString::to_string).collect(),
     Field::State => vec![image.word().to_owned()],
+    Field::StateAt(now) => {
+        let deprecated = image.phase == ImagePhase::Available && image.is_deprecated(*now);
+        vec![if deprecated { "deprecated" } else { image.word() }.to_owned()]
+    }
     _ => tag_values(&image.tags, field),
 });
 
@@ -523,6 +555,8 @@ listing!(ImageTask, model::ImageTaskId, ImageTask, |tx, account| Ok(tx.image_tas
     Field::Kind => vec![task.kind().to_owned()],
     Field::Image => task.image().iter().map(ToString::to_string).collect(),
     Field::Snapshot => task.snapshot().iter().map(ToString::to_string).collect(),
+    // What it makes or writes.
+    Field::Resource => task.image().map(|id| id.to_string()).or_else(|| task.snapshot().map(|id| id.to_string())).into_iter().collect(),
     _ => tag_values(&task.tags, field),
 });
 
@@ -532,6 +566,7 @@ listing!(Vpc, model::VpcId, Vpc, |tx, account| Ok(tx.vpc_list(account)?), |vpc, 
     Field::Range => vec![vpc.range.to_string()],
     Field::Association => vpc.ties().map(|tie| tie.id.to_string()).collect(),
     Field::IsDefault => flag(vpc.is_default),
+    Field::HasIpv6 => flag(vpc.ipv6.is_some()),
     Field::DhcpOptions => vec![vpc.dhcp_options.map_or_else(|| "default".to_owned(), |set| set.to_string())],
     Field::State => vec!["available".to_owned()],
     _ => tag_values(&vpc.tags, field),
@@ -544,6 +579,7 @@ listing!(Subnet, model::SubnetId, Subnet, |tx, account| Ok(tx.subnet_list(accoun
     Field::Zone => vec![subnet.zone.clone()],
     Field::Range => vec![subnet.range.to_string()],
     Field::IsDefault => flag(subnet.is_default),
+    Field::HasIpv6 => flag(subnet.ipv6.is_some()),
     Field::State => vec!["available".to_owned()],
     _ => tag_values(&subnet.tags, field),
 });
@@ -570,6 +606,8 @@ listing!(Volume, VolumeId, Volume, |tx, account| Ok(tx.volume_list(account)?), |
     Field::Size => vec![volume.size.0.to_string()],
     Field::IsRoot => flag(volume.is_root()),
     Field::IsEncrypted => flag(volume.encryption.is_some()),
+    Field::DeletesAutoSnapshots => flag(volume.deletes_auto_snapshots),
+    Field::EncryptionKey => volume.encryption.iter().map(|encryption| encryption.key.uuid()).collect(),
     Field::Snapshot => volume.snapshot.iter().map(ToString::to_string).collect(),
     Field::IsDeletedWithInstance => volume.instance.map(|_| volume.delete_on_termination.to_string()).into_iter().collect(),
     _ => tag_values(&volume.tags, field),
@@ -586,6 +624,7 @@ listing!(Snapshot, SnapshotId, Snapshot, |tx, account| Ok(tx.snapshot_list_visib
     Field::StartTime => vec![snapshot.created_at.timestamp().to_string()],
     Field::IsRoot => flag(snapshot.of_root),
     Field::IsEncrypted => flag(snapshot.encryption.is_some()),
+    Field::EncryptionKey => snapshot.encryption.iter().map(|encryption| encryption.key.uuid()).collect(),
     Field::IsAutomatic => flag(snapshot.policy.is_some()),
     Field::IsBackup => flag(snapshot.backup),
     Field::IsPublic => flag(snapshot.shares.public),
@@ -603,6 +642,7 @@ listing!(Interface, model::InterfaceId, Interface, |tx, account| Ok(tx.interface
     Field::Name => vec![nic.shown_name().to_owned()],
     Field::Description => vec![nic.description.clone()],
     Field::Mac => vec![nic.mac.to_string()],
+    Field::Ipv6 => nic.ipv6.iter().map(ToString::to_string).collect(),
     Field::State => vec![nic.word().to_owned()],
     Field::Attachment => nic.plug_word().map(str::to_owned).into_iter().collect(),
     Field::PlugId => nic.attachment().iter().map(ToString::to_string).collect(),

@@ -118,8 +118,16 @@ impl Command for SetBackupQuota {
     }
 }
 
-/// Deletes the backups of a volume that is gone; one that an image is made of becomes an ordinary snapshot.
+/// Deletes the snapshots that go with a volume that is gone: its backups, and where it is said so what policies took of it. What
+/// an image is made of stays, a backup as an ordinary snapshot.
 pub(crate) fn forget_backups(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Failure> {
+    if volume.deletes_auto_snapshots {
+        for row in tx.snapshot_list_of_volume(volume.id)?.into_iter().filter(|row| row.policy.is_some() && !row.backup) {
+            if used_by(tx, &row)?.is_empty() {
+                forget(tx, &row)?;
+            }
+        }
+    }
     for row in backups_of(tx, volume.id)? {
         if used_by(tx, &row)?.is_empty() {
             forget(tx, &row)?;

@@ -6,7 +6,7 @@ use model::{AccountId, Catalogue, Error, ImageId, Instance, InstanceId, Noun, Re
 use store::{Match, Tx, Value};
 
 use crate::Failure;
-use crate::describe::{Field, Filter, InstanceView, Listed, PAGE_MAX, Page, Query, literal, views};
+use crate::describe::{Field, Filter, InstanceView, Listed, PAGE_MAX, Page, Query, flag, literal, views};
 use crate::run::Cx;
 
 /// The instances of a query, with what they refer to: from the index in memory where it has all the fields that are asked
@@ -100,6 +100,19 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Progress
         | Field::SharedWith
         | Field::StartTime
+        | Field::CreatedSince(_)
+        | Field::CreatedUntil(_)
+        | Field::StateAt(_)
+        | Field::Use
+        | Field::EncryptionKey
+        | Field::DeletesAutoSnapshots
+        | Field::SnapshotPolicy
+        | Field::HasSnapshotPolicy
+        | Field::Ipv6
+        | Field::HasIpv6
+        | Field::MetadataAnswers
+        | Field::MetadataToken
+        | Field::MetadataHops
         | Field::IsDeletedWithInstance
         | Field::Source
         | Field::Destination
@@ -196,7 +209,7 @@ fn cut<T: HasId>(mut rows: Vec<T>, page: Page) -> (Vec<T>, Option<u64>, usize) {
 
 /// Whether a field is kept in rows that an instance refers to.
 fn needs_view(field: &Field) -> bool {
-    matches!(field, Field::PublicIp | Field::Group | Field::GroupName | Field::Volume | Field::Device | Field::IsChecked)
+    matches!(field, Field::PublicIp | Field::Group | Field::GroupName | Field::Volume | Field::Device | Field::IsChecked | Field::Ipv6)
 }
 
 fn matches_row(row: &Instance, filter: &Filter) -> bool {
@@ -212,6 +225,7 @@ fn matches_view(view: &InstanceView, filter: &Filter) -> bool {
         Field::PublicIp => view.address().iter().map(|address| address.ip.to_string()).collect(),
         Field::Group => view.groups().iter().map(|(id, _)| id.to_string()).collect(),
         Field::GroupName => view.groups().iter().map(|(_, name)| name.clone()).collect(),
+        Field::Ipv6 => view.interfaces.iter().flat_map(|nic| &nic.interface.ipv6).map(ToString::to_string).collect(),
         Field::IsChecked => view.interface().map(|nic| nic.interface.checked.to_string()).into_iter().collect(),
         Field::Volume => view.volumes.iter().map(|volume| volume.id.to_string()).collect(),
         Field::Device => view.volumes.iter().map(|volume| volume.device.clone()).collect(),
@@ -245,6 +259,11 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         Field::Placement => row.placement.iter().flat_map(|group| [group.name.clone(), group.id.to_string()]).collect(),
         Field::CapacityReservation => row.slot.iter().map(|held| held.reservation.to_string()).collect(),
         Field::Partition => row.placement.iter().filter_map(|group| group.partition).map(|number| number.to_string()).collect(),
+        Field::CreatedSince(at) => flag(row.created_at >= *at),
+        Field::CreatedUntil(at) => flag(row.created_at <= *at),
+        Field::MetadataAnswers => flag(row.attributes.metadata.enabled),
+        Field::MetadataToken => flag(row.attributes.metadata.token_required),
+        Field::MetadataHops => vec![row.attributes.metadata.hop_limit.to_string()],
         Field::PublicIp
         | Field::Group
         | Field::GroupName
@@ -271,6 +290,14 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Progress
         | Field::SharedWith
         | Field::StartTime
+        | Field::StateAt(_)
+        | Field::Use
+        | Field::EncryptionKey
+        | Field::DeletesAutoSnapshots
+        | Field::SnapshotPolicy
+        | Field::HasSnapshotPolicy
+        | Field::Ipv6
+        | Field::HasIpv6
         | Field::IsDeletedWithInstance
         | Field::Source
         | Field::Destination

@@ -52,6 +52,9 @@ pub struct CreateVolume {
     pub name: String,
     /// Description.
     pub description: String,
+    /// Whether the snapshots that policies took of it go with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deletes_auto_snapshots: bool,
     /// Tags.
     pub tags: Tags,
 }
@@ -117,6 +120,8 @@ pub struct ModifyVolumes {
     pub delete_on_termination: Option<bool>,
     /// Whether they are used when they may be inconsistent.
     pub auto_io: Option<bool>,
+    /// Whether the snapshots that policies took of them go with them.
+    pub deletes_auto_snapshots: Option<bool>,
 }
 
 /// Deletes a volume that is not attached.
@@ -155,7 +160,8 @@ impl Command for CreateVolume {
         let asked = tx.host_touch(host)?;
         let (kind, provisioned) = (self.kind, self.provisioned);
         let new = New { zone: &self.zone, size, kind, provisioned, name: &self.name, description: &self.description };
-        let mut volume = Volume { tags, encryption, ..new.row(cx, host, asked) };
+        let deletes_auto_snapshots = self.deletes_auto_snapshots;
+        let mut volume = Volume { tags, encryption, deletes_auto_snapshots, ..new.row(cx, host, asked) };
         if let Some(snapshot) = &snapshot {
             start_as(&mut volume, snapshot)?;
         }
@@ -306,6 +312,7 @@ impl Command for ModifyVolumes {
                 volume.description.clone_from(description);
             }
             volume.auto_io = self.auto_io.unwrap_or(volume.auto_io);
+            volume.deletes_auto_snapshots = self.deletes_auto_snapshots.unwrap_or(volume.deletes_auto_snapshots);
             if let Some(goes) = self.delete_on_termination {
                 if volume.instance.is_none() {
                     let (noun, id, state) = (Noun::Volume, volume.id.to_string(), volume.word());
@@ -376,6 +383,7 @@ impl New<'_> {
             growth: None,
             seen_bytes: None,
             backup_quota: 0,
+            deletes_auto_snapshots: false,
             created_at: cx.now,
             asked,
             tags: Tags::new(),

@@ -430,6 +430,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, F
         provisioned: extra(asked.throughput_performance),
         name: asked.disk_name,
         description: String::new(),
+        deletes_auto_snapshots: false,
         tags: tag::tags_of(asked.tags)?,
     };
     let options = Options { client_token: asked.client_token, dry_run: false };

@@ -159,6 +159,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Re
         provisioned,
         name: String::new(),
         description: String::new(),
+        deletes_auto_snapshots: false,
         tags,
     };
     let token = asked.client_token.filter(|token| !token.is_empty());

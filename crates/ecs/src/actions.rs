@@ -7,6 +7,7 @@ use std::pin::Pin;
 use wire::{Doc, FromArg, IntoDoc, Parameter};
 
 use crate::error::Fault;
+use crate::parameter::Absent;
 use crate::{
     Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, dhcp_options, disk_encryption, image,
     image_change, image_task, instance, instance_fleet, instance_role, instance_type, interface, interface_change, ipv4_gateway, ipv6,
@@ -97,6 +98,9 @@ pub struct Action {
     pub state: State,
     /// The parameters that it understands, beside those of every call.
     pub parameters: &'static [Parameter],
+    /// Parameters of the vendor's that it refuses as unsupported, and why. Values that some are only allowed to have stand in
+    /// [`crate::parameter`].
+    pub absent: &'static [Absent],
 }
 
 const ECS: &[Product] = &[Product::Ecs];
@@ -111,11 +115,17 @@ macro_rules! works {
     ($name:literal, $products:expr, $handler:path, $args:ty) => {
         access!("ecs:", $name, $products, $handler, $args)
     };
+    ($name:literal, $products:expr, $handler:path, $args:ty, $absent:expr) => {
+        access!("ecs:", $name, $products, $handler, $args, $absent)
+    };
 }
 
 /// A row of which the name in policies begins otherwise.
 macro_rules! access {
     ($prefix:literal, $name:literal, $products:expr, $handler:path, $args:ty) => {
+        access!($prefix, $name, $products, $handler, $args, &[])
+    };
+    ($prefix:literal, $name:literal, $products:expr, $handler:path, $args:ty, $absent:expr) => {
         Action {
             name: $name,
             policy_name: concat!($prefix, $name),
@@ -127,6 +137,7 @@ macro_rules! access {
                 })
             })),
             parameters: <$args as FromArg>::PARAMETERS,
+            absent: $absent,
         }
     };
 }
@@ -139,18 +150,25 @@ macro_rules! not_yet {
             products: $products,
             state: State::NotYet,
             parameters: &[],
+            absent: &[],
         }),*),*]
     };
 }
 
 static SERVED: &[Action] = &[
-    works!("DescribeRegions", ECS, region::regions, region::DescribeRegions),
-    works!("DescribeZones", ECS, region::zones, region::DescribeZones),
+    works!("DescribeRegions", ECS, region::regions, region::DescribeRegions, region::REGIONS_ABSENT),
+    works!("DescribeZones", ECS, region::zones, region::DescribeZones, region::ZONES_ABSENT),
     works!("DescribeInstanceTypeFamilies", ECS, instance_type::families, instance_type::DescribeInstanceTypeFamilies),
-    works!("DescribeInstanceTypes", ECS, instance_type::describe, instance_type::DescribeInstanceTypes),
-    works!("DescribeAvailableResource", ECS, availability::describe, availability::DescribeAvailableResource),
+    works!("DescribeInstanceTypes", ECS, instance_type::describe, instance_type::DescribeInstanceTypes, instance_type::ABSENT),
+    works!("DescribeAvailableResource", ECS, availability::describe, availability::DescribeAvailableResource, availability::ABSENT),
     works!("RunInstances", ECS, instance::run, instance::RunInstances),
-    works!("DescribeInstances", ECS, instance::describe, instance::DescribeInstances),
+    works!(
+        "DescribeInstances",
+        ECS,
+        instance::describe,
+        instance::DescribeInstances,
+        &[("NeedSaleCycle", "only false: nothing is sold for a time")]
+    ),
     works!("DescribeInstanceStatus", ECS, instance::describe_status, instance::DescribeInstanceStatus),
     works!("DescribeInstanceAttribute", ECS, instance::describe_attribute, instance::DescribeInstanceAttribute),
     works!("StartInstances", ECS, instance::start_many, instance::StartInstances),
@@ -163,7 +181,13 @@ static SERVED: &[Action] = &[
     works!("DeleteInstance", ECS, instance::delete_one, instance::DeleteInstance),
     works!("ModifyInstanceAttribute", ECS, instance::modify_attribute, instance::ModifyInstanceAttribute),
     works!("ModifyInstanceMetadataOptions", ECS, instance::modify_metadata, instance::ModifyInstanceMetadataOptions),
-    works!("GetInstanceConsoleOutput", ECS, instance::console_output, instance::GetInstanceConsoleOutput),
+    works!(
+        "GetInstanceConsoleOutput",
+        ECS,
+        instance::console_output,
+        instance::GetInstanceConsoleOutput,
+        &[("RemoveSymbols", "only false: the output is told as it is")]
+    ),
     works!("DescribeUserData", ECS, instance::user_data, instance::DescribeUserData),
     works!("DescribeImages", ECS, image::describe, image::DescribeImages),
     works!("CreateKeyPair", ECS, key_pair::create, key_pair::CreateKeyPair),
@@ -174,7 +198,13 @@ static SERVED: &[Action] = &[
     works!("DetachKeyPair", ECS, key_pair::detach, key_pair::OfInstances),
     works!("DescribeDisks", ECS, volume::describe, volume::DescribeDisks),
     works!("DescribeSecurityGroups", ECS, security_group::describe, security_group::DescribeSecurityGroups),
-    works!("DescribeSecurityGroupAttribute", ECS, security_group::attribute, security_group::DescribeSecurityGroupAttribute),
+    works!(
+        "DescribeSecurityGroupAttribute",
+        ECS,
+        security_group::attribute,
+        security_group::DescribeSecurityGroupAttribute,
+        &[("Attribute", "groups have no snapshots of their rules")]
+    ),
     works!("DescribeVpcs", BOTH, network::describe, network::DescribeVpcs),
     works!("DescribeVpcAttribute", VPC, network::attribute, network::DescribeVpcAttribute),
     works!("DescribeVSwitches", BOTH, subnet::describe, subnet::DescribeVSwitches),
@@ -296,9 +326,21 @@ static SERVED: &[Action] = &[
     works!("ModifyInstanceDeployment", ECS, placement_group::modify_instance, placement_group::ModifyInstanceDeployment),
     works!("ModifyInstanceNetworkSpec", ECS, bandwidth::modify, bandwidth::ModifyInstanceNetworkSpec),
     works!("ModifyInstanceSpec", ECS, instance::modify_spec, instance::ModifyInstanceSpec),
-    works!("DescribeResourcesModification", ECS, availability::describe_modification, availability::DescribeResourcesModification),
+    works!(
+        "DescribeResourcesModification",
+        ECS,
+        availability::describe_modification,
+        availability::DescribeResourcesModification,
+        &[("Conditions", "what an instance can become depends on nothing else")]
+    ),
     works!("ModifyInstanceAutoReleaseTime", ECS, instance::modify_release, instance::ModifyInstanceAutoReleaseTime),
-    works!("DescribeInstanceHistoryEvents", ECS, instance::describe_history, instance::DescribeInstanceHistoryEvents),
+    works!(
+        "DescribeInstanceHistoryEvents",
+        ECS,
+        instance::describe_history,
+        instance::DescribeInstanceHistoryEvents,
+        &[("ImpactLevel", "the vendor documents it as not available"), ("Tag", "events have no tags")]
+    ),
     works!("DescribeInstancesFullStatus", ECS, instance::describe_full_status, instance::DescribeInstancesFullStatus),
     works!("CreateSimulatedSystemEvents", ECS, instance::simulate, instance::CreateSimulatedSystemEvents),
     works!("CancelSimulatedSystemEvents", ECS, instance::cancel, instance::CancelSimulatedSystemEvents),
@@ -314,7 +356,7 @@ static SERVED: &[Action] = &[
     works!("CopyImage", ECS, image_change::copy, image_change::CopyImage),
     works!("ImportImage", ECS, image_task::import, image_task::ImportImage),
     works!("ExportImage", ECS, image_task::export, image_task::ExportImage),
-    works!("DescribeTasks", ECS, image_task::describe, image_task::DescribeTasks),
+    works!("DescribeTasks", ECS, image_task::describe, image_task::DescribeTasks, &[("TaskGroupId", "tasks are in no groups")]),
     works!("DescribeTaskAttribute", ECS, image_task::describe_one, image_task::OneTask),
     works!("CancelTask", ECS, image_task::cancel, image_task::OneTask),
     works!("CreateDisk", ECS, volume::create, volume::CreateDisk),
@@ -349,12 +391,24 @@ static SERVED: &[Action] = &[
     works!("ResetDiskDefaultKMSKeyId", ECS, disk_encryption::reset_key, account::Nothing),
     works!("AddTags", ECS, tag_older::add, tag_older::OneThing),
     works!("RemoveTags", ECS, tag_older::remove, tag_older::OneThing),
-    works!("DescribeTags", ECS, tag_older::describe, tag_older::DescribeTags),
+    works!("DescribeTags", ECS, tag_older::describe, tag_older::DescribeTags, &[("Category", "the vendor documents no values of it")]),
     works!("DescribeResourceByTags", ECS, tag_older::resources, tag_older::DescribeResourceByTags),
     works!("DescribeVRouters", BOTH, network::routers, network::DescribeVRouters),
-    works!("DescribeNetworkInterfaceAttribute", ECS, interface::attribute, interface::DescribeNetworkInterfaceAttribute),
+    works!(
+        "DescribeNetworkInterfaceAttribute",
+        ECS,
+        interface::attribute,
+        interface::DescribeNetworkInterfaceAttribute,
+        &[("Tag", "the vendor documents it as not available")]
+    ),
     works!("CreateSnapshotGroup", ECS, snapshot_group::create, snapshot_group::CreateSnapshotGroup),
-    works!("DescribeSnapshotGroups", ECS, snapshot_group::describe, snapshot_group::DescribeSnapshotGroups),
+    works!(
+        "DescribeSnapshotGroups",
+        ECS,
+        snapshot_group::describe,
+        snapshot_group::DescribeSnapshotGroups,
+        &[("AdditionalAttributes", "the vendor documents it as not available")]
+    ),
     works!("ModifySnapshotGroup", ECS, snapshot_group::modify, snapshot_group::ModifySnapshotGroup),
     works!("DeleteSnapshotGroup", ECS, snapshot_group::delete, snapshot_group::DeleteSnapshotGroup),
     works!("ResetDisks", ECS, snapshot_group::reset, snapshot_group::ResetDisks),
@@ -402,7 +456,7 @@ static SERVED: &[Action] = &[
     works!("UnassociateRouteTable", VPC, route_change::unassociate, route_change::Ends),
     works!("CreateRouteEntry", BOTH, route_change::create_entry, route_change::CreateRouteEntry),
     works!("DeleteRouteEntry", BOTH, route_change::delete_entry, route_change::DeleteRouteEntry),
-    works!("DescribeRouteTables", BOTH, route::tables, route::DescribeRouteTables),
+    works!("DescribeRouteTables", BOTH, route::tables, route::DescribeRouteTables, &[("Type", "the vendor documents no values of it")]),
     works!("DescribeRouteTableList", VPC, route::table_list, route::DescribeRouteTableList),
     works!("DescribeRouteEntryList", VPC, route::entry_list, route::DescribeRouteEntryList),
     works!("CreateNetworkAcl", VPC, network_acl::create, network_acl::CreateNetworkAcl),

@@ -10,7 +10,7 @@ use wire::{FromArg, IntoDoc};
 use crate::Cx;
 use crate::actions::Product;
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
+use crate::filter::{CONDITIONS_PER_CALL, Condition, Filters, TAGS_PER_CALL, TagArg, id, tags_of};
 use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX};
 use crate::tag::{VpcTagReply, vpc_tag_replies};
 
@@ -29,6 +29,17 @@ pub(crate) struct DescribeEipAddresses {
     associated_instance_type: Option<Holder>,
     associated_instance_id: Option<String>,
     charge_type: Option<String>,
+    #[arg(name = "ISP")]
+    isp: Option<String>,
+    lock_reason: Option<String>,
+    public_ip_address_pool_id: Option<String>,
+    segment_instance_id: Option<String>,
+    security_protection_enabled: Option<bool>,
+    service_managed: Option<bool>,
+    #[expect(dead_code, reason = "nothing is ordered for later")]
+    include_reservation_data: Option<bool>,
+    #[arg(name = "Filter", max_items = CONDITIONS_PER_CALL)]
+    conditions: Vec<Condition>,
     resource_group_id: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
@@ -102,8 +113,15 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeEipAddresses) -> Result
         .one_of(Field::PublicIp, &listed(asked.eip_address.as_deref()))
         .wildcard(Field::Name, asked.eip_name.as_ref())
         .always(asked.charge_type.as_ref(), &["PostPaid"])
+        .always(asked.isp.as_ref(), &["BGP"])
+        .always(asked.lock_reason.as_ref(), &[])
+        .always(asked.public_ip_address_pool_id.as_ref(), &[])
+        .always(asked.segment_instance_id.as_ref(), &[])
+        .always(asked.security_protection_enabled.map(|on| on.to_string()).as_ref(), &["false"])
+        .always(asked.service_managed.map(|on| on.to_string()).as_ref(), &["false"])
         .always(asked.resource_group_id.as_ref(), &[])
-        .tags(&asked.tags);
+        .tags(&asked.tags)
+        .times(&asked.conditions, None)?;
     match asked.status {
         Some(Status::InUse) => filters.exact(Field::State, Some("associated")),
         Some(Status::Available) => filters.exact(Field::State, Some("available")),

@@ -9,6 +9,7 @@ use wire::{FromArg, IntoDoc};
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter::id;
+use crate::parameter::Absent;
 use crate::volume::{CATEGORY, DATA_CATEGORIES};
 
 /// `DescribeAvailableResource`.
@@ -19,6 +20,30 @@ pub(crate) struct DescribeAvailableResource {
     instance_type: Option<String>,
     cores: Option<u32>,
     memory: Option<f64>,
+    resource_type: Option<ResourceType>,
+    instance_charge_type: Option<String>,
+    spot_strategy: Option<String>,
+    #[expect(dead_code, reason = "of spot instances, of which there are none")]
+    spot_duration: Option<u32>,
+    io_optimized: Option<String>,
+    network_category: Option<String>,
+    system_disk_category: Option<String>,
+    data_disk_category: Option<String>,
+    dedicated_host_id: Option<String>,
+}
+
+/// Parameters of `DescribeAvailableResource` that are refused.
+pub(crate) const ABSENT: &[Absent] = &[("Scope", "of reserved instances, of which there are none")];
+
+/// What is to be made of the resource.
+#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "lowercase")]
+enum ResourceType {
+    Instance,
+    Disk,
+    ReservedInstance,
+    #[arg(name = "ddh")]
+    DedicatedHost,
 }
 
 #[derive(Clone, Copy, PartialEq, FromArg)]
@@ -78,6 +103,9 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeAvailableResource) -> R
     }
     let kinds = asked.kinds()?;
     let mut available = Vec::new();
+    if asked.is_never() {
+        return Ok(AvailableZones { available_zones: vec![] });
+    }
     for zone in zones.iter().filter(|zone| wanted.is_none_or(|wanted| wanted == zone.as_str())) {
         available.push(available_zone(cx, &asked, zone, &kinds).await?);
     }
@@ -85,6 +113,21 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeAvailableResource) -> R
 }
 
 impl DescribeAvailableResource {
+    /// Whether what nobody can have is asked for: what is paid for beforehand or bid for, hosts, classic networks and the like.
+    fn is_never(&self) -> bool {
+        let other = |asked: &Option<String>, has: &[&str]| {
+            asked.as_deref().is_some_and(|asked| !asked.is_empty() && !has.iter().any(|has| has.eq_ignore_ascii_case(asked)))
+        };
+        matches!(self.resource_type, Some(ResourceType::ReservedInstance | ResourceType::DedicatedHost))
+            || other(&self.instance_charge_type, &["PostPaid"])
+            || other(&self.spot_strategy, &["NoSpot"])
+            || other(&self.io_optimized, &["optimized", "true"])
+            || other(&self.network_category, &["vpc"])
+            || other(&self.system_disk_category, DATA_CATEGORIES)
+            || other(&self.data_disk_category, DATA_CATEGORIES)
+            || other(&self.dedicated_host_id, &[])
+    }
+
     /// The types that are asked about.
     fn kinds(&self) -> Result<Vec<&'static InstanceType>, Fault> {
         let all = Catalogue::standard().all().iter();
@@ -120,12 +163,16 @@ async fn available_zone(
         }
         Destination::SystemDisk => {
             let (min, max) = (Some(*VOLUME_GIB.start()), Some(*VOLUME_GIB.end()));
-            resource("SystemDisk", vec![SupportedResource { min, max, unit: Some("GiB"), ..plain(CATEGORY, has_room) }])
+            let of = |category: &&str| SupportedResource { min, max, unit: Some("GiB"), ..plain(category, has_room) };
+            let wanted =
+                |category: &&&str| asked.system_disk_category.as_deref().is_none_or(|asked| asked.is_empty() || asked == **category);
+            resource("SystemDisk", DATA_CATEGORIES.iter().filter(wanted).map(of).collect())
         }
         Destination::DataDisk => {
             let (min, max) = (Some(*VOLUME_GIB.start()), Some(*VOLUME_GIB.end()));
             let of = |category: &&str| SupportedResource { min, max, unit: Some("GiB"), ..plain(category, has_room) };
-            resource("DataDisk", DATA_CATEGORIES.iter().map(of).collect())
+            let wanted = |category: &&&str| asked.data_disk_category.as_deref().is_none_or(|asked| asked.is_empty() || asked == **category);
+            resource("DataDisk", DATA_CATEGORIES.iter().filter(wanted).map(of).collect())
         }
         Destination::Network => resource("Network", vec![plain("vpc", true)]),
         Destination::DedicatedHost => vec![],

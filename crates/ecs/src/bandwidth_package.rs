@@ -132,6 +132,9 @@ pub(crate) struct DescribeCommonBandwidthPackages {
     bandwidth_package_id: Option<String>,
     name: Option<String>,
     resource_group_id: Option<String>,
+    security_protection_enabled: Option<bool>,
+    #[expect(dead_code, reason = "nothing is ordered for later")]
+    include_reservation_data: Option<bool>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     #[arg(flatten)]
@@ -183,6 +186,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeCommonBandwidthPackages
         .exact(Field::Id, asked.bandwidth_package_id)
         .exact(Field::Name, asked.name)
         .always(asked.resource_group_id.as_ref(), &[])
+        .always(asked.security_protection_enabled.map(|on| on.to_string()).as_ref(), &["false"])
         .tags(&asked.tags);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(PAGE_SIZE_MAX)? };
     let listed = cx.cloud.list::<BandwidthPackageView>(&cx.caller, query).await?;

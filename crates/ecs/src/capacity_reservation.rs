@@ -254,6 +254,7 @@ pub(crate) struct DescribeCapacityReservations {
     platform: Option<Platform>,
     instance_charge_type: Option<ChargeType>,
     status: Option<Status>,
+    resource_group_id: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     #[arg(flatten)]
@@ -303,7 +304,11 @@ struct Resource {
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeCapacityReservations) -> Result<Reservations, Fault> {
     let mut filters = Filters::new();
     let ids = asked.private_pool_options.and_then(|pools| pools.ids).map(|list| list.0);
-    filters.listed(Field::Id, ids.as_ref()).exact(Field::Zone, asked.zone_id.as_ref()).tags(&asked.tags);
+    filters
+        .listed(Field::Id, ids.as_ref())
+        .exact(Field::Zone, asked.zone_id.as_ref())
+        .always(asked.resource_group_id.as_ref(), &[])
+        .tags(&asked.tags);
     if let Some(name) = &asked.instance_type {
         filters.push(Field::InstanceType, instance_type::kept(name));
     }

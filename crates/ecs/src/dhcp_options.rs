@@ -124,7 +124,7 @@ fn reply(view: &DhcpOptionsView) -> SetReply {
 /// `ListDhcpOptionsSets`.
 #[derive(FromArg)]
 pub(crate) struct ListDhcpOptionsSets {
-    #[arg(name = "DhcpOptionsSetIds", max_items = NAMED_MAX)]
+    #[arg(name = "DhcpOptionsSetId", alias = "DhcpOptionsSetIds", max_items = NAMED_MAX)]
     ids: Vec<String>,
     dhcp_options_set_name: Option<String>,
     domain_name: Option<String>,

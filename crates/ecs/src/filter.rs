@@ -5,10 +5,11 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::net::Ipv6Addr;
 
 pub(crate) use control::literal;
 use control::{Field, Filter};
-use model::{Noun, Tags};
+use model::{Millis, Noun, Tags};
 use wire::FromArg;
 
 use crate::error::Fault;
@@ -21,6 +22,16 @@ pub(crate) struct TagArg {
     #[arg(alias = "TagValue")]
     pub value: Option<String>,
 }
+
+/// One condition of the lists whose conditions have names: they are on times.
+#[derive(Debug, FromArg)]
+pub(crate) struct Condition {
+    pub key: Option<String>,
+    pub value: Option<String>,
+}
+
+/// Most conditions of one call (ECS documents 4).
+pub(crate) const CONDITIONS_PER_CALL: usize = 10;
 
 /// Most tags in one call (ECS documents 20).
 pub(crate) const TAGS_PER_CALL: usize = 20;
@@ -83,6 +94,25 @@ impl Filters {
         self
     }
 
+    /// Made at or after, and at or before, the moments of `CreationStartTime` and `CreationEndTime`. `expires` is when everything
+    /// expires, where the list knows such conditions too.
+    pub(crate) fn times(&mut self, conditions: &[Condition], expires: Option<Millis>) -> Result<&mut Filters, Fault> {
+        for Condition { key, value } in conditions {
+            let (Some(key), Some(value)) = (key.as_deref(), value.as_deref().filter(|value| !value.is_empty())) else { continue };
+            let wrong = || Fault::invalid("Filter.N.Value", format!("'{}' is not a time", shown(value)));
+            let at = Millis(wire::time::parse(value).ok_or_else(wrong)?.as_millisecond());
+            match (key, expires) {
+                ("CreationStartTime", _) => self.exact(Field::CreatedSince(at), Some(true)),
+                ("CreationEndTime", _) => self.exact(Field::CreatedUntil(at), Some(true)),
+                ("ExpiredStartTime", Some(expires)) if expires >= at => self,
+                ("ExpiredEndTime", Some(expires)) if expires <= at => self,
+                ("ExpiredStartTime" | "ExpiredEndTime", Some(_)) => self.nothing(),
+                _ => return Err(Fault::unsupported_parameter(format!("The Filter.N.Key '{}'", shown(key)))),
+            };
+        }
+        Ok(self)
+    }
+
     /// Selects nothing unless the parameter is absent, empty or one of these values, which everything has here.
     pub(crate) fn always(&mut self, value: Option<&String>, values: &[&str]) -> &mut Filters {
         match value.filter(|value| !value.is_empty() && !values.iter().any(|always| always.eq_ignore_ascii_case(value))) {
@@ -102,6 +132,10 @@ impl Filters {
     }
 }
 
+fn shown(text: &str) -> String {
+    text.chars().take(wire::SHOWN_CHARS).collect()
+}
+
 /// The tags of a new thing.
 pub(crate) fn tags_of(tags: Vec<TagArg>) -> Result<Tags, Fault> {
     let mut seen = HashSet::new();
@@ -110,6 +144,11 @@ pub(crate) fn tags_of(tags: Vec<TagArg>) -> Result<Tags, Fault> {
     }
     drop(seen);
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default())).collect())
+}
+
+/// IPv6 addresses as the control plane writes them; what is none stays as it is, and nothing has it.
+pub(crate) fn ipv6_texts(asked: &[String]) -> Vec<String> {
+    asked.iter().map(|text| text.parse::<Ipv6Addr>().map_or_else(|_| text.clone(), |ip| ip.to_string())).collect()
 }
 
 /// Reads an id; a text that cannot be one names nothing.

@@ -1,13 +1,13 @@
 //! Images.
 
-use control::{Field, Query};
+use control::{Field, Query, UsedImage};
 use jiff::Timestamp;
 use model::{AccountId, Image, ImagePhase};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg, literal};
+use crate::filter::{CONDITIONS_PER_CALL, Condition, Filters, TAGS_PER_CALL, TagArg, literal};
 use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX};
 use crate::tag::{TagReply, tag_replies};
 
@@ -28,13 +28,18 @@ pub(crate) struct DescribeImages {
     architecture: Option<String>,
     #[arg(name = "OSType")]
     os_type: Option<String>,
-    usage: Option<String>,
+    usage: Option<Usage>,
     is_public: Option<bool>,
     is_support_cloudinit: Option<bool>,
     is_support_io_optimized: Option<bool>,
     image_family: Option<String>,
     snapshot_id: Option<String>,
     resource_group_id: Option<String>,
+    usable: Option<bool>,
+    #[expect(dead_code, reason = "no image is bought for a time")]
+    show_expired: Option<bool>,
+    #[arg(name = "Filter", max_items = CONDITIONS_PER_CALL)]
+    conditions: Vec<Condition>,
     #[expect(dead_code, reason = "every image starts on every type of its architecture")]
     instance_type: Option<String>,
     #[expect(dead_code, reason = "asks for what the action does with the images")]
@@ -43,6 +48,14 @@ pub(crate) struct DescribeImages {
     tags: Vec<TagArg>,
     #[arg(flatten)]
     numbered: Numbered,
+}
+
+/// Whether an instance runs on an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "lowercase")]
+enum Usage {
+    Instance,
+    None,
 }
 
 #[derive(IntoDoc)]
@@ -114,7 +127,8 @@ struct Device {
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeImages) -> Result<Images, Fault> {
     let filters = asked.filters(cx)?;
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(PAGE_SIZE_MAX)? };
-    let listed = cx.cloud.list::<Image>(&cx.caller, query).await?;
+    let is_used = asked.usage.map(|usage| usage == Usage::Instance);
+    let listed = cx.cloud.list_used_images(&cx.caller, query, is_used).await?;
     let numbers = asked.numbered.numbers(&listed);
     Ok(Images { region_id: cx.region(), images: listed.rows.iter().map(|image| reply(cx, image)).collect(), numbers })
 }
@@ -132,8 +146,11 @@ pub(crate) struct OfFamily {
 
 /// Tells the newest image of a family that can be launched and is not deprecated.
 pub(crate) async fn describe_from_family(cx: &Cx<'_>, asked: DescribeImageFromFamily) -> Result<OfFamily, Fault> {
-    let newest = cx.cloud.newest_of_family(&cx.caller, &asked.image_family).await?;
-    Ok(OfFamily { image: newest.map(|image| words(cx, &image)) })
+    let Some(newest) = cx.cloud.newest_of_family(&cx.caller, &asked.image_family).await? else { return Ok(OfFamily { image: None }) };
+    let mut filters = Filters::new();
+    filters.exact(Field::Id, Some(newest.id));
+    let found = cx.cloud.list_used_images(&cx.caller, Query { filters: filters.into_vec(), ..Query::default() }, None).await?;
+    Ok(OfFamily { image: found.rows.first().map(|used| words(cx, used)) })
 }
 
 impl DescribeImages {
@@ -158,9 +175,18 @@ impl DescribeImages {
             // ECS finds images by any part of their name.
             filters.push(Field::Name, vec![format!("*{}*", literal(name))]);
         }
-        // Clients ask for all states by a word of their own that ECS takes.
-        if let Some(states) = self.status.as_ref().filter(|states| !states.is_empty() && !states.eq_ignore_ascii_case("ALL")) {
-            filters.push(Field::State, states.split(',').filter_map(state).collect());
+        let at = Field::StateAt(cx.cloud.clock().now());
+        match (self.status.as_deref().filter(|states| !states.is_empty()), self.usable) {
+            // Clients ask for all states by a word of their own that ECS takes.
+            (Some(states), _) if states.eq_ignore_ascii_case("ALL") => {}
+            (Some(states), _) => drop(filters.push(at.clone(), states.split(',').filter_map(state).collect())),
+            (None, None) => drop(filters.exact(at.clone(), Some("available"))),
+            (None, Some(_)) => {}
+        }
+        match self.usable {
+            None => {}
+            Some(true) => drop(filters.push(at, vec!["available".to_owned(), "deprecated".to_owned()])),
+            Some(false) => drop(filters.push(at, ["pending", "failed", "disabled"].map(str::to_owned).to_vec())),
         }
         let switch = |value: Option<bool>| value.map(|value| value.to_string());
         filters
@@ -168,13 +194,13 @@ impl DescribeImages {
             .exact(Field::Architecture, self.architecture.as_ref())
             .exact(Field::IsPublic, self.is_public.map(|public| public.to_string()))
             .always(self.os_type.as_ref(), &["linux"])
-            .always(self.usage.as_ref(), &["instance", "none"])
             .always(switch(self.is_support_cloudinit).as_ref(), &["true"])
             .always(switch(self.is_support_io_optimized).as_ref(), &["true"])
             .exact(Field::Family, self.image_family.as_ref())
             .exact(Field::Snapshot, self.snapshot_id.as_ref())
             .always(self.resource_group_id.as_ref(), &[])
-            .tags(&self.tags);
+            .tags(&self.tags)
+            .times(&self.conditions, None)?;
         Ok(filters)
     }
 }
@@ -185,6 +211,8 @@ fn state(word: &str) -> Option<String> {
         "Available" => "available",
         "Creating" => "pending",
         "CreateFailed" => "failed",
+        "Deprecated" => "deprecated",
+        "UnAvailable" => "disabled",
         _ => return None,
     };
     Some(word.to_owned())
@@ -204,9 +232,10 @@ fn devices(image: &Image) -> Vec<Device> {
     std::iter::once(root).chain(further).map(device).collect()
 }
 
-fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
+fn reply(cx: &Cx<'_>, used: &UsedImage) -> ImageReply {
+    let image = &used.image;
     ImageReply {
-        words: words(cx, image),
+        words: words(cx, used),
         image_owner_id: image.account.as_u64(),
         os_name_en: image.platform.clone(),
         boot_mode: "BIOS",
@@ -216,7 +245,7 @@ fn reply(cx: &Cx<'_>, image: &Image) -> ImageReply {
     }
 }
 
-fn words(cx: &Cx<'_>, image: &Image) -> ImageWords {
+fn words(cx: &Cx<'_>, UsedImage { image, is_used }: &UsedImage) -> ImageWords {
     ImageWords {
         image_id: image.id.to_string(),
         image_name: image.name.clone(),
@@ -237,7 +266,7 @@ fn words(cx: &Cx<'_>, image: &Image) -> ImageWords {
             ImagePhase::Disabled | ImagePhase::Deregistered => "UnAvailable",
         },
         progress: format!("{}%", if image.phase == ImagePhase::Available { 100 } else { image.imported.unwrap_or(0) }),
-        usage: "none",
+        usage: if *is_used { "instance" } else { "none" },
         product_code: "",
         creation_time: image.created_at.timestamp(),
         is_copied: false,

@@ -2,7 +2,7 @@
 
 use control::{CancelImageTask, ExportImage as Export, Field, FurtherDisks, ImportDisk, ImportInto, Query};
 use jiff::Timestamp;
-use model::{BucketObject, DiskFormat, Gib, ImageTask, ImageTaskId, ImageTaskPhase, ImageWork, Noun};
+use model::{BucketObject, DiskFormat, Gib, ImageTask, ImageTaskId, ImageTaskPhase, ImageWork, Millis, Noun};
 use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
@@ -145,6 +145,10 @@ pub(crate) struct DescribeTasks {
     task_ids: Option<String>,
     task_action: Option<String>,
     task_status: Option<String>,
+    start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    #[arg(max_items = TASKS_PER_CALL)]
+    resource_ids: Vec<String>,
     #[arg(flatten)]
     numbered: Numbered,
 }
@@ -189,6 +193,14 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeTasks) -> Result<Tasks,
     if let Some(states) = asked.task_status.as_ref().filter(|states| !states.is_empty()) {
         filters.push(Field::State, states.split(',').filter_map(state).map(str::to_owned).collect());
     }
+    let at = |time: Timestamp| Millis(time.as_millisecond());
+    if let Some(start) = asked.start_time {
+        filters.exact(Field::CreatedSince(at(start)), Some(true));
+    }
+    if let Some(end) = asked.end_time {
+        filters.exact(Field::CreatedUntil(at(end)), Some(true));
+    }
+    filters.one_of(Field::Resource, &asked.resource_ids);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(PAGE_SIZE_MAX)? };
     let listed = cx.cloud.list::<ImageTask>(&cx.caller, query).await?;
     let numbers = asked.numbered.numbers(&listed);

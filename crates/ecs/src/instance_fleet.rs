@@ -359,6 +359,7 @@ pub(crate) struct DescribeAutoProvisioningGroups {
     states: Vec<String>,
     #[arg(name = "AutoProvisioningGroupTypes", max_items = NAMED_MAX)]
     types: Vec<GroupType>,
+    resource_group_id: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     #[arg(flatten)]
@@ -429,6 +430,7 @@ struct OptionsReply {
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeAutoProvisioningGroups) -> Result<Groups, Fault> {
     let mut filters = Filters::new();
     filters.one_of(Field::Id, &asked.ids).exact(Field::Name, asked.auto_provisioning_group_name.as_ref()).tags(&asked.tags);
+    filters.always(asked.resource_group_id.as_ref(), &[]);
     let query = Query { ids: vec![], filters: filters.into_vec(), ..Query::default() };
     let mut listed = cx.cloud.list::<InstanceFleetView>(&cx.caller, query).await?;
     listed.rows.retain(|view| {

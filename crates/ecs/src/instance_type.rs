@@ -8,6 +8,7 @@ use crate::Cx;
 use crate::error::Fault;
 use crate::filter::literal;
 use crate::page::{read_token, write_token};
+use crate::parameter::Absent;
 
 /// MiB in one GiB.
 const MIB_PER_GIB: f64 = 1024.0;
@@ -92,7 +93,12 @@ pub(crate) struct DescribeInstanceTypes {
     #[arg(max_items = TYPES_PER_CALL)]
     instance_type_families: Vec<String>,
     cpu_architecture: Option<CpuArchitecture>,
+    #[arg(max_items = 2)]
+    cpu_architectures: Vec<CpuArchitecture>,
     instance_category: Option<String>,
+    #[arg(max_items = TYPES_PER_CALL)]
+    instance_categories: Vec<String>,
+    instance_family_level: Option<String>,
     minimum_cpu_core_count: Option<u32>,
     maximum_cpu_core_count: Option<u32>,
     minimum_memory_size: Option<f64>,
@@ -102,12 +108,73 @@ pub(crate) struct DescribeInstanceTypes {
     minimum_disk_quantity: Option<u8>,
     minimum_instance_bandwidth_rx: Option<u32>,
     minimum_instance_bandwidth_tx: Option<u32>,
-    #[arg(name = "MinimumGPUAmount")]
-    minimum_gpu_amount: Option<u32>,
+    minimum_eni_ipv6_address_quantity: Option<u8>,
+    minimum_primary_eni_queue_number: Option<u32>,
+    minimum_secondary_eni_queue_number: Option<u32>,
+    minimum_baseline_credit: Option<u32>,
+    nvme_support: Option<String>,
+    #[arg(flatten)]
+    elsewhere: Elsewhere,
     #[arg(range = 1..=1000)]
     max_results: Option<usize>,
     next_token: Option<String>,
 }
+
+/// Conditions on what no type has here: accelerators, local disks, interfaces for remote memory, credits to begin with.
+#[derive(FromArg)]
+struct Elsewhere {
+    #[arg(name = "MinimumGPUAmount")]
+    minimum_gpu_amount: Option<u32>,
+    #[expect(dead_code, reason = "no type has any")]
+    #[arg(name = "MaximumGPUAmount")]
+    maximum_gpu_amount: Option<u32>,
+    #[arg(name = "GPUSpec")]
+    gpu_spec: Option<String>,
+    #[arg(max_items = TYPES_PER_CALL)]
+    gpu_specs: Vec<String>,
+    local_storage_category: Option<String>,
+    #[arg(max_items = 2)]
+    local_storage_categories: Vec<String>,
+    minimum_local_storage_amount: Option<u32>,
+    minimum_local_storage_capacity: Option<u64>,
+    minimum_eri_quantity: Option<u32>,
+    minimum_queue_pair_number: Option<u32>,
+    minimum_initial_credit: Option<u32>,
+}
+
+impl Elsewhere {
+    /// Whether a type that has none of it is asked for.
+    fn takes_without(&self) -> bool {
+        let none = |least: Option<u32>| least.is_none_or(|least| least == 0);
+        let unnamed = |name: &Option<String>| name.as_deref().is_none_or(str::is_empty);
+        none(self.minimum_gpu_amount)
+            && unnamed(&self.gpu_spec)
+            && self.gpu_specs.is_empty()
+            && unnamed(&self.local_storage_category)
+            && self.local_storage_categories.is_empty()
+            && none(self.minimum_local_storage_amount)
+            && self.minimum_local_storage_capacity.is_none_or(|least| least == 0)
+            && none(self.minimum_eri_quantity)
+            && none(self.minimum_queue_pair_number)
+            && none(self.minimum_initial_credit)
+    }
+}
+
+/// Parameters of `DescribeInstanceTypes` that are refused.
+pub(crate) const ABSENT: &[Absent] = &[
+    ("AdditionalAttributes", "nothing further is known of a type"),
+    ("PhysicalProcessorModel", "a type does not say on which processor it is"),
+    ("PhysicalProcessorModels", "a type does not say on which processor it is"),
+    ("MinimumCpuSpeedFrequency", "a type does not say on which processor it is"),
+    ("MaximumCpuSpeedFrequency", "a type does not say on which processor it is"),
+    ("MinimumCpuTurboFrequency", "a type does not say on which processor it is"),
+    ("MaximumCpuTurboFrequency", "a type does not say on which processor it is"),
+    ("MinimumInstancePpsRx", "types are bounded by bits, not by packets"),
+    ("MinimumInstancePpsTx", "types are bounded by bits, not by packets"),
+];
+
+/// Queues of every interface.
+pub(crate) const QUEUES: u32 = 1;
 
 #[derive(Clone, Copy, PartialEq, FromArg)]
 enum CpuArchitecture {
@@ -138,6 +205,9 @@ struct InstanceTypeReply {
     disk_quantity: u8,
     instance_bandwidth_rx: u32,
     instance_bandwidth_tx: u32,
+    eni_ipv6_address_quantity: u8,
+    primary_eni_queue_number: u32,
+    secondary_eni_queue_number: u32,
     baseline_credit: Option<u32>,
     #[reply(name = "GPUAmount")]
     gpu_amount: u32,
@@ -168,7 +238,11 @@ impl DescribeInstanceTypes {
             && named(&self.instance_type_families, kind.ecs_family())
             && filled(&self.instance_type_family, kind.ecs_family())
             && filled(&self.instance_category, category(kind.category))
+            && named(&self.instance_categories, category(kind.category))
+            && filled(&self.instance_family_level, level(kind.category))
+            && filled(&self.nvme_support, NVME)
             && self.cpu_architecture.is_none_or(|wanted| wanted == architecture(kind.architecture))
+            && (self.cpu_architectures.is_empty() || self.cpu_architectures.contains(&architecture(kind.architecture)))
             && self.minimum_cpu_core_count.is_none_or(|least| kind.vcpus >= least)
             && self.maximum_cpu_core_count.is_none_or(|most| kind.vcpus <= most)
             && self.minimum_memory_size.is_none_or(|least| gib >= least)
@@ -178,7 +252,11 @@ impl DescribeInstanceTypes {
             && self.minimum_disk_quantity.is_none_or(|least| kind.disk.max_volumes >= least)
             && self.minimum_instance_bandwidth_rx.is_none_or(|least| kbit(kind) >= least)
             && self.minimum_instance_bandwidth_tx.is_none_or(|least| kbit(kind) >= least)
-            && self.minimum_gpu_amount.is_none_or(|least| least == 0)
+            && self.minimum_eni_ipv6_address_quantity.is_none_or(|least| kind.network.ips_per_interface >= least)
+            && self.minimum_primary_eni_queue_number.is_none_or(|least| QUEUES >= least)
+            && self.minimum_secondary_eni_queue_number.is_none_or(|least| QUEUES >= least)
+            && self.minimum_baseline_credit.is_none_or(|least| baseline(kind).is_some_and(|has| has >= least))
+            && self.elsewhere.takes_without()
     }
 
     /// A type may be asked for under any vendor's name.
@@ -206,14 +284,24 @@ fn reply(kind: &InstanceType) -> InstanceTypeReply {
         disk_quantity: kind.disk.max_volumes,
         instance_bandwidth_rx: kbit(kind),
         instance_bandwidth_tx: kbit(kind),
-        // The share of all processors together, in percent.
-        baseline_credit: kind.credits.map(|credits| credits.baseline_basis_points * kind.vcpus / 100),
+        eni_ipv6_address_quantity: kind.network.ips_per_interface,
+        primary_eni_queue_number: QUEUES,
+        secondary_eni_queue_number: QUEUES,
+        baseline_credit: baseline(kind),
         gpu_amount: 0,
         gpu_spec: "",
         local_storage_category: "",
-        nvme_support: "unsupported",
+        nvme_support: NVME,
         jumbo_frame_support: false,
     }
+}
+
+/// Disks are attached by virtio.
+const NVME: &str = "unsupported";
+
+/// The share of all processors together that costs no credits, in percent.
+fn baseline(kind: &InstanceType) -> Option<u32> {
+    kind.credits.map(|credits| credits.baseline_basis_points * kind.vcpus / 100)
 }
 
 fn gib(kind: &InstanceType) -> f64 {

@@ -9,7 +9,8 @@ use wire::{FromArg, IntoDoc};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id};
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, ipv6_texts};
+use crate::instance_type::QUEUES;
 use crate::ipv6::{self, Ipv6Reply};
 use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
 use crate::tag::{TagReply, tag_replies};
@@ -29,6 +30,8 @@ pub(crate) struct DescribeNetworkInterfaces {
     primary_ip_address: Option<String>,
     #[arg(name = "PrivateIpAddress", max_items = NAMED_PER_CALL)]
     private_ip_addresses: Vec<String>,
+    #[arg(name = "Ipv6Address", max_items = NAMED_PER_CALL)]
+    ipv6_addresses: Vec<String>,
     #[arg(name = "Type")]
     kind: Option<Kind>,
     status: Option<Status>,
@@ -126,6 +129,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNetworkInterfaces) -> R
         .exact(Field::Group, asked.security_group_id.as_ref())
         .exact(Field::PrivateIp, asked.primary_ip_address.as_ref())
         .one_of(Field::PrivateIp, &asked.private_ip_addresses)
+        .one_of(Field::Ipv6, &ipv6_texts(&asked.ipv6_addresses))
         .wildcard(Field::Name, asked.network_interface_name.as_ref())
         .exact(Field::IsPrimary, asked.kind.map(|kind| kind == Kind::Primary))
         .always(asked.service_managed.map(|managed| managed.to_string()).as_ref(), &["false"])
@@ -166,7 +170,7 @@ fn reply(view: &InterfaceView) -> InterfaceReply {
         owner_id: Some(nic.account.to_string()),
         delete_on_release: nic.delete_on_termination,
         service_managed: false,
-        queue_number: 1,
+        queue_number: QUEUES,
         network_interface_traffic_mode: "Standard",
         creation_time: nic.created_at.timestamp(),
         resource_group_id: "",

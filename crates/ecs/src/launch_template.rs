@@ -214,6 +214,7 @@ pub(crate) struct DescribeLaunchTemplates {
     names: Vec<String>,
     #[arg(name = "TemplateTag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
+    template_resource_group_id: Option<String>,
     #[arg(flatten)]
     numbered: Numbered,
 }
@@ -244,6 +245,7 @@ struct TemplateReply {
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeLaunchTemplates) -> Result<Templates, Fault> {
     let mut filters = Filters::new();
     filters.one_of(Field::Id, &asked.ids).one_of(Field::Name, &asked.names).tags(&asked.tags);
+    filters.always(asked.template_resource_group_id.as_ref(), &[]);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };
     let listed = cx.cloud.list::<LaunchTemplate>(&cx.caller, query).await?;
     let numbers = asked.numbered.numbers(&listed);

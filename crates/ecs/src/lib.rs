@@ -75,6 +75,7 @@ use wire::{Args, Claim, Doc, FromArg, Reply, Request, Scheme, SignatureError, en
 
 pub use actions::{Action, Product, State, Works, actions};
 pub use error::Refused;
+pub use parameter::Absent;
 
 use error::Fault;
 
@@ -113,6 +114,8 @@ pub(crate) struct Cx<'a> {
     pub cloud: &'a Cloud,
     pub call: &'a Call<'a>,
     pub caller: Caller,
+    /// The row of its action.
+    pub action: &'static Action,
     /// The service that was asked; some actions are in two, with different replies.
     pub product: Product,
 }
@@ -146,7 +149,7 @@ async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<(&'static str, Doc),
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy_name };
     cloud.admit(&caller)?;
-    let cx = Cx { cloud, call, caller, product };
+    let cx = Cx { cloud, call, caller, action, product };
     cx.check_region()?;
     let doc = match action.state {
         State::Works(works) => works.answer(&cx).await?,
@@ -178,7 +181,7 @@ impl Cx<'_> {
     pub(crate) fn decode<T: FromArg>(&self) -> Result<T, Fault> {
         let decoded = self.call.args.decode()?;
         self.options()?;
-        parameter::check_unread(self.call.args, self.call.claim.scheme)?;
+        parameter::check_unread(self.call.args, self.call.claim.scheme, self.action.absent)?;
         Ok(decoded)
     }
 

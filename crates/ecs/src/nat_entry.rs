@@ -96,6 +96,9 @@ pub(crate) async fn delete_snat(cx: &Cx<'_>, asked: DeleteSnatEntry) -> Result<(
     Ok(cx.cloud.run(&cx.caller, control::DeleteNatSources { gateway, sources }, cx.options()?).await?)
 }
 
+/// Most interfaces that one call names (VPC documents 20).
+const NAMED_PER_CALL: usize = 20;
+
 /// `DescribeSnatTableEntries`.
 #[derive(FromArg)]
 pub(crate) struct DescribeSnatTableEntries {
@@ -107,6 +110,8 @@ pub(crate) struct DescribeSnatTableEntries {
     source_v_switch_id: Option<String>,
     #[arg(name = "SourceCIDR")]
     source_cidr: Option<String>,
+    #[arg(max_items = NAMED_PER_CALL)]
+    network_interface_ids: Vec<String>,
     #[arg(flatten)]
     numbered: Numbered,
 }
@@ -138,7 +143,9 @@ pub(crate) async fn describe_snat(cx: &Cx<'_>, asked: DescribeSnatTableEntries) 
     let views = gateways(cx, SNAT_TABLE, asked.snat_table_id.as_deref(), asked.nat_gateway_id.as_deref()).await?;
     let rows = views.iter().flat_map(|view| view.gateway.sources.iter().map(move |rule| snat_reply(view, rule)));
     let wanted = |row: &SnatReply| {
-        is(asked.snat_entry_id.as_deref(), &row.snat_entry_id)
+        // Entries are for ranges; none is for interfaces.
+        asked.network_interface_ids.is_empty()
+            && is(asked.snat_entry_id.as_deref(), &row.snat_entry_id)
             && is(asked.snat_entry_name.as_deref(), &row.snat_entry_name)
             && is(asked.source_v_switch_id.as_deref(), &row.source_v_switch_id)
             && is(asked.source_cidr.as_deref(), &row.source_cidr)

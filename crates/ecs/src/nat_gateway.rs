@@ -119,6 +119,7 @@ pub(crate) struct DescribeNatGateways {
     nat_type: Option<String>,
     network_type: Option<String>,
     instance_charge_type: Option<String>,
+    spec: Option<String>,
     resource_group_id: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
@@ -202,6 +203,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeNatGateways) -> Result<
         .always(asked.nat_type.as_ref(), &["Enhanced"])
         .always(asked.network_type.as_ref(), &["internet"])
         .always(asked.instance_charge_type.as_ref(), &["PostPaid"])
+        .always(asked.spec.as_ref(), &[])
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };

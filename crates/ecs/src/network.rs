@@ -27,6 +27,8 @@ pub(crate) struct DescribeVpcs {
     vpc_name: Option<String>,
     is_default: Option<bool>,
     vpc_owner_id: Option<String>,
+    dhcp_options_set_id: Option<String>,
+    enable_ipv6: Option<bool>,
     resource_group_id: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
@@ -83,6 +85,8 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVpcs) -> Result<Vpcs, F
         .exact(Field::Name, asked.vpc_name.as_ref())
         .exact(Field::IsDefault, asked.is_default.map(|default| default.to_string()))
         .exact(Field::Owner, asked.vpc_owner_id.as_ref())
+        .exact(Field::DhcpOptions, asked.dhcp_options_set_id.as_ref())
+        .exact(Field::HasIpv6, asked.enable_ipv6)
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };

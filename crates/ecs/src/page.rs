@@ -103,6 +103,15 @@ impl Paged {
     }
 }
 
+/// Cuts a page of at most `size` out of a whole list by its token, and tells the token of the next page.
+pub(crate) fn cut<T>(rows: Vec<T>, token: Option<&str>, size: usize) -> Result<(Vec<T>, String), Fault> {
+    let start = token.filter(|token| !token.is_empty()).map(read_token).transpose()?.unwrap_or(0);
+    let start = usize::try_from(start).unwrap_or(usize::MAX).min(rows.len());
+    let end = start.saturating_add(size).min(rows.len());
+    let next = if end < rows.len() { write_token(end as u64) } else { String::new() };
+    Ok((rows.into_iter().skip(start).take(end - start).collect(), next))
+}
+
 fn within(name: &str, value: usize, max: usize) -> Result<usize, Fault> {
     if (1..=max).contains(&value) { Ok(value) } else { Err(Fault::invalid(name, format!("'{value}' is not between 1 and {max}"))) }
 }

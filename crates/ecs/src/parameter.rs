@@ -1,4 +1,5 @@
-//! Parameters that no structure has: those that say what is so anyway are let pass, the others are refused by name.
+//! Parameters that no structure has: those that say what is so anyway are let pass, the others are refused by name, and with the
+//! reason that the action's row gives for it.
 //!
 //! ECS itself ignores names that it does not know. This cloud has fewer of ECS's parameters, and to ignore one would be to
 //! promise what is not done; so a parameter that nobody read is an error unless it is empty or listed here.
@@ -31,7 +32,6 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("CreditSpecification", &["Standard"]),
     ("DataDiskCategory", &["cloud_essd"]),
     ("EipBindMode", &["MULTI_BINDED"]),
-    ("DeleteAutoSnapshot", &["true"]),
     ("EnableIpv6", &["false"]),
     ("EnableShared", &["false"]),
     ("ForceDelete", &["false"]),
@@ -64,12 +64,15 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("Verbose", &["*"]),
 ];
 
+/// A parameter of the vendor's that an action refuses as unsupported, with all that lies below it, and why.
+pub type Absent = (&'static str, &'static str);
+
 /// Refuses the first parameter that nobody read and that is not plain.
-pub(crate) fn check_unread(args: &Args, scheme: Scheme) -> Result<(), Fault> {
+pub(crate) fn check_unread(args: &Args, scheme: Scheme, absent: &[Absent]) -> Result<(), Fault> {
     let mut unread =
         args.unknown(scheme.parameters()).into_iter().filter(|name| !COMMON.iter().any(|known| known.eq_ignore_ascii_case(name)));
     match unread.find(|name| !is_plain(name, args.text_at(name))) {
-        Some(name) => Err(Fault::unsupported_parameter(described(&name, args.text_at(&name)))),
+        Some(name) => Err(Fault::unsupported_parameter(described(&name, args.text_at(&name), absent))),
         None => Ok(()),
     }
 }
@@ -80,14 +83,20 @@ fn is_plain(name: &str, value: Option<&str>) -> bool {
     value.is_empty() || plain.is_some_and(|(_, values)| values.iter().any(|plain| *plain == "*" || plain.eq_ignore_ascii_case(value)))
 }
 
-/// The parameter, or its value when another one would do.
-fn described(name: &str, value: Option<&str>) -> String {
+/// The parameter, or its value when another one would do; with the reason, where the action has one.
+fn described(name: &str, value: Option<&str>, absent: &[Absent]) -> String {
     let plain = PLAIN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     match (plain, value) {
         (Some((name, values)), Some(value)) => {
             let value: String = value.chars().take(wire::SHOWN_CHARS).collect();
             format!("The value '{value}' of the parameter {name} (only {})", values.join(", "))
         }
-        (Some(_) | None, Some(_) | None) => format!("The parameter {name}"),
+        (Some(_) | None, Some(_) | None) => {
+            let first = name.split('.').next().unwrap_or(name);
+            match absent.iter().find(|(known, _)| known.eq_ignore_ascii_case(first)) {
+                Some((_, reason)) => format!("The parameter {name} ({reason})"),
+                None => format!("The parameter {name}"),
+            }
+        }
     }
 }

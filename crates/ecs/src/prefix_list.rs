@@ -9,7 +9,7 @@ use wire::{FromArg, IntoDoc};
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, tags_of};
-use crate::page::{PAGE_SIZE, PAGE_SIZE_MAX, Paged};
+use crate::page::{PAGE_SIZE, PAGE_SIZE_MAX, Paged, cut};
 use crate::tag::{TagReply, tag_replies};
 
 /// Most entries of a list, and of one call (ECS: 200).
@@ -188,13 +188,16 @@ async fn one(cx: &Cx<'_>, text: &str) -> Result<PrefixListView, Fault> {
 #[derive(FromArg)]
 pub(crate) struct DescribeAssociations {
     prefix_list_id: String,
+    #[arg(range = 1..=100)]
+    max_results: Option<usize>,
+    next_token: Option<String>,
 }
 
 #[derive(IntoDoc)]
 pub(crate) struct Associations {
     #[reply(list = "PrefixListAssociation")]
     prefix_list_associations: Vec<AssociationReply>,
-    next_token: &'static str,
+    next_token: String,
 }
 
 #[derive(IntoDoc)]
@@ -203,11 +206,12 @@ struct AssociationReply {
     resource_type: &'static str,
 }
 
-/// Lists the security groups whose rules name a list, all at once.
+/// Lists the security groups whose rules name a list.
 pub(crate) async fn associations(cx: &Cx<'_>, asked: DescribeAssociations) -> Result<Associations, Fault> {
     let users = one(cx, &asked.prefix_list_id).await?.users;
     let reply = |group: model::SecurityGroupId| AssociationReply { resource_id: group.to_string(), resource_type: "securitygroup" };
-    Ok(Associations { prefix_list_associations: users.into_iter().map(reply).collect(), next_token: "" })
+    let (page, next_token) = cut(users, asked.next_token.as_deref(), asked.max_results.unwrap_or(PAGE_SIZE))?;
+    Ok(Associations { prefix_list_associations: page.into_iter().map(reply).collect(), next_token })
 }
 
 /// `ModifyPrefixList`.

@@ -3,8 +3,23 @@
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
+use crate::parameter::Absent;
 use crate::volume::{CATEGORY, DATA_CATEGORIES};
 use crate::{Cx, instance_type};
+
+/// Parameters of `DescribeRegions` that are refused.
+pub(crate) const REGIONS_ABSENT: &[Absent] = &[
+    ("InstanceChargeType", "only PostPaid: everything is paid for as it is used"),
+    ("ResourceType", "only instance: the region is told as that of instances"),
+    ("ProductType", "the vendor documents no values of it"),
+];
+
+/// Parameters of `DescribeZones` that are refused.
+pub(crate) const ZONES_ABSENT: &[Absent] = &[
+    ("InstanceChargeType", "only PostPaid: everything is paid for as it is used"),
+    ("SpotStrategy", "only NoSpot: there are no spot instances"),
+    ("ZoneType", "the vendor documents no values of it"),
+];
 
 /// `DescribeRegions`.
 #[derive(FromArg)]
@@ -33,7 +48,10 @@ pub(crate) async fn regions(cx: &Cx<'_>, _: DescribeRegions) -> Result<Regions, 
 
 /// `DescribeZones`.
 #[derive(FromArg)]
-pub(crate) struct DescribeZones {}
+pub(crate) struct DescribeZones {
+    #[expect(dead_code, reason = "all is told, whatever is asked for")]
+    verbose: Option<bool>,
+}
 
 #[derive(IntoDoc)]
 pub(crate) struct Zones {

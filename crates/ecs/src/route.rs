@@ -251,6 +251,23 @@ enum EntryKind {
     Cen,
 }
 
+/// Versions of the addresses of routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+enum IpVersion {
+    #[arg(name = "ipv4", alias = "IPv4")]
+    V4,
+    #[arg(name = "ipv6", alias = "IPv6")]
+    V6,
+}
+
+/// Who made a route beside its owner.
+#[derive(Debug, Clone, Copy, FromArg)]
+enum ServiceType {
+    /// A transit router.
+    #[arg(name = "TR")]
+    TransitRouter,
+}
+
 /// `DescribeRouteEntryList`.
 #[derive(FromArg)]
 pub(crate) struct DescribeRouteEntryList {
@@ -259,6 +276,12 @@ pub(crate) struct DescribeRouteEntryList {
     destination_cidr_block: Option<String>,
     next_hop_type: Option<String>,
     next_hop_id: Option<String>,
+    #[arg(name = "DestCidrBlockList", max_items = PAGE_SIZE_MAX)]
+    destinations: Vec<String>,
+    ip_version: Option<IpVersion>,
+    route_entry_id: Option<String>,
+    route_entry_name: Option<String>,
+    service_type: Option<ServiceType>,
     max_result: Option<usize>,
     next_token: Option<String>,
 }
@@ -318,6 +341,11 @@ pub(crate) async fn entry_list(cx: &Cx<'_>, asked: DescribeRouteEntryList) -> Re
         kind && fits(asked.destination_cidr_block.as_ref(), &entry.destination)
             && fits(asked.next_hop_type.as_ref(), entry.hop_type)
             && fits(asked.next_hop_id.as_ref(), &entry.hop)
+            && fits(asked.route_entry_id.as_ref(), &entry.id(&view.table))
+            && fits(asked.route_entry_name.as_ref(), &entry.name)
+            && (asked.destinations.is_empty() || asked.destinations.contains(&entry.destination))
+            && asked.ip_version != Some(IpVersion::V6)
+            && asked.service_type.is_none()
     });
     let from = usize::try_from(from).unwrap_or(usize::MAX).min(entries.len());
     let rest = entries.split_off(from);

@@ -10,7 +10,7 @@ use wire::{FromArg, IntoDoc, Json, JsonList};
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, id, optional_id, tags_of};
-use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
+use crate::page::{PAGE_SIZE_MAX, Paged, Paging, cut};
 use crate::tag::{TagReply, tag_replies};
 
 /// Most groups that one call names (ECS documents 100).
@@ -109,6 +109,7 @@ pub(crate) struct DescribeSecurityGroups {
     fuzzy_query: Option<bool>,
     #[expect(dead_code, reason = "no group is full")]
     is_query_ecs_count: Option<bool>,
+    service_managed: Option<bool>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     #[arg(flatten)]
@@ -149,6 +150,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSecurityGroups) -> Resu
         .exact(Field::Vpc, asked.vpc_id.as_ref())
         .always(asked.network_type.as_ref(), &["vpc"])
         .exact(Field::Kind, asked.security_group_type.as_ref())
+        .always(asked.service_managed.map(|managed| managed.to_string()).as_ref(), &["false"])
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
@@ -174,7 +176,23 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSecurityGroups) -> Resu
 pub(crate) struct DescribeSecurityGroupAttribute {
     security_group_id: String,
     direction: Option<Wanted>,
+    #[expect(dead_code, reason = "in a VPC it is intranet, whatever is said, as the vendor has it")]
+    nic_type: Option<NicType>,
+    #[arg(range = 10..=1_000)]
+    max_results: Option<usize>,
+    next_token: Option<String>,
 }
+
+/// Networks of the time before VPCs.
+#[derive(Clone, Copy, FromArg)]
+#[arg(rename = "lowercase")]
+enum NicType {
+    Internet,
+    Intranet,
+}
+
+/// Rules of a page when nothing is said (ECS documents 500).
+const RULES: usize = 500;
 
 /// Which rules are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
@@ -195,6 +213,7 @@ pub(crate) struct GroupAttribute {
     inner_access_policy: &'static str,
     #[reply(list = "Permission")]
     permissions: Vec<Permission>,
+    next_token: String,
 }
 
 /// A rule; texts that do not apply to it are empty.
@@ -229,12 +248,15 @@ pub(crate) async fn attribute(cx: &Cx<'_>, asked: DescribeSecurityGroupAttribute
         Some(Wanted::Ingress) => rule.direction == Direction::Ingress,
         Some(Wanted::Egress) => rule.direction == Direction::Egress,
     };
+    let rules = group.rules.iter().filter(|rule| !rule.is_implied()).filter(wanted).collect();
+    let (rules, next_token) = cut(rules, asked.next_token.as_deref(), asked.max_results.unwrap_or(RULES))?;
     Ok(GroupAttribute {
         region_id: cx.region(),
         security_group_id: group.id.to_string(),
         vpc_id: group.vpc.to_string(),
         inner_access_policy: if group.members_meet() { "Accept" } else { "Drop" },
-        permissions: group.rules.iter().filter(|rule| !rule.is_implied()).filter(wanted).map(permission).collect(),
+        permissions: rules.into_iter().map(permission).collect(),
+        next_token,
         security_group_name: group.name,
         description: group.description,
     })

@@ -1,13 +1,13 @@
 //! Snapshots of disks.
 
-use control::{DeleteSnapshot as Delete, Field, ModifySnapshot, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
+use control::{DeleteSnapshot as Delete, Field, ModifySnapshot, Query, RollBackVolume, SnapshotOf, TakeSnapshots, UsedSnapshot};
 use jiff::Timestamp;
-use model::{Error, Noun, Snapshot, Volume};
+use model::{Error, Noun, Volume};
 use wire::{FromArg, IntoDoc, Json, JsonList};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{self, Filters, TAGS_PER_CALL, TagArg, tags_of};
+use crate::filter::{self, CONDITIONS_PER_CALL, Condition, Filters, TAGS_PER_CALL, TagArg, tags_of};
 use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
 use crate::snapshot_use;
 use crate::tag::{TagReply, tag_replies};
@@ -122,11 +122,26 @@ pub(crate) struct DescribeSnapshots {
     source_disk_type: Option<SourceDiskType>,
     encrypted: Option<bool>,
     category: Option<String>,
+    usage: Option<Usage>,
+    #[arg(name = "KMSKeyId")]
+    kms_key_id: Option<String>,
+    #[arg(name = "Filter", max_items = CONDITIONS_PER_CALL)]
+    conditions: Vec<Condition>,
     resource_group_id: Option<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     #[arg(flatten)]
     paged: Paged,
+}
+
+/// What a snapshot is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "snake_case")]
+enum Usage {
+    Image,
+    Disk,
+    ImageDisk,
+    None,
 }
 
 /// States to look for.
@@ -194,7 +209,7 @@ struct SnapshotReply {
 
 /// Lists the caller's snapshots.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshots) -> Result<Snapshots, Fault> {
-    let mut filters = asked.filters(cx);
+    let mut filters = asked.filters(cx)?;
     if let Some(instance) = asked.instance_id.as_ref().filter(|id| !id.is_empty()) {
         let mut of = Filters::new();
         of.exact(Field::Instance, Some(instance));
@@ -202,13 +217,13 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshots) -> Result<Sn
         filters.one_of_at_least(Field::Volume, &disks.rows.iter().map(|disk| disk.id.to_string()).collect::<Vec<_>>());
     }
     let query = Query { ids: vec![], filters: filters.into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
-    let listed = cx.cloud.list::<Snapshot>(&cx.caller, query).await?;
+    let listed = cx.cloud.list::<UsedSnapshot>(&cx.caller, query).await?;
     let paging = asked.paged.paging(&listed);
     Ok(Snapshots { snapshots: listed.rows.iter().map(|snapshot| reply(cx, snapshot)).collect(), paging })
 }
 
 impl DescribeSnapshots {
-    fn filters(&self, cx: &Cx<'_>) -> Filters {
+    fn filters(&self, cx: &Cx<'_>) -> Result<Filters, Fault> {
         let mut filters = Filters::new();
         filters
             .exact(Field::Owner, Some(cx.caller.account()))
@@ -219,7 +234,10 @@ impl DescribeSnapshots {
             .exact(Field::IsEncrypted, self.encrypted)
             .always(self.category.as_ref(), &["standard"])
             .always(self.resource_group_id.as_ref(), &[])
-            .tags(&self.tags);
+            .exact(Field::EncryptionKey, self.kms_key_id.as_ref())
+            .exact(Field::Use, self.usage.map(Usage::word))
+            .tags(&self.tags)
+            .times(&self.conditions, None)?;
         match self.status {
             None | Some(Status::All) => {}
             Some(Status::Progressing) => drop(filters.exact(Field::State, Some("pending"))),
@@ -236,11 +254,33 @@ impl DescribeSnapshots {
             Some(SourceDiskType::System) => drop(filters.exact(Field::IsRoot, Some(true))),
             Some(SourceDiskType::Data) => drop(filters.exact(Field::IsRoot, Some(false))),
         }
-        filters
+        Ok(filters)
     }
 }
 
-fn reply(cx: &Cx<'_>, snapshot: &Snapshot) -> SnapshotReply {
+impl Usage {
+    /// The control plane's word.
+    const fn word(self) -> &'static str {
+        match self {
+            Usage::Image => "image",
+            Usage::Disk => "volume",
+            Usage::ImageDisk => "both",
+            Usage::None => "none",
+        }
+    }
+}
+
+/// ECS's word for what a snapshot is used for.
+fn usage(used: &UsedSnapshot) -> &'static str {
+    match used.word() {
+        "volume" => "disk",
+        "both" => "image_disk",
+        word => word,
+    }
+}
+
+fn reply(cx: &Cx<'_>, used: &UsedSnapshot) -> SnapshotReply {
+    let snapshot = &used.snapshot;
     SnapshotReply {
         snapshot_id: snapshot.id.to_string(),
         snapshot_name: snapshot.shown_name().to_owned(),
@@ -262,7 +302,7 @@ fn reply(cx: &Cx<'_>, snapshot: &Snapshot) -> SnapshotReply {
         encrypted: snapshot.encryption.is_some(),
         kms_key_id: snapshot.encryption.as_ref().map(|encryption| encryption.key.uuid()).unwrap_or_default(),
         instant_access: false,
-        usage: "none",
+        usage: usage(used),
         product_code: "",
         resource_group_id: "",
         creation_time: snapshot.created_at.timestamp(),

@@ -25,6 +25,7 @@ pub(crate) struct DescribeVSwitches {
     v_switch_owner_id: Option<String>,
     resource_group_id: Option<String>,
     route_table_id: Option<String>,
+    enable_ipv6: Option<bool>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     #[arg(flatten)]
@@ -77,6 +78,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeVSwitches) -> Result<VS
         .exact(Field::Name, asked.v_switch_name.as_ref())
         .exact(Field::IsDefault, asked.is_default.map(|default| default.to_string()))
         .exact(Field::Owner, asked.v_switch_owner_id.as_ref())
+        .exact(Field::HasIpv6, asked.enable_ipv6)
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);
     let users = TableUsers::read(cx).await?;

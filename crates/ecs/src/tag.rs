@@ -13,7 +13,7 @@ use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, Subnet
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg, tags_of};
+use crate::filter::{Filters, TAGS_PER_CALL, TagArg, literal, tags_of};
 use crate::page::{read_token, write_token};
 use crate::{Cx, key_pair};
 
@@ -256,8 +256,23 @@ pub(crate) struct ListTagResources {
     resources: Vec<String>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
+    #[arg(name = "TagFilter", max_items = TAG_FILTERS_PER_CALL)]
+    tag_filters: Vec<TagFilter>,
+    #[arg(range = 1..=50)]
+    max_results: Option<usize>,
     next_token: Option<String>,
 }
+
+/// A key that may hold `*`, or a key whole and values that may.
+#[derive(FromArg)]
+struct TagFilter {
+    tag_key: String,
+    #[arg(max_items = TAG_FILTERS_PER_CALL)]
+    tag_values: Vec<String>,
+}
+
+/// Most keys, and values of one of them, that tags are looked for by (ECS documents 5).
+const TAG_FILTERS_PER_CALL: usize = 5;
 
 #[derive(IntoDoc)]
 pub(crate) struct TagList {
@@ -277,13 +292,24 @@ struct TagResourceReply {
 /// Lists the tags of one kind of thing; a page ends after some fifty things.
 pub(crate) async fn list(cx: &Cx<'_>, asked: ListTagResources) -> Result<TagList, Fault> {
     let kind = Kind::read(&asked.resource_type)?;
-    if asked.resources.is_empty() && asked.tags.is_empty() {
+    if asked.resources.is_empty() && asked.tags.is_empty() && asked.tag_filters.is_empty() {
         return Err(Fault::missing("ResourceId.1"));
+    }
+    if !asked.tags.is_empty() && !asked.tag_filters.is_empty() {
+        return Err(Fault::invalid("TagFilter", "it cannot be together with Tag"));
     }
     let mut filters = Filters::new();
     filters.one_of(Field::Id, &asked.resources).tags(&asked.tags).push(Field::TagKey, vec!["*".to_owned()]);
+    for TagFilter { tag_key, tag_values } in &asked.tag_filters {
+        let pattern = |text: &String| literal(text).replace("\\*", "*");
+        if tag_values.is_empty() {
+            filters.push(Field::TagKey, vec![pattern(tag_key)]);
+        } else {
+            filters.push(Field::Tag(tag_key.clone()), tag_values.iter().map(pattern).collect());
+        }
+    }
     let last = asked.next_token.as_deref().filter(|token| !token.is_empty()).map(read_token).transpose()?.unwrap_or(0);
-    let page = Page::After { last, size: PAGE };
+    let page = Page::After { last, size: asked.max_results.unwrap_or(PAGE) };
     let (rows, next) = read(cx, kind, filters.into_vec(), page).await?;
     let each = |(id, tags): (String, Tags)| {
         let kind = asked.resource_type.clone();

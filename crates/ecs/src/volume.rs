@@ -1,13 +1,13 @@
 //! Disks: made, attached, grown, described, released.
 
-use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Query};
+use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Query, VolumeView};
 use jiff::Timestamp;
 use model::{Attachment as Attached, EncryptionChoice, Gib, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc, Json, JsonList};
 
 use crate::Cx;
 use crate::error::Fault;
-use crate::filter::{self, Filters, TAGS_PER_CALL, TagArg, tags_of};
+use crate::filter::{self, CONDITIONS_PER_CALL, Condition, Filters, TAGS_PER_CALL, TagArg, tags_of};
 use crate::page::{PAGE_SIZE_MAX, Paged, Paging};
 use crate::tag::{TagReply, tag_replies};
 
@@ -54,6 +54,18 @@ pub(crate) enum PerformanceLevel {
     Two,
     #[arg(name = "PL3")]
     Three,
+}
+
+impl PerformanceLevel {
+    /// The kinds that are shown with this level; see [`level_word`].
+    const fn kinds(self) -> &'static [&'static str] {
+        match self {
+            PerformanceLevel::Zero => &["level0"],
+            PerformanceLevel::One => &["level1", "fast", "enhanced"],
+            PerformanceLevel::Two => &["level2", "provisioned"],
+            PerformanceLevel::Three => &["level3", "extreme", "provisioned_plus"],
+        }
+    }
 }
 
 /// ECS's word for the class of a kind that is shown as `cloud_essd`; empty for others.
@@ -131,6 +143,8 @@ pub(crate) struct CreateDisk {
     #[arg(name = "KMSKeyId")]
     kms_key_id: Option<String>,
     multi_attach: Option<MultiAttach>,
+    #[arg(default)]
+    delete_auto_snapshot: bool,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
 }
@@ -163,6 +177,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fa
         provisioned,
         name: asked.disk_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
+        deletes_auto_snapshots: asked.delete_auto_snapshot,
         tags: tags_of(asked.tags)?,
     };
     let volume = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
@@ -290,6 +305,7 @@ pub(crate) struct ModifyDiskAttribute {
     disk_name: Option<String>,
     description: Option<String>,
     delete_with_instance: Option<bool>,
+    delete_auto_snapshot: Option<bool>,
 }
 
 /// Changes what is said of disks.
@@ -300,7 +316,8 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyDiskAttribute) -> Result<()
         return Err(Fault::missing("DiskId"));
     }
     let (name, description, delete_on_termination) = (asked.disk_name, asked.description, asked.delete_with_instance);
-    let command = ModifyVolumes { ids, name, description, delete_on_termination, ..ModifyVolumes::default() };
+    let deletes_auto_snapshots = asked.delete_auto_snapshot;
+    let command = ModifyVolumes { ids, name, description, delete_on_termination, deletes_auto_snapshots, ..ModifyVolumes::default() };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 
@@ -328,6 +345,15 @@ pub(crate) struct DescribeDisks {
     enable_auto_snapshot: Option<bool>,
     snapshot_id: Option<String>,
     auto_snapshot_policy_id: Option<String>,
+    enable_automated_snapshot_policy: Option<bool>,
+    delete_auto_snapshot: Option<bool>,
+    enable_shared: Option<bool>,
+    multi_attach: Option<String>,
+    performance_level: Option<PerformanceLevel>,
+    #[arg(name = "KMSKeyId")]
+    kms_key_id: Option<String>,
+    #[arg(name = "Filter", max_items = CONDITIONS_PER_CALL)]
+    conditions: Vec<Condition>,
     lock_reason: Option<String>,
     resource_group_id: Option<String>,
     disk_charge_type: Option<String>,
@@ -419,6 +445,8 @@ struct DiskReply {
     delete_with_instance: bool,
     delete_auto_snapshot: bool,
     enable_auto_snapshot: bool,
+    enable_automated_snapshot_policy: bool,
+    auto_snapshot_policy_id: String,
     encrypted: bool,
     #[reply(name = "KMSKeyId")]
     kms_key_id: String,
@@ -447,14 +475,14 @@ struct Attachment {
 
 /// Lists disks.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeDisks) -> Result<Disks, Fault> {
-    let query = Query { ids: vec![], filters: asked.filters().into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
-    let listed = cx.cloud.list::<Volume>(&cx.caller, query).await?;
+    let query = Query { ids: vec![], filters: asked.filters()?.into_vec(), page: asked.paged.page(PAGE_SIZE_MAX)? };
+    let listed = cx.cloud.list::<VolumeView>(&cx.caller, query).await?;
     let paging = asked.paged.paging(&listed);
-    Ok(Disks { disks: listed.rows.iter().map(|volume| reply(cx, volume)).collect(), paging })
+    Ok(Disks { disks: listed.rows.iter().map(|view| reply(cx, view)).collect(), paging })
 }
 
 impl DescribeDisks {
-    fn filters(&self) -> Filters {
+    fn filters(&self) -> Result<Filters, Fault> {
         let flag = |value: Option<bool>| value.map(|value| value.to_string());
         let mut filters = Filters::new();
         filters
@@ -465,13 +493,22 @@ impl DescribeDisks {
             .exact(Field::IsRoot, self.portable.map(|portable| !portable))
             .exact(Field::IsDeletedWithInstance, self.delete_with_instance)
             .exact(Field::IsEncrypted, self.encrypted)
+            .exact(Field::HasSnapshotPolicy, self.enable_automated_snapshot_policy)
+            .exact(Field::SnapshotPolicy, self.auto_snapshot_policy_id.as_ref())
+            .exact(Field::DeletesAutoSnapshots, self.delete_auto_snapshot)
+            .exact(Field::EncryptionKey, self.kms_key_id.as_ref())
             .always(flag(self.enable_auto_snapshot).as_ref(), &["false"])
+            .always(flag(self.enable_shared).as_ref(), &["false"])
+            .always(self.multi_attach.as_ref(), &["Disabled"])
             .exact(Field::Snapshot, self.snapshot_id.as_ref())
-            .always(self.auto_snapshot_policy_id.as_ref(), &[])
             .always(self.lock_reason.as_ref(), &[])
             .always(self.resource_group_id.as_ref(), &[])
             .always(self.disk_charge_type.as_ref(), &["PostPaid"])
-            .tags(&self.tags);
+            .tags(&self.tags)
+            .times(&self.conditions, None)?;
+        if let Some(level) = self.performance_level {
+            filters.push(Field::Kind, words(level.kinds()));
+        }
         match self.category {
             None | Some(AnyCategory::All) => {}
             Some(AnyCategory::Cloud) => drop(filters.push(Field::Kind, words(&["magnetic", "cold", "streaming"]))),
@@ -508,11 +545,12 @@ impl DescribeDisks {
             Some(Status::Detaching) => is(Field::Attachment, &["detaching", "busy"]),
             Some(Status::ReIniting) => drop(filters.nothing()),
         }
-        filters
+        Ok(filters)
     }
 }
 
-fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
+fn reply(cx: &Cx<'_>, view: &VolumeView) -> DiskReply {
+    let volume = &view.volume;
     let attached_time = volume.instance.map(|_| volume.attached_at.unwrap_or(volume.created_at).timestamp());
     let attachment = volume.instance.zip(attached_time).map(|(id, attached_time)| Attachment {
         instance_id: id.to_string(),
@@ -541,8 +579,11 @@ fn reply(cx: &Cx<'_>, volume: &Volume) -> DiskReply {
         device: volume.device.clone(),
         serial_number: volume.id.to_string().replace('-', ""),
         delete_with_instance: volume.delete_on_termination,
-        delete_auto_snapshot: true,
+        delete_auto_snapshot: volume.deletes_auto_snapshots,
+        // ECS's deprecated switch, which is off in disks that its clients make.
         enable_auto_snapshot: false,
+        enable_automated_snapshot_policy: view.policy.is_some(),
+        auto_snapshot_policy_id: view.policy.map(|id| id.to_string()).unwrap_or_default(),
         encrypted: volume.encryption.is_some(),
         kms_key_id: volume.encryption.as_ref().map(|encryption| encryption.key.uuid()).unwrap_or_default(),
         portable: !volume.is_root(),

@@ -109,6 +109,9 @@ pub struct Volume {
     /// Backups that it may have.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub backup_quota: u32,
+    /// Whether the snapshots that policies took of it go with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletes_auto_snapshots: bool,
     /// When it was made.
     pub created_at: Millis,
     /// Generation of the host document that first carried its latest change.

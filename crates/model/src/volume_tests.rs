@@ -31,6 +31,7 @@ fn volume() -> Volume {
         growth: None,
         seen_bytes: Some(Gib(10).bytes()),
         backup_quota: 0,
+        deletes_auto_snapshots: false,
         created_at: NOW,
         asked: 1,
         tags: Tags::new(),

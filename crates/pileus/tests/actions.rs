@@ -72,7 +72,8 @@ fn alibaba() -> Vec<Row> {
     let row = |action: &ecs::Action| {
         let works = matches!(action.state, ecs::State::Works(_));
         let state = if works { "works" } else { "unsupported" }.to_owned();
-        Row { name: action.name, state, understood: names(parameters(action.parameters).into_iter()), refused: String::new(), works }
+        let refused: Vec<String> = action.absent.iter().map(|(name, reason)| format!("`{name}` ({reason})")).collect();
+        Row { name: action.name, state, understood: names(parameters(action.parameters).into_iter()), refused: refused.join("; "), works }
     };
     ecs::actions().map(row).collect()
 }

@@ -1,11 +1,11 @@
 //! Lists of instances: whole, and their states alone.
 
 use control::{Field, Filter, InstanceView, InterfaceView, Query};
-use model::{AddressKind, Instance, MetadataOptions};
+use model::{AddressKind, Instance, MetadataOptions, Millis};
 use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
 
 use crate::error::Fault;
-use crate::filter::{Filters, TAGS_PER_CALL, TagArg};
+use crate::filter::{CONDITIONS_PER_CALL, Condition, Filters, TAGS_PER_CALL, TagArg, ipv6_texts};
 use crate::instance::{INSTANCES_PER_CALL, Status, ids, in_state, shown_name, status, stopped_mode, type_name};
 use crate::ipv6::{self, Ipv6Reply};
 use crate::page::{Numbered, Numbers, PAGE_SIZE_MAX, Paged, Paging, SHORT_PAGE_MAX};
@@ -38,6 +38,15 @@ pub(crate) struct DescribeInstances {
     eip_addresses: Option<JsonList<String>>,
     #[arg(max_items = INSTANCES_PER_CALL)]
     inner_ip_addresses: Option<JsonList<String>>,
+    #[arg(name = "Ipv6Address", max_items = INSTANCES_PER_CALL)]
+    ipv6_addresses: Vec<String>,
+    rdma_ip_addresses: Option<String>,
+    hpc_cluster_id: Option<String>,
+    http_endpoint: Option<Switch>,
+    http_tokens: Option<Tokens>,
+    http_put_response_hop_limit: Option<u32>,
+    #[arg(name = "Filter", max_items = CONDITIONS_PER_CALL)]
+    conditions: Vec<Condition>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
     instance_network_type: Option<String>,
@@ -51,6 +60,22 @@ pub(crate) struct DescribeInstances {
     additional_attributes: Vec<String>,
     #[arg(flatten)]
     paged: Paged,
+}
+
+/// Whether the metadata service answers.
+#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "lowercase")]
+enum Switch {
+    Enabled,
+    Disabled,
+}
+
+/// Whether it asks for a token.
+#[derive(Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "lowercase")]
+enum Tokens {
+    Optional,
+    Required,
 }
 
 #[derive(IntoDoc)]
@@ -176,14 +201,14 @@ struct MetadataReply {
 
 /// Lists instances.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstances) -> Result<Instances, Fault> {
-    let query = Query { ids: vec![], filters: asked.filters(), page: asked.paged.page(PAGE_SIZE_MAX)? };
+    let query = Query { ids: vec![], filters: asked.filters()?, page: asked.paged.page(PAGE_SIZE_MAX)? };
     let listed = cx.cloud.list_instances(&cx.caller, query).await?;
     let paging = asked.paged.paging(&listed);
     Ok(Instances { instances: listed.rows.iter().map(|view| reply(cx, view)).collect(), paging })
 }
 
 impl DescribeInstances {
-    fn filters(&self) -> Vec<Filter> {
+    fn filters(&self) -> Result<Vec<Filter>, Fault> {
         let list = |values: &'_ Option<JsonList<String>>| values.as_ref().map(|Json(values)| values.clone());
         let family = self.instance_type_family.as_ref().filter(|family| !family.is_empty());
         let kind = self.instance_type.as_ref().filter(|name| !name.is_empty());
@@ -202,18 +227,25 @@ impl DescribeInstances {
             .listed(Field::PrivateIp, list(&self.private_ip_addresses).as_ref())
             .listed(Field::PublicIp, list(&self.public_ip_addresses).as_ref())
             .listed(Field::PublicIp, list(&self.eip_addresses).as_ref())
+            .one_of(Field::Ipv6, &ipv6_texts(&self.ipv6_addresses))
+            .exact(Field::MetadataAnswers, self.http_endpoint.map(|switch| switch == Switch::Enabled))
+            .exact(Field::MetadataToken, self.http_tokens.map(|tokens| tokens == Tokens::Required))
+            .exact(Field::MetadataHops, self.http_put_response_hop_limit)
             .tags(&self.tags)
+            .always(self.rdma_ip_addresses.as_ref(), &[])
+            .always(self.hpc_cluster_id.as_ref(), &[])
             .always(self.instance_network_type.as_ref(), &["vpc"])
             .always(self.instance_charge_type.as_ref(), &["PostPaid"])
             .always(self.internet_charge_type.as_ref(), &["PayByTraffic"])
             .always(self.io_optimized.as_ref(), &["true", "optimized"])
             .always(self.lock_reason.as_ref(), &[])
             .always(self.resource_group_id.as_ref(), &[]);
+        filters.times(&self.conditions, wire::time::parse(NEVER).map(|at| Millis(at.as_millisecond())))?;
         if self.device_available == Some(false) || self.inner_ip_addresses.is_some() {
             filters.nothing();
         }
         in_state(&mut filters, self.status);
-        filters.into_vec()
+        Ok(filters.into_vec())
     }
 }
 
@@ -321,6 +353,7 @@ pub(crate) struct DescribeInstanceStatus {
     #[arg(name = "InstanceId", max_items = INSTANCES_PER_CALL)]
     instance_ids: Vec<String>,
     zone_id: Option<String>,
+    cluster_id: Option<String>,
     #[arg(flatten)]
     numbered: Numbered,
 }
@@ -342,7 +375,7 @@ struct InstanceStatus {
 /// Tells the states of instances.
 pub(crate) async fn describe_status(cx: &Cx<'_>, asked: DescribeInstanceStatus) -> Result<InstanceStatuses, Fault> {
     let mut filters = Filters::new();
-    filters.exact(Field::Zone, asked.zone_id.as_ref());
+    filters.exact(Field::Zone, asked.zone_id.as_ref()).always(asked.cluster_id.as_ref(), &[]);
     in_state(&mut filters, None);
     let query = Query { ids: ids(&asked.instance_ids)?, filters: filters.into_vec(), page: asked.numbered.page(SHORT_PAGE_MAX)? };
     let listed = cx.cloud.list_instances(&cx.caller, query).await?;

@@ -24,6 +24,7 @@ fn volume(choice: EncryptionChoice, snapshot: Option<SnapshotId>) -> CreateVolum
         provisioned: Provisioned::default(),
         name: String::new(),
         description: String::new(),
+        deletes_auto_snapshots: false,
         tags: Tags::new(),
     }
 }

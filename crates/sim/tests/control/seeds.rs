@@ -187,6 +187,7 @@ impl Run {
                 provisioned: Provisioned::default(),
                 name,
                 description,
+                deletes_auto_snapshots: false,
                 tags,
             };
             return self.volumes.push(cloud.run(&root, new, options).await.unwrap().id);

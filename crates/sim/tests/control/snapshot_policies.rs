@@ -1,8 +1,8 @@
 //! Snapshots that policies take: at their hours, once whoever crashes, and gone when it was said.
 
 use control::{
-    Caller, CreateSnapshotPolicy, CreateVolume, DeleteSnapshotPolicy, DeleteVolume, ModifySnapshotPolicy, Options, PolicyTie, Query,
-    TieSnapshotPolicy,
+    Caller, CreateSnapshotPolicy, CreateVolume, DeleteSnapshotPolicy, DeleteVolume, ModifySnapshotPolicy, ModifyVolumes, Options,
+    PolicyTie, Query, SnapshotOf, TakeSnapshots, TieSnapshotPolicy,
 };
 use model::{Error, Gib, Millis, Provisioned, Schedule, Snapshot, SnapshotPolicy, SnapshotPolicyId, Tags, VolumeId, VolumeKind};
 
@@ -18,11 +18,16 @@ fn daily(hours: &[u8]) -> CreateSnapshotPolicy {
 }
 
 async fn volume(world: &mut World, root: &Caller) -> VolumeId {
+    volume_that(world, root, false).await
+}
+
+async fn volume_that(world: &mut World, root: &Caller, deletes_auto_snapshots: bool) -> VolumeId {
     let (name, description, tags) = (String::new(), String::new(), Tags::new());
     let (kind, provisioned) = (VolumeKind::Fast, Provisioned::default());
     let zone = "sim-1a".to_owned();
     let encryption = model::EncryptionChoice::default();
-    let new = CreateVolume { zone, snapshot: None, encryption, size: Some(Gib(1)), kind, provisioned, name, description, tags };
+    let size = Some(Gib(1));
+    let new = CreateVolume { zone, snapshot: None, encryption, size, kind, provisioned, name, description, deletes_auto_snapshots, tags };
     let id = world.cloud.run(root, new, Options::default()).await.unwrap().id;
     world.settle().await;
     id
@@ -136,4 +141,37 @@ async fn a_volume_has_one_policy_and_a_gone_one_hinders_no_other() {
     world.wait(DAY_MS);
     world.settle().await;
     assert_eq!(snapshots(&world, &root).await.len(), before);
+}
+
+#[tokio::test]
+async fn what_a_policy_took_goes_with_its_volume_where_that_is_said() {
+    let mut world = World::new(1, 1).await;
+    let root = world.root().await;
+    let [kept, said, said_later, unsaid] = [
+        volume(&mut world, &root).await,
+        volume_that(&mut world, &root, true).await,
+        volume(&mut world, &root).await,
+        volume_that(&mut world, &root, true).await,
+    ];
+    let change = |volume, deletes| ModifyVolumes { ids: vec![volume], deletes_auto_snapshots: Some(deletes), ..ModifyVolumes::default() };
+    for (volume, deletes) in [(said_later, true), (unsaid, false)] {
+        world.cloud.run(&root, change(volume, deletes), Options::default()).await.unwrap();
+    }
+    let id = policy(&world, &root, daily(&[3])).await;
+    tie(&world, &root, Some(id), &[kept, said, said_later, unsaid]).await.unwrap();
+    let of = SnapshotOf::Volumes(vec![said]);
+    let by_hand = TakeSnapshots { of, name: String::new(), description: String::new(), tags: Tags::new(), copy_tags: false };
+    let by_hand = world.cloud.run(&root, by_hand, Options::default()).await.unwrap()[0].id;
+    until_due(&mut world, &root, id).await;
+    for _ in 0..3 {
+        world.settle().await;
+    }
+    assert_eq!(snapshots(&world, &root).await.len(), 5);
+    for volume in [kept, said, said_later, unsaid] {
+        world.cloud.run(&root, DeleteVolume { volume }, Options::default()).await.unwrap();
+        world.settle().await;
+    }
+    let left = snapshots(&world, &root).await;
+    let of = |wanted: VolumeId| left.iter().filter(|row| row.volume == wanted).map(|row| row.id).collect::<Vec<_>>();
+    assert_eq!((of(kept).len(), of(said), of(said_later), of(unsaid).len()), (1, vec![by_hand], vec![], 1));
 }

@@ -21,6 +21,7 @@ fn create(zone: &str, gib: u32) -> CreateVolume {
         provisioned: Provisioned::default(),
         name,
         description,
+        deletes_auto_snapshots: false,
         tags,
     }
 }
