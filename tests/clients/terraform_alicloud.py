@@ -86,6 +86,24 @@ class Provider:
             time.sleep(0.1)
 
 
+def protect(tf, kind, id, enable):
+    """The call that the provider makes when `deletion_protection` changes."""
+    tf.vpc("DeletionProtection", ClientToken=tf.token(), InstanceId=id, ProtectionEnable=enable, Type=kind)
+
+
+def unprotected(tf, kind, id, wanted, delete):
+    """Deletes a thing; one that is protected stays until its protection has ended."""
+    if wanted.get("deletion_protection"):
+        try:
+            delete()
+        except Refused as refused:
+            assert refused.code == "InvalidOperation.DeletionProtection", refused
+        else:
+            raise AssertionError(f"{id} was protected and is gone")
+        protect(tf, kind, id, False)
+    delete()
+
+
 def tag_map(tags):
     """Tags of a reply as a map, in either of the two forms that there are."""
     return {tag.get("TagKey", tag.get("Key")): tag.get("TagValue", tag.get("Value")) for tag in tags}
@@ -462,6 +480,8 @@ def eip_address(tf, **wanted):
     )
     id = made["AllocationId"]
     tf.tag("vpc", "EIP", id, wanted["tags"])
+    if wanted.get("deletion_protection"):
+        protect(tf, "EIP", id, True)
 
     def read():
         found = tf.listed("vpc", "DescribeEipAddresses", "EipAddresses.EipAddress", {"AllocationId": id})
@@ -473,6 +493,7 @@ def eip_address(tf, **wanted):
             "bandwidth": raw.get("EipBandwidth") or raw["Bandwidth"],
             # The name of the member in which VPC tells it.
             "description": raw["Descritpion"],
+            "deletion_protection": raw["DeletionProtection"],
             "internet_charge_type": raw["InternetChargeType"],
             "ip_address": raw["IpAddress"],
             "isp": raw["ISP"],
@@ -482,7 +503,8 @@ def eip_address(tf, **wanted):
             "tags": tag_map(raw["Tags"]["Tag"]),
         }
 
-    return Resource("eip_address", id, wanted, read, lambda: tf.vpc("ReleaseEipAddress", {"AllocationId": id}))
+    release = lambda: tf.vpc("ReleaseEipAddress", {"AllocationId": id})
+    return Resource("eip_address", id, wanted, read, lambda: unprotected(tf, "EIP", id, wanted, release))
 
 
 def eip_association(tf, **wanted):
@@ -765,6 +787,8 @@ def nat_gateway(tf, **wanted):
 
     tf.until(lambda: [row["Status"] for row in described()] == ["Available"], id)
     tf.tag("vpc", "NATGATEWAY", id, wanted["tags"])
+    if wanted.get("deletion_protection"):
+        protect(tf, "NATGW", id, True)
 
     def read():
         found = described()
@@ -792,7 +816,7 @@ def nat_gateway(tf, **wanted):
         }
 
     def destroy():
-        tf.vpc("DeleteNatGateway", NatGatewayId=id)
+        unprotected(tf, "NATGW", id, wanted, lambda: tf.vpc("DeleteNatGateway", NatGatewayId=id))
         tf.until(lambda: not described(), id)
 
     return Resource("nat_gateway", id, wanted, read, destroy)
@@ -896,6 +920,8 @@ def common_bandwidth_package(tf, **wanted):
 
     tf.until(lambda: [row["Status"] for row in described()] == ["Available"], id)
     tf.tag("vpc", "COMMONBANDWIDTHPACKAGE", id, wanted["tags"])
+    if wanted["deletion_protection"]:
+        protect(tf, "CBWP", id, True)
 
     def read():
         found = described()
@@ -916,7 +942,7 @@ def common_bandwidth_package(tf, **wanted):
         }
 
     def destroy():
-        tf.vpc("DeleteCommonBandwidthPackage", BandwidthPackageId=id)
+        unprotected(tf, "CBWP", id, wanted, lambda: tf.vpc("DeleteCommonBandwidthPackage", BandwidthPackageId=id))
         tf.until(lambda: not described(), id)
 
     return Resource("common_bandwidth_package", id, wanted, read, destroy)

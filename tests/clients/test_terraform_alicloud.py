@@ -43,7 +43,7 @@ def configuration(simulated):
 
 def network(made):
     """A VPC with a vSwitch and a security group."""
-    vpc = made.add(alicloud.vpc, cidr_block="10.50.0.0/16", vpc_name="plan", description="a network", tags=TAGS, is_default=False, enable_ipv6=False)
+    vpc = made.add(alicloud.vpc, cidr_block="10.50.0.0/16", secondary_cidr_blocks=["172.21.0.0/20"], vpc_name="plan", description="a network", tags=TAGS, is_default=False, enable_ipv6=False)
     switch = made.add(
         alicloud.vswitch, cidr_block="10.50.1.0/24", vpc_id=vpc.id, zone_id=f"{made.tf.region}a", vswitch_name="plan", description="a part of it", tags=TAGS
     )
@@ -197,7 +197,7 @@ def test_addresses_gateways_and_routes_read_back(configuration):
     _, instance = machine(configuration, switch, group)
     address = {"bandwidth": "5", "description": "an address", "netmode": "public", "isp": "BGP", "internet_charge_type": "PayByTraffic", "payment_type": "PayAsYouGo", "tags": TAGS}
     first = configuration.add(alicloud.eip_address, address_name="of the machine", **address)
-    second = configuration.add(alicloud.eip_address, address_name="of the gateway", **address)
+    second = configuration.add(alicloud.eip_address, address_name="of the gateway", deletion_protection=True, **address)
     configuration.add(alicloud.eip_association, allocation_id=first.id, instance_id=instance.id, instance_type="EcsInstance")
     gateway = configuration.add(
         alicloud.nat_gateway,
@@ -210,6 +210,7 @@ def test_addresses_gateways_and_routes_read_back(configuration):
         internet_charge_type="PayByLcu",
         payment_type="PayAsYouGo",
         eip_bind_mode="MULTI_BINDED",
+        deletion_protection=True,
         tags=TAGS,
     )
     configuration.add(alicloud.eip_association, allocation_id=second.id, instance_id=gateway.id, instance_type="Nat")
@@ -234,7 +235,7 @@ def test_addresses_gateways_and_routes_read_back(configuration):
         isp="BGP",
         ratio=100,
         payment_type="PayAsYouGo",
-        deletion_protection=False,
+        deletion_protection=True,
         tags=TAGS,
     )
     configuration.add(alicloud.common_bandwidth_package_attachment, bandwidth_package_id=package.id, instance_id=first.id)

@@ -3,12 +3,14 @@
 import http.server
 import subprocess
 import threading
+import uuid
 
 import botocore.exceptions
 import pytest
 
 import alibaba_vpc
 from conftest import private_key
+from test_cvm import Tenant as Tencent
 from test_ecs import Refused, Tenant
 
 SOON = {"Delay": 1, "MaxAttempts": 90}
@@ -458,3 +460,25 @@ def guard(ec2, carried, address, subnet):
     with pytest.raises(botocore.exceptions.WaiterError):
         ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[failed["NatGatewayId"]], WaiterConfig=SOON)
     ec2.delete_nat_gateway(NatGatewayId=failed["NatGatewayId"])
+
+
+def test_assistant_ranges_through_tencents_sdk(simulated):
+    tenant = Tencent(simulated, f"ranges-{uuid.uuid4().hex[:8]}")
+    vpc = tenant.call("CreateVpc", VpcName="wide", CidrBlock="10.62.0.0/16")["Vpc"]["VpcId"]
+    given = tenant.call("CreateAssistantCidr", VpcId=vpc, CidrBlocks=["10.63.0.0/16", "172.16.0.0/24"])["AssistantCidrSet"]
+    assert [(one["VpcId"], one["CidrBlock"], one["AssistantType"]) for one in given] == [(vpc, "10.63.0.0/16", 0), (vpc, "172.16.0.0/24", 0)]
+    zone = tenant.call("DescribeZones")["ZoneSet"][0]["Zone"]
+    subnet = tenant.call("CreateSubnet", VpcId=vpc, SubnetName="far", CidrBlock="10.63.1.0/24", Zone=zone)["Subnet"]["SubnetId"]
+    listed = tenant.call("DescribeAssistantCidr", Filters=[{"Name": "vpc-id", "Values": [vpc]}])
+    assert listed["TotalCount"] == 2 and [one["SubnetId"] for one in listed["AssistantCidrSet"][0]["SubnetSet"]] == [subnet]
+    found = tenant.call("CheckAssistantCidr", VpcId=vpc, OldCidrBlocks=["10.63.0.0/16"], NewCidrBlocks=["10.62.9.0/24"])["ConflictSourceSet"]
+    assert [one["ConflictSourceId"] for one in found] == [subnet, vpc]
+    assert tenant.refused("DeleteAssistantCidr", VpcId=vpc, CidrBlocks=["10.63.0.0/16"]) == "ResourceInUse"
+    assert tenant.refused("CreateAssistantCidr", VpcId=vpc, CidrBlocks=["10.62.9.0/24"]) == "InvalidParameterValue.CidrConflict"
+    changed = tenant.call("ModifyAssistantCidr", VpcId=vpc, OldCidrBlocks=["172.16.0.0/24"], NewCidrBlocks=["172.16.0.0/20"])["AssistantCidrSet"]
+    assert [one["CidrBlock"] for one in changed] == ["10.63.0.0/16", "172.16.0.0/20"]
+    tenant.call("DeleteSubnet", SubnetId=subnet)
+    tenant.call("DeleteAssistantCidr", VpcId=vpc, CidrBlocks=["10.63.0.0/16", "172.16.0.0/20"])
+    (shown,) = tenant.call("DescribeVpcs", VpcIds=[vpc])["VpcSet"]
+    assert shown["AssistantCidrSet"] == []
+    tenant.call("DeleteVpc", VpcId=vpc)

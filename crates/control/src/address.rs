@@ -16,6 +16,7 @@ use store::Tx;
 use crate::Failure;
 use crate::auth::Target;
 use crate::bandwidth_package::package_with_room;
+use crate::deletion_protection::check_unprotected;
 use crate::gateway::check_gateway;
 use crate::instance::{check_description, instance_of, save};
 use crate::interface::tell_host;
@@ -291,6 +292,7 @@ impl Command for ReleaseAddress {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let address = elastic_of(tx, cx.caller.account(), self.address)?;
+        check_unprotected(address.protected, Noun::Address, address.id)?;
         if address.is_tied() {
             return Err(wrong_state(&address, "associated", "not associated"));
         }
@@ -430,7 +432,7 @@ pub(crate) fn elastic_of(tx: &Tx<'_>, account: AccountId, which: AddressRef) -> 
     Ok(found.filter(|address| address.account == account && address.kind == AddressKind::Elastic).ok_or_else(absent)?)
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, which: AddressRef) -> Result<Vec<Target>, Failure> {
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, which: AddressRef) -> Result<Vec<Target>, Failure> {
     target_of(tx, cx.caller.account(), which)
 }
 
@@ -498,6 +500,7 @@ fn address(cx: &Cx<'_>, kind: AddressKind, interface: Option<InterfaceId>, ip: I
         description: String::new(),
         bandwidth: None,
         charge: InternetCharge::default(),
+        protected: false,
         package: None,
         created_at: cx.now,
         tags: Tags::new(),

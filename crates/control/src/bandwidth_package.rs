@@ -13,6 +13,7 @@ use store::Tx;
 use crate::Failure;
 use crate::address::{AddressRef, elastic_of, target_of, tell_bandwidth};
 use crate::auth::Target;
+use crate::deletion_protection::check_unprotected;
 use crate::describe::{Field, Listing, tag_values};
 use crate::instance::check_description;
 use crate::run::{Command, Cx};
@@ -97,6 +98,7 @@ impl Command for CreateBandwidthPackage {
             description: String::new(),
             bandwidth: None,
             charge: String::new(),
+            protected: false,
             created_at: cx.now,
             tags: Tags::new(),
         };
@@ -143,6 +145,7 @@ impl Command for DeleteBandwidthPackage {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let package = package_of(tx, cx.caller.account(), self.package)?;
+        check_unprotected(package.protected, Noun::BandwidthPackage, package.id)?;
         let addresses = addresses_of(tx, &package)?;
         if !addresses.is_empty() && !self.force {
             let by = addresses.iter().map(|address| address.id.to_string()).collect();
@@ -221,7 +224,7 @@ fn set(package: &mut BandwidthPackage, name: Option<&str>, description: Option<&
 }
 
 /// The package, if the account owns it.
-fn package_of(tx: &Tx<'_>, account: AccountId, id: BandwidthPackageId) -> Result<BandwidthPackage, Failure> {
+pub(crate) fn package_of(tx: &Tx<'_>, account: AccountId, id: BandwidthPackageId) -> Result<BandwidthPackage, Failure> {
     let package = tx.get::<BandwidthPackage>(id)?.filter(|package| package.account == account);
     Ok(package.ok_or_else(|| Error::not_found(Noun::BandwidthPackage, id))?)
 }

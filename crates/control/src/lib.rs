@@ -15,6 +15,7 @@ mod capacity_slot;
 mod clock;
 mod cloud;
 mod console;
+mod deletion_protection;
 mod describe;
 mod dhcp_options;
 mod disk_backup;
@@ -124,6 +125,7 @@ pub use capacity_reservation::{
 pub use clock::Clock;
 pub use cloud::{Cloud, Failure, Region};
 pub use console::{ConsoleOutput, ReadConsole};
+pub use deletion_protection::{Protectable, SetDeletionProtection};
 pub use describe::{
     AddressView, FILTER_VALUES_MAX, FILTERS_MAX, Field, Filter, IDS_MAX, InstanceView, Listed, Listing, PAGE_MAX, Page, Query, literal,
 };

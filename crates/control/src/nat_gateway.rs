@@ -13,6 +13,7 @@ use store::Tx;
 use crate::Failure;
 use crate::address::{AddressRef, AllocateAddress, elastic_of};
 use crate::auth::Target;
+use crate::deletion_protection::check_unprotected;
 use crate::describe::{Field, Listing, tag_values};
 use crate::gateway::check_gateway;
 use crate::instance::check_description;
@@ -45,6 +46,8 @@ pub struct CreateNatGateway {
     pub may_fail: bool,
     /// Megabits per second that are asked for.
     pub bandwidth: Option<u32>,
+    /// Whether it is protected against its deletion.
+    pub protected: bool,
     /// Display name.
     pub name: String,
     /// Description.
@@ -84,6 +87,7 @@ impl CreateNatGateway {
             is_default_route: false,
             may_fail: false,
             bandwidth: None,
+            protected: false,
             name: String::new(),
             description: String::new(),
             tags: Tags::new(),
@@ -98,6 +102,8 @@ pub struct ModifyNatGateway {
     pub gateway: NatGatewayId,
     /// Megabits per second that are asked for.
     pub bandwidth: Option<u32>,
+    /// Whether it is protected against its deletion.
+    pub protected: Option<bool>,
     /// Display name.
     pub name: Option<String>,
     /// Description.
@@ -192,6 +198,7 @@ impl Command for CreateNatGateway {
             forwards: vec![],
             home: None,
             bandwidth: self.bandwidth,
+            protected: self.protected,
             name: String::new(),
             description: String::new(),
             created_at: cx.now,
@@ -324,6 +331,7 @@ impl Command for ModifyNatGateway {
         let mut gateway = nat_gateway_of(tx, cx.caller.account(), self.gateway)?;
         describe(&mut gateway, self.name.clone(), self.description.clone())?;
         gateway.bandwidth = self.bandwidth.or(gateway.bandwidth);
+        gateway.protected = self.protected.unwrap_or(gateway.protected);
         Ok(tx.update(&gateway)?)
     }
 }
@@ -394,6 +402,7 @@ impl Command for DeleteNatGateway {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let gateway = nat_gateway_of(tx, cx.caller.account(), self.gateway)?;
+        check_unprotected(gateway.protected, Noun::NatGateway, gateway.id)?;
         match self.with {
             NatDeletion::Alone => {}
             NatDeletion::Everything => drop_routes(tx, &gateway)?,

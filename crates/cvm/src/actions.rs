@@ -393,7 +393,7 @@ static SERVED: &[Action] = served! {
         Partly("of a VPC as a whole, available at once; its own bandwidth is kept and shown, its addresses are held to theirs"), nat_gateway::CREATE_ABSENT;
     Vpc "vpc:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
     Vpc "vpc:" ModifyNatGatewayAttribute => nat_gateway::modify, nat_gateway::ModifyNatGatewayAttribute,
-        Partly("the name and the bandwidth, which is not enforced"), nat_gateway::MODIFY_ABSENT;
+        Partly("the name, the protection, and the bandwidth, which is not enforced"), nat_gateway::MODIFY_ABSENT;
     Vpc "vpc:" DeleteNatGateway => nat_gateway::delete, nat_gateway::DeleteNatGateway, Works, &[];
     Vpc "vpc:" AssociateNatGatewayAddress => nat_gateway::associate, nat_gateway::AssociateNatGatewayAddress, Works,
         nat_gateway::ASSOCIATE_ABSENT;

@@ -151,6 +151,12 @@ impl From<Error> for Fault {
             Error::InUse { noun: Noun::Volume, .. } => Fault::new("InvalidDisk.Busy", sentence(&error)),
             Error::InUse { .. } => Fault::new("ResourceInUse", sentence(&error)),
             Error::Protected { noun: Noun::Instance, .. } => Fault::new("UnsupportedOperation.InstancesProtected", sentence(&error)),
+            Error::Protected { noun: Noun::NatGateway, .. } => {
+                Fault::new("UnsupportedOperation.DeletionProtectionEnabled", sentence(&error))
+            }
+            Error::Protected { noun: Noun::Address, .. } => {
+                Fault::new("OperationDenied.AddressDeletionProtectionEnabled", sentence(&error))
+            }
             Error::Protected { noun: Noun::LaunchTemplateVersion, .. } => {
                 Fault::new("InvalidParameterValue.LaunchTemplateDefaultVersion", sentence(&error))
             }

@@ -39,23 +39,17 @@ pub(crate) struct CreateNatGateway {
     public_ip_addresses: Vec<Ipv4Addr>,
     #[arg(default = BANDWIDTH)]
     public_ip_addresses_bandwidth_out: u32,
+    #[arg(default)]
+    deletion_protection_enabled: bool,
     #[arg(max_items = tag::TAGS_PER_CALL)]
     tags: Vec<TagArg>,
 }
 
 /// Parameters of `CreateNatGateway` that are not served.
-pub(crate) const CREATE_ABSENT: &[&str] = &[
-    "DeletionProtectionEnabled",
-    "ExclusiveType",
-    "NatProductVersion",
-    "PublicIpFromSameZone",
-    "StockPublicIpAddressesBandwidthOut",
-    "SubnetId",
-    "Zone",
-];
+pub(crate) const CREATE_ABSENT: &[&str] =
+    &["ExclusiveType", "NatProductVersion", "PublicIpFromSameZone", "StockPublicIpAddressesBandwidthOut", "SubnetId", "Zone"];
 /// Parameters of `ModifyNatGatewayAttribute` that are not served.
-pub(crate) const MODIFY_ABSENT: &[&str] =
-    &["DeletionProtectionEnabled", "ModifySecurityGroup", "PublicAddressAffinity", "SecurityGroupIds"];
+pub(crate) const MODIFY_ABSENT: &[&str] = &["ModifySecurityGroup", "PublicAddressAffinity", "SecurityGroupIds"];
 /// Parameters of `AssociateNatGatewayAddress` that are not served.
 pub(crate) const ASSOCIATE_ABSENT: &[&str] = &["IpAddressEnableMode", "PublicIpFromSameZone", "StockPublicIpAddressesBandwidthOut", "Zone"];
 
@@ -126,6 +120,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNatGateway) -> Result<Gatew
         addresses: addresses(&asked.public_ip_addresses),
         take: NewAddresses { count: asked.address_count, bandwidth: Some(asked.public_ip_addresses_bandwidth_out) },
         bandwidth: Some(bandwidth(asked.internet_max_bandwidth_out)?),
+        protected: asked.deletion_protection_enabled,
         name: asked.nat_gateway_name,
         tags: tag::tags_of(asked.tags)?,
         ..control::CreateNatGateway::at(NatPlace::Vpc(id::read(&asked.vpc_id)?), NatServes::Everyone)
@@ -213,7 +208,7 @@ async fn reply(cx: &Cx<'_>, view: &NatGatewayView) -> Result<GatewayReply, Fault
         smart_schedule_mode: false,
         dedicated_cluster_id: "",
         public_address_affinity: true,
-        deletion_protection_enabled: false,
+        deletion_protection_enabled: gateway.protected,
         tag_set: tag::replies(&gateway.tags),
     })
 }
@@ -224,6 +219,7 @@ pub(crate) struct ModifyNatGatewayAttribute {
     nat_gateway_id: String,
     nat_gateway_name: Option<String>,
     internet_max_bandwidth_out: Option<u32>,
+    deletion_protection_enabled: Option<bool>,
 }
 
 /// Changes what is said of a gateway.
@@ -231,6 +227,7 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyNatGatewayAttribute) -> Res
     let command = control::ModifyNatGateway {
         gateway: id::read(&asked.nat_gateway_id)?,
         bandwidth: asked.internet_max_bandwidth_out.map(bandwidth).transpose()?,
+        protected: asked.deletion_protection_enabled,
         name: asked.nat_gateway_name,
         description: None,
     };

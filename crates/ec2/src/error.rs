@@ -265,7 +265,9 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::InUse { noun, .. } => say(in_use_code(*noun), message),
         Error::Protected { noun: Noun::SecurityGroup, .. } => say("CannotDelete", message),
-        Error::Protected { noun: Noun::Volume | Noun::Interface | Noun::VpcRange, .. } => say("OperationNotPermitted", message),
+        Error::Protected { against: "deletion", .. } | Error::Protected { noun: Noun::Volume | Noun::Interface | Noun::VpcRange, .. } => {
+            say("OperationNotPermitted", message)
+        }
         Error::Protected { id, against, .. } => {
             let attribute = if *against == "stopping" { "disableApiStop" } else { "disableApiTermination" };
             let advice = format!("Change its '{attribute}' instance attribute and try again");

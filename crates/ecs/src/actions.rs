@@ -9,11 +9,11 @@ use wire::{Doc, FromArg, IntoDoc, Parameter};
 use crate::error::Fault;
 use crate::parameter::Absent;
 use crate::{
-    Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, dhcp_options, disk_encryption, image,
-    image_change, image_task, instance, instance_fleet, instance_role, instance_type, interface, interface_change, ipv4_gateway, ipv6,
-    key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram, region, root_volume,
-    route, route_change, security_group, security_group_reference, security_group_rules, snapshot, snapshot_group, snapshot_policy,
-    snapshot_use, subnet, tag, tag_older, traffic, trail, volume, vpc_peering, vpc_range,
+    Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, deletion_protection, dhcp_options,
+    disk_encryption, image, image_change, image_task, instance, instance_fleet, instance_role, instance_type, interface, interface_change,
+    ipv4_gateway, ipv6, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram,
+    region, root_volume, route, route_change, security_group, security_group_reference, security_group_rules, snapshot, snapshot_group,
+    snapshot_policy, snapshot_use, subnet, tag, tag_older, traffic, trail, volume, vpc_peering, vpc_range,
 };
 
 /// A service, told by the version of its API.
@@ -486,6 +486,7 @@ static SERVED: &[Action] = &[
     works!("DescribeForwardTableEntries", VPC, nat_entry::describe_forward, nat_entry::DescribeForwardTableEntries),
     works!("ModifyForwardEntry", VPC, nat_entry::modify_forward, nat_entry::ModifyForwardEntry),
     works!("DeleteForwardEntry", VPC, nat_entry::delete_forward, nat_entry::DeleteForwardEntry),
+    works!("DeletionProtection", VPC, deletion_protection::set, deletion_protection::DeletionProtection),
     works!("AllocateEipAddress", BOTH, address::allocate, address::AllocateEipAddress),
     works!("AssociateEipAddress", BOTH, address::associate, address::AssociateEipAddress),
     works!("UnassociateEipAddress", BOTH, address::unassociate, address::UnassociateEipAddress),

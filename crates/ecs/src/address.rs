@@ -94,10 +94,11 @@ struct EipReply {
     bandwidth_package_type: &'static str,
     charge_type: &'static str,
     internet_charge_type: &'static str,
-    /// The line and the network; ECS's older reply knows neither.
+    /// The line, the network and the protection; ECS's older reply knows none of them.
     #[reply(name = "ISP")]
     isp: Option<&'static str>,
     netmode: Option<&'static str>,
+    deletion_protection: Option<bool>,
     allocation_time: Timestamp,
     resource_group_id: &'static str,
     #[reply(list = "Tag")]
@@ -183,6 +184,7 @@ fn reply(cx: &Cx<'_>, row: &AddressView) -> EipReply {
         },
         isp: of_vpc.then_some("BGP"),
         netmode: of_vpc.then_some("public"),
+        deletion_protection: of_vpc.then_some(address.protected),
         allocation_time: address.created_at.timestamp(),
         resource_group_id: "",
         tags: vpc_tag_replies(&address.tags),

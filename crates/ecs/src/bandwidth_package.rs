@@ -213,7 +213,7 @@ fn reply(cx: &Cx<'_>, row: &BandwidthPackageView) -> PackageReply {
         internet_charge_type: "PayByTraffic",
         isp: "BGP",
         ratio: 100,
-        deletion_protection: false,
+        deletion_protection: package.protected,
         creation_time: package.created_at.timestamp(),
         resource_group_id: "",
         public_ip_addresses: row.addresses.iter().map(packed).collect(),

@@ -166,6 +166,7 @@ impl From<Error> for Fault {
                 "InvalidOperation.DeletionProtection",
                 format!("The operation is not allowed: the instance '{id}' is protected against deletion."),
             ),
+            Error::Protected { against: "deletion", .. } => Fault::new(400, "InvalidOperation.DeletionProtection", sentence(&error)),
             Error::Protected { noun: Noun::LaunchTemplateVersion, .. } => {
                 Fault::new(403, "InvalidParameter.DefaultVersion", sentence(&error))
             }

@@ -17,6 +17,7 @@ mod availability;
 mod bandwidth;
 mod bandwidth_package;
 mod capacity_reservation;
+mod deletion_protection;
 mod dhcp_options;
 mod disk_encryption;
 mod error;

@@ -256,7 +256,7 @@ fn reply(cx: &Cx<'_>, view: &NatGatewayView) -> GatewayReply {
         expired_time: "",
         resource_group_id: "",
         auto_pay: false,
-        deletion_protection: false,
+        deletion_protection: gateway.protected,
         icmp_reply_enabled: true,
         private_link_enabled: false,
         ecs_metric_enabled: false,
@@ -287,7 +287,8 @@ pub(crate) struct ModifyNatGatewayAttribute {
 /// Changes what is said of a gateway.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyNatGatewayAttribute) -> Result<(), Fault> {
     let ModifyNatGatewayAttribute { nat_gateway_id, name, description } = asked;
-    let command = control::ModifyNatGateway { gateway: id(Noun::NatGateway, &nat_gateway_id)?, bandwidth: None, name, description };
+    let command =
+        control::ModifyNatGateway { gateway: id(Noun::NatGateway, &nat_gateway_id)?, bandwidth: None, protected: None, name, description };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 

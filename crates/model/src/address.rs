@@ -48,6 +48,9 @@ pub struct Address {
     /// By what it is said to be paid for.
     #[serde(default, skip_serializing_if = "InternetCharge::is_usual")]
     pub charge: InternetCharge,
+    /// Whether it is protected against its release.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
     /// The package whose bandwidth it shares in place of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<BandwidthPackageId>,

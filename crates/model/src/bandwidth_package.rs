@@ -27,6 +27,9 @@ pub struct BandwidthPackage {
     /// How its vendor has it paid for, in that vendor's word, which is told again; nothing is charged.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub charge: String,
+    /// Whether it is protected against its deletion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
     /// When it was made.
     pub created_at: Millis,
     /// Tags.

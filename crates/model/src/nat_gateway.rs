@@ -49,6 +49,9 @@ pub struct NatGateway {
     pub home: Option<HostId>,
     /// Megabits per second that were asked for. Kept and shown; nothing limits a gateway to it.
     pub bandwidth: Option<u32>,
+    /// Whether it is protected against its deletion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
     /// Display name.
     pub name: String,
     /// Description.

@@ -17,6 +17,7 @@ fn gateway(serves: NatServes) -> NatGateway {
         forwards: vec![],
         home: None,
         bandwidth: None,
+        protected: false,
         name: String::new(),
         description: String::new(),
         created_at: Millis(0),

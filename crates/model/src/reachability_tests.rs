@@ -132,6 +132,7 @@ fn with_public(mut endpoint: Endpoint, ip: Ipv4Addr) -> Endpoint {
         description: String::new(),
         bandwidth: None,
         charge: InternetCharge::default(),
+        protected: false,
         package: None,
         created_at: Millis(0),
         tags: Tags::new(),

@@ -75,3 +75,22 @@ async fn a_gateway_needs_addresses_that_are_free_and_ones_own() {
     let refused = world.call("DeleteVpc", &format!(r#"{{"VpcId": "{vpc}"}}"#)).await;
     assert_eq!(crate::world::code_of(&refused).as_deref(), Some("ResourceInUse"));
 }
+
+#[tokio::test]
+async fn a_protected_gateway_stays_until_its_protection_ends() {
+    let world = World::new().await;
+    let made = world.json("CreateVpc", r#"{"VpcName": "own", "CidrBlock": "10.1.0.0/16"}"#).await;
+    let vpc = made["Vpc"]["VpcId"].as_str().unwrap().to_owned();
+    let new = format!(r#"{{"VpcId": "{vpc}", "NatGatewayName": "gate", "AddressCount": 1, "DeletionProtectionEnabled": true}}"#);
+    let made = world.json("CreateNatGateway", &new).await["NatGatewaySet"][0].clone();
+    assert_eq!(made["DeletionProtectionEnabled"], true);
+    let id = made["NatGatewayId"].as_str().unwrap().to_owned();
+    let of = |rest: &str| format!(r#"{{"NatGatewayId": "{id}"{rest}}}"#);
+    world.refused("DeleteNatGateway", &of(""), "UnsupportedOperation.DeletionProtectionEnabled").await;
+    world.json("ModifyNatGatewayAttribute", &of(r#", "NatGatewayName": "renamed""#)).await;
+    world.refused("DeleteNatGateway", &of(""), "UnsupportedOperation.DeletionProtectionEnabled").await;
+    world.json("ModifyNatGatewayAttribute", &of(r#", "DeletionProtectionEnabled": false"#)).await;
+    let shown = world.json("DescribeNatGateways", &format!(r#"{{"NatGatewayIds": ["{id}"]}}"#)).await;
+    assert_eq!(shown["NatGatewaySet"][0]["DeletionProtectionEnabled"], false);
+    world.json("DeleteNatGateway", &of("")).await;
+}

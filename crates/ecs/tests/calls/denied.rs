@@ -87,7 +87,7 @@ fn value(seeds: &HashMap<&'static str, String>, action: &str, name: &str, shape:
         (_, "NotBefore") => return "2026-12-24T00:00:00Z".to_owned(),
         (_, "InstanceIds" | "ResourceIds") => return format!("%5B%22{}%22%5D", seeds["InstanceId"]),
         (_, "DiskIds" | "diskIds") => return format!("%5B%22{}%22%5D", seeds["DiskId"]),
-        (_, "IpInstanceId") => seeds.get("AllocationId"),
+        (_, "IpInstanceId") | ("DeletionProtection", "InstanceId") => seeds.get("AllocationId"),
         ("ModifyCapacityReservation" | "ReleaseCapacityReservation", "Id") => seeds.get("PoolId"),
         (_, "autoSnapshotPolicyId") => seeds.get("AutoSnapshotPolicyId"),
         (_, other) => seeds.get(other),

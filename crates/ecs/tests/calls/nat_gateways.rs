@@ -73,3 +73,45 @@ async fn limits_of_a_gateway_hold_in_the_transaction() {
     let listed = world.json(&format!("Action=DescribeForwardTableEntries&{VPC}&NatGatewayId={id}&PageSize=50&PageNumber=2")).await;
     assert_eq!((&listed["TotalCount"], listed["ForwardTableEntries"]["ForwardTableEntry"].as_array().unwrap().len()), (&100.into(), 50));
 }
+
+#[tokio::test]
+async fn what_is_protected_stays_until_its_protection_ends() {
+    let world = World::new().await;
+    let text = async |call: String, member: &str| world.json(&call).await[member].as_str().unwrap().to_owned();
+    let vpc = text(format!("Action=CreateVpc&{VPC}&CidrBlock=192.168.0.0/16"), "VpcId").await;
+    let subnet = format!("Action=CreateVSwitch&{VPC}&VpcId={vpc}&ZoneId=test-1a&CidrBlock=192.168.1.0/24");
+    let subnet = text(subnet, "VSwitchId").await;
+    let gateway = text(format!("Action=CreateNatGateway&{VPC}&VpcId={vpc}&VSwitchId={subnet}"), "NatGatewayId").await;
+    let address = text(format!("Action=AllocateEipAddress&{VPC}"), "AllocationId").await;
+    let package = text(format!("Action=CreateCommonBandwidthPackage&{VPC}&Bandwidth=10"), "BandwidthPackageId").await;
+    for (kind, id, list, path, delete) in [
+        (
+            "NATGW",
+            &gateway,
+            "DescribeNatGateways",
+            "/NatGateways/NatGateway/0",
+            format!("DeleteNatGateway&NatGatewayId={gateway}&Force=true"),
+        ),
+        ("EIP", &address, "DescribeEipAddresses", "/EipAddresses/EipAddress/0", format!("ReleaseEipAddress&AllocationId={address}")),
+        (
+            "CBWP",
+            &package,
+            "DescribeCommonBandwidthPackages",
+            "/CommonBandwidthPackages/CommonBandwidthPackage/0",
+            format!("DeleteCommonBandwidthPackage&BandwidthPackageId={package}&Force=true"),
+        ),
+    ] {
+        let shown = async || world.json(&format!("Action={list}&{VPC}")).await.pointer(path).unwrap()["DeletionProtection"].clone();
+        let set = |enable: bool| format!("Action=DeletionProtection&{VPC}&InstanceId={id}&Type={kind}&ProtectionEnable={enable}");
+        assert_eq!(shown().await, false, "{kind}");
+        world.json(&set(true)).await;
+        assert_eq!(shown().await, true, "{kind}");
+        world.refused(&format!("Action={delete}&{VPC}"), 400, "InvalidOperation.DeletionProtection").await;
+        world.json(&set(false)).await;
+        world.json(&format!("Action={delete}&{VPC}")).await;
+        world.refused(&set(true), 400, "DeletionProtection.ResourceNotExist").await;
+    }
+    let wrong = format!("Action=DeletionProtection&{VPC}&InstanceId={vpc}&Type=EIP&ProtectionEnable=true");
+    world.refused(&wrong, 400, "DeletionProtection.ResourceNotExist").await;
+    world.refused(&wrong.replace("EIP", "VPC"), 400, "InvalidParameter").await;
+}

@@ -346,6 +346,7 @@ impl Topology {
             description: String::new(),
             bandwidth: None,
             charge: model::InternetCharge::default(),
+            protected: false,
             package: None,
             created_at: Millis(0),
             tags: Tags::new(),
