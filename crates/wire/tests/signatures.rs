@@ -263,11 +263,11 @@ fn a_header_that_matters_must_be_signed() {
     assert_eq!(verified(&captured), Err(SignatureError::NotSigned { scheme, header }));
 
     let scheme = Scheme::AwsV4;
-    let mut captured = Captured::read("aws_v4_boto3_describe_instances");
-    let target = ("X-Amz-Target".to_owned(), "AmazonSSM.SendCommand".to_owned());
-    captured.headers.push(target);
-    let header = "x-amz-target";
-    assert_eq!(verified(&captured), Err(SignatureError::NotSigned { scheme, header }));
+    for (header, value) in [("x-amz-target", "AmazonSSM.SendCommand"), ("idempotency-key", "another")] {
+        let mut captured = Captured::read("aws_v4_boto3_describe_instances");
+        captured.headers.push((header.to_owned(), value.to_owned()));
+        assert_eq!(verified(&captured), Err(SignatureError::NotSigned { scheme, header }));
+    }
 }
 
 #[test]
