@@ -132,6 +132,10 @@ def rows(tenant):
     def make(which, **more):
         (instance,) = tenant.call("RunInstances", **launch, **more)["InstanceIdSets"]["InstanceIdSet"]
         disk = tenant.call("CreateDisk", ZoneId="local-1a", Size=20, DiskCategory="cloud_essd", PerformanceLevel="PL0" if which == "late" else "PL1", DeleteAutoSnapshot=str(which == "late").lower())["DiskId"]
+        deadline = time.monotonic() + 60
+        while tenant.ids("DescribeDisks", "Disks.Disk.DiskId", DiskIds=json.dumps([disk]), Status="Available") != {disk}:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         address = tenant.call("AllocateEipAddress", "vpc")["AllocationId"]
         snapshot = tenant.call("CreateSnapshot", DiskId=disk)["SnapshotId"]
         return {"instance": instance, "disk": disk, "address": address, "snapshot": snapshot}

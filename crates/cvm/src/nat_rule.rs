@@ -179,14 +179,13 @@ pub(crate) async fn describe_sources(cx: &Cx<'_>, asked: DescribeSources) -> Res
     let view = view_of(cx, id::read(&asked.nat_gateway_id)?).await?;
     let mut rows = source_replies(cx, &view).await?;
     for FilterArg { name, values } in &asked.filters {
-        let of = |row: &SourceReply| match name.as_str() {
-            "resource-id" => Ok(vec![row.resource_id.clone()]),
-            "public-ip-address" => Ok(row.public_ip_addresses.clone()),
-            "description" => Ok(vec![row.description.clone()]),
-            _ => Err(Fault::unknown_filter(name)),
+        let of: fn(&SourceReply) -> Vec<String> = match name.as_str() {
+            "resource-id" => |row| vec![row.resource_id.clone()],
+            "public-ip-address" => |row| row.public_ip_addresses.clone(),
+            "description" => |row| vec![row.description.clone()],
+            _ => return Err(Fault::unknown_filter(name)),
         };
-        rows.iter().try_for_each(|row| of(row).map(drop))?;
-        rows.retain(|row| of(row).is_ok_and(|has| has.iter().any(|value| values.contains(value))));
+        rows.retain(|row| of(row).iter().any(|value| values.contains(value)));
     }
     let (total_count, source_ip_translation_nat_rule_set) = asked.cut.of(rows);
     Ok(Sources { source_ip_translation_nat_rule_set, total_count })
@@ -377,18 +376,17 @@ pub(crate) async fn describe_forwards(cx: &Cx<'_>, asked: DescribeForwards) -> R
     let mut rows: Vec<PlacedForward> =
         views.iter().flat_map(|view| view.gateway.forwards.iter().map(move |rule| placed(view, rule))).collect();
     for FilterArg { name, values } in &asked.filters {
-        let of = |row: &PlacedForward| match name.as_str() {
-            "nat-gateway-id" => Ok(row.nat_gateway_id.clone()),
-            "vpc-id" => Ok(row.vpc_id.clone()),
-            "public-ip-address" => Ok(row.rule.public_ip_address.clone()),
-            "public-port" => Ok(row.rule.public_port.to_string()),
-            "private-ip-address" => Ok(row.rule.private_ip_address.clone()),
-            "private-port" => Ok(row.rule.private_port.to_string()),
-            "description" => Ok(row.rule.description.clone()),
-            _ => Err(Fault::unknown_filter(name)),
+        let of: fn(&PlacedForward) -> String = match name.as_str() {
+            "nat-gateway-id" => |row| row.nat_gateway_id.clone(),
+            "vpc-id" => |row| row.vpc_id.clone(),
+            "public-ip-address" => |row| row.rule.public_ip_address.clone(),
+            "public-port" => |row| row.rule.public_port.to_string(),
+            "private-ip-address" => |row| row.rule.private_ip_address.clone(),
+            "private-port" => |row| row.rule.private_port.to_string(),
+            "description" => |row| row.rule.description.clone(),
+            _ => return Err(Fault::unknown_filter(name)),
         };
-        rows.iter().try_for_each(|row| of(row).map(drop))?;
-        rows.retain(|row| of(row).is_ok_and(|value| values.contains(&value)));
+        rows.retain(|row| values.contains(&of(row)));
     }
     let (total_count, nat_gateway_destination_ip_port_translation_nat_rule_set) = asked.cut.of(rows);
     Ok(ForwardList { nat_gateway_destination_ip_port_translation_nat_rule_set, total_count })

@@ -29,7 +29,6 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("ProjectId", &["0"]),
     ("ReleaseAddress", &["false"]),
     ("ReleasePrepaidDataDisks", &["*"]),
-    ("ReturnBindAutoSnapshotPolicy", &["*"]),
     ("Sysprep", &["FALSE"]),
     ("SystemDisk.Encrypt", &["false"]),
     ("VirtualPrivateCloud.AsVpcGateway", &["false"]),

@@ -85,6 +85,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeRouteTables) -> Result<
             "route-table-name" => By::Holds(Field::Name),
             "vpc-id" => By::id::<VpcId>(Field::Vpc),
             "association.main" => By::Flag(Field::IsDefault),
+            "visible" => By::Always(&["true"]),
             "next-hop-type" => By::Word(Field::Kind, next_hops),
             _ => return None,
         })

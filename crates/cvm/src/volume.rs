@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use control::{
     AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, Filter, GrowVolume, Many, ModifyVolumes, Options, OrderKey, Query,
+    VolumeView,
 };
 use model::{Attachment, EncryptionChoice, Gib, InstanceId, Provisioned, Snapshot, Volume, VolumeId, VolumeKind, VolumePhase};
 use wire::{FromArg, IntoDoc};
@@ -100,6 +101,8 @@ pub(crate) fn kind_word(wanted: VolumeKind) -> &'static str {
 /// `DescribeDisks`.
 #[derive(FromArg)]
 pub(crate) struct DescribeDisks {
+    #[arg(default)]
+    return_bind_auto_snapshot_policy: bool,
     #[arg(max_items = LIMIT_MAX)]
     disk_ids: Vec<String>,
     #[arg(max_items = FILTERS_MAX)]
@@ -202,14 +205,18 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeDisks) -> Result<Disks,
         filters.push(By::Is(Field::Instance), &instances);
     }
     let query = Query { ids: id::read_all(&asked.disk_ids)?, filters: filters.into_vec(), page: asked.cut.page() };
-    let made: fn(&Volume) -> OrderKey = |volume| OrderKey::At(volume.created_at);
+    let made: fn(&VolumeView) -> OrderKey = |view| OrderKey::At(view.volume.created_at);
     let by = asked.order_field.map(|field| match field {
         DiskOrder::CreateTime => made,
-        DiskOrder::Deadline => |_: &Volume| OrderKey::Alike,
+        DiskOrder::Deadline => |_: &VolumeView| OrderKey::Alike,
     });
-    let listed = order::list::<Volume>(cx, query, by, asked.order, made).await?;
+    let listed = order::list::<VolumeView>(cx, query, by, asked.order, made).await?;
     let taken = taken_of(cx, &listed.rows).await?;
-    let disk = |volume: &Volume| reply(volume, taken.get(&volume.id).copied().unwrap_or_default());
+    let tells_policy = asked.return_bind_auto_snapshot_policy;
+    let disk = |view: &VolumeView| {
+        let policies = view.policy.filter(|_| tells_policy).map(id::shown).into_iter().collect();
+        DiskReply { auto_snapshot_policy_ids: policies, ..reply(&view.volume, taken.get(&view.volume.id).copied().unwrap_or_default()) }
+    };
     Ok(Disks { total_count: listed.total, disk_set: listed.rows.iter().map(disk).collect() })
 }
 
@@ -221,12 +228,12 @@ struct Taken {
 }
 
 /// Counts what was taken of each of these disks.
-async fn taken_of(cx: &Cx<'_>, disks: &[Volume]) -> Result<HashMap<VolumeId, Taken>, Fault> {
+async fn taken_of(cx: &Cx<'_>, disks: &[VolumeView]) -> Result<HashMap<VolumeId, Taken>, Fault> {
     let mut found: HashMap<VolumeId, Taken> = HashMap::new();
     if disks.is_empty() {
         return Ok(found);
     }
-    let of = Filter { field: Field::Volume, values: disks.iter().map(|volume| volume.id.to_string()).collect() };
+    let of = Filter { field: Field::Volume, values: disks.iter().map(|view| view.volume.id.to_string()).collect() };
     let own = Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] };
     for snapshot in page::all::<Snapshot>(cx, &[of, own]).await? {
         let taken = found.entry(snapshot.volume).or_default();
