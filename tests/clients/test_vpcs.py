@@ -391,7 +391,7 @@ def test_a_guest_without_a_public_address_leaves_by_a_nat_gateway(owner, cloud, 
     address = ec2.allocate_address()
     gateway = None
     try:
-        guest = launch(cloud, ec2, inner, "10.20.9.10", False)
+        guest = launch(cloud, ec2, inner, "10.20.9.11", False)
         made = ec2.create_nat_gateway(SubnetId=outer["SubnetId"], AllocationId=address["AllocationId"], ClientToken="once")["NatGateway"]
         gateway = made["NatGatewayId"]
         assert ec2.create_nat_gateway(SubnetId=outer["SubnetId"], AllocationId=address["AllocationId"], ClientToken="once")["NatGateway"]["NatGatewayId"] == gateway
@@ -400,11 +400,11 @@ def test_a_guest_without_a_public_address_leaves_by_a_nat_gateway(owner, cloud, 
         (carried,) = shown["NatGatewayAddresses"]
         assert (carried["PublicIp"], carried["AllocationId"]) == (address["PublicIp"], address["AllocationId"])
         ec2.get_waiter("instance_running").wait(InstanceIds=[guest], WaiterConfig=SOON)
-        until(lambda: by_way_of(jump, "10.20.9.10", key, "true").returncode == 0, 60, "SSH of the private guest")
+        until(lambda: by_way_of(jump, "10.20.9.11", key, "true").returncode == 0, 60, "SSH of the private guest")
 
         def fetched():
             asked = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 {machine} {port}"
-            return by_way_of(jump, "10.20.9.10", key, asked).stdout.endswith("hello")
+            return by_way_of(jump, "10.20.9.11", key, asked).stdout.endswith("hello")
 
         assert not fetched() and not seen, "no route leads out"
         route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
@@ -414,23 +414,44 @@ def test_a_guest_without_a_public_address_leaves_by_a_nat_gateway(owner, cloud, 
         (state,) = [one["State"] for one in ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"] if one.get("NatGatewayId") == gateway]
         assert state == "active"
         assert not answers(address["PublicIp"]), "nobody comes in by it"
+        share(ec2, gateway, address, fetched, seen, until)
         explain(ec2, guest, vpc, gateway, machine)
         guard(ec2, carried, address, outer["SubnetId"])
         ec2.delete_nat_gateway(NatGatewayId=gateway)
         ec2.get_waiter("nat_gateway_deleted").wait(NatGatewayIds=[gateway], WaiterConfig=SOON)
+        (gone,) = ec2.describe_nat_gateways(NatGatewayIds=[gateway])["NatGateways"]
+        assert (gone["State"], gone["NatGatewayAddresses"][0]["PublicIp"]) == ("deleted", address["PublicIp"]) and gone["DeleteTime"]
         gateway = None
         until(lambda: not fetched(), 20, "silence without the gateway")
         assert ec2.describe_addresses(AllocationIds=[address["AllocationId"]])["Addresses"][0].get("AssociationId") is None
     finally:
         if gateway:
             ec2.delete_nat_gateway(NatGatewayId=gateway)
-        for lost in ec2.describe_nat_gateways()["NatGateways"]:
+        for lost in ec2.describe_nat_gateways(Filters=[{"Name": "state", "Values": ["available", "failed"]}])["NatGateways"]:
             ec2.delete_nat_gateway(NatGatewayId=lost["NatGatewayId"])
         ec2.release_address(AllocationId=address["AllocationId"])
         ec2.terminate_instances(InstanceIds=[guest])
         ec2.get_waiter("instance_terminated").wait(InstanceIds=[guest], WaiterConfig=SOON)
         ec2.delete_subnet(SubnetId=inner)
         ec2.delete_route_table(RouteTableId=table)
+
+
+def share(ec2, gateway, address, fetched, seen, until):
+    """With a second address every other guest leaves with that, this one among them."""
+    second = ec2.allocate_address()
+    try:
+        tied = ec2.associate_nat_gateway_address(NatGatewayId=gateway, AllocationIds=[second["AllocationId"]])["NatGatewayAddresses"][0]
+        assert (tied["PublicIp"], tied["IsPrimary"]) == (second["PublicIp"], False)
+        until(lambda: fetched() and seen[-1] == second["PublicIp"], 20, "a page by the second address")
+        (shown,) = ec2.describe_nat_gateways(NatGatewayIds=[gateway])["NatGateways"]
+        primary, further = shown["NatGatewayAddresses"]
+        assert primary["IsPrimary"] and not further["IsPrimary"] and primary["PrivateIp"] != further["PrivateIp"]
+        one = {"NatGatewayId": gateway, "AssociationIds": [primary["AssociationId"]]}
+        assert code_of(ec2.disassociate_nat_gateway_address, **one) == "OperationNotPermitted"
+        ec2.disassociate_nat_gateway_address(NatGatewayId=gateway, AssociationIds=[further["AssociationId"]])
+        until(lambda: fetched() and seen[-1] == address["PublicIp"], 20, "a page by the first address again")
+    finally:
+        ec2.release_address(AllocationId=second["AllocationId"])
 
 
 def explain(ec2, guest, vpc, gateway, machine):

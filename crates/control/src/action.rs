@@ -142,6 +142,8 @@ const OF_NETWORKS: &[&str] = &[
     "DescribeNatGateways",
     "CreateNatGateway",
     "DeleteNatGateway",
+    "AssociateNatGatewayAddress",
+    "DisassociateNatGatewayAddress",
     "DescribeNetworkAcls",
     "CreateNetworkAcl",
     "DeleteNetworkAcl",

@@ -20,7 +20,7 @@ use crate::deletion_protection::check_unprotected;
 use crate::gateway::check_gateway;
 use crate::instance::{check_description, instance_of, save};
 use crate::interface::tell_host;
-use crate::nat_gateway::{self, AssociateNatAddresses, DisassociateNatAddresses, NewAddresses, check_own};
+use crate::nat_gateway::{self, AssociateNatAddresses, DisassociateNatAddresses, FirstNatAddress, NewAddresses, check_own};
 use crate::network::touch_vpc;
 use crate::run::{Command, Cx};
 
@@ -195,7 +195,7 @@ impl Command for AssociateAddress {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Address, Failure> {
         if let AssociateTo::NatGateway(gateway) = self.to {
-            let more = AssociateNatAddresses { gateway, addresses: vec![self.address], take: NewAddresses::default() };
+            let more = AssociateNatAddresses { gateway, addresses: vec![self.address], take: NewAddresses::default(), ips: vec![] };
             more.apply(tx, cx)?;
             return elastic_of(tx, cx.caller.account(), self.address);
         }
@@ -259,7 +259,8 @@ impl Command for DisassociateAddress {
         let account = cx.caller.account();
         let mut address = elastic_of(tx, account, self.address)?;
         if let Some(gateway) = self.nat_gateway(tx, &address)? {
-            return DisassociateNatAddresses { gateway, addresses: vec![self.address] }.apply(tx, cx);
+            let (addresses, first) = (vec![self.address], FirstNatAddress::MayGo);
+            return DisassociateNatAddresses { gateway, addresses, first }.apply(tx, cx).map(drop);
         }
         let Some(tied) = address.interface else { return Err(wrong_state(&address, "not associated", "associated")) };
         if let Some(from) = self.from

@@ -57,6 +57,7 @@ mod manifest;
 mod many;
 mod mfa_device;
 mod nat_gateway;
+mod nat_gateway_record;
 mod nat_home;
 mod nat_rule;
 mod neighbours;
@@ -106,6 +107,7 @@ mod volume;
 mod volume_view;
 mod vpc_gateway;
 mod vpc_peering;
+mod vpc_peering_record;
 mod vpc_range;
 mod work;
 
@@ -178,9 +180,10 @@ pub use many::Many;
 pub use mfa_device::{DeactivateMfaDevice, DeleteMfaDevice, EnableMfaDevice, MfaCode, ResyncMfaDevice};
 pub use model::NewVolume;
 pub use nat_gateway::{
-    AssociateNatAddresses, CreateNatGateway, DeleteNatGateway, DisassociateNatAddresses, ModifyNatGateway, NatDeletion, NatGatewayView,
-    NatPlace, NewAddresses,
+    AssociateNatAddresses, CreateNatGateway, DeleteNatGateway, DisassociateNatAddresses, FirstNatAddress, ModifyNatGateway, NatDeletion,
+    NatGatewayView, NatPlace, NewAddresses,
 };
+pub use nat_gateway_record::NatGatewayRecord;
 pub use nat_rule::{
     CreateNatForwards, CreateNatSources, DeleteNatForwards, DeleteNatSources, ModifyNatForward, ModifyNatSource, NatForwardRef,
     NatSourceOf, NewNatForward, NewNatSource,
@@ -240,4 +243,5 @@ pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVol
 pub use volume_view::VolumeView;
 pub use vpc_gateway::{CreateVpcGateway, DeleteVpcGateway, EnableVpcGateway, GATEWAY_TABLES_MAX, ModifyVpcGateway};
 pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, ModifyVpcPeering, PeeringChange, PeeringManner};
+pub use vpc_peering_record::VpcPeeringRecord;
 pub use vpc_range::{ChangeVpcRanges, CheckVpcRanges, PrivateBlocks};

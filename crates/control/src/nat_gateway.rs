@@ -17,9 +17,11 @@ use crate::deletion_protection::check_unprotected;
 use crate::describe::{Field, Listing, tag_values};
 use crate::gateway::check_gateway;
 use crate::instance::check_description;
-use crate::interface::NewInterface;
+use crate::interface::{NewInterface, taken};
 use crate::ipv6::WantedIpv6;
+use crate::nat_gateway_record::bury;
 use crate::network::{touch_vpc, vpc_of};
+use crate::private_address::{Wanted, choose};
 use crate::run::{Command, Cx};
 use crate::subnet::subnet_of;
 use crate::vpc_gateway::gateway_in_use;
@@ -39,6 +41,8 @@ pub struct CreateNatGateway {
     pub take: NewAddresses,
     /// Its private address; a free one when none is said.
     pub ip: Option<Ipv4Addr>,
+    /// The private addresses of its further elastic ones, as far as they are said.
+    pub further_ips: Vec<Ipv4Addr>,
     /// Whether the main route table gets a route for everything to it, unless it has one for everything.
     pub is_default_route: bool,
     /// Whether an address in use, or a VPC without internet gateway, is not refused but kept as the gateway's outcome (EC2, which
@@ -84,6 +88,7 @@ impl CreateNatGateway {
             addresses: vec![],
             take: NewAddresses::default(),
             ip: None,
+            further_ips: vec![],
             is_default_route: false,
             may_fail: false,
             bandwidth: None,
@@ -139,6 +144,8 @@ pub struct AssociateNatAddresses {
     pub addresses: Vec<AddressRef>,
     /// Addresses that are taken from the public pool for it.
     pub take: NewAddresses,
+    /// Their private addresses, as far as they are said.
+    pub ips: Vec<Ipv4Addr>,
 }
 
 /// Takes addresses that no rule uses from a NAT gateway. They stay the account's.
@@ -148,6 +155,17 @@ pub struct DisassociateNatAddresses {
     pub gateway: NatGatewayId,
     /// Which addresses.
     pub addresses: Vec<AddressRef>,
+    /// Whether its first may be among them.
+    pub first: FirstNatAddress,
+}
+
+/// What becomes of the address that a NAT gateway got first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FirstNatAddress {
+    /// It stays as long as the gateway does (EC2).
+    Stays,
+    /// It is like the others (Alibaba Cloud, Tencent Cloud).
+    MayGo,
 }
 
 impl Command for CreateNatGateway {
@@ -210,7 +228,7 @@ impl Command for CreateNatGateway {
             if let Some(subnet) = subnet {
                 gateway.outcome = self.plug(tx, cx, &subnet, gateway.id)?;
             }
-            attach_all(tx, cx, &mut gateway, addresses, self.take)?;
+            attach_all(tx, cx, &mut gateway, addresses, self.take, &self.further_ips)?;
         }
         tx.insert(&gateway)?;
         if self.is_default_route {
@@ -252,6 +270,7 @@ fn attach_all(
     gateway: &mut NatGateway,
     mut addresses: Vec<Address>,
     take: NewAddresses,
+    further_ips: &[Ipv4Addr],
 ) -> Result<Vec<Address>, Failure> {
     let limit = tx.quota_limit(gateway.account, QuotaName::NatAddresses)?;
     let wanted = addresses.len() as u64 + u64::from(take.count);
@@ -262,20 +281,34 @@ fn attach_all(
     if !addresses.is_empty() {
         check_gateway(tx, gateway.vpc)?;
     }
-    let interface = gateway.interface().map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
+    let mut interface = gateway.interface().map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
+    let mut further_ips = further_ips.iter().copied();
     for address in &mut addresses {
         if address.is_tied() || gateway.addresses.contains(&address.id) {
             let (noun, id) = (Noun::Address, address.id.to_string());
             return Err(Error::IncorrectState { noun, id, state: "associated", wanted: "not associated" }.into());
         }
-        if let Some(interface) = &interface {
-            address.associate(interface, interface.ip, AssociationId::from_u64(cx.new_id()));
+        if let Some(interface) = &mut interface {
+            let private = match gateway.shares_private() {
+                true => interface.ip,
+                false => further_private(tx, interface, further_ips.next())?,
+            };
+            address.associate(interface, private, AssociationId::from_u64(cx.new_id()));
         }
         address.nat_gateway = Some(gateway.id);
         gateway.addresses.push(address.id);
         tx.update(address)?;
     }
     Ok(addresses)
+}
+
+/// Gives the interface of a gateway one more private address: this one, or a free one.
+fn further_private(tx: &mut Tx<'_>, interface: &mut Interface, ip: Option<Ipv4Addr>) -> Result<Ipv4Addr, Failure> {
+    let subnet = tx.get::<Subnet>(interface.subnet)?.ok_or_else(|| Error::not_found(Noun::Subnet, interface.subnet))?;
+    let wanted = Wanted { count: usize::from(ip.is_none()), ips: ip.into_iter().collect() };
+    let added = choose(tx, interface, &subnet, &wanted)?.pop().ok_or(Error::Internal)?;
+    tx.interface_update_addresses(interface).map_err(|error| taken(error, subnet.id, added))?;
+    Ok(added)
 }
 
 /// Has the main table of the gateway's VPC send everything to it that it sends nowhere else.
@@ -337,7 +370,7 @@ impl Command for ModifyNatGateway {
 }
 
 impl Command for AssociateNatAddresses {
-    type Reply = Vec<Address>;
+    type Reply = (NatGateway, Vec<Address>);
     const NAME: &'static str = "AssociateNatAddresses";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
@@ -346,7 +379,7 @@ impl Command for AssociateNatAddresses {
         Ok(targets)
     }
 
-    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Address>, Failure> {
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(NatGateway, Vec<Address>), Failure> {
         let account = cx.caller.account();
         let mut gateway = nat_gateway_of(tx, account, self.gateway)?;
         if !gateway.is_available() || !gateway.is_public {
@@ -354,15 +387,15 @@ impl Command for AssociateNatAddresses {
             return Err(Error::IncorrectState { noun, id, state: "without public addresses", wanted: "available and public" }.into());
         }
         let addresses = self.addresses.iter().map(|which| elastic_of(tx, account, *which)).collect::<Result<Vec<_>, _>>()?;
-        let tied = attach_all(tx, cx, &mut gateway, addresses, self.take)?;
+        let tied = attach_all(tx, cx, &mut gateway, addresses, self.take, &self.ips)?;
         tx.update(&gateway)?;
         touch_vpc(tx, gateway.vpc)?;
-        Ok(tied)
+        Ok((gateway, tied))
     }
 }
 
 impl Command for DisassociateNatAddresses {
-    type Reply = ();
+    type Reply = (NatGateway, Vec<Address>);
     const NAME: &'static str = "DisassociateNatAddresses";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
@@ -371,9 +404,11 @@ impl Command for DisassociateNatAddresses {
         Ok(targets)
     }
 
-    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(NatGateway, Vec<Address>), Failure> {
         let account = cx.caller.account();
         let mut gateway = nat_gateway_of(tx, account, self.gateway)?;
+        let first = gateway.addresses.first().copied().filter(|_| self.first == FirstNatAddress::Stays);
+        let mut untied = Vec::with_capacity(self.addresses.len());
         for which in &self.addresses {
             let mut address = elastic_of(tx, account, *which)?;
             if address.nat_gateway != Some(gateway.id) {
@@ -383,13 +418,30 @@ impl Command for DisassociateNatAddresses {
             if !by.is_empty() {
                 return Err(Error::InUse { noun: Noun::NatAddress, id: address.id.to_string(), by }.into());
             }
+            if first == Some(address.id) {
+                let (noun, id) = (Noun::NatAddress, address.id.to_string());
+                return Err(Error::Protected { noun, id, against: "disassociation, as the first of its gateway" }.into());
+            }
             gateway.addresses.retain(|id| *id != address.id);
+            drop_private(tx, &gateway, &address)?;
+            untied.push(address.clone());
             address.dissociate();
             tx.update(&address)?;
         }
         tx.update(&gateway)?;
-        touch_vpc(tx, gateway.vpc)
+        touch_vpc(tx, gateway.vpc)?;
+        Ok((gateway, untied))
     }
+}
+
+/// Takes the private address that stood behind an elastic one from the interface of a gateway.
+fn drop_private(tx: &mut Tx<'_>, gateway: &NatGateway, address: &Address) -> Result<(), Failure> {
+    let interface = gateway.interface().map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
+    if let (Some(private), Some(mut interface)) = (address.private, interface) {
+        interface.secondary.retain(|own| *own != private);
+        tx.interface_update_addresses(&interface)?;
+    }
+    Ok(())
 }
 
 impl Command for DeleteNatGateway {
@@ -411,6 +463,7 @@ impl Command for DeleteNatGateway {
                 drop_routes(tx, &gateway)?;
             }
         }
+        bury(tx, view_of(tx, gateway.clone())?, cx.now)?;
         for mut address in tx.get_many::<Address>(&gateway.addresses)? {
             address.dissociate();
             tx.update(&address)?;
@@ -494,12 +547,7 @@ impl Listing for NatGatewayView {
     }
 
     fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<NatGatewayView>, Failure> {
-        let view = |gateway: NatGateway| {
-            let subnet = gateway.subnet.map(|id| tx.get::<Subnet>(id)).transpose()?.flatten();
-            let zone = subnet.map(|subnet| subnet.zone).unwrap_or_default();
-            Ok(NatGatewayView { addresses: addresses_of(tx, &gateway)?, zone, gateway })
-        };
-        tx.nat_gateway_list(account)?.into_iter().map(view).collect()
+        tx.nat_gateway_list(account)?.into_iter().map(|gateway| view_of(tx, gateway)).collect()
     }
 
     fn values(&self, field: &Field) -> Vec<String> {
@@ -516,6 +564,13 @@ impl Listing for NatGatewayView {
             _ => tag_values(&gateway.tags, field),
         }
     }
+}
+
+/// A gateway with its addresses.
+fn view_of(tx: &Tx<'_>, gateway: NatGateway) -> Result<NatGatewayView, Failure> {
+    let subnet = gateway.subnet.map(|id| tx.get::<Subnet>(id)).transpose()?.flatten();
+    let zone = subnet.map(|subnet| subnet.zone).unwrap_or_default();
+    Ok(NatGatewayView { addresses: addresses_of(tx, &gateway)?, zone, gateway })
 }
 
 /// The addresses of a gateway in its order.

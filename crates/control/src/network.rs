@@ -16,6 +16,7 @@ use crate::instance::check_description;
 use crate::ipv6::{give_range, open_outward};
 use crate::nat_home::settle;
 use crate::run::{Command, Cx};
+use crate::vpc_peering_record::bury;
 use crate::{Cloud, Failure};
 
 /// Smallest default subnet, as a prefix length: 16 to a VPC, as EC2's /20 in a /16.
@@ -191,9 +192,10 @@ impl Command for DeleteVpc {
             return Err(Error::InUse { noun: Noun::Vpc, id: vpc.id.to_string(), by }.into());
         }
         for peering in tx.vpc_peering_list_of_vpc(vpc.id)? {
-            tx.delete::<model::VpcPeering>(peering.id)?;
-            if let Some(end) = peering.across(vpc.id) {
-                touch_vpc(tx, end.vpc)?;
+            let across = peering.across(vpc.id).map(|end| end.vpc);
+            bury(tx, peering, vpc.account, cx.now)?;
+            if let Some(other) = across {
+                touch_vpc(tx, other)?;
             }
         }
         for group in groups {

@@ -15,6 +15,7 @@ use crate::describe::{Field, Listing, tag_values};
 use crate::instance::check_description;
 use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
+use crate::vpc_peering_record::{bury, wake};
 
 /// Asks for a peering of a VPC with another.
 #[derive(Debug, Clone, Serialize)]
@@ -134,6 +135,7 @@ impl Command for CreateVpcPeering {
             touch_both(tx, &peering)?;
         }
         tx.insert(&peering)?;
+        wake(tx, &peering)?;
         Ok(peering)
     }
 }
@@ -166,6 +168,7 @@ impl Command for ChangeVpcPeering {
             (PeeringChange::Reject, PeeringState::Pending) => {
                 peering.state = PeeringState::Rejected;
                 tx.update(&peering)?;
+                wake(tx, &peering)?;
             }
             (PeeringChange::Accept | PeeringChange::Reject, _) => return Err(wrong("pending-acceptance").into()),
             (PeeringChange::Delete | PeeringChange::DeleteUnused | PeeringChange::DeleteWithRoutes, PeeringState::Pending)
@@ -175,7 +178,7 @@ impl Command for ChangeVpcPeering {
             }
             (PeeringChange::Delete | PeeringChange::DeleteUnused | PeeringChange::DeleteWithRoutes, _) => {
                 end_routes(tx, account, &peering, self.change)?;
-                tx.delete::<VpcPeering>(peering.id)?;
+                bury(tx, peering.clone(), account, cx.now)?;
                 touch_both(tx, &peering)?;
             }
         }

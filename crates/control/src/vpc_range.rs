@@ -14,6 +14,7 @@ use crate::auth::Target;
 use crate::network::{DEPENDENTS_NAMED, target, touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 use crate::vpc_peering::active_of;
+use crate::vpc_peering_record::wake;
 
 /// Which private ranges may be in one VPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +180,7 @@ fn tell_peerings(tx: &mut Tx<'_>, cx: &Cx<'_>, vpc: &Vpc) -> Result<(), Failure>
         VpcPeering::tell_ranges(&mut row, vpc);
         if state == PeeringState::Pending && row.requester.meets(&row.accepter).is_some() {
             row.state = PeeringState::Failed;
+            wake(tx, &row)?;
         }
         tx.update(&row)?;
         touched.extend(row.across(vpc.id).map(|end| end.vpc));

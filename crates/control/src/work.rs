@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use model::{
     AddressKind, CapacityReservationId, Effect, Event, EventId, Facts, Host, ImageTaskId, Instance, InstanceEventId, InstanceFleetId,
-    InstanceId, InstanceRole, InstanceRoleId, KmsKeyId, Millis, Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId, What,
+    InstanceId, InstanceRole, InstanceRoleId, KmsKeyId, Millis, NatGatewayId, Phase, SnapshotId, SnapshotPolicyId, Step, VolumeId,
+    VpcPeeringId, What,
 };
 use store::{Lease, StoreError, Tx, WriteError};
 
@@ -20,10 +21,12 @@ use crate::instance_fleet_work::{INSTANCE_FLEET, wake_fleet};
 use crate::instance_role::INSTANCE_ROLE;
 use crate::interface::{advance_interfaces_of, release as release_interface};
 use crate::kms_key::KMS_KEY;
+use crate::nat_gateway_record::NAT_GATEWAY;
 use crate::placement_group::leave;
 use crate::snapshot::SNAPSHOT;
 use crate::snapshot_policy::SNAPSHOT_POLICY;
 use crate::volume::{VOLUME, release};
+use crate::vpc_peering_record::VPC_PEERING;
 use crate::{Cloud, Failure};
 
 /// Kind of wakes for instances.
@@ -179,6 +182,20 @@ impl Cloud {
                 Ok(id) => self.advance_capacity_reservation(tx, id, now)?,
                 Err(error) => {
                     tracing::error!(%error, id = lease.id, "a wake names no capacity reservation");
+                    None
+                }
+            },
+            NAT_GATEWAY => match lease.id.parse::<NatGatewayId>() {
+                Ok(id) => self.advance_nat_gateway(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no NAT gateway");
+                    None
+                }
+            },
+            VPC_PEERING => match lease.id.parse::<VpcPeeringId>() {
+                Ok(id) => self.advance_vpc_peering(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no peering");
                     None
                 }
             },

@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use control::{
-    AddressRef, AssociateNatAddresses, DisassociateNatAddresses, Field, NatDeletion, NatGatewayView, NatPlace, NewAddresses, Query,
+    AddressRef, AssociateNatAddresses, DisassociateNatAddresses, Field, FirstNatAddress, NatDeletion, NatGatewayView, NatPlace,
+    NewAddresses, Query,
 };
 use model::{Error, NatGatewayId, NatServes, Noun, VpcId};
 use wire::{Doc, FromArg, IntoDoc};
@@ -269,6 +270,7 @@ pub(crate) async fn associate(cx: &Cx<'_>, asked: AssociateNatGatewayAddress) ->
         gateway: id::read(&asked.nat_gateway_id)?,
         addresses: addresses(&asked.public_ip_addresses),
         take: NewAddresses { count: asked.address_count, bandwidth: Some(asked.public_ip_addresses_bandwidth_out) },
+        ips: vec![],
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }
@@ -287,6 +289,6 @@ pub(crate) async fn disassociate(cx: &Cx<'_>, asked: DisassociateNatGatewayAddre
         return Err(Fault::missing("PublicIpAddresses"));
     }
     let gateway = id::read(&asked.nat_gateway_id)?;
-    let command = DisassociateNatAddresses { gateway, addresses: addresses(&asked.public_ip_addresses) };
-    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
+    let command = DisassociateNatAddresses { gateway, addresses: addresses(&asked.public_ip_addresses), first: FirstNatAddress::MayGo };
+    Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }

@@ -351,10 +351,14 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute,
         Partly("public and IPv6 addresses on launch"), subnet::MODIFY_ABSENT;
     Ec2 "ec2:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
-        Partly("one address; available at once"), nat_gateway::CREATE_ABSENT;
+        Partly("available at once; one for private connectivity has one address"), nat_gateway::CREATE_ABSENT;
     Ec2 "ec2:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];
     Ec2 "ec2:" DeleteNatGateway => nat_gateway::delete, nat_gateway::DeleteNatGateway,
-        Partly("one that was deleted is not shown any more"), &[];
+        Works, &[];
+    Ec2 "ec2:" AssociateNatGatewayAddress => nat_gateway::associate, nat_gateway::AssociateNatGatewayAddress, Works,
+        &["AvailabilityZone", "AvailabilityZoneId"];
+    Ec2 "ec2:" DisassociateNatGatewayAddress => nat_gateway::disassociate, nat_gateway::DisassociateNatGatewayAddress,
+        Partly("connections by the address end at once"), &["MaxDrainDurationSeconds"];
     Ec2 "ec2:" CreateManagedPrefixList => prefix_list::create, prefix_list::CreateManagedPrefixList,
         Partly("IPv4; in rules of security groups, not in routes; the newest 25 versions are kept"), &[];
     Ec2 "ec2:" DescribeManagedPrefixLists => prefix_list::describe, prefix_list::DescribeManagedPrefixLists, Works, &[];
@@ -398,7 +402,7 @@ const TABLE: &[Action] = rows! {
         Partly("not where a side has a peering with a VPC whose range overlaps"), &[];
     Ec2 "ec2:" RejectVpcPeeringConnection => vpc_peering::reject, vpc_peering::Named, Works, &[];
     Ec2 "ec2:" DeleteVpcPeeringConnection => vpc_peering::delete, vpc_peering::Named,
-        Partly("one that was deleted is not shown any more"), &[];
+        Works, &[];
     Ec2 "ec2:" DescribeVpcPeeringConnections => vpc_peering::describe, vpc_peering::DescribeVpcPeeringConnections, Works, &[];
     Ec2 "ec2:" CreateFlowLogs => flow_log::create, flow_log::CreateFlowLogs,
         Partly("to CloudWatch Logs; all things that are named or none; fields of versions 2 to 5 and reject-reason; what no route leads out is told as accepted and as rejected"),

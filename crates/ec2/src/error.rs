@@ -265,7 +265,8 @@ fn cloud(error: &Error) -> Wording {
         }
         Error::InUse { noun, .. } => say(in_use_code(*noun), message),
         Error::Protected { noun: Noun::SecurityGroup, .. } => say("CannotDelete", message),
-        Error::Protected { against: "deletion", .. } | Error::Protected { noun: Noun::Volume | Noun::Interface | Noun::VpcRange, .. } => {
+        Error::Protected { against: "deletion", .. }
+        | Error::Protected { noun: Noun::Volume | Noun::Interface | Noun::VpcRange | Noun::NatAddress, .. } => {
             say("OperationNotPermitted", message)
         }
         Error::Protected { id, against, .. } => {

@@ -1,6 +1,6 @@
 //! VPC peering connections.
 
-use control::{ChangeVpcPeering, CreateVpcPeering as Create, PeeringChange, PeeringManner, Query};
+use control::{ChangeVpcPeering, CreateVpcPeering as Create, PeeringChange, PeeringManner, Query, VpcPeeringRecord};
 use jiff::Timestamp;
 use model::{Error, Noun, PeeringEnd, PeeringState, VpcPeering};
 use wire::{FromArg, IntoDoc};
@@ -123,6 +123,17 @@ fn item(cx: &Cx, peering: &VpcPeering) -> PeeringItem {
     }
 }
 
+fn record_item(cx: &Cx, record: &VpcPeeringRecord) -> PeeringItem {
+    let shown = item(cx, &record.peering);
+    match record.deleted_by {
+        Some(account) => {
+            let status = StatusItem { code: "deleted", message: format!("Deleted by {account}") };
+            PeeringItem { status, expiration_time: None, ..shown }
+        }
+        None => shown,
+    }
+}
+
 /// The parameters of the calls that name one peering.
 #[derive(FromArg)]
 pub(crate) struct Named {
@@ -178,12 +189,12 @@ pub(crate) struct Peerings {
     next_token: Option<String>,
 }
 
-/// Lists the peerings that the account is on a side of.
+/// Lists the peerings that the account is on a side of, and for some hours those that were deleted.
 pub(crate) async fn describe(cx: Cx, asked: DescribeVpcPeeringConnections) -> Result<Peerings, Refusal> {
     let pages = asked.paging.pages(&cx, USUAL, &asked.filters)?;
     let filters = filter::filters(&cx, filter::VPC_PEERING, &asked.filters)?;
     let query = Query { ids: tag::ids(Noun::VpcPeering, &asked.ids)?, filters, page: pages.of_ids()? };
-    let listed = cx.cloud.list::<VpcPeering>(&cx.caller, query).await?;
-    let items = listed.rows.iter().map(|row| item(&cx, row)).collect();
+    let listed = cx.cloud.list::<VpcPeeringRecord>(&cx.caller, query).await?;
+    let items = listed.rows.iter().map(|row| record_item(&cx, row)).collect();
     Ok(Peerings { vpc_peering_connection_set: items, next_token: pages.after(listed.next) })
 }

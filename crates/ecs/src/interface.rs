@@ -85,6 +85,7 @@ struct InterfaceReply {
     /// Told in lists, not of one.
     owner_id: Option<String>,
     delete_on_release: bool,
+    source_dest_check: bool,
     service_managed: bool,
     queue_number: u32,
     network_interface_traffic_mode: &'static str,
@@ -169,6 +170,7 @@ fn reply(view: &InterfaceView) -> InterfaceReply {
         instance_id: nic.instance.map(|id| id.to_string()).unwrap_or_default(),
         owner_id: Some(nic.account.to_string()),
         delete_on_release: nic.delete_on_termination,
+        source_dest_check: nic.checked,
         service_managed: false,
         queue_number: QUEUES,
         network_interface_traffic_mode: "Standard",

@@ -186,9 +186,6 @@ pub(crate) struct ModifyNetworkInterfaceAttribute {
 
 /// Changes what is said of an interface, and the groups that it is in.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyNetworkInterfaceAttribute) -> Result<(), Fault> {
-    if asked.source_dest_check == Some(false) {
-        return Err(Fault::unsupported_parameter("The value false of SourceDestCheck"));
-    }
     let groups = asked.security_group_ids.iter().map(|group| id(Noun::SecurityGroup, group)).collect::<Result<Vec<_>, _>>()?;
     let command = ModifyInterface {
         id: id(Noun::Interface, &asked.network_interface_id)?,

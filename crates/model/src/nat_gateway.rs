@@ -1,8 +1,8 @@
 //! NAT gateways: a way out for machines without a public address of their own.
 //!
 //! ```text
-//!   made ─┬─▶ available ── delete ─▶ gone
-//!         └─▶ failed ───── delete ─▶ gone        (no internet gateway in the VPC, or an address that is tied already)
+//!   made ─┬─▶ available ── delete ─▶ deleted ── an hour ─▶ gone
+//!         └─▶ failed ───── delete ─▶ deleted ── an hour ─▶ gone   (no internet gateway in the VPC, or an address that is tied already)
 //! ```
 //!
 //! A gateway is no machine: it is a set of elastic addresses that a host, its home, puts on packets that routes send to it from any host. One that is in a
@@ -17,8 +17,8 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, AddressId, HostId, InterfaceId, InternetGateway, Millis, NatForward, NatGatewayId, NatSource, RouteTable, SubnetId, Tags,
-    Vpc, VpcId, ways_out,
+    AccountId, Address, AddressId, HostId, InterfaceId, InternetGateway, Millis, NatForward, NatGatewayId, NatSource, RouteTable, SubnetId,
+    Tags, Vpc, VpcId, ways_out,
 };
 
 /// A NAT gateway.
@@ -60,6 +60,22 @@ pub struct NatGateway {
     pub created_at: Millis,
     /// Tags.
     pub tags: Tags,
+}
+
+/// Milliseconds for which a deleted gateway is shown: about an hour (EC2, "Delete a NAT gateway").
+pub const NAT_GATEWAY_DELETED_KEPT: i64 = 3_600_000;
+
+/// A NAT gateway that was deleted, as it was at the end. It holds nothing: its addresses may be elsewhere by now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedNatGateway {
+    /// The gateway.
+    pub gateway: NatGateway,
+    /// The elastic addresses that it had, in its order.
+    pub addresses: Vec<Address>,
+    /// The zone of its subnet; empty for one of a VPC as a whole.
+    pub zone: String,
+    /// When it was deleted.
+    pub deleted_at: Millis,
 }
 
 /// Whose packets a NAT gateway sends on.
@@ -108,6 +124,11 @@ impl NatGateway {
             NatOutcome::Available { interface: _, ip } => Some(ip),
             NatOutcome::OfVpc | NatOutcome::NoInternetGateway | NatOutcome::AddressInUse => None,
         }
+    }
+
+    /// Whether the address that it gets next has the private address of the gateway itself: the first has, and all of Alibaba Cloud's.
+    pub fn shares_private(&self) -> bool {
+        self.addresses.is_empty() || self.serves == NatServes::Listed
     }
 
     /// Whether it came about.

@@ -1,10 +1,10 @@
 //! Peerings of VPCs: two that exchange packets as far as routes on both sides say so.
 //!
 //! ```text
-//!   asked ─┬─▶ pending ─┬─ accept ─▶ active ── delete ─▶ gone
-//!          │            ├─ reject ─▶ rejected ── delete ─▶ gone
-//!          │            └─ a week ─▶ expired
-//!          └─▶ failed: the ranges overlap
+//!   asked ─┬─▶ pending ─┬─ accept ─▶ active ── delete ─▶ deleted ─▶ gone
+//!          │            ├─ reject ─▶ rejected ─▶ gone
+//!          │            └─ a week ─▶ expired ─▶ gone
+//!          └─▶ failed: the ranges overlap ─▶ gone
 //! ```
 //!
 //! In Alibaba Cloud's and Tencent Cloud's words one between two VPCs of an account is active at once.
@@ -21,6 +21,48 @@ pub const PEERING_PENDING_MAX: i64 = 7 * 24 * 3_600 * 1_000;
 pub const PEERING_FAILED_KEPT: i64 = 2 * 3_600 * 1_000;
 /// Milliseconds for which one that was rejected is, from when it was asked for, and one that expired from then on: two days (the same).
 pub const PEERING_ENDED_KEPT: i64 = 2 * 24 * 3_600 * 1_000;
+
+/// Milliseconds for which a deleted peering within an account is shown: two hours (the same).
+pub const PEERING_DELETED_KEPT: i64 = 2 * 3_600 * 1_000;
+/// Milliseconds for which whoever deleted one between accounts sees it: four hours; the other side does for [`PEERING_ENDED_KEPT`] (the
+/// same).
+pub const PEERING_DELETED_SEEN: i64 = 4 * 3_600 * 1_000;
+
+/// A peering that was deleted, as it was at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedVpcPeering {
+    /// The peering.
+    pub peering: VpcPeering,
+    /// Who deleted it.
+    pub by: AccountId,
+    /// When.
+    pub deleted_at: Millis,
+    /// Whether only the other side sees it.
+    pub is_past: bool,
+}
+
+impl DeletedVpcPeering {
+    /// Whether an account sees it.
+    pub fn is_shown_to(&self, account: AccountId) -> bool {
+        self.peering.is_of(account) && !(self.is_past && account == self.by)
+    }
+
+    /// When it is hidden from who deleted it, or forgotten.
+    pub fn due(&self) -> Millis {
+        let within = self.peering.requester.account == self.peering.accepter.account;
+        self.deleted_at.after(match (within, self.is_past) {
+            (true, _) => PEERING_DELETED_KEPT,
+            (false, false) => PEERING_DELETED_SEEN,
+            (false, true) => PEERING_ENDED_KEPT,
+        })
+    }
+
+    /// What becomes of it when that time has come; none when it is forgotten.
+    pub fn later(self) -> Option<DeletedVpcPeering> {
+        let within = self.peering.requester.account == self.peering.accepter.account;
+        (!within && !self.is_past).then_some(DeletedVpcPeering { is_past: true, ..self })
+    }
+}
 
 /// A peering.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,15 +193,29 @@ impl VpcPeering {
         }
     }
 
+    /// Until when it is shown if nobody agrees to it any more; for ever while it is active.
+    fn shown_until(&self) -> Option<Millis> {
+        match self.state {
+            PeeringState::Active => None,
+            PeeringState::Failed => Some(self.created_at.after(PEERING_FAILED_KEPT)),
+            PeeringState::Rejected => Some(self.created_at.after(PEERING_ENDED_KEPT)),
+            PeeringState::Pending | PeeringState::Expired => Some(self.pending_until().after(PEERING_ENDED_KEPT)),
+        }
+    }
+
     /// Whether it came to nothing so long ago that nobody needs to see it any more.
     pub fn is_forgotten(&self, now: Millis) -> bool {
-        let until = match self.state_at(now) {
-            PeeringState::Pending | PeeringState::Active => return false,
-            PeeringState::Failed => self.created_at.after(PEERING_FAILED_KEPT),
-            PeeringState::Rejected => self.created_at.after(PEERING_ENDED_KEPT),
-            PeeringState::Expired => self.pending_until().after(PEERING_ENDED_KEPT),
-        };
-        now > until
+        self.shown_until().is_some_and(|until| now > until)
+    }
+
+    /// When time alone makes something else of it: it expires, or is forgotten.
+    pub fn due(&self) -> Option<Millis> {
+        match self.state {
+            PeeringState::Pending => Some(self.pending_until().after(1)),
+            PeeringState::Active | PeeringState::Failed | PeeringState::Rejected | PeeringState::Expired => {
+                self.shown_until().map(|until| until.after(1))
+            }
+        }
     }
 
     /// Whether it counts among those that a VPC may have: what it asked for, until that is forgotten, and what is active. What others
@@ -193,5 +249,14 @@ mod tests {
         assert!(!forgotten(PeeringState::Active, 1_000));
         assert!(of(PeeringState::Failed).counts_for(requester.vpc) && !of(PeeringState::Pending).counts_for(accepter.vpc));
         assert!(of(PeeringState::Active).counts_for(accepter.vpc));
+        let deleted = DeletedVpcPeering { peering: of(PeeringState::Active), by: requester.account, deleted_at: at(0), is_past: false };
+        assert_eq!(deleted.due(), Millis(PEERING_DELETED_SEEN));
+        let later = deleted.later().unwrap();
+        assert!(!later.is_shown_to(requester.account) && later.is_shown_to(accepter.account) && later.due() == at(2));
+        assert_eq!(later.later(), None);
+        let mut own = of(PeeringState::Active);
+        own.accepter.account = own.requester.account;
+        let own = DeletedVpcPeering { peering: own, by: requester.account, deleted_at: at(0), is_past: false };
+        assert_eq!((own.due(), own.later()), (Millis(PEERING_DELETED_KEPT), None));
     }
 }

@@ -1,6 +1,6 @@
 //! NAT gateways.
 
-use model::{AccountId, HostId, NatGateway, NatGatewayId, VpcId};
+use model::{AccountId, DeletedNatGateway, HostId, NatGateway, NatGatewayId, VpcId};
 
 use crate::{By, Column, Key, Row, StoreError, Tx, Value};
 
@@ -16,7 +16,22 @@ impl Row for NatGateway {
     }
 }
 
+impl Row for DeletedNatGateway {
+    type Id = NatGatewayId;
+    const TABLE: &'static str = "nat_gateway_deleted";
+    const COLUMNS: &'static [Column<Self>] = &[Column::new("account", |deleted| deleted.gateway.account.into())];
+
+    fn id(&self) -> NatGatewayId {
+        self.gateway.id
+    }
+}
+
 impl Tx<'_> {
+    /// NAT gateways of an account that were deleted and are shown, by id.
+    pub fn nat_gateway_deleted_list(&self, account: AccountId) -> Result<Vec<DeletedNatGateway>, StoreError> {
+        self.list(By::is("account", account))
+    }
+
     /// NAT gateways of an account, by id.
     pub fn nat_gateway_list(&self, account: AccountId) -> Result<Vec<NatGateway>, StoreError> {
         self.list(By::is("account", account))

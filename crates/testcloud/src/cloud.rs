@@ -1,4 +1,4 @@
-//! The small cloud: two accounts, two images, one simulated host, a clock that stands.
+//! The small cloud: two accounts, two images, one simulated host, a clock that stands until it is moved.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -66,6 +66,16 @@ impl SmallCloud {
             self.cloud.report(report_of(&spec, sequence)).await.expect("a report is taken down");
             while self.cloud.work_once("test").await.expect("work is done") > 0 {}
         }
+    }
+
+    /// Moves the clock on by so many milliseconds, and has happen what is due then.
+    ///
+    /// # Panics
+    /// When the control plane fails.
+    pub async fn later(&self, milliseconds: i64) {
+        let clock = self.cloud.clock();
+        clock.set(clock.now().after(milliseconds));
+        self.settle().await;
     }
 
     /// Has the host tell of flows.

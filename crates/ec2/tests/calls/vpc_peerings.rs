@@ -22,6 +22,29 @@ async fn a_peering_is_asked_for_accepted_and_ended() {
     // A VPC takes its peerings along.
     world.ok(&format!("Action=DeleteVpc&VpcId={two}")).await;
     world.refused(&format!("Action=DeleteVpcPeeringConnection&{named}"), 400, "InvalidVpcPeeringConnectionID.NotFound").await;
+    let by_state = "Action=DescribeVpcPeeringConnections&Filter.1.Name=status-code&Filter.1.Value.1=deleted";
+    world.golden("DescribeVpcPeeringConnections.deleted", by_state).await;
+    world.later(2 * 3_600 * 1_000).await;
+    assert!(elements(&world.ok(by_state).await, "vpcPeeringConnectionId").is_empty());
+}
+
+#[tokio::test]
+async fn what_nobody_answers_expires_and_is_forgotten() {
+    let world = World::new().await;
+    let one = world.first("Action=CreateVpc&CidrBlock=10.1.0.0/16", "vpcId").await;
+    let two = world.first("Action=CreateVpc&CidrBlock=10.2.0.0/16", "vpcId").await;
+    world.ok(&format!("Action=CreateVpcPeeringConnection&VpcId={one}&PeerVpcId={two}")).await;
+    let states = async |wanted: &str| {
+        let asked = format!("Action=DescribeVpcPeeringConnections&Filter.1.Name=status-code&Filter.1.Value.1={wanted}");
+        elements(&world.ok(&asked).await, "code")
+    };
+    let day = 24 * 3_600 * 1_000;
+    world.later(7 * day - 1_000).await;
+    assert_eq!(states("pending-acceptance").await, ["pending-acceptance"]);
+    world.later(2_000).await;
+    assert_eq!((states("expired").await, states("pending-acceptance").await), (vec!["expired".to_owned()], vec![]));
+    world.later(2 * day).await;
+    assert!(elements(&world.ok("Action=DescribeVpcPeeringConnections").await, "code").is_empty());
 }
 
 #[tokio::test]

@@ -1,12 +1,26 @@
-//! Network interfaces: what is refused rather than kept without effect.
+//! Network interfaces: what is said of them, and what is refused rather than kept without effect.
 
 use crate::world::World;
 
 #[tokio::test]
-async fn an_interface_always_checks_its_addresses() {
+async fn an_interface_checks_its_addresses_until_it_is_told_not_to() {
     let world = World::new().await;
-    let modify = "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=eni-00000000000000001&SourceDestCheck=";
-    world.refused(&format!("{modify}false"), 400, "UnsupportedParameter").await;
-    // To ask for what is so anyway gets as far as the interface, of which there is none.
-    world.refused(&format!("{modify}true"), 404, "InvalidEniId.NotFound").await;
+    let text = async |call: String, member: &str| world.json(&call).await[member].as_str().unwrap().to_owned();
+    let vpc = text("Action=CreateVpc&Version=2016-04-28&CidrBlock=192.168.0.0/16".to_owned(), "VpcId").await;
+    let switch = format!("Action=CreateVSwitch&Version=2016-04-28&VpcId={vpc}&ZoneId=test-1a&CidrBlock=192.168.1.0/24");
+    let switch = text(switch, "VSwitchId").await;
+    let group = text(format!("Action=CreateSecurityGroup&VpcId={vpc}"), "SecurityGroupId").await;
+    let nic = text(format!("Action=CreateNetworkInterface&VSwitchId={switch}&SecurityGroupId={group}"), "NetworkInterfaceId").await;
+    let shown = async || {
+        let one = world.json(&format!("Action=DescribeNetworkInterfaceAttribute&NetworkInterfaceId={nic}")).await;
+        let listed = world.json(&format!("Action=DescribeNetworkInterfaces&NetworkInterfaceId.1={nic}")).await;
+        assert_eq!(one["SourceDestCheck"], listed["NetworkInterfaceSets"]["NetworkInterfaceSet"][0]["SourceDestCheck"]);
+        one["SourceDestCheck"].clone()
+    };
+    let modify = |checked: bool| format!("Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&SourceDestCheck={checked}");
+    assert_eq!(shown().await, true);
+    world.json(&modify(false)).await;
+    assert_eq!(shown().await, false);
+    world.json(&modify(true)).await;
+    assert_eq!(shown().await, true);
 }
