@@ -214,6 +214,7 @@ fn form_of(action: &str) -> Option<&'static str> {
         "ModifyNetworkInterfaceAttribute" => "NetworkInterfaceId=$NetworkInterfaceId&Description.Value=words",
         "AssignPrivateIpAddresses" => "NetworkInterfaceId=$NetworkInterfaceId&SecondaryPrivateIpAddressCount=1",
         "DisassociateAddress" => "AssociationId=$AddressTie",
+        "DisassociateNatGatewayAddress" => "NatGatewayId=$NatGatewayId&AssociationId.1=$AddressTie",
         "CreateNetworkAclEntry" | "ReplaceNetworkAclEntry" => {
             "NetworkAclId=$NetworkAclId&RuleNumber=77&Protocol=-1&RuleAction=allow&Egress=true&CidrBlock=10.9.0.0/16"
         }
