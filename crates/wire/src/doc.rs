@@ -55,8 +55,9 @@ impl Doc {
 
     /// Makes an object without its `Null` members.
     pub fn object<const N: usize>(members: [(&'static str, Doc); N]) -> Self {
-        let present = members.into_iter().filter(|(_, doc)| *doc != Doc::Null);
-        Doc::Object(present.collect())
+        let mut present = Vec::with_capacity(N);
+        present.extend(members.into_iter().filter(|(_, doc)| !matches!(doc, Doc::Null)));
+        Doc::Object(present)
     }
 
     /// Gives the items of a list their name; anything else stays as it is.
