@@ -7,7 +7,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use crate::doc::Doc;
-use crate::time;
+use crate::time::{self, Precision};
 
 /// How a service writes what JSON leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,7 @@ fn push_time(out: &mut String, moment: Timestamp, times: Times) {
         }
         Times::Text => {
             out.push('"');
-            out.push_str(&time::to_second(moment));
+            time::push(out, moment, Precision::Second);
             out.push('"');
         }
     }

@@ -4,11 +4,9 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
-
 use crate::doc::Doc;
 use crate::json::push_int;
-use crate::time;
+use crate::time::{self, Precision};
 
 /// How a service writes moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +15,15 @@ pub enum Times {
     Millisecond,
     /// `2026-11-20T23:20:00Z`, as Alibaba's services do.
     Second,
+}
+
+impl Times {
+    fn precision(self) -> Precision {
+        match self {
+            Times::Millisecond => Precision::Millisecond,
+            Times::Second => Precision::Second,
+        }
+    }
 }
 
 /// Appends `<name>...</name>`; nothing at all for [`Doc::Null`], since clients fail on empty
@@ -49,7 +56,7 @@ pub fn write_content(out: &mut String, doc: &Doc, times: Times) {
         Doc::Bool(false) => out.push_str("false"),
         Doc::Int(number) => push_int(out, *number),
         Doc::Float(number) => write!(out, "{number:?}").expect("a String takes everything"),
-        Doc::Time(moment) => out.push_str(&time_text(*moment, times)),
+        Doc::Time(moment) => time::push(out, *moment, times.precision()),
         Doc::Text(text) => push_escaped(out, text),
         Doc::List { item, items } => {
             let item = if item.is_empty() { "item" } else { item };
@@ -76,13 +83,6 @@ pub(crate) fn push_tag(out: &mut String, open: &str, name: &str, close: &str) {
     out.push_str(open);
     out.push_str(name);
     out.push_str(close);
-}
-
-fn time_text(moment: Timestamp, times: Times) -> String {
-    match times {
-        Times::Millisecond => time::to_millisecond(moment),
-        Times::Second => time::to_second(moment),
-    }
 }
 
 /// Appends a text with XML's own characters escaped.
