@@ -180,23 +180,22 @@ impl<'c> Tx<'c> {
 
     /// Rows by their documents.
     fn rows<R: Row>(&self, sql: &str, values: &[Value]) -> Result<Vec<R>, StoreError> {
-        let is_short = |rows: &Vec<R>| rows.len() <= REMEMBERED_ROWS_MAX;
-        self.remembered::<R, _>(sql, values, || self.query(sql, values, document::<R>), is_short)
+        self.remembered::<R, _>(sql, values, || self.query(sql, values, document::<R>), Vec::len)
     }
 
     /// The one number of a result; 0 when there is none.
     fn number<R: Row>(&self, sql: &str, values: &[Value]) -> Result<i64, StoreError> {
         let ask = || Ok(self.query(sql, values, |record| record.int(0))?.first().copied().unwrap_or(0));
-        self.remembered::<R, _>(sql, values, ask, |_| true)
+        self.remembered::<R, _>(sql, values, ask, |_| 0)
     }
 
-    /// What a query about a quiet noun was answered last time, if nothing can differ since; else asks, and keeps what is worth it.
+    /// What a query about a quiet noun was answered last time, if nothing can differ since; else asks, and keeps an answer of few rows.
     fn remembered<R: Row, T: Clone + Send + 'static>(
         &self,
         sql: &str,
         values: &[Value],
         ask: impl FnOnce() -> Result<T, StoreError>,
-        is_kept: impl FnOnce(&T) -> bool,
+        rows: impl FnOnce(&T) -> usize,
     ) -> Result<T, StoreError> {
         let Some(memory) = self.memory.filter(|_| R::QUIET) else { return ask() };
         self.usable()?;
@@ -204,8 +203,9 @@ impl<'c> Tx<'c> {
             return Ok(answer);
         }
         let answer = ask()?;
-        if is_kept(&answer) {
-            memory.keep(R::TABLE, sql, values, &answer);
+        let rows = rows(&answer);
+        if rows <= REMEMBERED_ROWS_MAX {
+            memory.keep(R::TABLE, sql, values, &answer, rows);
         }
         Ok(answer)
     }

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use crate::value::Value;
 
-/// Answers kept of each table; all of them go when there is one more.
-const ANSWERS_MAX: usize = 1_024;
+/// Rows in the answers that are kept of each table, where one without rows counts as one; all of them go when there are more.
+const ROWS_MAX: usize = 4_096;
 
 /// Answers by statement and parameters.
 type Answers = HashMap<Box<str>, HashMap<Vec<Value>, Box<dyn Any + Send>>>;
@@ -22,7 +22,7 @@ pub(crate) struct Memory(RefCell<HashMap<&'static str, Table>>);
 #[derive(Default)]
 struct Table {
     answers: Answers,
-    kept: usize,
+    rows: usize,
 }
 
 impl Memory {
@@ -32,14 +32,14 @@ impl Memory {
         tables.get(table)?.answers.get(sql)?.get(values)?.downcast_ref::<T>().cloned()
     }
 
-    /// Remembers an answer.
-    pub(crate) fn keep<T: Clone + Send + 'static>(&self, table: &'static str, sql: &str, values: &[Value], answer: &T) {
+    /// Remembers an answer of so many rows.
+    pub(crate) fn keep<T: Clone + Send + 'static>(&self, table: &'static str, sql: &str, values: &[Value], answer: &T, rows: usize) {
         let mut tables = self.0.borrow_mut();
         let table = tables.entry(table).or_default();
-        if table.kept >= ANSWERS_MAX {
-            *table = Table::default();
+        table.rows += rows.max(1);
+        if table.rows > ROWS_MAX {
+            *table = Table { rows: rows.max(1), ..Table::default() };
         }
-        table.kept += 1;
         let answer = Box::new(answer.clone());
         match table.answers.get_mut(sql) {
             Some(answers) => drop(answers.insert(values.to_vec(), answer)),
@@ -67,8 +67,8 @@ mod tests {
         let memory = Memory::default();
         let asked = [Value::Int(1)];
         assert_eq!(memory.recall::<Vec<u8>>("image", "one", &asked), None);
-        memory.keep("image", "one", &asked, &vec![7_u8]);
-        memory.keep("subnet", "one", &asked, &vec![8_u8]);
+        memory.keep("image", "one", &asked, &vec![7_u8], 1);
+        memory.keep("subnet", "one", &asked, &vec![8_u8], 1);
         assert_eq!(memory.recall("image", "one", &asked), Some(vec![7_u8]));
         assert_eq!(memory.recall::<Vec<u8>>("image", "one", &[Value::Int(2)]), None);
         assert_eq!(memory.recall::<Vec<u8>>("image", "two", &asked), None);
@@ -82,10 +82,14 @@ mod tests {
     #[test]
     fn no_more_is_kept_of_a_table_than_the_limit() {
         let memory = Memory::default();
-        for number in 0..=ANSWERS_MAX {
-            memory.keep("image", "one", &[Value::Int(i64::try_from(number).expect("is small"))], &number);
+        let asked = |number: usize| [Value::Int(i64::try_from(number).expect("is small"))];
+        let answers = ROWS_MAX / 64;
+        for number in 0..answers {
+            memory.keep("image", "one", &asked(number), &number, 64);
         }
-        assert_eq!(memory.recall::<usize>("image", "one", &[Value::Int(0)]), None);
-        assert_eq!(memory.recall("image", "one", &[Value::Int(1_024)]), Some(ANSWERS_MAX));
+        assert_eq!(memory.recall("image", "one", &asked(0)), Some(0_usize));
+        memory.keep("image", "one", &asked(answers), &answers, 0);
+        assert_eq!(memory.recall::<usize>("image", "one", &asked(0)), None);
+        assert_eq!(memory.recall("image", "one", &asked(answers)), Some(answers));
     }
 }
