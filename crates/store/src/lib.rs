@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! # use pileus_store::*; use model::*; use serde::{Serialize, Deserialize};
-//! # #[derive(Serialize, Deserialize)] struct Volume { id: VolumeId, account: AccountId, name: String, size: Gib }
+//! # #[derive(Clone, Serialize, Deserialize)] struct Volume { id: VolumeId, account: AccountId, name: String, size: Gib }
 //! // A noun is one file: how the struct becomes a row ...
 //! impl Row for Volume {
 //!     type Id = VolumeId;

@@ -23,7 +23,9 @@ async fn the_newest_image_of_a_family_is_launched_until_it_is_deprecated() {
     assert_eq!(listed["TotalCount"], 2);
     let status = |image: &str, status: &str| format!("Action=ModifyImageAttribute&ImageId={image}&Status={status}");
     world.json(&status(&second, "Deprecated")).await;
-    let shown = world.json(&format!("Action=DescribeImages&ImageId={second}")).await["Images"]["Image"][0].clone();
+    let usual = world.json("Action=DescribeImages&ImageFamily=web").await;
+    assert_eq!(usual["TotalCount"], 1, "without a state those are listed that are available");
+    let shown = world.json(&format!("Action=DescribeImages&Status=Deprecated&ImageId={second}")).await["Images"]["Image"][0].clone();
     assert_eq!((&shown["Status"], &shown["ImageFamily"]), (&"Deprecated".into(), &"web".into()));
     assert_eq!(newest().await, Some(first.clone()));
     let launched = world.json("Action=RunInstances&InstanceType=ecs.t6-c4m1.large&ImageFamily=web&Amount=1").await;
