@@ -4,6 +4,8 @@ A cloud runs for the whole session, in a state folder of its own. By default it 
 need thousands of instances ask for `simulated`. Everything is removed at the end, also after a failure.
 """
 
+import itertools
+import json
 import os
 import pathlib
 import random
@@ -47,6 +49,7 @@ class Cloud:
         self.arguments = arguments
         self.port = free_port()
         self.process = None
+        self.numbers = itertools.count(1)
 
     def start(self):
         command = [PILEUS, "up", "--state", self.folder, "--listen", f"127.0.0.1:{self.port}", "--metrics", f"127.0.0.1:{free_port()}", "--buckets", self.buckets]
@@ -123,12 +126,8 @@ class Cloud:
         return found[0]["ImageId"]
 
     def account(self, name):
-        """Makes an account; its access key, secret and number."""
-        import json
-
-        line = [PILEUS, "account", "--state", self.folder, "create", name]
-        done = subprocess.run(line, capture_output=True, text=True, check=True)
-        made = json.loads(done.stdout)
+        """Makes an account, named with a number of its own so that tests need not agree on names; its access key, secret and number."""
+        made = json.loads(self.command("account", "create", f"{name}-{next(self.numbers)}").stdout)
         return made["id"], made["secret"], made["account"]
 
 

@@ -19,6 +19,7 @@ from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import CommonRequest
 from alibabacloud_ecs20140526 import models as ecs
+from conftest import wait_until
 
 ACTIONS = pathlib.Path(__file__).parents[2] / "docs" / "actions.md"
 VPC = pathlib.Path(aliyunsdkvpc.__file__).parent / "request" / "v20160428"
@@ -61,7 +62,7 @@ LISTS = [
 
 class Tenant:
     def __init__(self, cloud):
-        key, secret, self.account = cloud.account(f"filters-{uuid.uuid4().hex[:8]}")
+        key, secret, self.account = cloud.account("filters")
         self.cloud, self.client = cloud, AcsClient(key, secret, cloud.region, auto_retry=False, timeout=60)
 
     def call(self, action, product="ecs", **parameters):
@@ -71,6 +72,12 @@ class Tenant:
         for name, value in parameters.items():
             request.add_query_param(name.replace("__", "."), str(value))
         return json.loads(self.client.do_action_with_exception(request))
+
+    def disk(self, **parameters):
+        """A new disk that can be used: a fresh one is shown as creating for a moment."""
+        made = self.call("CreateDisk", ZoneId="local-1a", **parameters)["DiskId"]
+        wait_until(lambda: self.ids("DescribeDisks", "Disks.Disk.DiskId", DiskIds=json.dumps([made]), Status="Available"), 60, "the new disk")
+        return made
 
     def refusal(self, action, product, **parameters):
         """Code and message of a refusal; nothing where the call is answered."""
@@ -131,11 +138,7 @@ def rows(tenant):
 
     def make(which, **more):
         (instance,) = tenant.call("RunInstances", **launch, **more)["InstanceIdSets"]["InstanceIdSet"]
-        disk = tenant.call("CreateDisk", ZoneId="local-1a", Size=20, DiskCategory="cloud_essd", PerformanceLevel="PL0" if which == "late" else "PL1", DeleteAutoSnapshot=str(which == "late").lower())["DiskId"]
-        deadline = time.monotonic() + 60
-        while tenant.ids("DescribeDisks", "Disks.Disk.DiskId", DiskIds=json.dumps([disk]), Status="Available") != {disk}:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        disk = tenant.disk(Size=20, DiskCategory="cloud_essd", PerformanceLevel="PL0" if which == "late" else "PL1", DeleteAutoSnapshot=str(which == "late").lower())
         address = tenant.call("AllocateEipAddress", "vpc")["AllocationId"]
         snapshot = tenant.call("CreateSnapshot", DiskId=disk)["SnapshotId"]
         return {"instance": instance, "disk": disk, "address": address, "snapshot": snapshot}
@@ -207,7 +210,7 @@ def test_disks_are_found_by_level_policy_and_what_goes_with_them(tenant, rows):
     (shown,) = tenant.call("DescribeDisks", DiskIds=json.dumps([late]))["Disks"]["Disk"]
     assert (shown["AutoSnapshotPolicyId"], shown["EnableAutomatedSnapshotPolicy"]) == (policy, True)
     tenant.call("DeleteAutoSnapshotPolicy", autoSnapshotPolicyId=policy)
-    sealed = tenant.call("CreateDisk", ZoneId="local-1a", Size=20, Encrypted="true")["DiskId"]
+    sealed = tenant.disk(Size=20, Encrypted="true")
     (shown,) = tenant.call("DescribeDisks", DiskIds=json.dumps([sealed]))["Disks"]["Disk"]
     assert found(KMSKeyId=shown["KMSKeyId"]) == {sealed} and found(KMSKeyId="no-such-key") == set()
     tenant.call("DeleteDisk", DiskId=sealed)
@@ -220,7 +223,7 @@ def test_images_and_snapshots_are_found_by_their_use(tenant, rows):
     early, late = rows["early"]["snapshot"], rows["late"]["snapshot"]
     snapshots = lambda **by: tenant.ids("DescribeSnapshots", "Snapshots.Snapshot.SnapshotId", **by)
     assert snapshots(Usage="none") == {early, late}
-    disk = tenant.call("CreateDisk", ZoneId="local-1a", SnapshotId=early)["DiskId"]
+    disk = tenant.disk(SnapshotId=early)
     assert snapshots(Usage="disk") == {early} and snapshots(Usage="none") == {late}
     (shown,) = tenant.call("DescribeSnapshots", SnapshotIds=json.dumps([early]))["Snapshots"]["Snapshot"]
     assert shown["Usage"] == "disk"
