@@ -7,7 +7,7 @@
 use std::pin::Pin;
 
 use model::Error;
-use wire::{Doc, FromArg, IntoDoc, Parameter};
+use wire::{FromArg, Parameter, Shown};
 
 use crate::error::Fault;
 use crate::{
@@ -72,7 +72,7 @@ pub enum State {
     NotYet,
 }
 
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<Doc, Fault>> + Send + 'a>>;
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Shown, Fault>> + Send + 'a>>;
 
 /// One row of the table.
 pub struct Action {
@@ -109,7 +109,7 @@ macro_rules! served {
             run: |cx| {
                 Box::pin(async move {
                     let asked: $asked = cx.decode()?;
-                    Ok($handler(cx, asked).await?.into_doc())
+                    Ok(Box::new($handler(cx, asked).await?) as Shown)
                 })
             },
         }),*]

@@ -7,9 +7,11 @@ use std::str::FromStr;
 
 use model::{
     AddressId, BandwidthPackageId, DiskBackupId, ImageId, InstanceEventId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId,
-    NatGatewayId, NatSourceId, NetworkAclId, Noun, PlacementGroupId, RouteTableId, SecurityGroupId, SnapshotGroupId, SnapshotId,
+    NatGatewayId, NatSourceId, NetworkAclId, Noun, PlacementGroupId, Prefixed, RouteTableId, SecurityGroupId, SnapshotGroupId, SnapshotId,
     SnapshotPolicyId, SubnetId, VolumeId, VpcId, VpcPeeringId,
 };
+
+use wire::Plain;
 
 use crate::error::Fault;
 
@@ -21,6 +23,8 @@ pub(crate) trait Id: Copy + Display + FromStr {
     const OURS: &'static str;
     /// The noun.
     const NOUN: Noun;
+    /// The value without its kind.
+    fn value(self) -> u64;
 }
 
 macro_rules! ids {
@@ -29,6 +33,10 @@ macro_rules! ids {
             const TENCENT: &'static str = $prefix;
             const OURS: &'static str = $id::PREFIX;
             const NOUN: Noun = Noun::$noun;
+
+            fn value(self) -> u64 {
+                self.as_u64()
+            }
         }
     )*};
 }
@@ -60,8 +68,12 @@ ids! {
 
 /// Writes an id in Tencent's shape.
 pub(crate) fn shown<I: Id>(id: I) -> String {
-    let ours = id.to_string();
-    format!("{}{}", I::TENCENT, ours.strip_prefix(I::OURS).unwrap_or(&ours))
+    plain(id).0.to_string()
+}
+
+/// An id in Tencent's shape, which is written when the reply is.
+pub(crate) fn plain<I: Id>(id: I) -> Plain<Prefixed> {
+    Plain(Prefixed { prefix: I::TENCENT, value: id.value() })
 }
 
 /// Writes an id that may be absent; an empty text when it is.

@@ -68,7 +68,7 @@ use std::sync::Arc;
 
 use control::{Caller, Cloud, Options, Principal, Target};
 use model::{Error, Noun};
-use wire::{Args, Claim, Doc, FromArg, Reply, Request, Scheme, envelope};
+use wire::{Args, Claim, FromArg, Reply, Request, Scheme, Shown, envelope};
 
 pub use actions::{Action, Product, State, actions};
 pub use error::Refused;
@@ -103,7 +103,7 @@ pub(crate) struct Cx<'a> {
 /// Answers a request. Never fails: what goes wrong is in the reply.
 pub async fn answer(cloud: &Cloud, call: Call<'_>) -> Reply {
     match dispatch(cloud, &call).await {
-        Ok(doc) => Reply::json(200, envelope::tencent_json(call.request_id, &doc)),
+        Ok(shown) => Reply::json(200, envelope::tencent_json(call.request_id, &shown)),
         Err(fault) => fault.reply(call.request_id),
     }
 }
@@ -113,7 +113,7 @@ pub fn refuse(request_id: &str, why: Refused<'_>) -> Reply {
     Fault::from(why).reply(request_id)
 }
 
-async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<Doc, Fault> {
+async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<Shown, Fault> {
     let action = actions::find(common(call, "Action", "x-tc-action"), common(call, "Version", "x-tc-version"))?;
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy_name };

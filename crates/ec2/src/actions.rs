@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use wire::{Doc, FromArg, IntoDoc, Parameter};
+use wire::{FromArg, Parameter, Shown};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
@@ -147,7 +147,7 @@ pub const NOT_YET: &[&str] = &[
 ];
 
 /// A handler at work.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Doc, Refusal>> + Send>>;
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Shown, Refusal>> + Send>>;
 
 /// A row of the table.
 pub(crate) struct Action {
@@ -178,7 +178,7 @@ macro_rules! rows {
             absent: $absent,
             run: |row, call, cx| {
                 let asked = decode::<$asked>(row, call)?;
-                Ok(Box::pin(async move { Ok($handler(cx, asked).await?.into_doc()) }))
+                Ok(Box::pin(async move { Ok(Box::new($handler(cx, asked).await?) as Shown) }))
             },
         }),*]
     };

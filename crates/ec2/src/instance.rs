@@ -1,11 +1,15 @@
 //! Instances as EC2 shows them: reservations, states, and what belongs to an instance.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
-use control::{InstanceView, InterfaceView, Query, default_hostname};
+use control::{Cloud, InstanceView, InterfaceView, Query, default_hostname};
 use jiff::Timestamp;
-use model::{Address, Instance, InstanceId, Noun, Phase, Reason, ReasonKind, SecurityGroupId, Volume, VolumePhase};
-use wire::{FromArg, IntoDoc};
+use model::{
+    AccountId, Address, AttachmentId, ImageId, Instance, InstanceId, InterfaceId, MacAddr, Noun, Phase, PlacementGroupId, Reason,
+    ReasonKind, ReservationId, SecurityGroupId, SubnetId, Volume, VolumeId, VolumePhase, VpcId,
+};
+use wire::{FromArg, IntoDoc, Plain, Show, Sink};
 
 use crate::capacity_reservation::{self, ShownSpecification};
 use crate::error::Refusal;
@@ -14,7 +18,7 @@ use crate::instance_role::{self, ProfileItem};
 use crate::ipv6;
 use crate::metadata_options::MetadataItem;
 use crate::page::{Paging, USUAL};
-use crate::region::zone_id;
+use crate::region::ZoneId;
 use crate::tag::{self, TagItem};
 use crate::volume::{ROOT_DEVICE, attached_at, attachment_word};
 use crate::{Cx, instance_type, interface};
@@ -42,23 +46,35 @@ pub(crate) struct Reservations {
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Reservation {
-    reservation_id: String,
-    owner_id: String,
+    reservation_id: Plain<ReservationId>,
+    owner_id: Plain<AccountId>,
     group_set: Vec<Group>,
-    instances_set: Vec<InstanceItem>,
+    instances_set: Vec<Listed>,
+}
+
+/// An instance of a reply, which is shown when the reply is written.
+struct Listed {
+    cloud: Cloud,
+    view: InstanceView,
+}
+
+impl Show for Listed {
+    fn show(&self, sink: &mut dyn Sink) {
+        instance_item(&self.cloud, &self.view).show(sink);
+    }
 }
 
 /// A security group by id and name.
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
-pub(crate) struct Group {
-    group_id: String,
-    group_name: String,
+pub(crate) struct Group<N: Show = String> {
+    group_id: Plain<SecurityGroupId>,
+    group_name: N,
 }
 
 /// Groups as replies list them.
-pub(crate) fn groups(groups: &[(SecurityGroupId, String)]) -> Vec<Group> {
-    groups.iter().map(|(id, name)| Group { group_id: id.to_string(), group_name: name.clone() }).collect()
+pub(crate) fn groups<'a, N: Show + From<&'a str>>(groups: &'a [(SecurityGroupId, String)]) -> Vec<Group<N>> {
+    groups.iter().map(|(id, name)| Group { group_id: Plain(*id), group_name: N::from(name) }).collect()
 }
 
 /// The state of an instance.
@@ -84,39 +100,39 @@ pub(crate) fn state(phase: Phase) -> InstanceState {
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
-struct InstanceItem {
-    instance_id: String,
-    image_id: String,
+struct InstanceItem<'a> {
+    instance_id: Plain<InstanceId>,
+    image_id: Plain<ImageId>,
     instance_state: InstanceState,
-    private_dns_name: Option<String>,
+    private_dns_name: Option<Arc<str>>,
     dns_name: &'static str,
     reason: String,
-    key_name: Option<String>,
+    key_name: Option<&'a str>,
     ami_launch_index: u32,
     product_codes: Vec<String>,
-    instance_type: String,
+    instance_type: &'a str,
     launch_time: Timestamp,
-    placement: Placement,
+    placement: Placement<'a>,
     platform_details: &'static str,
     usage_operation: &'static str,
     usage_operation_update_time: Timestamp,
     monitoring: Monitoring,
-    subnet_id: Option<String>,
-    vpc_id: Option<String>,
-    private_ip_address: Option<String>,
-    ip_address: Option<String>,
+    subnet_id: Option<Plain<SubnetId>>,
+    vpc_id: Option<Plain<VpcId>>,
+    private_ip_address: Option<Ipv4Addr>,
+    ip_address: Option<Ipv4Addr>,
     source_dest_check: Option<bool>,
-    group_set: Vec<Group>,
+    group_set: Vec<Group<&'a str>>,
     state_reason: Option<StateReason>,
-    architecture: Option<String>,
+    architecture: Option<&'static str>,
     root_device_type: &'static str,
     root_device_name: &'static str,
-    block_device_mapping: Vec<BlockDevice>,
+    block_device_mapping: Vec<BlockDevice<&'a str>>,
     virtualization_type: &'static str,
     hypervisor: &'static str,
     #[reply(skip_empty)]
-    tag_set: Vec<TagItem>,
-    network_interface_set: Vec<NetworkInterface>,
+    tag_set: Vec<TagItem<&'a str>>,
+    network_interface_set: Vec<NetworkInterface<'a>>,
     ebs_optimized: bool,
     ena_support: bool,
     iam_instance_profile: Option<ProfileItem>,
@@ -127,16 +143,16 @@ struct InstanceItem {
     metadata_options: MetadataItem,
     enclave_options: Enabled,
     current_instance_boot_mode: &'static str,
-    client_token: Option<String>,
+    client_token: Option<&'a str>,
 }
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
-struct Placement {
-    availability_zone: String,
-    availability_zone_id: String,
-    group_name: String,
-    group_id: Option<String>,
+struct Placement<'a> {
+    availability_zone: &'a str,
+    availability_zone_id: Plain<ZoneId<'a>>,
+    group_name: &'a str,
+    group_id: Option<Plain<PlacementGroupId>>,
     partition_number: Option<u32>,
     tenancy: &'static str,
 }
@@ -182,26 +198,26 @@ struct Enabled {
 /// A disk of an instance.
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
-pub(crate) struct BlockDevice {
-    device_name: String,
+pub(crate) struct BlockDevice<N: Show = String> {
+    device_name: N,
     ebs: Ebs,
 }
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Ebs {
-    volume_id: String,
+    volume_id: Plain<VolumeId>,
     status: &'static str,
     attach_time: Timestamp,
     delete_on_termination: bool,
 }
 
 /// Disks as instances show them; one that is on its way out is shown no more.
-pub(crate) fn block_devices(volumes: &[Volume]) -> Vec<BlockDevice> {
-    let device = |volume: &Volume| BlockDevice {
-        device_name: volume.device.clone(),
+pub(crate) fn block_devices<'a, N: Show + From<&'a str>>(volumes: &'a [Volume]) -> Vec<BlockDevice<N>> {
+    let device = |volume: &'a Volume| BlockDevice {
+        device_name: N::from(&volume.device),
         ebs: Ebs {
-            volume_id: volume.id.to_string(),
+            volume_id: Plain(volume.id),
             status: attachment_word(volume),
             attach_time: attached_at(volume),
             delete_on_termination: volume.delete_on_termination,
@@ -212,18 +228,18 @@ pub(crate) fn block_devices(volumes: &[Volume]) -> Vec<BlockDevice> {
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
-struct NetworkInterface {
-    network_interface_id: String,
-    subnet_id: String,
-    vpc_id: String,
-    description: String,
-    owner_id: String,
+struct NetworkInterface<'a> {
+    network_interface_id: Plain<InterfaceId>,
+    subnet_id: Plain<SubnetId>,
+    vpc_id: Plain<VpcId>,
+    description: &'a str,
+    owner_id: Plain<AccountId>,
     status: &'static str,
-    mac_address: String,
-    private_ip_address: String,
-    private_dns_name: String,
+    mac_address: Plain<MacAddr>,
+    private_ip_address: Ipv4Addr,
+    private_dns_name: Arc<str>,
     source_dest_check: bool,
-    group_set: Vec<Group>,
+    group_set: Vec<Group<&'a str>>,
     attachment: Attachment,
     association: Option<Association>,
     private_ip_addresses_set: Vec<PrivateAddress>,
@@ -235,7 +251,7 @@ struct NetworkInterface {
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Attachment {
-    attachment_id: String,
+    attachment_id: Plain<AttachmentId>,
     device_index: u32,
     status: &'static str,
     attach_time: Timestamp,
@@ -246,16 +262,16 @@ struct Attachment {
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct Association {
-    public_ip: String,
+    public_ip: Ipv4Addr,
     public_dns_name: &'static str,
-    ip_owner_id: String,
+    ip_owner_id: Plain<AccountId>,
 }
 
 #[derive(IntoDoc)]
 #[reply(rename = "camelCase")]
 struct PrivateAddress {
-    private_ip_address: String,
-    private_dns_name: String,
+    private_ip_address: Ipv4Addr,
+    private_dns_name: Arc<str>,
     primary: bool,
     association: Option<Association>,
 }
@@ -269,7 +285,7 @@ pub(crate) async fn describe_instances(cx: Cx, asked: DescribeInstances) -> Resu
     let filters = filter::filters(&cx, filter::INSTANCE, &of_rows)?;
     let mut listed = cx.cloud.list_instances(&cx.caller, Query { ids, filters, page: pages.of_ids()? }).await?;
     listed.rows.retain(|view| of_interfaces.iter().all(|filter| has_interface(view, filter)));
-    Ok(Reservations { reservation_set: reservations(&cx, &listed.rows), next_token: pages.after(listed.next) })
+    Ok(Reservations { reservation_set: reservations(&cx, listed.rows), next_token: pages.after(listed.next) })
 }
 
 /// Whether a filter is about what neither the row of an instance nor its reply tells of its interfaces. Like those of
@@ -314,45 +330,46 @@ pub(crate) async fn view_of(cx: &Cx, id: &str) -> Result<InstanceView, Refusal> 
 }
 
 /// Instances grouped by the launch that made them, launches in order of their first instance here.
-pub(crate) fn reservations(cx: &Cx, views: &[InstanceView]) -> Vec<Reservation> {
+pub(crate) fn reservations(cx: &Cx, views: Vec<InstanceView>) -> Vec<Reservation> {
     let mut reservations: Vec<Reservation> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for view in views {
         let id = view.instance.reservation;
         let at = *places.entry(id).or_insert_with(|| {
-            reservations.push(empty_reservation(id.to_string(), view.instance.account.to_string()));
+            reservations.push(empty_reservation(id, view.instance.account));
             reservations.len() - 1
         });
-        reservations[at].instances_set.push(instance_item(cx, view));
+        reservations[at].instances_set.push(Listed { cloud: cx.cloud.clone(), view });
     }
     reservations
 }
 
 /// A launch of which nothing is left.
-pub(crate) fn empty_reservation(reservation_id: String, owner_id: String) -> Reservation {
-    Reservation { reservation_id, owner_id, group_set: vec![], instances_set: vec![] }
+pub(crate) fn empty_reservation(id: ReservationId, owner: AccountId) -> Reservation {
+    Reservation { reservation_id: Plain(id), owner_id: Plain(owner), group_set: vec![], instances_set: vec![] }
 }
 
-fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
+fn instance_item<'a>(cloud: &'a Cloud, view: &'a InstanceView) -> InstanceItem<'a> {
     let instance = &view.instance;
     let plugged = view.interface().map(|nic| &nic.interface);
+    let name: Arc<str> = named(cloud, &instance.hostname).into();
     InstanceItem {
-        instance_id: instance.id.to_string(),
-        image_id: instance.image.to_string(),
+        instance_id: Plain(instance.id),
+        image_id: Plain(instance.image),
         instance_state: state(instance.phase),
-        private_dns_name: plugged.map(|_| private_name(cx, instance)),
+        private_dns_name: plugged.map(|_| name.clone()),
         dns_name: "",
         reason: transition(instance),
-        key_name: instance.guest.key_name.clone(),
+        key_name: instance.guest.key_name.as_deref(),
         ami_launch_index: instance.launch_index,
         product_codes: vec![],
-        instance_type: instance_type::shown(&instance.instance_type),
+        instance_type: instance_type::shown_name(&instance.instance_type),
         launch_time: instance.started_at.timestamp(),
         placement: Placement {
-            availability_zone: instance.zone.clone(),
-            availability_zone_id: zone_id(cx, &instance.zone),
-            group_name: instance.placement.as_ref().map_or_else(String::new, |group| group.name.clone()),
-            group_id: instance.placement.as_ref().map(|group| group.id.to_string()),
+            availability_zone: &instance.zone,
+            availability_zone_id: Plain(ZoneId::of(cloud, &instance.zone)),
+            group_name: instance.placement.as_ref().map_or("", |group| &group.name),
+            group_id: instance.placement.as_ref().map(|group| Plain(group.id)),
             partition_number: instance.placement.as_ref().and_then(|group| group.partition),
             tenancy: "default",
         },
@@ -360,21 +377,21 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         usage_operation: "RunInstances",
         usage_operation_update_time: instance.created_at.timestamp(),
         monitoring: monitoring(instance),
-        subnet_id: plugged.map(|nic| nic.subnet.to_string()),
-        vpc_id: plugged.map(|nic| nic.vpc.to_string()),
-        private_ip_address: plugged.map(|nic| nic.ip.to_string()),
-        ip_address: view.address().map(|address| address.ip.to_string()),
+        subnet_id: plugged.map(|nic| Plain(nic.subnet)),
+        vpc_id: plugged.map(|nic| Plain(nic.vpc)),
+        private_ip_address: plugged.map(|nic| nic.ip),
+        ip_address: view.address().map(|address| address.ip),
         source_dest_check: plugged.map(|nic| nic.checked),
         group_set: groups(view.groups()),
         state_reason: state_reason(instance),
-        architecture: view.image.as_ref().map(|image| image.architecture.to_string()),
+        architecture: view.image.as_ref().map(|image| image.architecture.as_str()),
         root_device_type: "ebs",
         root_device_name: ROOT_DEVICE,
         block_device_mapping: block_devices(&view.volumes),
         virtualization_type: "hvm",
         hypervisor: "xen",
         tag_set: tag::items(&instance.tags),
-        network_interface_set: view.interfaces.iter().filter_map(|nic| network_interface(cx, instance, nic)).collect(),
+        network_interface_set: view.interfaces.iter().filter_map(|nic| network_interface(cloud, &name, nic)).collect(),
         ebs_optimized: instance.attributes.ebs_optimized,
         ena_support: false,
         iam_instance_profile: instance_role::shown(view.role.as_ref()),
@@ -385,37 +402,34 @@ fn instance_item(cx: &Cx, view: &InstanceView) -> InstanceItem {
         metadata_options: MetadataItem::applied(&instance.attributes.metadata),
         enclave_options: Enabled { enabled: false },
         current_instance_boot_mode: "legacy-bios",
-        client_token: instance.client_token.clone(),
+        client_token: instance.client_token.as_deref(),
     }
 }
 
-fn network_interface(cx: &Cx, instance: &Instance, view: &InterfaceView) -> Option<NetworkInterface> {
+/// An interface of the instance of this name, which its primary address has.
+fn network_interface<'a>(cloud: &Cloud, name: &Arc<str>, view: &'a InterfaceView) -> Option<NetworkInterface<'a>> {
     let nic = &view.interface;
-    let name_of = |ip| if ip == nic.ip && nic.index == 0 { private_name(cx, instance) } else { name_at(cx, ip) };
+    let name_of = |ip| if ip == nic.ip && nic.index == 0 { name.clone() } else { named(cloud, &default_hostname(ip)).into() };
     let association = |ip| {
         let public = view.address_of(ip)?;
-        Some(Association { public_ip: public.ip.to_string(), public_dns_name: "", ip_owner_id: public.account.to_string() })
+        Some(Association { public_ip: public.ip, public_dns_name: "", ip_owner_id: Plain(public.account) })
     };
-    let private = |ip| PrivateAddress {
-        private_ip_address: Ipv4Addr::to_string(&ip),
-        private_dns_name: name_of(ip),
-        primary: ip == nic.ip,
-        association: association(ip),
-    };
+    let private =
+        |ip| PrivateAddress { private_ip_address: ip, private_dns_name: name_of(ip), primary: ip == nic.ip, association: association(ip) };
     Some(NetworkInterface {
-        network_interface_id: nic.id.to_string(),
-        subnet_id: nic.subnet.to_string(),
-        vpc_id: nic.vpc.to_string(),
-        description: nic.description.clone(),
-        owner_id: nic.account.to_string(),
+        network_interface_id: Plain(nic.id),
+        subnet_id: Plain(nic.subnet),
+        vpc_id: Plain(nic.vpc),
+        description: &nic.description,
+        owner_id: Plain(nic.account),
         status: nic.word(),
-        mac_address: nic.mac.to_string(),
-        private_ip_address: nic.ip.to_string(),
+        mac_address: Plain(nic.mac),
+        private_ip_address: nic.ip,
         private_dns_name: name_of(nic.ip),
         source_dest_check: nic.checked,
         group_set: groups(&view.groups),
         attachment: Attachment {
-            attachment_id: nic.attachment()?.to_string(),
+            attachment_id: Plain(nic.attachment()?),
             device_index: nic.index,
             status: nic.plug_word()?,
             attach_time: interface::attached_at(nic),
@@ -429,13 +443,9 @@ fn network_interface(cx: &Cx, instance: &Instance, view: &InterfaceView) -> Opti
     })
 }
 
-/// The name that an address has without being told another.
-fn name_at(cx: &Cx, ip: Ipv4Addr) -> String {
-    format!("{}.{}", default_hostname(ip), cx.cloud.region().domain)
-}
-
-fn private_name(cx: &Cx, instance: &Instance) -> String {
-    format!("{}.{}", instance.hostname, cx.cloud.region().domain)
+/// The whole name of a host.
+fn named(cloud: &Cloud, hostname: &str) -> String {
+    [hostname, ".", &cloud.region().domain].concat()
 }
 
 /// The reason of a state that an instance did not reach by running, as clients parse it: the time is in brackets.

@@ -137,7 +137,12 @@ type Named = (String, &'static InstanceType);
 
 /// The name with which the type of an instance is shown.
 pub(crate) fn shown(kept: &str) -> String {
-    Catalogue::standard().shown(Scheme::Ec2, kept).to_owned()
+    shown_name(kept).to_owned()
+}
+
+/// The same, borrowed.
+pub(crate) fn shown_name(kept: &str) -> &str {
+    Catalogue::standard().shown(Scheme::Ec2, kept)
 }
 
 /// Lists the catalogue.

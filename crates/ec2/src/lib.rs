@@ -77,7 +77,7 @@ use std::sync::Arc;
 
 use control::{Caller, Cloud, Options, Principal, Target};
 use model::Error;
-use wire::{Args, Claim, Doc, Reply, envelope};
+use wire::{Args, Claim, Reply, Show, Shown, envelope};
 
 use crate::error::unsupported;
 
@@ -109,7 +109,7 @@ pub struct Call<'a> {
 pub async fn answer(cloud: &Cloud, call: Call<'_>) -> Reply {
     let service = service_of(&call);
     match run(cloud, &call, service).await {
-        Ok((action, doc)) => reply(service, action, call.request_id, &doc),
+        Ok((action, shown)) => reply(service, action, call.request_id, &shown),
         Err(refusal) => {
             tracing::debug!(request = call.request_id, ?refusal, "refused");
             refuse(&refusal, Some(service), call.request_id)
@@ -149,7 +149,7 @@ fn service_of<'a>(call: &'a Call<'_>) -> &'a str {
     }
 }
 
-async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static str, Doc), Refusal> {
+async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static str, Shown), Refusal> {
     let service = Service::named(service).ok_or_else(|| Refusal::UnknownService { name: service.to_owned() })?;
     let name = match service {
         Service::CloudTrail => named_by(call.target, trail::TARGET)?,
@@ -168,9 +168,9 @@ async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static 
     cloud.admit(&caller)?;
     let body = if service == Service::Ebs { call.body.to_vec() } else { vec![] };
     let cx = Cx { cloud: cloud.clone(), caller, host: call.host.to_owned(), body, dry_run };
-    let mut doc = (action.run)(action, call, cx)?.await?;
-    shown_filter::retain(action.policy, call.args, &mut doc)?;
-    if dry_run { Err(Error::DryRun.into()) } else { Ok((action.name, doc)) }
+    let shown = (action.run)(action, call, cx)?.await?;
+    let shown = shown_filter::retain(action.policy, call.args, shown)?;
+    if dry_run { Err(Error::DryRun.into()) } else { Ok((action.name, shown)) }
 }
 
 /// The action that a target names; a target of another service is refused.
@@ -179,15 +179,15 @@ fn named_by<'t>(target: Option<&'t str>, service: &str) -> Result<&'t str, Refus
     target.strip_prefix(service).ok_or_else(|| Refusal::UnknownAction { name: target.to_owned() })
 }
 
-fn reply(service: &str, action: &str, request_id: &str, doc: &Doc) -> Reply {
+fn reply(service: &str, action: &str, request_id: &str, shown: &dyn Show) -> Reply {
     let body = match Service::named(service) {
-        Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, doc),
-        Some(Service::Iam) => envelope::query_xml(action, iam::NAMESPACE, request_id, doc),
+        Some(Service::Sts) => envelope::query_xml(action, sts::NAMESPACE, request_id, shown),
+        Some(Service::Iam) => envelope::query_xml(action, iam::NAMESPACE, request_id, shown),
         Some(Service::CloudTrail | Service::ServiceQuotas | Service::Kms | Service::Logs) => {
-            return Reply::json(200, envelope::aws_json(doc));
+            return Reply::json(200, envelope::aws_json(shown));
         }
-        Some(Service::Ebs) => return snapshot_block::reply(action, doc),
-        Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, doc),
+        Some(Service::Ebs) => return snapshot_block::reply(action, shown),
+        Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, shown),
     };
     Reply::xml(200, body)
 }

@@ -1,5 +1,8 @@
 //! Regions and availability zones. Each installation is one region and knows no other yet.
 
+use std::fmt;
+
+use control::Cloud;
 use model::{Error, Noun};
 use wire::{FromArg, IntoDoc};
 
@@ -146,9 +149,29 @@ fn zone(cx: &Cx, name: &str) -> Zone {
 
 /// The id of a zone: the region and the zone's number in it, as EC2 makes them.
 pub(crate) fn zone_id(cx: &Cx, name: &str) -> String {
-    let region = cx.cloud.region();
-    let number = region.zones.iter().position(|zone| zone == name).map_or(0, |at| at + 1);
-    format!("{}-az{number}", region.name)
+    ZoneId::of(&cx.cloud, name).to_string()
+}
+
+/// The id of a zone, before it is a text.
+pub(crate) struct ZoneId<'a> {
+    region: &'a str,
+    /// From 1; 0 of a zone that is not the region's.
+    number: usize,
+}
+
+impl<'a> ZoneId<'a> {
+    /// That of the zone with this name.
+    pub fn of(cloud: &'a Cloud, name: &str) -> ZoneId<'a> {
+        let region = cloud.region();
+        let number = region.zones.iter().position(|zone| zone == name).map_or(0, |at| at + 1);
+        ZoneId { region: &region.name, number }
+    }
+}
+
+impl fmt::Display for ZoneId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-az{}", self.region, self.number)
+    }
 }
 
 /// The zone with this id.

@@ -161,8 +161,8 @@ pub(crate) async fn run_instances(cx: Cx, asked: RunInstances) -> Result<Reserva
     let command = launch(&cx, machine, launch_template, min_count, max_count).await?;
     let launched = cx.cloud.run(&cx.caller, command, cx.options(client_token.filter(|token| !token.is_empty()))).await?;
     let made = if launched.made.is_empty() { cx.cloud.launched(launched.instances).await? } else { launched.made };
-    let first = reservations(&cx, &made).into_iter().next();
-    Ok(first.unwrap_or_else(|| empty_reservation(launched.reservation.to_string(), cx.caller.account().to_string())))
+    let first = reservations(&cx, made).into_iter().next();
+    Ok(first.unwrap_or_else(|| empty_reservation(launched.reservation, cx.caller.account())))
 }
 
 async fn launch(

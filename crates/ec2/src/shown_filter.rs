@@ -3,7 +3,7 @@
 //! What does not fit is left out of a page after it was cut, so that a page may have fewer rows than were asked for, none included,
 //! and a token for the next, as EC2 documents.
 
-use wire::{Args, Doc, FromArg, time};
+use wire::{Args, Doc, FromArg, Show, time};
 
 use crate::error::Refusal;
 use crate::filter::{AskedFilter, any_matches};
@@ -358,14 +358,16 @@ struct Asked {
 }
 
 /// Leaves out of a reply what does not fit the filters that are answered from it.
-pub(crate) fn retain(action: &str, args: &Args, doc: &mut Doc) -> Result<(), Refusal> {
-    let Some(shown) = SHOWN.iter().find(|shown| shown.action == action) else { return Ok(()) };
+pub(crate) fn retain(action: &str, args: &Args, mut reply: wire::Shown) -> Result<wire::Shown, Refusal> {
+    let Some(looked) = SHOWN.iter().find(|looked| looked.action == action) else { return Ok(reply) };
     for AskedFilter { name, values } in args.decode::<Asked>()?.filters {
-        if let Some((_, paths)) = shown.filters.iter().find(|(known, _)| *known == name) {
-            retain_rows(doc, shown.rows, &|row| paths.iter().any(|path| has(row, path, &values)));
+        if let Some((_, paths)) = looked.filters.iter().find(|(known, _)| *known == name) {
+            let mut doc = Doc::of(&reply);
+            retain_rows(&mut doc, looked.rows, &|row| paths.iter().any(|path| has(row, path, &values)));
+            reply = Box::new(doc);
         }
     }
-    Ok(())
+    Ok(reply)
 }
 
 fn retain_rows(doc: &mut Doc, rows: &[&str], fits: &dyn Fn(&Doc) -> bool) {

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::{BLOCK_BYTES, Error, Gib, Noun, SnapshotId, Tags, UPLOAD_TIMEOUT_USUAL, add_tags};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use wire::{Args, Base64, Data, Doc, FromArg, IntoDoc, Reply, Request, envelope};
+use wire::{Args, Base64, Data, FromArg, IntoDoc, Reply, Request, Show, envelope};
 
 use crate::error::{Refusal, Wording, say_with, unsupported};
 use crate::tag;
@@ -71,8 +71,8 @@ pub fn arguments(request: &Request) -> Option<Args> {
 }
 
 /// The answer of an action: some is in headers, and a block is the body.
-pub(crate) fn reply(action: &str, doc: &Doc) -> Reply {
-    let text = envelope::aws_json(doc);
+pub(crate) fn reply(action: &str, shown: &dyn Show) -> Reply {
+    let text = envelope::aws_json(shown);
     let is_data = matches!(action, "PutSnapshotBlock" | "GetSnapshotBlock");
     let status = match action {
         "StartSnapshot" | "PutSnapshotBlock" => 201,

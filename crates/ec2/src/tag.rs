@@ -8,7 +8,7 @@ use model::{
     Address, Error, FlowLog, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis,
     SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc,
 };
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, IntoDoc, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -19,14 +19,14 @@ use crate::security_group;
 /// One tag in a reply.
 #[derive(Debug, IntoDoc)]
 #[reply(rename = "camelCase")]
-pub(crate) struct TagItem {
-    key: String,
-    value: String,
+pub(crate) struct TagItem<T: Show = String> {
+    key: T,
+    value: T,
 }
 
 /// Tags as replies list them.
-pub(crate) fn items(tags: &Tags) -> Vec<TagItem> {
-    tags.iter().map(|(key, value)| TagItem { key: key.clone(), value: value.clone() }).collect()
+pub(crate) fn items<'a, T: Show + From<&'a str>>(tags: &'a Tags) -> Vec<TagItem<T>> {
+    tags.iter().map(|(key, value)| TagItem { key: T::from(key), value: T::from(value) }).collect()
 }
 
 /// One tag in a request.

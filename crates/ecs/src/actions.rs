@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 
-use wire::{Doc, FromArg, IntoDoc, Parameter};
+use wire::{FromArg, Parameter, Shown};
 
 use crate::error::Fault;
 use crate::parameter::Absent;
@@ -64,7 +64,7 @@ impl Product {
     }
 }
 
-pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Doc, Fault>> + Send + 'a>>;
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Shown, Fault>> + Send + 'a>>;
 type Handler = for<'a> fn(&'a Cx<'a>) -> Answer<'a>;
 
 /// What answers an action.
@@ -133,7 +133,7 @@ macro_rules! access {
             state: State::Works(Works(|cx| {
                 Box::pin(async move {
                     let asked: $args = cx.decode()?;
-                    Ok($handler(cx, asked).await?.into_doc())
+                    Ok(Box::new($handler(cx, asked).await?) as Shown)
                 })
             })),
             parameters: <$args as FromArg>::PARAMETERS,

@@ -348,7 +348,7 @@ fn item(cx: &Cx<'_>, view: &CapacityReservationView) -> Item {
         end_time_type: if row.end.is_some() { "Limited" } else { "Unlimited" },
         capacity_reservation_owner_id: row.account.to_string(),
         allocated_resources: vec![Resource {
-            instance_type: instance_type::shown(&row.instance_type),
+            instance_type: instance_type::shown(&row.instance_type).to_owned(),
             zone_id: row.zone.clone(),
             total_amount: row.total,
             used_amount: view.used(),

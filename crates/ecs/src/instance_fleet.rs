@@ -264,7 +264,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateAutoProvisioningGroup) -> R
         let instance_type = own.or(config.launch.instance_type.as_deref()).map(instance_type::shown).unwrap_or_default();
         launch_results.push(LaunchResult {
             instance_ids: vec![],
-            instance_type,
+            instance_type: instance_type.to_owned(),
             zone_id: String::new(),
             spot_strategy: "NoSpot",
             amount: 0,
@@ -285,7 +285,7 @@ async fn results(cx: &Cx<'_>, of: &Launches) -> Result<Vec<LaunchResult>, Fault>
     let result = |(zone_id, instance_ids): (String, Vec<String>)| LaunchResult {
         amount: instance_ids.len(),
         instance_ids,
-        instance_type: instance_type::shown(&of.instance_type),
+        instance_type: instance_type::shown(&of.instance_type).to_owned(),
         zone_id,
         spot_strategy: "NoSpot",
         error_code: String::new(),
@@ -470,7 +470,7 @@ fn reply(cx: &Cx<'_>, view: &InstanceFleetView) -> GroupReply {
     let fleet = &view.fleet;
     let template = fleet.configs.first().and_then(|config| config.template);
     let own = |own: &PoolOverride| OverrideReply {
-        instance_type: own.instance_type.as_deref().map(instance_type::shown),
+        instance_type: own.instance_type.as_deref().map(|kept| instance_type::shown(kept).to_owned()),
         v_switch_id: own.subnet.map(|id| id.to_string()),
         weighted_capacity: units(own.weight.unwrap_or(UNIT)),
         priority: own.priority.map(units),
@@ -554,7 +554,7 @@ pub(crate) async fn describe_instances(cx: &Cx<'_>, asked: DescribeAutoProvision
     let (rows, numbers) = asked.numbered.cut(rows, PAGE_SIZE_MAX)?;
     let reply = |FleetMemberView { instance, .. }: FleetMemberView| InstanceReply {
         instance_id: instance.id.to_string(),
-        instance_type: instance_type::shown(&instance.instance_type),
+        instance_type: instance_type::shown(&instance.instance_type).to_owned(),
         status: status(instance.phase),
         cpu: instance.vcpus,
         memory: instance.memory.0,

@@ -31,13 +31,13 @@ pub(crate) fn family_names() -> Vec<String> {
 }
 
 /// The name with which the type of an instance is shown, from the one that its launch gave.
-pub(crate) fn shown(kept: &str) -> String {
-    Catalogue::standard().shown(Scheme::Ecs, kept).to_owned()
+pub(crate) fn shown(kept: &str) -> &str {
+    Catalogue::standard().shown(Scheme::Ecs, kept)
 }
 
 /// The family of a type that is shown with this name.
-pub(crate) fn family(shown: &str) -> String {
-    shown.rsplit_once('.').map_or(shown, |(family, _)| family).to_owned()
+pub(crate) fn family(shown: &str) -> &str {
+    shown.rsplit_once('.').map_or(shown, |(family, _)| family)
 }
 
 /// The names that launches may have given of the types that are shown with this name.

@@ -72,7 +72,7 @@ use std::sync::Arc;
 
 use control::{Caller, Cloud, Options, Principal, Target};
 use model::Error;
-use wire::{Args, Claim, Doc, FromArg, Reply, Request, Scheme, SignatureError, envelope};
+use wire::{Args, Claim, FromArg, Reply, Request, Scheme, Shown, SignatureError, envelope};
 
 pub use actions::{Action, Product, State, Works, actions};
 pub use error::Refused;
@@ -125,9 +125,9 @@ pub(crate) struct Cx<'a> {
 pub async fn answer(cloud: &Cloud, call: Call<'_>) -> Reply {
     let format = Format::of(call.request);
     match dispatch(cloud, &call).await {
-        Ok((action, doc)) => match format {
-            Format::Json => Reply::json(200, envelope::alibaba_json(call.request_id, &doc)),
-            Format::Xml => Reply::xml(200, envelope::alibaba_xml(action, call.request_id, &doc)),
+        Ok((action, shown)) => match format {
+            Format::Json => Reply::json(200, envelope::alibaba_json(call.request_id, &shown)),
+            Format::Xml => Reply::xml(200, envelope::alibaba_xml(action, call.request_id, &shown)),
         },
         Err(fault) => fault.reply(format, host_of(call.request), call.request_id),
     }
@@ -145,19 +145,19 @@ pub fn refuse(request: &Request, request_id: &str, why: Refused<'_>) -> Reply {
     fault.reply(Format::of(request), host_of(request), request_id)
 }
 
-async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<(&'static str, Doc), Fault> {
+async fn dispatch(cloud: &Cloud, call: &Call<'_>) -> Result<(&'static str, Shown), Fault> {
     let (action, product) = actions::find(name_of(call, "Action", "x-acs-action"), name_of(call, "Version", "x-acs-version"))?;
     let caller =
         Caller { principal: call.principal.clone(), source: call.source, request: call.request_id.to_owned(), action: action.policy_name };
     cloud.admit(&caller)?;
     let cx = Cx { cloud, call, caller, action, product };
     cx.check_region()?;
-    let doc = match action.state {
+    let shown = match action.state {
         State::Works(works) => works.answer(&cx).await?,
         State::NotYet => return Err(Error::Unsupported { what: format!("the action {}", action.name) }.into()),
     };
     // A command that was only to be tried has ended in this error already; what is left here is a look.
-    if cx.options()?.dry_run { Err(Error::DryRun.into()) } else { Ok((action.name, doc)) }
+    if cx.options()?.dry_run { Err(Error::DryRun.into()) } else { Ok((action.name, shown)) }
 }
 
 /// Action or version: of the signed header where headers are signed, of the parameters where those are. The old SDK sends the

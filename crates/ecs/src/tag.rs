@@ -10,7 +10,7 @@ use model::{
     PrefixListId, RouteTableId,
 };
 use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, IntoDoc, Show};
 
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, literal, tags_of};
@@ -24,14 +24,14 @@ const PAGE: usize = 50;
 
 /// A tag in ECS's replies.
 #[derive(IntoDoc)]
-pub(crate) struct TagReply {
-    tag_key: String,
-    tag_value: String,
+pub(crate) struct TagReply<T: Show = String> {
+    tag_key: T,
+    tag_value: T,
 }
 
 /// Tags in ECS's replies.
-pub(crate) fn tag_replies(tags: &Tags) -> Vec<TagReply> {
-    tags.iter().map(|(key, value)| TagReply { tag_key: key.clone(), tag_value: value.clone() }).collect()
+pub(crate) fn tag_replies<'a, T: Show + From<&'a str>>(tags: &'a Tags) -> Vec<TagReply<T>> {
+    tags.iter().map(|(key, value)| TagReply { tag_key: T::from(key), tag_value: T::from(value) }).collect()
 }
 
 /// A tag in VPC's replies.

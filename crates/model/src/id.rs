@@ -84,6 +84,27 @@ fn parse(text: &str, prefix: &'static str, noun: &'static str) -> Result<u64, Id
     value(digits).ok_or(malformed)
 }
 
+/// The text of an id, with the prefix that somebody gives its noun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefixed {
+    /// What the text begins with.
+    pub prefix: &'static str,
+    /// The value of the id.
+    pub value: u64,
+}
+
+impl fmt::Display for Prefixed {
+    /// Writes the digits at once: replies have thousands of ids, and what formats a number with leading zeros takes several times as long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [b'0'; DIGITS];
+        for (place, digit) in digits.iter_mut().rev().take(16).enumerate() {
+            *digit = b"0123456789abcdef"[(self.value >> (4 * place)) as usize & 0xf];
+        }
+        f.write_str(self.prefix)?;
+        f.write_str(str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+    }
+}
+
 fn value(digits: &str) -> Option<u64> {
     let lower_hex = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if digits.len() != DIGITS || !lower_hex || !digits.starts_with('0') {
@@ -115,7 +136,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "0{:016x}"), self.0)
+                Prefixed { prefix: $prefix, value: self.0 }.fmt(f)
             }
         }
 

@@ -95,20 +95,42 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
-    /// The statements that add this member to `__members`.
-    fn encode(&self) -> TokenStream {
+    /// The statement that shows this member to `__sink`.
+    fn show(&self) -> TokenStream {
         let (ident, name) = (self.ident, &self.name);
-        let doc = quote!(::wire::IntoDoc::into_doc(self.#ident));
         if self.flatten {
-            return quote!(__members.extend(#doc.into_members()););
+            return quote!(::wire::Show::show_members(&self.#ident, __sink););
         }
-        let named = self.list.as_ref().map(|list| quote!(.named_items(#list)));
-        let skip = if self.skip_empty { quote!(__doc.is_empty()) } else { quote!(::core::matches!(__doc, ::wire::Doc::Null)) };
+        let items = match self.list.as_deref().map(written) {
+            Some(list) => quote!(::core::option::Option::Some(#list)),
+            None => quote!(::core::option::Option::None),
+        };
+        let (name, left_out) = (written(name), self.left_out());
         quote! {
-            let __doc = #doc #named;
-            if !#skip {
-                __members.push((#name, __doc));
+            if !#left_out {
+                __sink.member(#name, #items, &self.#ident);
             }
+        }
+    }
+
+    /// Whether this member does not appear, as an expression.
+    fn left_out(&self) -> TokenStream {
+        let ident = self.ident;
+        if self.skip_empty || self.flatten {
+            quote!(::wire::Show::is_empty(&self.#ident))
+        } else {
+            quote!(::wire::Show::is_null(&self.#ident))
+        }
+    }
+}
+
+/// A name with what formats write of it.
+fn written(name: &str) -> TokenStream {
+    let (open, close, quoted) = (format!("<{name}>"), format!("</{name}>"), format!(",\"{name}\":"));
+    quote! {
+        ::wire::Name {
+            text: #name,
+            written: ::core::option::Option::Some(::wire::Written { open: #open, close: #close, quoted: #quoted }),
         }
     }
 }
@@ -116,16 +138,22 @@ impl<'a> Member<'a> {
 fn structure(input: &DeriveInput, members: &[Member<'_>]) -> TokenStream {
     let ident = &input.ident;
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
-    let count = members.len();
-    let encodes = members.iter().map(Member::encode);
+    let shows = members.iter().map(Member::show);
+    let left_out = members.iter().map(Member::left_out);
     quote! {
         #[automatically_derived]
-        impl #impl_generics ::wire::IntoDoc for #ident #ty_generics #where_clause {
-            fn into_doc(self) -> ::wire::Doc {
-                #[allow(unused_mut)]
-                let mut __members = ::std::vec::Vec::with_capacity(#count);
-                #(#encodes)*
-                ::wire::Doc::Object(__members)
+        impl #impl_generics ::wire::Show for #ident #ty_generics #where_clause {
+            fn show(&self, __sink: &mut dyn ::wire::Sink) {
+                __sink.object(self);
+            }
+
+            #[allow(unused_variables)]
+            fn show_members(&self, __sink: &mut dyn ::wire::Sink) {
+                #(#shows)*
+            }
+
+            fn is_empty(&self) -> bool {
+                true #(&& #left_out)*
             }
         }
     }
@@ -152,9 +180,9 @@ fn words(input: &DeriveInput, data: &DataEnum, case: Case) -> syn::Result<TokenS
     let ident = &input.ident;
     Ok(quote! {
         #[automatically_derived]
-        impl ::wire::IntoDoc for #ident {
-            fn into_doc(self) -> ::wire::Doc {
-                ::wire::Doc::text(match self { #(#arms),* })
+        impl ::wire::Show for #ident {
+            fn show(&self, __sink: &mut dyn ::wire::Sink) {
+                __sink.text(match self { #(#arms),* });
             }
         }
     })

@@ -1,14 +1,12 @@
-//! A reply as a tree, before it is known whether XML or JSON leaves the house.
-//!
-//! Dialects declare structures and derive [`IntoDoc`]; the writers in `xml` and `json` give the tree
-//! each vendor's form. It does not know request ids, error bodies or actions.
+//! A reply as a tree: for what looks into a reply before it is written, and for parts that have no structure.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::fmt;
+use std::mem;
 
 use jiff::Timestamp;
 
+use crate::show::{Name, Show, Sink};
 use crate::time;
 
 /// One piece of a reply.
@@ -39,37 +37,60 @@ pub enum Doc {
     Object(Vec<(&'static str, Doc)>),
 }
 
-/// The item name of lists that were given no other.
-pub const DEFAULT_ITEM: &str = "item";
-
 impl Doc {
+    /// The tree of anything.
+    pub fn of(value: &dyn Show) -> Self {
+        let mut tree = Tree::default();
+        value.show(&mut tree);
+        tree.made
+    }
+
     /// Makes a text.
     pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
         Doc::Text(text.into())
     }
 
     /// Makes a list of anything.
-    pub fn list<T: IntoDoc>(item: &'static str, items: impl IntoIterator<Item = T>) -> Self {
-        Doc::List { item, items: items.into_iter().map(IntoDoc::into_doc).collect() }
+    pub fn list<T: Show>(item: &'static str, items: impl IntoIterator<Item = T>) -> Self {
+        Doc::List { item, items: items.into_iter().map(|item| Doc::of(&item)).collect() }
     }
 
     /// Makes an object without its `Null` members.
     pub fn object<const N: usize>(members: [(&'static str, Doc); N]) -> Self {
-        let mut present = Vec::with_capacity(N);
-        present.extend(members.into_iter().filter(|(_, doc)| !matches!(doc, Doc::Null)));
-        Doc::Object(present)
+        Doc::Object(members.into_iter().filter(|(_, doc)| !doc.is_null()).collect())
     }
+}
 
-    /// Gives the items of a list their name; anything else stays as it is.
-    pub fn named_items(self, item: &'static str) -> Self {
+impl Show for Doc {
+    fn show(&self, sink: &mut dyn Sink) {
         match self {
-            Doc::List { items, .. } => Doc::List { item, items },
-            other => other,
+            Doc::Null => sink.null(),
+            Doc::Bool(value) => sink.bool(*value),
+            Doc::Int(value) => sink.int(*value),
+            Doc::Float(value) => sink.float(*value),
+            Doc::Time(moment) => sink.time(*moment),
+            Doc::Text(text) => sink.text(text),
+            Doc::List { item, items } => sink.list((*item).into(), &mut items.iter().map(|item| item as &dyn Show)),
+            Doc::Object(_) => sink.object(self),
         }
     }
 
-    /// Whether this is nothing, or a text, list or object without content.
-    pub fn is_empty(&self) -> bool {
+    fn show_members(&self, sink: &mut dyn Sink) {
+        let Doc::Object(members) = self else { return };
+        for (name, doc) in members {
+            let items = match doc {
+                Doc::List { item, .. } => Some((*item).into()),
+                Doc::Null | Doc::Bool(_) | Doc::Int(_) | Doc::Float(_) | Doc::Time(_) | Doc::Text(_) | Doc::Object(_) => None,
+            };
+            sink.member((*name).into(), items, doc);
+        }
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self, Doc::Null)
+    }
+
+    fn is_empty(&self) -> bool {
         match self {
             Doc::Null => true,
             Doc::Text(text) => text.is_empty(),
@@ -79,125 +100,73 @@ impl Doc {
         }
     }
 
-    /// The members when this is an object, nothing otherwise; for replies flattened into others.
-    pub fn into_members(self) -> Vec<(&'static str, Doc)> {
-        match self {
-            Doc::Object(members) => members,
-            Doc::Null | Doc::Bool(_) | Doc::Int(_) | Doc::Float(_) | Doc::Time(_) | Doc::Text(_) | Doc::List { .. } => Vec::new(),
+    fn is_list(&self) -> bool {
+        matches!(self, Doc::List { .. })
+    }
+}
+
+/// The sink that makes a tree.
+#[derive(Default)]
+struct Tree {
+    made: Doc,
+    /// Members of the structure that is being shown.
+    members: Vec<(&'static str, Doc)>,
+    /// The name that a member has given to its items.
+    items: Option<Name>,
+}
+
+impl Sink for Tree {
+    fn null(&mut self) {
+        self.made = Doc::Null;
+    }
+
+    fn bool(&mut self, value: bool) {
+        self.made = Doc::Bool(value);
+    }
+
+    fn int(&mut self, value: i64) {
+        self.made = Doc::Int(value);
+    }
+
+    fn float(&mut self, value: f64) {
+        self.made = Doc::Float(value);
+    }
+
+    fn time(&mut self, value: Timestamp) {
+        self.made = Doc::Time(value);
+    }
+
+    fn minute(&mut self, value: Timestamp) {
+        self.made = Doc::text(time::to_minute(value));
+    }
+
+    fn text(&mut self, value: &str) {
+        self.made = Doc::text(value.to_owned());
+    }
+
+    fn plain(&mut self, value: &dyn fmt::Display) {
+        self.made = Doc::text(value.to_string());
+    }
+
+    fn list<'a>(&mut self, item: Name, items: &mut dyn Iterator<Item = &'a dyn Show>) {
+        let item = self.items.take().unwrap_or(item);
+        let mut made = Vec::new();
+        for item in items {
+            item.show(self);
+            made.push(mem::take(&mut self.made));
         }
+        self.made = Doc::List { item: item.text, items: made };
     }
-}
 
-/// A type that replies are made of. It is consumed, so that texts move instead of being copied.
-pub trait IntoDoc {
-    /// Makes the tree.
-    fn into_doc(self) -> Doc;
-}
-
-impl IntoDoc for Doc {
-    fn into_doc(self) -> Doc {
-        self
+    fn object(&mut self, value: &dyn Show) {
+        let around = mem::take(&mut self.members);
+        value.show_members(self);
+        self.made = Doc::Object(mem::replace(&mut self.members, around));
     }
-}
 
-/// The reply of an action that returns nothing.
-impl IntoDoc for () {
-    fn into_doc(self) -> Doc {
-        Doc::Null
-    }
-}
-
-impl IntoDoc for bool {
-    fn into_doc(self) -> Doc {
-        Doc::Bool(self)
-    }
-}
-
-impl IntoDoc for f64 {
-    fn into_doc(self) -> Doc {
-        Doc::Float(self)
-    }
-}
-
-impl IntoDoc for Timestamp {
-    fn into_doc(self) -> Doc {
-        Doc::Time(self)
-    }
-}
-
-macro_rules! small_numbers {
-    ($($number:ty),*) => {$(
-        impl IntoDoc for $number {
-            fn into_doc(self) -> Doc {
-                Doc::Int(i64::from(self))
-            }
-        }
-    )*};
-}
-
-small_numbers!(u8, u16, u32, i8, i16, i32, i64);
-
-macro_rules! large_numbers {
-    ($($number:ty),*) => {$(
-        /// Beyond `i64::MAX`, which no vendor's reply can hold, the number is cut to it.
-        impl IntoDoc for $number {
-            fn into_doc(self) -> Doc {
-                Doc::Int(i64::try_from(self).unwrap_or(i64::MAX))
-            }
-        }
-    )*};
-}
-
-large_numbers!(u64, usize);
-
-macro_rules! texts {
-    ($($text:ty),*) => {$(
-        impl IntoDoc for $text {
-            fn into_doc(self) -> Doc {
-                Doc::Text(self.into())
-            }
-        }
-    )*};
-}
-
-texts!(&'static str, String, Cow<'static, str>);
-
-macro_rules! shown_texts {
-    ($($text:ty),*) => {$(
-        impl IntoDoc for $text {
-            fn into_doc(self) -> Doc {
-                Doc::Text(self.to_string().into())
-            }
-        }
-    )*};
-}
-
-shown_texts!(Arc<str>, IpAddr, Ipv4Addr, Ipv6Addr);
-
-impl<T: IntoDoc> IntoDoc for Option<T> {
-    fn into_doc(self) -> Doc {
-        self.map_or(Doc::Null, IntoDoc::into_doc)
-    }
-}
-
-impl<T: IntoDoc> IntoDoc for Box<T> {
-    fn into_doc(self) -> Doc {
-        (*self).into_doc()
-    }
-}
-
-impl<T: IntoDoc> IntoDoc for Vec<T> {
-    fn into_doc(self) -> Doc {
-        Doc::list(DEFAULT_ITEM, self)
-    }
-}
-
-/// A moment that is written to the minute, as ECS does for instances and disks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Minute(pub Timestamp);
-
-impl IntoDoc for Minute {
-    fn into_doc(self) -> Doc {
-        Doc::Text(time::to_minute(self.0).into())
+    fn member(&mut self, name: Name, items: Option<Name>, value: &dyn Show) {
+        self.items = items;
+        value.show(self);
+        self.members.push((name.text, mem::take(&mut self.made)));
     }
 }

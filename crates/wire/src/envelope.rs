@@ -3,8 +3,8 @@
 //! Only the bodies are made here; status codes and content types are the dialects'. Which code an
 //! error has is theirs too.
 
-use crate::doc::Doc;
-use crate::json::{self, JsonStyle, push_members, push_text};
+use crate::json::{self, push_text, write_members_after};
+use crate::show::Show;
 use crate::xml::{self, Times, push_tag, write_text};
 
 /// EC2's namespace. The slash at the end is EC2's own: libcloud finds nothing without it.
@@ -15,16 +15,15 @@ const XML_DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 /// Bytes that most replies fit into; a large one grows from here.
 const USUAL_REPLY_BYTES: usize = 4 * 1024;
 
-/// EC2's reply to an action; [`Doc::Null`] becomes `<return>true</return>`.
-pub fn ec2_xml(action: &str, request_id: &str, reply: &Doc) -> String {
+/// EC2's reply to an action; nothing at all becomes `<return>true</return>`.
+pub fn ec2_xml(action: &str, request_id: &str, reply: &dyn Show) -> String {
     let mut out = begin_xml();
     open_response(&mut out, action, Some(EC2_NAMESPACE));
     write_text(&mut out, "requestId", request_id);
-    match reply {
-        Doc::Null => out.push_str("<return>true</return>"),
-        Doc::Bool(_) | Doc::Int(_) | Doc::Float(_) | Doc::Time(_) | Doc::Text(_) | Doc::List { .. } | Doc::Object(_) => {
-            xml::write_content(&mut out, reply, Times::Millisecond)
-        }
+    if reply.is_null() {
+        out.push_str("<return>true</return>");
+    } else {
+        xml::write_content(&mut out, reply, Times::Millisecond);
     }
     close_response(&mut out, action);
     out
@@ -44,7 +43,7 @@ pub fn ec2_error_xml(request_id: &str, code: &str, message: &str) -> String {
 
 /// A reply of AWS' query protocol (Auto Scaling, load balancing, STS): the result wrapped in
 /// `<ActionResult>`, always, since boto3 fails without it.
-pub fn query_xml(action: &str, namespace: &str, request_id: &str, reply: &Doc) -> String {
+pub fn query_xml(action: &str, namespace: &str, request_id: &str, reply: &dyn Show) -> String {
     let mut out = begin_xml();
     open_response(&mut out, action, Some(namespace));
     push_tag(&mut out, "<", action, "Result>");
@@ -83,12 +82,13 @@ pub fn query_error_xml(namespace: &str, request_id: &str, fault: Fault, (code, m
     out
 }
 
-/// A reply of AWS' JSON protocols; [`Doc::Null`] becomes `{}`. The request id is a header there.
-pub fn aws_json(reply: &Doc) -> String {
+/// A reply of AWS' JSON protocols; nothing at all becomes `{}`. The request id is a header there.
+pub fn aws_json(reply: &dyn Show) -> String {
     let mut out = String::with_capacity(USUAL_REPLY_BYTES);
-    match reply {
-        Doc::Null => out.push_str("{}"),
-        other => json::write(&mut out, other, json::AWS),
+    if reply.is_null() {
+        out.push_str("{}");
+    } else {
+        json::write(&mut out, reply, json::AWS);
     }
     out
 }
@@ -101,15 +101,15 @@ pub fn aws_error_json(code: &str, message: &str) -> String {
 }
 
 /// Alibaba's reply in JSON: the request id beside the reply's members.
-pub fn alibaba_json(request_id: &str, reply: &Doc) -> String {
+pub fn alibaba_json(request_id: &str, reply: &dyn Show) -> String {
     json_object(|out| {
         json_text_members(out, &[("RequestId", request_id)]);
-        json_members_after(out, reply, json::ALIBABA);
+        write_members_after(out, reply, json::ALIBABA);
     })
 }
 
 /// Alibaba's reply in XML (`Format=XML`): the same names, no namespace.
-pub fn alibaba_xml(action: &str, request_id: &str, reply: &Doc) -> String {
+pub fn alibaba_xml(action: &str, request_id: &str, reply: &dyn Show) -> String {
     let mut out = begin_xml();
     open_response(&mut out, action, None);
     write_text(&mut out, "RequestId", request_id);
@@ -160,11 +160,11 @@ impl AlibabaError<'_> {
 }
 
 /// Tencent's reply.
-pub fn tencent_json(request_id: &str, reply: &Doc) -> String {
+pub fn tencent_json(request_id: &str, reply: &dyn Show) -> String {
     json_object(|out| {
         out.push_str("\"Response\":{");
         json_text_members(out, &[("RequestId", request_id)]);
-        json_members_after(out, reply, json::TENCENT);
+        write_members_after(out, reply, json::TENCENT);
         out.push('}');
     })
 }
@@ -214,15 +214,5 @@ fn json_text_members(out: &mut String, members: &[(&str, &str)]) {
         push_text(out, name);
         out.push(':');
         push_text(out, text);
-    }
-}
-
-/// Appends the members of a reply behind others.
-fn json_members_after(out: &mut String, reply: &Doc, style: JsonStyle) {
-    if let Doc::Object(members) = reply
-        && !members.is_empty()
-    {
-        out.push(',');
-        push_members(out, members, style);
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! One buffer, no intermediate tree of another library. It knows no vendor's envelope.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use jiff::Timestamp;
 
-use crate::doc::Doc;
+use crate::show::{Name, Show, Sink};
 use crate::time::{self, Precision};
 
 /// How a service writes what JSON leaves open.
@@ -45,55 +45,115 @@ pub const ALIBABA: JsonStyle = JsonStyle { lists: Lists::Wrapped, times: Times::
 /// Tencent's services.
 pub const TENCENT: JsonStyle = JsonStyle { lists: Lists::Plain, times: Times::Text };
 
-/// Appends a tree as JSON.
-pub fn write(out: &mut String, doc: &Doc, style: JsonStyle) {
-    match doc {
-        Doc::Null => out.push_str("null"),
-        Doc::Bool(true) => out.push_str("true"),
-        Doc::Bool(false) => out.push_str("false"),
-        Doc::Int(number) => push_int(out, *number),
-        Doc::Float(number) => push_float(out, *number),
-        Doc::Time(moment) => push_time(out, *moment, style.times),
-        Doc::Text(text) => push_text(out, text),
-        Doc::List { item, items } => match style.lists {
-            Lists::Wrapped if !item.is_empty() => {
-                out.push('{');
-                push_text(out, item);
-                out.push(':');
-                push_array(out, items, style);
-                out.push('}');
+/// Appends a value as JSON.
+pub fn write(out: &mut String, value: &dyn Show, style: JsonStyle) {
+    value.show(&mut Writer { out, style, follows: false, items: None });
+}
+
+/// Appends the members of a structure behind others, without the braces around them.
+pub(crate) fn write_members_after(out: &mut String, value: &dyn Show, style: JsonStyle) {
+    value.show_members(&mut Writer { out, style, follows: true, items: None });
+}
+
+/// The sink that writes JSON.
+struct Writer<'a> {
+    out: &'a mut String,
+    style: JsonStyle,
+    /// Whether the next member follows another one of its structure.
+    follows: bool,
+    /// The name that a member has given to its items.
+    items: Option<Name>,
+}
+
+impl Writer<'_> {
+    fn array<'a>(&mut self, items: &mut dyn Iterator<Item = &'a dyn Show>) {
+        self.out.push('[');
+        for (at, item) in items.enumerate() {
+            if at > 0 {
+                self.out.push(',');
             }
-            Lists::Wrapped | Lists::Plain => push_array(out, items, style),
-        },
-        Doc::Object(members) => {
-            out.push('{');
-            push_members(out, members, style);
-            out.push('}');
+            item.show(self);
         }
+        self.out.push(']');
+    }
+
+    /// Appends a name and what parts it from its value, behind a comma where it follows another member.
+    fn name(&mut self, name: Name, follows: bool) {
+        match name.written {
+            Some(written) => self.out.push_str(if follows { written.quoted } else { &written.quoted[1..] }),
+            None => {
+                self.out.push_str(if follows { ",\"" } else { "\"" });
+                self.out.push_str(name.text);
+                self.out.push_str("\":");
+            }
+        }
+    }
+
+    fn quoted(&mut self, fill: impl FnOnce(&mut String)) {
+        self.out.push('"');
+        fill(self.out);
+        self.out.push('"');
     }
 }
 
-/// Appends members without the braces around them.
-pub(crate) fn push_members(out: &mut String, members: &[(&'static str, Doc)], style: JsonStyle) {
-    for (at, (name, doc)) in members.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        push_text(out, name);
-        out.push(':');
-        write(out, doc, style);
+impl Sink for Writer<'_> {
+    fn null(&mut self) {
+        self.out.push_str("null");
     }
-}
 
-fn push_array(out: &mut String, items: &[Doc], style: JsonStyle) {
-    out.push('[');
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        write(out, item, style);
+    fn bool(&mut self, value: bool) {
+        self.out.push_str(if value { "true" } else { "false" });
     }
-    out.push(']');
+
+    fn int(&mut self, value: i64) {
+        push_int(self.out, value);
+    }
+
+    fn float(&mut self, value: f64) {
+        push_float(self.out, value);
+    }
+
+    fn time(&mut self, value: Timestamp) {
+        push_time(self.out, value, self.style.times);
+    }
+
+    fn minute(&mut self, value: Timestamp) {
+        self.quoted(|out| time::push(out, value, Precision::Minute));
+    }
+
+    fn text(&mut self, value: &str) {
+        push_text(self.out, value);
+    }
+
+    fn plain(&mut self, value: &dyn fmt::Display) {
+        self.quoted(|out| write!(out, "{value}").expect("a String takes everything"));
+    }
+
+    fn list<'a>(&mut self, item: Name, items: &mut dyn Iterator<Item = &'a dyn Show>) {
+        let item = self.items.take().unwrap_or(item);
+        if self.style.lists == Lists::Wrapped && !item.text.is_empty() {
+            self.out.push('{');
+            self.name(item, false);
+            self.array(items);
+            self.out.push('}');
+        } else {
+            self.array(items);
+        }
+    }
+
+    fn object(&mut self, value: &dyn Show) {
+        self.out.push('{');
+        self.follows = false;
+        value.show_members(self);
+        self.out.push('}');
+    }
+
+    fn member(&mut self, name: Name, items: Option<Name>, value: &dyn Show) {
+        self.name(name, self.follows);
+        self.items = items;
+        value.show(self);
+        self.follows = true;
+    }
 }
 
 /// Appends a whole number in decimal.
@@ -130,6 +190,12 @@ fn push_time(out: &mut String, moment: Timestamp, times: Times) {
 /// Appends a text in quotes; only what JSON demands is escaped.
 pub(crate) fn push_text(out: &mut String, text: &str) {
     out.push('"');
+    // Looks at every byte, so that the processor looks at many at once.
+    if !text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\')) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut clean_from = 0;
     for (at, byte) in text.bytes().enumerate() {
         let escape = match byte {

@@ -3,7 +3,7 @@
 //! ```text
 //! listener -> Request -> identify() -> Claim -> verify(secret, now)
 //!                    \-> Args -> #[derive(FromArg)] structures -> the dialect
-//! the dialect -> #[derive(IntoDoc)] structures -> Doc -> envelope: XML or JSON text
+//! the dialect -> #[derive(IntoDoc)] structures -> envelope: XML or JSON text
 //! ```
 //!
 //! What it does not know: HTTP libraries, accounts and keys, actions, vendors' error codes, resources.
@@ -53,7 +53,7 @@
 //! let disks: Vec<_> = asked.disk_ids.0.into_iter().map(|disk_id| Disk { disk_id, instance_id: None }).collect();
 //! let reply = Disks { total_count: disks.len(), disks };
 //! assert_eq!(
-//!     envelope::alibaba_json("id", &reply.into_doc()),
+//!     envelope::alibaba_json("id", &reply),
 //!     r#"{"RequestId":"id","TotalCount":1,"Disks":{"Disk":[{"DiskId":"d-1"}]}}"#,
 //! );
 //!
@@ -73,6 +73,7 @@ pub mod json;
 pub mod limits;
 mod reply;
 mod request;
+mod show;
 pub mod signature;
 pub mod time;
 pub mod xml;
@@ -81,8 +82,10 @@ pub use args::{
     Args, ArgsError, ArgsErrorKind, Base64, Branch, CommaList, FromArg, HasItems, HasLength, InRange, Json, JsonList, Node, Parameter,
     Path, SHOWN_CHARS, Shape, Text, parameter_names, parse_text,
 };
-pub use doc::{Doc, IntoDoc, Minute};
+pub use doc::Doc;
 pub use reply::{Data, Reply};
 pub use request::{Request, RequestError, decode_bytes, raw_pairs};
+pub use show::Show as IntoDoc;
+pub use show::{Minute, Name, OrEmpty, Plain, Show, Shown, Sink, Written};
 pub use signature::{Claim, Cloud, Nonces, Novelty, Scheme, SignatureError, SigningKeys, guess_cloud, identify};
 pub use wire_derive::{FromArg, IntoDoc};

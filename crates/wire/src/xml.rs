@@ -2,10 +2,12 @@
 //!
 //! One buffer, no escaping where none is needed. It knows no vendor's envelope.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use crate::doc::Doc;
+use jiff::Timestamp;
+
 use crate::json::push_int;
+use crate::show::{DEFAULT_ITEM, Name, Show, Sink};
 use crate::time::{self, Precision};
 
 /// How a service writes moments.
@@ -26,48 +28,94 @@ impl Times {
     }
 }
 
-/// Appends `<name>...</name>`; nothing at all for [`Doc::Null`], since clients fail on empty
-/// elements where they expect a number or a time.
-pub fn write(out: &mut String, name: &str, doc: &Doc, times: Times) {
-    match doc {
-        Doc::Null => {}
-        Doc::List { item: "", items } => {
-            for item in items {
-                write(out, name, item, times);
-            }
+/// Appends what stands between the tags of an element.
+pub fn write_content(out: &mut String, value: &dyn Show, times: Times) {
+    value.show(&mut Writer { out, times, items: None });
+}
+
+/// The sink that writes elements.
+struct Writer<'a> {
+    out: &'a mut String,
+    times: Times,
+    /// The name that a member has given to its items.
+    items: Option<Name>,
+}
+
+impl Writer<'_> {
+    /// Appends `<name>...</name>`; nothing at all for nothing, since clients fail on empty elements where they expect a
+    /// number or a time.
+    fn element(&mut self, name: Name, value: &dyn Show) {
+        if value.is_null() {
+            return;
         }
-        Doc::Bool(_) | Doc::Int(_) | Doc::Float(_) | Doc::Time(_) | Doc::Text(_) | Doc::List { .. } | Doc::Object(_) => {
-            if doc.is_empty() {
-                push_tag(out, "<", name, "/>");
-            } else {
-                push_tag(out, "<", name, ">");
-                write_content(out, doc, times);
-                push_tag(out, "</", name, ">");
+        match name.written {
+            Some(written) => self.out.push_str(written.open),
+            None => push_tag(self.out, "<", name.text, ">"),
+        }
+        let start = self.out.len();
+        value.show(self);
+        if self.out.len() == start {
+            self.out.truncate(start - ">".len());
+            self.out.push_str("/>");
+        } else {
+            match name.written {
+                Some(written) => self.out.push_str(written.close),
+                None => push_tag(self.out, "</", name.text, ">"),
             }
         }
     }
 }
 
-/// Appends what stands between an element's tags.
-pub fn write_content(out: &mut String, doc: &Doc, times: Times) {
-    match doc {
-        Doc::Null => {}
-        Doc::Bool(true) => out.push_str("true"),
-        Doc::Bool(false) => out.push_str("false"),
-        Doc::Int(number) => push_int(out, *number),
-        Doc::Float(number) => write!(out, "{number:?}").expect("a String takes everything"),
-        Doc::Time(moment) => time::push(out, *moment, times.precision()),
-        Doc::Text(text) => push_escaped(out, text),
-        Doc::List { item, items } => {
-            let item = if item.is_empty() { "item" } else { item };
-            for doc in items {
-                write(out, item, doc, times);
-            }
+impl Sink for Writer<'_> {
+    fn null(&mut self) {}
+
+    fn bool(&mut self, value: bool) {
+        self.out.push_str(if value { "true" } else { "false" });
+    }
+
+    fn int(&mut self, value: i64) {
+        push_int(self.out, value);
+    }
+
+    fn float(&mut self, value: f64) {
+        write!(self.out, "{value:?}").expect("a String takes everything");
+    }
+
+    fn time(&mut self, value: Timestamp) {
+        time::push(self.out, value, self.times.precision());
+    }
+
+    fn minute(&mut self, value: Timestamp) {
+        time::push(self.out, value, Precision::Minute);
+    }
+
+    fn text(&mut self, value: &str) {
+        push_escaped(self.out, value);
+    }
+
+    fn plain(&mut self, value: &dyn fmt::Display) {
+        write!(self.out, "{value}").expect("a String takes everything");
+    }
+
+    fn list<'a>(&mut self, item: Name, items: &mut dyn Iterator<Item = &'a dyn Show>) {
+        let given = self.items.take().unwrap_or(item);
+        let item = if given.text.is_empty() { DEFAULT_ITEM } else { given };
+        for value in items {
+            self.element(item, value);
         }
-        Doc::Object(members) => {
-            for (name, doc) in members {
-                write(out, name, doc, times);
-            }
+    }
+
+    fn object(&mut self, value: &dyn Show) {
+        value.show_members(self);
+    }
+
+    fn member(&mut self, name: Name, items: Option<Name>, value: &dyn Show) {
+        if items.is_some_and(|items| items.text.is_empty()) && value.is_list() {
+            self.items = Some(name);
+            value.show(self);
+        } else {
+            self.items = items;
+            self.element(name, value);
         }
     }
 }
@@ -90,7 +138,8 @@ pub(crate) fn push_tag(out: &mut String, open: &str, name: &str, close: &str) {
 /// XML 1.0 has no form for most control characters (section 2.2), so they become U+FFFD. A carriage
 /// return is written as a reference, because parsers turn a bare one into a line feed (2.11).
 pub fn push_escaped(out: &mut String, text: &str) {
-    if !text.bytes().any(may_need_escape) {
+    // Looks at every byte, so that the processor looks at many at once.
+    if !text.bytes().fold(false, |found, byte| found | may_need_escape(byte)) {
         out.push_str(text);
         return;
     }

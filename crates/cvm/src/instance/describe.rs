@@ -1,11 +1,12 @@
 //! Lists of instances: whole, and their states alone.
 
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use control::{Field, InstanceView, Query, instance_of_uuid, system_uuid};
 use jiff::Timestamp;
-use model::{Address, AddressKind, Catalogue, Encryption, Instance, InstanceId, SecurityGroupId, SubnetId, Volume, VpcId};
-use wire::{Doc, FromArg, IntoDoc};
+use model::{Address, AddressKind, Catalogue, Encryption, Instance, InstanceId, Prefixed, SecurityGroupId, SubnetId, Volume, VpcId};
+use wire::{Doc, FromArg, IntoDoc, OrEmpty, Plain};
 
 use crate::bandwidth::{IN_PACKAGE, charge_word};
 use crate::error::Fault;
@@ -41,7 +42,7 @@ pub(crate) struct Instances {
 #[reply(list = "")]
 struct InstanceReply {
     placement: Placement,
-    instance_id: String,
+    instance_id: Plain<Prefixed>,
     instance_name: String,
     instance_type: String,
     #[reply(name = "CPU")]
@@ -52,19 +53,19 @@ struct InstanceReply {
     stop_charging_mode: &'static str,
     instance_charge_type: &'static str,
     renew_flag: &'static str,
-    image_id: String,
+    image_id: Plain<Prefixed>,
     os_name: String,
     system_disk: SystemDisk,
     data_disks: Vec<DataDisk>,
-    private_ip_addresses: Vec<String>,
-    public_ip_addresses: Vec<String>,
+    private_ip_addresses: Vec<Ipv4Addr>,
+    public_ip_addresses: Vec<Ipv4Addr>,
     #[reply(name = "IPv6Addresses")]
-    ipv6_addresses: Vec<String>,
+    ipv6_addresses: Vec<Ipv6Addr>,
     #[reply(name = "PublicIPv6Addresses")]
     public_ipv6_addresses: Vec<String>,
     internet_accessible: InternetAccessible,
     virtual_private_cloud: VirtualPrivateCloud,
-    security_group_ids: Vec<String>,
+    security_group_ids: Vec<Plain<Prefixed>>,
     login_settings: LoginSettings,
     default_login_user: String,
     default_login_port: u32,
@@ -79,8 +80,8 @@ struct InstanceReply {
     latest_operation_state: &'static str,
     latest_operation_request_id: &'static str,
     latest_operation_error_msg: &'static str,
-    disaster_recover_group_id: String,
-    disaster_recover_group_ids: Vec<String>,
+    disaster_recover_group_id: OrEmpty<Plain<Prefixed>>,
+    disaster_recover_group_ids: Vec<Plain<Prefixed>>,
     /// 0 in groups without partitions, and in none.
     partition_number: u32,
     cam_role_name: String,
@@ -105,7 +106,7 @@ struct Placement {
 #[derive(IntoDoc)]
 struct SystemDisk {
     disk_type: &'static str,
-    disk_id: String,
+    disk_id: Plain<Prefixed>,
     disk_size: u32,
     disk_name: String,
     encrypt: bool,
@@ -115,11 +116,11 @@ struct SystemDisk {
 #[derive(IntoDoc)]
 struct DataDisk {
     disk_type: &'static str,
-    disk_id: String,
+    disk_id: Plain<Prefixed>,
     disk_size: u32,
     disk_name: String,
     delete_with_instance: bool,
-    snapshot_id: String,
+    snapshot_id: OrEmpty<Plain<Prefixed>>,
     throughput_performance: u32,
     encrypt: bool,
     kms_key_id: String,
@@ -135,10 +136,10 @@ struct InternetAccessible {
 #[derive(IntoDoc)]
 #[reply(list = "")]
 struct VirtualPrivateCloud {
-    vpc_id: String,
-    subnet_id: String,
+    vpc_id: Plain<Prefixed>,
+    subnet_id: Plain<Prefixed>,
     as_vpc_gateway: bool,
-    private_ip_addresses: Vec<String>,
+    private_ip_addresses: Vec<Ipv4Addr>,
 }
 
 #[derive(IntoDoc)]
@@ -247,7 +248,7 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
     let bandwidth = view.address().map(|address| address.bandwidth_shown()).or(instance.bandwidth).unwrap_or(0);
     InstanceReply {
         placement: Placement { zone: instance.zone.clone(), project_id: 0, host_ids: vec![], host_id: "" },
-        instance_id: id::shown(instance.id),
+        instance_id: id::plain(instance.id),
         instance_name: shown_name(instance),
         instance_type: instance_type::shown(&instance.instance_type),
         cpu: instance.vcpus,
@@ -257,13 +258,13 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
         stop_charging_mode: stop_charging_mode(instance),
         instance_charge_type: "POSTPAID_BY_HOUR",
         renew_flag: "",
-        image_id: id::shown(instance.image),
+        image_id: id::plain(instance.image),
         os_name: view.image.as_ref().map_or_else(String::new, |image| image.platform.clone()),
         system_disk: system_disk(view),
         data_disks: view.volumes.iter().filter(|volume| volume.id != instance.root_volume).map(data_disk).collect(),
-        private_ip_addresses: vec![instance.private_ip.to_string()],
-        public_ip_addresses: view.address().iter().map(|address| address.ip.to_string()).collect(),
-        ipv6_addresses: view.interfaces.iter().flat_map(|nic| &nic.interface.ipv6).map(ToString::to_string).collect(),
+        private_ip_addresses: vec![instance.private_ip],
+        public_ip_addresses: view.address().iter().map(|address| address.ip).collect(),
+        ipv6_addresses: view.interfaces.iter().flat_map(|nic| &nic.interface.ipv6).copied().collect(),
         public_ipv6_addresses: vec![],
         internet_accessible: InternetAccessible {
             internet_charge_type: charge_of(view),
@@ -271,12 +272,12 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
             public_ip_assigned: view.address().is_some(),
         },
         virtual_private_cloud: VirtualPrivateCloud {
-            vpc_id: id::shown(instance.vpc),
-            subnet_id: id::shown(instance.subnet),
+            vpc_id: id::plain(instance.vpc),
+            subnet_id: id::plain(instance.subnet),
             as_vpc_gateway: false,
-            private_ip_addresses: vec![instance.private_ip.to_string()],
+            private_ip_addresses: vec![instance.private_ip],
         },
-        security_group_ids: view.groups().iter().map(|(group, _)| id::shown(*group)).collect(),
+        security_group_ids: view.groups().iter().map(|(group, _)| id::plain(*group)).collect(),
         login_settings: LoginSettings { key_ids: key.cloned().into_iter().collect() },
         default_login_user: view.image.as_ref().map_or_else(String::new, |image| image.default_user.clone()),
         default_login_port: SSH_PORT,
@@ -290,8 +291,8 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
         latest_operation_state,
         latest_operation_request_id: "",
         latest_operation_error_msg: "",
-        disaster_recover_group_id: id::shown_or_empty(group),
-        disaster_recover_group_ids: group.into_iter().map(id::shown).collect(),
+        disaster_recover_group_id: OrEmpty(group.map(id::plain)),
+        disaster_recover_group_ids: group.into_iter().map(id::plain).collect(),
         partition_number: instance.placement.as_ref().and_then(|group| group.partition).unwrap_or(0),
         cam_role_name: view.role.as_ref().and_then(|held| held.role_name.clone()).unwrap_or_default(),
         hpc_cluster_id: "",
@@ -324,7 +325,7 @@ fn system_disk(view: &InstanceView) -> SystemDisk {
     let volume = view.volumes.iter().find(|volume| volume.id == root);
     SystemDisk {
         disk_type: volume.map_or("", disk_type),
-        disk_id: id::shown(root),
+        disk_id: id::plain(root),
         disk_size: volume.map_or(0, |volume| volume.size.0),
         disk_name: volume.map_or_else(String::new, |volume| volume.shown_name().to_owned()),
         encrypt: volume.is_some_and(|volume| volume.encryption.is_some()),
@@ -335,11 +336,11 @@ fn system_disk(view: &InstanceView) -> SystemDisk {
 fn data_disk(volume: &Volume) -> DataDisk {
     DataDisk {
         disk_type: disk_type(volume),
-        disk_id: id::shown(volume.id),
+        disk_id: id::plain(volume.id),
         disk_size: volume.size.0,
         disk_name: volume.shown_name().to_owned(),
         delete_with_instance: volume.delete_on_termination,
-        snapshot_id: id::shown_or_empty(volume.snapshot),
+        snapshot_id: OrEmpty(volume.snapshot.map(id::plain)),
         throughput_performance: extra_shown(volume),
         encrypt: volume.encryption.is_some(),
         kms_key_id: Encryption::key_text(volume.encryption.as_ref()),

@@ -56,14 +56,14 @@ pub(crate) async fn describe_attribute(cx: &Cx<'_>, asked: DescribeInstanceAttri
     let instance = &view.instance;
     Ok(Attributes {
         instance_id: instance.id.to_string(),
-        instance_name: shown_name(instance),
+        instance_name: shown_name(instance).into_owned(),
         description: instance.description.clone(),
         host_name: instance.hostname.clone(),
         status: status(instance.phase),
         stopped_mode: stopped_mode(instance),
         region_id: cx.region(),
         zone_id: instance.zone.clone(),
-        instance_type: type_name(instance),
+        instance_type: type_name(instance).to_owned(),
         cpu: instance.vcpus,
         memory: instance.memory.0,
         image_id: instance.image.to_string(),

@@ -1,8 +1,14 @@
 //! Lists of instances: whole, and their states alone.
 
-use control::{Field, Filter, InstanceView, InterfaceView, Query};
-use model::{AddressKind, Instance, MetadataOptions, Millis};
-use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
+use std::borrow::Cow;
+use std::net::Ipv4Addr;
+
+use control::{Cloud, Field, Filter, InstanceView, InterfaceView, Query};
+use model::{
+    AddressId, AddressKind, ImageId, Instance, InstanceId, InterfaceId, MacAddr, MetadataOptions, Millis, PlacementGroupId,
+    SecurityGroupId, SubnetId, VpcId,
+};
+use wire::{FromArg, IntoDoc, Json, JsonList, Minute, OrEmpty, Plain, Show, Sink};
 
 use crate::error::Fault;
 use crate::filter::{CONDITIONS_PER_CALL, Condition, Filters, TAGS_PER_CALL, TagArg, ipv6_texts};
@@ -81,37 +87,49 @@ enum Tokens {
 #[derive(IntoDoc)]
 pub(crate) struct Instances {
     #[reply(list = "Instance")]
-    instances: Vec<InstanceReply>,
+    instances: Vec<Listed>,
     #[reply(flatten)]
     paging: Paging,
 }
 
+/// An instance of a reply, which is shown when the reply is written.
+struct Listed {
+    cloud: Cloud,
+    view: InstanceView,
+}
+
+impl Show for Listed {
+    fn show(&self, sink: &mut dyn Sink) {
+        reply(&self.cloud, &self.view).show(sink);
+    }
+}
+
 #[derive(IntoDoc)]
-struct InstanceReply {
-    instance_id: String,
-    instance_name: String,
-    description: String,
-    host_name: String,
+struct InstanceReply<'a> {
+    instance_id: Plain<InstanceId>,
+    instance_name: Cow<'a, str>,
+    description: &'a str,
+    host_name: &'a str,
     status: Status,
     stopped_mode: &'static str,
-    region_id: String,
-    zone_id: String,
-    instance_type: String,
-    instance_type_family: String,
+    region_id: &'a str,
+    zone_id: &'a str,
+    instance_type: &'a str,
+    instance_type_family: &'a str,
     cpu: u32,
     memory: u64,
-    image_id: String,
+    image_id: Plain<ImageId>,
     #[reply(name = "OSName")]
-    os_name: String,
+    os_name: &'a str,
     #[reply(name = "OSNameEn")]
-    os_name_en: String,
+    os_name_en: &'a str,
     #[reply(name = "OSType")]
     os_type: &'static str,
-    key_pair_name: Option<String>,
+    key_pair_name: Option<&'a str>,
     creation_time: Minute,
     start_time: Minute,
     expired_time: &'static str,
-    auto_release_time: String,
+    auto_release_time: OrEmpty<Minute>,
     instance_charge_type: &'static str,
     spot_strategy: &'static str,
     instance_network_type: &'static str,
@@ -125,18 +143,18 @@ struct InstanceReply {
     gpu_spec: &'static str,
     resource_group_id: &'static str,
     #[reply(list = "SecurityGroupId")]
-    security_group_ids: Vec<String>,
+    security_group_ids: Vec<Plain<SecurityGroupId>>,
     #[reply(flatten)]
     addresses: Addresses,
     #[reply(list = "NetworkInterface")]
     network_interfaces: Vec<NetworkInterface>,
-    deployment_set_id: Option<String>,
+    deployment_set_id: Option<Plain<PlacementGroupId>>,
     deployment_set_group_no: Option<u32>,
     metadata_options: MetadataReply,
     #[reply(list = "LockReason")]
     operation_locks: Vec<String>,
     #[reply(list = "Tag")]
-    tags: Vec<TagReply>,
+    tags: Vec<TagReply<&'a str>>,
 }
 
 /// Where an instance can be reached.
@@ -144,7 +162,7 @@ struct InstanceReply {
 pub(super) struct Addresses {
     vpc_attributes: VpcAttributes,
     #[reply(list = "IpAddress")]
-    public_ip_address: Vec<String>,
+    public_ip_address: Vec<Ipv4Addr>,
     #[reply(list = "IpAddress")]
     inner_ip_address: Vec<String>,
     eip_address: EipAddress,
@@ -155,18 +173,18 @@ pub(super) struct Addresses {
 
 #[derive(IntoDoc)]
 struct VpcAttributes {
-    vpc_id: String,
-    v_switch_id: String,
+    vpc_id: Plain<VpcId>,
+    v_switch_id: Plain<SubnetId>,
     #[reply(list = "IpAddress")]
-    private_ip_address: Vec<String>,
+    private_ip_address: Vec<Ipv4Addr>,
     nat_ip_address: &'static str,
 }
 
 /// The elastic address; its texts are empty when there is none.
 #[derive(IntoDoc, Default)]
 struct EipAddress {
-    allocation_id: String,
-    ip_address: String,
+    allocation_id: OrEmpty<Plain<AddressId>>,
+    ip_address: OrEmpty<Ipv4Addr>,
     bandwidth: Option<u32>,
     internet_charge_type: &'static str,
     is_support_unassociate: Option<bool>,
@@ -174,11 +192,11 @@ struct EipAddress {
 
 #[derive(IntoDoc)]
 struct NetworkInterface {
-    network_interface_id: String,
+    network_interface_id: Plain<InterfaceId>,
     #[reply(name = "Type")]
     kind: &'static str,
-    mac_address: String,
-    primary_ip_address: String,
+    mac_address: Plain<MacAddr>,
+    primary_ip_address: Ipv4Addr,
     #[reply(list = "PrivateIpSet")]
     private_ip_sets: Vec<PrivateIp>,
     #[reply(list = "Ipv6Set")]
@@ -187,7 +205,7 @@ struct NetworkInterface {
 
 #[derive(IntoDoc)]
 struct PrivateIp {
-    private_ip_address: String,
+    private_ip_address: Ipv4Addr,
     primary: bool,
 }
 
@@ -204,7 +222,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstances) -> Result<In
     let query = Query { ids: vec![], filters: asked.filters()?, page: asked.paged.page(PAGE_SIZE_MAX)? };
     let listed = cx.cloud.list_instances(&cx.caller, query).await?;
     let paging = asked.paged.paging(&listed);
-    Ok(Instances { instances: listed.rows.iter().map(|view| reply(cx, view)).collect(), paging })
+    Ok(Instances { instances: listed.rows.into_iter().map(|view| Listed { cloud: cx.cloud.clone(), view }).collect(), paging })
 }
 
 impl DescribeInstances {
@@ -249,32 +267,32 @@ impl DescribeInstances {
     }
 }
 
-fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
+fn reply<'a>(cloud: &'a Cloud, view: &'a InstanceView) -> InstanceReply<'a> {
     let instance = &view.instance;
     let type_name = type_name(instance);
-    let platform = view.image.as_ref().map_or_else(String::new, |image| image.platform.clone());
+    let platform = view.image.as_ref().map_or("", |image| &image.platform);
     InstanceReply {
-        instance_id: instance.id.to_string(),
+        instance_id: Plain(instance.id),
         instance_name: shown_name(instance),
-        description: instance.description.clone(),
-        host_name: instance.hostname.clone(),
+        description: &instance.description,
+        host_name: &instance.hostname,
         status: status(instance.phase),
         stopped_mode: stopped_mode(instance),
-        region_id: cx.region(),
-        zone_id: instance.zone.clone(),
-        instance_type_family: instance_type::family(&type_name),
+        region_id: &cloud.region().name,
+        zone_id: &instance.zone,
+        instance_type_family: instance_type::family(type_name),
         instance_type: type_name,
         cpu: instance.vcpus,
         memory: instance.memory.0,
-        image_id: instance.image.to_string(),
-        os_name: platform.clone(),
+        image_id: Plain(instance.image),
+        os_name: platform,
         os_name_en: platform,
         os_type: "linux",
-        key_pair_name: instance.guest.key_name.clone(),
+        key_pair_name: instance.guest.key_name.as_deref(),
         creation_time: Minute(instance.created_at.timestamp()),
         start_time: Minute(instance.started_at.timestamp()),
         expired_time: NEVER,
-        auto_release_time: instance.attributes.release_at.map_or(String::new(), |at| wire::time::to_minute(at.timestamp())),
+        auto_release_time: OrEmpty(instance.attributes.release_at.map(|at| Minute(at.timestamp()))),
         instance_charge_type: "PostPaid",
         spot_strategy: "NoSpot",
         instance_network_type: "vpc",
@@ -285,10 +303,10 @@ fn reply(cx: &Cx<'_>, view: &InstanceView) -> InstanceReply {
         gpu_amount: 0,
         gpu_spec: "",
         resource_group_id: "",
-        security_group_ids: view.groups().iter().map(|(id, _)| id.to_string()).collect(),
+        security_group_ids: view.groups().iter().map(|(id, _)| Plain(*id)).collect(),
         addresses: addresses(view),
         network_interfaces: view.interfaces.iter().map(network_interface).collect(),
-        deployment_set_id: instance.placement.as_ref().map(|group| group.id.to_string()),
+        deployment_set_id: instance.placement.as_ref().map(|group| Plain(group.id)),
         deployment_set_group_no: instance.placement.as_ref().and_then(|group| group.partition),
         metadata_options: metadata(&instance.attributes.metadata),
         operation_locks: vec![],
@@ -301,8 +319,8 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
     let instance = &view.instance;
     let of_kind = |kind: AddressKind| view.address().filter(move |address| address.kind == kind);
     let elastic = of_kind(AddressKind::Elastic).map(|address| EipAddress {
-        allocation_id: address.id.to_string(),
-        ip_address: address.ip.to_string(),
+        allocation_id: OrEmpty(Some(Plain(address.id))),
+        ip_address: OrEmpty(Some(address.ip)),
         bandwidth: Some(address.bandwidth_shown()),
         internet_charge_type: "PayByTraffic",
         is_support_unassociate: Some(true),
@@ -311,12 +329,12 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
     let bandwidth = of_kind(AddressKind::Automatic).map(|address| address.bandwidth_shown());
     Addresses {
         vpc_attributes: VpcAttributes {
-            vpc_id: instance.vpc.to_string(),
-            v_switch_id: instance.subnet.to_string(),
-            private_ip_address: vec![instance.private_ip.to_string()],
+            vpc_id: Plain(instance.vpc),
+            v_switch_id: Plain(instance.subnet),
+            private_ip_address: vec![instance.private_ip],
             nat_ip_address: "",
         },
-        public_ip_address: of_kind(AddressKind::Automatic).map(|address| address.ip.to_string()).into_iter().collect(),
+        public_ip_address: of_kind(AddressKind::Automatic).map(|address| address.ip).into_iter().collect(),
         inner_ip_address: vec![],
         eip_address: elastic.unwrap_or_default(),
         internet_charge_type: "PayByTraffic",
@@ -328,11 +346,11 @@ pub(super) fn addresses(view: &InstanceView) -> Addresses {
 fn network_interface(view: &InterfaceView) -> NetworkInterface {
     let nic = &view.interface;
     NetworkInterface {
-        network_interface_id: nic.id.to_string(),
+        network_interface_id: Plain(nic.id),
         kind: if nic.is_primary() { "Primary" } else { "Secondary" },
-        mac_address: nic.mac.to_string(),
-        primary_ip_address: nic.ip.to_string(),
-        private_ip_sets: nic.addresses().map(|ip| PrivateIp { private_ip_address: ip.to_string(), primary: ip == nic.ip }).collect(),
+        mac_address: Plain(nic.mac),
+        primary_ip_address: nic.ip,
+        private_ip_sets: nic.addresses().map(|ip| PrivateIp { private_ip_address: ip, primary: ip == nic.ip }).collect(),
         ipv6_sets: ipv6::replies(&nic.ipv6),
     }
 }

@@ -12,6 +12,8 @@ mod power;
 mod release;
 mod spec;
 
+use std::borrow::Cow;
+
 use control::{Field, InstanceView};
 use model::{Goal, Instance, InstanceId, Noun, Phase};
 use wire::{FromArg, IntoDoc};
@@ -94,12 +96,12 @@ const fn stopped_mode(instance: &Instance) -> &'static str {
 }
 
 /// The name that is shown: ECS calls an instance by its id when it was given none.
-fn shown_name(instance: &Instance) -> String {
-    if instance.name.is_empty() { instance.id.to_string() } else { instance.name.clone() }
+fn shown_name(instance: &Instance) -> Cow<'_, str> {
+    if instance.name.is_empty() { instance.id.to_string().into() } else { instance.name.as_str().into() }
 }
 
 /// The name of the instance's type.
-fn type_name(instance: &Instance) -> String {
+fn type_name(instance: &Instance) -> &str {
     instance_type::shown(&instance.instance_type)
 }
 
