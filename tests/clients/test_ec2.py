@@ -6,6 +6,8 @@ Every successful reply is checked against the SDK's models as well: see strict_e
 import base64
 import concurrent.futures
 import datetime
+import hashlib
+import hmac
 import json
 import os
 import subprocess
@@ -210,6 +212,25 @@ def test_a_made_key_fits_its_public_half(ec2, tmp_path, kind, begins):
     assert (shown["KeyType"], shown["KeyFingerprint"], shown["KeyPairId"]) == (kind, made["KeyFingerprint"], made["KeyPairId"])
     ec2.delete_key_pair(KeyPairId=made["KeyPairId"])
     assert code_of(ec2.describe_key_pairs, KeyNames=[name]) == ("InvalidKeyPair.NotFound", 400)
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+def test_a_key_is_made_for_putty(ec2, kind):
+    made = ec2.create_key_pair(KeyName=f"putty {kind}", KeyType=kind, KeyFormat="ppk")
+    lines = made["KeyMaterial"].splitlines()
+    assert lines[:3] == [f"PuTTY-User-Key-File-2: ssh-{kind}", "Encryption: none", f"Comment: putty {kind}"]
+    count = int(lines[3].removeprefix("Public-Lines: "))
+    public, rest = "".join(lines[4 : 4 + count]), lines[4 + count :]
+    private, mac = "".join(rest[1:-1]), rest[-1]
+    assert rest[0] == f"Private-Lines: {len(rest) - 2}"
+    shown = ec2.describe_key_pairs(KeyNames=[f"putty {kind}"], IncludePublicKey=True)["KeyPairs"][0]
+    assert shown["PublicKey"].split()[:2] == [f"ssh-{kind}", public]
+    # PuTTY's manual, C.3: what the code covers, and its key of an empty passphrase.
+    parts = [f"ssh-{kind}".encode(), b"none", f"putty {kind}".encode(), base64.b64decode(public), base64.b64decode(private)]
+    covered = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    key = hashlib.sha1(b"putty-private-key-file-mac-key").digest()
+    assert mac == "Private-MAC: " + hmac.new(key, covered, hashlib.sha1).hexdigest()
+    ec2.delete_key_pair(KeyPairId=made["KeyPairId"])
 
 
 def test_a_key_is_imported_with_tags(ec2, tmp_path):
@@ -461,7 +482,7 @@ def test_status_checks_cover_running_instances_unless_all_are_asked_for(tenant, 
         ("terminate_instances", {"InstanceIds": [ABSENT]}, ("InvalidInstanceID.NotFound", 400)),
         ("stop_instances", {"InstanceIds": [ABSENT], "Hibernate": True}, ("UnsupportedOperation", 400)),
         ("get_console_output", {"InstanceId": ABSENT}, ("InvalidInstanceID.NotFound", 400)),
-        ("create_key_pair", {"KeyName": "ppk", "KeyFormat": "ppk"}, ("UnsupportedOperation", 400)),
+        ("create_key_pair", {"KeyName": "jwk", "KeyFormat": "jwk"}, ("InvalidParameterValue", 400)),
         ("import_key_pair", {"KeyName": "bad", "PublicKeyMaterial": b"rubbish"}, ("InvalidKey.Format", 400)),
         ("describe_elastic_gpus", {}, ("InvalidAction", 400)),
         ("describe_hosts", {}, ("UnsupportedOperation", 400)),

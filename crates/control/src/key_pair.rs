@@ -11,7 +11,7 @@ use crate::account::taken;
 use crate::auth::{Caller, Target};
 use crate::instance::{check_description, save};
 use crate::run::{Command, Cx, Options};
-use crate::ssh_key::{self, PublicHalf};
+use crate::ssh_key::{self, PrivateForm, PublicHalf};
 use crate::{Cloud, Failure};
 
 /// Makes a key pair from a public key.
@@ -23,6 +23,28 @@ pub struct ImportKeyPair {
     pub public_key: String,
     /// Tags.
     pub tags: Tags,
+}
+
+/// What to make a key pair of.
+#[derive(Debug, Clone)]
+pub struct NewKeyPair<'a> {
+    /// Name, unique in the account.
+    pub name: &'a str,
+    /// Kind of the key.
+    pub kind: KeyKind,
+    /// Form of the private half that is given away.
+    pub format: KeyFormat,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Form of a private key's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// PEM, as OpenSSH reads it.
+    Pem,
+    /// A private key file of PuTTY, whose comment is the key pair's name.
+    Ppk,
 }
 
 /// Deletes a key pair. Instances keep the public key that they were launched with. One that is not there is no error.
@@ -159,18 +181,21 @@ impl Cloud {
     pub async fn create_key_pair(
         &self,
         caller: &Caller,
-        name: &str,
-        kind: KeyKind,
-        tags: Tags,
+        wanted: NewKeyPair<'_>,
         options: Options,
     ) -> Result<(KeyPair, SecretString), Error> {
+        let NewKeyPair { name, kind, format, tags } = wanted;
         check_key_name(name)?;
-        let made = tokio::task::spawn_blocking(move || ssh_key::generate(kind)).await;
+        let form = match format {
+            KeyFormat::Pem => PrivateForm::Pem,
+            KeyFormat::Ppk => PrivateForm::Ppk { comment: name.to_owned() },
+        };
+        let made = tokio::task::spawn_blocking(move || ssh_key::generate(kind, &form)).await;
         let made = made.map_err(|error| self.internal("make a key", &error))??;
         let PublicHalf { kind, openssh, fingerprint, fingerprint_md5 } = made.public;
         let half = HalfToKeep { kind, openssh, fingerprint, fingerprint_md5 };
         let key = self.run(caller, KeepKeyPair { name: name.to_owned(), half, tags }, options).await?;
-        Ok((key, made.private_pem))
+        Ok((key, made.private))
     }
 }
 

@@ -74,6 +74,7 @@ mod placement_group;
 mod policy_simulation;
 mod prefix_list;
 mod private_address;
+mod putty_key;
 mod quota;
 mod reachability;
 mod report;
@@ -164,7 +165,7 @@ pub use ipv6::{
     AssignIpv6Addresses, AssociateSubnetIpv6, AssociateVpcIpv6, DisassociateSubnetIpv6, DisassociateVpcIpv6, UnassignIpv6Addresses,
     WantedIpv6,
 };
-pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyPairRef, ModifyKeyPair};
+pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyFormat, KeyPairRef, ModifyKeyPair, NewKeyPair};
 pub use kms_key::{ChangeKmsKey, CreateKmsKey, DeleteKmsAlias, KmsKeyChange};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};
 pub use launch_nics::{FurtherNic, LaunchNics, WhichNic};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use control::{DeleteKeyPair, Field, ImportKeyPair as Import, KeyPairRef, ModifyKeyPair, PAGE_MAX, Page, Query};
+use control::{DeleteKeyPair, Field, ImportKeyPair as Import, KeyFormat, KeyPairRef, ModifyKeyPair, NewKeyPair, PAGE_MAX, Page, Query};
 use jiff::Timestamp;
 use model::{Error, KeyKind, KeyPair, KeyPairId, Noun};
 use secrecy::ExposeSecret;
@@ -64,7 +64,8 @@ impl KeyPairReply {
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateKeyPair) -> Result<Created, Fault> {
     check_name(&asked.key_name)?;
     let tags = tag::specified(asked.tag_specification, "keypair")?;
-    let (key, private) = cx.cloud.create_key_pair(&cx.caller, &asked.key_name, KeyKind::Rsa, tags, cx.options()).await?;
+    let wanted = NewKeyPair { name: &asked.key_name, kind: KeyKind::Rsa, format: KeyFormat::Pem, tags };
+    let (key, private) = cx.cloud.create_key_pair(&cx.caller, wanted, cx.options()).await?;
     Ok(Created { key_pair: KeyPairReply::of(key, Some(private.expose_secret().to_owned()), vec![]) })
 }
 

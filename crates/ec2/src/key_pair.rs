@@ -1,13 +1,13 @@
 //! Key pairs.
 
-use control::{DeleteKeyPair as Delete, Field, Filter, ImportKeyPair as Import, KeyPairRef, Query};
+use control::{DeleteKeyPair as Delete, Field, Filter, ImportKeyPair as Import, KeyFormat, KeyPairRef, NewKeyPair, Query};
 use jiff::Timestamp;
 use model::{Error, KeyKind, KeyPair, KeyPairId, Noun};
 use secrecy::ExposeSecret;
 use wire::{Base64, FromArg, IntoDoc};
 
 use crate::Cx;
-use crate::error::{Refusal, unsupported};
+use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
 use crate::page::every_row;
 use crate::tag::{self, TagItem, TagSpecification};
@@ -67,16 +67,17 @@ fn made(key: KeyPair, key_material: Option<String>) -> Made {
 
 /// Makes a key pair.
 pub(crate) async fn create(cx: Cx, asked: CreateKeyPair) -> Result<Made, Refusal> {
-    match asked.key_format {
-        Format::Pem => {}
-        Format::Ppk => return Err(unsupported("The key format ppk")),
-    }
+    let format = match asked.key_format {
+        Format::Pem => KeyFormat::Pem,
+        Format::Ppk => KeyFormat::Ppk,
+    };
     let kind = match asked.key_type {
         Kind::Rsa => KeyKind::Rsa,
         Kind::Ed25519 => KeyKind::Ed25519,
     };
     let tags = tag::specified(&asked.tags, "key-pair", TAGGED)?;
-    let (key, private) = cx.cloud.create_key_pair(&cx.caller, &asked.key_name, kind, tags, cx.options(None)).await?;
+    let wanted = NewKeyPair { name: &asked.key_name, kind, format, tags };
+    let (key, private) = cx.cloud.create_key_pair(&cx.caller, wanted, cx.options(None)).await?;
     Ok(made(key, Some(private.expose_secret().to_owned())))
 }
 

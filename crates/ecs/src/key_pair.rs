@@ -1,6 +1,6 @@
 //! Key pairs.
 
-use control::{ChangeInstanceKey, DeleteKeyPair, Field, Filter, ImportKeyPair as Import, KeyChange, KeyPairRef, Query};
+use control::{ChangeInstanceKey, DeleteKeyPair, Field, Filter, ImportKeyPair as Import, KeyChange, KeyFormat, KeyPairRef, NewKeyPair, Query};
 use model::{KeyKind, KeyPair};
 use secrecy::ExposeSecret;
 use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
@@ -36,7 +36,8 @@ pub(crate) struct Created {
 /// Makes an RSA key pair, as ECS does; the reply has the only copy of the private half.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateKeyPair) -> Result<Created, Fault> {
     let tags = tags_of(asked.tags)?;
-    let made = cx.cloud.create_key_pair(&cx.caller, &asked.key_pair_name, KeyKind::Rsa, tags, cx.options()?).await?;
+    let wanted = NewKeyPair { name: &asked.key_pair_name, kind: KeyKind::Rsa, format: KeyFormat::Pem, tags };
+    let made = cx.cloud.create_key_pair(&cx.caller, wanted, cx.options()?).await?;
     let (key, private) = made;
     Ok(Created {
         key_pair_id: key.id.to_string(),

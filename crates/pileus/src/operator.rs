@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use control::{Caller, Cloud, Field, Filter, Options, Query, RunInstances, Stray};
+use control::{Caller, Cloud, Field, Filter, KeyFormat, NewKeyPair, Options, Query, RunInstances, Stray};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -192,7 +192,8 @@ impl Operator {
         let image = images.rows.first().with_context(|| format!("there is no image '{image}'; offer one with `pileus up --images DIR`"))?;
         let kind = Catalogue::standard().by_name(kind).with_context(|| format!("there is no instance type '{kind}'"))?;
         let key_name = format!("{name}-{}", &caller.request[..8]);
-        let (key, private) = cloud.create_key_pair(&caller, &key_name, KeyKind::Ed25519, Tags::new(), Options::default()).await?;
+        let wanted = NewKeyPair { name: &key_name, kind: KeyKind::Ed25519, format: KeyFormat::Pem, tags: Tags::new() };
+        let (key, private) = cloud.create_key_pair(&caller, wanted, Options::default()).await?;
         let command = RunInstances {
             template: None,
             role: None,

@@ -41,7 +41,7 @@ async fn bad_input_is_refused_with_ec2s_codes() {
         ("Action=DescribeNetworkInterfaces&NetworkInterfaceId.1=eni-00000000000000001", 400, "InvalidNetworkInterfaceID.NotFound"),
         ("Action=DescribeKeyPairs&KeyName.1=none", 400, "InvalidKeyPair.NotFound"),
         ("Action=CreateKeyPair", 400, "MissingParameter"),
-        ("Action=CreateKeyPair&KeyName=a&KeyFormat=ppk", 400, "UnsupportedOperation"),
+        ("Action=CreateKeyPair&KeyName=a&KeyFormat=jwk", 400, "InvalidParameterValue"),
         ("Action=CreateKeyPair&KeyName=a&KeyType=dsa", 400, "InvalidParameterValue"),
         ("Action=ImportKeyPair&KeyName=a&PublicKeyMaterial=%21", 400, "InvalidKey.Format"),
         ("Action=ImportKeyPair&KeyName=a&PublicKeyMaterial=aGVsbG8%3D", 400, "InvalidKey.Format"),

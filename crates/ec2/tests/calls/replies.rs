@@ -99,6 +99,11 @@ async fn key_pairs_are_made_imported_described_and_deleted() {
     let tags = "TagSpecification.1.ResourceType=key-pair&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b";
     let made = world.golden("CreateKeyPair", &format!("Action=CreateKeyPair&KeyName=made&KeyType=ed25519&{tags}")).await;
     assert!(elements(&made, "keyMaterial")[0].starts_with("-----BEGIN OPENSSH PRIVATE KEY-----"));
+    for kind in ["rsa", "ed25519"] {
+        let putty = world.call(&format!("Action=CreateKeyPair&KeyName=putty-{kind}&KeyType={kind}&KeyFormat=ppk")).await;
+        let start = format!("PuTTY-User-Key-File-2: ssh-{kind}\nEncryption: none\nComment: putty-{kind}\n");
+        assert!(elements(&putty.body, "keyMaterial")[0].starts_with(&start), "{}", putty.body);
+    }
     world.golden("ImportKeyPair", &format!("Action=ImportKeyPair&KeyName=brought&PublicKeyMaterial={}", public_key())).await;
     world.golden("DescribeKeyPairs", "Action=DescribeKeyPairs&KeyName.1=brought&IncludePublicKey=true").await;
     world.golden("DeleteKeyPair", "Action=DeleteKeyPair&KeyName=brought").await;
