@@ -363,3 +363,56 @@ def test_disks_go_back_together_by_ecs_and_by_cbs(cloud, ec2, guests, made, unti
     ec2.delete_volume(VolumeId=second)
     made.remove(second)
     until(lambda: backup.replace("dbp-", "snap-") not in {s["SnapshotId"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}, 60, "the backup gone with its disk")
+
+
+def test_a_running_guest_is_stopped_rolled_back_and_started_again_though_pileus_is_killed(cloud, ec2, guests, made, until):
+    """Its system disk and a data disk, with one call each time; what was written after the snapshots is gone, and SSH works again."""
+    guest, _ = guests
+    tencent = Tencent(cloud, "", cloud.access_key, cloud.secret_key)
+    data = data_volume(ec2, guest)
+    mapped = ec2.describe_instances(InstanceIds=[guest.id])["Reservations"][0]["Instances"][0]["BlockDeviceMappings"]
+    root = next(disk["Ebs"]["VolumeId"] for disk in mapped if disk["DeviceName"] == "/dev/xvda")
+    cbs = {volume: "disk-" + volume.removeprefix("vol-") for volume in (root, data)}
+    machine = "ins-" + guest.id.removeprefix("i-")
+    boot = lambda: guest.run("cat /proc/sys/kernel/random/boot_id")
+
+    def state():
+        return tencent.call("DescribeInstances", InstanceIds=[machine])["InstanceSet"][0]["InstanceState"]
+
+    def rolling():
+        return {disk["DiskId"]: disk["Rollbacking"] for disk in tencent.call("DescribeDisks", DiskIds=list(cbs.values()))["DiskSet"]}
+
+    guest.run("echo before > /root/when; sync")
+    fill(guest, data, "t")
+    grouped = tencent.call("CreateSnapshotGroup", DiskIds=list(cbs.values()), SnapshotGroupName="running")["SnapshotGroupId"]
+    named = [{"Name": "snapshot-group-id", "Values": [grouped]}, {"Name": "snapshot-group-state", "Values": ["NORMAL"]}]
+    ids = until(lambda: tencent.call("DescribeSnapshotGroups", Filters=named)["SnapshotGroupSet"], 60, "the group")[0]["SnapshotIdSet"]
+    of = {snapshot["DiskId"]: snapshot["SnapshotId"] for snapshot in tencent.call("DescribeSnapshots", SnapshotIds=ids)["SnapshotSet"]}
+
+    def rolled_back(apply, crashes):
+        guest.run("echo after > /root/when; sync")
+        fill(guest, data, "u")
+        first = boot()
+        apply()
+        assert state() in ("STOPPING", "STOPPED", "STARTING")
+        if crashes:
+            cloud.kill()
+            cloud.start()
+        until(lambda: state() == "RUNNING" and not any(rolling().values()), 180, "the guest running again")
+        assert until(boot, 120, "SSH to the guest") != first
+
+    try:
+        pairs = [{"DiskId": disk, "SnapshotId": of[disk]} for disk in cbs.values()]
+        around = dict(AutoStopInstance=True, AutoStartInstance=True)
+        assert tencent.refused("ApplySnapshotGroup", SnapshotGroupId=grouped, ApplyDisks=pairs).startswith("UnsupportedOperation")
+        rolled_back(lambda: tencent.call("ApplySnapshotGroup", SnapshotGroupId=grouped, ApplyDisks=pairs, **around), True)
+        assert guest.run("cat /root/when").strip() == "before" and letters(guest, data) == "t"
+        rolled_back(lambda: tencent.call("ApplySnapshot", DiskId=cbs[root], SnapshotId=of[cbs[root]], **around), False)
+        assert guest.run("cat /root/when").strip() == "before" and letters(guest, data) == "u"
+        # Without a start it stays where it was stopped.
+        tencent.call("ApplySnapshot", DiskId=cbs[data], SnapshotId=of[cbs[data]], AutoStopInstance=True)
+        until(lambda: state() == "STOPPED", 120, "the stop")
+        start(ec2, guest)
+        assert letters(guest, data) == "t"
+    finally:
+        tencent.call("DeleteSnapshotGroup", SnapshotGroupId=grouped)

@@ -6,9 +6,10 @@ use store::Tx;
 
 use crate::Failure;
 use crate::auth::Target;
+use crate::roll_back::{AroundRollBack, RollBackVolume};
 use crate::run::{Command, Cx};
 use crate::snapshot::{self, Taker, forget, take, used_by};
-use crate::volume::{self, RollBackVolume, volume_of};
+use crate::volume::{self, volume_of};
 
 /// Takes a backup of a volume. Refused when it has as many as were bought for it.
 #[derive(Debug, Clone, Serialize)]
@@ -26,13 +27,15 @@ pub struct DeleteDiskBackup {
     pub backup: DiskBackupId,
 }
 
-/// Makes a volume what it was at a backup of it. Refused while a guest has it.
+/// Makes a volume what it was at a backup of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct RollBackToBackup {
     /// The volume.
     pub volume: VolumeId,
     /// The backup.
     pub backup: DiskBackupId,
+    /// What becomes of its instance.
+    pub around: AroundRollBack,
 }
 
 /// Changes how many backups a volume may have, not below what it has.
@@ -98,7 +101,7 @@ impl Command for RollBackToBackup {
 
 impl RollBackToBackup {
     fn inner(&self) -> RollBackVolume {
-        RollBackVolume { volume: self.volume, snapshot: self.backup.snapshot() }
+        RollBackVolume { volume: self.volume, snapshot: self.backup.snapshot(), around: self.around }
     }
 }
 

@@ -420,6 +420,7 @@ impl RunInstances {
             root_volume: volumes[0].id,
             root_replacements: vec![],
             type_change: None,
+            roll_back: None,
             name: of_index(&self.names, index).cloned().unwrap_or_default(),
             description: self.description.clone(),
             hostname: of_index(&self.hostnames, index).cloned().unwrap_or_else(|| default_hostname(interface.ip)),

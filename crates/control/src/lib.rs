@@ -80,6 +80,7 @@ mod reachability;
 mod report;
 mod request_limit;
 mod role;
+mod roll_back;
 mod root_volume;
 mod route;
 mod routes;
@@ -210,6 +211,7 @@ pub use private_address::{AssignPrivateAddresses, PRIVATE_ADDRESSES_MAX, Unassig
 pub use quota::{QuotaView, RequestQuota};
 pub use reachability::{Proposal, ProposedChange};
 pub use role::{AssumeRole, CreateRole, DeleteRole, ROLES_MAX, TEMPORARY_PREFIX, TemporaryKey, TokenError, UpdateRole};
+pub use roll_back::{AroundRollBack, RollBackVolume};
 pub use root_volume::{GuestAccess, Needed, OldRoot, ReinitVolumes, ReplaceRoot, Replaced, RootSource};
 pub use route::{
     AssociateRouteTable, ChangeRoute, CreateRouteTable, DeleteRouteTable, DisassociateRouteTable, ModifyRouteTable,
@@ -240,7 +242,7 @@ pub use upload::{BlockAnswer, BlockKeeper, BlockQuestion, ListedBlock, PutBlock,
 pub use user::{CreateUser, DeleteAccessKey, DeleteUser, USERS_MAX, UpdateAccessKey, UpdateUser};
 pub use user_group::{CreateUserGroup, DeleteUserGroup, SetMembership, USER_GROUPS_MAX, UpdateUserGroup};
 pub use uses::{UsedImage, UsedSnapshot};
-pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, RollBackVolume};
+pub use volume::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes};
 pub use volume_view::VolumeView;
 pub use vpc_gateway::{CreateVpcGateway, DeleteVpcGateway, EnableVpcGateway, GATEWAY_TABLES_MAX, ModifyVpcGateway};
 pub use vpc_peering::{ChangeVpcPeering, CreateVpcPeering, ModifyVpcPeering, PeeringChange, PeeringManner};

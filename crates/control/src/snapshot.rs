@@ -281,7 +281,7 @@ impl Command for DeleteSnapshot {
     }
 }
 
-/// Deletes a snapshot. Refused while an image is made of it.
+/// Deletes a snapshot. Refused while an image is made of it or its volume waits to be rolled back to it.
 pub(crate) fn delete(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Failure> {
     let by = used_by(tx, snapshot)?;
     if !by.is_empty() {
@@ -290,11 +290,13 @@ pub(crate) fn delete(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Failure
     forget(tx, snapshot)
 }
 
-/// Images that are made of a snapshot, some of them by name.
+/// Images that are made of a snapshot, some of them by name, and its volume where that waits to be rolled back to it.
 pub(crate) fn used_by(tx: &Tx<'_>, snapshot: &Snapshot) -> Result<Vec<String>, Failure> {
     let uses = |image: &Image| image.holds_snapshots() && image.uses(snapshot.id);
     let images = tx.image_list_of(snapshot.account)?;
-    Ok(images.iter().filter(|image| uses(image)).map(|image| image.id.to_string()).take(DEPENDENTS_NAMED).collect())
+    let waiting = tx.get::<Volume>(snapshot.volume)?.filter(|volume| volume.rolls_back_to == Some(snapshot.id));
+    let users = images.iter().filter(|image| uses(image)).map(|image| image.id.to_string());
+    Ok(waiting.map(|volume| volume.id.to_string()).into_iter().chain(users).take(DEPENDENTS_NAMED).collect())
 }
 
 /// Deletes the row of a snapshot, which its host is told if it is being taken, and the group that it was the last of.

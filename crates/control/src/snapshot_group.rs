@@ -11,9 +11,10 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::describe::{Field, Listing, tag_values};
 use crate::instance::{check_description, instance_of};
+use crate::roll_back::{self, AroundRollBack};
 use crate::run::{Command, Cx};
 use crate::snapshot::{self, Taker, take};
-use crate::volume::{self, RollBackVolume, volume_of};
+use crate::volume::{self, volume_of};
 
 /// Takes snapshots of volumes of one instance at one instant, as a group.
 #[derive(Debug, Clone, Serialize)]
@@ -50,13 +51,15 @@ pub struct DeleteSnapshotGroup {
     pub group: SnapshotGroupId,
 }
 
-/// Makes volumes what they were at snapshots of a group; all of them or none. Refused while a guest has one of them.
+/// Makes volumes what they were at snapshots of a group; all of them or none.
 #[derive(Debug, Clone, Serialize)]
 pub struct RollBackToGroup {
     /// Which group.
     pub group: SnapshotGroupId,
     /// Which volumes, each to a snapshot of the group.
-    pub volumes: Vec<RollBackVolume>,
+    pub volumes: Vec<(VolumeId, SnapshotId)>,
+    /// What becomes of their instance.
+    pub around: AroundRollBack,
 }
 
 /// A group with its snapshots.
@@ -194,9 +197,7 @@ impl Command for RollBackToGroup {
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
         let mut targets = vec![target(tx, cx, self.group)?];
-        for one in &self.volumes {
-            targets.extend(one.targets(tx, cx)?);
-        }
+        targets.extend(roll_back::targets(tx, cx, &self.volumes, self.around)?);
         Ok(targets)
     }
 
@@ -205,14 +206,13 @@ impl Command for RollBackToGroup {
         if self.volumes.is_empty() {
             return Err(Error::MissingParameter { name: "ApplyDisks" }.into());
         }
-        for one in &self.volumes {
-            let of = snapshot::snapshot_of(tx, cx.caller.account(), one.snapshot)?;
+        for (_, snapshot) in &self.volumes {
+            let of = snapshot::snapshot_of(tx, cx.caller.account(), *snapshot)?;
             if of.group != Some(group.id) {
                 return Err(Error::invalid("SnapshotId", format!("{} is no snapshot of {}", of.id, group.id)).into());
             }
-            one.apply(tx, cx)?;
         }
-        Ok(())
+        roll_back::roll_back(tx, cx, &self.volumes, self.around)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::fleet::Wanted;
 use crate::instance::{check_description, instance_of, save};
 use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
-use crate::snapshot::{snapshot_of, snapshot_usable};
+use crate::snapshot::snapshot_usable;
 use crate::{Cloud, Failure};
 
 /// Kind of wakes for volumes.
@@ -57,15 +57,6 @@ pub struct CreateVolume {
     pub deletes_auto_snapshots: bool,
     /// Tags.
     pub tags: Tags,
-}
-
-/// Makes the bytes of a volume those of a snapshot of it. Refused while a guest has it.
-#[derive(Debug, Clone, Serialize)]
-pub struct RollBackVolume {
-    /// The volume.
-    pub volume: VolumeId,
-    /// The snapshot.
-    pub snapshot: SnapshotId,
 }
 
 /// Attaches an available volume to a running or stopped instance of its zone.
@@ -167,36 +158,6 @@ impl Command for CreateVolume {
         }
         tx.insert(&volume)?;
         tx.wake(VOLUME, volume.id, cx.now.after(CREATE_DEADLINE_MS))?;
-        Ok(volume)
-    }
-}
-
-impl Command for RollBackVolume {
-    type Reply = Volume;
-    const NAME: &'static str = "RollBackVolume";
-
-    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        Ok(vec![target(tx, cx, self.volume)?, crate::snapshot::target(tx, cx, self.snapshot)?])
-    }
-
-    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Volume, Failure> {
-        let mut volume = volume_of(tx, cx.caller.account(), self.volume)?;
-        let snapshot = snapshot_of(tx, cx.caller.account(), self.snapshot)?;
-        if snapshot.volume != volume.id {
-            return Err(Error::invalid("SnapshotId", format!("{} is no snapshot of {}", snapshot.id, volume.id)).into());
-        }
-        let instance = volume.instance.map_or(Ok(None), |id| tx.get::<Instance>(id))?;
-        if let Some(instance) = instance.filter(|instance| instance.phase != Phase::Stopped) {
-            let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
-            return Err(Error::IncorrectState { noun, id, state, wanted: "stopped" }.into());
-        }
-        require_openable(tx, &[volume.encryption.as_ref(), snapshot.encryption.as_ref()])?;
-        volume.roll_back(&snapshot)?;
-        match volume.instance {
-            Some(instance) => touch_machine(tx, &mut volume, instance)?,
-            None => volume.asked = tx.host_touch(volume.host)?,
-        }
-        tx.update(&volume)?;
         Ok(volume)
     }
 }
@@ -384,6 +345,7 @@ impl New<'_> {
             seen_bytes: None,
             backup_quota: 0,
             deletes_auto_snapshots: false,
+            rolls_back_to: None,
             created_at: cx.now,
             asked,
             tags: Tags::new(),

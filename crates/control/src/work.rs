@@ -257,6 +257,7 @@ impl Cloud {
         match effect {
             Effect::TouchHost => row.asked = tx.host_touch(row.host)?,
             Effect::ReleaseAutomaticAddress => release_automatic_address(tx, row)?,
+            Effect::RollBackDisks => self.roll_back_waiting(tx, row, now)?,
             Effect::ReleaseAttachments => release_attachments(tx, row, now)?,
             Effect::Alarm(what) => {
                 metrics::counter!("pileus_alarms").increment(1);

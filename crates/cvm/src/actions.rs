@@ -297,13 +297,11 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" CreateSnapshotGroup => snapshot_group::create, snapshot_group::CreateSnapshotGroup, Works, &[];
     Cbs "cbs:" DescribeSnapshotGroups => snapshot_group::describe, snapshot_group::DescribeSnapshotGroups, Partly("images are not told"), &[];
     Cbs "cbs:" DeleteSnapshotGroup => snapshot_group::delete, snapshot_group::DeleteSnapshotGroup, Works, &["DeleteBindImages"];
-    Cbs "cbs:" ApplySnapshotGroup => snapshot_group::apply, snapshot_group::ApplySnapshotGroup, Partly("the instance is stopped by the caller"),
-        snapshot_group::APPLY_ABSENT;
+    Cbs "cbs:" ApplySnapshotGroup => snapshot_group::apply, snapshot_group::ApplySnapshotGroup, Works, &[];
     Cbs "cbs:" CreateDiskBackup => disk_backup::create, disk_backup::CreateDiskBackup, Works, &[];
     Cbs "cbs:" DescribeDiskBackups => disk_backup::describe, disk_backup::DescribeDiskBackups, Partly("in the order of their making only"),
         &["Order", "OrderField"];
-    Cbs "cbs:" ApplyDiskBackup => disk_backup::apply, disk_backup::ApplyDiskBackup, Partly("the instance is stopped by the caller"),
-        disk_backup::APPLY_ABSENT;
+    Cbs "cbs:" ApplyDiskBackup => disk_backup::apply, disk_backup::ApplyDiskBackup, Works, &[];
     Cbs "cbs:" DeleteDiskBackups => disk_backup::delete, disk_backup::DeleteDiskBackups, Works, &[];
     Cbs "cbs:" ModifyDiskBackupQuota => disk_backup::modify_quota, disk_backup::ModifyDiskBackupQuota, Works, &[];
     Cbs "cbs:" CreateAutoSnapshotPolicy => snapshot_policy::create, snapshot_policy::CreatePolicy, Partly("by hours of days of the week"),
@@ -315,8 +313,7 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" UnbindAutoSnapshotPolicy => snapshot_policy::unbind, snapshot_policy::Ends, Partly("from disks"), &["InstanceIds"];
     Cbs "cbs:" DescribeAutoSnapshotPolicies => snapshot_policy::describe, snapshot_policy::DescribePolicies, Works, &[];
     Cbs "cbs:" DescribeDiskAssociatedAutoSnapshotPolicy => snapshot_policy::describe_of_disk, snapshot_policy::DescribeOfDisk, Works, &[];
-    Cbs "cbs:" ApplySnapshot => snapshot::apply, snapshot::ApplySnapshot, Partly("the instance is stopped by the caller"),
-        &["AutoStartInstance", "AutoStopInstance"];
+    Cbs "cbs:" ApplySnapshot => snapshot::apply, snapshot::ApplySnapshot, Works, &[];
     Vpc "vpc:" CreateVpc => network::create, network::CreateVpc, Works,
         network::CREATE_ABSENT;
     Vpc "vpc:" ModifyVpcAttribute => network::modify, network::ModifyVpcAttribute, Partly("the name, the name servers and the domain"),

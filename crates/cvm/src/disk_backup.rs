@@ -8,10 +8,9 @@ use wire::{FromArg, IntoDoc};
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::page::{Cut, LIMIT_MAX};
+use crate::snapshot::Around;
 use crate::{Cx, id};
 
-/// Parameters of `ApplyDiskBackup` that are not served.
-pub(crate) const APPLY_ABSENT: &[&str] = &["AutoStartInstance", "AutoStopInstance"];
 /// Longest name of a backup (CBS documents 100 characters).
 const NAME_MAX: usize = 100;
 
@@ -68,11 +67,14 @@ pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteDiskBackups) -> Result<(), 
 pub(crate) struct ApplyDiskBackup {
     disk_backup_id: String,
     disk_id: String,
+    #[arg(flatten)]
+    around: Around,
 }
 
-/// Makes a disk what it was at a backup of it. Its instance has to be stopped.
+/// Makes a disk what it was at a backup of it. Its instance has to be stopped, or is for it.
 pub(crate) async fn apply(cx: &Cx<'_>, asked: ApplyDiskBackup) -> Result<(), Fault> {
-    let command = RollBackToBackup { volume: id::read(&asked.disk_id)?, backup: id::read(&asked.disk_backup_id)? };
+    let (volume, backup) = (id::read(&asked.disk_id)?, id::read(&asked.disk_backup_id)?);
+    let command = RollBackToBackup { volume, backup, around: asked.around.read() };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }
 

@@ -1,6 +1,6 @@
 //! Snapshots of disks.
 
-use control::{DeleteSnapshot, Field, Many, ModifySnapshot, OrderKey, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
+use control::{AroundRollBack, DeleteSnapshot, Field, Many, ModifySnapshot, OrderKey, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
 use model::{AccountId, Error, Snapshot, SnapshotId, SnapshotPhase, VolumeId};
 use wire::{FromArg, IntoDoc};
 
@@ -69,16 +69,35 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifySnapshotAttribute) -> Resul
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }
 
+/// What becomes of the instance of disks that are rolled back, for calls that say it.
+#[derive(FromArg)]
+pub(crate) struct Around {
+    #[arg(default)]
+    auto_stop_instance: bool,
+    #[arg(default)]
+    auto_start_instance: bool,
+}
+
+impl Around {
+    /// The same for the control plane.
+    pub(crate) const fn read(&self) -> AroundRollBack {
+        AroundRollBack { stops: self.auto_stop_instance, starts: self.auto_start_instance }
+    }
+}
+
 /// `ApplySnapshot`.
 #[derive(FromArg)]
 pub(crate) struct ApplySnapshot {
     snapshot_id: String,
     disk_id: String,
+    #[arg(flatten)]
+    around: Around,
 }
 
-/// Makes a disk what it was at a snapshot of it. Its instance has to be stopped.
+/// Makes a disk what it was at a snapshot of it. Its instance has to be stopped, or is for it.
 pub(crate) async fn apply(cx: &Cx<'_>, asked: ApplySnapshot) -> Result<(), Fault> {
-    let command = RollBackVolume { volume: id::read(&asked.disk_id)?, snapshot: id::read(&asked.snapshot_id)? };
+    let (volume, snapshot) = (id::read(&asked.disk_id)?, id::read(&asked.snapshot_id)?);
+    let command = RollBackVolume { volume, snapshot, around: asked.around.read() };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }
 

@@ -1,18 +1,16 @@
 //! Groups of snapshots: disks of an instance at one instant.
 
-use control::{DeleteSnapshotGroup as Delete, Field, Many, Query, RollBackToGroup, RollBackVolume, SnapshotGroupView};
+use control::{DeleteSnapshotGroup as Delete, Field, Many, Query, RollBackToGroup, SnapshotGroupView};
 use jiff::Timestamp;
-use model::{Snapshot, SnapshotGroup, SnapshotGroupId, SnapshotId};
+use model::{Snapshot, SnapshotGroup, SnapshotGroupId, SnapshotId, VolumeId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters};
 use crate::page::{Cut, LIMIT_MAX};
+use crate::snapshot::Around;
 use crate::tag::{self, TagArg};
 use crate::{Cx, id};
-
-/// Parameters of `ApplySnapshotGroup` that are not served.
-pub(crate) const APPLY_ABSENT: &[&str] = &["AutoStartInstance", "AutoStopInstance"];
 
 /// `CreateSnapshotGroup`.
 #[derive(FromArg)]
@@ -68,6 +66,8 @@ pub(crate) struct ApplySnapshotGroup {
     snapshot_group_id: String,
     #[arg(max_items = LIMIT_MAX)]
     apply_disks: Vec<ApplyDisk>,
+    #[arg(flatten)]
+    around: Around,
 }
 
 /// A disk and the snapshot of the group that it becomes.
@@ -77,14 +77,14 @@ struct ApplyDisk {
     disk_id: String,
 }
 
-/// Makes disks what they were at snapshots of a group: all of them or none. Their instance has to be stopped.
+/// Makes disks what they were at snapshots of a group: all of them or none. Their instance has to be stopped, or is for it.
 pub(crate) async fn apply(cx: &Cx<'_>, asked: ApplySnapshotGroup) -> Result<(), Fault> {
     if asked.apply_disks.is_empty() {
         return Err(Fault::missing("ApplyDisks"));
     }
-    let one = |disk: &ApplyDisk| Ok(RollBackVolume { volume: id::read(&disk.disk_id)?, snapshot: id::read(&disk.snapshot_id)? });
+    let one = |disk: &ApplyDisk| Ok((id::read::<VolumeId>(&disk.disk_id)?, id::read::<SnapshotId>(&disk.snapshot_id)?));
     let volumes = asked.apply_disks.iter().map(one).collect::<Result<Vec<_>, Fault>>()?;
-    let command = RollBackToGroup { group: id::read(&asked.snapshot_group_id)?, volumes };
+    let command = RollBackToGroup { group: id::read(&asked.snapshot_group_id)?, volumes, around: asked.around.read() };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }
 

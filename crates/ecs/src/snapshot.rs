@@ -1,6 +1,8 @@
 //! Snapshots of disks.
 
-use control::{DeleteSnapshot as Delete, Field, ModifySnapshot, Query, RollBackVolume, SnapshotOf, TakeSnapshots, UsedSnapshot};
+use control::{
+    AroundRollBack, DeleteSnapshot as Delete, Field, ModifySnapshot, Query, RollBackVolume, SnapshotOf, TakeSnapshots, UsedSnapshot,
+};
 use jiff::Timestamp;
 use model::{Error, Noun, Volume};
 use wire::{FromArg, IntoDoc, Json, JsonList};
@@ -103,8 +105,8 @@ pub(crate) struct ResetDisk {
 
 /// Makes a disk what it was at a snapshot of it. Its instance has to be stopped.
 pub(crate) async fn reset(cx: &Cx<'_>, asked: ResetDisk) -> Result<(), Fault> {
-    let command =
-        RollBackVolume { volume: filter::id(Noun::Volume, &asked.disk_id)?, snapshot: filter::id(Noun::Snapshot, &asked.snapshot_id)? };
+    let (volume, snapshot) = (filter::id(Noun::Volume, &asked.disk_id)?, filter::id(Noun::Snapshot, &asked.snapshot_id)?);
+    let command = RollBackVolume { volume, snapshot, around: AroundRollBack::default() };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await.map(drop)?)
 }
 

@@ -1,6 +1,6 @@
 //! Snapshot-consistent groups: the disks of an instance at one instant.
 
-use control::{Field, Many, Query, RollBackVolume, SnapshotGroupView};
+use control::{AroundRollBack, Field, Many, Query, RollBackVolume, SnapshotGroupView};
 use jiff::Timestamp;
 use model::{Noun, Snapshot, SnapshotGroup, SnapshotGroupId};
 use wire::{FromArg, IntoDoc};
@@ -144,7 +144,8 @@ pub(crate) async fn reset(cx: &Cx<'_>, asked: ResetDisks) -> Result<Progress, Fa
         return Err(Fault::missing("Disk.1.DiskId"));
     }
     let command = |disk: &ResetDisk| {
-        Ok(RollBackVolume { volume: filter::id(Noun::Volume, &disk.disk_id)?, snapshot: filter::id(Noun::Snapshot, &disk.snapshot_id)? })
+        let (volume, snapshot) = (filter::id(Noun::Volume, &disk.disk_id)?, filter::id(Noun::Snapshot, &disk.snapshot_id)?);
+        Ok(RollBackVolume { volume, snapshot, around: AroundRollBack::default() })
     };
     let commands = asked.disks.iter().map(command).collect::<Result<Vec<_>, Fault>>()?;
     let disks = cx.cloud.run(&cx.caller, Many(commands), cx.options()?).await?;

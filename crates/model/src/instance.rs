@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceEventId, InstanceFleetId, InstanceId,
-    InstanceRoleId, InterfaceId, InternetCharge, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RootReplacement, SubnetId,
-    Tags, TypeChange, VolumeId, VpcId,
+    InstanceRoleId, InterfaceId, InternetCharge, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RollBack, RootReplacement,
+    SubnetId, Tags, TypeChange, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -65,6 +65,9 @@ pub struct Instance {
     /// The type that it gets when it has stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_change: Option<TypeChange>,
+    /// What it does for disks that wait for it to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_back: Option<RollBack>,
     /// The image that it was launched from.
     pub image: ImageId,
     /// Its VPC.
@@ -390,6 +393,8 @@ pub enum Effect {
     TouchHost,
     /// An automatic public address is given back.
     ReleaseAutomaticAddress,
+    /// Disks that waited for the instance to stop are rolled back.
+    RollBackDisks,
     /// Interfaces and volumes that go with the instance are given back, the others let go.
     ReleaseAttachments,
     /// The operator is told.
@@ -459,8 +464,10 @@ impl Instance {
                 if self.attributes.stop_protection {
                     return Err(Error::Protected { noun: Noun::Instance, id: self.id.to_string(), against: "stopping" });
                 }
-                // Who stops it while it is stopped for another type wants it to stay stopped.
-                let stays = self.type_change.as_mut().is_some_and(|change| std::mem::take(&mut change.restarts));
+                // Who stops it while it is stopped for something else wants it to stay stopped.
+                let for_type = self.type_change.as_mut().is_some_and(|change| std::mem::take(&mut change.restarts));
+                let for_disks = self.roll_back.as_mut().is_some_and(|roll_back| std::mem::take(&mut roll_back.restarts));
+                let stays = for_type || for_disks;
                 if self.goal == goal {
                     return Ok(if stays { Changed::Yes } else { Changed::No });
                 }
@@ -597,7 +604,8 @@ impl Instance {
         };
         if off || !facts.host_exists {
             // One that starts again at once keeps the address that it has.
-            let restarts = self.type_change.as_ref().is_some_and(|change| change.restarts);
+            let restarts = self.type_change.as_ref().is_some_and(|change| change.restarts)
+                || self.roll_back.is_some_and(|roll_back| roll_back.restarts);
             let release = (!restarts).then_some(Effect::ReleaseAutomaticAddress);
             let effects = release.into_iter().chain([Effect::Tell("stopped")]).collect();
             return self.change(Phase::Stopped, self.reason.clone(), effects, now);
@@ -615,9 +623,12 @@ impl Instance {
     }
 
     fn advance_stopped(&self, now: Millis) -> Step {
-        match self.with_type_changed(now) {
+        if let Some(Ok(next)) = self.with_type_changed(now) {
+            return Step::Change(Box::new(next), vec![Effect::TouchHost, Effect::Tell("type changed")]);
+        }
+        match self.with_roll_back_ended(now) {
             None | Some(Err(_)) => Step::Wait(None),
-            Some(Ok(next)) => Step::Change(Box::new(next), vec![Effect::TouchHost, Effect::Tell("type changed")]),
+            Some(Ok(next)) => Step::Change(Box::new(next), vec![Effect::TouchHost, Effect::RollBackDisks]),
         }
     }
 
@@ -648,7 +659,7 @@ impl Instance {
 
     pub(crate) fn remove(&mut self, reason: Reason, now: Millis) {
         self.goal = Goal::Gone;
-        self.type_change = None;
+        (self.type_change, self.roll_back) = (None, None);
         self.enter(Phase::Terminating { until: now.after(TERMINATE_DEADLINE_MS) }, Some(reason), now);
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn instance(phase: Phase, goal: Goal) -> Instance {
         root_volume: VolumeId::from_u64(1),
         root_replacements: vec![],
         type_change: None,
+        roll_back: None,
         name: String::new(),
         description: String::new(),
         hostname: "h".into(),
@@ -296,4 +297,28 @@ fn a_change_of_type_takes_the_larger_of_both_until_the_machine_is_off() {
     let (next, effects) = changed(next.advance(APPLIED, Millis(1)));
     assert!(matches!(next.phase, Phase::Starting { .. }) && effects.contains(&Effect::TouchHost), "{effects:?}");
     assert_eq!((next.held(), next.instance_type.as_str(), next.boot), ((2, Mib(64)), "u", 2));
+}
+
+#[test]
+fn an_instance_is_stopped_for_its_disks_and_started_where_that_is_asked_for() {
+    for (restarts, wanted) in [(true, "starting"), (false, "stopped")] {
+        let mut row = instance(Phase::Running, Goal::Running);
+        assert_eq!(row.stop_to_roll_back(RollBack { restarts }, 60, Millis(0)), Ok(()));
+        assert!(matches!(row.stop_to_roll_back(RollBack { restarts }, 60, Millis(0)), Err(Error::IncorrectState { .. })), "once");
+        row.seen = seen(SeenState::Stopped, 1);
+        let (next, effects) = changed(row.advance(APPLIED, Millis(1)));
+        assert_eq!((next.phase, effects.contains(&Effect::ReleaseAutomaticAddress)), (Phase::Stopped, !restarts));
+        let (next, effects) = changed(next.advance(APPLIED, Millis(1)));
+        assert_eq!((next.phase.word(), next.roll_back, effects), (wanted, None, vec![Effect::TouchHost, Effect::RollBackDisks]));
+    }
+}
+
+#[test]
+fn who_stops_or_ends_an_instance_while_its_disks_wait_has_the_last_word() {
+    let mut row = instance(Phase::Running, Goal::Running);
+    row.stop_to_roll_back(RollBack { restarts: true }, 60, Millis(0)).unwrap();
+    assert_eq!(row.stop(Stop { keep_capacity: true, grace_seconds: 60 }, Millis(0)), Ok(Changed::Yes));
+    assert_eq!(row.roll_back, Some(RollBack { restarts: false }), "the disks are rolled back all the same");
+    row.terminate(Millis(0)).unwrap();
+    assert_eq!(row.roll_back, None);
 }

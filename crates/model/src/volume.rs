@@ -19,8 +19,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Catalogue, Contents, DiskLimits, Encryption, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Provisioned, Snapshot,
-    SnapshotId, Tags, VolumeId,
+    AccountId, Catalogue, Contents, DiskLimits, Encryption, Error, Gib, HostId, ImageId, InstanceId, Millis, Noun, Provisioned, SnapshotId,
+    Tags, VolumeId,
 };
 
 /// Smallest and largest size of a volume in GiB (EC2's gp3: 1 to 16,384).
@@ -112,6 +112,9 @@ pub struct Volume {
     /// Whether the snapshots that policies took of it go with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deletes_auto_snapshots: bool,
+    /// The snapshot that it becomes when its instance has stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolls_back_to: Option<SnapshotId>,
     /// When it was made.
     pub created_at: Millis,
     /// Generation of the host document that first carried its latest change.
@@ -396,6 +399,7 @@ impl Volume {
             return Err(Error::Protected { noun: Noun::Volume, id: self.id.to_string(), against });
         }
         self.require_present()?;
+        self.check_not_waiting()?;
         match self.attachment {
             Attachment::Attaching { .. } | Attachment::Attached => {}
             Attachment::Detaching { force: forced, .. } | Attachment::Busy { force: forced } if force && !forced => {}
@@ -412,6 +416,7 @@ impl Volume {
     pub fn grow(&mut self, to: Sold, now: Millis) -> Result<(), Error> {
         let Sold { size, kind, provisioned } = to;
         self.require_present()?;
+        self.check_not_waiting()?;
         if self.is_growing() {
             let (noun, id) = (Noun::Volume, self.id.to_string());
             return Err(Error::IncorrectState { noun, id, state: "modifying", wanted: "done with its last modification" });
@@ -437,11 +442,6 @@ impl Volume {
         self.kind.limits(self.size, self.provisioned)
     }
 
-    /// Makes its bytes those of a snapshot, as [`Volume::renew`] does.
-    pub fn roll_back(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.renew(Some(snapshot.start()?))
-    }
-
     /// Makes its bytes those contents, or zeroes: a new generation, which its host makes at once. Refused while it is on its way to
     /// or from an instance, or being grown.
     pub fn renew(&mut self, contents: Option<Contents>) -> Result<(), Error> {
@@ -451,7 +451,7 @@ impl Volume {
         }
         (self.manifest, self.under_encryption) = contents.map_or((None, None), |it| (Some(it.manifest), it.encryption));
         self.generation += 1;
-        self.seen_bytes = None;
+        (self.seen_bytes, self.rolls_back_to) = (None, None);
         Ok(())
     }
 
@@ -469,7 +469,7 @@ impl Volume {
 
     /// Lets go of the instance.
     pub fn let_go(&mut self, now: Millis) {
-        self.instance = None;
+        (self.instance, self.rolls_back_to) = (None, None);
         self.attachment = Attachment::Attached;
         self.attached_at = None;
         self.detached_at = Some(now);

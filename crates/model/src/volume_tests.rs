@@ -32,6 +32,7 @@ fn volume() -> Volume {
         seen_bytes: Some(Gib(10).bytes()),
         backup_quota: 0,
         deletes_auto_snapshots: false,
+        rolls_back_to: None,
         created_at: NOW,
         asked: 1,
         tags: Tags::new(),

@@ -59,3 +59,35 @@ async fn a_group_lives_from_its_making_to_its_end() {
     world.refused("DeleteSnapshotGroup", &delete, "InvalidParameterValue").await;
     assert_eq!(world.json("DescribeSnapshots", "{}").await["TotalCount"], 1, "only the snapshot beside the group is left");
 }
+
+#[tokio::test]
+async fn a_running_instance_is_stopped_for_its_disks_and_started_again() {
+    let world = World::new().await;
+    let (id, disks) = instance(&world).await;
+    let made = world.json("CreateSnapshotGroup", &format!(r#"{{"DiskIds": {disks:?}}}"#)).await;
+    let group = made["SnapshotGroupId"].as_str().unwrap().to_owned();
+    world.json("ModifyDiskBackupQuota", &format!(r#"{{"DiskId": "{}", "DiskBackupQuota": 1}}"#, disks[1])).await;
+    let backup = world.json("CreateDiskBackup", &format!(r#"{{"DiskId": "{}"}}"#, disks[1])).await["DiskBackupId"].clone();
+    world.settle().await;
+    let found = world.json("DescribeSnapshots", &format!(r#"{{"Filters": [{{"Name": "disk-id", "Values": ["{}"]}}]}}"#, disks[1])).await;
+    let snapshot = found["SnapshotSet"][0]["SnapshotId"].as_str().unwrap().to_owned();
+    let around = r#""AutoStopInstance": true, "AutoStartInstance": true"#;
+    let disk = &disks[1];
+    let pairs = format!(r#"[{{"DiskId": "{disk}", "SnapshotId": "{snapshot}"}}]"#);
+    let calls = [
+        ("ApplySnapshot", format!(r#"{{"DiskId": "{disk}", "SnapshotId": "{snapshot}", {around}}}"#)),
+        ("ApplySnapshotGroup", format!(r#"{{"SnapshotGroupId": "{group}", "ApplyDisks": {pairs}, {around}}}"#)),
+        ("ApplyDiskBackup", format!(r#"{{"DiskId": "{disk}", "DiskBackupId": {backup}, {around}}}"#)),
+    ];
+    for (action, asked) in calls {
+        world.json(action, &asked).await;
+        let shown = world.json("DescribeDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await["DiskSet"][0].clone();
+        assert_eq!((&shown["Rollbacking"], &shown["RollbackPercent"]), (&true.into(), &0.into()), "{action}");
+        assert_eq!(world.instance(&id).await["InstanceState"], "STOPPING", "{action}");
+        world.refused(action, &asked, "UnsupportedOperation.InstanceStateStopping").await;
+        world.settle().await;
+        let shown = world.json("DescribeDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await["DiskSet"][0].clone();
+        assert_eq!((&shown["Rollbacking"], &shown["RollbackPercent"]), (&false.into(), &100.into()), "{action}");
+        assert_eq!(world.instance(&id).await["InstanceState"], "RUNNING", "{action}");
+    }
+}

@@ -13,6 +13,7 @@ mod kms_keys;
 mod networks;
 mod placement_groups;
 mod roles;
+mod roll_backs;
 mod seeds;
 mod snapshot_policies;
 mod timed_release;
