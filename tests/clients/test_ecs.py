@@ -23,9 +23,9 @@ import strict_ecs
 
 TYPE = "ecs.t5-lc2m1.nano"
 ABSENT = "i-00000000000000001"
-VERSIONS = {"DescribeVpcs": "2014-05-26", "DescribeVpcAttribute": "2016-04-28", "DescribeVSwitchAttributes": "2016-04-28"}
+VERSIONS = {"DescribeVpcs": "2014-05-26", "DescribeVpcAttribute": "2016-04-28", "DescribeVSwitchAttributes": "2016-04-28", "CreateVpc": "2016-04-28", "CreateVSwitch": "2016-04-28"}
 # Replies of services whose models the ECS SDK does not have, or has in an older form.
-OF_OTHER_SERVICES = {"DescribeVpcs", "DescribeVSwitches", "DescribeVpcAttribute", "DescribeVSwitchAttributes", "GetCallerIdentity", "DescribeEndpoints"}
+OF_OTHER_SERVICES = {"CreateVpc", "CreateVSwitch", "DescribeVpcs", "DescribeVSwitches", "DescribeVpcAttribute", "DescribeVSwitchAttributes", "GetCallerIdentity", "DescribeEndpoints"}
 
 
 class Refused(Exception):
@@ -235,6 +235,48 @@ def test_an_instance_can_be_made_stopped(tenant):
     tenant.call("StartInstance", InstanceId=id)
     tenant.wait([id], "Running")
     tenant.call("DeleteInstance", InstanceId=id, Force="true")
+
+
+def test_a_stopped_instance_moves_to_another_vswitch_and_vpc(tenant):
+    def network(number):
+        """A VPC with a vSwitch in the first zone and a security group; their ids."""
+        vpc = tenant.call("CreateVpc", CidrBlock=f"10.{number}.0.0/16")["VpcId"]
+        switch = tenant.call("CreateVSwitch", VpcId=vpc, ZoneId="local-1a", CidrBlock=f"10.{number}.1.0/24")["VSwitchId"]
+        return vpc, switch, tenant.call("CreateSecurityGroup", VpcId=vpc, SecurityGroupName=f"moved-{number}")["SecurityGroupId"]
+
+    (first, here, ours), (second, there, theirs) = network(31), network(32)
+    beside = tenant.call("CreateVSwitch", VpcId=first, ZoneId="local-1a", CidrBlock="10.31.2.0/24")["VSwitchId"]
+    (id,) = tenant.run(VSwitchId=here, SecurityGroupId=ours)
+    tenant.wait([id], "Running")
+    move = lambda switch, **more: tenant.call("ModifyInstanceVpcAttribute", InstanceId=id, VSwitchId=switch, **more)
+    assert tenant.refused("ModifyInstanceVpcAttribute", InstanceId=id, VSwitchId=beside) == "IncorrectInstanceStatus"
+    tenant.call("StopInstance", InstanceId=id)
+    tenant.wait([id], "Stopped")
+    move(beside, PrivateIpAddress="10.31.2.50")
+    place = tenant.instance(id)["VpcAttributes"]
+    assert (place["VpcId"], place["VSwitchId"], place["PrivateIpAddress"]["IpAddress"]) == (first, beside, ["10.31.2.50"])
+    move(there, **{"VpcId": second, "SecurityGroupId.1": theirs})
+    moved = tenant.instance(id)
+    assert (moved["VpcAttributes"]["VpcId"], moved["SecurityGroupIds"]["SecurityGroupId"]) == (second, [theirs])
+    tenant.call("StartInstance", InstanceId=id)
+    tenant.wait([id], "Running")
+    tenant.call("DeleteInstance", InstanceId=id, Force="true")
+    tenant.wait([id], None)
+    for group in (ours, theirs):
+        tenant.call("DeleteSecurityGroup", SecurityGroupId=group)
+    for switch in (here, beside, there):
+        tenant.call("DeleteVSwitch", VSwitchId=switch)
+    for vpc in (first, second):
+        tenant.call("DeleteVpc", VpcId=vpc)
+
+
+def test_types_are_recommended(tenant):
+    asked = {"NetworkType": "vpc", "InstanceType": TYPE, "ZoneId": "local-1a", "PriorityStrategy": "PriceFirst"}
+    found = tenant.call("DescribeRecommendInstanceType", **asked)["Data"]["RecommendInstanceType"]
+    assert TYPE in [one["InstanceType"]["InstanceType"] for one in found]
+    assert {one["ZoneId"] for one in found} == {"local-1a"}
+    assert len({(one["InstanceType"]["Cores"], one["InstanceType"]["Memory"]) for one in found}) == 1
+    assert tenant.refused("DescribeRecommendInstanceType", **asked, Cores=2) == "InvalidParameter.Conflict"
 
 
 def test_attributes_and_tags(tenant):

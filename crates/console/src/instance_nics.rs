@@ -112,6 +112,7 @@ impl Further {
                     secondary,
                     ipv6,
                     groups: self.security_groups,
+                    unchecked: false,
                     name: self.name.unwrap_or_default(),
                     description: self.description.unwrap_or_default(),
                     tags: self.tags,

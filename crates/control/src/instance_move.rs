@@ -24,10 +24,13 @@ pub struct MoveInstance {
     pub id: InstanceId,
     /// Where it goes.
     pub subnet: SubnetId,
-    /// The VPC that the subnet must be in, when that is said.
+    /// The VPC that the subnet must be in; the one that the instance is in when none is said.
     pub vpc: Option<VpcId>,
     /// Its private address there; a free one when none is said.
     pub ip: Option<Ipv4Addr>,
+    /// Its security groups there; when none is said those that it has, where they are known there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<SecurityGroupId>,
 }
 
 impl Command for MoveInstance {
@@ -38,6 +41,9 @@ impl Command for MoveInstance {
         let subnet = tx.get::<Subnet>(self.subnet)?.filter(|row| row.account == cx.caller.account());
         let mut targets = targets(tx, cx, &[self.id])?;
         targets.push(Target::of("subnet", self.subnet, &subnet.map(|row| row.tags).unwrap_or_default()));
+        for id in &self.groups {
+            targets.extend(crate::security_group::target(tx, cx, *id)?);
+        }
         Ok(targets)
     }
 
@@ -49,7 +55,7 @@ impl Command for MoveInstance {
             return Err(Error::IncorrectState { noun, id, state, wanted: "stopped" }.into());
         }
         let subnet = subnet_of(tx, account, self.subnet)?;
-        if self.vpc.is_some_and(|vpc| vpc != subnet.vpc) {
+        if self.vpc.unwrap_or(instance.vpc) != subnet.vpc {
             return Err(Error::InvalidCombination { reason: format!("the subnet {} is in another VPC", subnet.id) }.into());
         }
         if subnet.zone != instance.zone {
@@ -57,20 +63,30 @@ impl Command for MoveInstance {
             return Err(Error::ZoneMismatch { noun, id, zone: subnet.zone, wanted: instance.zone.clone() }.into());
         }
         let before = interface_of(tx, account, instance.interface)?;
-        if before.subnet == subnet.id && self.ip.is_none_or(|ip| ip == before.ip) {
-            return Ok(());
+        let stays = before.subnet == subnet.id && self.ip.is_none_or(|ip| ip == before.ip);
+        let mut after = before.clone();
+        if !stays {
+            check_alone(tx, &before, instance.id)?;
+            (after.vpc, after.subnet, after.ip) = (subnet.vpc, subnet.id, primary_ip(tx, &subnet, self.ip, &[])?);
         }
-        check_alone(tx, &before, instance.id)?;
-        let mut after = Interface { vpc: subnet.vpc, subnet: subnet.id, ip: primary_ip(tx, &subnet, self.ip, &[])?, ..before.clone() };
         if after.vpc != before.vpc {
             check_no_route(tx, &before)?;
-            after.groups = groups_there(tx, cx, &before, &subnet)?;
+        }
+        after.groups = match self.groups.as_slice() {
+            [] if after.vpc == before.vpc => after.groups,
+            [] => groups_there(tx, cx, &before, &subnet)?,
+            asked => groups_or_default(tx, account, &subnet, asked)?,
+        };
+        if after == before {
+            return Ok(());
         }
         tx.interface_update_addresses(&after).map_err(|error| taken(error, subnet.id, after.ip))?;
-        for mut address in tx.address_list_of_interface(after.id)? {
-            // The interface has one private address, so none need be named.
-            address.private = None;
-            tx.update(&address)?;
+        if !stays {
+            for mut address in tx.address_list_of_interface(after.id)? {
+                // The interface has one private address, so none need be named.
+                address.private = None;
+                tx.update(&address)?;
+            }
         }
         (instance.vpc, instance.subnet, instance.private_ip) = (after.vpc, after.subnet, after.ip);
         save(tx, &mut instance, cx.now)?;

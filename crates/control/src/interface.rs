@@ -44,6 +44,9 @@ pub struct NewInterface {
     pub ipv6: WantedIpv6,
     /// Security groups; the VPC's default one when none is said.
     pub groups: Vec<SecurityGroupId>,
+    /// Whether it sends and takes packets of others' addresses too, as one does whose guest forwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unchecked: bool,
     /// Display name.
     pub name: String,
     /// Description.
@@ -141,7 +144,7 @@ impl NewInterface {
             attached_at: None,
             delete_on_termination: false,
             groups,
-            checked: true,
+            checked: !self.unchecked,
             nat_gateway: None,
             name: self.name.clone(),
             description: self.description.clone(),

@@ -486,6 +486,7 @@ impl RunInstances {
             secondary: self.nics.secondary.clone(),
             ipv6: self.nics.ipv6.clone(),
             groups: plan.groups.iter().map(|group| group.id).collect(),
+            unchecked: false,
             name: String::new(),
             description: self.nics.description.clone().unwrap_or_else(|| "Primary network interface".to_owned()),
             tags: self.interface_tags.clone(),

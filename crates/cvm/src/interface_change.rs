@@ -113,6 +113,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkInterface) -> Result
         secondary: Wanted { ips, count: asked.secondary_private_ip_address_count },
         ipv6: ipv6::wanted(&asked.ipv6_addresses, asked.ipv6_address_count)?,
         groups: id::read_all(&asked.security_group_ids)?,
+        unchecked: false,
         name: asked.network_interface_name,
         description: asked.network_interface_description.unwrap_or_default(),
         tags: tag::tags_of(asked.tags)?,

@@ -89,6 +89,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateNetworkInterface) -> Result<Crea
         secondary,
         ipv6: ipv6::wanted(&asked.ipv6_addresses, asked.ipv6_address_count)?,
         groups: tag::ids(Noun::SecurityGroup, &asked.groups)?,
+        unchecked: false,
         name: String::new(),
         description: asked.description.unwrap_or_default(),
         tags: tag::specified(&asked.tags, "network-interface", &["network-interface"])?,

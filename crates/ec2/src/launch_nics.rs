@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use control::{FurtherNic, LaunchNics, NewInterface, WantedIpv6, WhichNic};
-use model::{Error, Noun, SecurityGroupId, SubnetId, Tags};
+use model::{Error, Noun, SecurityGroupId, SubnetId};
 use wire::FromArg;
 
 use crate::error::{Refusal, combination, unsupported};
@@ -138,7 +138,7 @@ impl NetworkInterface {
                 let groups = tag::ids(Noun::SecurityGroup, &self.group_ids)?;
                 let description = self.description.clone().unwrap_or_default();
                 let ipv6 = ipv6::wanted(&self.ipv6_addresses, self.ipv6_address_count)?;
-                WhichNic::New(subnet, NewInterface { ip, secondary, ipv6, groups, name: String::new(), description, tags: Tags::new() })
+                WhichNic::New(subnet, NewInterface { ip, secondary, ipv6, groups, description, ..NewInterface::default() })
             }
         };
         let goes = self.delete_on_termination.unwrap_or(matches!(which, WhichNic::New(..)));

@@ -10,10 +10,11 @@ use crate::error::Fault;
 use crate::parameter::Absent;
 use crate::{
     Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, deletion_protection, dhcp_options,
-    disk_encryption, image, image_change, image_task, instance, instance_fleet, instance_role, instance_type, interface, interface_change,
-    ipv4_gateway, ipv6, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram,
-    region, root_volume, route, route_change, security_group, security_group_reference, security_group_rules, snapshot, snapshot_group,
-    snapshot_policy, snapshot_use, subnet, tag, tag_older, traffic, trail, volume, vpc_peering, vpc_range,
+    disk_encryption, image, image_change, image_task, instance, instance_fleet, instance_role, instance_type, instance_type_choice,
+    interface, interface_change, ipv4_gateway, ipv6, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl,
+    placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group, security_group_reference,
+    security_group_rules, snapshot, snapshot_group, snapshot_policy, snapshot_use, subnet, tag, tag_older, traffic, trail, volume,
+    vpc_peering, vpc_range,
 };
 
 /// A service, told by the version of its API.
@@ -326,6 +327,14 @@ static SERVED: &[Action] = &[
     works!("ModifyInstanceDeployment", ECS, placement_group::modify_instance, placement_group::ModifyInstanceDeployment),
     works!("ModifyInstanceNetworkSpec", ECS, bandwidth::modify, bandwidth::ModifyInstanceNetworkSpec),
     works!("ModifyInstanceSpec", ECS, instance::modify_spec, instance::ModifyInstanceSpec),
+    works!("ModifyInstanceVpcAttribute", ECS, instance::modify_vpc, instance::ModifyInstanceVpcAttribute),
+    works!(
+        "DescribeRecommendInstanceType",
+        ECS,
+        instance_type_choice::recommend,
+        instance_type_choice::DescribeRecommendInstanceType,
+        instance_type_choice::ABSENT
+    ),
     works!(
         "DescribeResourcesModification",
         ECS,
@@ -530,9 +539,9 @@ static NOT_YET: &[Action] = not_yet! {
         RunCommand CreateCommand InvokeCommand DescribeCommands ModifyCommand DeleteCommand DescribeInvocations
         DescribeInvocationResults StopInvocation SendFile DescribeSendFileResults InstallCloudAssistant DescribeCloudAssistantStatus
         StartTerminalSession EndTerminalSession DescribeTerminalSessions
-        RedeployInstance ModifyInstanceVpcAttribute ReportInstancesStatus
+        RedeployInstance ReportInstancesStatus
         ModifyInstanceMaintenanceAttributes
-        CancelCopyImage CloneDisks DescribeRecommendInstanceType JoinResourceGroup;
+        CancelCopyImage CloneDisks JoinResourceGroup;
     VPC: CreateHaVip DescribeHaVips ModifyHaVipAttribute AssociateHaVip UnassociateHaVip DeleteHaVip;
 };
 

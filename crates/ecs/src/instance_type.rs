@@ -79,7 +79,7 @@ pub(crate) async fn families(cx: &Cx<'_>, asked: DescribeInstanceTypeFamilies) -
 }
 
 /// `ecs-5` for `ecs.g7`: ECS's own generation names stopped at five, and every newer family is shown there.
-fn generation(family: &str) -> String {
+pub(crate) fn generation(family: &str) -> String {
     let digits: String = family.chars().skip_while(|letter| !letter.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     format!("ecs-{}", digits.parse::<u32>().unwrap_or(1).clamp(1, 5))
 }
@@ -329,7 +329,7 @@ const fn category(category: Category) -> &'static str {
     }
 }
 
-const fn level(category: Category) -> &'static str {
+pub(crate) const fn level(category: Category) -> &'static str {
     match category {
         Category::General | Category::Compute | Category::Memory => "EnterpriseLevel",
         Category::Burstable => "CreditEntryLevel",

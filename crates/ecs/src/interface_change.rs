@@ -32,6 +32,7 @@ pub(crate) struct CreateNetworkInterface {
     network_interface_name: Option<String>,
     description: Option<String>,
     instance_type: Option<Secondary>,
+    source_dest_check: Option<bool>,
     #[arg(name = "Tag", max_items = TAGS_PER_CALL)]
     tags: Vec<TagArg>,
 }
@@ -56,6 +57,7 @@ pub(crate) struct Created {
     v_switch_id: String,
     zone_id: String,
     owner_id: String,
+    source_dest_check: bool,
     service_managed: bool,
     resource_group_id: &'static str,
     #[reply(list = "SecurityGroupId")]
@@ -86,6 +88,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkInterface) -> Result
         secondary: wanted(asked.private_ip_addresses, asked.secondary_private_ip_address_count)?,
         ipv6: control::WantedIpv6::default(),
         groups: groups.iter().map(|group| id(Noun::SecurityGroup, group)).collect::<Result<_, _>>()?,
+        unchecked: asked.source_dest_check == Some(false),
         name: asked.network_interface_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         tags: tags_of(asked.tags)?,
@@ -105,6 +108,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateNetworkInterface) -> Result
         vpc_id: nic.vpc.to_string(),
         v_switch_id: nic.subnet.to_string(),
         owner_id: nic.account.to_string(),
+        source_dest_check: nic.checked,
         service_managed: false,
         resource_group_id: "",
         security_group_ids: nic.groups.iter().map(ToString::to_string).collect(),

@@ -1,6 +1,8 @@
 //! Key pairs.
 
-use control::{ChangeInstanceKey, DeleteKeyPair, Field, Filter, ImportKeyPair as Import, KeyChange, KeyFormat, KeyPairRef, NewKeyPair, Query};
+use control::{
+    ChangeInstanceKey, DeleteKeyPair, Field, Filter, ImportKeyPair as Import, KeyChange, KeyFormat, KeyPairRef, NewKeyPair, Query,
+};
 use model::{KeyKind, KeyPair};
 use secrecy::ExposeSecret;
 use wire::{FromArg, IntoDoc, Json, JsonList, Minute};

@@ -29,6 +29,7 @@ mod instance;
 mod instance_fleet;
 mod instance_role;
 mod instance_type;
+mod instance_type_choice;
 mod interface;
 mod interface_change;
 mod ipv4_gateway;

@@ -39,7 +39,7 @@ pub(crate) async fn modify_vpc(cx: &Cx<'_>, asked: ModifyInstancesVpcAttribute) 
     if !ips.is_empty() && ips.len() != instances.len() {
         return Err(Fault::conflict("`PrivateIpAddresses` are as many as `InstanceIds`"));
     }
-    let one = |(at, id)| MoveInstance { id, subnet, vpc: Some(vpc), ip: ips.get(at).copied() };
+    let one = |(at, id)| MoveInstance { id, subnet, vpc: Some(vpc), ip: ips.get(at).copied(), groups: vec![] };
     let commands = instances.into_iter().enumerate().map(one).collect();
     Ok(cx.cloud.run(&cx.caller, Many(commands), cx.options()).await.map(drop)?)
 }

@@ -98,6 +98,7 @@ struct FurtherInterface {
     primary_ip_address: Option<Ipv4Addr>,
     network_interface_id: Option<String>,
     instance_type: Option<InterfaceKind>,
+    source_dest_check: Option<bool>,
     #[arg(default = true)]
     delete_on_release: bool,
 }
@@ -123,6 +124,7 @@ impl FurtherInterface {
                     secondary: Wanted::default(),
                     ipv6: control::WantedIpv6::default(),
                     groups: groups.iter().map(|id| filter::id(Noun::SecurityGroup, id)).collect::<Result<_, _>>()?,
+                    unchecked: self.source_dest_check == Some(false),
                     name: self.network_interface_name.unwrap_or_default(),
                     description: self.description.unwrap_or_default(),
                     tags: model::Tags::new(),

@@ -8,6 +8,7 @@ mod event;
 mod launch;
 mod maintenance;
 mod name;
+mod place;
 mod power;
 mod release;
 mod spec;
@@ -34,6 +35,7 @@ pub(crate) use event::{
 };
 pub(crate) use launch::{CreateInstance, Machine, RunInstances, create, password_hash, run};
 pub(crate) use maintenance::{DescribeInstanceMaintenanceAttributes, describe_maintenance};
+pub(crate) use place::{ModifyInstanceVpcAttribute, modify_vpc};
 pub(crate) use power::{
     DeleteInstance, DeleteInstances, RebootInstance, RebootInstances, StartInstance, StartInstances, StopInstance, StopInstances,
     delete_many, delete_one, reboot_many, reboot_one, start_many, start_one, stop_many, stop_one,

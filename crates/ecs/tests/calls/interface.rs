@@ -19,6 +19,8 @@ async fn an_interface_checks_its_addresses_until_it_is_told_not_to() {
     };
     let modify = |checked: bool| format!("Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&SourceDestCheck={checked}");
     assert_eq!(shown().await, true);
+    let forwards = format!("Action=CreateNetworkInterface&VSwitchId={switch}&SecurityGroupId={group}&SourceDestCheck=false");
+    assert_eq!(world.json(&forwards).await["SourceDestCheck"], false);
     world.json(&modify(false)).await;
     assert_eq!(shown().await, false);
     world.json(&modify(true)).await;
