@@ -389,11 +389,20 @@ def test_tencents_network_acl_stops_a_guest_and_lets_it_go_on(sides, until):
     tencent.call("ModifyNetworkAclEntries", **named, NetworkAclEntrySet={"Egress": [{**anyone, "Port": "1024-65535"}]})
     until(side.answers, 20, "SSH by an entry for each way")
     closed = {"Protocol": "ALL", "CidrBlock": "0.0.0.0/0", "Action": "DROP"}
-    (shown,) = tencent.call("DescribeNetworkAcls", Filters=[{"Name": "vpc-id", "Values": [side.vpc]}])["NetworkAclSet"]
+    listed = dict(Filters=[{"Name": "vpc-id", "Values": [side.vpc]}])
+    (shown,) = tencent.call("DescribeNetworkAcls", **listed)["NetworkAclSet"]
     assert [(entry["Protocol"], entry["Port"], entry["Priority"]) for entry in shown["IngressEntries"]] == [("tcp", "22", 1)]
     assert [subnet["SubnetId"] for subnet in shown["SubnetSet"]] == [side.subnet]
     tencent.call("ModifyNetworkAclEntries", **named, NetworkAclEntrySet={"Ingress": [closed, *shown["IngressEntries"]]})
     until(lambda: not side.answers(), 20, "silence: the first entry decides")
+    closed_id = {"NetworkAclIpv4EntryId": tencent.call("DescribeNetworkAcls", **listed)["NetworkAclSet"][0]["IngressEntries"][0]["NetworkAclIpv4EntryId"]}
+    tencent.call("DeleteNetworkAclEntries", **named, NetworkAclEntrySet={"Ingress": [closed_id]})
+    until(side.answers, 20, "SSH without the entry that closed it")
+    tencent.call("CreateNetworkAclEntries", **named, NetworkAclEntrySet={"Ingress": [{**closed, "Priority": 1}]})
+    until(lambda: not side.answers(), 20, "silence: it was put before the others")
+    closed_id = {"NetworkAclIpv4EntryId": tencent.call("DescribeNetworkAcls", **listed)["NetworkAclSet"][0]["IngressEntries"][0]["NetworkAclIpv4EntryId"]}
+    tencent.call("ModifyNetworkAclEntries", **named, NetworkAclEntrySet={"Ingress": [{**closed_id, "CidrBlock": "192.0.2.0/24"}]}, EnableUpdateAclEntries=True)
+    until(side.answers, 20, "SSH: the entry is about others now")
     tencent.call("ModifyNetworkAclAttribute", **named, NetworkAclName="renamed")
     assert tencent.refused("DeleteNetworkAcl", **named) == "ResourceInUse"
     assert other.tencent.refused("DeleteNetworkAcl", **named) == "ResourceNotFound"

@@ -63,6 +63,7 @@ mod nat_rule;
 mod neighbours;
 mod network;
 mod network_acl;
+mod network_acl_edit;
 mod network_path;
 mod order;
 mod overview;
@@ -195,6 +196,7 @@ pub use network_acl::{
     AclChange, AclSubnet, AssociateNetworkAcl, ChangeAclEntry, CreateNetworkAcl, DeleteNetworkAcl, DisassociateNetworkAcl,
     ModifyNetworkAcl, NetworkAclView, NewAclEntry, SetAclEntries,
 };
+pub use network_acl_edit::{AclEdit, EditAclEntries};
 pub use network_path::{AnalyzeNetworkPath, CreateNetworkPath, DeleteNetworkPath, DeletePathAnalysis};
 pub use order::{Order, OrderKey};
 pub use overview::Overview;

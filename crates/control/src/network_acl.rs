@@ -98,7 +98,7 @@ pub struct NewAclEntry {
 }
 
 /// The numbers of listed entries lie so far apart, so that a client that knows numbers can put others between them.
-const NUMBER_STEP: u16 = 100;
+pub(crate) const NUMBER_STEP: u16 = 100;
 
 /// Ties a subnet to an ACL, in place of the one that it has.
 #[derive(Debug, Clone, Serialize)]
@@ -294,7 +294,7 @@ fn set_direction(acl: &mut NetworkAcl, direction: Direction, new: &[NewAclEntry]
 }
 
 /// Checks how many entries an ACL would have in one direction.
-fn check_count(count: usize) -> Result<(), Error> {
+pub(crate) fn check_count(count: usize) -> Result<(), Error> {
     if count > ACL_ENTRIES_MAX {
         let what = "entries of a network ACL in one direction".to_owned();
         return Err(Error::LimitReached { name: "NetworkAclEntry", what, limit: ACL_ENTRIES_MAX as u64 });
@@ -378,12 +378,12 @@ fn subnet_of_tie(tx: &Tx<'_>, account: AccountId, tie: NetworkAclAssociationId) 
     if is_implied { Ok(subnet) } else { Err(Error::not_found(Noun::NetworkAclAssociation, tie).into()) }
 }
 
-fn acl_by_id(tx: &Tx<'_>, account: AccountId, id: NetworkAclId) -> Result<NetworkAcl, Failure> {
+pub(crate) fn acl_by_id(tx: &Tx<'_>, account: AccountId, id: NetworkAclId) -> Result<NetworkAcl, Failure> {
     let acl = tx.get::<NetworkAcl>(id)?.filter(|acl| acl.account == account);
     Ok(acl.ok_or_else(|| Error::not_found(Noun::NetworkAcl, id))?)
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: NetworkAclId) -> Result<Vec<Target>, Failure> {
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: NetworkAclId) -> Result<Vec<Target>, Failure> {
     let row = tx.get::<NetworkAcl>(id)?.filter(|row| row.account == cx.caller.account());
     Ok(vec![Target::of("network-acl", id, &row.map(|row| row.tags).unwrap_or_default())])
 }

@@ -343,8 +343,10 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DescribeNetworkAcls => network_acl::describe, network_acl::DescribeNetworkAcls,
         Partly("when an ACL was changed is not kept"), &[];
     Vpc "vpc:" ModifyNetworkAclAttribute => network_acl::modify, network_acl::ModifyNetworkAclAttribute, Works, &[];
+    Vpc "vpc:" CreateNetworkAclEntries => network_acl::create_entries, network_acl::Entries, Works, &[];
     Vpc "vpc:" ModifyNetworkAclEntries => network_acl::modify_entries, network_acl::ModifyNetworkAclEntries,
-        Partly("all entries of a direction at once"), network_acl::ENTRIES_ABSENT;
+        Partly("of the type TRIPLE; an entry that is changed by id keeps its place"), network_acl::ENTRIES_ABSENT;
+    Vpc "vpc:" DeleteNetworkAclEntries => network_acl::delete_entries, network_acl::Entries, Works, &[];
     Vpc "vpc:" AssociateNetworkAclSubnets => network_acl::associate, network_acl::Ends, Works, &[];
     Vpc "vpc:" DisassociateNetworkAclSubnets => network_acl::disassociate, network_acl::Ends, Works, &[];
     Vpc "vpc:" DeleteNetworkAcl => network_acl::delete, network_acl::DeleteNetworkAcl, Works, &[];
@@ -479,7 +481,7 @@ static NOT_YET: &[Action] = not_yet! {
         ModifyInstancesProject ModifyInstanceDiskType
         SyncImages AllocateHosts DescribeHosts
         RenewHosts ModifyHostsAttribute EnterRescueMode ExitRescueMode;
-    Vpc "vpc:": CreateNetworkAclEntries DeleteNetworkAclEntries CreateHaVip DescribeHaVips DeleteHaVip;
+    Vpc "vpc:": CreateHaVip DescribeHaVips DeleteHaVip;
     Cbs "cbs:": ModifyDisksChargeType RenewDisk ModifyDisksRenewFlag CopySnapshotCrossRegions
         InquiryPriceCreateDisks
         InquiryPriceResizeDisk;

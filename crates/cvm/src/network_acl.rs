@@ -3,8 +3,8 @@
 //! VPC shows only ACLs that somebody made: a subnet without one has the default one, which lets everything pass. The place of an
 //! entry in its list is what decides, and its number is shown nowhere but in its id.
 
-use control::{AclSubnet, Field, Listing, Many, NetworkAclView, NewAclEntry, OrderKey, Query};
-use model::{AclEntry, Direction, Error, NetworkAcl, NetworkAclId, Protocol, Subnet, SubnetId, Verdict, VpcId};
+use control::{AclEdit, AclSubnet, EditAclEntries, Field, Listing, Many, NetworkAclView, NewAclEntry, OrderKey, Query};
+use model::{ACL_ENTRIES_MAX, AclEntry, Direction, Error, NetworkAcl, NetworkAclId, Noun, Protocol, Subnet, SubnetId, Verdict, VpcId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
@@ -18,6 +18,8 @@ use crate::{Cx, id, subnet, tag, time};
 
 /// Most entries of a direction in one call.
 const ENTRIES_PER_CALL: usize = 100;
+/// The last place that an entry can have.
+const PRIORITY_MAX: u32 = ACL_ENTRIES_MAX as u32;
 /// Most subnets of one call.
 const SUBNETS_PER_CALL: usize = 100;
 
@@ -191,13 +193,18 @@ fn entry_reply(acl: &NetworkAcl, entry: &AclEntry, priority: usize) -> EntryRepl
 
 /// The id of an entry, which tells where it stands.
 fn entry_id(acl: NetworkAclId, entry: &AclEntry) -> String {
-    let direction = match entry.direction {
+    let version = if entry.is_v6() { '6' } else { '4' };
+    format!("{}{:05}", entry_prefix(acl, entry.direction, version), entry.number)
+}
+
+/// What the ids of the entries of a direction and a version of IP begin with.
+fn entry_prefix(acl: NetworkAclId, direction: Direction, version: char) -> String {
+    let direction = match direction {
         Direction::Ingress => 'i',
         Direction::Egress => 'e',
     };
     let acl = acl.to_string();
-    let version = if entry.is_v6() { '6' } else { '4' };
-    format!("acli{version}-{}{direction}{:05}", acl.strip_prefix(NetworkAclId::PREFIX).unwrap_or(&acl), entry.number)
+    format!("acli{version}-{}{direction}", acl.strip_prefix(NetworkAclId::PREFIX).unwrap_or(&acl))
 }
 
 fn words_of(protocol: Protocol) -> (String, String) {
@@ -221,10 +228,19 @@ fn words_of(protocol: Protocol) -> (String, String) {
 pub(crate) struct ModifyNetworkAclEntries {
     network_acl_id: String,
     network_acl_entry_set: Option<EntrySet>,
+    #[arg(default)]
+    enable_update_acl_entries: bool,
 }
 
-/// Changes of single entries, and what is for ACLs of the other kind.
-pub(crate) const ENTRIES_ABSENT: &[&str] = &["EnableUpdateAclEntries", "NetworkAclQuintupleSet"];
+/// What is for ACLs of the other kind.
+pub(crate) const ENTRIES_ABSENT: &[&str] = &["NetworkAclQuintupleSet"];
+
+/// `CreateNetworkAclEntries` and `DeleteNetworkAclEntries`.
+#[derive(FromArg)]
+pub(crate) struct Entries {
+    network_acl_id: String,
+    network_acl_entry_set: Option<EntrySet>,
+}
 
 /// Entries of both directions.
 #[derive(FromArg)]
@@ -235,39 +251,49 @@ struct EntrySet {
     egress: Vec<EntryArg>,
 }
 
+impl EntrySet {
+    /// Its entries, each with its direction; some.
+    fn read(set: Option<EntrySet>) -> Result<Vec<(Direction, EntryArg)>, Fault> {
+        let set = set.filter(|set| !set.ingress.is_empty() || !set.egress.is_empty());
+        let EntrySet { ingress, egress } = set.ok_or_else(|| Fault::missing("NetworkAclEntrySet"))?;
+        let egress = egress.into_iter().map(|entry| (Direction::Egress, entry));
+        Ok(ingress.into_iter().map(|entry| (Direction::Ingress, entry)).chain(egress).collect())
+    }
+}
+
+/// An entry. Which of it must be there is the call's to say.
 #[derive(FromArg)]
 struct EntryArg {
-    protocol: String,
+    protocol: Option<String>,
     port: Option<String>,
     cidr_block: Option<String>,
     ipv6_cidr_block: Option<String>,
-    action: String,
+    action: Option<String>,
     #[arg(max_len = 100)]
     description: Option<String>,
-    #[expect(dead_code, reason = "clients send back what they read; the place in the list decides")]
+    #[arg(range = 1..=PRIORITY_MAX)]
     priority: Option<u32>,
     #[expect(dead_code, reason = "clients send back what they read")]
     modify_time: Option<String>,
-    #[expect(dead_code, reason = "clients send back what they read; all entries of a direction are new")]
     network_acl_ipv4_entry_id: Option<String>,
-    #[expect(dead_code, reason = "clients send back what they read; all entries of a direction are new")]
     network_acl_ipv6_entry_id: Option<String>,
 }
 
 impl EntryArg {
     fn entry(&self) -> Result<NewAclEntry, Fault> {
-        let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
         let range = match (given(&self.cidr_block), given(&self.ipv6_cidr_block)) {
-            (Some(range), None) => read_range(&range)?.into(),
-            (None, Some(range)) => read_range6(&range)?.into(),
+            (Some(range), None) => read_range(range)?.into(),
+            (None, Some(range)) => read_range6(range)?.into(),
             (None, None) => return Err(Fault::missing("CidrBlock")),
             (Some(_), Some(_)) => return Err(Fault::invalid("Ipv6CidrBlock", "an entry has a CidrBlock or an Ipv6CidrBlock")),
         };
-        let [protocol] = protocols(&self.protocol, self.port.as_deref())?[..] else {
+        let protocol = self.protocol.as_deref().ok_or_else(|| Fault::missing("Protocol"))?;
+        let [protocol] = protocols(protocol, self.port.as_deref())?[..] else {
             return Err(Fault::invalid("Port", "an entry has one port or range of ports"));
         };
+        let action = self.action.as_deref().ok_or_else(|| Fault::missing("Action"))?;
         Ok(NewAclEntry {
-            verdict: match self.action.to_ascii_uppercase().as_str() {
+            verdict: match action.to_ascii_uppercase().as_str() {
                 "ACCEPT" => Verdict::Accept,
                 "DROP" => Verdict::Drop,
                 _ => return Err(Fault::invalid("Action", "must be ACCEPT or DROP")),
@@ -278,31 +304,100 @@ impl EntryArg {
             description: self.description.clone().unwrap_or_default(),
         })
     }
+
+    /// The number of the entry that it names by id.
+    fn number(&self, acl: NetworkAclId, direction: Direction) -> Result<u16, Fault> {
+        let (id, version) = match (given(&self.network_acl_ipv4_entry_id), given(&self.network_acl_ipv6_entry_id)) {
+            (Some(id), None) => (id, '4'),
+            (None, Some(id)) => (id, '6'),
+            (None, None) => return Err(Fault::missing("NetworkAclIpv4EntryId")),
+            (Some(_), Some(_)) => return Err(Fault::invalid("NetworkAclIpv6EntryId", "an entry is one of IPv4 or one of IPv6")),
+        };
+        let number = id.strip_prefix(&entry_prefix(acl, direction, version)).and_then(|number| number.parse().ok());
+        number.ok_or_else(|| Error::not_found(Noun::NetworkAclEntry, id).into())
+    }
+
+    /// What an entry becomes: what is not said of it stays.
+    fn entry_over(self, acl: &NetworkAcl, direction: Direction, number: u16) -> Result<NewAclEntry, Fault> {
+        let mut shown = (1..).zip(acl.in_order(direction)).find(|(_, entry)| entry.number == number);
+        let (place, had) = shown.take().ok_or_else(|| Error::not_found(Noun::NetworkAclEntry, number))?;
+        let had = entry_reply(acl, &had, place);
+        if self.priority.is_some_and(|priority| priority as usize != place) {
+            return Err(Fault::invalid("Priority", "an entry keeps its place when it is changed"));
+        }
+        let same_protocol = given(&self.protocol).is_none_or(|protocol| protocol.eq_ignore_ascii_case(&had.protocol));
+        let has_range = given(&self.cidr_block).is_some() || given(&self.ipv6_cidr_block).is_some();
+        let range = |own: Option<String>, had: String| own.or_else(|| (!has_range).then_some(had));
+        EntryArg {
+            port: self.port.or_else(|| same_protocol.then_some(had.port)),
+            protocol: self.protocol.filter(|protocol| !protocol.is_empty()).or(Some(had.protocol)),
+            cidr_block: range(self.cidr_block, had.cidr_block),
+            ipv6_cidr_block: range(self.ipv6_cidr_block, had.ipv6_cidr_block),
+            action: self.action.or_else(|| Some(had.action.to_owned())),
+            description: self.description.or(Some(had.description)),
+            ..self
+        }
+        .entry()
+    }
 }
 
-/// Puts entries in the place of all that an ACL has, in each direction that is given any.
+/// A text that is there and not empty.
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+/// Puts entries in the place of all that an ACL has, in each direction that is given any; or changes those that are named.
 pub(crate) async fn modify_entries(cx: &Cx<'_>, asked: ModifyNetworkAclEntries) -> Result<(), Fault> {
-    let set = asked.network_acl_entry_set.ok_or_else(|| Fault::missing("NetworkAclEntrySet"))?;
-    let entries = |of: &[EntryArg]| {
-        let new = || of.iter().map(EntryArg::entry).collect::<Result<Vec<_>, Fault>>();
-        (!of.is_empty()).then(new).transpose()
-    };
-    let (ingress, egress) = (entries(&set.ingress)?, entries(&set.egress)?);
-    if ingress.is_none() && egress.is_none() {
-        return Err(Fault::missing("NetworkAclEntrySet"));
+    if asked.enable_update_acl_entries {
+        return update_entries(cx, &asked.network_acl_id, EntrySet::read(asked.network_acl_entry_set)?).await;
     }
-    let command = control::SetAclEntries { acl: made(cx, &asked.network_acl_id).await?, ingress, egress };
+    let read = EntrySet::read(asked.network_acl_entry_set)?;
+    let of = |wanted: Direction| {
+        let mine = read.iter().filter(|(direction, _)| *direction == wanted).map(|(_, entry)| entry.entry());
+        let mine = mine.collect::<Result<Vec<_>, Fault>>()?;
+        Ok::<_, Fault>(Some(mine).filter(|mine| !mine.is_empty()))
+    };
+    let (ingress, egress) = (of(Direction::Ingress)?, of(Direction::Egress)?);
+    let command = control::SetAclEntries { acl: made(cx, &asked.network_acl_id).await?.id, ingress, egress };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }
 
-/// Reads the id of an ACL that somebody made: VPC knows no default ones.
-async fn made(cx: &Cx<'_>, text: &str) -> Result<NetworkAclId, Fault> {
+async fn update_entries(cx: &Cx<'_>, acl: &str, entries: Vec<(Direction, EntryArg)>) -> Result<(), Fault> {
+    let acl = made(cx, acl).await?;
+    let edit = |(direction, entry): (Direction, EntryArg)| {
+        let number = entry.number(acl.id, direction)?;
+        Ok(AclEdit::Replace { direction, number, entry: entry.entry_over(&acl, direction, number)? })
+    };
+    let edits = entries.into_iter().map(edit).collect::<Result<Vec<_>, Fault>>()?;
+    Ok(cx.cloud.run(&cx.caller, EditAclEntries { acl: acl.id, edits }, cx.options()).await?)
+}
+
+/// Puts entries in beside those that are there, each at its place or as the last one.
+pub(crate) async fn create_entries(cx: &Cx<'_>, asked: Entries) -> Result<(), Fault> {
+    let insert = |(direction, entry): (Direction, EntryArg)| {
+        Ok(AclEdit::Insert { direction, place: entry.priority.map(|place| place as usize), entry: entry.entry()? })
+    };
+    let edits = EntrySet::read(asked.network_acl_entry_set)?.into_iter().map(insert).collect::<Result<Vec<_>, Fault>>()?;
+    let acl = made(cx, &asked.network_acl_id).await?.id;
+    Ok(cx.cloud.run(&cx.caller, EditAclEntries { acl, edits }, cx.options()).await?)
+}
+
+/// Takes entries away that are named by id: all of them or none.
+pub(crate) async fn delete_entries(cx: &Cx<'_>, asked: Entries) -> Result<(), Fault> {
+    let entries = EntrySet::read(asked.network_acl_entry_set)?;
+    let acl = made(cx, &asked.network_acl_id).await?.id;
+    let remove =
+        |(direction, entry): &(Direction, EntryArg)| Ok(AclEdit::Remove { direction: *direction, number: entry.number(acl, *direction)? });
+    let edits = entries.iter().map(remove).collect::<Result<Vec<_>, Fault>>()?;
+    Ok(cx.cloud.run(&cx.caller, EditAclEntries { acl, edits }, cx.options()).await?)
+}
+
+/// An ACL that somebody made, by its id: VPC knows no default ones.
+async fn made(cx: &Cx<'_>, text: &str) -> Result<NetworkAcl, Fault> {
     let acl: NetworkAclId = id::read(text)?;
     let listed = cx.cloud.list::<NetworkAclView>(&cx.caller, Query { ids: vec![acl], ..Query::default() }).await?;
-    match listed.rows.iter().any(|view| !view.acl.is_default) {
-        true => Ok(acl),
-        false => Err(Error::not_found(NetworkAclView::NOUN, acl).into()),
-    }
+    let found = listed.rows.into_iter().map(|view| view.acl).find(|acl| !acl.is_default);
+    found.ok_or_else(|| Error::not_found(NetworkAclView::NOUN, acl).into())
 }
 
 /// `ModifyNetworkAclAttribute`.
@@ -315,7 +410,7 @@ pub(crate) struct ModifyNetworkAclAttribute {
 
 /// Gives an ACL another name.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyNetworkAclAttribute) -> Result<(), Fault> {
-    let acl = made(cx, &asked.network_acl_id).await?;
+    let acl = made(cx, &asked.network_acl_id).await?.id;
     let command = control::ModifyNetworkAcl { acl, name: Some(asked.network_acl_name), description: None };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await?)
 }
@@ -331,7 +426,7 @@ pub(crate) struct Ends {
 /// Ties subnets to an ACL, in place of the ones that they have: all of them or none.
 pub(crate) async fn associate(cx: &Cx<'_>, asked: Ends) -> Result<(), Fault> {
     let subnets = id::read_some::<SubnetId>("SubnetIds", &asked.subnet_ids)?;
-    let acl = made(cx, &asked.network_acl_id).await?;
+    let acl = made(cx, &asked.network_acl_id).await?.id;
     let tie = |subnet| control::AssociateNetworkAcl { subnet: AclSubnet::Id(subnet), acl, replaces: true };
     Ok(cx.cloud.run(&cx.caller, Many(subnets.into_iter().map(tie).collect()), cx.options()).await.map(drop)?)
 }
@@ -339,7 +434,7 @@ pub(crate) async fn associate(cx: &Cx<'_>, asked: Ends) -> Result<(), Fault> {
 /// Ends the ties of subnets to an ACL: all of them or none.
 pub(crate) async fn disassociate(cx: &Cx<'_>, asked: Ends) -> Result<(), Fault> {
     let subnets = id::read_some::<SubnetId>("SubnetIds", &asked.subnet_ids)?;
-    let acl = made(cx, &asked.network_acl_id).await?;
+    let acl = made(cx, &asked.network_acl_id).await?.id;
     let end = |subnet| control::DisassociateNetworkAcl { subnet, acl };
     Ok(cx.cloud.run(&cx.caller, Many(subnets.into_iter().map(end).collect()), cx.options()).await.map(drop)?)
 }
@@ -352,7 +447,7 @@ pub(crate) struct DeleteNetworkAcl {
 
 /// Deletes an ACL that no subnet has.
 pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteNetworkAcl) -> Result<(), Fault> {
-    let acl = made(cx, &asked.network_acl_id).await?;
+    let acl = made(cx, &asked.network_acl_id).await?.id;
     Ok(cx.cloud.run(&cx.caller, control::DeleteNetworkAcl { acl }, cx.options()).await?)
 }
 

@@ -164,6 +164,30 @@ impl NetworkAcl {
         entries
     }
 
+    /// A free number for an entry that is to stand at a place among those of a direction, from 1, or as the last one: `step` behind the
+    /// last, or halfway between its neighbours. None where they leave none free.
+    pub fn number_at(&self, direction: Direction, place: Option<usize>, step: u16) -> Option<u16> {
+        let entries = self.in_order(direction);
+        let at = place.map_or(entries.len(), |place| place.saturating_sub(1).min(entries.len()));
+        let below = at.checked_sub(1).and_then(|before| entries.get(before)).map_or(0, |entry| entry.number);
+        let above = entries.get(at).map(|entry| entry.number);
+        let behind = below.checked_add(step).filter(|number| above.is_none() && *number <= ACL_NUMBER_MAX);
+        let halfway = below + (above.unwrap_or(ACL_NUMBER_MAX + 1).saturating_sub(below)) / 2;
+        behind.or_else(|| (halfway > below).then_some(halfway))
+    }
+
+    /// Gives the entries of a direction numbers that lie `step` apart, in the same order.
+    pub fn renumber(&mut self, direction: Direction, step: u16) {
+        let before = self.in_order(direction);
+        let new = |number: u16| (step..).step_by(step.into()).zip(&before).find(|(_, entry)| entry.number == number).map(|(new, _)| new);
+        for entry in self.entries.iter_mut().filter(|entry| entry.direction == direction) {
+            entry.number = new(entry.number).unwrap_or(entry.number);
+        }
+        for words in self.words.iter_mut().filter(|words| words.direction == direction) {
+            words.number = new(words.number).unwrap_or(words.number);
+        }
+    }
+
     /// What the owner says of an entry, if anything.
     pub fn words_of(&self, entry: &AclEntry) -> Option<&EntryWords> {
         self.words.iter().find(|words| (words.direction, words.number) == (entry.direction, entry.number))
@@ -267,6 +291,25 @@ mod tests {
         assert!(open.is_open(true));
         open.entries.retain(|entry| !entry.is_v6());
         assert!(open.is_open(false) && !open.is_open(true), "what was taken away is gone");
+    }
+
+    #[test]
+    fn an_entry_gets_a_number_between_its_neighbours_until_none_is_free() {
+        let drop = |number| entry(number, Verdict::Drop, Protocol::All, "0.0.0.0/0");
+        let mut acl = acl(1, false, vec![drop(100), drop(101), drop(400)], &[]);
+        acl.words = vec![EntryWords { direction: Direction::Ingress, number: 101, name: String::new(), description: "w".into() }];
+        let at = |acl: &NetworkAcl, place| acl.number_at(Direction::Ingress, place, 100);
+        assert_eq!(
+            [Some(1), Some(2), Some(3), Some(9), None].map(|place| at(&acl, place)),
+            [Some(50), None, Some(250), Some(500), Some(500)]
+        );
+        acl.entries[2].number = ACL_NUMBER_MAX - 1;
+        assert_eq!(at(&acl, None), Some(ACL_NUMBER_MAX));
+        acl.entries[2].number = ACL_NUMBER_MAX;
+        assert_eq!((at(&acl, None), acl.number_at(Direction::Egress, None, 100)), (None, Some(100)));
+        acl.renumber(Direction::Ingress, 100);
+        assert_eq!(acl.entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [100, 200, 300]);
+        assert_eq!((acl.words[0].number, at(&acl, Some(2))), (200, Some(150)));
     }
 
     #[test]

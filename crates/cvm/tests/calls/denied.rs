@@ -124,6 +124,7 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "ActionTimerId" | "ActionTimerIds" => return seeds["InstanceId"].replace("ins-", "timer-"),
         "ActionTime" => "2026-12-24T00:00:00Z",
         "Operation" => "INSTANCE_DEGRADE",
+        "NetworkAclIpv4EntryId" => return format!("acli4-{}i00100", seeds["NetworkAclId"].trim_start_matches("acl-")),
         "TagKeys" => "a",
         "VersionId" => "1",
         "RoleId" => "77",
@@ -199,7 +200,8 @@ fn besides(action: &str) -> &'static [&'static str] {
         "AssociateAddress" => &["InstanceId"],
         "RepairTaskControl" => &["InstanceIds.0"],
         "ResizeInstanceDisks" => &["SystemDisk.DiskSize", "ForceStop"],
-        "ModifyNetworkAclEntries" => {
+        "DeleteNetworkAclEntries" => &["NetworkAclEntrySet.Ingress.0.NetworkAclIpv4EntryId"],
+        "CreateNetworkAclEntries" | "ModifyNetworkAclEntries" => {
             &["NetworkAclEntrySet.Ingress.0.Protocol", "NetworkAclEntrySet.Ingress.0.Action", "NetworkAclEntrySet.Ingress.0.CidrBlock"]
         }
         "CreateRoutes" => &["Routes.0.DestinationCidrBlock", "Routes.0.GatewayType", "Routes.0.GatewayId"],

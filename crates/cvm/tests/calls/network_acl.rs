@@ -75,3 +75,53 @@ async fn an_entry_is_about_ipv6() {
     assert_eq!((&kept["Protocol"], &kept["Ipv6CidrBlock"], &kept["CidrBlock"]), (&"icmpv6".into(), &"2001:db8::/32".into(), &"".into()));
     assert!(kept["NetworkAclIpv6EntryId"].as_str().unwrap().starts_with("acli6-") && kept["NetworkAclIpv4EntryId"] == "");
 }
+
+#[tokio::test]
+async fn entries_come_and_go_one_by_one() {
+    let world = World::new().await;
+    let vpc = world.json("CreateVpc", r#"{"VpcName": "own", "CidrBlock": "10.1.0.0/16"}"#).await;
+    let new = format!(r#"{{"VpcId": "{}", "NetworkAclName": "x"}}"#, vpc["Vpc"]["VpcId"].as_str().unwrap());
+    let id = world.json("CreateNetworkAcl", &new).await["NetworkAcl"]["NetworkAclId"].as_str().unwrap().to_owned();
+    let call = |more: &str, set: &str| format!(r#"{{"NetworkAclId": "{id}"{more}, "NetworkAclEntrySet": {{{set}}}}}"#);
+    let entry = |port: u16, more: &str| {
+        format!(r#"{{"Protocol": "TCP", "Port": "{port}", "CidrBlock": "0.0.0.0/0", "Action": "ACCEPT", "Description": "{port}"{more}}}"#)
+    };
+    let shown = async |direction: &str| {
+        let all = world.json("DescribeNetworkAcls", &format!(r#"{{"NetworkAclIds": ["{id}"]}}"#)).await;
+        all["NetworkAclSet"][0][direction].as_array().unwrap().clone()
+    };
+    let ports = |entries: &[serde_json::Value]| {
+        entries.iter().map(|entry| entry["Port"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let two = format!(r#""Ingress": [{}, {}], "Egress": [{}]"#, entry(22, ""), entry(80, ""), entry(1024, ""));
+    world.golden("CreateNetworkAclEntries.json", "CreateNetworkAclEntries", &call("", &two)).await;
+    let first = shown("IngressEntries").await;
+    let between = format!(r#""Ingress": [{}, {}]"#, entry(443, r#", "Priority": 2"#), entry(8080, r#", "Priority": 40"#));
+    world.json("CreateNetworkAclEntries", &call("", &between)).await;
+    let ingress = shown("IngressEntries").await;
+    assert_eq!(ports(&ingress), "22 443 80 8080");
+    assert_eq!(ingress[2]["NetworkAclIpv4EntryId"], first[1]["NetworkAclIpv4EntryId"], "one that is there keeps its id");
+
+    // What is not said of an entry stays.
+    let named = |at: usize, more: &str| format!(r#"{{"NetworkAclIpv4EntryId": {}{more}}}"#, ingress[at]["NetworkAclIpv4EntryId"]);
+    let update = |set: &str| call(r#", "EnableUpdateAclEntries": true"#, set);
+    let change = format!(r#""Ingress": [{}, {}]"#, named(0, r#", "Action": "DROP""#), named(1, r#", "Port": "444", "Priority": 2"#));
+    world.json("ModifyNetworkAclEntries", &update(&change)).await;
+    let changed = shown("IngressEntries").await;
+    assert_eq!((ports(&changed).as_str(), &changed[0]["Action"]), ("22 444 80 8080", &"Drop".into()));
+    assert_eq!((&changed[0]["Description"], &changed[1]["CidrBlock"]), (&"22".into(), &"0.0.0.0/0".into()));
+    let moved = format!(r#""Ingress": [{}]"#, named(0, r#", "Priority": 2"#));
+    world.refused("ModifyNetworkAclEntries", &update(&moved), "InvalidParameterValue").await;
+    world.refused("ModifyNetworkAclEntries", &update(r#""Ingress": [{"Action": "DROP"}]"#), "MissingParameter").await;
+
+    let wrong = format!(r#""Ingress": [{}], "Egress": [{}]"#, named(0, ""), named(1, ""));
+    world.refused("DeleteNetworkAclEntries", &call("", &wrong), "ResourceNotFound").await;
+    assert_eq!(shown("IngressEntries").await.len(), 4, "all of them or none");
+    let both = format!(r#""Ingress": [{}, {}]"#, named(0, ""), named(2, ""));
+    world.golden("DeleteNetworkAclEntries.json", "DeleteNetworkAclEntries", &call("", &both)).await;
+    assert_eq!((ports(&shown("IngressEntries").await).as_str(), shown("EgressEntries").await.len()), ("444 8080", 1));
+    world.refused("DeleteNetworkAclEntries", &call("", &both), "ResourceNotFound").await;
+    world.refused("CreateNetworkAclEntries", &call("", ""), "MissingParameter").await;
+    let many = (0..39).map(|port| entry(port, "")).collect::<Vec<_>>().join(", ");
+    world.refused("CreateNetworkAclEntries", &call("", &format!(r#""Ingress": [{many}]"#)), "LimitExceeded").await;
+}
