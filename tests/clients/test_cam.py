@@ -111,6 +111,8 @@ def test_a_user_lives_with_keys_policies_and_groups(simulated, root):
     root.call("UpdateGroup", GroupId=group, GroupName="watchers", Remark="they look")
     assert root.call("ListGroups", Keyword="watch")["GroupInfo"][0]["Remark"] == "they look"
     assert root.call("ListAttachedGroupPolicies", TargetGroupId=group)["List"][0]["PolicyName"] == "QcloudCVMReadOnlyAccess"
+    (by_group,) = root.call("ListAttachedUserAllPolicies", TargetUin=uin, AttachType=2, Page=1, Rp=20)["PolicyList"]
+    assert (by_group["PolicyName"], by_group["Groups"]) == ("QcloudCVMReadOnlyAccess", [{"GroupId": group, "GroupName": "watchers"}])
     root.call("DetachGroupPolicy", PolicyId=preset["PolicyId"], DetachGroupId=group)
     assert li.refused("DescribeInstances") == "UnauthorizedOperation"
     root.call("RemoveUserFromGroup", Info=[{"GroupId": group, "Uin": uin}])
@@ -161,6 +163,15 @@ def test_a_role_is_assumed_and_is_the_same_one_in_every_dialect(simulated, root)
     assert wang.refused("AssumeRole", RoleArn=arn, RoleSessionName="night") == "UnauthorizedOperation"
     root.call("UpdateRoleDescription", RoleName="watcher", Description="looked")
     assert [one["Description"] for one in root.call("DescribeRoleList", Page=1, Rp=20)["List"]] == ["looked"]
+    root.call("TagRole", RoleId=role, Tags=[{"Key": "team", "Value": "night"}, {"Key": "more", "Value": ""}])
+    root.call("UntagRole", RoleName="watcher", TagKeys=["more"])
+    root.call("UpdateRoleSessionDuration", RoleId=int(role), SessionDuration=7200)
+    shown = root.call("GetRole", RoleId=role)["RoleInfo"]
+    assert (shown["Tags"], shown["SessionDuration"]) == ([{"Key": "team", "Value": "night"}], 7200)
+    assert iam.list_role_tags(RoleName="watcher")["Tags"] == [{"Key": "team", "Value": "night"}]
+    preset = root.call("ListPolicies", Scope="QCS", Keyword="QcloudCVMReadOnlyAccess")["List"][0]["PolicyId"]
+    assert [(one["Id"], one["RelatedType"]) for one in root.call("ListEntitiesForPolicy", PolicyId=preset)["List"]] == [(role, 3)]
+    assert root.call("GetAccountSummary")["Roles"] == 1
     root.call("DetachRolePolicy", DetachRoleId=role, PolicyName="QcloudCVMReadOnlyAccess")
     root.call("DeleteRole", RoleName="watcher")
     assert root.refused("GetRole", RoleId=role) == "InvalidParameter.RoleNotExist"

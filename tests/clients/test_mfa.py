@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from test_cvm import Tenant as Tencent
 from test_ram import Tenant as Alibaba
 
 STEP = 30
@@ -123,6 +124,26 @@ def test_a_role_may_ask_for_a_code(simulated, root):
     given = ben.sts.assume_role(**role, ExternalId="night", SerialNumber=serial, TokenCode=code(seed, 1))["Credentials"]
     strong = Account(simulated, given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
     assert len(strong.ec2.describe_vpcs()["Vpcs"]) == 1
+
+
+def test_tencents_sts_takes_a_code_of_the_callers_device(simulated, root):
+    cao = root.user(simulated, "cao")
+    _, seed, used = root.device("caos-phone", "cao")
+    asking = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    principal = {"AWS": f"arn:aws:iam::{root.number}:user/cao"}
+    trust = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": asking}}
+    root.iam.create_role(RoleName="soft", AssumeRolePolicyDocument=json.dumps(trust))
+    root.iam.put_role_policy(RoleName="soft", PolicyName="p", PolicyDocument=allowing("ec2:DescribeVpcs", **asking))
+    tenant = Tencent(simulated, "", cao.options["aws_access_key_id"], cao.options["aws_secret_access_key"])
+    role = {"RoleArn": f"qcs::cam::uin/{root.number}:roleName/soft", "RoleSessionName": "night"}
+    serial = f"qcs::cam:uin/{root.number}::mfa/softToken"
+    assert tenant.refused("AssumeRole", **role) == "UnauthorizedOperation"
+    assert tenant.refused("AssumeRole", **role, SerialNumber=serial, TokenCode=used) == "FailedOperation.CheckMFAError", "it was used to enable the device"
+    other = serial.replace(root.number, "000000000001")
+    assert tenant.refused("AssumeRole", **role, SerialNumber=other, TokenCode=code(seed, 1)) == "FailedOperation.CheckMFAError"
+    given = tenant.call("AssumeRole", **role, SerialNumber=serial, TokenCode=code(seed, 1))["Credentials"]
+    strong = Tencent(simulated, "", given["TmpSecretId"], given["TmpSecretKey"]).client("vpc", token=given["Token"])
+    assert tenant.call("DescribeVpcs", client=strong)["TotalCount"] == 1
 
 
 def test_rams_devices_are_iams(simulated, root):

@@ -105,6 +105,8 @@ const OVERLAPPING: &[&[&str]] = &[
     &["CreatePolicyVersion", "UpdatePolicy"],
     &["UpdateRole", "UpdateRoleDescription", "UpdateRoleSessionDuration"],
     &["ListUsers", "DescribeSubAccounts"],
+    &["ListAttachedUserPolicies", "ListPoliciesForUser", "ListAttachedUserAllPolicies"],
+    &["ListAttachedGroupPolicies", "ListPoliciesForGroup", "ListAttachedUserAllPolicies"],
     &["AllocateAddress", "AllocateEipAddress", "AllocateAddresses", "AllocatePublicIpAddress"],
     &["AllocateAddress", "AllocateEipAddress", "AllocateAddresses", "AllocateEipAddressPro"],
     &["CreateInternetGateway", "CreateIpv4Gateway"],

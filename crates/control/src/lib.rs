@@ -72,6 +72,7 @@ mod permission;
 mod permission_boundary;
 pub mod placement;
 mod placement_group;
+mod policy_entity;
 mod policy_simulation;
 mod prefix_list;
 mod private_address;
@@ -207,6 +208,7 @@ pub use permission::{
 };
 pub use permission_boundary::SetBoundary;
 pub use placement_group::{CreatePlacementGroup, DeletePlacementGroups, ModifyPlacementGroup, MoveToPlacementGroup, PlacementGroupView};
+pub use policy_entity::PolicyEntity;
 pub use policy_simulation::{PolicySource, SimulatePolicies, Simulated};
 pub use prefix_list::{CreatePrefixList, DeletePrefixList, ModifyPrefixList, PrefixEdit, PrefixListView};
 pub use private_address::{AssignPrivateAddresses, PRIVATE_ADDRESSES_MAX, UnassignPrivateAddresses, Wanted};

@@ -70,8 +70,8 @@ pub struct DeleteMfaDevice {
 /// A code of a caller's device.
 #[derive(Clone)]
 pub struct MfaCode {
-    /// The device's name.
-    pub device: String,
+    /// The device's name; any of the caller's where none is named.
+    pub device: Option<String>,
     /// What it shows.
     pub code: String,
 }
@@ -274,12 +274,16 @@ impl Cloud {
         let (Who::Root(user) | Who::User { id: user, .. }) = caller.principal.who else { return Err(Error::InvalidMfaCode) };
         let (cloud, now) = (self.clone(), self.clock().now());
         let took = self.store().write(move |tx| {
-            let mut devices = tx.mfa_device_list_of_user(user)?.into_iter();
-            let Some(mut device) = devices.find(|device| device.name == asked.device) else { return Ok(false) };
-            let seed = cloud.mfa_seed(&device)?;
-            let took = device.holder.as_mut().is_some_and(|holder| holder.take(&seed, &asked.code, now));
-            tx.update(&device)?;
-            Ok::<_, Failure>(took)
+            let is_meant = |device: &MfaDevice| asked.device.as_ref().is_none_or(|name| *name == device.name);
+            for mut device in tx.mfa_device_list_of_user(user)?.into_iter().filter(is_meant) {
+                let seed = cloud.mfa_seed(&device)?;
+                let took = device.holder.as_mut().is_some_and(|holder| holder.take(&seed, &asked.code, now));
+                tx.update(&device)?;
+                if took {
+                    return Ok(true);
+                }
+            }
+            Ok::<_, Failure>(false)
         });
         match took.await.map_err(|error| self.write_refusal("use a code", error))? {
             true => Ok(now),

@@ -299,8 +299,7 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" DeleteSnapshotGroup => snapshot_group::delete, snapshot_group::DeleteSnapshotGroup, Works, &["DeleteBindImages"];
     Cbs "cbs:" ApplySnapshotGroup => snapshot_group::apply, snapshot_group::ApplySnapshotGroup, Works, &[];
     Cbs "cbs:" CreateDiskBackup => disk_backup::create, disk_backup::CreateDiskBackup, Works, &[];
-    Cbs "cbs:" DescribeDiskBackups => disk_backup::describe, disk_backup::DescribeDiskBackups, Partly("in the order of their making only"),
-        &["Order", "OrderField"];
+    Cbs "cbs:" DescribeDiskBackups => disk_backup::describe, disk_backup::DescribeDiskBackups, Works, &[];
     Cbs "cbs:" ApplyDiskBackup => disk_backup::apply, disk_backup::ApplyDiskBackup, Works, &[];
     Cbs "cbs:" DeleteDiskBackups => disk_backup::delete, disk_backup::DeleteDiskBackups, Works, &[];
     Cbs "cbs:" ModifyDiskBackupQuota => disk_backup::modify_quota, disk_backup::ModifyDiskBackupQuota, Works, &[];
@@ -444,6 +443,9 @@ static SERVED: &[Action] = served! {
     Cam "cam:" ListAttachedUserPolicies => cam::attached::list_of_user, cam::attached::OfUser, Partly("the time of a policy's making, not of its attaching"), &[];
     Cam "cam:" ListAttachedGroupPolicies => cam::attached::list_of_group, cam::attached::OfGroup, Partly("the time of a policy's making, not of its attaching"), &[];
     Cam "cam:" ListAttachedRolePolicies => cam::attached::list_of_role, cam::attached::OfRole, Partly("the time of a policy's making, not of its attaching"), &[];
+    Cam "cam:" ListAttachedUserAllPolicies => cam::attached::list_all_of_user, cam::attached::AllOfUser, Partly("the time of a policy's making, not of its attaching"), &[];
+    Cam "cam:" ListEntitiesForPolicy => cam::entity::list, cam::entity::ListEntities, Partly("the time of a policy's making, not of its attaching"), &[];
+    Cam "cam:" GetAccountSummary => cam::entity::summary, account::Nothing, Works, &[];
     Cam "cam:" PutUserPermissionsBoundary => cam::boundary::put_of_user, cam::boundary::PutOfUser, Works, &[];
     Cam "cam:" GetUserPermissionBoundary => cam::boundary::get_of_user, cam::boundary::OfUser, Works, &[];
     Cam "cam:" DeleteUserPermissionsBoundary => cam::boundary::delete_of_user, cam::boundary::OfUser, Works, &[];
@@ -455,6 +457,9 @@ static SERVED: &[Action] = served! {
     Cam "cam:" DescribeRoleList => cam::role::list, cam::role::DescribeRoleList, Works, &[];
     Cam "cam:" UpdateAssumeRolePolicy => cam::role::update_trust, cam::role::UpdateTrust, Works, &[];
     Cam "cam:" UpdateRoleDescription => cam::role::update_description, cam::role::UpdateDescription, Works, &[];
+    Cam "cam:" UpdateRoleSessionDuration => cam::role::update_session, cam::role::UpdateSession, Partly("sessions of an hour at least"), &[];
+    Cam "cam:" TagRole => cam::role::add_tags, cam::role::TagRole, Works, &[];
+    Cam "cam:" UntagRole => cam::role::take_tags, cam::role::UntagRole, Works, &[];
     Cam "cam:" DeleteRole => cam::role::delete, cam::role::One, Works, &[];
     Cam "cam:" CreateAccessKey => cam::access_key::create, cam::access_key::CreateAccessKey, Works, &[];
     Cam "cam:" ListAccessKeys => cam::access_key::list, cam::access_key::ListAccessKeys, Works, &[];
@@ -485,7 +490,7 @@ static NOT_YET: &[Action] = not_yet! {
     Cbs "cbs:": ModifyDisksChargeType RenewDisk ModifyDisksRenewFlag CopySnapshotCrossRegions
         InquiryPriceCreateDisks
         InquiryPriceResizeDisk;
-    Cam "cam:": ListEntitiesForPolicy ListAttachedUserAllPolicies GetAccountSummary TagRole UntagRole UpdateRoleSessionDuration UpdateRoleConsoleLogin SetMfaFlag
+    Cam "cam:": UpdateRoleConsoleLogin SetMfaFlag
         DescribeSafeAuthFlag DescribeSafeAuthFlagColl GetSecurityLastUsed
         CreateSAMLProvider GetSAMLProvider ListSAMLProviders UpdateSAMLProvider DeleteSAMLProvider CreateServiceLinkedRole
         DeleteServiceLinkedRole GetServiceLinkedRoleDeletionStatus ListCollaborators;

@@ -1,12 +1,13 @@
 //! Backups of disks: as many as were bought for a disk, and gone with it. Other clouds' lists show them as snapshots.
 
-use control::{Field, Filter, Many, Query, RollBackToBackup, SetBackupQuota};
+use control::{Field, Filter, Many, OrderKey, Query, RollBackToBackup, SetBackupQuota};
 use jiff::Timestamp;
 use model::{DiskBackupId, Snapshot, SnapshotId, SnapshotPhase, VolumeId};
 use wire::{FromArg, IntoDoc};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
+use crate::order::{self, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::snapshot::Around;
 use crate::{Cx, id};
@@ -87,6 +88,15 @@ pub(crate) struct DescribeDiskBackups {
     filters: Vec<FilterArg>,
     #[arg(flatten)]
     cut: Cut,
+    order_field: Option<BackupOrder>,
+    order: Option<OrderDirection>,
+}
+
+/// What backups are put in order by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg)]
+#[arg(rename = "UPPER_SNAKE_CASE")]
+enum BackupOrder {
+    CreateTime,
 }
 
 #[derive(IntoDoc)]
@@ -117,7 +127,10 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeDiskBackups) -> Result<
     let mut filters = Filters::read(&asked.filters, filter)?.into_vec();
     filters.push(Filter { field: Field::Owner, values: vec![cx.caller.account().to_string()] });
     filters.push(Filter { field: Field::IsBackup, values: vec!["true".to_owned()] });
-    let listed = cx.cloud.list::<Snapshot>(&cx.caller, Query { ids, filters, page: asked.cut.page() }).await?;
+    let made: fn(&Snapshot) -> OrderKey = |backup| OrderKey::At(backup.created_at);
+    let by = asked.order_field.map(|BackupOrder::CreateTime| made);
+    let query = Query { ids, filters, page: asked.cut.page() };
+    let listed = order::list::<Snapshot>(cx, query, by, asked.order, made).await?;
     Ok(DiskBackups { total_count: listed.total, disk_backup_set: listed.rows.iter().map(reply).collect() })
 }
 

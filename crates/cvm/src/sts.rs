@@ -1,8 +1,8 @@
 //! Temporary keys of roles.
 
-use control::AssumeRole as Assume;
+use control::{AssumeRole as Assume, MfaCode};
 use jiff::Timestamp;
-use model::{AccountId, RoleId, SESSION_USUAL_SECONDS};
+use model::{AccountId, Error, RoleId, SESSION_USUAL_SECONDS};
 use secrecy::ExposeSecret;
 use wire::{FromArg, IntoDoc, decode_bytes};
 
@@ -10,7 +10,7 @@ use crate::Cx;
 use crate::error::Fault;
 
 /// Parameters that STS has and this cloud has not.
-pub(crate) const ABSENT: &[&str] = &["SerialNumber", "SourceIdentity", "Tags", "TokenCode"];
+pub(crate) const ABSENT: &[&str] = &["SourceIdentity", "Tags"];
 
 /// `AssumeRole`.
 #[derive(FromArg)]
@@ -22,6 +22,8 @@ pub(crate) struct AssumeRole {
     policy: Option<String>,
     #[arg(max_len = 128)]
     external_id: Option<String>,
+    serial_number: Option<String>,
+    token_code: Option<String>,
 }
 
 #[derive(IntoDoc)]
@@ -50,8 +52,9 @@ pub(crate) async fn assume_role(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assume
     let (session, seconds) = (asked.role_session_name, asked.duration_seconds);
     let policy = asked.policy.filter(|policy| !policy.is_empty()).map(plain).transpose()?;
     let external_id = asked.external_id.filter(|id| !id.is_empty());
-    let command = Assume { account, role, session, seconds, policy, external_id, mfa: None, mfa_at: None };
-    let (_, key) = cx.cloud.assume_role(&cx.caller, command).await?;
+    let mfa = mfa_code(cx.caller.account(), asked.serial_number, asked.token_code)?;
+    let command = Assume { account, role, session, seconds, policy, external_id, mfa, mfa_at: None };
+    let (_, key) = cx.cloud.assume_role(&cx.caller, command).await.map_err(refusal)?;
     let expiration = key.expires_at.timestamp();
     let credentials = Credentials {
         token: key.token.expose_secret().to_owned(),
@@ -59,6 +62,29 @@ pub(crate) async fn assume_role(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assume
         tmp_secret_key: key.secret.expose_secret().to_owned(),
     };
     Ok(Assumed { credentials, expired_time: expiration.as_second(), expiration })
+}
+
+/// STS's code for a wrong code, which CAM's is not.
+fn refusal(error: Error) -> Fault {
+    match error {
+        Error::InvalidMfaCode => Fault { code: "FailedOperation.CheckMFAError".into(), ..error.into() },
+        _ => error.into(),
+    }
+}
+
+/// A code of the caller's device, which STS names by its kind: one that is a program. A device of another account has no right code.
+fn mfa_code(account: AccountId, serial: Option<String>, code: Option<String>) -> Result<Option<MfaCode>, Fault> {
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    match (given(serial), given(code)) {
+        (None, None) => Ok(None),
+        (Some(serial), Some(code)) if serial == format!("qcs::cam:uin/{account}::mfa/softToken") => {
+            Ok(Some(MfaCode { device: None, code }))
+        }
+        (Some(serial), Some(_)) if serial.ends_with("/softToken") => Err(refusal(Error::InvalidMfaCode)),
+        (Some(_), Some(_)) => Err(Fault::new("FailedOperation.MFATypeNotSupported", "A device is one of the kind softToken.")),
+        (Some(_), None) => Err(Fault::missing("TokenCode")),
+        (None, Some(_)) => Err(Fault::missing("SerialNumber")),
+    }
 }
 
 /// How a role is named: by its name or its id.
@@ -101,6 +127,16 @@ mod tests {
         {
             assert_eq!(role_of(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_code_is_one_of_the_callers_own_device() {
+        let account: AccountId = "000000000042".parse().unwrap();
+        let code = |serial: &str, code: &str| mfa_code(account, Some(serial.to_owned()), Some(code.to_owned()));
+        let own = "qcs::cam:uin/000000000042::mfa/softToken";
+        assert!(code(own, "123456").unwrap().is_some_and(|mfa| mfa.device.is_none() && mfa.code == "123456"));
+        assert!(code("", "").unwrap().is_none() && code(own, "").is_err() && code("", "123456").is_err());
+        assert!(code("qcs::cam:uin/000000000043::mfa/softToken", "123456").is_err());
     }
 
     #[test]

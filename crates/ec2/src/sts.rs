@@ -79,7 +79,7 @@ impl Mfa {
             // A device of another account, and none at all, have no right code.
             (Some(serial), Some(code)) => {
                 let device = device_of(account, &serial).map_err(|_| Error::InvalidMfaCode)?;
-                Ok(Some(MfaCode { device, code }))
+                Ok(Some(MfaCode { device: Some(device), code }))
             }
             (Some(_), None) => Err(Error::MissingParameter { name: "TokenCode" }.into()),
             (None, Some(_)) => Err(Error::MissingParameter { name: "SerialNumber" }.into()),

@@ -4,7 +4,7 @@ use control::{AttachPolicy, Holder, PolicyName};
 use model::{ManagedPolicy, system_policy, system_policy_number};
 use wire::{FromArg, IntoDoc};
 
-use super::policy::{EVER, WRITTEN, named};
+use super::policy::{EVER, OWN, PRESET, WRITTEN, named};
 use super::{Paging, at, group, has_keyword, role, user};
 use crate::Cx;
 use crate::error::Fault;
@@ -259,4 +259,90 @@ pub(crate) async fn list_of_role(cx: &Cx<'_>, asked: OfRole) -> Result<AttachedT
         description: policy.description,
     };
     Ok(AttachedToRole { list: page.into_iter().map(reply).collect(), total_num })
+}
+
+/// `ListAttachedUserAllPolicies`.
+#[derive(FromArg)]
+pub(crate) struct AllOfUser {
+    target_uin: u64,
+    #[arg(range = 0..=2)]
+    attach_type: u8,
+    #[arg(range = 1..=2)]
+    strategy_type: Option<u8>,
+    keyword: Option<String>,
+    #[arg(flatten)]
+    paging: Paging,
+}
+
+/// What `AttachType` says of policies that somebody has by himself, and by groups.
+const DIRECTLY: u8 = 1;
+const BY_GROUP: u8 = 2;
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+pub(crate) struct AllAttached {
+    policy_list: Vec<AnyPolicyReply>,
+    total_num: usize,
+}
+
+#[derive(IntoDoc)]
+#[reply(list = "")]
+struct AnyPolicyReply {
+    policy_id: String,
+    policy_name: String,
+    description: String,
+    add_time: String,
+    strategy_type: String,
+    create_mode: String,
+    groups: Vec<GroupReply>,
+    deactived: u8,
+    deactived_detail: Vec<String>,
+}
+
+#[derive(IntoDoc)]
+struct GroupReply {
+    group_id: u64,
+    group_name: String,
+}
+
+/// Lists the policies of a user with those of its groups, each once.
+pub(crate) async fn list_all_of_user(cx: &Cx<'_>, asked: AllOfUser) -> Result<AllAttached, Fault> {
+    let name = user(cx, asked.target_uin).await?;
+    let own = held(cx, Holder::User(name.clone())).await?;
+    let own = own.into_iter().filter(|_| asked.attach_type != BY_GROUP);
+    let mut found: Vec<AnyPolicyReply> = own.map(any_reply).collect();
+    let groups = if asked.attach_type == DIRECTLY { vec![] } else { cx.cloud.groups_of_user(&cx.caller, name).await? };
+    for group in groups {
+        for policy in held(cx, Holder::Group(group.name.clone())).await? {
+            let policy = any_reply(policy);
+            let at = found.iter().position(|other| other.policy_id == policy.policy_id).unwrap_or(found.len());
+            if at == found.len() {
+                found.push(policy);
+            }
+            found[at].groups.push(GroupReply { group_id: group.number(), group_name: group.name.clone() });
+        }
+    }
+    let kind = asked.strategy_type.map(|kind| kind.to_string());
+    found.retain(|policy| has_keyword(&policy.policy_name, asked.keyword.as_deref()));
+    found.retain(|policy| kind.as_ref().is_none_or(|kind| *kind == policy.strategy_type));
+    let (total_num, policy_list) = asked.paging.of(found);
+    Ok(AllAttached { policy_list, total_num })
+}
+
+fn any_reply(policy: Held) -> AnyPolicyReply {
+    let strategy_type = match policy.kind {
+        Kind::User => OWN,
+        Kind::Preset => PRESET,
+    };
+    AnyPolicyReply {
+        policy_id: policy.number.to_string(),
+        policy_name: policy.name,
+        description: policy.description,
+        add_time: policy.add_time,
+        strategy_type: strategy_type.to_string(),
+        create_mode: WRITTEN.to_string(),
+        groups: vec![],
+        deactived: 0,
+        deactived_detail: vec![],
+    }
 }

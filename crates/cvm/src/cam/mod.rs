@@ -6,6 +6,7 @@
 pub(crate) mod access_key;
 pub(crate) mod attached;
 pub(crate) mod boundary;
+pub(crate) mod entity;
 pub(crate) mod group;
 pub(crate) mod policy;
 pub(crate) mod policy_version;

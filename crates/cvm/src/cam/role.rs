@@ -1,6 +1,6 @@
 //! Roles.
 
-use control::{CreateRole as Create, DeleteRole as Delete, Ties, UpdateRole as Update};
+use control::{CreateRole as Create, DeleteRole as Delete, IdentityName, TagIdentity, Ties, UntagIdentity, UpdateRole as Update};
 use model::{Error, Noun, Role};
 use wire::{FromArg, IntoDoc};
 
@@ -165,6 +165,59 @@ pub(crate) struct UpdateDescription {
 pub(crate) async fn update_description(cx: &Cx<'_>, asked: UpdateDescription) -> Result<(), Fault> {
     let name = role(cx, "RoleName", asked.which.role_id.as_deref(), asked.which.role_name).await?;
     change(cx, Update { name, description: Some(asked.description), trust: None, session_seconds: None }).await
+}
+
+/// `UpdateRoleSessionDuration`.
+#[derive(FromArg)]
+pub(crate) struct UpdateSession {
+    session_duration: u32,
+    role_id: Option<u64>,
+    role_name: Option<String>,
+}
+
+/// Changes how long a key of a role may act.
+pub(crate) async fn update_session(cx: &Cx<'_>, asked: UpdateSession) -> Result<(), Fault> {
+    let id = asked.role_id.map(|id| id.to_string());
+    let name = role(cx, "RoleName", id.as_deref(), asked.role_name).await?;
+    change(cx, Update { name, description: None, trust: None, session_seconds: Some(asked.session_duration) }).await
+}
+
+/// `TagRole`.
+#[derive(FromArg)]
+pub(crate) struct TagRole {
+    #[arg(max_items = TAGS_PER_CALL)]
+    tags: Vec<TagArg>,
+    #[arg(flatten)]
+    which: One,
+}
+
+/// Gives a role tags; one that it has already gets the new value.
+pub(crate) async fn add_tags(cx: &Cx<'_>, asked: TagRole) -> Result<(), Fault> {
+    if asked.tags.is_empty() {
+        return Err(Fault::missing("Tags"));
+    }
+    let name = role(cx, "RoleName", asked.which.role_id.as_deref(), asked.which.role_name).await?;
+    let command = TagIdentity { of: IdentityName::Role(name), tags: tag::tags_of(asked.tags)? };
+    cx.cloud.run(&cx.caller, command, cx.options()).await.map_err(refusal)
+}
+
+/// `UntagRole`.
+#[derive(FromArg)]
+pub(crate) struct UntagRole {
+    #[arg(max_items = TAGS_PER_CALL)]
+    tag_keys: Vec<String>,
+    #[arg(flatten)]
+    which: One,
+}
+
+/// Takes tags from a role; one that it does not have is no error.
+pub(crate) async fn take_tags(cx: &Cx<'_>, asked: UntagRole) -> Result<(), Fault> {
+    if asked.tag_keys.is_empty() {
+        return Err(Fault::missing("TagKeys"));
+    }
+    let name = role(cx, "RoleName", asked.which.role_id.as_deref(), asked.which.role_name).await?;
+    let command = UntagIdentity { of: IdentityName::Role(name), keys: asked.tag_keys };
+    cx.cloud.run(&cx.caller, command, cx.options()).await.map_err(refusal)
 }
 
 /// Deletes a role with its policies, which ends its sessions.

@@ -202,6 +202,18 @@ async fn a_role_is_named_by_its_id_or_its_name() {
     assert_eq!(listed["TotalNum"], 2);
     golden(&world, "DetachRolePolicy", json!({"PolicyName": "look", "DetachRoleId": id})).await;
     assert_eq!(golden(&world, "DescribeRoleList", json!({"Page": 1, "Rp": 20, "Tags": [{"Key": "a", "Value": "b"}]})).await["TotalNum"], 1);
+    golden(&world, "TagRole", json!({"RoleId": id, "Tags": [{"Key": "a", "Value": "c"}, {"Key": "d", "Value": "e"}]})).await;
+    golden(&world, "UntagRole", json!({"RoleName": "watcher", "TagKeys": ["d", "never"]})).await;
+    golden(&world, "UpdateRoleSessionDuration", json!({"RoleId": id.parse::<u64>().unwrap(), "SessionDuration": 3_600})).await;
+    let shown = world.json("GetRole", r#"{"RoleName": "watcher"}"#).await["RoleInfo"].clone();
+    assert_eq!((&shown["Tags"], &shown["SessionDuration"]), (&json!([{"Key": "a", "Value": "c"}]), &json!(3_600)));
+    for (action, body, code) in [
+        ("TagRole", json!({"RoleName": "watcher", "Tags": []}), "MissingParameter"),
+        ("UntagRole", json!({"RoleName": "nobody", "TagKeys": ["a"]}), "InvalidParameter.RoleNotExist"),
+        ("UpdateRoleSessionDuration", json!({"RoleName": "watcher", "SessionDuration": 60}), "InvalidParameter.ParamError"),
+    ] {
+        world.refused(action, &body.to_string(), code).await;
+    }
     golden(&world, "DeleteRole", json!({"RoleName": "watcher"})).await;
     world.refused("GetRole", &json!({"RoleId": id}).to_string(), "InvalidParameter.RoleNotExist").await;
     world.refused("GetRole", r#"{"RoleName": "watcher"}"#, "InvalidParameter.RoleNotExist").await;
@@ -230,4 +242,56 @@ async fn policies_name_users_groups_and_policies_by_number() {
     assert_eq!(code_of(&world.call_as(&adder, "AddUser", r#"{"Name": "three"}"#).await), None);
     world.refused_as(&adder, "DeleteUser", r#"{"Name": "three", "Force": 1}"#, "UnauthorizedOperation").await;
     assert_eq!(code_of(&world.call_as(&adder, "DeleteUser", r#"{"Name": "three"}"#).await), None);
+}
+
+#[tokio::test]
+async fn who_has_a_policy_and_by_what_group_is_told() {
+    let world = World::new().await;
+    let policy = |name: &str| json!({"PolicyName": name, "PolicyDocument": ALLOWING}).to_string();
+    let look = number(&world.json("CreatePolicy", &policy("look")).await, "PolicyId");
+    let (li, wang) = (world.json("AddUser", r#"{"Name": "li"}"#).await, world.json("AddUser", r#"{"Name": "wang"}"#).await);
+    let (li, wang) = (number(&li, "Uin"), number(&wang, "Uin"));
+    let group = number(&world.json("CreateGroup", r#"{"GroupName": "watch"}"#).await, "GroupId");
+    let trust = json!({"version": "2.0", "statement": [{"effect": "allow", "action": "name/sts:AssumeRole", "principal": {"service": ["cvm.cloud.tencent.com"]}}]});
+    let role =
+        world.json("CreateRole", &json!({"RoleName": "worker", "PolicyDocument": trust.to_string()}).to_string()).await["RoleId"].clone();
+    world.json("AddUserToGroup", &json!({"Info": [{"GroupId": group, "Uin": li}]}).to_string()).await;
+    world.json("AttachUserPolicy", &json!({"PolicyId": look, "AttachUin": li}).to_string()).await;
+    world.json("AttachGroupPolicy", &json!({"PolicyId": look, "AttachGroupId": group}).to_string()).await;
+    world.json("AttachRolePolicy", &json!({"PolicyId": look, "AttachRoleName": "worker"}).to_string()).await;
+    let preset = number(&world.json("ListPolicies", r#"{"Scope": "QCS", "Keyword": "QcloudCVM"}"#).await["List"][0], "PolicyId");
+    world.json("AttachGroupPolicy", &json!({"PolicyId": preset, "AttachGroupId": group}).to_string()).await;
+
+    let all = golden(&world, "ListEntitiesForPolicy", json!({"PolicyId": look})).await;
+    let told: Vec<_> = all["List"].as_array().unwrap().iter().map(|row| (row["Id"].clone(), row["RelatedType"].clone())).collect();
+    assert_eq!(told, [(json!(li.to_string()), json!(1)), (json!(group.to_string()), json!(2)), (role, json!(3))]);
+    for (filter, found) in [("User", 1), ("Group", 1), ("Role", 1), ("All", 3)] {
+        let asked = json!({"PolicyId": look, "EntityFilter": filter, "Page": 1, "Rp": 1});
+        assert_eq!(world.json("ListEntitiesForPolicy", &asked.to_string()).await["TotalNum"], found, "{filter}");
+    }
+    assert_eq!(world.json("ListEntitiesForPolicy", &json!({"PolicyId": preset}).to_string()).await["List"][0]["Name"], "watch");
+    world.refused("ListEntitiesForPolicy", r#"{"PolicyId": 77}"#, "ResourceNotFound.PolicyIdNotFound").await;
+
+    let of_li = |more: Value| {
+        let mut asked = json!({"TargetUin": li, "Page": 1, "Rp": 20});
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        asked
+    };
+    let all = golden(&world, "ListAttachedUserAllPolicies", of_li(json!({"AttachType": 0}))).await;
+    let names = |list: &Value| list["PolicyList"].as_array().unwrap().iter().map(|row| row["PolicyId"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&all), [json!(look.to_string()), json!(preset.to_string())]);
+    assert_eq!(all["PolicyList"][0]["Groups"], json!([{"GroupId": group, "GroupName": "watch"}]), "once, although twice given");
+    for (more, found) in [
+        (json!({"AttachType": 1}), 1),
+        (json!({"AttachType": 2}), 2),
+        (json!({"AttachType": 0, "StrategyType": 2}), 1),
+        (json!({"AttachType": 0, "Keyword": "loo"}), 1),
+    ] {
+        assert_eq!(world.json("ListAttachedUserAllPolicies", &of_li(more.clone()).to_string()).await["TotalNum"], found, "{more}");
+    }
+    let of_wang = json!({"TargetUin": wang, "AttachType": 0, "Page": 1, "Rp": 20}).to_string();
+    assert_eq!(world.json("ListAttachedUserAllPolicies", &of_wang).await["TotalNum"], 0);
+    let counted = golden(&world, "GetAccountSummary", json!({})).await;
+    let members = ["Policies", "Roles", "User", "Group", "Member"].map(|name| number(&counted, name));
+    assert_eq!(members, [1, 1, 2, 1, 1]);
 }

@@ -197,6 +197,8 @@ fn besides(action: &str) -> &'static [&'static str] {
         "AttachRolePolicy" => &["AttachRoleName", "PolicyId"],
         "DetachRolePolicy" => &["DetachRoleName", "PolicyId"],
         "UpdatePolicy" => &["PolicyId"],
+        "TagRole" => &["RoleName", "Tags.0.Key"],
+        "UntagRole" => &["RoleName", "TagKeys.0"],
         "AssociateAddress" => &["InstanceId"],
         "RepairTaskControl" => &["InstanceIds.0"],
         "ResizeInstanceDisks" => &["SystemDisk.DiskSize", "ForceStop"],

@@ -45,6 +45,14 @@ async fn a_backup_lives_from_its_making_to_its_end() {
         let asked = format!(r#"{{"Filters": [{{"Name": "{filter}", "Values": ["{value}"]}}]}}"#);
         assert_eq!(world.json("DescribeDiskBackups", &asked).await["TotalCount"], found, "{filter} {value}");
     }
+    for (asked, first) in [
+        (r#"{"OrderField": "CREATE_TIME"}"#, &id),
+        (r#"{"OrderField": "CREATE_TIME", "Order": "DESC"}"#, &second),
+        (r#"{"Order": "DESC"}"#, &second),
+    ] {
+        assert_eq!(world.json("DescribeDiskBackups", asked).await["DiskBackupSet"][0]["DiskBackupId"], first.as_str(), "{asked}");
+    }
+    world.refused("DescribeDiskBackups", r#"{"OrderField": "NAME"}"#, "InvalidParameterValue").await;
     assert_eq!(world.json("DescribeSnapshots", "{}").await["TotalCount"], 0, "a backup is none of CBS's snapshots");
     let shown = world.json("DescribeDisks", &format!(r#"{{"DiskIds": ["{disk}"]}}"#)).await["DiskSet"][0].clone();
     assert_eq!((&shown["DiskBackupQuota"], &shown["DiskBackupCount"], &shown["SnapshotCount"]), (&2.into(), &2.into(), &0.into()));
