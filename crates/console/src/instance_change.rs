@@ -128,6 +128,7 @@ async fn modify(cx: &Cx, asked: Change, id: model::InstanceId) -> Result<(), Ref
         name: asked.name,
         description: asked.description,
         hostname: asked.hostname,
+        host_names: model::HostNameSettings::default(),
         termination_protection: asked.termination_protection,
         stop_protection: asked.stop_protection,
         on_shutdown: asked.on_shutdown,

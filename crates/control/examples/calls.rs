@@ -160,6 +160,7 @@ fn launch(image: model::ImageId) -> RunInstances {
         names: vec!["figures".to_owned()],
         description: String::new(),
         hostnames: vec![],
+        host_names: model::HostNameSettings::default(),
         running: true,
         root_size: None,
         root_kind: model::VolumeKind::default(),

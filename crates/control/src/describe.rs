@@ -91,6 +91,12 @@ pub enum Field {
     Architecture,
     /// Whether it is the default of its kind: `true` or `false`.
     IsDefault,
+    /// What host names are made of ([`model::HostNameKind::word`]).
+    HostNameKind,
+    /// Whether the name of an instance's id is answered with its private address: `true` or `false`.
+    HostNameA,
+    /// Whether it is answered with IPv6 addresses: `true` or `false`.
+    HostNameAaaa,
     /// Whether everybody may use it: `true` or `false`.
     IsPublic,
     /// An address range.
@@ -579,6 +585,9 @@ listing!(Subnet, model::SubnetId, Subnet, |tx, account| Ok(tx.subnet_list(accoun
     Field::Zone => vec![subnet.zone.clone()],
     Field::Range => vec![subnet.range.to_string()],
     Field::IsDefault => flag(subnet.is_default),
+    Field::HostNameKind => vec![subnet.host_names_on_launch.kind.word().to_owned()],
+    Field::HostNameA => flag(subnet.host_names_on_launch.a_record),
+    Field::HostNameAaaa => flag(subnet.host_names_on_launch.aaaa_record),
     Field::HasIpv6 => flag(subnet.ipv6.is_some()),
     Field::State => vec!["available".to_owned()],
     _ => tag_values(&subnet.tags, field),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
-use hostspec::{GroupSpec, HopSpec, Ipv6Spec, NameRecord, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec, VpcSpec};
+use hostspec::{GroupSpec, HopSpec, Ipv6Spec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec, VpcSpec};
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
     Error, FlowLog, HostId, Interface, NetworkAcl, Noun, Peer, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId,
@@ -13,6 +13,7 @@ use store::Tx;
 
 use crate::Failure;
 use crate::flow_log::{logged, logs_of_vpc};
+use crate::host_names::Named;
 use crate::nat_rule::NatSpecs;
 use crate::neighbours::{Elsewhere, Neighbours};
 use crate::prefix_list::expanded;
@@ -114,15 +115,19 @@ impl Network {
 
     fn spec(&self, domain: &str, nics: Vec<NicSpec>, peers: Vec<PeerSpec>) -> VpcSpec {
         let vpc = &self.vpc;
-        let record = |hostname: &str, ip| NameRecord { name: format!("{hostname}.{domain}").to_lowercase(), ip };
-        let here = nics.iter().map(|nic| record(&nic.hostname, nic.ip));
-        let elsewhere = self.elsewhere.names.iter().map(|(hostname, ip)| record(hostname, *ip));
+        let here = nics.iter().map(Named::of);
+        let (mut names, mut names6) = (vec![], vec![]);
+        for named in here.chain(self.elsewhere.names.iter().cloned()) {
+            names.extend(named.records(domain));
+            names6.extend(named.records6(domain));
+        }
         VpcSpec {
             id: vpc.id,
             vni: vpc.vni,
             ranges: vpc.ranges().collect(),
             subnets: self.subnets.iter().map(|(subnet, ways_out, hops)| self.subnet(subnet, ways_out, hops)).collect(),
-            names: here.chain(elsewhere).collect(),
+            names,
+            names6,
             logged: logged(&self.flow_logs, vpc.id, &nics),
             nics,
             remote: self.elsewhere.nics.clone(),

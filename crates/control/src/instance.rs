@@ -1,8 +1,8 @@
 //! What tenants ask of instances that exist: start, stop, reboot, terminate, change.
 
 use model::{
-    AccountId, Changed, Error, Instance, InstanceId, MetadataOptions, Millis, Noun, OnShutdown, QuotaName, STOP_GRACE_SECONDS,
-    SecurityGroupId, Stop, check_hostname, check_name,
+    AccountId, Changed, Error, HostNameSettings, Instance, InstanceId, MetadataOptions, Millis, Noun, OnShutdown, QuotaName,
+    STOP_GRACE_SECONDS, SecurityGroupId, Stop, check_hostname, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -13,6 +13,7 @@ use crate::capacity_slot::{leave, take_room};
 use crate::instance_event::wake_events;
 use crate::instance_fleet_work::wake_fleet;
 use crate::kms_key::require_openable;
+use crate::launch::made_hostname;
 use crate::run::{Command, Cx};
 use crate::security_group::{Membership, change_groups};
 use crate::work::wake_instance;
@@ -96,6 +97,9 @@ pub struct ModifyInstance {
     pub description: Option<String>,
     /// Host name; the guest reads it at its next boot.
     pub hostname: Option<String>,
+    /// How it is named. What its host name is made of changes only while it is stopped, and then the host name with it.
+    #[serde(skip_serializing_if = "HostNameSettings::is_none")]
+    pub host_names: HostNameSettings,
     /// Whether terminate calls are refused.
     pub termination_protection: Option<bool>,
     /// Whether stop calls are refused.
@@ -256,6 +260,21 @@ impl Command for ModifyInstance {
 }
 
 impl ModifyInstance {
+    fn name_host(&self, instance: &mut Instance) -> Result<(), Error> {
+        let before = instance.attributes.host_names;
+        let after = self.host_names.over(before);
+        instance.attributes.host_names = after;
+        if after.kind == before.kind {
+            return Ok(());
+        }
+        if instance.phase != model::Phase::Stopped {
+            let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());
+            return Err(Error::IncorrectState { noun, id, state, wanted: "stopped" });
+        }
+        instance.hostname = made_hostname(after.kind, instance.id, instance.private_ip);
+        Ok(())
+    }
+
     fn change(&self, instance: &mut Instance) -> Result<(), Error> {
         instance.check_on_host()?;
         if let Some(name) = &self.name {
@@ -270,6 +289,7 @@ impl ModifyInstance {
             check_hostname(hostname)?;
             instance.hostname.clone_from(hostname);
         }
+        self.name_host(instance)?;
         if let Some(user_data) = &self.user_data {
             if instance.phase != model::Phase::Stopped {
                 let (noun, id, state) = (Noun::Instance, instance.id.to_string(), instance.phase.word());

@@ -79,6 +79,9 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Volume
         | Field::Architecture
         | Field::IsDefault
+        | Field::HostNameKind
+        | Field::HostNameA
+        | Field::HostNameAaaa
         | Field::IsElastic
         | Field::Association
         | Field::Gateway
@@ -261,6 +264,9 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         Field::Partition => row.placement.iter().filter_map(|group| group.partition).map(|number| number.to_string()).collect(),
         Field::CreatedSince(at) => flag(row.created_at >= *at),
         Field::CreatedUntil(at) => flag(row.created_at <= *at),
+        Field::HostNameKind => vec![row.attributes.host_names.kind.word().to_owned()],
+        Field::HostNameA => flag(row.attributes.host_names.a_record),
+        Field::HostNameAaaa => flag(row.attributes.host_names.aaaa_record),
         Field::MetadataAnswers => flag(row.attributes.metadata.enabled),
         Field::MetadataToken => flag(row.attributes.metadata.token_required),
         Field::MetadataHops => vec![row.attributes.metadata.hop_limit.to_string()],

@@ -9,10 +9,10 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    Attributes, CapacityChoice, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, HostId, Image, ImageId, Instance,
-    InstanceFleetId, InstanceId, Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice, Provisioned,
-    ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags, VOLUME_GIB, Volume,
-    VolumeKind, add_tags, check_hostname, check_name, check_release_time, check_size, volumes_max,
+    Attributes, CapacityChoice, Catalogue, EncryptionChoice, Error, Gib, Goal, GuestSetup, HostId, HostNameKind, HostNameSettings, Image,
+    ImageId, Instance, InstanceFleetId, InstanceId, Interface, LaunchSettings, LaunchTemplateId, NewVolume, Noun, Phase, PlacementChoice,
+    Provisioned, ROOT_DEVICE, ReservationId, RoleChoice, START_DEADLINE_MS, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Tags,
+    VOLUME_GIB, Volume, VolumeKind, add_tags, check_hostname, check_name, check_release_time, check_size, volumes_max,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -81,8 +81,11 @@ pub struct RunInstances {
     pub names: Vec<String>,
     /// Description.
     pub description: String,
-    /// Host names of the guests, likewise; made from the private address when none is given.
+    /// Host names of the guests, likewise; made by [`Self::host_names`] when none is given.
     pub hostnames: Vec<String>,
+    /// How they are named; as their subnet says where this says nothing.
+    #[serde(skip_serializing_if = "HostNameSettings::is_none")]
+    pub host_names: HostNameSettings,
     /// Size of the system disk.
     pub root_size: Option<Gib>,
     /// How the system disk is encrypted.
@@ -230,6 +233,7 @@ impl RunInstances {
             names: settings.name.into_iter().collect(),
             description: settings.description.unwrap_or_default(),
             hostnames: settings.hostname.into_iter().collect(),
+            host_names: settings.host_names,
             root_size: settings.root.size,
             root_kind: settings.root.kind.unwrap_or_default(),
             root_encryption: settings.root.encryption,
@@ -399,6 +403,7 @@ impl RunInstances {
         let by_itself = subnet.public_on_launch && self.nics.is_one_new();
         let automatic_address = self.public_address.unwrap_or(by_itself);
         let address = if automatic_address && self.running { give_automatic(tx, cx, interface.id, self.bandwidth)? } else { None };
+        let host_names = self.host_names.over(subnet.host_names_on_launch);
         let mut guest = plan.guest.clone();
         guest.role = self.role.as_ref().map(|choice| associate(tx, cx, id, choice)).transpose()?.map(|held| held.id);
         let mut instance = Instance {
@@ -423,9 +428,9 @@ impl RunInstances {
             roll_back: None,
             name: of_index(&self.names, index).cloned().unwrap_or_default(),
             description: self.description.clone(),
-            hostname: of_index(&self.hostnames, index).cloned().unwrap_or_else(|| default_hostname(interface.ip)),
+            hostname: of_index(&self.hostnames, index).cloned().unwrap_or_else(|| made_hostname(host_names.kind, id, interface.ip)),
             guest,
-            attributes: self.attributes.clone(),
+            attributes: Attributes { host_names, ..self.attributes.clone() },
             goal: if self.running { Goal::Running } else { Goal::Stopped { keep_capacity: true, grace_seconds: 0 } },
             phase: if self.running { Phase::Launching { until: cx.now.after(START_DEADLINE_MS) } } else { Phase::Stopped },
             reason: None,
@@ -543,7 +548,15 @@ fn of_index(names: &[String], index: u32) -> Option<&String> {
     names.get(index as usize).or(names.last())
 }
 
-/// The host name of an instance that chose none, as EC2 makes it: `ip-10-0-0-5`.
+/// The host name of an instance that chose none.
+pub(crate) fn made_hostname(kind: HostNameKind, id: InstanceId, ip: Ipv4Addr) -> String {
+    match kind {
+        HostNameKind::Address => default_hostname(ip),
+        HostNameKind::Id => id.to_string(),
+    }
+}
+
+/// The host name that is made of an address, as EC2 makes it: `ip-10-0-0-5`.
 pub fn default_hostname(ip: Ipv4Addr) -> String {
     let [a, b, c, d] = ip.octets();
     format!("ip-{a}-{b}-{c}-{d}")

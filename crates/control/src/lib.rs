@@ -25,6 +25,7 @@ mod flow_log;
 mod gateway;
 mod holder;
 mod host;
+mod host_names;
 mod host_network;
 mod hosts;
 mod identities;

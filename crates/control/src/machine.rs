@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hostspec::{NicSpec, RateSpec, SecondaryAddress};
+use hostspec::{IdRecords, NicSpec, RateSpec, SecondaryAddress};
 use model::{
     Address, BandwidthPackage, Error, Instance, InstanceEvent, InstanceId, Interface, InterfaceId, Noun, Volume, inward_bandwidth,
 };
@@ -62,6 +62,7 @@ impl Rows {
             mac: interface.mac,
             ip: interface.ip,
             hostname,
+            id_records: if interface.index == 0 { id_records(instance) } else { IdRecords::default() },
             public_ip: self.public_ip(interface, interface.ip),
             secondary: interface.secondary.iter().map(further).collect(),
             groups: interface.groups.clone(),
@@ -70,6 +71,12 @@ impl Rows {
             v6: interface.ipv6.clone(),
         }
     }
+}
+
+/// Which addresses the name of an instance's id has.
+pub(crate) fn id_records(instance: &Instance) -> IdRecords {
+    let options = instance.attributes.host_names;
+    IdRecords { a: options.a_record, aaaa: options.aaaa_record }
 }
 
 /// What a host holds an address to: its own bandwidth in the vendors' proportion of directions, or its package's in each, if that has any.

@@ -14,6 +14,7 @@ use hostspec::{Fabric, NatHome, Neighbour, RemoteNic};
 use model::{Address, Host, HostId, Instance, InstanceId, Interface, NUMBERED_HOSTS_MAX, NatGateway, VpcId, machine_address};
 use store::{Change, HostPlace, Key, Tx, What};
 
+use crate::host_names::Named;
 use crate::{Cloud, Failure};
 
 /// Names in one VPC that a host is told of machines elsewhere. The rows of such machines are read whole for it, five
@@ -37,8 +38,8 @@ pub(crate) struct Neighbours {
 pub(crate) struct Elsewhere {
     /// Addresses and where they are.
     pub nics: Vec<RemoteNic>,
-    /// Host names without a domain, and their addresses.
-    pub names: Vec<(String, Ipv4Addr)>,
+    /// What has names there.
+    pub names: Vec<Named>,
 }
 
 impl Neighbours {
@@ -82,7 +83,11 @@ impl Neighbours {
         let instances: BTreeSet<InstanceId> = found.iter().map(|(_, _, instance)| *instance).take(NAMES_ELSEWHERE_MAX).collect();
         let instances: Vec<InstanceId> = instances.into_iter().collect();
         let rows = tx.get_many::<Instance>(&instances)?.into_iter().filter(|row| row.vpc == vpc);
-        let names = rows.map(|row| (row.hostname, row.private_ip)).collect();
+        let rows: Vec<Instance> = rows.collect();
+        let with_v6 = rows.iter().filter(|row| row.attributes.host_names.aaaa_record).map(|row| row.interface);
+        let with_v6 = tx.get_many::<Interface>(&with_v6.collect::<Vec<_>>())?;
+        let v6 = |id| with_v6.iter().find(|interface| interface.id == id).map(|interface| interface.ipv6.clone()).unwrap_or_default();
+        let names = rows.into_iter().map(|row| Named::of_instance(&row, v6(row.interface))).collect();
         let nics = found.into_iter().filter_map(|(ip, at, _)| Some(RemoteNic { ip, host: self.others.get(&at)?.underlay }));
         Ok(Elsewhere { nics: nics.collect(), names })
     }

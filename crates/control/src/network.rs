@@ -260,6 +260,7 @@ pub(crate) fn default_subnet(cloud: &Cloud, vpc: &Vpc, zone: &str, range: Ipv4Ne
         public_on_launch: cloud.region().public_on_launch,
         ipv6: None,
         ipv6_on_launch: false,
+        host_names_on_launch: model::HostNameOptions::default(),
         name: DEFAULT_GROUP.to_owned(),
         description: String::new(),
         created_at: now,

@@ -2,8 +2,8 @@
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
-    AccountId, Error, Noun, QuotaName, RouteTableId, SUBNET_PREFIX_LONGEST, Subnet, SubnetId, SubnetIpv6, SubnetRangeId, Tags, VpcId,
-    add_tags, check_name, check_subnet_ipv6, check_subnet_range,
+    AccountId, Error, HostNameSettings, Noun, QuotaName, RouteTableId, SUBNET_PREFIX_LONGEST, Subnet, SubnetId, SubnetIpv6, SubnetRangeId,
+    Tags, VpcId, add_tags, check_name, check_subnet_ipv6, check_subnet_range,
 };
 use serde::Serialize;
 use store::Tx;
@@ -58,6 +58,9 @@ pub struct ModifySubnet {
     pub public_on_launch: Option<bool>,
     /// Whether an interface made here gets an IPv6 address unless it says no.
     pub ipv6_on_launch: Option<bool>,
+    /// How an instance launched here is named unless its launch says otherwise.
+    #[serde(skip_serializing_if = "HostNameSettings::is_none")]
+    pub host_names_on_launch: HostNameSettings,
 }
 
 /// Deletes a subnet in which no interface is left.
@@ -103,6 +106,7 @@ impl Command for CreateSubnet {
             public_on_launch: false,
             ipv6: ipv6.map(|range| SubnetIpv6 { id: SubnetRangeId::from_u64(cx.new_id()), range }),
             ipv6_on_launch: false,
+            host_names_on_launch: model::HostNameOptions::default(),
             name: self.name.clone(),
             description: self.description.clone(),
             created_at: cx.now,
@@ -172,6 +176,7 @@ impl Command for ModifySubnet {
             return Err(Error::InvalidCombination { reason: format!("the subnet {} has no IPv6 range", subnet.id) }.into());
         }
         subnet.ipv6_on_launch = self.ipv6_on_launch.unwrap_or(subnet.ipv6_on_launch);
+        subnet.host_names_on_launch = self.host_names_on_launch.over(subnet.host_names_on_launch);
         Ok(tx.update(&subnet)?)
     }
 }

@@ -325,7 +325,14 @@ pub(crate) struct ModifySubnetAttribute {
 /// Gives a subnet another name.
 pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifySubnetAttribute) -> Result<(), Fault> {
     let (id, name) = (id::read(&asked.subnet_id)?, asked.subnet_name);
-    let command = ModifySubnet { id, name, description: None, public_on_launch: None, ipv6_on_launch: None };
+    let command = ModifySubnet {
+        id,
+        name,
+        description: None,
+        public_on_launch: None,
+        ipv6_on_launch: None,
+        host_names_on_launch: model::HostNameSettings::default(),
+    };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()).await.map(drop)?)
 }
 

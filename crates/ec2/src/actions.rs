@@ -10,12 +10,13 @@ use wire::{FromArg, Parameter, Shown};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, capacity_reservation, credit_specification, dhcp_options, disk_encryption, flow_log, gateway, iam, image,
-    image_attribute, image_change, image_task, instance, instance_attribute, instance_event, instance_fleet, instance_fleet_record,
-    instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms, launch_template,
-    launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region, root_volume,
-    route, run_instances, security_group, security_group_reference, security_group_rule_change, security_group_rules, service_quotas,
-    snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute, vpc_peering, vpc_range,
+    Call, Cx, account, address, capacity_reservation, credit_specification, dhcp_options, disk_encryption, flow_log, gateway, host_name,
+    iam, image, image_attribute, image_change, image_task, instance, instance_attribute, instance_event, instance_fleet,
+    instance_fleet_record, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms,
+    launch_template, launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region,
+    root_volume, route, run_instances, security_group, security_group_reference, security_group_rule_change, security_group_rules,
+    service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute, vpc_peering,
+    vpc_range,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -214,6 +215,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" ModifyInstanceAttribute => instance_attribute::modify, instance_attribute::ModifyInstanceAttribute,
         Partly("the instance stays on its host when its type changes"), instance_attribute::ABSENT;
     Ec2 "ec2:" ResetInstanceAttribute => instance_attribute::reset, instance_attribute::ResetInstanceAttribute, Works, &[];
+    Ec2 "ec2:" ModifyPrivateDnsNameOptions => host_name::modify, host_name::ModifyPrivateDnsNameOptions, Works, &[];
     Ec2 "ec2:" ModifyInstanceMetadataOptions => instance_attribute::modify_metadata, instance_attribute::ModifyInstanceMetadataOptions,
         Works, &[];
     Ec2 "ec2:" AssociateIamInstanceProfile => instance_role::associate, instance_role::Associate, Works, &[];
@@ -349,7 +351,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" CreateSubnet => subnet::create, subnet::CreateSubnet, Partly("none of IPv6 alone"), subnet::CREATE_ABSENT;
     Ec2 "ec2:" DeleteSubnet => subnet::delete, subnet::DeleteSubnet, Works, &[];
     Ec2 "ec2:" ModifySubnetAttribute => subnet::modify, subnet::ModifySubnetAttribute,
-        Partly("public and IPv6 addresses on launch"), subnet::MODIFY_ABSENT;
+        Partly("addresses and host names on launch"), subnet::MODIFY_ABSENT;
     Ec2 "ec2:" CreateNatGateway => nat_gateway::create, nat_gateway::CreateNatGateway,
         Partly("available at once; one for private connectivity has one address"), nat_gateway::CREATE_ABSENT;
     Ec2 "ec2:" DescribeNatGateways => nat_gateway::describe, nat_gateway::DescribeNatGateways, Works, &[];

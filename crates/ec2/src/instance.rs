@@ -21,7 +21,7 @@ use crate::page::{Paging, USUAL};
 use crate::region::ZoneId;
 use crate::tag::{self, TagItem};
 use crate::volume::{ROOT_DEVICE, attached_at, attachment_word};
-use crate::{Cx, instance_type, interface};
+use crate::{Cx, host_name, instance_type, interface};
 
 /// The parameters of `DescribeInstances`.
 #[derive(FromArg)]
@@ -105,6 +105,7 @@ struct InstanceItem<'a> {
     image_id: Plain<ImageId>,
     instance_state: InstanceState,
     private_dns_name: Option<Arc<str>>,
+    private_dns_name_options: host_name::Options,
     dns_name: &'static str,
     reason: String,
     key_name: Option<&'a str>,
@@ -358,6 +359,7 @@ fn instance_item<'a>(cloud: &'a Cloud, view: &'a InstanceView) -> InstanceItem<'
         image_id: Plain(instance.image),
         instance_state: state(instance.phase),
         private_dns_name: plugged.map(|_| name.clone()),
+        private_dns_name_options: host_name::Options::of(instance.attributes.host_names),
         dns_name: "",
         reason: transition(instance),
         key_name: instance.guest.key_name.as_deref(),

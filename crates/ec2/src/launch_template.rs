@@ -58,7 +58,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "LaunchTemplateData.Placement.HostId",
     "LaunchTemplateData.Placement.HostResourceGroupArn",
     "LaunchTemplateData.Placement.SpreadDomain",
-    "LaunchTemplateData.PrivateDnsNameOptions",
     "LaunchTemplateData.RamDiskId",
     "LaunchTemplateData.SecondaryInterface",
     "Operator",

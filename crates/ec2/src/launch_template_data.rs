@@ -7,12 +7,12 @@ use model::{
 };
 use wire::{FromArg, IntoDoc};
 
-use crate::Cx;
 use crate::capacity_reservation::ShownSpecification;
 use crate::credit_specification::LaunchCredits;
 use crate::error::Refusal;
 use crate::tag::{self, TagItem};
 use crate::volume::{ROOT_DEVICE, type_word};
+use crate::{Cx, host_name};
 
 /// What a template says. An element that is absent is not said.
 #[derive(IntoDoc)]
@@ -39,6 +39,7 @@ pub(crate) struct LaunchData {
     #[reply(skip_empty)]
     security_group_set: Vec<String>,
     metadata_options: Option<Metadata>,
+    private_dns_name_options: Option<host_name::Options>,
     disable_api_stop: Option<bool>,
     capacity_reservation_specification: Option<ShownSpecification>,
     credit_specification: Option<LaunchCredits>,
@@ -164,6 +165,7 @@ impl LaunchData {
             .collect(),
             security_group_set: settings.group_names.clone(),
             metadata_options: metadata(attributes),
+            private_dns_name_options: host_name::Options::said(&settings.host_names),
             disable_api_stop: attributes.stop_protection,
             capacity_reservation_specification: settings.capacity.map(ShownSpecification::of),
             credit_specification: LaunchCredits::of(settings),

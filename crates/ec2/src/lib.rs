@@ -19,6 +19,7 @@ mod error;
 mod filter;
 mod flow_log;
 mod gateway;
+mod host_name;
 mod iam;
 mod image;
 mod image_attribute;

@@ -11,6 +11,7 @@ use wire::{Base64, FromArg};
 use crate::capacity_reservation::CapacitySpecification;
 use crate::credit_specification::AskedLaunchCredits;
 use crate::error::{Refusal, combination, unsupported};
+use crate::host_name::AskedOptions;
 use crate::instance::{Reservation, empty_reservation, reservations};
 use crate::instance_attribute::Behavior;
 use crate::instance_role::ProfileSpecification;
@@ -65,6 +66,7 @@ pub(crate) struct Machine {
     #[arg(name = "TagSpecification")]
     tags: Vec<TagSpecification>,
     metadata_options: Option<AskedMetadata>,
+    private_dns_name_options: Option<AskedOptions>,
     iam_instance_profile: Option<ProfileSpecification>,
     disable_api_termination: Option<bool>,
     disable_api_stop: Option<bool>,
@@ -109,7 +111,6 @@ pub(crate) const ABSENT: &[&str] = &[
     "Placement.HostId",
     "Placement.HostResourceGroupArn",
     "Placement.SpreadDomain",
-    "PrivateDnsNameOptions",
     "RamdiskId",
     "SecondaryInterface",
 ];
@@ -216,6 +217,7 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
             None => None,
         },
         placement: asked.placement.as_ref().map_or(Ok(None), |placement| placement.group.choice())?,
+        host_names: asked.private_dns_name_options.map(AskedOptions::settings).unwrap_or_default(),
         capacity: asked.capacity_reservation_specification.as_ref().map_or(Ok(None), CapacitySpecification::choice)?,
         tags: tag::specified(&asked.tags, "instance", TAGGED)?,
         volume_tags: tag::specified(&asked.tags, "volume", TAGGED)?,

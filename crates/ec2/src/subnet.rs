@@ -2,17 +2,17 @@
 
 use control::Query;
 use ipnet::{Ipv4Net, Ipv6Net};
-use model::{Error, Noun, Subnet};
+use model::{Error, HostNameSettings, Noun, Subnet};
 use wire::{FromArg, IntoDoc};
 
-use crate::Cx;
 use crate::error::{Refusal, combination};
 use crate::filter::{self, AskedFilter};
-use crate::ipv6;
+use crate::host_name::{self, AskedKind};
 use crate::network::AskedFlag;
 use crate::page::{Paging, USUAL};
 use crate::region::{zone_id, zone_with_id};
 use crate::tag::{self, TagItem, TagSpecification};
+use crate::{Cx, ipv6};
 
 /// The parameters of `DescribeSubnets`.
 #[derive(FromArg)]
@@ -50,6 +50,7 @@ struct SubnetItem {
     map_public_ip_on_launch: bool,
     map_customer_owned_ip_on_launch: bool,
     assign_ipv6_address_on_creation: bool,
+    private_dns_name_options_on_launch: host_name::Options,
     ipv6_native: bool,
     #[reply(name = "enableDns64")]
     enable_dns64: bool,
@@ -83,6 +84,7 @@ fn subnet_item(cx: &Cx, subnet: &Subnet, free: u64) -> SubnetItem {
         map_public_ip_on_launch: subnet.public_on_launch,
         map_customer_owned_ip_on_launch: false,
         assign_ipv6_address_on_creation: subnet.ipv6_on_launch,
+        private_dns_name_options_on_launch: host_name::Options::of(subnet.host_names_on_launch),
         ipv6_native: false,
         enable_dns64: false,
         tag_set: tag::items(&subnet.tags),
@@ -177,19 +179,16 @@ pub(crate) struct ModifySubnetAttribute {
     subnet_id: String,
     map_public_ip_on_launch: Option<AskedFlag>,
     assign_ipv6_address_on_creation: Option<AskedFlag>,
+    private_dns_hostname_type_on_launch: Option<AskedKind>,
+    #[arg(name = "EnableResourceNameDnsARecordOnLaunch")]
+    a_record_on_launch: Option<AskedFlag>,
+    #[arg(name = "EnableResourceNameDnsAAAARecordOnLaunch")]
+    aaaa_record_on_launch: Option<AskedFlag>,
 }
 
 /// Parameters of `ModifySubnetAttribute` that are not served.
-pub(crate) const MODIFY_ABSENT: &[&str] = &[
-    "MapCustomerOwnedIpOnLaunch",
-    "CustomerOwnedIpv4Pool",
-    "EnableDns64",
-    "PrivateDnsHostnameTypeOnLaunch",
-    "EnableResourceNameDnsARecordOnLaunch",
-    "EnableResourceNameDnsAAAARecordOnLaunch",
-    "EnableLniAtDeviceIndex",
-    "DisableLniAtDeviceIndex",
-];
+pub(crate) const MODIFY_ABSENT: &[&str] =
+    &["MapCustomerOwnedIpOnLaunch", "CustomerOwnedIpv4Pool", "EnableDns64", "EnableLniAtDeviceIndex", "DisableLniAtDeviceIndex"];
 
 /// Changes one attribute of a subnet.
 pub(crate) async fn modify(cx: Cx, asked: ModifySubnetAttribute) -> Result<(), Refusal> {
@@ -199,6 +198,11 @@ pub(crate) async fn modify(cx: Cx, asked: ModifySubnetAttribute) -> Result<(), R
         description: None,
         public_on_launch: asked.map_public_ip_on_launch.map(|flag| flag.value),
         ipv6_on_launch: asked.assign_ipv6_address_on_creation.map(|flag| flag.value),
+        host_names_on_launch: HostNameSettings {
+            kind: asked.private_dns_hostname_type_on_launch.map(AskedKind::kind),
+            a_record: asked.a_record_on_launch.map(|flag| flag.value),
+            aaaa_record: asked.aaaa_record_on_launch.map(|flag| flag.value),
+        },
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options(None)).await?)
 }

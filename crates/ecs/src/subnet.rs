@@ -275,6 +275,7 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVSwitchAttribute) -> Result
         description: asked.description,
         public_on_launch: None,
         ipv6_on_launch: None,
+        host_names_on_launch: model::HostNameSettings::default(),
     };
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }

@@ -30,6 +30,9 @@ pub struct VpcSpec {
     pub groups: Vec<GroupSpec>,
     /// Private names answered inside the VPC, without the trailing dot.
     pub names: Vec<NameRecord>,
+    /// Likewise, with IPv6 addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names6: Vec<NameRecord6>,
     /// Domain that names without a dot are completed with.
     pub domain: String,
     /// Whether the host answers questions for names inside the VPC.
@@ -224,6 +227,9 @@ pub struct NicSpec {
     pub ip: Ipv4Addr,
     /// Host name that DHCP tells the guest.
     pub hostname: String,
+    /// Which addresses the name of the instance's id is answered with.
+    #[serde(default, skip_serializing_if = "IdRecords::is_none")]
+    pub id_records: IdRecords,
     /// Public address translated one to one, when there is one.
     pub public_ip: Option<Ipv4Addr>,
     /// Further private addresses.
@@ -240,6 +246,23 @@ pub struct NicSpec {
     /// IPv6 addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub v6: Vec<Ipv6Addr>,
+}
+
+/// Addresses that the name of an instance's id has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdRecords {
+    /// The primary private address.
+    pub a: bool,
+    /// The IPv6 addresses.
+    pub aaaa: bool,
+}
+
+impl IdRecords {
+    /// Whether the name is not answered.
+    pub fn is_none(&self) -> bool {
+        *self == IdRecords::default()
+    }
 }
 
 /// A further private address of an interface.
@@ -301,6 +324,15 @@ pub struct NameRecord {
     pub name: String,
     /// The address.
     pub ip: Ipv4Addr,
+}
+
+/// A name inside a VPC that has an IPv6 address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameRecord6 {
+    /// Full name without the trailing dot, lower case.
+    pub name: String,
+    /// The address.
+    pub ip: Ipv6Addr,
 }
 
 /// A security group as a host enforces it. Rules are allow rules; what no rule allows is dropped.

@@ -24,9 +24,9 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, CapacityChoice, Error, HostId, ImageId, InCapacitySlot, InPlacementGroup, InstanceEventId, InstanceFleetId, InstanceId,
-    InstanceRoleId, InterfaceId, InternetCharge, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RollBack, RootReplacement,
-    SubnetId, Tags, TypeChange, VolumeId, VpcId,
+    AccountId, CapacityChoice, Error, HostId, HostNameOptions, ImageId, InCapacitySlot, InPlacementGroup, InstanceEventId, InstanceFleetId,
+    InstanceId, InstanceRoleId, InterfaceId, InternetCharge, Mib, Millis, Noun, REPLACEMENT_DEADLINE_MS, ReservationId, RollBack,
+    RootReplacement, SubnetId, Tags, TypeChange, VolumeId, VpcId,
 };
 
 /// How long a host may take until a launched or started machine runs. A host with a cold image cache and a full queue needs
@@ -190,6 +190,9 @@ pub struct Attributes {
     /// By what the public address that it gets by itself is said to be paid for.
     #[serde(default, skip_serializing_if = "InternetCharge::is_usual")]
     pub internet_charge: InternetCharge,
+    /// How it is named.
+    #[serde(default, skip_serializing_if = "HostNameOptions::is_usual")]
+    pub host_names: HostNameOptions,
 }
 
 impl Default for Attributes {
@@ -203,6 +206,7 @@ impl Default for Attributes {
             metadata: MetadataOptions { enabled: true, token_required: false, hop_limit: 1, show_tags: false },
             release_at: None,
             internet_charge: InternetCharge::default(),
+            host_names: HostNameOptions::default(),
         }
     }
 }

@@ -13,9 +13,9 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Attributes, CapacityChoice, EncryptionChoice, Error, Gib, ImageDisk, ImageId, InternetCharge, LaunchTemplateId,
-    LaunchTemplateVersionId, MetadataOptions, Millis, OnShutdown, PlacementChoice, Provisioned, RoleChoice, SecurityGroupId, SnapshotId,
-    SubnetId, Tags, VolumeKind,
+    AccountId, Attributes, CapacityChoice, EncryptionChoice, Error, Gib, HostNameSettings, ImageDisk, ImageId, InternetCharge,
+    LaunchTemplateId, LaunchTemplateVersionId, MetadataOptions, Millis, OnShutdown, PlacementChoice, Provisioned, RoleChoice,
+    SecurityGroupId, SnapshotId, SubnetId, Tags, VolumeKind,
 };
 
 /// Most versions of one template that exist at a time (EC2: 10,000).
@@ -202,6 +202,9 @@ pub struct LaunchSettings {
     pub attributes: AttributeSettings,
     /// Role of which the guest is given temporary keys.
     pub role: Option<RoleChoice>,
+    /// How they are named.
+    #[serde(skip_serializing_if = "HostNameSettings::is_none")]
+    pub host_names: HostNameSettings,
     /// The placement group.
     pub placement: Option<PlacementChoice>,
     /// What they ask of capacity reservations.
@@ -325,6 +328,7 @@ impl LaunchSettings {
             volumes: said_volumes(self.volumes, base.volumes),
             attributes: self.attributes.over(base.attributes),
             role: self.role.or(base.role),
+            host_names: self.host_names.or(base.host_names),
             placement: self.placement.or(base.placement),
             capacity: self.capacity.or(base.capacity),
             tags: said_tags(self.tags, base.tags),
@@ -385,6 +389,7 @@ impl AttributeSettings {
             },
             release_at: self.release_at,
             internet_charge: self.internet_charge.unwrap_or(usual.internet_charge),
+            host_names: usual.host_names,
         }
     }
 }

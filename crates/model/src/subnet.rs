@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Millis, Noun, SubnetId, SubnetIpv6, Tags, Vpc, VpcId, overlap};
+use crate::{AccountId, Error, HostNameOptions, Millis, Noun, SubnetId, SubnetIpv6, Tags, Vpc, VpcId, overlap};
 
 /// Addresses at the start of a range that no interface gets: the network's own, the router and DNS server, and two that EC2
 /// reserves ("Subnet sizing" in the VPC user guide: the first four and the last address).
@@ -36,6 +36,9 @@ pub struct Subnet {
     /// Whether an interface made here gets an IPv6 address unless it says no.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ipv6_on_launch: bool,
+    /// How an instance launched here is named unless its launch says otherwise.
+    #[serde(default, skip_serializing_if = "HostNameOptions::is_usual")]
+    pub host_names_on_launch: HostNameOptions,
     /// Display name.
     pub name: String,
     /// Description.
@@ -113,6 +116,7 @@ mod tests {
             public_on_launch: true,
             ipv6: None,
             ipv6_on_launch: false,
+            host_names_on_launch: HostNameOptions::default(),
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

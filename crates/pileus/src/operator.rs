@@ -214,6 +214,7 @@ impl Operator {
             names: vec![name.to_owned()],
             description: String::new(),
             hostnames: vec![],
+            host_names: model::HostNameSettings::default(),
             root_size: None,
             root_kind: model::VolumeKind::default(),
             root_provisioned: model::Provisioned::default(),

@@ -1,7 +1,7 @@
 //! What the services of one VPC know: its guests, names and subnets, drawn from the host document.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use hostspec::{DhcpOptions, GuestMetadata, HostSpec, NicSpec, SubnetSpec, VmNic, VpcSpec};
@@ -72,6 +72,7 @@ pub struct Directory {
     guests: BTreeMap<Ipv4Addr, Arc<Guest>>,
     by_mac: HashMap<MacAddr, Ipv4Addr>,
     names: HashMap<String, Vec<Ipv4Addr>>,
+    names6: HashMap<String, Vec<Ipv6Addr>>,
     reverse: HashMap<Ipv4Addr, String>,
 }
 
@@ -129,6 +130,9 @@ impl Directory {
             out.names.entry(name.clone()).or_default().push(record.ip);
             out.reverse.entry(record.ip).or_insert(name);
         }
+        for record in &vpc.names6 {
+            out.names6.entry(record.name.trim_end_matches('.').to_lowercase()).or_default().push(record.ip);
+        }
         out
     }
 
@@ -151,6 +155,11 @@ impl Directory {
     /// The addresses of a full name in lower case without its last dot; none when there is no such record.
     pub fn addresses(&self, name: &str) -> Option<&[Ipv4Addr]> {
         self.names.get(name).map(Vec::as_slice)
+    }
+
+    /// The IPv6 addresses of such a name.
+    pub fn addresses6(&self, name: &str) -> Option<&[Ipv6Addr]> {
+        self.names6.get(name).map(Vec::as_slice)
     }
 
     /// The name of an address, when it has one.

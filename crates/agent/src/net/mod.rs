@@ -550,6 +550,7 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         remote: Vec::new(),
         groups: Vec::new(),
         names: Vec::new(),
+        names6: vec![],
         domain: String::new(),
         resolver: true,
         dhcp: hostspec::DhcpOptions::default(),

@@ -203,6 +203,7 @@ fn differ_in_rules_only(before: &VpcSpec, spec: &VpcSpec) -> bool {
         remote,
         groups,
         names,
+        names6,
         domain,
         resolver,
         dhcp,
@@ -219,7 +220,7 @@ fn differ_in_rules_only(before: &VpcSpec, spec: &VpcSpec) -> bool {
     let groups_alike = before.groups.len() == groups.len() && before.groups.iter().zip(groups).all(alike);
     let ends = (before.id, before.vni, &before.ranges, &before.subnets) == (*id, *vni, ranges, subnets)
         && (&before.nics, &before.remote, &before.peers, &before.v6, &before.logged) == (nics, remote, peers, v6, logged);
-    let told = (&before.names, &before.domain, before.resolver, &before.dhcp) == (names, domain, *resolver, dhcp);
+    let told = (&before.names, &before.names6, &before.domain, before.resolver, &before.dhcp) == (names, names6, domain, *resolver, dhcp);
     let public =
         (&before.shared, &before.forwards, &before.mapped, &before.rates, &before.homes) == (shared, forwards, mapped, rates, homes);
     groups_alike && ends && told && public

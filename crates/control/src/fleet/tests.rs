@@ -119,6 +119,7 @@ impl World {
             names: vec![],
             description: String::new(),
             hostnames: vec![],
+            host_names: model::HostNameSettings::default(),
             running: true,
             root_size: None,
             root_kind: model::VolumeKind::default(),

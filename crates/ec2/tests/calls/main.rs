@@ -6,6 +6,7 @@ mod capacity_reservations;
 mod denied;
 mod dhcp_options;
 mod flow_logs;
+mod host_names;
 mod image_tasks;
 mod images;
 mod insights;

@@ -147,6 +147,7 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         names: vec!["n".to_owned()],
         description: String::new(),
         hostnames: vec![],
+        host_names: model::HostNameSettings::default(),
         root_size: None,
         root_kind: model::VolumeKind::default(),
         root_provisioned: model::Provisioned::default(),

@@ -7,7 +7,7 @@
 use std::net::Ipv4Addr;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, PTR, SOA};
+use hickory_proto::rr::rdata::{A, AAAA, PTR, SOA};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 use super::super::directory::Directory;
@@ -59,11 +59,15 @@ pub fn answer(directory: &Directory, query: &Query) -> Answer {
         .or_else(|| address_in_name(directory, &full).map(|ip| vec![ip]))
         .or_else(|| (asked == TENCENT).then(|| vec![METADATA_TENCENT]))
         .or_else(|| under(&asked, "localhost").then(|| vec![Ipv4Addr::LOCALHOST]));
+    let found6 = directory.addresses6(&asked).or_else(|| directory.addresses6(&full)).unwrap_or_default();
+    let found = found.or_else(|| (!found6.is_empty()).then(Vec::new));
     match found {
         Some(ips) => {
-            let wanted = matches!(query.query_type(), RecordType::A | RecordType::ANY);
-            let record = |ip: Ipv4Addr| Record::from_rdata(query.name().clone(), TTL, RData::A(A(ip)));
-            let records = if wanted { ips.into_iter().map(record).collect() } else { Vec::new() };
+            let asks = |kind| query.query_type() == kind || query.query_type() == RecordType::ANY;
+            let record = |data| Record::from_rdata(query.name().clone(), TTL, data);
+            let v4 = ips.into_iter().filter(|_| asks(RecordType::A)).map(|ip| record(RData::A(A(ip))));
+            let v6 = found6.iter().filter(|_| asks(RecordType::AAAA)).map(|ip| record(RData::AAAA(AAAA(*ip))));
+            let records = v4.chain(v6).collect();
             Answer::Here(Found { code: ResponseCode::NoError, records, zone: zone_of(directory, under_domain) })
         }
         None if under_domain && asked == directory.domain => {
@@ -183,6 +187,9 @@ mod tests {
         check("nobody.vpc.internal.", RecordType::A, Some((ResponseCode::NXDomain, &[])));
         check("vpc.internal.", RecordType::A, Some((yes, &[])));
         check("metadata.tencentyun.com.", RecordType::A, Some((yes, &["169.254.0.23"])));
+        check("i-5.vpc.internal.", RecordType::AAAA, Some((yes, &["fd00::5"])));
+        check("i-5.", RecordType::AAAA, Some((yes, &["fd00::5"])));
+        check("i-5.vpc.internal.", RecordType::A, Some((yes, &[])));
         check("instance-data.", RecordType::A, Some((ResponseCode::NXDomain, &[])));
         check("example.invalid.", RecordType::A, Some((ResponseCode::NXDomain, &[])));
         check("org.", RecordType::DNSKEY, None);
