@@ -4,7 +4,7 @@ A cloud runs for the whole session, in a state folder of its own. By default it 
 need thousands of instances ask for `simulated`. Everything is removed at the end, also after a failure.
 """
 
-import itertools
+import collections
 import json
 import os
 import pathlib
@@ -49,7 +49,7 @@ class Cloud:
         self.arguments = arguments
         self.port = free_port()
         self.process = None
-        self.numbers = itertools.count(1)
+        self.names = collections.Counter()
 
     def start(self):
         command = [PILEUS, "up", "--state", self.folder, "--listen", f"127.0.0.1:{self.port}", "--metrics", f"127.0.0.1:{free_port()}", "--buckets", self.buckets]
@@ -126,8 +126,10 @@ class Cloud:
         return found[0]["ImageId"]
 
     def account(self, name):
-        """Makes an account, named with a number of its own so that tests need not agree on names; its access key, secret and number."""
-        made = json.loads(self.command("account", "create", f"{name}-{next(self.numbers)}").stdout)
+        """Makes an account; its access key, secret and number. A name that another test has taken already is given a number."""
+        self.names[name] += 1
+        name = name if self.names[name] == 1 else f"{name}-{self.names[name]}"
+        made = json.loads(self.command("account", "create", name).stdout)
         return made["id"], made["secret"], made["account"]
 
 

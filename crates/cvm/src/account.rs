@@ -1,7 +1,7 @@
 //! Who calls, and what every account is like.
 
 use control::Who;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -11,7 +11,7 @@ use crate::error::Fault;
 pub(crate) struct Nothing {}
 
 /// The reply of STS's `GetCallerIdentity`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Identity {
     arn: String,
     account_id: String,
@@ -37,13 +37,13 @@ pub(crate) async fn identity(cx: &Cx<'_>, _: Nothing) -> Result<Identity, Fault>
 }
 
 /// The reply of VPC's `DescribeAccountAttributes`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Attributes {
     account_attribute_set: Vec<Attribute>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct Attribute {
     attribute_name: &'static str,

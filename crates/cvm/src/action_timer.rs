@@ -3,7 +3,7 @@
 use control::{InstanceView, PAGE_MAX, Page, Query, SetInstanceRelease};
 use jiff::Timestamp;
 use model::{Instance, InstanceId, Millis, Phase};
-use wire::{Doc, FromArg, IntoDoc};
+use wire::{Doc, FromArg, Show};
 
 use crate::error::Fault;
 use crate::instance::{INSTANCES_PER_CALL, ids};
@@ -50,7 +50,7 @@ pub(crate) struct ImportInstancesActionTimer {
     action_timer: ActionTimerArg,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct TimerIds {
     action_timer_ids: Vec<String>,
@@ -78,13 +78,13 @@ pub(crate) struct DescribeInstancesActionTimer {
     status_list: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Timers {
     action_timers: Vec<TimerReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TimerReply {
     action_timer_id: String,
     timer_action: &'static str,

@@ -6,7 +6,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{AddressId, AddressKind, Error, InstanceId, InterfaceId, InternetCharge};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::bandwidth::{ChargeType, IN_PACKAGE, charge_word};
 use crate::error::Fault;
@@ -26,14 +26,14 @@ pub(crate) struct DescribeAddresses {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Addresses {
     total_count: usize,
     address_set: Vec<AddressReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct AddressReply {
     address_id: String,
@@ -61,7 +61,7 @@ struct AddressReply {
     tag_set: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AlgType {
     ftp: bool,
     sip: bool,
@@ -208,7 +208,7 @@ pub(crate) const ALLOCATE_ABSENT: &[&str] = &[
 /// Most addresses of one call (VPC documents 20).
 const ADDRESSES_PER_CALL: u32 = 20;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Allocated {
     address_set: Vec<String>,
@@ -248,7 +248,7 @@ pub(crate) struct DescribeTaskResult {
     task_id: u64,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct TaskResult {
     task_id: u64,
     result: &'static str,
@@ -264,7 +264,7 @@ pub(crate) async fn task_result(cx: &Cx<'_>, asked: DescribeTaskResult) -> Resul
 }
 
 /// A reply that names a task.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Task {
     task_id: &'static str,
 }

@@ -2,7 +2,7 @@
 
 use control::{AddressRef, Many, ModifyAddress, ModifyInstanceBandwidth};
 use model::InternetCharge;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::account::Nothing;
 use crate::error::Fault;
@@ -19,7 +19,7 @@ pub(crate) struct ModifyAddressesBandwidth {
 /// Most addresses of one call (VPC documents 20).
 const ADDRESSES_PER_CALL: usize = 20;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Task {
     task_id: &'static str,
 }
@@ -83,13 +83,13 @@ pub(crate) const fn charge_word(charge: InternetCharge) -> &'static str {
 }
 
 /// The reply of `DescribeInternetChargeTypeConfigs`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct ChargeTypes {
     internet_charge_type_config_set: Vec<ChargeTypeConfig>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ChargeTypeConfig {
     internet_charge_type: &'static str,
     description: &'static str,

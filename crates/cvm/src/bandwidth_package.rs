@@ -3,7 +3,7 @@
 use control::{AddressRef, BandwidthPackageView, Field, Many, ModifyBandwidthPackage, PackAddress, Query};
 use jiff::Timestamp;
 use model::{Address, AddressId, BANDWIDTH_PACKAGES_MAX, BandwidthPackageId, Error, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::account::Nothing;
 use crate::error::Fault;
@@ -115,7 +115,7 @@ fn limit(bandwidth: i64) -> Result<Option<u32>, Fault> {
     u32::try_from(bandwidth).map(Some).map_err(|_| Fault::invalid("InternetMaxBandwidth", "it is -1, or megabits per second"))
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Created {
     bandwidth_package_id: String,
@@ -247,14 +247,14 @@ pub(crate) struct DescribeBandwidthPackages {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Packages {
     total_count: usize,
     bandwidth_package_set: Vec<PackageReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct PackageReply {
     bandwidth_package_id: String,
@@ -270,7 +270,7 @@ struct PackageReply {
     resource_set: Vec<Resource>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Resource {
     resource_type: &'static str,
     resource_id: String,
@@ -334,7 +334,7 @@ pub(crate) struct DescribeBandwidthPackageResources {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Resources {
     total_count: usize,
@@ -358,13 +358,13 @@ pub(crate) async fn describe_resources(cx: &Cx<'_>, asked: DescribeBandwidthPack
     Ok(Resources { total_count, resource_set })
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Quotas {
     quota_set: Vec<Quota>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Quota {
     quota_id: &'static str,
     quota_current: usize,

@@ -3,7 +3,7 @@
 use control::{Field, Filter, Many, OrderKey, Query, RollBackToBackup, SetBackupQuota};
 use jiff::Timestamp;
 use model::{DiskBackupId, Snapshot, SnapshotId, SnapshotPhase, VolumeId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -36,7 +36,7 @@ pub(crate) struct CreateDiskBackup {
     disk_backup_name: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Created {
     disk_backup_id: String,
@@ -99,14 +99,14 @@ enum BackupOrder {
     CreateTime,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct DiskBackups {
     total_count: usize,
     disk_backup_set: Vec<BackupReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct BackupReply {
     disk_backup_id: String,

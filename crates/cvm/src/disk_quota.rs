@@ -2,7 +2,7 @@
 
 use model::Catalogue;
 use model::instance_type::InstanceType;
-use wire::{Doc, FromArg, IntoDoc};
+use wire::{Doc, FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -61,13 +61,13 @@ pub(crate) struct DescribeDiskConfigQuota {
     disk_usage: Option<Usage>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct DiskConfigs {
     disk_config_set: Vec<DiskConfig>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct DiskConfig {
     available: bool,

@@ -3,7 +3,7 @@
 use control::{Field, Query};
 use jiff::Timestamp;
 use model::{Image, ImageId, ImagePhase};
-use wire::{Doc, FromArg, IntoDoc};
+use wire::{Doc, FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -24,14 +24,14 @@ pub(crate) struct DescribeImages {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Images {
     total_count: usize,
     image_set: Vec<ImageReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct ImageReply {
     image_id: String,
@@ -88,7 +88,7 @@ pub(crate) struct DescribeImageFromFamily {
     image_family: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct OfFamily {
     image: Option<ImageReply>,
 }

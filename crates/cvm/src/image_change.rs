@@ -2,7 +2,7 @@
 
 use control::{CreateImage as Create, DeregisterImage, Many, ModifyImage, Query, RegisterImage};
 use model::{AccountId, Architecture, Error, Image, ImageId, InstanceId, SnapshotId, VolumeId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::page::LIMIT_MAX;
@@ -39,7 +39,7 @@ struct TagSpecification {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Made {
     image_id: String,
@@ -150,13 +150,13 @@ pub(crate) struct DescribeImageSharePermission {
     image_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Permissions {
     share_permission_set: Vec<PermissionReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct PermissionReply {
     created_time: jiff::Timestamp,

@@ -2,7 +2,7 @@
 
 use control::{ExportImage as Export, FurtherDisks, ImportDisk, ImportInto};
 use model::{BucketObject, DiskFormat, ImageId, ImageTaskId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::tag::{self, TagSpecification};
@@ -34,7 +34,7 @@ pub(crate) struct ImportImage {
 /// What CVM imports and this cloud does not.
 pub(crate) const IMPORT_ABSENT: &[&str] = &["ImageFamily", "ImportImageDataDiskList"];
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Imported {
     image_id: String,
@@ -126,7 +126,7 @@ enum ExportFormat {
     Vmdk,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Exported {
     task_id: u64,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use model::instance_type::{Category, Scheme};
 use model::{Catalogue, InstanceType, Mib};
-use wire::{Doc, FromArg, IntoDoc};
+use wire::{Doc, FromArg, Show};
 
 use crate::Cx;
 use crate::account::Nothing;
@@ -26,13 +26,13 @@ pub(crate) fn gib(memory: Mib) -> u64 {
     memory.0.div_ceil(1024)
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Families {
     instance_family_config_set: Vec<Family>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Family {
     instance_family_name: String,
     instance_family: String,
@@ -89,13 +89,13 @@ impl DescribeTypes {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct TypeConfigs {
     instance_type_config_set: Vec<TypeConfig>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct TypeConfig {
     zone: String,
     instance_type: String,
@@ -132,13 +132,13 @@ pub(crate) fn config(zone: &str, kind: &InstanceType) -> TypeConfig {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct TypeQuotas {
     instance_type_quota_set: Vec<TypeQuota>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct TypeQuota {
     zone: String,

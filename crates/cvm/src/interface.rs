@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use control::{Field, InterfaceView, Query};
 use model::{AddressKind, InstanceId, Interface, InterfaceId, Plug, SecurityGroupId, SubnetId, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -24,14 +24,14 @@ pub(crate) struct DescribeNetworkInterfaces {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Interfaces {
     total_count: usize,
     network_interface_set: Vec<InterfaceReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct InterfaceReply {
     network_interface_id: String,
@@ -56,7 +56,7 @@ pub(crate) struct InterfaceReply {
     tag_set: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct PrivateAddress {
     private_ip_address: String,
     primary: bool,
@@ -67,7 +67,7 @@ pub(crate) struct PrivateAddress {
     state: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Attachment {
     instance_id: String,
     device_index: u32,

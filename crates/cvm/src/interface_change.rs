@@ -7,7 +7,7 @@ use control::{
     MoveInterface, NewInterface, Options, Plugged, UnassignPrivateAddresses, Wanted,
 };
 use model::{Error, GROUPS_PER_INTERFACE_MAX, InstanceId, InterfaceId, SecurityGroupId, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::interface::{InterfaceReply, PrivateAddress, private_addresses, reply};
@@ -94,7 +94,7 @@ pub(crate) struct AskedIp {
 }
 
 /// A reply that shows one interface.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     network_interface: InterfaceReply,
 }
@@ -240,7 +240,7 @@ pub(crate) struct AssignPrivateIpAddresses {
     client_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Assigned {
     private_ip_address_set: Vec<PrivateAddress>,

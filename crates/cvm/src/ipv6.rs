@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use control::{AssociateSubnetIpv6, AssociateVpcIpv6, DisassociateSubnetIpv6, DisassociateVpcIpv6, Many, Options, Query, WantedIpv6};
 use ipnet::Ipv6Net;
 use model::{InterfaceId, Noun, Subnet, SubnetId, Vpc, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::{Cx, id};
@@ -27,7 +27,7 @@ pub(crate) struct AssignIpv6CidrBlock {
     vpc_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct AssignedRange {
     ipv6_cidr_block: String,
     address_type: &'static str,
@@ -78,13 +78,13 @@ struct OfSubnet {
     ipv6_cidr_block: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct AssignedRanges {
     ipv6_subnet_cidr_block_set: Vec<SubnetRange>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SubnetRange {
     subnet_id: String,
     ipv6_cidr_block: String,
@@ -135,7 +135,7 @@ fn with_token(token: Option<String>) -> Options {
 }
 
 /// An address of an interface.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Ipv6Reply {
     address: String,
     primary: bool,
@@ -198,7 +198,7 @@ pub(crate) const ADDRESS_ABSENT: &[&str] = &[
     "Ipv6Addresses.State",
 ];
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Assigned {
     ipv6_address_set: Vec<Ipv6Reply>,

@@ -6,7 +6,7 @@ use control::{DeleteKeyPair, Field, ImportKeyPair as Import, KeyFormat, KeyPairR
 use jiff::Timestamp;
 use model::{Error, KeyKind, KeyPair, KeyPairId, Noun};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -25,12 +25,12 @@ pub(crate) struct CreateKeyPair {
     tag_specification: Vec<TagSpecification>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     key_pair: KeyPairReply,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct KeyPairReply {
     key_id: String,
@@ -78,7 +78,7 @@ pub(crate) struct ImportKeyPair {
     tag_specification: Vec<TagSpecification>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Imported {
     key_id: String,
 }
@@ -139,7 +139,7 @@ pub(crate) struct DescribeKeyPairs {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct KeyPairs {
     total_count: usize,

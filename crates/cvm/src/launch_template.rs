@@ -8,7 +8,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Error, LaunchSettings, LaunchTemplate, LaunchTemplateId, Noun, Subnet, WhichVersion};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -93,7 +93,7 @@ pub(crate) struct CreateLaunchTemplate {
     machine: Machine,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     launch_template_id: String,
 }
@@ -123,7 +123,7 @@ pub(crate) struct CreateLaunchTemplateVersion {
     machine: Machine,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct CreatedVersion {
     launch_template_version_number: u64,
 }
@@ -196,14 +196,14 @@ pub(crate) struct DescribeLaunchTemplates {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Templates {
     total_count: usize,
     launch_template_set: Vec<TemplateReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TemplateReply {
     launch_template_id: String,
     launch_template_name: String,
@@ -248,14 +248,14 @@ pub(crate) struct DescribeVersions {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Versions {
     total_count: usize,
     launch_template_version_set: Vec<VersionReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VersionReply {
     launch_template_id: String,
     launch_template_version: u64,

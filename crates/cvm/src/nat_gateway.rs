@@ -7,7 +7,7 @@ use control::{
     NewAddresses, Query,
 };
 use model::{Error, NatGatewayId, NatServes, Noun, VpcId};
-use wire::{Doc, FromArg, IntoDoc};
+use wire::{Doc, FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -55,14 +55,14 @@ pub(crate) const MODIFY_ABSENT: &[&str] = &["ModifySecurityGroup", "PublicAddres
 pub(crate) const ASSOCIATE_ABSENT: &[&str] = &["IpAddressEnableMode", "PublicIpFromSameZone", "StockPublicIpAddressesBandwidthOut", "Zone"];
 
 /// NAT gateways.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Gateways {
     total_count: usize,
     nat_gateway_set: Vec<GatewayReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct GatewayReply {
     nat_gateway_id: String,
@@ -92,7 +92,7 @@ struct GatewayReply {
     tag_set: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AddressReply {
     address_id: String,
     public_ip_address: String,

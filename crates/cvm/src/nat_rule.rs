@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use control::{AddressRef, Field, Filter, NatForwardRef, NatGatewayView, NatSourceOf, NewNatForward, NewNatSource, Page, Query};
 use ipnet::Ipv4Net;
 use model::{ForwardProtocol, Forwarded, NatForward, NatSource, NatSourceId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{FILTERS_MAX, FilterArg, literal};
@@ -152,7 +152,7 @@ pub(crate) struct DescribeSources {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Sources {
     source_ip_translation_nat_rule_set: Vec<SourceReply>,
@@ -160,7 +160,7 @@ pub(crate) struct Sources {
 }
 
 /// A source rule.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct SourceReply {
     resource_id: String,
@@ -336,14 +336,14 @@ pub(crate) struct DescribeForwards {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct ForwardList {
     nat_gateway_destination_ip_port_translation_nat_rule_set: Vec<PlacedForward>,
     total_count: usize,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PlacedForward {
     #[reply(flatten)]
     rule: ForwardReply,
@@ -353,7 +353,7 @@ struct PlacedForward {
 }
 
 /// A rule about a port.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct ForwardReply {
     ip_protocol: &'static str,
     public_ip_address: String,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use control::{CreateVpc as Create, DeleteVpc as Delete, Field, ModifyVpc, Query};
 use model::{DhcpOptions, Error, Vpc, VpcId};
-use wire::{Doc, FromArg, IntoDoc};
+use wire::{Doc, FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -24,14 +24,14 @@ pub(crate) struct DescribeVpcs {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Vpcs {
     total_count: usize,
     vpc_set: Vec<VpcReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct VpcReply {
     vpc_id: String,
@@ -109,7 +109,7 @@ pub(crate) const CREATE_ABSENT: &[&str] =
     &["AddressType", "EnableMulticast", "EnableRouteVpcPublish", "EnableRouteVpcPublishIpv6", "Ipv6CidrBlock", "StackType"];
 
 /// A reply that shows one VPC.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     vpc: VpcReply,
 }

@@ -5,7 +5,7 @@
 
 use control::{AclEdit, AclSubnet, EditAclEntries, Field, Listing, Many, NetworkAclView, NewAclEntry, OrderKey, Query};
 use model::{ACL_ENTRIES_MAX, AclEntry, Direction, Error, NetworkAcl, NetworkAclId, Noun, Protocol, Subnet, SubnetId, Verdict, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -42,12 +42,12 @@ pub(crate) struct CreateNetworkAcl {
 }
 
 /// A reply that shows one ACL.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     network_acl: AclReply,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct AclReply {
     vpc_id: String,
@@ -61,7 +61,7 @@ struct AclReply {
     tag_set: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EntryReply {
     protocol: String,
     port: String,
@@ -113,7 +113,7 @@ enum AclOrder {
 }
 
 /// ACLs.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Acls {
     network_acl_set: Vec<AclReply>,

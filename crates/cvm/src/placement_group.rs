@@ -6,7 +6,7 @@ use model::{
     Error, FailureDomain, MemberLimit, PlacementChoice, PlacementGroup, PlacementGroupId, PlacementGroupRef, PlacementMember,
     PlacementRule, QuotaName,
 };
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::account::Nothing;
 use crate::error::Fault;
@@ -62,7 +62,7 @@ pub(crate) struct CreateDisasterRecoverGroup {
     tag_specification: Vec<TagSpecification>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     disaster_recover_group_id: String,
     name: String,
@@ -140,14 +140,14 @@ pub(crate) struct DescribeDisasterRecoverGroups {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Groups {
     total_count: usize,
     disaster_recover_group_set: Vec<GroupReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct GroupReply {
     disaster_recover_group_id: String,
@@ -203,7 +203,7 @@ fn reply(group: PlacementGroup, members: &[PlacementMember]) -> GroupReply {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Quota {
     group_quota: u64,
     current_num: u64,

@@ -2,7 +2,7 @@
 
 use control::QuotaView;
 use model::QuotaName;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::account::Nothing;
@@ -16,19 +16,19 @@ pub(crate) struct DescribeAccountQuota {
     filters: Vec<FilterArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct AccountQuotaReply {
     app_id: u64,
     account_quota_overview: Overview,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Overview {
     region: String,
     account_quota: AccountQuota,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct AccountQuota {
     post_paid_quota_set: Vec<PostPaidQuota>,
@@ -39,7 +39,7 @@ struct AccountQuota {
     disaster_recover_group_quota_set: Vec<PostPaidQuota>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PostPaidQuota {
     used_quota: u64,
     remaining_quota: u64,
@@ -47,7 +47,7 @@ struct PostPaidQuota {
     zone: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ImageQuota {
     used_quota: u64,
     total_quota: u64,
@@ -87,13 +87,13 @@ pub(crate) async fn account_quota(cx: &Cx<'_>, asked: DescribeAccountQuota) -> R
 }
 
 /// The reply of `DescribeAddressQuota`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct AddressQuota {
     quota_set: Vec<Quota>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Quota {
     quota_id: &'static str,
     quota_current: u64,
@@ -108,7 +108,7 @@ pub(crate) async fn address_quota(cx: &Cx<'_>, _: Nothing) -> Result<AddressQuot
 }
 
 /// The reply of `DescribeImageQuota`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct ImageCount {
     image_num_quota: u64,
 }

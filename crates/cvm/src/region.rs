@@ -1,19 +1,19 @@
 //! Regions and zones.
 
-use wire::IntoDoc;
+use wire::Show;
 
 use crate::Cx;
 use crate::account::Nothing;
 use crate::error::Fault;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Regions {
     total_count: usize,
     region_set: Vec<Region>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Region {
     region: String,
     region_name: String,
@@ -27,14 +27,14 @@ pub(crate) async fn regions(cx: &Cx<'_>, _: Nothing) -> Result<Regions, Fault> {
     Ok(Regions { total_count: 1, region_set: vec![region] })
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Zones {
     total_count: usize,
     zone_set: Vec<Zone>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Zone {
     zone: String,
     zone_name: String,

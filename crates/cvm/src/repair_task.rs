@@ -2,7 +2,7 @@
 
 use control::{AcceptInstanceEvent, InstanceView, Query};
 use model::{EventEnd, EventImpact, EventState, InstanceEvent, InstanceEventId, InstanceId, Millis, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::instance::{INSTANCES_PER_CALL, ids};
@@ -50,14 +50,14 @@ enum OrderField {
     Ended,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Tasks {
     total_count: usize,
     repair_task_info_set: Vec<TaskReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TaskReply {
     task_id: String,
     instance_id: String,
@@ -224,7 +224,7 @@ enum Operate {
     AuthorizeRepair,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Controlled {
     task_id: String,
 }

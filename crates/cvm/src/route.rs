@@ -9,7 +9,7 @@ use control::{
 };
 use ipnet::Ipv4Net;
 use model::{Error, Interface, Noun, Route, RouteTable, RouteTableId, RouteTarget, SubnetId, VpcId};
-use wire::{Doc, FromArg, IntoDoc};
+use wire::{Doc, FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -34,14 +34,14 @@ pub(crate) struct DescribeRouteTables {
 }
 
 /// Route tables.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Tables {
     total_count: usize,
     route_table_set: Vec<TableReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct TableReply {
     vpc_id: String,
@@ -55,13 +55,13 @@ struct TableReply {
     local_cidr_for_ccn: Vec<Doc>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Tie {
     subnet_id: String,
     route_table_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct RouteReply {
     destination_cidr_block: String,
     gateway_type: &'static str,
@@ -190,7 +190,7 @@ pub(crate) struct CreateRouteTable {
 }
 
 /// A reply that shows one table.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     route_table: TableReply,
 }
@@ -285,7 +285,7 @@ pub(crate) async fn create_routes(cx: &Cx<'_>, asked: Routes) -> Result<Tables, 
 }
 
 /// The routes that were replaced, and what they are now.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Replaced {
     old_route_set: Vec<RouteReply>,
@@ -351,7 +351,7 @@ async fn set_enabled(cx: &Cx<'_>, asked: NamedRoutes, enabled: bool) -> Result<(
 }
 
 /// The routes that were deleted.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Deleted {
     route_set: Vec<RouteReply>,

@@ -2,7 +2,7 @@
 
 use control::{CreateSecurityGroup as Create, DeleteSecurityGroup as Delete, Field, GroupUse, ModifySecurityGroup, OrderKey, Query};
 use model::{DEFAULT_GROUP, Error, Noun, SecurityGroup, SecurityGroupId, Vpc};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::account::Nothing;
 use crate::error::Fault;
@@ -31,14 +31,14 @@ enum GroupOrder {
     CreatedTime,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct SecurityGroups {
     total_count: usize,
     security_group_set: Vec<GroupReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct GroupReply {
     security_group_id: String,
@@ -100,7 +100,7 @@ pub(crate) struct CreateSecurityGroup {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     security_group: GroupReply,
 }
@@ -158,14 +158,14 @@ pub(crate) struct DescribeStatistics {
     security_group_ids: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Statistics {
     security_group_association_statistics_set: Vec<Association>,
 }
 
 /// How many of each kind are in a group. There are no databases, and load balancers not yet.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct Association {
     security_group_id: String,
@@ -183,7 +183,7 @@ struct Association {
     total_count: usize,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InstanceStatistic {
     instance_type: &'static str,
     instance_count: usize,

@@ -5,7 +5,7 @@
 
 use control::{AuthorizeSecurityGroup, ReplaceSecurityGroupRules, RevokeSecurityGroup, WhichRules};
 use model::{Direction, Peer, Protocol, Rule, RuleId, SecurityGroup, Verdict};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{FILTERS_MAX, FilterArg};
@@ -38,12 +38,12 @@ pub(crate) struct DescribePolicies {
     filters: Vec<FilterArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Policies {
     security_group_policy_set: PolicySet,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct PolicySet {
     version: String,
@@ -52,7 +52,7 @@ struct PolicySet {
     policy_statistics: Statistics,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Statistics {
     #[reply(name = "IngressIPv4TotalCount")]
     ingress_ipv4: usize,
@@ -65,7 +65,7 @@ struct Statistics {
 }
 
 /// A policy; texts that do not apply to it are empty.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PolicyReply {
     policy_index: usize,
     protocol: String,
@@ -80,13 +80,13 @@ struct PolicyReply {
     modify_time: &'static str,
 }
 
-#[derive(IntoDoc, Default)]
+#[derive(Show, Default)]
 struct ServiceTemplate {
     service_id: &'static str,
     service_group_id: &'static str,
 }
 
-#[derive(IntoDoc, Default)]
+#[derive(Show, Default)]
 struct AddressTemplate {
     address_id: &'static str,
     address_group_id: &'static str,

@@ -2,7 +2,7 @@
 
 use control::{AroundRollBack, DeleteSnapshot, Field, Many, ModifySnapshot, OrderKey, Query, RollBackVolume, SnapshotOf, TakeSnapshots};
 use model::{AccountId, Error, Snapshot, SnapshotId, SnapshotPhase, VolumeId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -22,7 +22,7 @@ pub(crate) struct CreateSnapshot {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Created {
     snapshot_id: String,
@@ -114,14 +114,14 @@ pub(crate) struct DescribeSnapshots {
     order: Option<OrderDirection>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Snapshots {
     total_count: usize,
     snapshot_set: Vec<SnapshotReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct SnapshotReply {
     snapshot_id: String,

@@ -3,7 +3,7 @@
 use control::{DeleteSnapshotGroup as Delete, Field, Many, Query, RollBackToGroup, SnapshotGroupView};
 use jiff::Timestamp;
 use model::{Snapshot, SnapshotGroup, SnapshotGroupId, SnapshotId, VolumeId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters};
@@ -23,7 +23,7 @@ pub(crate) struct CreateSnapshotGroup {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Created {
     snapshot_group_id: String,
@@ -97,14 +97,14 @@ pub(crate) struct DescribeSnapshotGroups {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct SnapshotGroups {
     total_count: usize,
     snapshot_group_set: Vec<GroupReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct GroupReply {
     snapshot_group_id: String,

@@ -7,7 +7,7 @@ use control::{
     TieSnapshotPolicy,
 };
 use model::{Error, Schedule, SnapshotPolicy, SnapshotPolicyId, Tags, VolumeId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -35,7 +35,7 @@ struct Hours {
 }
 
 /// The same in a reply, with the ways of saying days that there are not.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct HoursReply {
     hour: Vec<u8>,
@@ -45,7 +45,7 @@ struct HoursReply {
 }
 
 /// A retention that nothing has here.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Advanced {
     days: u32,
     weeks: u32,
@@ -97,7 +97,7 @@ pub(crate) struct CreatePolicy {
     retention_days: Option<u32>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     auto_snapshot_policy_id: String,
     next_trigger_time: String,
@@ -206,14 +206,14 @@ pub(crate) struct DescribeOfDisk {
     disk_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Policies {
     total_count: usize,
     auto_snapshot_policy_set: Vec<PolicyReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct PolicyReply {
     auto_snapshot_policy_id: String,

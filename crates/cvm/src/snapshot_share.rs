@@ -2,7 +2,7 @@
 
 use control::{Many, Query, ShareSnapshot};
 use model::{AccountId, Error, Noun, ShareChange, Snapshot, SnapshotId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::page::LIMIT_MAX;
@@ -60,13 +60,13 @@ pub(crate) struct DescribeSnapshotSharePermission {
     snapshot_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Permissions {
     share_permission_set: Vec<PermissionReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PermissionReply {
     created_time: String,
     account_id: String,

@@ -4,7 +4,7 @@ use control::{AssumeRole as Assume, MfaCode};
 use jiff::Timestamp;
 use model::{AccountId, Error, RoleId, SESSION_USUAL_SECONDS};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc, decode_bytes};
+use wire::{FromArg, Show, decode_bytes};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -26,14 +26,14 @@ pub(crate) struct AssumeRole {
     token_code: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Assumed {
     credentials: Credentials,
     expired_time: i64,
     expiration: Timestamp,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Credentials {
     token: String,
     tmp_secret_id: String,

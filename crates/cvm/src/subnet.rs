@@ -4,7 +4,7 @@ use control::{
     CreateDefaultSubnet, CreateSubnet as Create, DeleteSubnet as Delete, Field, Filter, Many, ModifySubnet, Options, Page, Query,
 };
 use model::{Error, NetworkAcl, Noun, RouteTable, Subnet, SubnetId, Tags, Vpc, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, literal, not_both};
@@ -47,7 +47,7 @@ impl DescribeSubnets {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Subnets {
     total_count: usize,
@@ -56,7 +56,7 @@ pub(crate) struct Subnets {
     next_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct SubnetReply {
     subnet_id: String,
@@ -162,7 +162,7 @@ pub(crate) struct CreateSubnet {
 }
 
 /// A reply that shows one subnet.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     subnet: SubnetReply,
 }
@@ -199,7 +199,7 @@ pub(crate) struct CreateSubnets {
 pub(crate) const CREATE_MANY_ABSENT: &[&str] = &["CdcId", "Subnets.Ipv6CidrBlock", "Subnets.StackType"];
 
 /// A reply that shows new subnets.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct MadeMany {
     subnet_set: Vec<SubnetReply>,
@@ -242,7 +242,7 @@ pub(crate) struct CheckDefaultSubnet {
     zone: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Checked {
     result: bool,
 }
@@ -271,12 +271,12 @@ pub(crate) struct CreateDefaultVpc {
     force: Option<bool>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct DefaultNetwork {
     vpc: DefaultVpcSubnet,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct DefaultVpcSubnet {
     vpc_id: String,
     vpc_name: String,

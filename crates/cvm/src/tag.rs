@@ -1,7 +1,7 @@
 //! Tags as CVM, VPC and CBS carry them. The service that changes those of anything is in [`crate::tag_service`].
 
 use model::Tags;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 
@@ -24,7 +24,7 @@ pub(crate) struct TagSpecification {
 }
 
 /// A tag in replies.
-#[derive(Debug, IntoDoc)]
+#[derive(Debug, Show)]
 pub(crate) struct TagReply {
     key: String,
     value: String,

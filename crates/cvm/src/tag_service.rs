@@ -10,7 +10,7 @@ use model::{
     LaunchTemplateId, NatGatewayId, NetworkAclId, PlacementGroupId, RouteTableId, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId,
     Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId,
 };
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::id::{self, Id};
@@ -48,13 +48,13 @@ pub(crate) struct UnTagResources {
     tag_keys: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Failed {
     failed_resources: Vec<FailedResource>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct FailedResource {
     resource: String,
     code: String,
@@ -233,7 +233,7 @@ pub(crate) struct DescribeTags {
     limit: usize,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct TagList {
     total_count: usize,
@@ -242,7 +242,7 @@ pub(crate) struct TagList {
     tags: Vec<ResourceTag>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ResourceTag {
     resource_id: String,
     service_type: String,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use control::{BandwidthPackageView, Field, Filter, Listing, NatGatewayView, NetworkAclView, PAGE_MAX, Page, Query, RouteTableView};
 use model::{Address, AddressKind, Image, Interface, KeyPair, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::id::{self, Id};
@@ -20,7 +20,7 @@ const VALUES_MAX: usize = 10;
 const NAMED_MAX: usize = 20;
 
 /// A tag as the service writes it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, IntoDoc)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Show)]
 pub(crate) struct TagItem {
     tag_key: String,
     tag_value: String,
@@ -74,14 +74,14 @@ struct TagFilter {
     tag_value: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Resources {
     pagination_token: String,
     resource_tag_mapping_list: Vec<Mapping>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct Mapping {
     resource: String,
@@ -115,7 +115,7 @@ pub(crate) struct GetTagKeys {
     category: Category,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct TagKeys {
     pagination_token: String,
@@ -142,7 +142,7 @@ pub(crate) struct GetTagValues {
     category: Category,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct TagValues {
     pagination_token: String,

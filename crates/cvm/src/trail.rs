@@ -3,7 +3,7 @@
 use control::{Attribute, Lookup};
 use model::{Event, EventId, Millis, What};
 use serde_json::json;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -30,7 +30,7 @@ struct AttributeArg {
     attribute_value: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Events {
     list_over: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Events {
     total_count: usize,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EventReply {
     event_id: String,
     username: String,
@@ -63,7 +63,7 @@ struct EventReply {
     location: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ResourceReply {
     resource_type: String,
     resource_name: String,

@@ -7,7 +7,7 @@ use control::{
     VolumeView,
 };
 use model::{Attachment, EncryptionChoice, Gib, InstanceId, Provisioned, Snapshot, Volume, VolumeId, VolumeKind, VolumePhase};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, literal, not_both};
@@ -113,14 +113,14 @@ pub(crate) struct DescribeDisks {
     order: Option<OrderDirection>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Disks {
     total_count: usize,
     disk_set: Vec<DiskReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct DiskReply {
     disk_id: String,
@@ -168,7 +168,7 @@ struct DiskReply {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Placement {
     zone: String,
     project_id: u32,
@@ -417,7 +417,7 @@ pub(crate) enum ChargeType {
     Hourly,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Created {
     disk_id_set: Vec<String>,

@@ -2,7 +2,7 @@
 
 use control::{ChangeVpcPeering, CreateVpcPeering as Create, Field, OrderKey, PeeringChange, PeeringManner, Query};
 use model::{AccountId, PeeringState, VpcId, VpcPeering, VpcPeeringId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -38,7 +38,7 @@ pub(crate) struct CreateVpcPeeringConnection {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     peering_connection_id: String,
 }
@@ -126,14 +126,14 @@ enum PeeringOrder {
 }
 
 /// Peerings.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Peerings {
     peer_connection_set: Vec<PeeringReply>,
     total_count: usize,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct PeeringReply {
     peering_connection_id: String,

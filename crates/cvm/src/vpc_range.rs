@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use control::{ChangeVpcRanges, CheckVpcRanges, Field, Filter, PAGE_MAX, Page, PrivateBlocks, Query};
 use ipnet::Ipv4Net;
 use model::{Error, RangeConflict, RouteTableId, Subnet, Vpc, VpcId, VpcPeeringId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
@@ -18,7 +18,7 @@ use crate::{Cx, id, page};
 const RANGES_PER_CALL: usize = 10;
 
 /// A range as VPC shows it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct RangeReply {
     vpc_id: String,
@@ -76,7 +76,7 @@ pub(crate) struct DescribeAssistantCidr {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Ranges {
     assistant_cidr_set: Vec<RangeReply>,
@@ -114,7 +114,7 @@ pub(crate) struct Exchanged {
 }
 
 /// The ranges that a VPC has now.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Changed {
     assistant_cidr_set: Vec<RangeReply>,
@@ -165,13 +165,13 @@ fn read(texts: &[String]) -> Result<Vec<Ipv4Net>, Fault> {
 }
 
 /// What is in the way of a change.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Conflicts {
     conflict_source_set: Vec<ConflictReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct ConflictReply {
     conflict_source_id: String,
@@ -179,7 +179,7 @@ struct ConflictReply {
     conflict_item_set: Vec<ItemReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ItemReply {
     conflict_id: String,
     destination_item: String,

@@ -2,7 +2,7 @@
 
 use control::{Field, Filter, Query};
 use model::{Error, GROUPS_PER_INTERFACE_MAX, QuotaName, Vpc};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -15,20 +15,20 @@ pub(crate) struct DescribeAccountAttributes {
 }
 
 /// The reply of `DescribeAccountAttributes`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Attributes {
     account_attribute_set: Vec<Attribute>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Attribute {
     attribute_name: String,
     attribute_value_set: Vec<Value>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Value {
     attribute_value: String,

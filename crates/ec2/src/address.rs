@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use control::{AddressRef, AddressView, AssociateTo, Field, Filter, GivesWay, Query};
 use model::{Address, Error, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination};
@@ -27,13 +27,13 @@ pub(crate) struct DescribeAddresses {
 }
 
 /// The reply of `DescribeAddresses`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Addresses {
     addresses_set: Vec<AddressItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AddressItem {
     public_ip: String,
@@ -103,7 +103,7 @@ pub(crate) struct AllocateAddress {
 pub(crate) const ALLOCATE_ABSENT: &[&str] = &["Address", "PublicIpv4Pool", "NetworkBorderGroup", "CustomerOwnedIpv4Pool", "IpamPoolId"];
 
 /// The reply of `AllocateAddress`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Allocated {
     public_ip: String,
@@ -142,7 +142,7 @@ pub(crate) struct AssociateAddress {
 }
 
 /// The reply of `AssociateAddress`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Associated {
     association_id: Option<String>,
@@ -225,14 +225,14 @@ pub(crate) struct DescribeAddressesAttribute {
 }
 
 /// The reply of `DescribeAddressesAttribute`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Attributes {
     address_set: Vec<AttributeItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AttributeItem {
     public_ip: String,

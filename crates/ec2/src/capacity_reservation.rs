@@ -6,7 +6,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{CapacityChoice, CapacityReservation, Eligibility, Error, Instance, Millis, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Refusal, combination, unsupported};
 use crate::filter::{self, AskedFilter};
@@ -68,13 +68,13 @@ pub(crate) struct CreateCapacityReservation {
 pub(crate) const CREATE_ABSENT: &[&str] = &["CommitmentDuration", "DeliveryPreference", "OutpostArn", "PlacementGroupArn", "StartDate"];
 
 /// The reply of `CreateCapacityReservation`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     capacity_reservation: Item,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Item {
     capacity_reservation_id: String,
@@ -101,7 +101,7 @@ struct Item {
     reservation_type: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Allocation {
     allocation_type: &'static str,
@@ -191,7 +191,7 @@ pub(crate) struct DescribeCapacityReservations {
 }
 
 /// The reply of `DescribeCapacityReservations`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Described {
     next_token: Option<String>,
@@ -209,7 +209,7 @@ pub(crate) async fn describe(cx: Cx, asked: DescribeCapacityReservations) -> Res
 }
 
 /// The reply of a call that says only that it worked.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Done {
     r#return: bool,
@@ -273,7 +273,7 @@ pub(crate) struct GetUsage {
 }
 
 /// The reply of `GetCapacityReservationUsage`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Usage {
     capacity_reservation_id: String,
@@ -284,7 +284,7 @@ pub(crate) struct Usage {
     instance_usage_set: Vec<UsageItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct UsageItem {
     account_id: String,
@@ -355,14 +355,14 @@ impl CapacitySpecification {
 }
 
 /// What an instance asks of capacity reservations, in a reply.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ShownSpecification {
     capacity_reservation_preference: Option<&'static str>,
     capacity_reservation_target: Option<ShownTarget>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ShownTarget {
     capacity_reservation_id: String,

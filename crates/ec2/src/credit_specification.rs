@@ -5,7 +5,7 @@
 use control::{Field, Filter, InstanceView, Query};
 use model::instance_type::Category;
 use model::{Catalogue, InstanceId, LaunchSettings, Noun, Tags};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -36,7 +36,7 @@ impl AskedLaunchCredits {
 }
 
 /// What a template says of credits.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct LaunchCredits {
     cpu_credits: String,
@@ -61,14 +61,14 @@ pub(crate) struct DescribeCredits {
 }
 
 /// The reply of `DescribeInstanceCreditSpecifications`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Credits {
     instance_credit_specification_set: Vec<CreditItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct CreditItem {
     instance_id: String,
@@ -106,27 +106,27 @@ struct AskedCredits {
 }
 
 /// The reply of `ModifyInstanceCreditSpecification`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Modified {
     successful_instance_credit_specification_set: Vec<Done>,
     unsuccessful_instance_credit_specification_set: Vec<Failed>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Done {
     instance_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Failed {
     instance_id: String,
     error: Why,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Why {
     code: &'static str,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use control::{DhcpOptionsView, HeldOptions, Query};
 use model::{DhcpOptionSet, DhcpOptions, Error, NetbiosNode, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -38,13 +38,13 @@ pub(crate) struct CreateDhcpOptions {
 }
 
 /// The reply of `CreateDhcpOptions`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     dhcp_options: SetItem,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct SetItem {
     dhcp_options_id: String,
@@ -53,14 +53,14 @@ struct SetItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct OptionItem {
     key: &'static str,
     value_set: Vec<ValueItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ValueItem {
     value: String,
@@ -157,7 +157,7 @@ pub(crate) struct DescribeDhcpOptions {
 }
 
 /// The reply of `DescribeDhcpOptions`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Sets {
     dhcp_options_set: Vec<SetItem>,

@@ -2,7 +2,7 @@
 
 use control::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};
 use model::{DEFAULT_KEY_ALIAS, EncryptionChoice};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -13,7 +13,7 @@ use crate::kms;
 pub(crate) struct Nothing {}
 
 /// A reply that tells whether new volumes are encrypted.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ByDefault {
     ebs_encryption_by_default: bool,
@@ -21,7 +21,7 @@ pub(crate) struct ByDefault {
 }
 
 /// A reply that names the key.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct DefaultKey {
     kms_key_id: String,

@@ -3,7 +3,7 @@
 use control::{CreateFlowLogs as Create, DeleteFlowLogs as Delete, Query};
 use jiff::Timestamp;
 use model::{Error, FlowFormat, FlowLog, FlowLogResource, FlowTraffic, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
@@ -66,7 +66,7 @@ enum DestinationType {
 }
 
 /// The reply of `CreateFlowLogs`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     flow_log_id_set: Vec<String>,
@@ -76,7 +76,7 @@ pub(crate) struct Created {
 }
 
 /// The reply of `DeleteFlowLogs`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Deleted {
     /// Nothing is half done: what one thing stands in the way of is refused as a whole.
@@ -157,14 +157,14 @@ pub(crate) struct DescribeFlowLogs {
 }
 
 /// The reply of `DescribeFlowLogs`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct FlowLogs {
     flow_log_set: Vec<FlowLogItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct FlowLogItem {
     creation_time: Timestamp,

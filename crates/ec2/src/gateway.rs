@@ -2,7 +2,7 @@
 
 use control::Query;
 use model::{InternetGateway, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -22,14 +22,14 @@ pub(crate) struct DescribeInternetGateways {
 }
 
 /// The reply of `DescribeInternetGateways`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Gateways {
     internet_gateway_set: Vec<GatewayItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct GatewayItem {
     internet_gateway_id: String,
@@ -38,7 +38,7 @@ struct GatewayItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AttachmentItem {
     vpc_id: String,
@@ -72,7 +72,7 @@ pub(crate) struct CreateInternetGateway {
 }
 
 /// The reply of `CreateInternetGateway`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     internet_gateway: GatewayItem,

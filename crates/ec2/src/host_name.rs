@@ -2,7 +2,7 @@
 
 use control::ModifyInstance;
 use model::{HostNameKind, HostNameOptions, HostNameSettings, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Refusal;
 use crate::{Cx, tag};
@@ -44,7 +44,7 @@ impl AskedOptions {
 }
 
 /// The options in replies.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Options {
     hostname_type: Option<&'static str>,

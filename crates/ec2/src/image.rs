@@ -3,7 +3,7 @@
 use control::{Field, Filter, Query};
 use jiff::Timestamp;
 use model::{AccountId, Image, ImagePhase, Noun};
-use wire::{FromArg, IntoDoc, time};
+use wire::{FromArg, Show, time};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -36,14 +36,14 @@ pub(crate) struct DescribeImages {
 }
 
 /// The reply of `DescribeImages`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Images {
     images_set: Vec<ImageItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ImageItem {
     image_id: String,
@@ -73,14 +73,14 @@ struct ImageItem {
     boot_mode: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Device {
     device_name: String,
     ebs: Ebs,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Ebs {
     snapshot_id: Option<String>,

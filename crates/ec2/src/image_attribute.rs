@@ -3,7 +3,7 @@
 use control::{ModifyImage, Query};
 use jiff::Timestamp;
 use model::{Error, Image, Millis, Noun, ShareChange};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
@@ -78,7 +78,7 @@ pub(crate) struct DisableDeprecation {
 }
 
 /// The reply of actions that say only that they were done.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Changed {
     r#return: bool,
@@ -136,7 +136,7 @@ pub(crate) struct ImageAttribute {
 }
 
 /// The reply of `DescribeImageAttribute`.
-#[derive(Default, IntoDoc)]
+#[derive(Default, Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Attribute {
     image_id: String,
@@ -144,7 +144,7 @@ pub(crate) struct Attribute {
     launch_permission: Option<Vec<PermissionItem>>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Described {
     value: String,

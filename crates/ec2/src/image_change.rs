@@ -2,7 +2,7 @@
 
 use control::{CopyImage as Copy, CreateImage as Create, DeregisterImage as Deregister, RegisterImage as Register};
 use model::{Architecture, EncryptionChoice, Error, Gib, ImageDisk, Noun, check_device};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -73,7 +73,7 @@ pub(crate) const CREATE_ABSENT: &[&str] = &["SnapshotLocation"];
 const TAGGED: &[&str] = &["image", "snapshot"];
 
 /// The reply of the calls that make images.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Made {
     image_id: String,
@@ -177,7 +177,7 @@ pub(crate) struct DeregisterImage {
 }
 
 /// The reply of `DeregisterImage`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Deregistered {
     r#return: bool,

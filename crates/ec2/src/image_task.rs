@@ -2,7 +2,7 @@
 
 use control::{CancelImageTask, ExportImage as Export, Field, Filter, FurtherDisks, ImportDisk, ImportInto, Query};
 use model::{BucketObject, DiskFormat, Error, ImageTask, ImageTaskId, ImageTaskPhase, ImageWork, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -83,7 +83,7 @@ pub(crate) struct ImportSnapshot {
 }
 
 /// An import of an image, and the reply of `ImportImage`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ImageItem {
     architecture: &'static str,
@@ -105,7 +105,7 @@ pub(crate) struct ImageItem {
 }
 
 /// A disk on its way.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Detail {
     device_name: Option<&'static str>,
@@ -119,7 +119,7 @@ struct Detail {
     user_bucket: Bucket,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Bucket {
     s3_bucket: String,
@@ -127,7 +127,7 @@ struct Bucket {
 }
 
 /// An import of a snapshot, and the reply of `ImportSnapshot`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct SnapshotTask {
     description: String,
@@ -137,7 +137,7 @@ pub(crate) struct SnapshotTask {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct SnapshotDetail {
     description: String,
@@ -152,7 +152,7 @@ struct SnapshotDetail {
 }
 
 /// An export, and the reply of `ExportImage`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Exported {
     description: String,
@@ -169,7 +169,7 @@ pub(crate) struct Exported {
 }
 
 /// As [`Exported`]; `DescribeExportImageTasks` tells neither format nor role.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ExportItem {
     description: String,
@@ -183,7 +183,7 @@ struct ExportItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Location {
     s3_bucket: String,
@@ -467,7 +467,7 @@ pub(crate) struct DescribeExportTasks {
 }
 
 /// The reply of `DescribeImportImageTasks`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ImportImageTasks {
     import_image_task_set: Vec<ImageItem>,
@@ -475,7 +475,7 @@ pub(crate) struct ImportImageTasks {
 }
 
 /// The reply of `DescribeImportSnapshotTasks`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ImportSnapshotTasks {
     import_snapshot_task_set: Vec<SnapshotTask>,
@@ -483,7 +483,7 @@ pub(crate) struct ImportSnapshotTasks {
 }
 
 /// The reply of `DescribeExportImageTasks`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ExportImageTasks {
     export_image_task_set: Vec<ExportItem>,
@@ -538,7 +538,7 @@ pub(crate) struct CancelImportTask {
 }
 
 /// The reply of `CancelImportTask`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Cancelled {
     import_task_id: String,

@@ -9,7 +9,7 @@ use model::{
     AccountId, Address, AttachmentId, ImageId, Instance, InstanceId, InterfaceId, MacAddr, Noun, Phase, PlacementGroupId, Reason,
     ReasonKind, ReservationId, SecurityGroupId, SubnetId, Volume, VolumeId, VolumePhase, VpcId,
 };
-use wire::{FromArg, IntoDoc, Plain, Show, Sink};
+use wire::{FromArg, Plain, Show, Sink};
 
 use crate::capacity_reservation::{self, ShownSpecification};
 use crate::error::Refusal;
@@ -35,7 +35,7 @@ pub(crate) struct DescribeInstances {
 }
 
 /// The reply of `DescribeInstances`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Reservations {
     reservation_set: Vec<Reservation>,
@@ -43,7 +43,7 @@ pub(crate) struct Reservations {
 }
 
 /// What one launch call made, as far as it is listed.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Reservation {
     reservation_id: Plain<ReservationId>,
@@ -65,7 +65,7 @@ impl Show for Listed {
 }
 
 /// A security group by id and name.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Group<N: Show = String> {
     group_id: Plain<SecurityGroupId>,
@@ -78,7 +78,7 @@ pub(crate) fn groups<'a, N: Show + From<&'a str>>(groups: &'a [(SecurityGroupId,
 }
 
 /// The state of an instance.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct InstanceState {
     code: u16,
@@ -98,7 +98,7 @@ pub(crate) fn state(phase: Phase) -> InstanceState {
     InstanceState { code, name }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct InstanceItem<'a> {
     instance_id: Plain<InstanceId>,
@@ -147,7 +147,7 @@ struct InstanceItem<'a> {
     client_token: Option<&'a str>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Placement<'a> {
     availability_zone: &'a str,
@@ -159,7 +159,7 @@ struct Placement<'a> {
 }
 
 /// Whether detailed monitoring is on.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Monitoring {
     state: &'static str,
@@ -170,41 +170,41 @@ pub(crate) fn monitoring(instance: &Instance) -> Monitoring {
     Monitoring { state: if instance.attributes.detailed_monitoring { "enabled" } else { "disabled" } }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct StateReason {
     code: &'static str,
     message: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct CpuOptions {
     core_count: u32,
     threads_per_core: u32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Configured {
     #[reply(name = "configured")]
     configured: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Enabled {
     #[reply(name = "enabled")]
     enabled: bool,
 }
 
 /// A disk of an instance.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct BlockDevice<N: Show = String> {
     device_name: N,
     ebs: Ebs,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Ebs {
     volume_id: Plain<VolumeId>,
@@ -227,7 +227,7 @@ pub(crate) fn block_devices<'a, N: Show + From<&'a str>>(volumes: &'a [Volume]) 
     volumes.iter().filter(|volume| volume.phase != VolumePhase::Deleting).map(device).collect()
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct NetworkInterface<'a> {
     network_interface_id: Plain<InterfaceId>,
@@ -249,7 +249,7 @@ struct NetworkInterface<'a> {
     interface_type: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Attachment {
     attachment_id: Plain<AttachmentId>,
@@ -260,7 +260,7 @@ struct Attachment {
     network_card_index: u32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Association {
     public_ip: Ipv4Addr,
@@ -268,7 +268,7 @@ struct Association {
     ip_owner_id: Plain<AccountId>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct PrivateAddress {
     private_ip_address: Ipv4Addr,

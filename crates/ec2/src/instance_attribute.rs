@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{ChangeInstanceType, Membership, ModifyInstance, ModifyInterface, ModifyVolumes, SetSecurityGroups, WhileRunning};
 use model::{Catalogue, Error, InstanceId, Noun, OnShutdown};
-use wire::{Base64, FromArg, IntoDoc};
+use wire::{Base64, FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
@@ -45,20 +45,20 @@ pub(crate) struct DescribeInstanceAttribute {
 }
 
 /// A value of its own element.
-#[derive(IntoDoc)]
-struct Value<T: IntoDoc> {
+#[derive(Show)]
+struct Value<T: Show> {
     #[reply(name = "value")]
     value: T,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Enclave {
     #[reply(name = "enabled")]
     enabled: bool,
 }
 
 /// The reply of `DescribeInstanceAttribute`: the id and the one attribute.
-#[derive(Default, IntoDoc)]
+#[derive(Default, Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Described {
     instance_id: String,
@@ -381,7 +381,7 @@ pub(crate) struct ModifyInstanceMetadataOptions {
 }
 
 /// The reply of `ModifyInstanceMetadataOptions`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ModifiedMetadata {
     instance_id: String,

@@ -3,7 +3,7 @@
 use control::RescheduleInstanceEvent;
 use jiff::Timestamp;
 use model::{Error, EventEnd, EventImpact, EventState, InstanceEvent, InstanceEventId, InstanceId, Millis, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -15,7 +15,7 @@ const PREFIX: &str = "instance-event-";
 const SHOWN_MS: i64 = 7 * 86_400_000;
 
 /// An event as EC2 lists it.
-#[derive(Debug, Clone, PartialEq, Eq, IntoDoc)]
+#[derive(Debug, Clone, PartialEq, Eq, Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct EventItem {
     pub instance_event_id: String,
@@ -73,7 +73,7 @@ pub(crate) struct ModifyInstanceEventStartTime {
 }
 
 /// The reply of `ModifyInstanceEventStartTime`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Modified {
     event: Option<EventItem>,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use model::{
     Error, Excess, FleetConfig, FleetKind, FleetState, InstanceFleet, LaunchTemplateId, Millis, Noun, PoolId, PoolOrder, PoolOverride, UNIT,
 };
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Refusal, coded, combination, unsupported};
 use crate::filter::{self, AskedFilter};
@@ -166,7 +166,7 @@ enum UsageStrategy {
 }
 
 /// The reply of `CreateFleet`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     fleet_id: String,
@@ -174,7 +174,7 @@ pub(crate) struct Created {
     fleet_instance_set: Vec<InstancesItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ErrorItem {
     launch_template_and_overrides: PoolItem,
@@ -183,7 +183,7 @@ struct ErrorItem {
     error_message: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct InstancesItem {
     launch_template_and_overrides: PoolItem,
@@ -192,21 +192,21 @@ struct InstancesItem {
     instance_type: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct PoolItem {
     launch_template_specification: Option<TemplateItem>,
     overrides: Option<OverrideItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct TemplateItem {
     launch_template_id: String,
     version: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct OverrideItem {
     instance_type: Option<String>,
@@ -349,14 +349,14 @@ pub(crate) struct DescribeFleets {
 }
 
 /// The reply of `DescribeFleets`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Described {
     next_token: Option<String>,
     fleet_set: Vec<FleetItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct FleetItem {
     activity_status: Option<&'static str>,
@@ -383,14 +383,14 @@ struct FleetItem {
     fleet_instance_set: Vec<InstancesItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ConfigItem {
     launch_template_specification: Option<TemplateItem>,
     overrides: Vec<OverrideItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct TargetItem {
     total_target_capacity: u32,
@@ -399,7 +399,7 @@ struct TargetItem {
     default_target_capacity_type: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct OptionsItem {
     allocation_strategy: &'static str,
@@ -490,7 +490,7 @@ pub(crate) async fn describe(cx: Cx, asked: DescribeFleets) -> Result<Described,
 }
 
 /// The reply of a call that says only that it worked.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Done {
     r#return: bool,
@@ -529,14 +529,14 @@ pub(crate) struct DeleteFleets {
 }
 
 /// The reply of `DeleteFleets`: what went, and what stayed and why.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Deleted {
     successful_fleet_deletion_set: Vec<Gone>,
     unsuccessful_fleet_deletion_set: Vec<Kept>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Gone {
     current_fleet_state: &'static str,
@@ -544,14 +544,14 @@ struct Gone {
     fleet_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Kept {
     error: Why,
     fleet_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Why {
     code: &'static str,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use model::{FleetEvent, FleetHappening, InstanceFleet, Noun, Phase};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Refusal, coded};
 use crate::filter::{self, AskedFilter};
@@ -22,7 +22,7 @@ pub(crate) struct DescribeFleetInstances {
 }
 
 /// The reply of `DescribeFleetInstances`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct FleetInstances {
     active_instance_set: Vec<ActiveInstance>,
@@ -30,7 +30,7 @@ pub(crate) struct FleetInstances {
     fleet_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ActiveInstance {
     instance_id: String,
@@ -87,7 +87,7 @@ pub(crate) struct DescribeFleetHistory {
 }
 
 /// The reply of `DescribeFleetHistory`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct History {
     history_record_set: Vec<Record>,
@@ -97,7 +97,7 @@ pub(crate) struct History {
     start_time: Timestamp,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Record {
     event_information: Information,
@@ -105,7 +105,7 @@ struct Record {
     timestamp: Timestamp,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Information {
     event_description: Option<String>,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use control::{Field, Filter, InstanceView, PAGE_MAX, Page, Query};
 use jiff::Timestamp;
 use model::{Instance, InstanceId, Noun, Phase, Seen, matches_pattern};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -42,14 +42,14 @@ pub(crate) struct DescribeInstanceStatus {
 }
 
 /// The reply of `DescribeInstanceStatus`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Statuses {
     instance_status_set: Vec<Status>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Status {
     instance_id: String,
@@ -62,7 +62,7 @@ struct Status {
     events_set: Vec<EventItem>,
 }
 
-#[derive(Debug, PartialEq, Eq, IntoDoc)]
+#[derive(Debug, PartialEq, Eq, Show)]
 #[reply(rename = "camelCase")]
 struct Check {
     status: &'static str,
@@ -70,7 +70,7 @@ struct Check {
     details: Vec<Detail>,
 }
 
-#[derive(Debug, PartialEq, Eq, IntoDoc)]
+#[derive(Debug, PartialEq, Eq, Show)]
 #[reply(rename = "camelCase")]
 struct Detail {
     name: &'static str,
@@ -218,7 +218,7 @@ pub(crate) struct GetConsoleOutput {
 }
 
 /// The reply of `GetConsoleOutput`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ConsoleOutput {
     instance_id: String,
@@ -242,7 +242,7 @@ pub(crate) struct GetPasswordData {
 }
 
 /// The reply of `GetPasswordData`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct PasswordData {
     instance_id: String,

@@ -5,7 +5,7 @@ use control::{
     TerminateInstances as Terminate,
 };
 use model::Noun;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -13,13 +13,13 @@ use crate::instance::{InstanceState, Monitoring, monitoring, state};
 use crate::tag;
 
 /// The reply of calls that change states.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct StateChanges {
     instances_set: Vec<StateChangeItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct StateChangeItem {
     instance_id: String,
@@ -111,13 +111,13 @@ pub(crate) struct MonitorInstances {
 }
 
 /// The reply of both.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Monitored {
     instances_set: Vec<MonitoredItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct MonitoredItem {
     instance_id: String,

@@ -3,7 +3,7 @@
 use control::{InstanceRoleView, RoleBefore, SetInstanceRole};
 use jiff::Timestamp;
 use model::{AccountId, Error, InstanceId, InstanceProfile, InstanceRoleId, Noun, RoleChoice};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination};
@@ -42,7 +42,7 @@ impl ProfileSpecification {
 }
 
 /// A profile in replies.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct ProfileItem {
     arn: String,
@@ -58,7 +58,7 @@ fn profile_item(profile: &InstanceProfile) -> ProfileItem {
     ProfileItem { arn: profile_arn(profile), id: profile_id(profile) }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Association {
     association_id: String,
@@ -79,7 +79,7 @@ fn association(view: &InstanceRoleView, state: &'static str) -> Option<Associati
 }
 
 /// A reply that shows one association.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct One {
     iam_instance_profile_association: Association,
@@ -147,7 +147,7 @@ pub(crate) struct Describe {
 }
 
 /// The reply of `DescribeIamInstanceProfileAssociations`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Associations {
     iam_instance_profile_association_set: Vec<Association>,

@@ -4,7 +4,7 @@
 
 use model::instance_type::Scheme;
 use model::{Catalogue, InstanceType};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -27,14 +27,14 @@ pub(crate) struct DescribeInstanceTypes {
 }
 
 /// The reply of `DescribeInstanceTypes`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Types {
     instance_type_set: Vec<TypeItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct TypeItem {
     instance_type: String,
@@ -60,13 +60,13 @@ struct TypeItem {
     nitro_tpm_support: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ProcessorInfo {
     supported_architectures: Vec<&'static str>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct VcpuInfo {
     default_v_cpus: u32,
@@ -74,14 +74,14 @@ struct VcpuInfo {
     default_threads_per_core: u32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct MemoryInfo {
     #[reply(name = "sizeInMiB")]
     size_in_mib: u64,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct EbsInfo {
     ebs_optimized_support: &'static str,
@@ -92,7 +92,7 @@ struct EbsInfo {
     attachment_limit_type: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct EbsLimits {
     baseline_bandwidth_in_mbps: u32,
@@ -105,7 +105,7 @@ struct EbsLimits {
     maximum_iops: u32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct NetworkInfo {
     network_performance: String,
@@ -122,7 +122,7 @@ struct NetworkInfo {
     ena_srd_supported: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct NetworkCard {
     network_card_index: u32,
@@ -397,14 +397,14 @@ pub(crate) struct DescribeInstanceTypeOfferings {
 }
 
 /// The reply of `DescribeInstanceTypeOfferings`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Offerings {
     instance_type_offering_set: Vec<Offering>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Offering {
     instance_type: String,

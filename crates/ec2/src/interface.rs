@@ -7,7 +7,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Address, AddressKind, Error, Interface, InterfaceId, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
@@ -73,7 +73,7 @@ pub(crate) fn only_usual(interface_type: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// The reply of `CreateNetworkInterface`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     network_interface: InterfaceItem,
@@ -216,14 +216,14 @@ pub(crate) struct DescribeNetworkInterfaceAttribute {
 }
 
 /// A value of its own element.
-#[derive(IntoDoc)]
-struct Value<T: IntoDoc> {
+#[derive(Show)]
+struct Value<T: Show> {
     #[reply(name = "value")]
     value: T,
 }
 
 /// The reply of `DescribeNetworkInterfaceAttribute`: the id and the one attribute.
-#[derive(Default, IntoDoc)]
+#[derive(Default, Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Described {
     network_interface_id: String,
@@ -269,14 +269,14 @@ pub(crate) struct DescribeNetworkInterfaces {
 }
 
 /// The reply of `DescribeNetworkInterfaces`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Interfaces {
     network_interface_set: Vec<InterfaceItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct InterfaceItem {
     network_interface_id: String,
@@ -303,7 +303,7 @@ struct InterfaceItem {
     interface_type: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Attachment {
     attachment_id: String,
@@ -316,7 +316,7 @@ struct Attachment {
     delete_on_termination: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Association {
     public_ip: String,
@@ -326,7 +326,7 @@ struct Association {
     association_id: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct PrivateAddress {
     private_ip_address: String,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use control::{AssignPrivateAddresses, AttachInterface, DetachInterface, Plugged, UnassignPrivateAddresses, Wanted};
 use model::{Error, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
@@ -23,7 +23,7 @@ pub(crate) struct AttachNetworkInterface {
 pub(crate) const ATTACH_ABSENT: &[&str] = &["EnaSrdSpecification", "EnaQueueCount"];
 
 /// The reply of `AttachNetworkInterface`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Attached {
     attachment_id: Option<String>,
@@ -75,14 +75,14 @@ pub(crate) struct AssignPrivateIpAddresses {
 pub(crate) const PREFIXES: &[&str] = &["Ipv4Prefix", "Ipv4PrefixCount"];
 
 /// The reply of `AssignPrivateIpAddresses`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Assigned {
     network_interface_id: String,
     assigned_private_ip_addresses_set: Vec<AssignedIp>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AssignedIp {
     private_ip_address: String,

@@ -5,14 +5,14 @@ use std::net::Ipv6Addr;
 use control::{AssignIpv6Addresses, AssociateSubnetIpv6, DisassociateSubnetIpv6, UnassignIpv6Addresses, WantedIpv6};
 use ipnet::Ipv6Net;
 use model::{InterfaceId, Noun, SubnetIpv6, VpcIpv6};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination};
 use crate::tag;
 
 /// The range of a VPC as EC2 shows it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct VpcRange {
     association_id: String,
@@ -25,7 +25,7 @@ pub(crate) struct VpcRange {
 }
 
 /// The range of a subnet as EC2 shows it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct SubnetRange {
     association_id: String,
@@ -33,7 +33,7 @@ pub(crate) struct SubnetRange {
     ipv6_cidr_block_state: State,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct State {
     state: &'static str,
@@ -65,7 +65,7 @@ pub(crate) fn subnet_range(own: &SubnetIpv6) -> SubnetRange {
 }
 
 /// An address of an interface as EC2 shows it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Address {
     ipv6_address: String,
@@ -106,7 +106,7 @@ pub(crate) struct AssociateSubnetCidrBlock {
 }
 
 /// The reply of the actions that tie a range to a subnet or take it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct SubnetAssociation {
     subnet_id: String,
@@ -141,7 +141,7 @@ pub(crate) struct Assign {
 pub(crate) const PREFIXES: &[&str] = &["Ipv6Prefix", "Ipv6PrefixCount"];
 
 /// The reply of `AssignIpv6Addresses`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Assigned {
     network_interface_id: String,
@@ -168,7 +168,7 @@ pub(crate) struct Unassign {
 }
 
 /// The reply of `UnassignIpv6Addresses`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Unassigned {
     network_interface_id: String,

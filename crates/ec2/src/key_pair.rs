@@ -4,7 +4,7 @@ use control::{DeleteKeyPair as Delete, Field, Filter, ImportKeyPair as Import, K
 use jiff::Timestamp;
 use model::{Error, KeyKind, KeyPair, KeyPairId, Noun};
 use secrecy::ExposeSecret;
-use wire::{Base64, FromArg, IntoDoc};
+use wire::{Base64, FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -44,7 +44,7 @@ pub(crate) struct CreateKeyPair {
 }
 
 /// The reply of `CreateKeyPair`, which holds the only copy of the private key, and of `ImportKeyPair`, which has none.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Made {
     key_name: String,
@@ -113,13 +113,13 @@ pub(crate) struct DescribeKeyPairs {
 }
 
 /// The reply of `DescribeKeyPairs`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct KeyPairs {
     key_set: Vec<KeyPairItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct KeyPairItem {
     key_pair_id: String,
@@ -177,7 +177,7 @@ pub(crate) struct DeleteKeyPair {
 }
 
 /// The reply of `DeleteKeyPair`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Deleted {
     #[reply(name = "return")]

@@ -6,7 +6,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Error, LaunchSettings, LaunchTemplate, LaunchTemplateId, Noun, WhichVersion};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination};
@@ -135,13 +135,13 @@ pub(crate) struct CreateLaunchTemplate {
 }
 
 /// A template in replies.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct One {
     launch_template: Item,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Item {
     launch_template_id: String,
@@ -205,13 +205,13 @@ pub(crate) struct CreateLaunchTemplateVersion {
 }
 
 /// The reply of `CreateLaunchTemplateVersion`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct OneVersion {
     launch_template_version: VersionItem,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct VersionItem {
     launch_template_id: String,
@@ -291,14 +291,14 @@ pub(crate) struct DeleteLaunchTemplateVersions {
 }
 
 /// The reply of `DeleteLaunchTemplateVersions`: what went, and what stayed and why.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct DeletedVersions {
     successfully_deleted_launch_template_version_set: Vec<Gone>,
     unsuccessfully_deleted_launch_template_version_set: Vec<Kept>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Gone {
     launch_template_id: String,
@@ -306,7 +306,7 @@ struct Gone {
     version_number: u64,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Kept {
     launch_template_id: String,
@@ -315,7 +315,7 @@ struct Kept {
     response_error: Why,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Why {
     code: &'static str,
@@ -363,7 +363,7 @@ pub(crate) struct DescribeLaunchTemplates {
 }
 
 /// The reply of `DescribeLaunchTemplates`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Templates {
     launch_templates: Vec<Item>,
@@ -406,7 +406,7 @@ pub(crate) struct DescribeLaunchTemplateVersions {
 }
 
 /// The reply of `DescribeLaunchTemplateVersions`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Versions {
     launch_template_version_set: Vec<VersionItem>,

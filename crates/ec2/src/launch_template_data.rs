@@ -5,7 +5,7 @@ use model::{
     AttributeSettings, Encryption, Error, LaunchSettings, NewVolume, OnShutdown, PlacementChoice, PlacementGroupRef, RoleChoice,
     RootSettings, Tags, is_reserved,
 };
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::capacity_reservation::ShownSpecification;
 use crate::credit_specification::LaunchCredits;
@@ -15,7 +15,7 @@ use crate::volume::{ROOT_DEVICE, type_word};
 use crate::{Cx, host_name};
 
 /// What a template says. An element that is absent is not said.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct LaunchData {
     #[reply(skip_empty)]
@@ -45,13 +45,13 @@ pub(crate) struct LaunchData {
     credit_specification: Option<LaunchCredits>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ProfileName {
     name: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Device {
     device_name: String,
@@ -59,7 +59,7 @@ struct Device {
     no_device: Option<&'static str>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Ebs {
     delete_on_termination: Option<bool>,
@@ -72,7 +72,7 @@ struct Ebs {
     volume_type: Option<&'static str>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Nic {
     associate_public_ip_address: Option<bool>,
@@ -84,13 +84,13 @@ struct Nic {
     subnet_id: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Monitoring {
     enabled: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Placement {
     availability_zone: Option<String>,
@@ -112,14 +112,14 @@ impl Placement {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct TagSpecification {
     resource_type: &'static str,
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Metadata {
     state: &'static str,
@@ -254,7 +254,7 @@ pub(crate) struct GetLaunchTemplateData {
 }
 
 /// The reply of `GetLaunchTemplateData`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Data {
     launch_template_data: LaunchData,

@@ -1,7 +1,7 @@
 //! The EC2 dialect, with STS and IAM beside it.
 //!
 //! ```text
-//! Args -> action table -> #[derive(FromArg)] structure -> handler -> control -> #[derive(IntoDoc)] structure -> XML
+//! Args -> action table -> #[derive(FromArg)] structure -> handler -> control -> #[derive(Show)] structure -> XML
 //!                                                            \-> Refusal -> one table of codes -> XML
 //! ```
 //!

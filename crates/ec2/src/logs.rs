@@ -4,7 +4,7 @@ use control::{
     DeleteLogGroup as Delete, LOG_STREAMS_NAMED, LogEvent, LogGroupView, LogPlace, LogQuestion, SetLogRetention, log_group_fits,
 };
 use model::{Error, LogPattern, LogStream, Millis};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, Wording, say_with, sentence};
@@ -94,14 +94,14 @@ pub(crate) struct DescribeLogGroups {
 }
 
 /// The reply of `DescribeLogGroups`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase", list = "")]
 pub(crate) struct Groups {
     log_groups: Vec<GroupItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct GroupItem {
     log_group_name: String,
@@ -167,14 +167,14 @@ enum OrderBy {
 }
 
 /// The reply of `DescribeLogStreams`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase", list = "")]
 pub(crate) struct Streams {
     log_streams: Vec<StreamItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct StreamItem {
     log_stream_name: String,
@@ -244,7 +244,7 @@ pub(crate) struct GetLogEvents {
 }
 
 /// The reply of `GetLogEvents`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase", list = "")]
 pub(crate) struct Events {
     events: Vec<EventItem>,
@@ -252,7 +252,7 @@ pub(crate) struct Events {
     next_backward_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct EventItem {
     timestamp: i64,
@@ -311,7 +311,7 @@ pub(crate) struct FilterLogEvents {
 }
 
 /// The reply of `FilterLogEvents`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase", list = "")]
 pub(crate) struct Found {
     events: Vec<FoundItem>,
@@ -320,7 +320,7 @@ pub(crate) struct Found {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct FoundItem {
     log_stream_name: String,

@@ -1,7 +1,7 @@
 //! Options of the metadata service, as launches and changes name them.
 
 use model::{AttributeSettings, MetadataOptions};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Refusal, unsupported};
 
@@ -65,7 +65,7 @@ impl AskedMetadata {
 }
 
 /// The options in replies.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct MetadataItem {
     state: &'static str,

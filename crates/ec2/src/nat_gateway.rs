@@ -8,7 +8,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Address, Error, Millis, NatGateway, NatOutcome, NatServes, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination};
@@ -48,14 +48,14 @@ pub(crate) struct CreateNatGateway {
 pub(crate) const CREATE_ABSENT: &[&str] = &["AvailabilityMode", "AvailabilityZoneAddress", "SecondaryPrivateIpAddressCount", "VpcId"];
 
 /// The reply of `CreateNatGateway`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     nat_gateway: GatewayItem,
     client_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct GatewayItem {
     nat_gateway_id: String,
@@ -71,7 +71,7 @@ struct GatewayItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AddressItem {
     allocation_id: Option<String>,
@@ -189,7 +189,7 @@ pub(crate) struct DescribeNatGateways {
 }
 
 /// The reply of `DescribeNatGateways`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Gateways {
     nat_gateway_set: Vec<GatewayItem>,
@@ -212,7 +212,7 @@ pub(crate) struct DeleteNatGateway {
 }
 
 /// The reply of `DeleteNatGateway`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Deleted {
     nat_gateway_id: String,
@@ -236,7 +236,7 @@ pub(crate) struct AssociateNatGatewayAddress {
 }
 
 /// The addresses that a gateway gets or gives up.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Addresses {
     nat_gateway_id: String,

@@ -3,7 +3,7 @@
 use control::Query;
 use ipnet::Ipv4Net;
 use model::{Error, Noun, Vpc, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::dhcp_options;
@@ -26,14 +26,14 @@ pub(crate) struct DescribeVpcs {
 }
 
 /// The reply of `DescribeVpcs`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Vpcs {
     vpc_set: Vec<VpcItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct VpcItem {
     vpc_id: String,
@@ -90,7 +90,7 @@ pub(crate) const CREATE_ABSENT: &[&str] = &[
 ];
 
 /// The reply of `CreateVpc`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     vpc: VpcItem,
@@ -205,7 +205,7 @@ pub(crate) struct DescribeVpcAttribute {
 }
 
 /// The reply of `DescribeVpcAttribute`.
-#[derive(Default, IntoDoc)]
+#[derive(Default, Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Described {
     vpc_id: String,
@@ -214,7 +214,7 @@ pub(crate) struct Described {
     enable_network_address_usage_metrics: Option<Flag>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Flag {
     value: bool,

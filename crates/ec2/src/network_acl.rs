@@ -3,7 +3,7 @@
 use control::{AclChange, AclSubnet, NetworkAclView, Query};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use model::{ACL_NUMBER_MAX, AclEntry, AclTie, Direction, Error, Noun, Protocol, Tags, Verdict};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -23,14 +23,14 @@ pub(crate) struct DescribeNetworkAcls {
 }
 
 /// The reply of `DescribeNetworkAcls`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Acls {
     network_acl_set: Vec<AclItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AclItem {
     network_acl_id: String,
@@ -42,7 +42,7 @@ struct AclItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct EntryItem {
     rule_number: u16,
@@ -55,21 +55,21 @@ struct EntryItem {
     port_range: Option<PortRangeItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct IcmpItem {
     code: i32,
     r#type: i32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct PortRangeItem {
     from: u16,
     to: u16,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AssociationItem {
     network_acl_association_id: String,
@@ -157,7 +157,7 @@ pub(crate) struct CreateNetworkAcl {
 }
 
 /// The reply of `CreateNetworkAcl`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     network_acl: AclItem,
@@ -316,7 +316,7 @@ pub(crate) struct ReplaceAssociation {
 }
 
 /// The reply of `ReplaceNetworkAclAssociation`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Replaced {
     new_association_id: String,

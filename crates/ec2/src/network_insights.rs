@@ -8,7 +8,7 @@ use model::reachability::{Decider, Obstacle, Step};
 use model::{
     AclEntry, Direction, Error, NetworkPath, Noun, PathAnalysis, PathEnd, Peer, Protocol, Question, RouteTarget, Transport, Verdict,
 };
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -45,21 +45,21 @@ enum AskedProtocol {
 }
 
 /// The reply of `CreateNetworkInsightsPath`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct CreatedPath {
     network_insights_path: PathItem,
 }
 
 /// The reply of `DescribeNetworkInsightsPaths`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Paths {
     network_insights_path_set: Vec<PathItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct PathItem {
     network_insights_path_id: String,
@@ -169,7 +169,7 @@ pub(crate) struct DeletePath {
 }
 
 /// The reply of `DeleteNetworkInsightsPath`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct DeletedPath {
     network_insights_path_id: String,
@@ -192,7 +192,7 @@ pub(crate) struct StartAnalysis {
 }
 
 /// The reply of `StartNetworkInsightsAnalysis`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Started {
     network_insights_analysis: AnalysisItem,
@@ -222,7 +222,7 @@ pub(crate) struct DescribeAnalyses {
 }
 
 /// The reply of `DescribeNetworkInsightsAnalyses`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Analyses {
     network_insights_analysis_set: Vec<AnalysisItem>,
@@ -251,7 +251,7 @@ pub(crate) struct DeleteAnalysis {
 }
 
 /// The reply of `DeleteNetworkInsightsAnalysis`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct DeletedAnalysis {
     network_insights_analysis_id: String,
@@ -264,7 +264,7 @@ pub(crate) async fn delete_analysis(cx: Cx, asked: DeleteAnalysis) -> Result<Del
     Ok(DeletedAnalysis { network_insights_analysis_id: analysis.to_string() })
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AnalysisItem {
     network_insights_analysis_id: String,
@@ -280,7 +280,7 @@ struct AnalysisItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc, Default)]
+#[derive(Show, Default)]
 #[reply(rename = "camelCase")]
 struct ComponentItem {
     sequence_number: u64,
@@ -293,14 +293,14 @@ struct ComponentItem {
     security_group_rule: Option<RuleItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Component {
     id: String,
     arn: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Header {
     #[reply(skip_empty)]
@@ -309,7 +309,7 @@ struct Header {
     source_address_set: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct RouteItem {
     destination_cidr: String,
@@ -318,7 +318,7 @@ struct RouteItem {
     state: Option<&'static str>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AclRuleItem {
     cidr: String,
@@ -329,7 +329,7 @@ struct AclRuleItem {
     rule_number: u16,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct RuleItem {
     cidr: Option<String>,
@@ -339,14 +339,14 @@ struct RuleItem {
     protocol: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct PortRange {
     from: u16,
     to: u16,
 }
 
-#[derive(IntoDoc, Default)]
+#[derive(Show, Default)]
 #[reply(rename = "camelCase")]
 struct Explanation {
     acl: Option<Component>,

@@ -5,7 +5,7 @@ use model::{
     Error, FailureDomain, InPlacementGroup, MemberLimit, Noun, PlacementChoice, PlacementGroup, PlacementGroupId, PlacementGroupRef,
     PlacementRule,
 };
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
@@ -54,13 +54,13 @@ pub(crate) struct CreatePlacementGroup {
 pub(crate) const CREATE_ABSENT: &[&str] = &["LinkedGroupId", "Operator", "ParentGroupId"];
 
 /// The reply of `CreatePlacementGroup`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     placement_group: GroupItem,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct GroupItem {
     group_name: String,
@@ -160,7 +160,7 @@ pub(crate) struct DescribePlacementGroups {
 }
 
 /// The reply of `DescribePlacementGroups`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Groups {
     placement_group_set: Vec<GroupItem>,
@@ -241,7 +241,7 @@ pub(crate) struct ModifyInstancePlacement {
 pub(crate) const MODIFY_ABSENT: &[&str] = &["Affinity", "HostId", "HostResourceGroupArn"];
 
 /// The reply of a call that says only that it worked.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Modified {
     r#return: bool,

@@ -3,7 +3,7 @@
 use control::{DeletePrefixList as Delete, ModifyPrefixList, PrefixEdit, PrefixListView, Query};
 use ipnet::Ipv4Net;
 use model::{Error, Noun, PrefixChange, PrefixEntry, PrefixList, PrefixListId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -50,13 +50,13 @@ pub(crate) struct CreateManagedPrefixList {
 }
 
 /// The reply of the calls that make or change a list.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct One {
     prefix_list: ListItem,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ListItem {
     prefix_list_id: String,
@@ -119,7 +119,7 @@ pub(crate) struct DescribeManagedPrefixLists {
 }
 
 /// The reply of `DescribeManagedPrefixLists`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Lists {
     prefix_list_set: Vec<ListItem>,
@@ -146,14 +146,14 @@ pub(crate) struct GetEntries {
 }
 
 /// The reply of `GetManagedPrefixListEntries`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Entries {
     entry_set: Vec<EntryItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct EntryItem {
     cidr: String,
@@ -192,14 +192,14 @@ pub(crate) struct GetAssociations {
 }
 
 /// The reply of `GetManagedPrefixListAssociations`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Associations {
     prefix_list_association_set: Vec<AssociationItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AssociationItem {
     resource_id: String,

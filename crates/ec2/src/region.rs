@@ -4,7 +4,7 @@ use std::fmt;
 
 use control::Cloud;
 use model::{Error, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -25,13 +25,13 @@ pub(crate) struct DescribeRegions {
 }
 
 /// The reply of `DescribeRegions`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Regions {
     region_info: Vec<Region>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Region {
     region_name: String,
@@ -72,13 +72,13 @@ pub(crate) struct DescribeAvailabilityZones {
 }
 
 /// The reply of `DescribeAvailabilityZones`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Zones {
     availability_zone_info: Vec<Zone>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Zone {
     zone_name: String,

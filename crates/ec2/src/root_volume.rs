@@ -3,7 +3,7 @@
 use control::{GuestAccess, Needed, OldRoot, Query, ReplaceRoot, RootSource};
 use jiff::Timestamp;
 use model::{Error, Instance, Noun, RootReplacement, Volume, VolumePhase};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -28,13 +28,13 @@ pub(crate) struct CreateTask {
 }
 
 /// The reply of `CreateReplaceRootVolumeTask`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     replace_root_volume_task: Task,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Task {
     replace_root_volume_task_id: String,
@@ -100,7 +100,7 @@ pub(crate) struct DescribeTasks {
 }
 
 /// The reply of `DescribeReplaceRootVolumeTasks`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Tasks {
     replace_root_volume_task_set: Vec<Task>,

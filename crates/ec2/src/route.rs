@@ -3,7 +3,7 @@
 use control::{Query, RouteChange, RouteDestination, RouteTableView, RouteTie};
 use ipnet::Ipv4Net;
 use model::{Error, ListRoute, Noun, Route, RouteTarget};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
@@ -24,14 +24,14 @@ pub(crate) struct DescribeRouteTables {
 }
 
 /// The reply of `DescribeRouteTables`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Tables {
     route_table_set: Vec<TableItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct TableItem {
     route_table_id: String,
@@ -43,7 +43,7 @@ struct TableItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct RouteItem {
     destination_cidr_block: Option<String>,
@@ -58,7 +58,7 @@ struct RouteItem {
     origin: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AssociationItem {
     route_table_association_id: String,
@@ -68,7 +68,7 @@ struct AssociationItem {
     association_state: AssociationState,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct AssociationState {
     state: &'static str,
@@ -157,7 +157,7 @@ pub(crate) struct CreateRouteTable {
 }
 
 /// The reply of `CreateRouteTable`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     route_table: TableItem,
@@ -224,7 +224,7 @@ pub(crate) const ROUTE_ABSENT: &[&str] = &[
 ];
 
 /// The reply of `CreateRoute`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Done {
     r#return: bool,
@@ -316,7 +316,7 @@ pub(crate) struct AssociateRouteTable {
 pub(crate) const ASSOCIATE_ABSENT: &[&str] = &["GatewayId", "PublicIpv4Pool"];
 
 /// The reply of `AssociateRouteTable`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Associated {
     association_id: String,
@@ -354,7 +354,7 @@ pub(crate) struct ReplaceRouteTableAssociation {
 }
 
 /// The reply of `ReplaceRouteTableAssociation`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Replaced {
     new_association_id: String,

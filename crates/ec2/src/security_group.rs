@@ -5,7 +5,7 @@
 use control::{Field, Filter, GroupOwners, NewRule, Query};
 use ipnet::Ipv4Net;
 use model::{AccountId, Direction, Error, Noun, Peer, Protocol, Rule, RuleId, SecurityGroup, SecurityGroupId, Verdict};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -30,14 +30,14 @@ pub(crate) struct DescribeSecurityGroups {
 }
 
 /// The reply of `DescribeSecurityGroups`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Groups {
     security_group_info: Vec<GroupItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct GroupItem {
     owner_id: String,
@@ -53,7 +53,7 @@ struct GroupItem {
 }
 
 /// The rules of one direction with the same protocol and ports.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Permission {
     ip_protocol: String,
@@ -65,7 +65,7 @@ struct Permission {
     prefix_list_ids: Vec<ListPeer>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct GroupPeer {
     user_id: String,
@@ -74,7 +74,7 @@ struct GroupPeer {
     description: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ListPeer {
     prefix_list_id: String,
@@ -82,7 +82,7 @@ struct ListPeer {
     description: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct RangePeer {
     cidr_ip: String,
@@ -90,7 +90,7 @@ struct RangePeer {
     description: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Range6Peer {
     cidr_ipv6: String,
@@ -233,7 +233,7 @@ pub(crate) struct DescribeSecurityGroupRules {
 }
 
 /// The reply of `DescribeSecurityGroupRules`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Rules {
     security_group_rule_set: Vec<RuleItem>,
@@ -241,7 +241,7 @@ pub(crate) struct Rules {
 }
 
 /// A rule by itself.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct RuleItem {
     security_group_rule_id: String,
@@ -262,7 +262,7 @@ pub(crate) struct RuleItem {
     security_group_rule_arn: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ReferencedGroup {
     group_id: String,
@@ -334,7 +334,7 @@ pub(crate) struct CreateSecurityGroup {
 }
 
 /// The reply of `CreateSecurityGroup`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     group_id: String,
@@ -366,7 +366,7 @@ pub(crate) struct DeleteSecurityGroup {
 }
 
 /// The reply of `DeleteSecurityGroup`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Deleted {
     r#return: bool,

@@ -2,7 +2,7 @@
 
 use control::StaleGroup;
 use model::{Direction, Error, Noun, Peer};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -18,13 +18,13 @@ pub(crate) struct DescribeReferences {
 }
 
 /// The reply of `DescribeSecurityGroupReferences`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct References {
     security_group_reference_set: Vec<ReferenceItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct ReferenceItem {
     group_id: String,
@@ -57,14 +57,14 @@ pub(crate) struct DescribeStale {
 }
 
 /// The reply of `DescribeStaleSecurityGroups`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Stale {
     stale_security_group_set: Vec<StaleItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct StaleItem {
     group_id: String,
@@ -75,7 +75,7 @@ struct StaleItem {
     stale_ip_permissions_egress: Vec<StalePermission>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct StalePermission {
     ip_protocol: String,
@@ -84,7 +84,7 @@ struct StalePermission {
     groups: Vec<StalePair>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct StalePair {
     group_id: String,

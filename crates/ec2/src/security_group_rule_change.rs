@@ -2,7 +2,7 @@
 
 use control::{ModifySecurityGroupRules, NewRule, Query};
 use model::{Direction, Error, Noun, Peer, RuleId, SecurityGroup, SecurityGroupId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -11,7 +11,7 @@ use crate::security_group_rules::{AskedPermission, name_groups, new_rule, protoc
 use crate::tag;
 
 /// The reply of each of the three actions.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Changed {
     r#return: bool,

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use control::{AuthorizeSecurityGroup, NewRule, RevokeSecurityGroup, WhichRules};
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{Direction, Error, Noun, PRIORITY_FIRST, Peer, Protocol, Rule, RuleId, SecurityGroupId, Verdict};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -112,7 +112,7 @@ struct AskedGroup {
 }
 
 /// The reply of the actions that add rules.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Added {
     r#return: bool,
@@ -120,7 +120,7 @@ pub(crate) struct Added {
 }
 
 /// The reply of the actions that take rules.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Taken {
     r#return: bool,
@@ -128,7 +128,7 @@ pub(crate) struct Taken {
 }
 
 /// A rule that was taken.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct TakenItem {
     security_group_rule_id: String,

@@ -3,7 +3,7 @@
 use control::{CopySnapshot as Copy, DeleteSnapshot as Delete, Field, Filter, Query, SnapshotOf, TakeSnapshots};
 use jiff::Timestamp;
 use model::{AccountId, Error, Noun, Snapshot};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Refusal, unsupported};
 use crate::filter::{self, AskedFilter};
@@ -52,7 +52,7 @@ pub(crate) enum CopyFrom {
 pub(crate) const CREATE_ABSENT: &[&str] = &["Location", "OutpostArn"];
 
 /// A snapshot in a reply.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct SnapshotItem {
     snapshot_id: String,
@@ -86,13 +86,13 @@ pub(crate) async fn create(cx: Cx, asked: CreateSnapshot) -> Result<SnapshotItem
 }
 
 /// The reply of `CreateSnapshots`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     snapshot_set: Vec<CreatedItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct CreatedItem {
     snapshot_id: String,
@@ -165,7 +165,7 @@ pub(crate) struct CopySnapshot {
 pub(crate) const COPY_ABSENT: &[&str] = &["CompletionDurationMinutes", "DestinationAvailabilityZone", "DestinationOutpostArn"];
 
 /// The reply of `CopySnapshot`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Copied {
     snapshot_id: String,
@@ -217,7 +217,7 @@ pub(crate) struct DescribeSnapshots {
 }
 
 /// The reply of `DescribeSnapshots`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Snapshots {
     snapshot_set: Vec<SnapshotItem>,

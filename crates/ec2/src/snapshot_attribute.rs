@@ -2,7 +2,7 @@
 
 use control::{Query, ShareSnapshot};
 use model::{AccountId, Error, Noun, ShareChange, Snapshot};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination, unsupported};
@@ -119,7 +119,7 @@ pub(crate) struct SnapshotAttribute {
 }
 
 /// The reply of `DescribeSnapshotAttribute`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Attribute {
     snapshot_id: String,
@@ -127,7 +127,7 @@ pub(crate) struct Attribute {
 }
 
 /// A permission in a reply.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct PermissionItem {
     group: Option<&'static str>,

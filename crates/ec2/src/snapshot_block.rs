@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::{BLOCK_BYTES, Error, Gib, Noun, SnapshotId, Tags, UPLOAD_TIMEOUT_USUAL, add_tags};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use wire::{Args, Base64, Data, FromArg, IntoDoc, Reply, Request, Show, envelope};
+use wire::{Args, Base64, Data, FromArg, Reply, Request, Show, envelope};
 
 use crate::error::{Refusal, Wording, say_with, unsupported};
 use crate::tag;
@@ -144,7 +144,7 @@ struct StartTag {
 }
 
 /// The reply of `StartSnapshot`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Started {
     description: Option<String>,
@@ -160,7 +160,7 @@ pub(crate) struct Started {
     sse_type: Option<&'static str>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct StartedTag {
     key: String,
     value: String,
@@ -217,7 +217,7 @@ pub(crate) struct PutSnapshotBlock {
 }
 
 /// The reply of `PutSnapshotBlock`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Put {
     checksum: String,
     checksum_algorithm: &'static str,
@@ -252,7 +252,7 @@ pub(crate) enum Aggregation {
 }
 
 /// The reply of `CompleteSnapshot`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Completed {
     status: &'static str,
 }
@@ -276,7 +276,7 @@ pub(crate) struct GetSnapshotBlock {
 }
 
 /// The reply of `GetSnapshotBlock`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Got {
     data_length: String,
     block_data: String,
@@ -322,7 +322,7 @@ pub(crate) struct ListSnapshotBlocks {
 }
 
 /// The reply of `ListSnapshotBlocks`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Listed {
     blocks: Vec<Block>,
@@ -332,7 +332,7 @@ pub(crate) struct Listed {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Block {
     block_index: u32,
     block_token: String,
@@ -358,7 +358,7 @@ pub(crate) struct ListChangedBlocks {
 }
 
 /// The reply of `ListChangedBlocks`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Changed {
     changed_blocks: Vec<ChangedBlock>,
@@ -368,7 +368,7 @@ pub(crate) struct Changed {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ChangedBlock {
     block_index: u32,
     first_block_token: Option<String>,

@@ -4,7 +4,7 @@ use control::{AssumeRole as Assume, MfaCode, TemporaryKey, Who};
 use jiff::Timestamp;
 use model::{AccountId, Error, SESSION_USUAL_SECONDS};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -28,7 +28,7 @@ const ROOT_SESSION_SECONDS: u32 = 3_600;
 pub(crate) struct GetCallerIdentity {}
 
 /// The reply of `GetCallerIdentity`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "UpperCamelCase")]
 pub(crate) struct Identity {
     arn: String,
@@ -88,19 +88,19 @@ impl Mfa {
 }
 
 /// The reply of `AssumeRole`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Assumed {
     credentials: Credentials,
     assumed_role_user: AssumedRoleUser,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AssumedRoleUser {
     assumed_role_id: String,
     arn: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Credentials {
     access_key_id: String,
     secret_access_key: String,
@@ -154,7 +154,7 @@ pub(crate) struct GetSessionToken {
 }
 
 /// The reply of `GetSessionToken`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct SessionToken {
     credentials: Credentials,
 }

@@ -3,7 +3,7 @@
 use control::Query;
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{Error, HostNameSettings, Noun, Subnet};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Refusal, combination};
 use crate::filter::{self, AskedFilter};
@@ -26,14 +26,14 @@ pub(crate) struct DescribeSubnets {
 }
 
 /// The reply of `DescribeSubnets`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Subnets {
     subnet_set: Vec<SubnetItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct SubnetItem {
     subnet_id: String,
@@ -132,7 +132,7 @@ pub(crate) async fn create_default(cx: Cx, asked: CreateDefaultSubnet) -> Result
 }
 
 /// The reply of `CreateSubnet`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Created {
     subnet: SubnetItem,

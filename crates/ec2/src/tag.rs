@@ -8,7 +8,7 @@ use model::{
     Address, Error, FlowLog, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis,
     SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc,
 };
-use wire::{FromArg, IntoDoc, Show};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -17,7 +17,7 @@ use crate::page::{Paging, USUAL, every_row};
 use crate::security_group;
 
 /// One tag in a reply.
-#[derive(Debug, IntoDoc)]
+#[derive(Debug, Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct TagItem<T: Show = String> {
     key: T,
@@ -115,14 +115,14 @@ pub(crate) struct DescribeTags {
 }
 
 /// The reply of `DescribeTags`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Described {
     tag_set: Vec<Description>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Description {
     resource_id: String,

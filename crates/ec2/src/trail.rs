@@ -4,7 +4,7 @@ use control::{Attribute, Lookup};
 use jiff::Timestamp;
 use model::{Event, EventId, Millis, What};
 use serde_json::json;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -47,14 +47,14 @@ enum Key {
 }
 
 /// The reply of `LookupEvents`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Events {
     events: Vec<EventItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct EventItem {
     event_id: String,
@@ -68,7 +68,7 @@ struct EventItem {
     cloud_trail_event: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Resource {
     resource_type: String,
     resource_name: String,

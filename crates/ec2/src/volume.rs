@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use control::{AttachVolume as Attach, CreateVolume as Create, DeleteVolume as Delete, DetachVolume as Detach, GrowVolume as Grow, Query};
 use jiff::Timestamp;
 use model::{DiskLimits, Gib, Growth, HostId, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Refusal, combination, unsupported};
 use crate::filter::{self, AskedFilter};
@@ -239,13 +239,13 @@ pub(crate) struct ModifyVolume {
 }
 
 /// The reply of `ModifyVolume`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Modified {
     volume_modification: Modification,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Modification {
     volume_id: String,
@@ -320,7 +320,7 @@ pub(crate) struct DescribeVolumesModifications {
 }
 
 /// The reply of `DescribeVolumesModifications`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Modifications {
     volume_modification_set: Vec<Modification>,
@@ -384,14 +384,14 @@ pub(crate) struct DescribeVolumes {
 }
 
 /// The reply of `DescribeVolumes`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Volumes {
     volume_set: Vec<VolumeItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct VolumeItem {
     volume_id: String,
@@ -412,7 +412,7 @@ pub(crate) struct VolumeItem {
     multi_attach_enabled: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Attachment {
     volume_id: String,
@@ -488,14 +488,14 @@ pub(crate) struct DescribeVolumeStatus {
 }
 
 /// The reply of `DescribeVolumeStatus`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Statuses {
     volume_status_set: Vec<StatusItem>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct StatusItem {
     volume_id: String,
@@ -506,7 +506,7 @@ struct StatusItem {
     actions_set: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Status {
     status: &'static str,
@@ -514,7 +514,7 @@ struct Status {
     details: Vec<Detail>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Detail {
     name: &'static str,

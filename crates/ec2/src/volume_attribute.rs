@@ -2,7 +2,7 @@
 
 use control::{ModifyVolumes, Query};
 use model::{Error, Noun, Volume, VolumeId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
@@ -24,14 +24,14 @@ pub(crate) struct DescribeVolumeAttribute {
     attribute: Attribute,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Flag {
     value: bool,
 }
 
 /// The reply of `DescribeVolumeAttribute`: the id and the one attribute.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Described {
     volume_id: String,

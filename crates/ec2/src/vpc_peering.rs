@@ -3,7 +3,7 @@
 use control::{ChangeVpcPeering, CreateVpcPeering as Create, PeeringChange, PeeringManner, Query, VpcPeeringRecord};
 use jiff::Timestamp;
 use model::{Error, Noun, PeeringEnd, PeeringState, VpcPeering};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -23,13 +23,13 @@ pub(crate) struct CreateVpcPeeringConnection {
 }
 
 /// The reply of `CreateVpcPeeringConnection` and `AcceptVpcPeeringConnection`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct One {
     vpc_peering_connection: PeeringItem,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct PeeringItem {
     vpc_peering_connection_id: String,
@@ -40,7 +40,7 @@ struct PeeringItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct EndItem {
     owner_id: String,
@@ -51,13 +51,13 @@ struct EndItem {
     peering_options: Options,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct RangeItem {
     cidr_block: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Options {
     allow_dns_resolution_from_remote_vpc: bool,
@@ -65,7 +65,7 @@ struct Options {
     allow_egress_from_local_vpc_to_remote_classic_link: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct StatusItem {
     code: &'static str,
@@ -141,7 +141,7 @@ pub(crate) struct Named {
 }
 
 /// A reply that says that it is done.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Done {
     r#return: bool,
@@ -182,7 +182,7 @@ pub(crate) struct DescribeVpcPeeringConnections {
 }
 
 /// The reply of `DescribeVpcPeeringConnections`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Peerings {
     vpc_peering_connection_set: Vec<PeeringItem>,

@@ -3,7 +3,7 @@
 use control::{AssociateVpcIpv6, ChangeVpcRanges, DisassociateVpcIpv6, Field, Filter, PrivateBlocks, Query};
 use ipnet::Ipv4Net;
 use model::{Error, Noun, SecondaryRange, Vpc, VpcId, VpcRangeId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, combination};
@@ -12,7 +12,7 @@ use crate::network::PREFIX_SHORTEST;
 use crate::tag;
 
 /// An IPv4 range of a VPC as EC2 shows it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct CidrBlock {
     association_id: String,
@@ -20,7 +20,7 @@ pub(crate) struct CidrBlock {
     cidr_block_state: State,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct State {
     state: &'static str,
@@ -56,7 +56,7 @@ pub(crate) const ABSENT: &[&str] = &[
 ];
 
 /// The reply of the actions that tie a range to a VPC or take it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 pub(crate) struct Association {
     vpc_id: String,

@@ -2,7 +2,7 @@
 
 use control::Who;
 use model::QuotaName;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::{Cx, instance_type};
@@ -12,7 +12,7 @@ use crate::{Cx, instance_type};
 pub(crate) struct Nothing {}
 
 /// The reply of STS's `GetCallerIdentity`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Identity {
     account_id: String,
     user_id: String,
@@ -44,20 +44,20 @@ pub(crate) struct DescribeAccountAttributes {
     zone_id: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct AccountAttributes {
     #[reply(list = "AccountAttributeItem")]
     account_attribute_items: Vec<AccountAttributeItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AccountAttributeItem {
     attribute_name: &'static str,
     #[reply(list = "ValueItem")]
     attribute_values: Vec<ValueItem>,
 }
 
-#[derive(IntoDoc, Default)]
+#[derive(Show, Default)]
 struct ValueItem {
     value: Option<String>,
     zone_id: Option<String>,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use control::{AddressRef, AddressView, AssociateTo, Field, GivesWay, Query};
 use jiff::Timestamp;
 use model::{Address, AddressId, InternetCharge, NatGatewayId, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::actions::Product;
@@ -68,7 +68,7 @@ enum Holder {
     IpAddress,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct EipAddresses {
     #[reply(list = "EipAddress")]
     eip_addresses: Vec<EipReply>,
@@ -76,7 +76,7 @@ pub(crate) struct EipAddresses {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EipReply {
     allocation_id: String,
     ip_address: String,
@@ -202,7 +202,7 @@ pub(crate) struct AllocateEipAddress {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Allocated {
     allocation_id: String,
     eip_address: String,
@@ -339,7 +339,7 @@ pub(crate) struct AllocatePublicIpAddress {
     instance_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct PublicIp {
     ip_address: String,
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use control::TypeChoice;
 use model::{Catalogue, Error, InstanceId, InstanceType, Noun, VOLUME_GIB};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -58,13 +58,13 @@ enum Destination {
     DedicatedHost,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct AvailableZones {
     #[reply(list = "AvailableZone")]
     available_zones: Vec<AvailableZone>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AvailableZone {
     region_id: String,
     zone_id: String,
@@ -74,7 +74,7 @@ struct AvailableZone {
     available_resources: Vec<AvailableResource>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AvailableResource {
     #[reply(name = "Type")]
     kind: &'static str,
@@ -82,7 +82,7 @@ struct AvailableResource {
     supported_resources: Vec<SupportedResource>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SupportedResource {
     value: String,
     status: &'static str,

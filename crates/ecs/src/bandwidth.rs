@@ -1,7 +1,7 @@
 //! The bandwidth of an instance's own public address. Elastic addresses have theirs.
 
 use model::{InstanceId, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -28,7 +28,7 @@ enum ChargeType {
 /// Largest outward bandwidth of an instance in megabits per second (ECS documents 100).
 pub(crate) const OUT_MAX: u32 = 100;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Changed {
     order_id: &'static str,
 }

@@ -3,7 +3,7 @@
 use control::{AddressRef, BandwidthPackageView, Field, ModifyBandwidthPackage, PackAddress, Query};
 use jiff::Timestamp;
 use model::{Address, AddressId, BandwidthPackageId, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -21,7 +21,7 @@ pub(crate) struct CreateCommonBandwidthPackage {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     bandwidth_package_id: String,
     resource_group_id: &'static str,
@@ -141,7 +141,7 @@ pub(crate) struct DescribeCommonBandwidthPackages {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Packages {
     #[reply(list = "CommonBandwidthPackage")]
     common_bandwidth_packages: Vec<PackageReply>,
@@ -149,7 +149,7 @@ pub(crate) struct Packages {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PackageReply {
     bandwidth_package_id: String,
     name: String,
@@ -172,7 +172,7 @@ struct PackageReply {
     tags: Vec<VpcTagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PackedReply {
     allocation_id: String,
     ip_address: String,

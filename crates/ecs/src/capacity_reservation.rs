@@ -6,7 +6,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{CapacityChoice, CapacityReservationId, Eligibility, Millis, Noun};
-use wire::{FromArg, IntoDoc, JsonList};
+use wire::{FromArg, JsonList, Show};
 
 use crate::error::Fault;
 use crate::filter::{self, Filters, TAGS_PER_CALL, TagArg, tags_of};
@@ -92,7 +92,7 @@ pub(crate) struct CreateCapacityReservation {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     private_pool_options_id: String,
 }
@@ -205,7 +205,7 @@ pub(crate) struct DescribeInstanceAttachmentAttributes {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct AttachmentAttributes {
     #[reply(list = "Instance")]
     instances: Vec<AttachmentAttribute>,
@@ -213,7 +213,7 @@ pub(crate) struct AttachmentAttributes {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AttachmentAttribute {
     instance_id: String,
     private_pool_options_match_criteria: &'static str,
@@ -261,7 +261,7 @@ pub(crate) struct DescribeCapacityReservations {
     paged: Paged,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Reservations {
     #[reply(list = "CapacityReservationItem")]
     capacity_reservation_set: Vec<Item>,
@@ -269,7 +269,7 @@ pub(crate) struct Reservations {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Item {
     private_pool_options_id: String,
     private_pool_options_name: String,
@@ -290,7 +290,7 @@ struct Item {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Resource {
     instance_type: String,
     #[reply(name = "zoneId")]

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use control::{AssociateDhcpOptions, DhcpOptionsView, Field, HeldOptions, ModifyDhcpOptions, Query};
 use model::{DhcpOptions, DhcpOptionsId, Noun, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -28,7 +28,7 @@ pub(crate) struct CreateDhcpOptionsSet {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     dhcp_options_set_id: String,
     resource_group_id: &'static str,
@@ -62,7 +62,7 @@ pub(crate) struct Which {
     dhcp_options_set_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Described {
     #[reply(flatten)]
     set: SetReply,
@@ -70,7 +70,7 @@ pub(crate) struct Described {
     associate_vpcs: Vec<VpcReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SetReply {
     dhcp_options_set_id: String,
     dhcp_options_set_name: String,
@@ -83,13 +83,13 @@ struct SetReply {
     tags: Vec<VpcTagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OptionsReply {
     domain_name: String,
     domain_name_servers: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VpcReply {
     vpc_id: String,
     associate_status: &'static str,
@@ -135,7 +135,7 @@ pub(crate) struct ListDhcpOptionsSets {
     paged: Paged,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Sets {
     #[reply(list = "")]
     dhcp_options_sets: Vec<ListedReply>,
@@ -143,7 +143,7 @@ pub(crate) struct Sets {
     total_count: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ListedReply {
     #[reply(flatten)]
     set: SetReply,

@@ -2,7 +2,7 @@
 
 use control::{DefaultKeyChoice, SetDiskEncryption};
 use model::KmsKeyRef;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::account::Nothing;
@@ -19,7 +19,7 @@ pub(crate) async fn disable(cx: &Cx<'_>, _: Nothing) -> Result<(), Fault> {
 }
 
 /// The reply of `DescribeDiskEncryptionByDefaultStatus`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct ByDefault {
     encrypted: bool,
 }
@@ -30,7 +30,7 @@ pub(crate) async fn status(cx: &Cx<'_>, _: Nothing) -> Result<ByDefault, Fault> 
 }
 
 /// The reply of `DescribeDiskDefaultKMSKeyId`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct DefaultKey {
     #[reply(name = "KMSKeyId")]
     kms_key_id: String,

@@ -3,7 +3,7 @@
 use control::{Field, Query, UsedImage};
 use jiff::Timestamp;
 use model::{AccountId, Image, ImagePhase};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -58,7 +58,7 @@ enum Usage {
     None,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Images {
     region_id: String,
     #[reply(list = "Image")]
@@ -68,7 +68,7 @@ pub(crate) struct Images {
 }
 
 /// An image as every call tells it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ImageWords {
     image_id: String,
     image_name: String,
@@ -100,7 +100,7 @@ struct ImageWords {
 }
 
 /// An image in a list, which tells more.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ImageReply {
     #[reply(flatten)]
     words: ImageWords,
@@ -113,7 +113,7 @@ struct ImageReply {
     resource_group_id: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Device {
     device: String,
     size: String,
@@ -139,7 +139,7 @@ pub(crate) struct DescribeImageFromFamily {
     image_family: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct OfFamily {
     image: Option<ImageWords>,
 }

@@ -3,7 +3,7 @@
 use control::ModifyImage;
 use control::{CopyImage as Copy, CreateImage as Create, DeregisterImage, Query, RegisterImage};
 use model::{AccountId, Architecture, Error, Image, Noun, ShareChange};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -25,7 +25,7 @@ pub(crate) struct CreateImage {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     image_id: String,
 }
@@ -139,7 +139,7 @@ pub(crate) struct DescribeImageSharePermission {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Permissions {
     region_id: String,
     image_id: String,
@@ -151,12 +151,12 @@ pub(crate) struct Permissions {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AccountReply {
     aliyun_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupReply {
     group: &'static str,
 }

@@ -3,7 +3,7 @@
 use control::{CancelImageTask, ExportImage as Export, Field, FurtherDisks, ImportDisk, ImportInto, Query};
 use jiff::Timestamp;
 use model::{BucketObject, DiskFormat, Gib, ImageTask, ImageTaskId, ImageTaskPhase, ImageWork, Millis, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -47,7 +47,7 @@ pub(crate) struct ImportImage {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Imported {
     region_id: String,
     image_id: String,
@@ -113,7 +113,7 @@ pub(crate) struct ExportImage {
     role_name: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Exported {
     region_id: String,
     task_id: String,
@@ -153,7 +153,7 @@ pub(crate) struct DescribeTasks {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Tasks {
     region_id: String,
     #[reply(list = "Task")]
@@ -162,7 +162,7 @@ pub(crate) struct Tasks {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TaskReply {
     task_id: String,
     task_action: &'static str,
@@ -262,7 +262,7 @@ pub(crate) struct OneTask {
     task_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct TaskAttribute {
     region_id: String,
     task_id: String,
@@ -279,7 +279,7 @@ pub(crate) struct TaskAttribute {
     operation_progress_set: Vec<Operation>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Operation {
     operation_status: &'static str,
     error_code: &'static str,
@@ -288,7 +288,7 @@ struct Operation {
     related_item_set: Vec<Item>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Item {
     name: &'static str,
     value: String,

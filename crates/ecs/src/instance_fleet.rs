@@ -12,7 +12,7 @@ use model::{
     Error, Excess, FleetConfig, FleetEvent, FleetHappening, FleetKind, FleetState, Gib, InstanceFleet, LaunchSettings, Millis, Noun,
     PoolOrder, PoolOverride, RoleChoice, RootSettings, UNIT, USER_DATA_MAX, WhichVersion,
 };
-use wire::{Base64, FromArg, IntoDoc};
+use wire::{Base64, FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -196,14 +196,14 @@ impl LaunchConfiguration {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     auto_provisioning_group_id: String,
     #[reply(list = "LaunchResult")]
     launch_results: Vec<LaunchResult>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct LaunchResult {
     #[reply(list = "InstanceId")]
     instance_ids: Vec<String>,
@@ -366,7 +366,7 @@ pub(crate) struct DescribeAutoProvisioningGroups {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Groups {
     #[reply(list = "AutoProvisioningGroup")]
     auto_provisioning_groups: Vec<GroupReply>,
@@ -374,7 +374,7 @@ pub(crate) struct Groups {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupReply {
     auto_provisioning_group_id: String,
     auto_provisioning_group_name: String,
@@ -398,7 +398,7 @@ struct GroupReply {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OverrideReply {
     instance_type: Option<String>,
     v_switch_id: Option<String>,
@@ -406,7 +406,7 @@ struct OverrideReply {
     priority: Option<f64>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TargetReply {
     total_target_capacity: f64,
     pay_as_you_go_target_capacity: f64,
@@ -414,14 +414,14 @@ struct TargetReply {
     default_target_capacity_type: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct CapacityReply {
     total_capacity: f64,
     pay_as_you_go_capacity: f64,
     spot_capacity: f64,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OptionsReply {
     allocation_strategy: &'static str,
 }
@@ -522,7 +522,7 @@ pub(crate) struct DescribeAutoProvisioningGroupInstances {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct GroupInstances {
     #[reply(list = "Instance")]
     instances: Vec<InstanceReply>,
@@ -530,7 +530,7 @@ pub(crate) struct GroupInstances {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InstanceReply {
     instance_id: String,
     instance_type: String,
@@ -579,7 +579,7 @@ pub(crate) struct DescribeAutoProvisioningGroupHistory {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct History {
     #[reply(list = "AutoProvisioningGroupHistory")]
     auto_provisioning_group_histories: Vec<HistoryReply>,
@@ -587,7 +587,7 @@ pub(crate) struct History {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct HistoryReply {
     task_id: String,
     status: &'static str,
@@ -597,7 +597,7 @@ struct HistoryReply {
     activity_details: Vec<ActivityReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ActivityReply {
     status: &'static str,
     detail: String,

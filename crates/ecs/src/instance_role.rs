@@ -2,7 +2,7 @@
 
 use control::{InstanceRoleView, RoleBefore, SetInstanceRole};
 use model::{InstanceId, RoleChoice};
-use wire::{FromArg, IntoDoc, Json, JsonList};
+use wire::{FromArg, Json, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -20,7 +20,7 @@ pub(crate) struct Change {
     ram_role_name: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Attached {
     total_count: usize,
     fail_count: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Attached {
     attach_instance_ram_role_results: Vec<Outcome>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Detached {
     total_count: usize,
     fail_count: usize,
@@ -78,7 +78,7 @@ pub(crate) struct DescribeInstanceRamRole {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Roles {
     region_id: String,
     total_count: usize,
@@ -86,7 +86,7 @@ pub(crate) struct Roles {
     instance_ram_role_sets: Vec<RoleReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct RoleReply {
     instance_id: String,
     ram_role_name: String,

@@ -2,7 +2,7 @@
 
 use model::instance_type::{Category, Scheme};
 use model::{Architecture, Catalogue, InstanceType};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -56,13 +56,13 @@ pub(crate) struct DescribeInstanceTypeFamilies {
     generation: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Families {
     #[reply(list = "InstanceTypeFamily")]
     instance_type_families: Vec<Family>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Family {
     instance_type_family_id: String,
     generation: String,
@@ -183,14 +183,14 @@ enum CpuArchitecture {
     Arm,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct InstanceTypes {
     #[reply(list = "InstanceType")]
     instance_types: Vec<InstanceTypeReply>,
     next_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InstanceTypeReply {
     instance_type_id: String,
     instance_type_family: String,

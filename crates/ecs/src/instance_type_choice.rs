@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use model::{Catalogue, Error, InstanceType, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -117,18 +117,18 @@ enum Scene {
     Create,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Recommended {
     data: Data,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct Data {
     recommend_instance_type: Vec<Recommendation>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Recommendation {
     region_id: String,
     zone_id: String,
@@ -143,7 +143,7 @@ struct Recommendation {
     zones: Vec<ZoneReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TypeReply {
     instance_type: String,
     instance_type_family: String,
@@ -154,7 +154,7 @@ struct TypeReply {
     support_io_optimized: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ZoneReply {
     zone_no: String,
     #[reply(list = "NetworkType")]

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use control::{Field, InterfaceView, Query};
 use jiff::Timestamp;
 use model::{Address, AddressKind, Interface, Noun, Plug};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -60,7 +60,7 @@ enum Status {
     Detaching,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Interfaces {
     #[reply(list = "NetworkInterfaceSet")]
     network_interface_sets: Vec<InterfaceReply>,
@@ -68,7 +68,7 @@ pub(crate) struct Interfaces {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InterfaceReply {
     network_interface_id: String,
     network_interface_name: String,
@@ -105,7 +105,7 @@ struct InterfaceReply {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PrivateIp {
     private_ip_address: String,
     primary: bool,
@@ -113,7 +113,7 @@ struct PrivateIp {
 }
 
 /// The public address; empty texts when there is none.
-#[derive(IntoDoc, Default)]
+#[derive(Show, Default)]
 struct PublicIp {
     allocation_id: String,
     public_ip_address: String,
@@ -202,7 +202,7 @@ enum Attribute {
     ConnectionTrackingConfiguration,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct InterfaceAttribute {
     #[reply(flatten)]
     interface: InterfaceReply,

@@ -7,7 +7,7 @@ use control::{
     Plugged, UnassignPrivateAddresses, Wanted,
 };
 use model::{Error, GROUPS_PER_INTERFACE_MAX, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -43,7 +43,7 @@ enum Secondary {
     Secondary,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     network_interface_id: String,
     network_interface_name: String,
@@ -68,7 +68,7 @@ pub(crate) struct Created {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PrivateIp {
     private_ip_address: String,
     primary: bool,
@@ -212,12 +212,12 @@ pub(crate) struct AssignPrivateIpAddresses {
     secondary_private_ip_address_count: Option<usize>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Assigned {
     assigned_private_ip_addresses_set: AssignedSet,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AssignedSet {
     network_interface_id: String,
     #[reply(list = "PrivateIpAddress")]

@@ -3,7 +3,7 @@
 use control::{CreateVpcGateway, DeleteVpcGateway, EnableVpcGateway, Field, ModifyVpcGateway, Query};
 use jiff::Timestamp;
 use model::{InternetGateway, InternetGatewayId, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -21,7 +21,7 @@ pub(crate) struct CreateIpv4Gateway {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     ipv4_gateway_id: String,
     resource_group_id: &'static str,
@@ -97,7 +97,7 @@ pub(crate) struct GetIpv4GatewayAttribute {
     ipv4_gateway_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct GatewayReply {
     ipv4_gateway_id: String,
@@ -133,7 +133,7 @@ pub(crate) struct ListIpv4Gateways {
     paged: Paged,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Gateways {
     ipv4_gateway_models: Vec<GatewayReply>,

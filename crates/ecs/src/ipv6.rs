@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use control::WantedIpv6;
 use model::Noun;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -14,7 +14,7 @@ use crate::filter::id;
 const NAMED_PER_CALL: usize = 10;
 
 /// An address of an interface.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Ipv6Reply {
     ipv6_address: String,
 }
@@ -33,7 +33,7 @@ pub(crate) struct AssignIpv6Addresses {
     ipv6_address_count: Option<usize>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Assigned {
     network_interface_id: String,
     #[reply(list = "Ipv6Address")]

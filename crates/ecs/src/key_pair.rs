@@ -5,7 +5,7 @@ use control::{
 };
 use model::{KeyKind, KeyPair};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc, Json, JsonList, Minute};
+use wire::{FromArg, Json, JsonList, Minute, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -27,7 +27,7 @@ pub(crate) struct CreateKeyPair {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     key_pair_id: String,
     key_pair_name: String,
@@ -58,7 +58,7 @@ pub(crate) struct ImportKeyPair {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Imported {
     key_pair_name: String,
     key_pair_finger_print: String,
@@ -84,7 +84,7 @@ pub(crate) struct DescribeKeyPairs {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct KeyPairs {
     #[reply(list = "KeyPair")]
     key_pairs: Vec<KeyPairReply>,
@@ -92,7 +92,7 @@ pub(crate) struct KeyPairs {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct KeyPairReply {
     key_pair_name: String,
     key_pair_finger_print: String,
@@ -151,7 +151,7 @@ pub(crate) struct OfInstances {
 }
 
 /// Numbers and truth are texts in this reply.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Changed {
     total_count: String,
     fail_count: String,
@@ -160,7 +160,7 @@ pub(crate) struct Changed {
     results: Vec<Told>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Told {
     instance_id: String,
     success: String,

@@ -6,7 +6,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Error, LaunchSettings, LaunchTemplate, LaunchTemplateId, Noun, Subnet, VpcId, WhichVersion};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -73,7 +73,7 @@ pub(crate) struct CreateLaunchTemplate {
     machine: Machine,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     launch_template_id: String,
     launch_template_version_number: u64,
@@ -156,7 +156,7 @@ pub(crate) struct DeleteLaunchTemplate {
     template: TemplateName,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Deleted {
     launch_template_id: String,
     #[reply(list = "versionNumbers")]
@@ -178,13 +178,13 @@ pub(crate) struct DeleteVersions {
     versions: Vec<u64>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct DeletedVersions {
     #[reply(list = "LaunchTemplateVersion")]
     launch_template_versions: Vec<DeletedVersion>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct DeletedVersion {
     launch_template_id: String,
     launch_template_version_number: u64,
@@ -219,7 +219,7 @@ pub(crate) struct DescribeLaunchTemplates {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Templates {
     #[reply(list = "LaunchTemplateSet")]
     launch_template_sets: Vec<TemplateReply>,
@@ -227,7 +227,7 @@ pub(crate) struct Templates {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TemplateReply {
     launch_template_id: String,
     launch_template_name: String,
@@ -280,7 +280,7 @@ pub(crate) struct DescribeLaunchTemplateVersions {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Versions {
     #[reply(list = "LaunchTemplateVersionSet")]
     launch_template_version_sets: Vec<VersionReply>,
@@ -288,7 +288,7 @@ pub(crate) struct Versions {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VersionReply {
     launch_template_id: String,
     launch_template_name: String,

@@ -1,12 +1,12 @@
 //! What a launch template says, as ECS's replies show it.
 
 use model::{LaunchSettings, NewVolume, PlacementGroupRef, RoleChoice, RootSettings, Tags};
-use wire::IntoDoc;
+use wire::Show;
 
 use crate::volume::{category_word, level_word};
 
 /// What a template says. A member that is absent is not said.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct LaunchData {
     image_id: Option<String>,
     instance_type: Option<String>,
@@ -47,7 +47,7 @@ pub(crate) struct LaunchData {
     tags: Vec<TagReply>,
 }
 
-#[derive(Clone, IntoDoc)]
+#[derive(Clone, Show)]
 struct SystemDiskReply {
     size: Option<u32>,
     category: Option<&'static str>,
@@ -61,7 +61,7 @@ struct SystemDiskReply {
 }
 
 /// The system disk as older clients read it: not as a structure, but by members with a dot in their names.
-#[derive(Default, IntoDoc)]
+#[derive(Default, Show)]
 struct OlderDisk {
     #[reply(name = "SystemDisk.Size")]
     size: Option<u32>,
@@ -97,7 +97,7 @@ impl OlderDisk {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct DiskReply {
     size: Option<u32>,
     snapshot_id: Option<String>,
@@ -112,7 +112,7 @@ struct DiskReply {
     kms_key_id: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TagReply {
     key: String,
     value: String,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use control::{AddressRef, NatForwardRef, NatGatewayView, NatSourceOf, NewNatForward, NewNatSource};
 use model::{ForwardProtocol, Forwarded, NatForward, NatForwardId, NatGatewayId, NatSource, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -41,7 +41,7 @@ pub(crate) struct CreateSnatEntry {
     snat_entry_name: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct SnatCreated {
     snat_entry_id: String,
 }
@@ -116,7 +116,7 @@ pub(crate) struct DescribeSnatTableEntries {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct SnatEntries {
     #[reply(list = "SnatTableEntry")]
     snat_table_entries: Vec<SnatReply>,
@@ -124,7 +124,7 @@ pub(crate) struct SnatEntries {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SnatReply {
     snat_entry_id: String,
     snat_entry_name: String,
@@ -253,7 +253,7 @@ pub(crate) struct CreateForwardEntry {
     forward_entry_name: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct ForwardCreated {
     forward_entry_id: String,
 }
@@ -346,7 +346,7 @@ pub(crate) struct DescribeForwardTableEntries {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct ForwardEntries {
     #[reply(list = "ForwardTableEntry")]
     forward_table_entries: Vec<ForwardReply>,
@@ -354,7 +354,7 @@ pub(crate) struct ForwardEntries {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ForwardReply {
     forward_entry_id: String,
     forward_entry_name: String,

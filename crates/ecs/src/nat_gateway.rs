@@ -3,7 +3,7 @@
 use control::{CreateNatGateway as Create, Field, NatDeletion, NatGatewayView, NatPlace, Query};
 use jiff::Timestamp;
 use model::{AddressId, Forwarded, NatGateway, NatGatewayId, NatServes, Noun, Subnet};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -64,7 +64,7 @@ pub(crate) struct CreateNatGateway {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     nat_gateway_id: String,
     #[reply(list = "SnatTableId")]
@@ -127,7 +127,7 @@ pub(crate) struct DescribeNatGateways {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct NatGateways {
     #[reply(list = "NatGateway")]
     nat_gateways: Vec<GatewayReply>,
@@ -135,7 +135,7 @@ pub(crate) struct NatGateways {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GatewayReply {
     nat_gateway_id: String,
     region_id: String,
@@ -171,7 +171,7 @@ struct GatewayReply {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct IpReply {
     allocation_id: String,
     ip_address: String,
@@ -181,7 +181,7 @@ struct IpReply {
     private_ip_address: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PrivateReply {
     vswitch_id: String,
     private_ip_address: String,

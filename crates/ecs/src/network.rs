@@ -6,7 +6,7 @@ use control::{Field, Page, Query, RouteTableView};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use model::{Noun, Subnet, Vpc, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::account::Nothing;
@@ -36,7 +36,7 @@ pub(crate) struct DescribeVpcs {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Vpcs {
     #[reply(list = "Vpc")]
     vpcs: Vec<VpcReply>,
@@ -44,7 +44,7 @@ pub(crate) struct Vpcs {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VpcReply {
     vpc_id: String,
     vpc_name: String,
@@ -176,7 +176,7 @@ pub(crate) struct DescribeVRouters {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Routers {
     #[reply(list = "VRouter")]
     v_routers: Vec<RouterReply>,
@@ -184,7 +184,7 @@ pub(crate) struct Routers {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct RouterReply {
     v_router_id: String,
     v_router_name: &'static str,
@@ -224,7 +224,7 @@ pub(crate) struct DescribeVpcAttribute {
     is_default: Option<bool>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct VpcAttribute {
     #[reply(flatten)]
     vpc: VpcReply,
@@ -263,7 +263,7 @@ pub(crate) struct CreateVpc {
 /// The range of a VPC that names none, as VPC documents it.
 const RANGE: &str = "172.16.0.0/12";
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     vpc_id: String,
     v_router_id: String,

@@ -6,7 +6,7 @@
 use control::{Field, Listed, Listing, Many, NetworkAclView, NewAclEntry, Query};
 use jiff::Timestamp;
 use model::{AclEntry, AclTie, Direction, NetworkAcl, NetworkAclId, Noun, Protocol, SubnetId, Verdict};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -32,14 +32,14 @@ pub(crate) struct CreateNetworkAcl {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     network_acl_id: String,
     network_acl_attribute: NewAclReply,
 }
 
 /// A new ACL is told with less than one that is listed.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct NewAclReply {
     network_acl_id: String,
     network_acl_name: String,
@@ -56,7 +56,7 @@ struct NewAclReply {
     resources: Vec<ResourceReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct NewEntryReply {
     network_acl_entry_id: String,
     network_acl_entry_name: String,
@@ -129,7 +129,7 @@ enum ResourceType {
 }
 
 /// ACLs; the numbers of the page are texts in this reply.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Acls {
     #[reply(list = "NetworkAcl")]
     network_acls: Vec<AclReply>,
@@ -138,7 +138,7 @@ pub(crate) struct Acls {
     page_size: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AclReply {
     network_acl_id: String,
     network_acl_name: String,
@@ -158,7 +158,7 @@ struct AclReply {
     tags: Vec<VpcTagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EntryReply {
     network_acl_entry_id: String,
     network_acl_entry_name: String,
@@ -172,7 +172,7 @@ struct EntryReply {
     destination_cidr_ip: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ResourceReply {
     resource_id: String,
     resource_type: &'static str,
@@ -206,7 +206,7 @@ pub(crate) struct Which {
     network_acl_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Attributes {
     network_acl_attribute: AclReply,
 }

@@ -2,14 +2,14 @@
 
 use control::Command;
 use model::{Error, InstanceId, Noun};
-use wire::{IntoDoc, Json, JsonList};
+use wire::{Json, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter;
 
 /// What became of one instance.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Outcome {
     pub instance_id: String,
     pub success: bool,

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use control::{Listed, Page};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 
@@ -31,7 +31,7 @@ pub(crate) struct Paged {
 }
 
 /// What a reply says about its page.
-#[derive(Debug, IntoDoc)]
+#[derive(Debug, Show)]
 pub(crate) struct Numbers {
     pub total_count: usize,
     pub page_number: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Numbers {
 }
 
 /// What a reply that can be cut in both ways says about its page.
-#[derive(Debug, IntoDoc)]
+#[derive(Debug, Show)]
 pub(crate) struct Paging {
     pub total_count: usize,
     pub page_number: Option<usize>,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use model::{
     FailureDomain, InstanceId, MemberLimit, Noun, PlacementChoice, PlacementGroup, PlacementGroupId, PlacementGroupRef, PlacementRule,
 };
-use wire::{FromArg, IntoDoc, JsonList};
+use wire::{FromArg, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -67,7 +67,7 @@ pub(crate) struct CreateDeploymentSet {
     granularity: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     deployment_set_id: String,
 }
@@ -145,7 +145,7 @@ pub(crate) struct DescribeDeploymentSets {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct DeploymentSets {
     region_id: String,
     #[reply(list = "DeploymentSet")]
@@ -154,7 +154,7 @@ pub(crate) struct DeploymentSets {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SetReply {
     deployment_set_id: String,
     deployment_set_name: String,
@@ -175,7 +175,7 @@ struct SetReply {
 }
 
 /// What a zone in which there are instances of the set still takes.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Capacity {
     zone_id: String,
     used_amount: usize,

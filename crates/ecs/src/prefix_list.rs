@@ -4,7 +4,7 @@ use control::{DeletePrefixList as Delete, Field, ModifyPrefixList as Modify, Pre
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use model::{Noun, PrefixEntry};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -53,7 +53,7 @@ pub(crate) struct CreatePrefixList {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     prefix_list_id: String,
 }
@@ -90,14 +90,14 @@ pub(crate) struct DescribePrefixLists {
     paged: Paged,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct PrefixLists {
     #[reply(list = "PrefixList")]
     prefix_lists: Vec<ListReply>,
     next_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ListReply {
     prefix_list_id: String,
     prefix_list_name: String,
@@ -145,7 +145,7 @@ pub(crate) struct Which {
     prefix_list_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Attributes {
     prefix_list_id: String,
     prefix_list_name: String,
@@ -157,7 +157,7 @@ pub(crate) struct Attributes {
     entries: Vec<EntryReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EntryReply {
     cidr: String,
     description: String,
@@ -193,14 +193,14 @@ pub(crate) struct DescribeAssociations {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Associations {
     #[reply(list = "PrefixListAssociation")]
     prefix_list_associations: Vec<AssociationReply>,
     next_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AssociationReply {
     resource_id: String,
     resource_type: &'static str,

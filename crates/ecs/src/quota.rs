@@ -3,7 +3,7 @@
 use control::{QuotaView, RequestQuota};
 use jiff::Timestamp;
 use model::{Error, Noun, QUOTA_REASON_MAX, QuotaAnswer, QuotaName, QuotaRequest};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -81,7 +81,7 @@ pub(crate) struct ListProducts {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Products {
     product_info: Vec<ProductInfo>,
@@ -90,7 +90,7 @@ pub(crate) struct Products {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ProductInfo {
     product_code: &'static str,
     product_name: &'static str,
@@ -124,7 +124,7 @@ enum Category {
     CommonQuota,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Quotas {
     quotas: Vec<QuotaItem>,
@@ -133,7 +133,7 @@ pub(crate) struct Quotas {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct QuotaItem {
     product_code: &'static str,
@@ -153,7 +153,7 @@ struct QuotaItem {
     period: Option<Period>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Period {
     period_value: u32,
     period_unit: &'static str,
@@ -183,7 +183,7 @@ pub(crate) struct GetProductQuota {
     quota_action_code: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct TheQuota {
     quota: QuotaItem,
 }
@@ -248,7 +248,7 @@ pub(crate) struct CreateQuotaApplication {
 }
 
 /// A request, as it is told.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Application {
     application_id: String,
     product_code: &'static str,
@@ -283,7 +283,7 @@ pub(crate) struct GetQuotaApplication {
     application_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct TheApplication {
     quota_application: Application,
 }
@@ -315,7 +315,7 @@ enum Status {
     Cancel,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Applications {
     quota_applications: Vec<Application>,

@@ -1,6 +1,6 @@
 //! Regions, zones and the endpoints of services.
 
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::parameter::Absent;
@@ -25,13 +25,13 @@ pub(crate) const ZONES_ABSENT: &[Absent] = &[
 #[derive(FromArg)]
 pub(crate) struct DescribeRegions {}
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Regions {
     #[reply(list = "Region")]
     regions: Vec<Region>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Region {
     region_id: String,
     local_name: String,
@@ -53,13 +53,13 @@ pub(crate) struct DescribeZones {
     verbose: Option<bool>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Zones {
     #[reply(list = "Zone")]
     zones: Vec<Zone>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Zone {
     zone_id: String,
     local_name: String,
@@ -76,7 +76,7 @@ struct Zone {
     available_resources: Vec<ResourcesInfo>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ResourcesInfo {
     io_optimized: bool,
     #[reply(list = "supportedSystemDiskCategory")]
@@ -123,14 +123,14 @@ pub(crate) struct DescribeEndpoints {
     kind: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Endpoints {
     #[reply(list = "Endpoint")]
     endpoints: Vec<Endpoint>,
     success: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Endpoint {
     id: String,
     /// The service's own spelling.

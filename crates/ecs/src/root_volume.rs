@@ -3,7 +3,7 @@
 use control::{GuestAccess, Needed, OldRoot, ReinitVolumes, ReplaceRoot, RootSource, StartInstances, Strictly};
 use model::{Gib, Noun, Tags, Volume};
 use secrecy::SecretString;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -33,7 +33,7 @@ struct SystemDisk {
     size: Option<u32>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct ReplacedDisk {
     disk_id: String,
 }

@@ -6,7 +6,7 @@ use control::{Field, Query, RouteTableView};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use model::{Noun, Route, RouteTable, RouteTableId, RouteTarget};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -48,7 +48,7 @@ pub(crate) struct DescribeRouteTableList {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct RouterTables {
     #[reply(list = "RouterTableListType")]
     router_table_list: Vec<TableReply>,
@@ -56,7 +56,7 @@ pub(crate) struct RouterTables {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TableReply {
     route_table_id: String,
     route_table_name: String,
@@ -152,7 +152,7 @@ pub(crate) struct DescribeRouteTables {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Tables {
     #[reply(list = "RouteTable")]
     route_tables: Vec<TableWithRoutes>,
@@ -160,7 +160,7 @@ pub(crate) struct Tables {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TableWithRoutes {
     route_table_id: String,
     route_table_type: &'static str,
@@ -175,7 +175,7 @@ struct TableWithRoutes {
 }
 
 /// A route as the older call shows it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OldEntry {
     route_table_id: String,
     route_entry_id: String,
@@ -191,7 +191,7 @@ struct OldEntry {
     next_hops: Vec<OldHop>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OldHop {
     next_hop_type: &'static str,
     next_hop_id: String,
@@ -286,14 +286,14 @@ pub(crate) struct DescribeRouteEntryList {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Entries {
     #[reply(list = "RouteEntry")]
     route_entrys: Vec<EntryReply>,
     next_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EntryReply {
     route_entry_id: String,
     route_entry_name: String,
@@ -308,7 +308,7 @@ struct EntryReply {
     next_hops: Vec<HopReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct HopReply {
     next_hop_id: String,
     next_hop_type: &'static str,

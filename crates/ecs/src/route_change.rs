@@ -2,7 +2,7 @@
 
 use control::{ChangeRoute, Many, RouteChange, RouteTie};
 use model::{Noun, RouteTarget};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -28,7 +28,7 @@ enum AssociateType {
     Gateway,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct CreatedTable {
     route_table_id: String,
 }
@@ -110,7 +110,7 @@ pub(crate) struct CreateRouteEntry {
     description: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct CreatedEntry {
     route_entry_id: String,
 }

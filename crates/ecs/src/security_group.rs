@@ -5,7 +5,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Direction, Noun, Peer, Protocol, Rule, SecurityGroup, SecurityGroupId, Verdict};
-use wire::{FromArg, IntoDoc, Json, JsonList};
+use wire::{FromArg, Json, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -35,7 +35,7 @@ enum Type {
     Enterprise,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     security_group_id: String,
 }
@@ -116,7 +116,7 @@ pub(crate) struct DescribeSecurityGroups {
     paged: Paged,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct SecurityGroups {
     region_id: String,
     #[reply(list = "SecurityGroup")]
@@ -125,7 +125,7 @@ pub(crate) struct SecurityGroups {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupReply {
     security_group_id: String,
     security_group_name: String,
@@ -203,7 +203,7 @@ enum Wanted {
     All,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct GroupAttribute {
     region_id: String,
     security_group_id: String,
@@ -217,7 +217,7 @@ pub(crate) struct GroupAttribute {
 }
 
 /// A rule; texts that do not apply to it are empty.
-#[derive(IntoDoc, Default)]
+#[derive(Show, Default)]
 struct Permission {
     security_group_rule_id: String,
     direction: &'static str,

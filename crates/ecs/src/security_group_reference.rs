@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{Noun, SecurityGroupId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -19,20 +19,20 @@ pub(crate) struct DescribeSecurityGroupReferences {
     ids: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct References {
     #[reply(list = "SecurityGroupReference")]
     security_group_references: Vec<ReferenceReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ReferenceReply {
     security_group_id: String,
     #[reply(list = "ReferencingSecurityGroup")]
     referencing_security_groups: Vec<GroupReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupReply {
     ali_uid: String,
     security_group_id: String,

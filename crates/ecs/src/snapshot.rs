@@ -5,7 +5,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Error, Noun, Volume};
-use wire::{FromArg, IntoDoc, Json, JsonList};
+use wire::{FromArg, Json, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -40,7 +40,7 @@ pub(crate) enum Category {
     Archive,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     snapshot_id: String,
 }
@@ -173,7 +173,7 @@ enum SourceDiskType {
     Data,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Snapshots {
     #[reply(list = "Snapshot")]
     snapshots: Vec<SnapshotReply>,
@@ -181,7 +181,7 @@ pub(crate) struct Snapshots {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SnapshotReply {
     snapshot_id: String,
     snapshot_name: String,

@@ -3,7 +3,7 @@
 use control::{AroundRollBack, Field, Many, Query, RollBackVolume, SnapshotGroupView};
 use jiff::Timestamp;
 use model::{Noun, Snapshot, SnapshotGroup, SnapshotGroupId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -38,7 +38,7 @@ pub(crate) struct CreateSnapshotGroup {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     snapshot_group_id: String,
 }
@@ -77,13 +77,13 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifySnapshotGroup) -> Result<()
 }
 
 /// What became of each part of a call.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Progress {
     #[reply(list = "OperationProgress")]
     operation_progress_set: Vec<OperationProgress>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OperationProgress {
     operation_status: &'static str,
     error_code: &'static str,
@@ -92,7 +92,7 @@ struct OperationProgress {
     related_item_set: Vec<RelatedItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct RelatedItem {
     name: &'static str,
     value: String,
@@ -187,14 +187,14 @@ impl Status {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct SnapshotGroups {
     #[reply(list = "SnapshotGroup")]
     snapshot_groups: Vec<GroupReply>,
     next_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupReply {
     snapshot_group_id: String,
     name: String,
@@ -210,7 +210,7 @@ struct GroupReply {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct MemberReply {
     snapshot_id: String,
     source_disk_id: String,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use control::{CreateSnapshotPolicy, DeleteSnapshotPolicy, Field, ModifySnapshotPolicy, PolicyTie, Query, TieSnapshotPolicy};
 use jiff::Timestamp;
 use model::{Error, Noun, Schedule, SnapshotPolicy};
-use wire::{FromArg, IntoDoc, Json, JsonList};
+use wire::{FromArg, Json, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -37,7 +37,7 @@ pub(crate) struct CreatePolicy {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     auto_snapshot_policy_id: String,
 }
@@ -148,7 +148,7 @@ pub(crate) struct DescribePolicies {
     paged: Paged,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Policies {
     #[reply(list = "AutoSnapshotPolicy")]
     auto_snapshot_policies: Vec<PolicyReply>,
@@ -156,7 +156,7 @@ pub(crate) struct Policies {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PolicyReply {
     auto_snapshot_policy_id: String,
     auto_snapshot_policy_name: String,
@@ -221,14 +221,14 @@ pub(crate) struct DescribeTies {
     max_results: Option<usize>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Ties {
     #[reply(list = "AutoSnapshotPolicyAssociation")]
     auto_snapshot_policy_associations: Vec<TieReply>,
     next_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TieReply {
     auto_snapshot_policy_id: String,
     disk_id: String,

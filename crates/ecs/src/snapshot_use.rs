@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use control::{Field, Query};
 use model::{EncryptionChoice, Noun, Snapshot, Volume, VolumeId};
-use wire::{FromArg, IntoDoc, Json, JsonList};
+use wire::{FromArg, Json, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -31,7 +31,7 @@ pub(crate) struct CopySnapshot {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Copied {
     snapshot_id: String,
 }
@@ -53,7 +53,7 @@ pub(crate) async fn copy(cx: &Cx<'_>, asked: CopySnapshot) -> Result<Copied, Fau
 }
 
 /// The reply of `DescribeSnapshotsUsage`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Usage {
     snapshot_count: usize,
     snapshot_size: u64,
@@ -77,7 +77,7 @@ pub(crate) struct DescribeSnapshotLinks {
     paged: Paged,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Links {
     #[reply(list = "SnapshotLink")]
     snapshot_links: Vec<LinkReply>,
@@ -85,7 +85,7 @@ pub(crate) struct Links {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct LinkReply {
     snapshot_link_id: String,
     region_id: String,

@@ -4,7 +4,7 @@ use control::{Field, Listing, NetworkAclView, Page, Query, RouteTableView};
 use ipnet::Ipv6Net;
 use jiff::Timestamp;
 use model::{NetworkAcl, Noun, RouteTable, RouteTableId, SUBNET_IPV6_PREFIX, Subnet, SubnetId, Vpc, VpcId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::actions::Product;
@@ -32,7 +32,7 @@ pub(crate) struct DescribeVSwitches {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct VSwitches {
     #[reply(list = "VSwitch")]
     v_switches: Vec<VSwitchReply>,
@@ -40,7 +40,7 @@ pub(crate) struct VSwitches {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VSwitchReply {
     v_switch_id: String,
     v_switch_name: String,
@@ -62,7 +62,7 @@ struct VSwitchReply {
 }
 
 /// The route table that a vSwitch uses.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TableReply {
     route_table_id: String,
     route_table_type: &'static str,
@@ -171,7 +171,7 @@ pub(crate) struct DescribeVSwitchAttributes {
     v_switch_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct VSwitchAttributes {
     region_id: String,
     #[reply(flatten)]
@@ -200,7 +200,7 @@ pub(crate) struct CreateVSwitch {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     v_switch_id: String,
 }

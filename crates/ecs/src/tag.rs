@@ -10,7 +10,7 @@ use model::{
     PrefixListId, RouteTableId,
 };
 use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
-use wire::{FromArg, IntoDoc, Show};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{Filters, TAGS_PER_CALL, TagArg, literal, tags_of};
@@ -23,7 +23,7 @@ const TAGGED_PER_CALL: usize = 50;
 const PAGE: usize = 50;
 
 /// A tag in ECS's replies.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct TagReply<T: Show = String> {
     tag_key: T,
     tag_value: T,
@@ -35,7 +35,7 @@ pub(crate) fn tag_replies<'a, T: Show + From<&'a str>>(tags: &'a Tags) -> Vec<Ta
 }
 
 /// A tag in VPC's replies.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct VpcTagReply {
     key: String,
     value: String,
@@ -274,14 +274,14 @@ struct TagFilter {
 /// Most keys, and values of one of them, that tags are looked for by (ECS documents 5).
 const TAG_FILTERS_PER_CALL: usize = 5;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct TagList {
     #[reply(list = "TagResource")]
     tag_resources: Vec<TagResourceReply>,
     next_token: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TagResourceReply {
     resource_id: String,
     resource_type: String,

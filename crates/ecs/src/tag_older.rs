@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use control::{CreateTags, DeleteTags, Field, Page, WhichTags};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -50,7 +50,7 @@ pub(crate) struct DescribeTags {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Tags {
     #[reply(list = "Tag")]
     tags: Vec<TagReply>,
@@ -58,7 +58,7 @@ pub(crate) struct Tags {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct TagReply {
     tag_key: String,
     tag_value: String,
@@ -66,7 +66,7 @@ struct TagReply {
 }
 
 /// Things of each kind that have a tag.
-#[derive(Default, IntoDoc)]
+#[derive(Default, Show)]
 struct Counts {
     instance: usize,
     disk: usize,
@@ -135,7 +135,7 @@ pub(crate) struct DescribeResourceByTags {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Resources {
     #[reply(list = "Resource")]
     resources: Vec<ResourceReply>,
@@ -143,7 +143,7 @@ pub(crate) struct Resources {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ResourceReply {
     resource_id: String,
     resource_type: &'static str,

@@ -3,7 +3,7 @@
 use control::{AddressRef, TrafficPeriod, TrafficQuestion};
 use jiff::Timestamp;
 use model::{AddressId, Error, Millis, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -22,13 +22,13 @@ pub(crate) struct DescribeEipMonitorData {
 /// Seconds of the periods that there are.
 const PERIODS: [u32; 4] = [60, 300, 900, 3_600];
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct EipMonitorDatas {
     #[reply(list = "EipMonitorData")]
     eip_monitor_datas: Vec<EipMonitorData>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EipMonitorData {
     #[reply(name = "EipRX")]
     rx: u64,

@@ -3,7 +3,7 @@
 use control::{Attribute, Lookup};
 use jiff::Timestamp;
 use model::{Event, EventId, Millis, What};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -56,7 +56,7 @@ enum Key {
     EventAccessKeyId,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Events {
     #[reply(list = "")]
     events: Vec<EventReply>,
@@ -65,7 +65,7 @@ pub(crate) struct Events {
     end_time: Timestamp,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase", list = "")]
 struct EventReply {
     event_id: String,
@@ -85,7 +85,7 @@ struct EventReply {
     user_identity: Identity,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Identity {
     #[reply(name = "type")]

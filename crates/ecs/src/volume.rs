@@ -3,7 +3,7 @@
 use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Query, VolumeView};
 use jiff::Timestamp;
 use model::{Attachment as Attached, EncryptionChoice, Gib, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
-use wire::{FromArg, IntoDoc, Json, JsonList};
+use wire::{FromArg, Json, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -156,7 +156,7 @@ enum MultiAttach {
     Disabled,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     disk_id: String,
 }
@@ -411,7 +411,7 @@ enum DiskType {
     Data,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Disks {
     #[reply(list = "Disk")]
     disks: Vec<DiskReply>,
@@ -419,7 +419,7 @@ pub(crate) struct Disks {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct DiskReply {
     disk_id: String,
     disk_name: String,
@@ -466,7 +466,7 @@ struct DiskReply {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Attachment {
     instance_id: String,
     device: String,

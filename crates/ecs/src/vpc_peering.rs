@@ -3,7 +3,7 @@
 use control::{ChangeVpcPeering, CreateVpcPeering as Create, Field, PeeringChange, PeeringManner, Query};
 use jiff::Timestamp;
 use model::{AccountId, Error, Noun, PeeringEnd, PeeringState, Tags, VpcId, VpcPeering};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::address::listed;
@@ -29,7 +29,7 @@ pub(crate) struct CreateVpcPeerConnection {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     instance_id: String,
 }
@@ -103,7 +103,7 @@ pub(crate) async fn modify(cx: &Cx<'_>, asked: ModifyVpcPeerConnection) -> Resul
     Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?)
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct PeeringReply {
     instance_id: String,
@@ -125,7 +125,7 @@ pub(crate) struct PeeringReply {
     tags: Vec<PeeringTag>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct EndReply {
     vpc_id: String,
@@ -133,7 +133,7 @@ struct EndReply {
     ipv6_cidrs: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PeeringTag {
     key: String,
     value: String,
@@ -161,7 +161,7 @@ pub(crate) struct ListVpcPeerConnections {
     paged: Paged,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Peerings {
     vpc_peer_connects: Vec<PeeringReply>,

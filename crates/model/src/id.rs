@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::units::HEX;
+
 /// Why a text is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -98,7 +100,7 @@ impl fmt::Display for Prefixed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [b'0'; DIGITS];
         for (place, digit) in digits.iter_mut().rev().take(16).enumerate() {
-            *digit = b"0123456789abcdef"[(self.value >> (4 * place)) as usize & 0xf];
+            *digit = HEX[(self.value >> (4 * place)) as usize & 0xf];
         }
         f.write_str(self.prefix)?;
         f.write_str(str::from_utf8(&digits).map_err(|_| fmt::Error)?)

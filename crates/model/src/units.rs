@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub const GIB: u64 = 1 << 30;
 /// Bytes in one MiB.
 pub const MIB: u64 = 1 << 20;
+/// The hexadecimal digits.
+pub(crate) const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A size in GiB (2^30 bytes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -75,8 +77,11 @@ impl MacAddr {
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        let mut text = *b"00:00:00:00:00:00";
+        for (digits, octet) in text.chunks_mut(3).zip(self.0) {
+            (digits[0], digits[1]) = (HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 0xf)]);
+        }
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Derives for the request and reply types of the dialects.
 //!
-//! `FromArg` turns a structure into its own decoder, `IntoDoc` into its own encoder. Both know only
+//! `FromArg` turns a structure into its own decoder, `Show` into its own encoder. Both know only
 //! names and shapes: no vendor, no action, no format. The generated code names the crate `wire`.
 //!
 //! On a field of a `FromArg` structure, `#[arg(...)]` takes
@@ -16,7 +16,7 @@
 //! | `with = function` | decodes with `fn(&Node, &Path) -> Result<T, ArgsError>`, inside `Option` and `Vec` too |
 //! | `flatten` | the structure's members lie beside the other fields |
 //!
-//! On a field of an `IntoDoc` structure, `#[reply(...)]` takes `name = "x"`, `list = "item"` (the name of
+//! On a field of an `Show` structure, `#[reply(...)]` takes `name = "x"`, `list = "item"` (the name of
 //! a list's items; empty for a plain array), `skip_empty` (leave out when empty) and `flatten`.
 //!
 //! On the type itself, `rename = "camelCase"` (or `UpperCamelCase`, the default for structures,
@@ -38,8 +38,8 @@ pub fn derive_from_arg(input: TokenStream) -> TokenStream {
     arg::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// Derives `wire::IntoDoc`; see the crate's page for the attributes.
-#[proc_macro_derive(IntoDoc, attributes(reply))]
+/// Derives `wire::Show`; see the crate's page for the attributes.
+#[proc_macro_derive(Show, attributes(reply))]
 pub fn derive_into_doc(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     reply::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()

@@ -1,4 +1,4 @@
-//! Expands `#[derive(IntoDoc)]`.
+//! Expands `#[derive(Show)]`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -24,7 +24,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
 }
 
 fn needs_names(input: &DeriveInput) -> syn::Error {
-    let message = "IntoDoc is derived for structures with named fields and enums without data";
+    let message = "Show is derived for structures with named fields and enums without data";
     syn::Error::new_spanned(&input.ident, message)
 }
 

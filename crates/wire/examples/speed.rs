@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use secrecy::SecretString;
-use wire::{Args, FromArg, IntoDoc, Request, SigningKeys, envelope, identify};
+use wire::{Args, FromArg, Request, Show, SigningKeys, envelope, identify};
 
 const CAPTURED: &str = include_str!("../tests/signed/aws_v4_boto3_describe_instances.http");
 
@@ -24,13 +24,13 @@ struct Filter {
     values: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Described {
     reservation_set: Vec<Instance>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Instance {
     instance_id: String,
@@ -41,7 +41,7 @@ struct Instance {
     tag_set: Vec<Tag>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Tag {
     key: &'static str,

@@ -148,7 +148,7 @@ impl Sink for Tree {
         self.made = Doc::text(value.to_string());
     }
 
-    fn list<'a>(&mut self, item: Name, items: &mut dyn Iterator<Item = &'a dyn Show>) {
+    fn list(&mut self, item: Name, items: &mut dyn Iterator<Item = &dyn Show>) {
         let item = self.items.take().unwrap_or(item);
         let mut made = Vec::new();
         for item in items {

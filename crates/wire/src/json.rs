@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use crate::show::{Name, Show, Sink};
 use crate::time::{self, Precision};
 
+/// Bytes that are reserved at once for the rest of a list, however long that may become.
+const RESERVED_AT_ONCE: usize = 1024 * 1024;
+
 /// How a service writes what JSON leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonStyle {
@@ -66,13 +69,16 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn array<'a>(&mut self, items: &mut dyn Iterator<Item = &'a dyn Show>) {
+    fn array(&mut self, items: &mut dyn Iterator<Item = &dyn Show>) {
         self.out.push('[');
-        for (at, item) in items.enumerate() {
-            if at > 0 {
+        if let Some(first) = items.next() {
+            let start = self.out.len();
+            first.show(self);
+            reserve_rest(self.out, start, items.size_hint().0);
+            for item in items {
                 self.out.push(',');
+                item.show(self);
             }
-            item.show(self);
         }
         self.out.push(']');
     }
@@ -129,7 +135,7 @@ impl Sink for Writer<'_> {
         self.quoted(|out| write!(out, "{value}").expect("a String takes everything"));
     }
 
-    fn list<'a>(&mut self, item: Name, items: &mut dyn Iterator<Item = &'a dyn Show>) {
+    fn list(&mut self, item: Name, items: &mut dyn Iterator<Item = &dyn Show>) {
         let item = self.items.take().unwrap_or(item);
         if self.style.lists == Lists::Wrapped && !item.text.is_empty() {
             self.out.push('{');
@@ -158,7 +164,22 @@ impl Sink for Writer<'_> {
 
 /// Appends a whole number in decimal.
 pub(crate) fn push_int(out: &mut String, number: i64) {
-    write!(out, "{number}").expect("a String takes everything");
+    // Most numbers of replies are small, octets among them.
+    let Ok(small) = u8::try_from(number) else { return write!(out, "{number}").expect("a String takes everything") };
+    let digit = |value: u8| char::from(b'0' + value % 10);
+    if small >= 100 {
+        out.push(digit(small / 100));
+    }
+    if small >= 10 {
+        out.push(digit(small / 10));
+    }
+    out.push(digit(small));
+}
+
+/// Makes room for the rest of a list of which the first item is written from `start` on: the others are about as long.
+pub(crate) fn reserve_rest(out: &mut String, start: usize, rest: usize) {
+    let first = out.len().saturating_sub(start);
+    out.reserve(first.saturating_mul(rest).min(RESERVED_AT_ONCE));
 }
 
 /// Appends a number so that it reads as one with a fraction; JSON has no infinity, so `null` then.

@@ -3,7 +3,7 @@
 //! ```text
 //! listener -> Request -> identify() -> Claim -> verify(secret, now)
 //!                    \-> Args -> #[derive(FromArg)] structures -> the dialect
-//! the dialect -> #[derive(IntoDoc)] structures -> envelope: XML or JSON text
+//! the dialect -> #[derive(Show)] structures -> envelope: XML or JSON text
 //! ```
 //!
 //! What it does not know: HTTP libraries, accounts and keys, actions, vendors' error codes, resources.
@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use bytes::Bytes;
-//! use wire::{Args, ArgsErrorKind, FromArg, IntoDoc, JsonList, Request, envelope};
+//! use wire::{Args, ArgsErrorKind, FromArg, Show, JsonList, Request, envelope};
 //!
 //! #[derive(FromArg)]
 //! struct DescribeDisks {
@@ -29,14 +29,14 @@
 //!     value: Option<String>,
 //! }
 //!
-//! #[derive(IntoDoc)] // #[reply(rename = "camelCase")] for EC2
+//! #[derive(Show)] // #[reply(rename = "camelCase")] for EC2
 //! struct Disks {
 //!     total_count: usize,
 //!     #[reply(list = "Disk")]
 //!     disks: Vec<Disk>,
 //! }
 //!
-//! #[derive(IntoDoc)]
+//! #[derive(Show)]
 //! struct Disk {
 //!     disk_id: String,
 //!     instance_id: Option<String>, // left out when None
@@ -85,7 +85,6 @@ pub use args::{
 pub use doc::Doc;
 pub use reply::{Data, Reply};
 pub use request::{Request, RequestError, decode_bytes, raw_pairs};
-pub use show::Show as IntoDoc;
 pub use show::{Minute, Name, OrEmpty, Plain, Show, Shown, Sink, Written};
 pub use signature::{Claim, Cloud, Nonces, Novelty, Scheme, SignatureError, SigningKeys, guess_cloud, identify};
-pub use wire_derive::{FromArg, IntoDoc};
+pub use wire_derive::{FromArg, Show};

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::json::push_int;
+
 /// The item name of lists that were given no other.
 pub const DEFAULT_ITEM: Name = Name { text: "item", written: Some(Written { open: "<item>", close: "</item>", quoted: ",\"item\":" }) };
 
@@ -87,7 +89,7 @@ pub trait Sink {
     fn plain(&mut self, value: &dyn fmt::Display);
     /// A list, with the name that wraps each item in XML and in ECS' JSON, unless the member that it is has given them
     /// one; empty for an array that is not wrapped.
-    fn list<'a>(&mut self, item: Name, items: &mut dyn Iterator<Item = &'a dyn Show>);
+    fn list(&mut self, item: Name, items: &mut dyn Iterator<Item = &dyn Show>);
     /// A structure.
     fn object(&mut self, value: &dyn Show);
     /// A member of the structure that is being shown, and the name of its items where it is a list.
@@ -174,7 +176,21 @@ macro_rules! plain_texts {
     )*};
 }
 
-plain_texts!(IpAddr, Ipv4Addr, Ipv6Addr);
+plain_texts!(IpAddr, Ipv6Addr);
+
+impl Show for Ipv4Addr {
+    /// Replies have hundreds of them, and what formats numbers in general takes several times as long.
+    fn show(&self, sink: &mut dyn Sink) {
+        let mut text = String::with_capacity("255.255.255.255".len());
+        for (at, octet) in self.octets().into_iter().enumerate() {
+            if at > 0 {
+                text.push('.');
+            }
+            push_int(&mut text, i64::from(octet));
+        }
+        sink.text(&text);
+    }
+}
 
 /// What is shown as its text, which holds nothing that a format would escape: an id, a range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

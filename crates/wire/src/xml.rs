@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 
 use jiff::Timestamp;
 
-use crate::json::push_int;
+use crate::json::{push_int, reserve_rest};
 use crate::show::{DEFAULT_ITEM, Name, Show, Sink};
 use crate::time::{self, Precision};
 
@@ -97,11 +97,16 @@ impl Sink for Writer<'_> {
         write!(self.out, "{value}").expect("a String takes everything");
     }
 
-    fn list<'a>(&mut self, item: Name, items: &mut dyn Iterator<Item = &'a dyn Show>) {
+    fn list(&mut self, item: Name, items: &mut dyn Iterator<Item = &dyn Show>) {
         let given = self.items.take().unwrap_or(item);
         let item = if given.text.is_empty() { DEFAULT_ITEM } else { given };
-        for value in items {
-            self.element(item, value);
+        if let Some(first) = items.next() {
+            let start = self.out.len();
+            self.element(item, first);
+            reserve_rest(self.out, start, items.size_hint().0);
+            for value in items {
+                self.element(item, value);
+            }
         }
     }
 

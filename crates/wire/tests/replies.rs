@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use wire::envelope::{self, AlibabaError, Fault};
-use wire::{Doc, IntoDoc, Minute, json, xml};
+use wire::{Doc, Minute, Show, json, xml};
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Described {
     #[reply(name = "reservationSet")]
@@ -13,7 +13,7 @@ struct Described {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct Reservation {
     instance_id: &'static str,
@@ -29,13 +29,13 @@ struct Reservation {
     more: More,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(rename = "camelCase")]
 struct More {
     reason: String,
 }
 
-#[derive(Clone, Copy, IntoDoc)]
+#[derive(Clone, Copy, Show)]
 #[reply(rename = "kebab-case")]
 enum State {
     ShuttingDown,
@@ -43,7 +43,7 @@ enum State {
     Running,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Instances {
     total_count: u64,
     #[reply(list = "Instance")]
@@ -52,7 +52,7 @@ struct Instances {
     plans: Vec<&'static str>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Instance {
     instance_name: String,
     creation_time: Minute,

@@ -3,14 +3,14 @@
 use control::{DeleteAccessKey as Delete, UpdateAccessKey as Update};
 use model::AccessKey;
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{at, user};
 use crate::Cx;
 use crate::error::Fault;
 
 /// Whether a key acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, IntoDoc)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, Show)]
 pub(crate) enum Status {
     Active,
     Inactive,
@@ -31,12 +31,12 @@ pub(crate) struct CreateAccessKey {
     description: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     access_key: NewKey,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct NewKey {
     access_key_id: String,
     secret_access_key: String,
@@ -65,13 +65,13 @@ pub(crate) struct ListAccessKeys {
     target_uin: Option<u64>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Keys {
     access_keys: Vec<KeyReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct KeyReply {
     access_key_id: String,
     status: Status,

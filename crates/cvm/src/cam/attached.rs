@@ -2,7 +2,7 @@
 
 use control::{AttachPolicy, Holder, PolicyName};
 use model::{ManagedPolicy, system_policy, system_policy_number};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::policy::{EVER, OWN, PRESET, WRITTEN, named};
 use super::{Paging, at, group, has_keyword, role, user};
@@ -107,7 +107,7 @@ struct Held {
 }
 
 /// Whose a policy is, as these lists say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, IntoDoc)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, Show)]
 pub(crate) enum Kind {
     User,
     #[arg(name = "QCS")]
@@ -138,14 +138,14 @@ async fn held(cx: &Cx<'_>, holder: Holder) -> Result<Vec<Held>, Fault> {
     Ok(found.collect())
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Attached {
     total_num: usize,
     list: Vec<AttachedReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct AttachedReply {
     policy_id: u64,
@@ -222,14 +222,14 @@ pub(crate) struct OfRole {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct AttachedToRole {
     list: Vec<RolePolicyReply>,
     total_num: usize,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct RolePolicyReply {
     policy_id: u64,
@@ -278,14 +278,14 @@ pub(crate) struct AllOfUser {
 const DIRECTLY: u8 = 1;
 const BY_GROUP: u8 = 2;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct AllAttached {
     policy_list: Vec<AnyPolicyReply>,
     total_num: usize,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct AnyPolicyReply {
     policy_id: String,
@@ -299,7 +299,7 @@ struct AnyPolicyReply {
     deactived_detail: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupReply {
     group_id: u64,
     group_name: String,

@@ -2,7 +2,7 @@
 
 use control::{Holder, PolicyName, SetBoundary};
 use model::{Error, Noun, system_policy, system_policy_number};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::policy::{OWN, PRESET, WRITTEN, named};
 use super::{role, user};
@@ -66,7 +66,7 @@ pub(crate) async fn delete_of_role(cx: &Cx<'_>, asked: OfRole) -> Result<(), Fau
 }
 
 /// A boundary; each member is null where there is none.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     policy_id: Option<u64>,
     policy_name: Option<String>,

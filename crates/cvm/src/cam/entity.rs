@@ -2,7 +2,7 @@
 
 use control::{Holder, PolicyEntity, PolicyName};
 use model::Millis;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::policy::EVER;
 use super::{Paging, at};
@@ -29,14 +29,14 @@ pub(crate) struct ListEntities {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Entities {
     total_num: usize,
     list: Vec<EntityReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EntityReply {
     id: String,
     name: String,
@@ -73,7 +73,7 @@ fn reply(entity: PolicyEntity, since: Millis) -> EntityReply {
     EntityReply { id: number.to_string(), name, uin, related_type, attachment_time: at(since) }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Summary {
     policies: usize,
     roles: usize,

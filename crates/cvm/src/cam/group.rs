@@ -2,7 +2,7 @@
 
 use control::{CreateUserGroup, DeleteUserGroup, SetMembership, Ties, UpdateUserGroup};
 use model::{User, UserGroup};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Paging, at, group, has_keyword, user};
 use crate::Cx;
@@ -19,7 +19,7 @@ pub(crate) struct CreateGroup {
     remark: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     group_id: u64,
 }
@@ -38,14 +38,14 @@ pub(crate) struct ListGroups {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Groups {
     total_num: usize,
     group_info: Vec<GroupReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupReply {
     group_id: u64,
     group_name: String,
@@ -92,7 +92,7 @@ pub(crate) struct One {
     group_id: u64,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Shown {
     group_id: u64,
@@ -103,7 +103,7 @@ pub(crate) struct Shown {
     user_info: Vec<Member>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Member {
     uid: u64,
     uin: u64,
@@ -158,7 +158,7 @@ pub(crate) struct Members {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct MembersReply {
     total_num: usize,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use control::{CreatePolicy as Create, DeletePolicy as Delete, PolicyName, PolicyUse, Ties, UpdatePolicy as Update};
 use model::{Error, ManagedPolicy, Millis, Noun, SYSTEM_POLICIES, SystemPolicy, system_policy};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Paging, at, has_keyword};
 use crate::error::Fault;
@@ -33,7 +33,7 @@ pub(crate) struct CreatePolicy {
 }
 
 /// A reply that names a policy.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Named {
     policy_id: u64,
 }
@@ -51,7 +51,7 @@ pub(crate) struct One {
     policy_id: u64,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Shown {
     policy_name: String,
@@ -124,7 +124,7 @@ pub(crate) struct ListPolicies {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Policies {
     total_num: usize,
@@ -132,7 +132,7 @@ pub(crate) struct Policies {
     service_type_list: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct PolicyReply {
     policy_id: u64,

@@ -2,7 +2,7 @@
 
 use control::{ChangePolicyVersion, PolicyName, VersionChange};
 use model::{Error, ManagedPolicy, Noun, PolicyVersion, system_policy};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::at;
 use super::policy::{EVER, own};
@@ -37,7 +37,7 @@ pub(crate) struct CreatePolicyVersion {
 }
 
 /// A reply that names a version.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Named {
     version_id: u32,
 }
@@ -56,13 +56,13 @@ pub(crate) struct OfPolicy {
 }
 
 /// The reply of `ListPolicyVersions`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Versions {
     versions: Vec<VersionItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VersionItem {
     version_id: u32,
     create_date: String,
@@ -109,12 +109,12 @@ pub(crate) struct One {
 }
 
 /// The reply of `GetPolicyVersion`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     policy_version: Detail,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Detail {
     version_id: u32,
     create_date: String,

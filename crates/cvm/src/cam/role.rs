@@ -2,7 +2,7 @@
 
 use control::{CreateRole as Create, DeleteRole as Delete, IdentityName, TagIdentity, Ties, UntagIdentity, UpdateRole as Update};
 use model::{Error, Noun, Role};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Paging, at, role};
 use crate::error::Fault;
@@ -37,7 +37,7 @@ pub(crate) struct CreateRole {
     tags: Vec<TagArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     role_id: String,
 }
@@ -56,7 +56,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateRole) -> Result<Created, Fa
     Ok(Created { role_id: role.id.as_u64().to_string() })
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct RoleReply {
     role_id: String,
@@ -97,7 +97,7 @@ pub(crate) struct One {
     role_name: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     role_info: RoleReply,
 }
@@ -117,7 +117,7 @@ pub(crate) struct DescribeRoleList {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Roles {
     list: Vec<RoleReply>,

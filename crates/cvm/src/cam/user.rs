@@ -3,7 +3,7 @@
 use control::{CreateUser, DeleteUser as Delete, Ties, UpdateUser as Update, Who};
 use model::{User, UserDetails};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::at;
 use crate::Cx;
@@ -31,7 +31,7 @@ pub(crate) struct AddUser {
     email: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Added {
     uin: u64,
     name: String,
@@ -62,7 +62,7 @@ pub(crate) struct One {
     name: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     uin: u64,
     name: String,
@@ -95,13 +95,13 @@ pub(crate) async fn get(cx: &Cx<'_>, asked: One) -> Result<Shown, Fault> {
     })
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Users {
     data: Vec<UserReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct UserReply {
     uin: u64,
     name: String,
@@ -171,13 +171,13 @@ pub(crate) struct DescribeSubAccounts {
     filter_sub_account_uin: Vec<u64>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct SubAccounts {
     sub_accounts: Vec<SubAccount>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SubAccount {
     uin: u64,
     name: String,
@@ -208,7 +208,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSubAccounts) -> Result<
     Ok(SubAccounts { sub_accounts: found.map(reply).collect() })
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct AppId {
     uin: String,
     owner_uin: String,

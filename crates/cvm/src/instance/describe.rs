@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use control::{Field, InstanceView, Query, instance_of_uuid, system_uuid};
 use jiff::Timestamp;
 use model::{Address, AddressKind, Catalogue, Encryption, Instance, InstanceId, Prefixed, SecurityGroupId, SubnetId, Volume, VpcId};
-use wire::{Doc, FromArg, IntoDoc, OrEmpty, Plain};
+use wire::{Doc, FromArg, OrEmpty, Plain, Show};
 
 use crate::bandwidth::{IN_PACKAGE, charge_word};
 use crate::error::Fault;
@@ -31,14 +31,14 @@ pub(crate) struct DescribeInstances {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Instances {
     total_count: usize,
     instance_set: Vec<InstanceReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct InstanceReply {
     placement: Placement,
@@ -94,7 +94,7 @@ struct InstanceReply {
     tags: Vec<TagReply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct Placement {
     zone: String,
@@ -103,7 +103,7 @@ struct Placement {
     host_id: &'static str,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SystemDisk {
     disk_type: &'static str,
     disk_id: Plain<Prefixed>,
@@ -113,7 +113,7 @@ struct SystemDisk {
     kms_key_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct DataDisk {
     disk_type: &'static str,
     disk_id: Plain<Prefixed>,
@@ -126,14 +126,14 @@ struct DataDisk {
     kms_key_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InternetAccessible {
     internet_charge_type: &'static str,
     internet_max_bandwidth_out: u32,
     public_ip_assigned: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct VirtualPrivateCloud {
     vpc_id: Plain<Prefixed>,
@@ -142,13 +142,13 @@ struct VirtualPrivateCloud {
     private_ip_addresses: Vec<Ipv4Addr>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct LoginSettings {
     key_ids: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct Metadata {
     items: Vec<Doc>,
@@ -365,19 +365,19 @@ enum AttributeName {
 /// Attributes that one call may name.
 const ATTRIBUTES_PER_CALL: usize = 10;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct InstancesAttributes {
     instance_set: Vec<InstanceAttributes>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InstanceAttributes {
     instance_id: String,
     attributes: AttributesReply,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AttributesReply {
     user_data: String,
 }
@@ -404,14 +404,14 @@ pub(crate) struct DescribeVpcInstances {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct VpcInstances {
     total_count: usize,
     instance_set: Vec<VpcInstance>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VpcInstance {
     vpc_id: String,
     subnet_id: String,
@@ -468,14 +468,14 @@ pub(crate) struct DescribeInstancesStatus {
     cut: Cut,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct InstanceStatuses {
     total_count: usize,
     instance_status_set: Vec<InstanceStatus>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InstanceStatus {
     instance_id: String,
     instance_state: &'static str,

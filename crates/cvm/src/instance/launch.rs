@@ -10,7 +10,7 @@ use model::{
     SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId,
 };
 use secrecy::{ExposeSecret, SecretString};
-use wire::{Base64, FromArg, IntoDoc};
+use wire::{Base64, FromArg, Show};
 
 use crate::action_timer::ActionTimerArg;
 use crate::bandwidth::ChargeType;
@@ -172,7 +172,7 @@ pub(crate) struct LoginSettings {
     keep_image_login: Option<bool>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct LaunchedIds {
     instance_id_set: Vec<String>,

@@ -1,7 +1,7 @@
 //! What a launch template says, as CVM's replies show it.
 
 use model::{LaunchSettings, NewVolume, PlacementGroupRef, RoleChoice, VpcId};
-use wire::IntoDoc;
+use wire::Show;
 
 use crate::bandwidth::charge_word;
 use crate::id;
@@ -10,7 +10,7 @@ use crate::volume::kind_word;
 
 /// What a template says. Members that the vendor always sends have the value that a launch takes when nothing is said; the size of
 /// the system disk, which then follows the image, is 0.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct LaunchData {
     instance_charge_type: &'static str,
@@ -39,25 +39,25 @@ pub(crate) struct LaunchData {
 }
 
 /// The vendor's own agents in the guest, of which there are none.
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Enhanced {
     security_service: Switch,
     monitor_service: Switch,
     automation_service: Switch,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Switch {
     enabled: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PlacementReply {
     zone: String,
     project_id: u32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct SystemDiskReply {
     disk_size: u32,
     disk_type: &'static str,
@@ -65,7 +65,7 @@ struct SystemDiskReply {
     kms_key_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct DiskReply {
     disk_size: Option<u32>,
     disk_type: &'static str,
@@ -77,7 +77,7 @@ struct DiskReply {
     throughput_performance: u32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct NetworkReply {
     vpc_id: String,
@@ -87,20 +87,20 @@ struct NetworkReply {
     private_ip_addresses: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct LoginReply {
     key_ids: Vec<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InternetReply {
     internet_charge_type: &'static str,
     public_ip_assigned: bool,
     internet_max_bandwidth_out: u32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct TagsReply {
     resource_type: &'static str,

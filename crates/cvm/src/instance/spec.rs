@@ -2,7 +2,7 @@
 
 use control::{ChangeInstanceType, InstanceView, TypeChoice, WhileRunning};
 use model::InstanceId;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{FILTERS_MAX, FilterArg};
@@ -44,14 +44,14 @@ pub(crate) struct DescribeInstancesModification {
     filters: Vec<FilterArg>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Modifications {
     total_count: usize,
     instance_type_config_status_set: Vec<Modification>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Modification {
     status: &'static str,
     message: String,
@@ -106,13 +106,13 @@ pub(crate) struct DescribeInstancesOperationLimit {
     operation: Limited,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct OperationLimits {
     instance_operation_limit_set: Vec<OperationLimit>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OperationLimit {
     operation: &'static str,
     instance_id: String,

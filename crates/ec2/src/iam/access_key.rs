@@ -3,14 +3,14 @@
 use control::{DeleteAccessKey as Delete, UpdateAccessKey as Update};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Done, Paging};
 use crate::Cx;
 use crate::error::Refusal;
 
 /// Whether a key acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, IntoDoc)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, Show)]
 pub(crate) enum Status {
     Active,
     Inactive,
@@ -29,12 +29,12 @@ pub(crate) struct CreateAccessKey {
 }
 
 /// The reply of `CreateAccessKey`, which holds the only copy of the secret.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     access_key: NewKey,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct NewKey {
     user_name: String,
     access_key_id: String,
@@ -65,7 +65,7 @@ pub(crate) struct ListAccessKeys {
 }
 
 /// The reply of `ListAccessKeys`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Keys {
     access_key_metadata: Vec<Key>,
@@ -73,7 +73,7 @@ pub(crate) struct Keys {
     marker: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Key {
     user_name: String,
     access_key_id: String,
@@ -129,13 +129,13 @@ pub(crate) struct GetAccessKeyLastUsed {
 }
 
 /// The reply of `GetAccessKeyLastUsed`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct LastUsed {
     user_name: String,
     access_key_last_used: Use,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Use {
     last_used_date: Option<Timestamp>,
     service_name: String,

@@ -7,7 +7,7 @@ use model::{
     UserGroup, VERSIONS_MAX,
 };
 use model::{GROUPS_OF_USER_MAX, policy::MAX_CHARACTERS};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::attached::{AttachedItem, item as attached_item};
 use super::boundary::BoundaryItem;
@@ -23,13 +23,13 @@ use crate::error::Refusal;
 pub(crate) struct GetSummary {}
 
 /// The reply of `GetAccountSummary`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "entry")]
 pub(crate) struct Summary {
     summary_map: Vec<Entry>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Entry {
     #[reply(name = "key")]
     key: &'static str,
@@ -106,7 +106,7 @@ pub(crate) struct GetDetails {
 }
 
 /// The reply of `GetAccountAuthorizationDetails`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Details {
     user_detail_list: Vec<UserDetail>,
@@ -117,13 +117,13 @@ pub(crate) struct Details {
     marker: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OwnPolicy {
     policy_name: String,
     policy_document: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 struct UserDetail {
     path: &'static str,
@@ -138,7 +138,7 @@ struct UserDetail {
     tags: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 struct GroupDetail {
     path: &'static str,
@@ -150,7 +150,7 @@ struct GroupDetail {
     attached_managed_policies: Vec<AttachedItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 struct RoleDetail {
     path: &'static str,
@@ -166,7 +166,7 @@ struct RoleDetail {
     tags: Vec<TagItem>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 struct PolicyDetail {
     policy_name: String,
@@ -182,7 +182,7 @@ struct PolicyDetail {
     policy_version_list: Vec<VersionDetail>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VersionDetail {
     document: String,
     version_id: String,

@@ -1,7 +1,7 @@
 //! The alias of the caller's account, of which there is one at most.
 
 use control::{CreateAccountAlias, DeleteAccountAlias};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Done, Paging};
 use crate::Cx;
@@ -33,7 +33,7 @@ pub(crate) struct List {
 }
 
 /// The reply of `ListAccountAliases`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Aliases {
     account_aliases: Vec<String>,

@@ -3,14 +3,14 @@
 
 use control::{AttachPolicy, Holder, PolicyName, PutPolicy, RemovePolicy};
 use model::{AccountId, Error, Noun};
-use wire::IntoDoc;
+use wire::Show;
 
 use super::{Done, Paging, encoded, policy_arn, policy_of};
 use crate::Cx;
 use crate::error::Refusal;
 
 /// The reply of the lists of own documents.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Names {
     policy_names: Vec<String>,
@@ -19,7 +19,7 @@ pub(crate) struct Names {
 }
 
 /// The reply of the lists of attached policies.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Attached {
     attached_policies: Vec<AttachedItem>,
@@ -27,7 +27,7 @@ pub(crate) struct Attached {
     marker: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(super) struct AttachedItem {
     policy_name: String,
     policy_arn: String,
@@ -82,7 +82,7 @@ macro_rules! calls_of {
         #[doc = concat!("Policies of ", $words, ".")]
         pub(crate) mod $module {
             use control::Holder;
-            use wire::{FromArg, IntoDoc};
+            use wire::{FromArg, Show};
 
             use super::{Attached, Names};
             use crate::Cx;
@@ -110,7 +110,7 @@ macro_rules! calls_of {
                 super::remove(cx, Holder::$holder(asked.$field), asked.policy_name).await
             }
 
-            #[derive(IntoDoc)]
+            #[derive(Show)]
             pub(crate) struct Document {
                 $field: String,
                 policy_name: String,

@@ -2,14 +2,14 @@
 
 use control::{Holder, PolicyName, SetBoundary};
 use model::AccountId;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Done, policy_arn, policy_of};
 use crate::Cx;
 use crate::error::Refusal;
 
 /// A boundary as IAM shows it.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct BoundaryItem {
     permissions_boundary_type: &'static str,
     permissions_boundary_arn: String,

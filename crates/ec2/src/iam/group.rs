@@ -3,14 +3,14 @@
 use control::{CreateUserGroup, DeleteUserGroup, SetMembership, Ties, UpdateUserGroup};
 use jiff::Timestamp;
 use model::UserGroup;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::user::{UserItem, item as user_item};
 use super::{Done, Paging, arn, is_elsewhere, only_root_path, unique_id};
 use crate::Cx;
 use crate::error::Refusal;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupItem {
     path: &'static str,
     group_name: String,
@@ -37,7 +37,7 @@ pub(crate) struct CreateGroup {
 }
 
 /// The reply of `CreateGroup`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     group: GroupItem,
 }
@@ -58,7 +58,7 @@ pub(crate) struct GetGroup {
 }
 
 /// The reply of `GetGroup`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Shown {
     group: GroupItem,
@@ -83,7 +83,7 @@ pub(crate) struct ListGroups {
 }
 
 /// The reply of the lists of groups.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Groups {
     groups: Vec<GroupItem>,

@@ -3,14 +3,14 @@
 use control::{AddRoleToProfile, CreateInstanceProfile as Create, DeleteInstanceProfile as Delete, RemoveRoleFromProfile};
 use jiff::Timestamp;
 use model::{InstanceProfile, Role};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::role::{RoleItem, item as role_item};
 use super::{Done, Paging, arn, is_elsewhere, only_root_path, unique_id};
 use crate::Cx;
 use crate::error::Refusal;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(super) struct ProfileItem {
     path: &'static str,
@@ -50,7 +50,7 @@ pub(crate) struct CreateInstanceProfile {
 }
 
 /// A reply that shows one profile.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     instance_profile: ProfileItem,
 }
@@ -109,7 +109,7 @@ pub(crate) struct ListInstanceProfiles {
 }
 
 /// The reply of both lists.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Profiles {
     instance_profiles: Vec<ProfileItem>,

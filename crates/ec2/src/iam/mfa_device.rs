@@ -6,7 +6,7 @@ use control::{DeactivateMfaDevice, DeleteMfaDevice, EnableMfaDevice, ResyncMfaDe
 use jiff::Timestamp;
 use model::{AccountId, Error, MfaDevice, Noun, User};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::user::{UserItem, item};
 use super::{Done, Paging, arn, only_root_path};
@@ -35,13 +35,13 @@ pub(crate) struct CreateDevice {
 }
 
 /// The reply of `CreateVirtualMFADevice`, which has the only copy of the seed.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     #[reply(name = "VirtualMFADevice")]
     device: DeviceItem,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 struct DeviceItem {
     serial_number: String,
@@ -133,7 +133,7 @@ pub(crate) struct ListOfUser {
 }
 
 /// The reply of `ListMFADevices`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct DevicesOfUser {
     #[reply(name = "MFADevices")]
@@ -142,7 +142,7 @@ pub(crate) struct DevicesOfUser {
     marker: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct EnabledItem {
     user_name: String,
     serial_number: String,
@@ -179,7 +179,7 @@ pub(crate) struct ListDevices {
 }
 
 /// The reply of `ListVirtualMFADevices`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Devices {
     #[reply(name = "VirtualMFADevices")]
@@ -209,7 +209,7 @@ pub(crate) struct GetDevice {
 }
 
 /// The reply of `GetMFADevice`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     user_name: String,
     serial_number: String,

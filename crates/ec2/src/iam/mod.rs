@@ -19,7 +19,7 @@ pub(crate) mod user;
 
 use control::PolicyName;
 use model::{AccountId, Error, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Refusal, unsupported};
 
@@ -33,7 +33,7 @@ const PAGE: usize = 100;
 const PAGE_MAX: usize = 1_000;
 
 /// A reply that says nothing.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Done {}
 
 /// What a client says of pages.

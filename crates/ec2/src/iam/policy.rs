@@ -3,14 +3,14 @@
 use control::{ChangePolicyVersion, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, PolicyUse, Ties, VersionChange};
 use jiff::Timestamp;
 use model::{AccountId, Error, ManagedPolicy, Noun, PolicyVersion, SYSTEM_POLICIES, SystemPolicy, system_policy};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::tag::{TagItem, TagList, as_tags, items};
 use super::{Done, Paging, encoded, is_elsewhere, only_root_path, policy_arn, policy_of, unique_id};
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct PolicyItem {
     pub(super) policy_name: String,
@@ -77,7 +77,7 @@ pub(crate) struct CreatePolicy {
 }
 
 /// A reply that shows one policy.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     policy: PolicyItem,
 }
@@ -154,7 +154,7 @@ pub(crate) struct ListPolicies {
 }
 
 /// The reply of `ListPolicies`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Policies {
     policies: Vec<PolicyItem>,
@@ -186,7 +186,7 @@ pub(crate) async fn list(cx: Cx, asked: ListPolicies) -> Result<Policies, Refusa
     Ok(Policies { policies, is_truncated: marker.is_some(), marker })
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VersionItem {
     version_id: String,
     is_default_version: bool,
@@ -213,7 +213,7 @@ pub(crate) struct CreatePolicyVersion {
 }
 
 /// A reply that shows one version.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct ShownVersion {
     policy_version: VersionItem,
 }
@@ -270,7 +270,7 @@ pub(crate) struct ListPolicyVersions {
 }
 
 /// The reply of `ListPolicyVersions`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Versions {
     versions: Vec<VersionItem>,
@@ -338,7 +338,7 @@ pub(crate) struct ListEntities {
 }
 
 /// The reply of `ListEntitiesForPolicy`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Entities {
     policy_groups: Vec<GroupName>,
@@ -348,17 +348,17 @@ pub(crate) struct Entities {
     marker: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupName {
     group_name: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct UserName {
     user_name: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct RoleName {
     role_name: String,
 }

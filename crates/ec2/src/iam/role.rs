@@ -3,7 +3,7 @@
 use control::{CreateRole as Create, DeleteRole as Delete, Holder, PolicyName, Ties, UpdateRole as Update};
 use jiff::Timestamp;
 use model::{Role, SESSION_USUAL_SECONDS};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::boundary::{self, BoundaryItem};
 use super::tag::{TagItem, TagList, as_tags, items};
@@ -11,7 +11,7 @@ use super::{Done, Paging, arn, encoded, is_elsewhere, only_root_path, unique_id}
 use crate::Cx;
 use crate::error::Refusal;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct RoleItem {
     path: &'static str,
@@ -59,7 +59,7 @@ pub(crate) struct CreateRole {
 }
 
 /// A reply that shows one role.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     role: RoleItem,
 }
@@ -143,7 +143,7 @@ pub(crate) struct ListRoles {
 }
 
 /// The reply of `ListRoles`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Roles {
     roles: Vec<RoleItem>,

@@ -3,7 +3,7 @@
 use control::{Holder, PolicySource, SimulatePolicies, Simulated};
 use model::policy::Decision;
 use model::{AccountId, Error};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::Paging;
 use crate::Cx;
@@ -80,7 +80,7 @@ pub(crate) struct Custom {
 }
 
 /// The reply of both.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Results {
     evaluation_results: Vec<ResultItem>,
@@ -88,7 +88,7 @@ pub(crate) struct Results {
     marker: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 struct ResultItem {
     eval_action_name: String,
@@ -99,12 +99,12 @@ struct ResultItem {
     permissions_boundary_decision_detail: Option<BoundaryDetail>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct BoundaryDetail {
     allowed_by_permissions_boundary: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Matched {
     source_policy_id: String,
     source_policy_type: &'static str,

@@ -2,7 +2,7 @@
 
 use control::{IdentityName, TagIdentity, UntagIdentity};
 use model::{Error, Tags};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Done, Paging};
 use crate::Cx;
@@ -16,7 +16,7 @@ pub(crate) struct Tag {
 }
 
 /// One tag in a reply.
-#[derive(Debug, Clone, IntoDoc)]
+#[derive(Debug, Clone, Show)]
 pub(crate) struct TagItem {
     key: String,
     value: String,
@@ -53,7 +53,7 @@ pub(crate) fn items(tags: &Tags) -> Vec<TagItem> {
 }
 
 /// The reply of the lists of tags.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Listed {
     tags: Vec<TagItem>,

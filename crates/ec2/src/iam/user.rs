@@ -3,7 +3,7 @@
 use control::{CreateUser as Create, DeleteUser as Delete, Holder, PolicyName, Ties, UpdateUser as Update};
 use jiff::Timestamp;
 use model::{Rights, User};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::boundary::{self, BoundaryItem};
 use super::tag::{TagItem, TagList, as_tags, items};
@@ -11,7 +11,7 @@ use super::{Done, Paging, arn, is_elsewhere, only_root_path, unique_id};
 use crate::Cx;
 use crate::error::Refusal;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct UserItem {
     path: &'static str,
@@ -49,7 +49,7 @@ pub(crate) struct CreateUser {
 }
 
 /// A reply that shows one user.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     user: UserItem,
 }
@@ -124,7 +124,7 @@ pub(crate) struct ListUsers {
 }
 
 /// The reply of `ListUsers`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "member")]
 pub(crate) struct Users {
     users: Vec<UserItem>,

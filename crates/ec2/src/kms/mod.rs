@@ -5,7 +5,7 @@ pub(crate) mod error;
 use control::{ChangeKmsKey, CreateKmsKey, DeleteKmsAlias, KmsKeyChange, Query};
 use jiff::Timestamp;
 use model::{Encryption, Error, KMS_ROTATION_DAYS, KmsKey, KmsKeyId, KmsKeyRef, KmsKeyState, Millis, Noun, Tags, add_tags};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::{Refusal, unsupported};
@@ -72,12 +72,12 @@ struct KeyTag {
 pub(crate) const CREATE_ABSENT: &[&str] = &["BypassPolicyLockoutSafetyCheck", "CustomKeyStoreId", "Policy", "XksKeyId"];
 
 /// A reply that tells of a key.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Described {
     key_metadata: Metadata,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 struct Metadata {
     #[reply(name = "AWSAccountId")]
@@ -199,7 +199,7 @@ pub(crate) struct ScheduleKeyDeletion {
 }
 
 /// The reply of `ScheduleKeyDeletion`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Scheduled {
     key_id: String,
     deletion_date: Option<Timestamp>,
@@ -216,7 +216,7 @@ pub(crate) async fn schedule_deletion(cx: Cx, asked: ScheduleKeyDeletion) -> Res
 }
 
 /// A reply that names a key.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Named {
     key_id: String,
 }
@@ -248,7 +248,7 @@ pub(crate) async fn disable_rotation(cx: Cx, asked: OneKey) -> Result<(), Refusa
 }
 
 /// The reply of `GetKeyRotationStatus`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Rotation {
     key_id: String,
     key_rotation_enabled: bool,
@@ -283,7 +283,7 @@ pub(crate) struct ListKeys {
 }
 
 /// The reply of `ListKeys`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Keys {
     keys: Vec<KeyItem>,
@@ -291,7 +291,7 @@ pub(crate) struct Keys {
     truncated: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct KeyItem {
     key_id: String,
     key_arn: String,
@@ -327,7 +327,7 @@ pub(crate) struct ListAliases {
 }
 
 /// The reply of `ListAliases`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Aliases {
     aliases: Vec<AliasItem>,
@@ -335,7 +335,7 @@ pub(crate) struct Aliases {
     truncated: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AliasItem {
     alias_name: String,
     alias_arn: String,

@@ -6,7 +6,7 @@ mod request;
 
 use control::QuotaView;
 use model::{Error, Noun, QuotaName};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 pub(crate) use request::{
     ChangesOfQuota, GetRequestedChange, ListRequestedChanges, RequestIncrease, get_change, list_changes, list_changes_of_quota, request,
@@ -50,14 +50,14 @@ pub(crate) struct ListServices {
 }
 
 /// The reply of `ListServices`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Services {
     services: Vec<Service>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Service {
     service_code: &'static str,
     service_name: &'static str,
@@ -81,14 +81,14 @@ pub(crate) struct ListQuotas {
 }
 
 /// The reply of the lists of quotas.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Quotas {
     quotas: Vec<Quota>,
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Quota {
     service_code: &'static str,
     service_name: &'static str,
@@ -102,7 +102,7 @@ struct Quota {
     period: Option<Period>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Period {
     period_value: u32,
     period_unit: &'static str,
@@ -137,7 +137,7 @@ pub(crate) struct OneQuota {
 }
 
 /// The reply of the calls on one quota.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct TheQuota {
     quota: Quota,
 }

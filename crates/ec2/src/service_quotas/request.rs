@@ -3,7 +3,7 @@
 use control::RequestQuota;
 use jiff::Timestamp;
 use model::{Error, Noun, QuotaAnswer, QuotaRequest, QuotaRequestId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Paging, arn, catalogue, check_service, entry, service_name};
 use crate::Cx;
@@ -13,7 +13,7 @@ use crate::error::Refusal;
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// How far a request is, in Service Quotas' words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, IntoDoc)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, Show)]
 #[reply(rename = "UPPER_SNAKE_CASE")]
 #[arg(rename = "UPPER_SNAKE_CASE")]
 pub(crate) enum Status {
@@ -47,13 +47,13 @@ pub(crate) struct RequestIncrease {
 }
 
 /// The reply of the calls on one request.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Requested {
     requested_quota: Change,
 }
 
 /// A request, as it is told.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Change {
     id: String,
     service_code: &'static str,
@@ -107,7 +107,7 @@ pub(crate) struct ListRequestedChanges {
 }
 
 /// The reply of the lists of requests.
-#[derive(IntoDoc)]
+#[derive(Show)]
 #[reply(list = "")]
 pub(crate) struct Changes {
     requested_quotas: Vec<Change>,

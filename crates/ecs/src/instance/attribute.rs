@@ -6,7 +6,7 @@ use control::ModifyInstance;
 use jiff::Timestamp;
 use model::Noun;
 use secrecy::SecretString;
-use wire::{Base64, FromArg, IntoDoc, Minute};
+use wire::{Base64, FromArg, Minute, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -24,7 +24,7 @@ pub(crate) struct DescribeInstanceAttribute {
     instance_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Attributes {
     instance_id: String,
     instance_name: String,
@@ -133,7 +133,7 @@ pub(crate) struct GetInstanceConsoleOutput {
     instance_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct ConsoleOutput {
     instance_id: String,
     console_output: String,
@@ -154,7 +154,7 @@ pub(crate) struct DescribeUserData {
     instance_id: String,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct UserData {
     instance_id: String,
     region_id: String,

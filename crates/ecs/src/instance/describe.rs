@@ -8,7 +8,7 @@ use model::{
     AddressId, AddressKind, ImageId, Instance, InstanceId, InterfaceId, MacAddr, MetadataOptions, Millis, PlacementGroupId,
     SecurityGroupId, SubnetId, VpcId,
 };
-use wire::{FromArg, IntoDoc, Json, JsonList, Minute, OrEmpty, Plain, Show, Sink};
+use wire::{FromArg, Json, JsonList, Minute, OrEmpty, Plain, Show, Sink};
 
 use crate::error::Fault;
 use crate::filter::{CONDITIONS_PER_CALL, Condition, Filters, TAGS_PER_CALL, TagArg, ipv6_texts};
@@ -84,7 +84,7 @@ enum Tokens {
     Required,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Instances {
     #[reply(list = "Instance")]
     instances: Vec<Listed>,
@@ -104,7 +104,7 @@ impl Show for Listed {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InstanceReply<'a> {
     instance_id: Plain<InstanceId>,
     instance_name: Cow<'a, str>,
@@ -158,7 +158,7 @@ struct InstanceReply<'a> {
 }
 
 /// Where an instance can be reached.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(super) struct Addresses {
     vpc_attributes: VpcAttributes,
     #[reply(list = "IpAddress")]
@@ -171,7 +171,7 @@ pub(super) struct Addresses {
     internet_max_bandwidth_out: u32,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct VpcAttributes {
     vpc_id: Plain<VpcId>,
     v_switch_id: Plain<SubnetId>,
@@ -181,7 +181,7 @@ struct VpcAttributes {
 }
 
 /// The elastic address; its texts are empty when there is none.
-#[derive(IntoDoc, Default)]
+#[derive(Show, Default)]
 struct EipAddress {
     allocation_id: OrEmpty<Plain<AddressId>>,
     ip_address: OrEmpty<Ipv4Addr>,
@@ -190,7 +190,7 @@ struct EipAddress {
     is_support_unassociate: Option<bool>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct NetworkInterface {
     network_interface_id: Plain<InterfaceId>,
     #[reply(name = "Type")]
@@ -203,13 +203,13 @@ struct NetworkInterface {
     ipv6_sets: Vec<Ipv6Reply>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PrivateIp {
     private_ip_address: Ipv4Addr,
     primary: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct MetadataReply {
     http_endpoint: &'static str,
     http_tokens: &'static str,
@@ -376,7 +376,7 @@ pub(crate) struct DescribeInstanceStatus {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct InstanceStatuses {
     #[reply(list = "InstanceStatus")]
     instance_statuses: Vec<InstanceStatus>,
@@ -384,7 +384,7 @@ pub(crate) struct InstanceStatuses {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct InstanceStatus {
     instance_id: String,
     status: Status,

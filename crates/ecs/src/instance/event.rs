@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use control::{AcceptInstanceEvent, CancelRehearsedEvents, Query, RehearseInstanceEvents, RescheduleInstanceEvent};
 use jiff::Timestamp;
 use model::{EventCause, EventEnd, EventImpact, EventState, InstanceEvent, InstanceEventId, InstanceId, Millis, Noun, Phase, Seen};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -81,7 +81,7 @@ fn cycle_status(event: &InstanceEvent) -> Coded {
     Coded { code, name: name.to_owned() }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, IntoDoc)]
+#[derive(Debug, Clone, PartialEq, Eq, Show)]
 struct Coded {
     code: u32,
     name: String,
@@ -126,7 +126,7 @@ pub(crate) struct DescribeInstanceHistoryEvents {
     next_token: Option<String>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct HistoryEvents {
     #[reply(list = "InstanceSystemEventType")]
     instance_system_event_set: Vec<HistoryEvent>,
@@ -134,7 +134,7 @@ pub(crate) struct HistoryEvents {
     paging: Paging,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct HistoryEvent {
     event_id: String,
     instance_id: String,
@@ -150,7 +150,7 @@ struct HistoryEvent {
     extended_attribute: Extended,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Extended {
     can_accept: Option<&'static str>,
     initial_not_before: Option<String>,
@@ -279,7 +279,7 @@ impl Health {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct FullStatuses {
     #[reply(list = "InstanceFullStatusType")]
     instance_full_status_set: Vec<FullStatus>,
@@ -287,7 +287,7 @@ pub(crate) struct FullStatuses {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct FullStatus {
     instance_id: String,
     status: Coded,
@@ -296,7 +296,7 @@ struct FullStatus {
     scheduled_system_event_set: Vec<ScheduledEvent>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct ScheduledEvent {
     event_id: String,
     event_type: Coded,
@@ -409,7 +409,7 @@ pub(crate) struct CreateSimulatedSystemEvents {
     trigger_real_ops: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct CreatedEvents {
     #[reply(list = "EventId")]
     event_id_set: Vec<String>,

@@ -11,7 +11,7 @@ use model::{
     WhichVersion,
 };
 use secrecy::{ExposeSecret, SecretString};
-use wire::{Base64, FromArg, IntoDoc};
+use wire::{Base64, FromArg, Show};
 
 use crate::Cx;
 use crate::capacity_reservation::AskedPool;
@@ -218,7 +218,7 @@ impl AskedMetadata {
     }
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct LaunchedIds {
     #[reply(list = "InstanceIdSet")]
     instance_id_sets: Vec<String>,
@@ -238,7 +238,7 @@ pub(crate) struct CreateInstance {
     machine: Machine,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct CreatedId {
     instance_id: String,
 }

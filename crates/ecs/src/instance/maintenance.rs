@@ -1,7 +1,7 @@
 //! What happens to instances at maintenance. Nothing of it can be chosen here: a guest starts again where it was.
 
 use control::{Field, Query};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{INSTANCES_PER_CALL, in_state};
 use crate::Cx;
@@ -21,7 +21,7 @@ pub(crate) struct DescribeInstanceMaintenanceAttributes {
     numbered: Numbered,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Attributes {
     #[reply(list = "MaintenanceAttribute")]
     maintenance_attributes: Vec<AttributeReply>,
@@ -29,7 +29,7 @@ pub(crate) struct Attributes {
     numbers: Numbers,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AttributeReply {
     instance_id: String,
     #[reply(list = "MaintenanceWindow")]
@@ -38,7 +38,7 @@ struct AttributeReply {
     notify_on_maintenance: bool,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Action {
     value: &'static str,
     default_value: &'static str,

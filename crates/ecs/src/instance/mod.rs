@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 use control::{Field, InstanceView};
 use model::{Goal, Instance, InstanceId, Noun, Phase};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::Fault;
 use crate::filter::{self, Filters};
@@ -47,7 +47,7 @@ pub(crate) use spec::{ModifyInstanceSpec, modify_spec};
 const INSTANCES_PER_CALL: usize = 100;
 
 /// The states of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, IntoDoc)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, Show)]
 pub(crate) enum Status {
     Pending,
     Running,

@@ -8,7 +8,7 @@ use control::{
     TerminateInstances as Terminate,
 };
 use model::{Error, InstanceId};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -29,13 +29,13 @@ enum StoppedMode {
 }
 
 /// The reply of calls for many.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Responses {
     #[reply(list = "InstanceResponse")]
     instance_responses: Vec<Response>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Response {
     instance_id: String,
     code: String,

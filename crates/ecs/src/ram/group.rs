@@ -3,14 +3,14 @@
 use control::{CreateUserGroup, DeleteUserGroup, SetMembership, Ties, UpdateUserGroup};
 use jiff::Timestamp;
 use model::UserGroup;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::user::{Users, users};
 use super::{Done, Next, Paging, refusal};
 use crate::Cx;
 use crate::error::Fault;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct GroupItem {
     group_id: String,
     group_name: String,
@@ -34,7 +34,7 @@ pub(crate) struct CreateGroup {
 }
 
 /// A reply that shows one group.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     group: GroupItem,
 }
@@ -87,7 +87,7 @@ pub(crate) struct ListGroups {
 }
 
 /// The reply of the lists of groups.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Groups {
     #[reply(list = "Group")]
     groups: Vec<GroupItem>,

@@ -4,7 +4,7 @@ use control::{DeactivateMfaDevice, DeleteMfaDevice, EnableMfaDevice};
 use jiff::Timestamp;
 use model::{AccountId, Error, MfaDevice, Noun, Tags, User};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Done, Next, Paging, refusal};
 use crate::Cx;
@@ -29,13 +29,13 @@ pub(crate) struct CreateDevice {
 }
 
 /// The reply of `CreateVirtualMFADevice`, which has the only copy of the seed.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Created {
     #[reply(name = "VirtualMFADevice")]
     device: NewDevice,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct NewDevice {
     serial_number: String,
     #[reply(name = "Base32StringSeed")]
@@ -70,7 +70,7 @@ pub(crate) struct ListDevices {
 }
 
 /// The reply of `ListVirtualMFADevices`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Devices {
     #[reply(name = "VirtualMFADevices", list = "VirtualMFADevice")]
     devices: Vec<DeviceItem>,
@@ -78,14 +78,14 @@ pub(crate) struct Devices {
     next: Next,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct DeviceItem {
     serial_number: String,
     activate_date: Option<Timestamp>,
     user: Option<Holder>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Holder {
     user_id: String,
     user_name: String,
@@ -137,13 +137,13 @@ pub(crate) struct OfUser {
 }
 
 /// A reply that shows the device of a user.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     #[reply(name = "MFADevice")]
     device: OwnDevice,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct OwnDevice {
     serial_number: String,
     #[reply(name = "Type")]

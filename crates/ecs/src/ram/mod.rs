@@ -9,7 +9,7 @@ pub(crate) mod user;
 
 use control::PolicyName;
 use model::{Error, Noun};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use crate::error::{Fault, sentence};
 
@@ -18,7 +18,7 @@ const PAGE: usize = 100;
 const PAGE_MAX: u32 = 1_000;
 
 /// A reply that says nothing but its request's id.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Done {}
 
 /// What a client says of pages.
@@ -30,7 +30,7 @@ pub(crate) struct Paging {
 }
 
 /// Where a list goes on.
-#[derive(Debug, IntoDoc)]
+#[derive(Debug, Show)]
 pub(crate) struct Next {
     is_truncated: bool,
     marker: Option<String>,
@@ -52,7 +52,7 @@ impl Paging {
 }
 
 /// Whose a policy is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, IntoDoc)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, Show)]
 pub(crate) enum PolicyType {
     System,
     Custom,

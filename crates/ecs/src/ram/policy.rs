@@ -3,14 +3,14 @@
 use control::{AttachPolicy, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, Ties};
 use jiff::Timestamp;
 use model::{Error, ManagedPolicy, Noun, SYSTEM_POLICIES, SystemPolicy, Tags, system_policy};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::policy_version::VersionItem;
 use super::{Done, Next, Paging, PolicyType, refusal};
 use crate::Cx;
 use crate::error::Fault;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct PolicyItem {
     policy_name: String,
     policy_type: PolicyType,
@@ -60,7 +60,7 @@ pub(crate) struct CreatePolicy {
 }
 
 /// The reply of `CreatePolicy`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     policy: PolicyItem,
 }
@@ -80,7 +80,7 @@ pub(crate) struct GetPolicy {
 }
 
 /// The reply of `GetPolicy`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     policy: PolicyItem,
     default_policy_version: VersionItem,
@@ -127,7 +127,7 @@ pub(crate) struct ListPolicies {
 }
 
 /// The reply of the lists of policies.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Policies {
     #[reply(list = "Policy")]
     policies: Vec<PolicyItem>,

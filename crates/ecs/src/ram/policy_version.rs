@@ -3,7 +3,7 @@
 use control::{ChangePolicyVersion, PolicyName, VersionChange};
 use jiff::Timestamp;
 use model::{Error, ManagedPolicy, Noun, PolicyVersion, system_policy};
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::policy::unknown;
 use super::{Done, PolicyType, refusal};
@@ -11,7 +11,7 @@ use crate::Cx;
 use crate::error::Fault;
 
 /// A version with its document.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(super) struct VersionItem {
     pub version_id: String,
     pub is_default_version: bool,
@@ -48,7 +48,7 @@ pub(crate) struct CreatePolicyVersion {
 }
 
 /// A reply with a version.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     policy_version: VersionItem,
 }
@@ -74,7 +74,7 @@ pub(crate) struct OfPolicy {
 }
 
 /// The reply of `ListPolicyVersions`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Versions {
     #[reply(list = "PolicyVersion")]
     policy_versions: Vec<VersionItem>,

@@ -4,13 +4,13 @@ use control::{AssumeRole as Assume, CreateRole as Create, DeleteRole as Delete, 
 use jiff::Timestamp;
 use model::{AccountId, Error, Role, SESSION_USUAL_SECONDS, Tags};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Done, Next, Paging, refusal};
 use crate::Cx;
 use crate::error::Fault;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct RoleItem {
     role_id: String,
     role_name: String,
@@ -48,7 +48,7 @@ pub(crate) struct CreateRole {
 }
 
 /// A reply that shows one role.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     role: RoleItem,
 }
@@ -112,7 +112,7 @@ pub(crate) struct ListRoles {
 }
 
 /// The reply of `ListRoles`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Roles {
     #[reply(list = "Role")]
     roles: Vec<RoleItem>,
@@ -139,13 +139,13 @@ pub(crate) struct AssumeRole {
 }
 
 /// The reply of `AssumeRole`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Assumed {
     credentials: Credentials,
     assumed_role_user: AssumedRoleUser,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Credentials {
     access_key_id: String,
     access_key_secret: String,
@@ -153,7 +153,7 @@ struct Credentials {
     expiration: Timestamp,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct AssumedRoleUser {
     assumed_role_id: String,
     arn: String,

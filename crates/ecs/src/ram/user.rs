@@ -6,13 +6,13 @@ use control::{
 use jiff::Timestamp;
 use model::{Error, Noun, User, UserDetails};
 use secrecy::ExposeSecret;
-use wire::{FromArg, IntoDoc};
+use wire::{FromArg, Show};
 
 use super::{Done, Next, Paging, refusal};
 use crate::Cx;
 use crate::error::Fault;
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct UserItem {
     user_id: String,
     user_name: String,
@@ -64,7 +64,7 @@ pub(crate) struct One {
 }
 
 /// A reply that shows one user.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Shown {
     user: UserItem,
 }
@@ -126,7 +126,7 @@ pub(crate) struct ListUsers {
 }
 
 /// The reply of the lists of users.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Users {
     #[reply(list = "User")]
     users: Vec<UserItem>,
@@ -145,7 +145,7 @@ pub(crate) async fn list(cx: &Cx<'_>, asked: ListUsers) -> Result<Users, Fault> 
 }
 
 /// Whether a key acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, IntoDoc)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromArg, Show)]
 pub(crate) enum Status {
     Active,
     Inactive,
@@ -158,12 +158,12 @@ pub(crate) struct Owner {
 }
 
 /// The reply of `CreateAccessKey`, which holds the only copy of the secret.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Made {
     access_key: NewKey,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct NewKey {
     access_key_id: String,
     access_key_secret: String,
@@ -184,13 +184,13 @@ pub(crate) async fn create_key(cx: &Cx<'_>, asked: Owner) -> Result<Made, Fault>
 }
 
 /// The reply of `ListAccessKeys`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct Keys {
     #[reply(list = "AccessKey")]
     access_keys: Vec<Key>,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Key {
     access_key_id: String,
     status: Status,
@@ -245,12 +245,12 @@ pub(crate) struct GetAccessKeyLastUsed {
 }
 
 /// The reply of `GetAccessKeyLastUsed`.
-#[derive(IntoDoc)]
+#[derive(Show)]
 pub(crate) struct LastUsed {
     access_key_last_used: Use,
 }
 
-#[derive(IntoDoc)]
+#[derive(Show)]
 struct Use {
     last_used_date: Option<Timestamp>,
     service_name: Option<String>,
