@@ -140,14 +140,14 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
         stream.write_all(request.as_bytes()).await?;
         let (status, start) = reply(&mut stream, &mut buffer).await?;
         run.micros.borrow_mut().push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
-        let text = String::from_utf8_lossy(&buffer[start..]);
+        let body = &buffer[start..];
         if let Some(path) = &run.options.reply {
-            std::fs::write(path, text.as_bytes())?;
+            std::fs::write(path, body)?;
         }
-        if !(200..300).contains(&status) || refuses(&run.options.dialect, &text) {
-            run.refused.borrow_mut().push(format!("{status} {text}"));
+        if !(200..300).contains(&status) || refuses(&run.options.dialect, body) {
+            run.refused.borrow_mut().push(format!("{status} {}", String::from_utf8_lossy(body)));
         } else if run.options.collect.is_some() {
-            run.ids.borrow_mut().extend(launched(&run.options.dialect, &text));
+            run.ids.borrow_mut().extend(launched(&run.options.dialect, &String::from_utf8_lossy(body)));
         }
         if closes(&buffer[..start]) {
             stream = connected(&run).await?;
@@ -156,9 +156,9 @@ async fn connection(run: Rc<Run>) -> Result<(), std::io::Error> {
     Ok(())
 }
 
-/// Whether a reply of a good status is a refusal, as Tencent Cloud's are.
-fn refuses(dialect: &str, text: &str) -> bool {
-    dialect == "cvm" && text.contains(r#""Error":{"#)
+/// Whether a reply of a good status is a refusal, as Tencent Cloud's are, which say so first.
+fn refuses(dialect: &str, body: &[u8]) -> bool {
+    dialect == "cvm" && body.starts_with(br#"{"Response":{"Error":{"#)
 }
 
 /// The ids of instances in a reply to a launch.

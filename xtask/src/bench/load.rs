@@ -48,6 +48,14 @@ impl Process {
         Ok(())
     }
 
+    /// Processor time that it has taken so far (proc(5), fields 14 and 15, in hundredths of a second).
+    pub fn processor_time(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).context("proc(5) names more fields")?.parse::<u64>().context("a number of ticks");
+        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+    }
+
     /// Memory that it holds, in megabytes (proc(5), VmRSS).
     pub fn resident_megabytes(&self) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
@@ -187,6 +195,12 @@ impl Load {
 
     /// Runs it against the endpoint of an environment, and gives its figures. Refused calls are an error.
     pub fn run(self, environment: &HashMap<String, String>) -> Result<HashMap<String, f64>> {
+        self.run_on(environment, None)
+    }
+
+    /// The same, and what each call took of a server's processor time: `server_us`, microseconds.
+    pub fn run_on(self, environment: &HashMap<String, String>, server: Option<&Process>) -> Result<HashMap<String, f64>> {
+        let before = server.map(Process::processor_time).transpose()?;
         let calls = self.folder.join(format!("{}.calls", self.name));
         std::fs::write(&calls, self.lines.join("\n"))?;
         let endpoint = environment.get("AWS_ENDPOINT_URL").context("the environment names no endpoint")?;
@@ -194,8 +208,12 @@ impl Load {
         let mut command = Command::new(program);
         command.arg(endpoint).arg(calls).args(&self.options).envs(environment);
         let printed = run::output(&mut command)?;
-        let figures: HashMap<String, f64> =
+        let mut figures: HashMap<String, f64> =
             printed.lines().filter_map(|line| line.split_once('=')).filter_map(|(n, v)| Some((n.to_owned(), v.parse().ok()?))).collect();
+        if let (Some(server), Some(before)) = (server, before) {
+            let took = server.processor_time()?.saturating_sub(before);
+            figures.insert("server_us".to_owned(), took.as_secs_f64() * 1e6 / figure(&figures, "calls")?.max(1.0));
+        }
         match figures.get("refused") {
             Some(0.0) => Ok(figures),
             _ => bail!("{}: calls were refused: {printed}", self.name),

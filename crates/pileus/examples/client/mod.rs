@@ -31,6 +31,7 @@ pub async fn reply(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(u16,
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
     let length = length.filter(|length| *length <= REPLY_MAX).ok_or_else(|| broken("a reply without length"))?;
+    buffer.reserve((start + length).saturating_sub(buffer.len()));
     while buffer.len() < start + length {
         if stream.read_buf(buffer).await? == 0 {
             return Err(broken("the server closed a connection"));
