@@ -1,9 +1,11 @@
 //! Typed replies in, each vendor's text out.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use wire::envelope::{self, AlibabaError, Fault};
-use wire::{Doc, Minute, Show, json, xml};
+use wire::{Doc, Minute, OrEmpty, Plain, Show, json, xml};
 
 #[derive(Show)]
 #[reply(rename = "camelCase")]
@@ -195,6 +197,33 @@ fn errors_have_each_vendors_form() {
     assert_eq!(envelope::tencent_error_json("r", "C", "m"), r#"{"Response":{"Error":{"Code":"C","Message":"m"},"RequestId":"r"}}"#);
 }
 
+#[test]
+fn a_tree_of_a_structure_is_written_as_the_structure_is() {
+    let (described, instances) = (described(), instances());
+    assert_eq!(envelope::ec2_xml("X", "r", &Doc::of(&described)), envelope::ec2_xml("X", "r", &described));
+    for write in [envelope::alibaba_json, envelope::tencent_json] {
+        assert_eq!(write("r", &Doc::of(&instances)), write("r", &instances));
+    }
+    assert_eq!(envelope::alibaba_xml("X", "r", &Doc::of(&instances)), envelope::alibaba_xml("X", "r", &instances));
+}
+
+#[test]
+fn what_is_shown_without_a_text_reads_like_its_text() {
+    let shown = |value: &dyn Show| envelope::aws_json(value);
+    for ip in ["0.0.0.0", "9.10.99.100", "255.255.255.255", "::1", "2001:db8::ff"] {
+        let ip: IpAddr = ip.parse().unwrap();
+        assert_eq!(shown(&ip), format!("\"{ip}\""));
+        if let IpAddr::V4(ip) = ip {
+            assert_eq!(shown(&ip), format!("\"{ip}\""));
+        }
+    }
+    for number in [i64::MIN, -1, 0, 7, 10, 99, 100, 255, 256, i64::MAX] {
+        assert_eq!(shown(&number), number.to_string());
+    }
+    assert_eq!(shown(&Plain("a-1")), "\"a-1\"");
+    assert_eq!((shown(&OrEmpty(Some(3u8))), shown(&OrEmpty::<u8>(None))), ("3".to_owned(), "\"\"".to_owned()));
+}
+
 fn any_doc() -> impl Strategy<Value = Doc> {
     let leaf = prop_oneof![
         Just(Doc::Null),
@@ -216,6 +245,12 @@ fn any_doc() -> impl Strategy<Value = Doc> {
 }
 
 proptest! {
+    #[test]
+    fn a_tree_of_a_tree_is_the_tree(doc in any_doc()) {
+        // Compared as text, in which a number that is none is like itself.
+        prop_assert_eq!(format!("{:?}", Doc::of(&doc)), format!("{:?}", doc));
+    }
+
     #[test]
     fn every_text_comes_back_from_json(text in any::<String>()) {
         let mut out = String::new();
