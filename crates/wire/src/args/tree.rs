@@ -33,6 +33,14 @@ pub struct Text {
 #[derive(Default)]
 pub struct Branch {
     entries: Vec<(String, Node)>,
+    /// A bit for each [`kind_of`] a name among them: most names that are asked for are not there.
+    kinds: u64,
+}
+
+/// What a name is told from others by at once: its length and its first letter, as one of 64 bits.
+fn kind_of(name: &str) -> u64 {
+    let first = name.bytes().next().map_or(0, |letter| u64::from(letter.to_ascii_lowercase()));
+    1 << ((first * 7 + name.len() as u64) % 64)
 }
 
 impl Node {
@@ -125,12 +133,20 @@ impl Branch {
         let twice = entries.windows(2).find(|pair| compare_names(&pair[0].0, &pair[1].0) == Ordering::Equal);
         match twice {
             Some(pair) => Err(ArgsError::new(path.name(&pair[0].0), ArgsErrorKind::Duplicate)),
-            None => Ok(Self { entries }),
+            None => Ok(Self::of_sorted(entries)),
         }
+    }
+
+    fn of_sorted(entries: Vec<(String, Node)>) -> Self {
+        let kinds = entries.iter().fold(0, |kinds, (name, _)| kinds | kind_of(name));
+        Self { entries, kinds }
     }
 
     /// The node of this name, whatever its case.
     pub fn get(&self, name: &str) -> Option<&Node> {
+        if self.kinds & kind_of(name) == 0 {
+            return None;
+        }
         let found = self.entries.binary_search_by(|(key, _)| compare_names(key, name));
         found.ok().map(|at| &self.entries[at].1)
     }
@@ -229,7 +245,7 @@ fn grow(mut pairs: &mut [Pair<'_>], offset: usize) -> Result<Branch, ArgsError> 
         entries.push((step.clone(), grow_one(group, offset + step.len())?));
         pairs = rest;
     }
-    Ok(Branch { entries })
+    Ok(Branch::of_sorted(entries))
 }
 
 /// Makes the node of sorted pairs that agree in their first `end` bytes, where a step ends.
