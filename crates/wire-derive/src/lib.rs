@@ -16,7 +16,7 @@
 //! | `with = function` | decodes with `fn(&Node, &Path) -> Result<T, ArgsError>`, inside `Option` and `Vec` too |
 //! | `flatten` | the structure's members lie beside the other fields |
 //!
-//! On a field of an `Show` structure, `#[reply(...)]` takes `name = "x"`, `list = "item"` (the name of
+//! On a field of a `Show` structure, `#[reply(...)]` takes `name = "x"`, `list = "item"` (the name of
 //! a list's items; empty for a plain array), `skip_empty` (leave out when empty) and `flatten`.
 //!
 //! On the type itself, `rename = "camelCase"` (or `UpperCamelCase`, the default for structures,
@@ -40,7 +40,7 @@ pub fn derive_from_arg(input: TokenStream) -> TokenStream {
 
 /// Derives `wire::Show`; see the crate's page for the attributes.
 #[proc_macro_derive(Show, attributes(reply))]
-pub fn derive_into_doc(input: TokenStream) -> TokenStream {
+pub fn derive_show(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     reply::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
