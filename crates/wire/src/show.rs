@@ -179,7 +179,7 @@ macro_rules! plain_texts {
 plain_texts!(IpAddr, Ipv6Addr);
 
 impl Show for Ipv4Addr {
-    /// Replies have hundreds of them, and what formats numbers in general takes several times as long.
+    /// Replies have hundreds of them, and what formats numbers in general takes twice as long and more.
     fn show(&self, sink: &mut dyn Sink) {
         let mut text = String::with_capacity("255.255.255.255".len());
         for (at, octet) in self.octets().into_iter().enumerate() {
