@@ -2,12 +2,12 @@
 
 use control::{
     AttachVolume, ChangeKmsKey, CopySnapshot, CreateKmsKey, CreateVolume, KmsKeyChange, Options, RunInstances, SetDiskEncryption,
-    ShareSnapshot, SnapshotOf, TakeSnapshots,
+    ShareSnapshot,
 };
 use hostspec::{DiskKey, DiskKeys, VolumeGoal};
 use model::{
-    DataKey, EncryptionChoice, Error, Gib, KmsKey, KmsKeyId, KmsKeyRef, Noun, Provisioned, ShareChange, Snapshot, SnapshotId, Tags, Volume,
-    VolumeId, VolumeKind,
+    DataKey, EncryptionChoice, Error, Gib, KmsKey, KmsKeyId, KmsKeyRef, Noun, Provisioned, ShareChange, SnapshotId, Tags, Volume, VolumeId,
+    VolumeKind,
 };
 
 use crate::world::{World, launch};
@@ -69,21 +69,6 @@ impl World {
             }
         }
         panic!("no host knows {volume}");
-    }
-
-    /// A completed snapshot of a volume.
-    async fn snapshot(&mut self, volume: VolumeId) -> Snapshot {
-        let root = self.root().await;
-        let take = TakeSnapshots {
-            of: SnapshotOf::Volumes(vec![volume]),
-            name: String::new(),
-            description: String::new(),
-            tags: Tags::new(),
-            copy_tags: false,
-        };
-        let id = self.cloud.run(&root, take, Options::default()).await.unwrap()[0].id;
-        self.settle().await;
-        self.store.get(id).await.unwrap().expect("it was made")
     }
 }
 

@@ -1,10 +1,10 @@
 //! Disks of instances that run, rolled back: what is stopped, what waits, what starts again, whoever crashes.
 
 use control::{
-    AroundRollBack, Caller, DeleteSnapshot, DetachVolume, GrowVolume, NewVolume, Options, RollBackVolume, RunInstances, SnapshotOf,
-    StopInstances, TakeSnapshots, TerminateInstances,
+    AroundRollBack, Caller, DeleteSnapshot, DetachVolume, GrowVolume, NewVolume, Options, RollBackVolume, RunInstances, StopInstances,
+    TerminateInstances,
 };
-use model::{Error, Gib, Instance, InstanceId, Noun, Phase, Provisioned, SnapshotId, Tags, Volume, VolumeId};
+use model::{Error, Gib, Instance, InstanceId, Noun, Phase, Provisioned, SnapshotId, Volume, VolumeId};
 
 use crate::world::{World, launch};
 
@@ -29,15 +29,7 @@ impl Scene {
         world.settle().await;
         let of_instance = world.store.read(move |tx| tx.volume_list_of_instance(instance)).await.unwrap();
         let volume = of_instance.iter().find(|volume| !volume.is_root()).unwrap().id;
-        let take = TakeSnapshots {
-            of: SnapshotOf::Volumes(vec![volume]),
-            name: String::new(),
-            description: String::new(),
-            tags: Tags::new(),
-            copy_tags: false,
-        };
-        let snapshot = world.cloud.run(&root, take, Options::default()).await.unwrap()[0].id;
-        world.settle().await;
+        let snapshot = world.snapshot(volume).await.id;
         Scene { world, root, instance, volume, snapshot }
     }
 

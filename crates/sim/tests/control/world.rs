@@ -3,9 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use control::{Caller, Clock, Cloud, Ids, MASTER_KEY_LEN, MasterKey, NewHost, NewImage, Region, RunInstances};
+use control::{
+    Caller, Clock, Cloud, Ids, MASTER_KEY_LEN, MasterKey, NewHost, NewImage, Options, Region, RunInstances, SnapshotOf, TakeSnapshots,
+};
 use hostspec::HostSpec;
-use model::{AccountId, Architecture, Attributes, Gib, HostId, ImageId, Millis, Tags};
+use model::{AccountId, Architecture, Attributes, Gib, HostId, ImageId, Millis, Snapshot, Tags, VolumeId};
 use pileus_sim::hosts::Simulated;
 use store::{Store, StoreConfig};
 use zeroize::Zeroizing;
@@ -73,6 +75,21 @@ impl World {
     /// A caller with the rights of the first account's root.
     pub async fn root(&self) -> Caller {
         self.caller(&self.key).await
+    }
+
+    /// A completed snapshot of a volume.
+    pub async fn snapshot(&mut self, volume: VolumeId) -> Snapshot {
+        let root = self.root().await;
+        let take = TakeSnapshots {
+            of: SnapshotOf::Volumes(vec![volume]),
+            name: String::new(),
+            description: String::new(),
+            tags: Tags::new(),
+            copy_tags: false,
+        };
+        let id = self.cloud.run(&root, take, Options::default()).await.unwrap()[0].id;
+        self.settle().await;
+        self.store.get(id).await.unwrap().expect("it was made")
     }
 
     /// A caller by its access key.
