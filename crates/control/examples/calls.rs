@@ -4,20 +4,19 @@
 //!
 //! Hosts are simulated: a machine runs as soon as the document says so. Every write is durable.
 
+mod common;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hostspec::{Accelerator, Capacity, HostReport, HostSpec, Power, VERSION, VmReport, VmState, VolumeGoal, VolumeReport, VolumeState};
-use model::{AccountId, Architecture, Attributes, Gib, HostId, Instance, InstanceId, Interface, InterfaceId, Mib, Phase, QuotaName, Tags};
-use model::{Volume, VolumeId};
-use pileus_control::{
-    Caller, Clock, Cloud, Field, Filter, Ids, MASTER_KEY_LEN, MasterKey, NewHost, NewImage, Options, Page, Query, Region, RunInstances,
-};
+use common::{Machine, cloud, image, launch, report};
+use hostspec::{Accelerator, HostSpec};
+use model::{HostId, Instance, InstanceId, Phase, QuotaName};
+use pileus_control::{Caller, Cloud, Field, Filter, NewHost, Options, Page, Query};
 use store::{Store, StoreConfig};
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 /// Calls under way at the same time.
 const TASKS: usize = 64;
@@ -109,78 +108,6 @@ async fn calls(path: &Path, hosts: u64, rows: u64, time: Duration) {
     }
 }
 
-fn cloud(store: &Store) -> Cloud {
-    let region = Region {
-        name: "figures-1".to_owned(),
-        zones: vec!["figures-1a".to_owned(), "figures-1b".to_owned()],
-        default_vpc: "10.0.0.0/8".parse().expect("a range"),
-        public_pool: "198.18.0.0/24".parse().expect("a range"),
-        ipv6_pool: None,
-        public_on_launch: false,
-        domain: "figures-1.internal".to_owned(),
-        operator: AccountId::from_u64(1).expect("a small number"),
-        cpu_overcommit: 16,
-        disk_overcommit: 4,
-    };
-    let master = MasterKey::new(&Zeroizing::new([7; MASTER_KEY_LEN]));
-    Cloud::new(store.clone(), Clock::System, Ids::from_seed(1), master, region)
-}
-
-fn image() -> NewImage {
-    NewImage {
-        name: "small".to_owned(),
-        description: String::new(),
-        platform: "Linux".to_owned(),
-        architecture: Architecture::X86_64,
-        default_user: "root".to_owned(),
-        manifest: "00".repeat(32),
-        size_bytes: 1 << 28,
-        min_disk: Gib(1),
-    }
-}
-
-fn launch(image: model::ImageId) -> RunInstances {
-    RunInstances {
-        template: None,
-        role: None,
-        image,
-        instance_type: "t3.nano".to_owned(),
-        min_count: 1,
-        max_count: 1,
-        zone: None,
-        subnet: None,
-        groups: vec![],
-        group_names: vec![],
-        private_ip: None,
-        public_address: None,
-        bandwidth: None,
-        key_name: None,
-        password_hash: None,
-        user_data: None,
-        names: vec!["figures".to_owned()],
-        description: String::new(),
-        hostnames: vec![],
-        host_names: model::HostNameSettings::default(),
-        running: true,
-        root_size: None,
-        root_kind: model::VolumeKind::default(),
-        root_provisioned: model::Provisioned::default(),
-        root_encryption: model::EncryptionChoice::default(),
-        root_deleted: true,
-        root_name: String::new(),
-        root_description: String::new(),
-        volumes: vec![],
-        attributes: Attributes::default(),
-        tags: Tags::from([("env".to_owned(), "prod".to_owned())]),
-        volume_tags: Tags::new(),
-        interface_tags: Tags::new(),
-        nics: pileus_control::LaunchNics::default(),
-        placement: None,
-        capacity: model::CapacityChoice::Open,
-        fleet: None,
-    }
-}
-
 /// Adds hosts and lets them do as they are told.
 async fn join(cloud: &Cloud, count: u32) {
     let zones = &cloud.region().zones;
@@ -201,43 +128,10 @@ async fn join(cloud: &Cloud, count: u32) {
 async fn obey(cloud: Cloud, id: HostId, mut documents: watch::Receiver<Arc<HostSpec>>) {
     for sequence in 1.. {
         let spec = documents.borrow_and_update().clone();
-        cloud.report(report(id, sequence, &spec)).await.expect("the report is taken");
+        cloud.report(report(id, sequence, &spec, Accelerator::Simulated)).await.expect("the report is taken");
         if documents.changed().await.is_err() {
             return;
         }
-    }
-}
-
-fn report(host: HostId, sequence: u64, spec: &HostSpec) -> HostReport {
-    let vm = |id, boot, state| VmReport { id, state, boot, started_at_ms: 1, guest_up: true, disks: vec![], nics: vec![], fault: None };
-    let volume = |id, generation, state| VolumeReport { id, generation, state, fault: None };
-    HostReport {
-        version: VERSION,
-        host,
-        incarnation: 1,
-        sequence,
-        generation: spec.generation,
-        applied: spec.generation,
-        capacity: Capacity { vcpus: 64, memory: Mib(512 * 1024), disk_gib: 16 * 1024, accelerator: Accelerator::Simulated },
-        vms: spec
-            .vms
-            .iter()
-            .map(|vm_spec| match vm_spec.power {
-                Power::On => vm(vm_spec.id, vm_spec.boot, VmState::Running),
-                Power::Off { .. } => vm(vm_spec.id, vm_spec.boot, VmState::Stopped),
-            })
-            .collect(),
-        volumes: spec
-            .volumes
-            .iter()
-            .map(|spec| match spec.goal {
-                VolumeGoal::Present { size_bytes, .. } => volume(spec.id, spec.generation, VolumeState::Present { size_bytes }),
-                VolumeGoal::Deleted => volume(spec.id, spec.generation, VolumeState::Deleted),
-            })
-            .collect(),
-        snapshots: vec![],
-        traffic: None,
-        faults: vec![],
     }
 }
 
@@ -254,30 +148,17 @@ async fn rest(cloud: &Cloud, wanted: usize) {
     panic!("the instances do not come to run");
 }
 
-/// Copies an instance until there are so many, each with an interface and a volume of its own, on no host that reports.
+/// Copies an instance until there are so many, each with an interface and a volume of its own, on no host that reports, a thousand to a host.
 async fn copy(store: &Store, id: InstanceId, rows: u64) {
-    let original: Instance = store.get(id).await.expect("a read").expect("it is there");
-    let interface: Interface = store.get(original.interface).await.expect("a read").expect("it is there");
-    let volume: Volume = store.get(original.root_volume).await.expect("a read").expect("it is there");
+    let original = Machine::read(store, id).await;
     let have = store.page::<Instance>(&store::Query::all().first(1)).expect("a page").total;
     let watch = Watch::start();
     for from in (have..rows).step_by(COPY_BATCH as usize) {
         let to = rows.min(from + COPY_BATCH);
-        let (original, interface, volume) = (original.clone(), interface.clone(), volume.clone());
+        let original = original.clone();
         let insert = move |tx: &mut store::Tx<'_>| {
             for n in from..to {
-                // Below all ids that the clock makes, in another block of addresses, a thousand to a host.
-                let (mut row, mut nic, mut disk) = (original.clone(), interface.clone(), volume.clone());
-                (row.id, nic.id, disk.id) = (InstanceId::from_u64(n), InterfaceId::from_u64(n), VolumeId::from_u64(n));
-                (row.interface, row.root_volume, row.host) = (nic.id, disk.id, HostId::from_u64(n / 1_000));
-                (nic.instance, disk.instance, disk.host) = (Some(row.id), Some(row.id), row.host);
-                nic.ip = Ipv4Addr::from_bits(Ipv4Addr::new(10, 128, 0, 0).to_bits() + n as u32);
-                (row.private_ip, row.name, row.hostname) = (nic.ip, format!("web-{n}"), format!("web-{n}"));
-                row.zone = ["figures-1a", "figures-1b"][n as usize % 2].to_owned();
-                row.tags.insert("env".to_owned(), format!("prod-{}", n % 100));
-                tx.insert(&row)?;
-                tx.insert(&nic)?;
-                tx.insert(&disk)?;
+                original.copied(n, HostId::from_u64(n / 1_000)).insert(tx)?;
             }
             Ok::<_, store::StoreError>(())
         };

@@ -22,10 +22,10 @@ pub(crate) fn page(tx: &Tx<'_>, cx: &Cx<'_>, query: &Query<InstanceId>) -> Resul
         let next = page.next.map(InstanceId::as_u64);
         return Ok(Listed { rows: views(tx, rows)?, next, total: usize::try_from(page.total).unwrap_or(usize::MAX) });
     }
-    if let Some(ids) = ids_of_filters(&query.filters) {
+    if let Some((ids, others)) = ids_of_filters(&query.filters) {
         let rows = tx.get_many::<Instance>(&ids)?.into_iter().filter(|row| row.account == account).collect();
         let mut rows = views(tx, rows)?;
-        rows.retain(|view| query.filters.iter().all(|filter| matches_view(view, filter)));
+        rows.retain(|view| others.clone().all(|filter| matches_view(view, filter)));
         let (rows, next, total) = cut(rows, query.page);
         return Ok(Listed { rows, next, total });
     }
@@ -160,17 +160,18 @@ pub(crate) fn existing(tx: &Tx<'_>, ids: &[InstanceId]) -> Result<Vec<InstanceVi
     views(tx, tx.get_many::<Instance>(ids)?)
 }
 
-/// The ids to which a filter limits the list, so that the other rows need not be read; unlike ids that are named in the query,
-/// they may be absent.
-fn ids_of_filters(filters: &[Filter]) -> Option<Vec<InstanceId>> {
-    let filter = filters.iter().find(|filter| filter.field == Field::Id)?;
+/// The ids to which a filter limits the list, so that the other rows need not be read, and the other filters; unlike ids that are named
+/// in the query, they may be absent.
+fn ids_of_filters(filters: &[Filter]) -> Option<(Vec<InstanceId>, impl Iterator<Item = &Filter> + Clone)> {
+    let at = filters.iter().position(|filter| filter.field == Field::Id)?;
+    let filter = &filters[at];
     if filter.values.iter().any(|value| value.contains(['*', '?'])) {
         return None;
     }
     let mut ids: Vec<InstanceId> = filter.values.iter().filter_map(|value| value.parse().ok()).collect();
     ids.sort();
     ids.dedup();
-    Some(ids)
+    Some((ids, filters[..at].iter().chain(&filters[at + 1..])))
 }
 
 fn named(tx: &Tx<'_>, account: AccountId, query: &Query<InstanceId>) -> Result<Listed<InstanceView>, Failure> {
@@ -216,6 +217,10 @@ fn needs_view(field: &Field) -> bool {
 }
 
 fn matches_row(row: &Instance, filter: &Filter) -> bool {
+    // Most lists ask for the states of instances that are there.
+    if filter.field == Field::State {
+        return filter.values.iter().any(|pattern| matches_pattern(pattern, row.phase.word()));
+    }
     let found = row_values(row, &filter.field);
     filter.values.iter().any(|pattern| found.iter().any(|value| matches_pattern(pattern, value)))
 }

@@ -305,7 +305,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeCapacityReservations) -
     let mut filters = Filters::new();
     let ids = asked.private_pool_options.and_then(|pools| pools.ids).map(|list| list.0);
     filters
-        .listed(Field::Id, ids.as_ref())
+        .listed(Field::Id, ids.as_deref())
         .exact(Field::Zone, asked.zone_id.as_ref())
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);

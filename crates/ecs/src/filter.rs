@@ -68,7 +68,7 @@ impl Filters {
     }
 
     /// The field has one of the values of a JSON list, which selects nothing when it is there and empty.
-    pub(crate) fn listed(&mut self, field: Field, values: Option<&Vec<String>>) -> &mut Filters {
+    pub(crate) fn listed(&mut self, field: Field, values: Option<&[String]>) -> &mut Filters {
         match values {
             Some(values) => self.push(field, values.iter().map(|value| literal(value)).collect()),
             None => self,

@@ -185,7 +185,7 @@ struct Capacity {
 /// Lists deployment sets.
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeDeploymentSets) -> Result<DeploymentSets, Fault> {
     let mut filters = Filters::new();
-    filters.listed(Field::Id, asked.deployment_set_ids.map(|list| list.0).as_ref()).exact(Field::Name, asked.deployment_set_name.as_ref());
+    filters.listed(Field::Id, asked.deployment_set_ids.as_deref()).exact(Field::Name, asked.deployment_set_name.as_ref());
     let query = Query { ids: vec![], filters: filters.into_vec(), ..Query::default() };
     let mut listed = cx.cloud.list::<PlacementGroupView>(&cx.caller, query).await?;
     let wanted = |group: &PlacementGroup| {

@@ -5,7 +5,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Direction, Noun, Peer, Protocol, Rule, SecurityGroup, SecurityGroupId, Verdict};
-use wire::{FromArg, Json, JsonList, Show};
+use wire::{FromArg, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -144,7 +144,7 @@ struct GroupReply {
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSecurityGroups) -> Result<SecurityGroups, Fault> {
     let mut filters = Filters::new();
     filters
-        .listed(Field::Id, asked.security_group_ids.as_ref().map(|Json(ids)| ids))
+        .listed(Field::Id, asked.security_group_ids.as_deref())
         .exact(Field::Id, asked.security_group_id.as_ref())
         .wildcard(Field::GroupName, asked.security_group_name.as_ref())
         .exact(Field::Vpc, asked.vpc_id.as_ref())

@@ -5,7 +5,7 @@ use control::{
 };
 use jiff::Timestamp;
 use model::{Error, Noun, Volume};
-use wire::{FromArg, Json, JsonList, Show};
+use wire::{FromArg, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -229,7 +229,7 @@ impl DescribeSnapshots {
         let mut filters = Filters::new();
         filters
             .exact(Field::Owner, Some(cx.caller.account()))
-            .listed(Field::Id, self.snapshot_ids.as_ref().map(|Json(ids)| ids))
+            .listed(Field::Id, self.snapshot_ids.as_deref())
             .exact(Field::Volume, self.disk_id.as_ref())
             .exact(Field::Volume, self.snapshot_link_id.as_ref().map(|id| snapshot_use::disk_of_link(id)))
             .wildcard(Field::Name, self.snapshot_name.as_ref())

@@ -3,7 +3,7 @@
 use control::{AttachVolume, CreateVolume, DeleteVolume, DetachVolume, Field, GrowVolume, ModifyVolumes, Query, VolumeView};
 use jiff::Timestamp;
 use model::{Attachment as Attached, EncryptionChoice, Gib, Noun, Provisioned, Volume, VolumeKind, VolumePhase};
-use wire::{FromArg, Json, JsonList, Show};
+use wire::{FromArg, JsonList, Show};
 
 use crate::Cx;
 use crate::error::Fault;
@@ -486,7 +486,7 @@ impl DescribeDisks {
         let flag = |value: Option<bool>| value.map(|value| value.to_string());
         let mut filters = Filters::new();
         filters
-            .listed(Field::Id, self.disk_ids.as_ref().map(|Json(ids)| ids))
+            .listed(Field::Id, self.disk_ids.as_deref())
             .exact(Field::Instance, self.instance_id.as_ref())
             .exact(Field::Zone, self.zone_id.as_ref())
             .wildcard(Field::Name, self.disk_name.as_ref())

@@ -2,12 +2,13 @@
 //!
 //! Guests are taps that are spoken to in frames, in network namespaces of this process; floors are the same taps in a namespace
 //! that only routes. Prints one `name=value` a line. Needs root. Options: `--rules N` (50,000) and `--members N` (10,000) of the
-//! group, `--seconds N` for each stream of packets (3), `--changes N` of rules (100), `--part NAME` for one of change, packets, overlay
-//! and metadata.
+//! group, `--seconds N` for each stream of packets (3), `--changes N` of rules (100), `--interfaces N` on other hosts (1,000,000), `--part
+//! NAME` for one of change, packets, overlay, metadata and interfaces.
 
 mod change;
 mod document;
 mod floor;
+mod interfaces;
 mod machine;
 mod metadata;
 mod overlay;
@@ -22,14 +23,20 @@ struct Size {
     members: usize,
     changes: usize,
     stream: Duration,
+    interfaces: usize,
 }
 
 /// Measures something and prints it.
 type Part = fn(&Size) -> io::Result<()>;
 
 /// What is measured, by name.
-const PARTS: [(&str, Part); 4] =
-    [("change", change::measure), ("packets", packets::measure), ("overlay", overlay::measure), ("metadata", metadata::measure)];
+const PARTS: [(&str, Part); 5] = [
+    ("change", change::measure),
+    ("packets", packets::measure),
+    ("overlay", overlay::measure),
+    ("metadata", metadata::measure),
+    ("interfaces", interfaces::measure),
+];
 
 fn main() -> io::Result<()> {
     let text = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
@@ -40,6 +47,7 @@ fn main() -> io::Result<()> {
         members: option("--members", 10_000),
         changes: option("--changes", 100),
         stream: Duration::from_secs(option("--seconds", 3) as u64),
+        interfaces: option("--interfaces", 1_000_000),
     };
     let wanted = text("--part");
     for (name, measure) in PARTS {

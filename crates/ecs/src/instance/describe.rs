@@ -8,7 +8,7 @@ use model::{
     AddressId, AddressKind, ImageId, Instance, InstanceId, InterfaceId, MacAddr, MetadataOptions, Millis, PlacementGroupId,
     SecurityGroupId, SubnetId, VpcId,
 };
-use wire::{FromArg, Json, JsonList, Minute, OrEmpty, Plain, Show, Sink};
+use wire::{FromArg, JsonList, Minute, OrEmpty, Plain, Show, Sink};
 
 use crate::error::Fault;
 use crate::filter::{CONDITIONS_PER_CALL, Condition, Filters, TAGS_PER_CALL, TagArg, ipv6_texts};
@@ -227,24 +227,23 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstances) -> Result<In
 
 impl DescribeInstances {
     fn filters(&self) -> Result<Vec<Filter>, Fault> {
-        let list = |values: &'_ Option<JsonList<String>>| values.as_ref().map(|Json(values)| values.clone());
         let family = self.instance_type_family.as_ref().filter(|family| !family.is_empty());
         let kind = self.instance_type.as_ref().filter(|name| !name.is_empty());
         let mut filters = Filters::new();
         filters
-            .listed(Field::Id, list(&self.instance_ids).as_ref())
+            .listed(Field::Id, self.instance_ids.as_deref())
             .wildcard(Field::Name, self.instance_name.as_ref())
             .exact(Field::Zone, self.zone_id.as_ref())
             .exact(Field::Vpc, self.vpc_id.as_ref())
             .exact(Field::Subnet, self.v_switch_id.as_ref())
             .exact(Field::Image, self.image_id.as_ref())
-            .listed(Field::InstanceType, kind.map(|name| instance_type::kept(name)).as_ref())
-            .listed(Field::InstanceType, family.map(|family| instance_type::kept_of_family(family)).as_ref())
+            .listed(Field::InstanceType, kind.map(|name| instance_type::kept(name)).as_deref())
+            .listed(Field::InstanceType, family.map(|family| instance_type::kept_of_family(family)).as_deref())
             .exact(Field::KeyName, self.key_pair_name.as_ref())
             .exact(Field::Group, self.security_group_id.as_ref())
-            .listed(Field::PrivateIp, list(&self.private_ip_addresses).as_ref())
-            .listed(Field::PublicIp, list(&self.public_ip_addresses).as_ref())
-            .listed(Field::PublicIp, list(&self.eip_addresses).as_ref())
+            .listed(Field::PrivateIp, self.private_ip_addresses.as_deref())
+            .listed(Field::PublicIp, self.public_ip_addresses.as_deref())
+            .listed(Field::PublicIp, self.eip_addresses.as_deref())
             .one_of(Field::Ipv6, &ipv6_texts(&self.ipv6_addresses))
             .exact(Field::MetadataAnswers, self.http_endpoint.map(|switch| switch == Switch::Enabled))
             .exact(Field::MetadataToken, self.http_tokens.map(|tokens| tokens == Tokens::Required))

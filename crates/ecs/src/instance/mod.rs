@@ -111,8 +111,7 @@ fn type_name(instance: &Instance) -> &str {
 pub(crate) fn in_state(filters: &mut Filters, wanted: Option<Status>) {
     let all = [Status::Pending, Status::Running, Status::Starting, Status::Stopping, Status::Stopped];
     let states = wanted.as_ref().map_or(&all[..], std::slice::from_ref);
-    let words: Vec<String> = states.iter().map(|status| status.word().to_owned()).collect();
-    filters.one_of(Field::State, &words);
+    filters.push(Field::State, states.iter().map(|status| status.word().to_owned()).collect());
 }
 
 /// Reads ids of instances.

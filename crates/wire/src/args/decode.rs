@@ -230,6 +230,14 @@ pub struct Json<T>(pub T);
 /// A list sent as JSON text; absence is an empty list.
 pub type JsonList<T> = Json<Vec<T>>;
 
+impl<T> std::ops::Deref for JsonList<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
 impl<T: FromArg> FromArg for Json<T> {
     const SHAPE: Shape = Shape::Json;
     const PARAMETERS: &'static [Parameter] = T::PARAMETERS;

@@ -38,6 +38,7 @@ pub struct Branch {
 }
 
 /// What a name is told from others by at once: its length and its first letter, as one of 64 bits.
+#[inline]
 fn kind_of(name: &str) -> u64 {
     let first = name.bytes().next().map_or(0, |letter| u64::from(letter.to_ascii_lowercase()));
     1 << ((first * 7 + name.len() as u64) % 64)
@@ -143,10 +144,12 @@ impl Branch {
     }
 
     /// The node of this name, whatever its case.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&Node> {
-        if self.kinds & kind_of(name) == 0 {
-            return None;
-        }
+        if self.kinds & kind_of(name) == 0 { None } else { self.find(name) }
+    }
+
+    fn find(&self, name: &str) -> Option<&Node> {
         let found = self.entries.binary_search_by(|(key, _)| compare_names(key, name));
         found.ok().map(|at| &self.entries[at].1)
     }
@@ -181,6 +184,7 @@ impl Branch {
     }
 
     /// The node that has the first of these names that is present.
+    #[inline]
     pub fn first_of(&self, names: &[&'static str]) -> Option<&Node> {
         names.iter().find_map(|name| self.get(name))
     }
@@ -242,7 +246,8 @@ fn grow(mut pairs: &mut [Pair<'_>], offset: usize) -> Result<Branch, ArgsError> 
         let step = first_step(&first.name[offset..]).to_owned();
         let same = pairs.iter().take_while(|pair| first_step(&pair.name[offset..]).eq_ignore_ascii_case(&step)).count();
         let (group, rest) = pairs.split_at_mut(same);
-        entries.push((step.clone(), grow_one(group, offset + step.len())?));
+        let node = grow_one(group, offset + step.len())?;
+        entries.push((step, node));
         pairs = rest;
     }
     Ok(Branch::of_sorted(entries))
