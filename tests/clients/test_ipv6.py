@@ -1,7 +1,10 @@
-"""IPv6 in VPCs through boto3: ranges, addresses, rules, and two guests that meet by it; ranges and addresses through Alibaba
-Cloud's and Tencent's SDKs."""
+"""IPv6 in VPCs through boto3: ranges, addresses, rules, two guests that meet by it, and routes that lead out and through a guest;
+ranges and addresses through Alibaba Cloud's and Tencent's SDKs."""
 
+import contextlib
 import ipaddress
+import socket
+import threading
 import uuid
 
 import botocore.exceptions
@@ -10,7 +13,7 @@ import pytest
 import alibaba_vpc
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant
-from test_vpcs import SOON, make_public, public_ip, remove_vpc
+from test_vpcs import SOON, main_table, make_public, public_ip, remove_vpc
 
 ABSENT = "cidr-assoc-00000000000000001"
 ICMP6 = {"IpProtocol": "icmpv6", "FromPort": 128, "ToPort": -1}
@@ -33,7 +36,7 @@ class Network:
         subnet = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.60.1.0/24", Ipv6CidrBlock=str(self.net))["Subnet"]
         self.subnet, self.tie = subnet["SubnetId"], subnet["Ipv6CidrBlockAssociationSet"][0]
         self.ec2.modify_subnet_attribute(SubnetId=self.subnet, AssignIpv6AddressOnCreation={"Value": True})
-        make_public(self.ec2, self.vpc)
+        self.gateway = make_public(self.ec2, self.vpc)
         self.open = self.group("open", [{**SSH, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
         self.guarded = self.group("guarded", [])
         self.chosen = str(self.net[0x60])
@@ -124,6 +127,123 @@ def test_two_guests_meet_over_ipv6_as_far_as_rules_let_them(network, shell, unti
     assert {rule["CidrIpv6"] for rule in rules if "CidrIpv6" in rule} == {f"{given}/128", str(network.range), "::/0"}
     shown = ec2.describe_security_groups(GroupIds=[network.guarded])["SecurityGroups"][0]
     assert {"CidrIpv6": str(network.range)} in [peer for rule in shown["IpPermissions"] for peer in rule["Ipv6Ranges"]]
+
+
+def greets_by_ssh(address):
+    """Whether somebody at this address answers SSH."""
+    try:
+        with socket.create_connection((address, 22), timeout=2) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def greeter(address):
+    """A server on the machine that says hello; its port."""
+    with socket.create_server((address, 0), family=socket.AF_INET6) as server:
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.sendall(b"hello")
+
+        threading.Thread(target=answer, daemon=True).start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def allow(ec2, group, permission):
+    """Adds a rule that may be there already."""
+    try:
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    except botocore.exceptions.ClientError as refused:
+        assert refused.response["Error"]["Code"] == "InvalidPermission.Duplicate"
+
+
+def routes6(ec2, table):
+    (shown,) = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+    return {route["DestinationIpv6CidrBlock"]: route for route in shown["Routes"] if "DestinationIpv6CidrBlock" in route}
+
+
+def test_a_guests_own_address_is_reached_as_far_as_routes_lead(network, shell, until):
+    ec2, first = network.ec2, network.guests[0]
+    (given,) = network.addresses(first)[:1]
+    table = main_table(ec2, network.vpc)
+    here = public_ip(ec2, first)
+    until(lambda: given in shell(here, network.key, "ip -6 addr show dev eth0 scope global").stdout, 60, "the address in the guest")
+    world = {"RouteTableId": table, "DestinationIpv6CidrBlock": "::/0"}
+    (own,) = routes6(ec2, table).values()
+    assert (own["DestinationIpv6CidrBlock"], own["GatewayId"], own["State"]) == (str(network.range), "local", "active")
+    ec2.authorize_security_group_ingress(GroupId=network.open, IpPermissions=[{**SSH, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}])
+    assert not greets_by_ssh(given), "no route leads out"
+    ec2.create_route(**world, GatewayId=network.gateway)
+    assert code(ec2.create_route, **world, GatewayId=network.gateway) == "RouteAlreadyExists"
+    until(lambda: greets_by_ssh(given), 30, "SSH by the guest's own address")
+    ec2.revoke_security_group_ingress(GroupId=network.open, IpPermissions=[{**SSH, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}])
+    until(lambda: not greets_by_ssh(given), 30, "silence without the rule")
+    ec2.authorize_security_group_ingress(GroupId=network.open, IpPermissions=[{**SSH, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}])
+    until(lambda: greets_by_ssh(given), 30, "SSH with the rule")
+    machine, _, seen, _ = shell(given, network.key, "echo $SSH_CONNECTION").stdout.split()
+    assert seen == given, "nothing is translated"
+    with greeter(machine) as port:
+
+        def reaches_out():
+            return shell(here, network.key, f"nc -w 2 {machine} {port} < /dev/null").stdout == "hello"
+
+        assert reaches_out()
+        tags = [{"ResourceType": "egress-only-internet-gateway", "Tags": [{"Key": "a", "Value": "b"}]}]
+        made = ec2.create_egress_only_internet_gateway(VpcId=network.vpc, TagSpecifications=tags)["EgressOnlyInternetGateway"]
+        only = made["EgressOnlyInternetGatewayId"]
+        try:
+            assert made["Attachments"] == [{"State": "attached", "VpcId": network.vpc}]
+            listed = ec2.describe_egress_only_internet_gateways(Filters=[{"Name": "tag:a", "Values": ["b"]}])
+            assert [row["EgressOnlyInternetGatewayId"] for row in listed["EgressOnlyInternetGateways"]] == [only]
+            ec2.replace_route(**world, EgressOnlyInternetGatewayId=only)
+            until(lambda: not greets_by_ssh(given), 30, "silence from outside")
+            assert reaches_out(), "outward and back"
+            assert routes6(ec2, table)["::/0"]["EgressOnlyInternetGatewayId"] == only
+        finally:
+            assert ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=only)["ReturnCode"]
+        assert routes6(ec2, table)["::/0"]["State"] == "blackhole"
+        until(lambda: not reaches_out(), 30, "silence without the gateway")
+        ec2.replace_route(**world, GatewayId=network.gateway)
+        until(lambda: greets_by_ssh(given), 30, "SSH by the first gateway again")
+        ec2.delete_route(**world)
+        until(lambda: not greets_by_ssh(given), 30, "silence without a route")
+    assert code(ec2.delete_route, **world) == "InvalidRoute.NotFound"
+
+
+def test_a_route_of_ipv6_leads_through_a_guest(network, shell, until):
+    ec2, (first, second) = network.ec2, network.guests
+    table, behind = main_table(ec2, network.vpc), "2001:db8:77::9"
+    here = public_ip(ec2, first)
+    for permission in ({**SSH, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}, {**ICMP6, "Ipv6Ranges": [{"CidrIpv6": str(network.range)}]}):
+        allow(ec2, network.guarded, permission)
+    world = {"RouteTableId": table, "DestinationIpv6CidrBlock": "::/0"}
+    ec2.create_route(**world, GatewayId=network.gateway)
+    until(lambda: greets_by_ssh(network.chosen), 60, "SSH by the second guest's own address")
+    shell(network.chosen, network.key, f"ip -6 addr add {behind}/128 dev lo")
+    ec2.delete_route(**world)
+
+    def pings():
+        return "bytes from" in shell(here, network.key, f"ping -6 -c 1 -W 2 {behind}").stdout
+
+    assert not pings()
+    route = {"RouteTableId": table, "DestinationIpv6CidrBlock": "2001:db8:77::/64"}
+    ec2.create_route(**route, InstanceId=second)
+    nic = network.nic(second)["NetworkInterfaceId"]
+    shown = routes6(ec2, table)["2001:db8:77::/64"]
+    assert (shown["InstanceId"], shown["NetworkInterfaceId"], shown["State"]) == (second, nic, "active")
+    assert not pings(), "the guest may not forward yet"
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=nic, SourceDestCheck={"Value": False})
+    until(pings, 40, "an echo of what is behind the guest")
+    ec2.delete_route(**route)
+    until(lambda: not pings(), 40, "silence without the route")
 
 
 def test_a_running_guest_is_given_addresses_and_loses_them(network, shell, until):

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
-use hostspec::{GroupSpec, HopSpec, Ipv6Spec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec, VpcSpec};
+use hostspec::{GroupSpec, HopSpec, Ipv6Hop, Ipv6Spec, Ipv6SubnetSpec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec, VpcSpec};
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
-    Error, FlowLog, HostId, Interface, NetworkAcl, Noun, Peer, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId,
-    VpcPeeringId, acl_of, ways_out, ways_through, ways_to_peers,
+    EgressOnlyGateway, Error, FlowLog, HostId, Interface, InterfaceId, InternetGateway, Ipv6Target, NetworkAcl, Noun, Peer, RouteTable,
+    SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId, VpcPeeringId, acl_of, ipv6_ways, ways_out, ways_through, ways_to_peers,
 };
 use store::Tx;
 
@@ -24,8 +24,7 @@ use crate::vpc_peering::{members_across, peers_of};
 /// A VPC as far as one host needs it.
 pub(crate) struct Network {
     vpc: Vpc,
-    /// Each with the public addresses that it may send to.
-    subnets: Vec<(Subnet, Vec<Ipv4Net>, Vec<HopSpec>)>,
+    subnets: Vec<SubnetWays>,
     acls: Vec<NetworkAcl>,
     /// Those of its interfaces on the host, and those that their rules name.
     pub(crate) groups: BTreeMap<SecurityGroupId, SecurityGroup>,
@@ -35,6 +34,15 @@ pub(crate) struct Network {
     nats: NatSpecs,
     peers: Vec<VpcId>,
     flow_logs: Vec<FlowLog>,
+}
+
+/// A subnet with where its packets go.
+struct SubnetWays {
+    subnet: Subnet,
+    /// The public addresses that it may send to.
+    out: Vec<Ipv4Net>,
+    hops: Vec<HopSpec>,
+    v6: Option<Ipv6SubnetSpec>,
 }
 
 impl Network {
@@ -66,9 +74,10 @@ impl Network {
         }
         let (tables, gateway) = (tables_of_vpc(tx, id)?, gateway_in_use(tx, id)?);
         let with_ways = |subnet: Subnet| {
-            let ways = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
+            let out = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
             let hops = hops(tx, &peered, &tables, subnet.id)?;
-            Ok::<_, Failure>((subnet, ways, hops))
+            let v6 = subnet.ipv6.map(|own| subnet_v6(tx, &tables, gateway.as_ref(), subnet.id, own.range)).transpose()?;
+            Ok::<_, Failure>(SubnetWays { subnet, out, hops, v6 })
         };
         let subnets = tx.subnet_list_of_vpc(id)?;
         let nats = NatSpecs::read(tx, &vpc, &tables, gateway.as_ref(), &subnets, neighbours)?;
@@ -125,7 +134,7 @@ impl Network {
             id: vpc.id,
             vni: vpc.vni,
             ranges: vpc.ranges().collect(),
-            subnets: self.subnets.iter().map(|(subnet, ways_out, hops)| self.subnet(subnet, ways_out, hops)).collect(),
+            subnets: self.subnets.iter().map(|ways| self.subnet(ways)).collect(),
             names,
             names6,
             logged: logged(&self.flow_logs, vpc.id, &nics),
@@ -145,9 +154,11 @@ impl Network {
         }
     }
 
-    fn subnet(&self, subnet: &Subnet, ways_out: &[Ipv4Net], hops: &[HopSpec]) -> SubnetSpec {
+    fn subnet(&self, ways: &SubnetWays) -> SubnetSpec {
+        let SubnetWays { subnet, out, hops, v6 } = ways;
         let acl = acl_of(&self.acls, subnet.id).filter(|acl| !acl.is_open(self.vpc.ipv6.is_some())).map(NetworkAcl::told);
-        SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out: ways_out.to_vec(), hops: hops.to_vec(), acl }
+        let (ways_out, hops, v6) = (out.clone(), hops.clone(), v6.clone());
+        SubnetSpec { id: subnet.id, range: subnet.range, gateway: subnet.gateway(), ways_out, hops, acl, v6 }
     }
 
     fn group(&self, group: &SecurityGroup) -> GroupSpec {
@@ -226,10 +237,37 @@ fn hops(tx: &Tx<'_>, peers: &[(VpcPeeringId, VpcId)], tables: &[RouteTable], sub
         via: None,
         peer: peers.iter().find(|(id, _)| *id == peering).map(|(_, vpc)| *vpc),
     };
-    let hop = |(to, id)| {
-        let interface = tx.get::<Interface>(id)?.filter(|interface| interface.is_wanted_by_machine() && !interface.checked);
-        Ok(HopSpec { to, via: interface.map(|interface| interface.ip), peer: None })
-    };
+    let hop = |(to, id)| Ok(HopSpec { to, via: forwarder(tx, id)?.map(|interface| interface.ip), peer: None });
     let through = ways_through(tables, subnet).into_iter().map(hop);
     through.chain(ways_to_peers(tables, subnet).into_iter().map(|way| Ok(across(way)))).collect()
+}
+
+/// An interface whose guest may forward.
+fn forwarder(tx: &Tx<'_>, id: InterfaceId) -> Result<Option<Interface>, Failure> {
+    Ok(tx.get::<Interface>(id)?.filter(|interface| interface.is_wanted_by_machine() && !interface.checked))
+}
+
+/// Where the packets of IPv6 of a subnet go. A way of which the gateway is gone or not the VPC's is none.
+fn subnet_v6(
+    tx: &Tx<'_>,
+    tables: &[RouteTable],
+    internet: Option<&InternetGateway>,
+    subnet: SubnetId,
+    range: Ipv6Net,
+) -> Result<Ipv6SubnetSpec, Failure> {
+    let mut spec = Ipv6SubnetSpec { range, out: vec![], out_only: vec![], hops: vec![] };
+    for (to, target) in ipv6_ways(tables, subnet) {
+        match target {
+            Ipv6Target::InternetGateway { gateway } if internet.is_some_and(|own| own.id == gateway) => spec.out.push(to),
+            Ipv6Target::InternetGateway { gateway: _ } => {}
+            Ipv6Target::EgressOnlyGateway { gateway } => {
+                spec.out_only.extend(tx.get::<EgressOnlyGateway>(gateway)?.map(|_| to));
+            }
+            Ipv6Target::Interface { interface } => {
+                let via = forwarder(tx, interface)?.and_then(|interface| interface.ipv6.first().copied());
+                spec.hops.push(Ipv6Hop { to, via });
+            }
+        }
+    }
+    Ok(spec)
 }

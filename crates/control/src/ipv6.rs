@@ -214,6 +214,7 @@ impl Command for AssociateSubnetIpv6 {
         let given = SubnetIpv6 { id: SubnetRangeId::from_u64(cx.new_id()), range };
         subnet.ipv6 = Some(given);
         tx.update(&subnet)?;
+        touch_vpc(tx, subnet.vpc)?;
         Ok((subnet.id, given))
     }
 }
@@ -238,6 +239,7 @@ impl Command for DisassociateSubnetIpv6 {
         }
         (subnet.ipv6, subnet.ipv6_on_launch) = (None, false);
         tx.update(&subnet)?;
+        touch_vpc(tx, subnet.vpc)?;
         Ok((subnet.id, taken))
     }
 }

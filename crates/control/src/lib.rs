@@ -20,6 +20,7 @@ mod describe;
 mod dhcp_options;
 mod disk_backup;
 mod disk_encryption;
+mod egress_only_gateway;
 mod fleet;
 mod flow_log;
 mod gateway;
@@ -46,6 +47,7 @@ mod interface;
 mod interface_plug;
 mod interface_view;
 mod ipv6;
+mod ipv6_route;
 mod key_pair;
 mod kms_key;
 mod launch;
@@ -139,6 +141,7 @@ pub use describe::{
 pub use dhcp_options::{AssociateDhcpOptions, CreateDhcpOptions, DeleteDhcpOptions, DhcpOptionsView, HeldOptions, ModifyDhcpOptions};
 pub use disk_backup::{CreateDiskBackup, DeleteDiskBackup, RollBackToBackup, SetBackupQuota};
 pub use disk_encryption::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};
+pub use egress_only_gateway::{CreateEgressOnlyGateway, DeleteEgressOnlyGateway};
 pub use flow_log::{CreateFlowLogs, DeleteFlowLogs};
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use holder::Holder;
@@ -169,6 +172,7 @@ pub use ipv6::{
     AssignIpv6Addresses, AssociateSubnetIpv6, AssociateVpcIpv6, DisassociateSubnetIpv6, DisassociateVpcIpv6, UnassignIpv6Addresses,
     WantedIpv6,
 };
+pub use ipv6_route::{ChangeIpv6Route, Ipv6RouteChange};
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyFormat, KeyPairRef, ModifyKeyPair, NewKeyPair};
 pub use kms_key::{ChangeKmsKey, CreateKmsKey, DeleteKmsAlias, KmsKeyChange};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};

@@ -185,6 +185,8 @@ impl Command for DeleteVpc {
         let by = by.chain(tables.iter().filter(|table| table.main.is_none()).map(|table| table.id.to_string()));
         let nats = tx.nat_gateway_list_of_vpc(vpc.id)?;
         let by = by.chain(nats.iter().map(|nat| nat.id.to_string()));
+        let egress_only = tx.egress_only_gateway_list_of_vpc(vpc.id)?;
+        let by = by.chain(egress_only.iter().map(|gateway| gateway.id.to_string()));
         let acls = tx.network_acl_list_of_vpc(vpc.id)?;
         let by = by.chain(acls.iter().filter(|acl| !acl.is_default).map(|acl| acl.id.to_string()));
         let by: Vec<String> = by.take(DEPENDENTS_NAMED).collect();
@@ -315,6 +317,7 @@ fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, F
         subnets: vec![],
         routes: vec![],
         list_routes: vec![],
+        ipv6_routes: vec![],
         name: String::new(),
         description: String::new(),
         created_at: vpc.created_at,

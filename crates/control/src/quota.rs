@@ -180,6 +180,7 @@ fn used(tx: &Tx<'_>, account: AccountId, name: QuotaName) -> Result<Option<u64>,
         }
         QuotaName::Vpcs => Some(tx.vpc_count(account, all)?),
         QuotaName::InternetGateways => Some(tx.internet_gateway_count(account, all)?),
+        QuotaName::EgressOnlyGateways => Some(tx.egress_only_gateway_count(account, all)?),
         QuotaName::NatGateways => Some(tx.nat_gateway_count(account, all)?),
         QuotaName::NetworkPaths => Some(tx.network_path_count(account, all)?),
         QuotaName::PathAnalyses => Some(tx.path_analysis_count(account, all)?),

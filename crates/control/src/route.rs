@@ -155,6 +155,7 @@ impl Command for CreateRouteTable {
             subnets: vec![],
             routes: vec![],
             list_routes: vec![],
+            ipv6_routes: vec![],
             name: self.name.clone(),
             description: self.description.clone(),
             created_at: cx.now,
@@ -323,7 +324,7 @@ pub(crate) fn tables_of_vpc(tx: &Tx<'_>, vpc: VpcId) -> Result<Vec<RouteTable>, 
     Ok(tables)
 }
 
-fn check_target(tx: &Tx<'_>, account: AccountId, vpc: &Vpc, target: RouteTarget) -> Result<(), Failure> {
+pub(crate) fn check_target(tx: &Tx<'_>, account: AccountId, vpc: &Vpc, target: RouteTarget) -> Result<(), Failure> {
     match target {
         RouteTarget::InternetGateway { gateway } => {
             let InternetGateway { id, vpc: attached, .. } = gateway_of(tx, account, gateway)?;
@@ -477,7 +478,7 @@ fn find_tie(tx: &Tx<'_>, account: AccountId, which: RouteTie) -> Result<(RouteTa
     }
 }
 
-fn table_of(tx: &Tx<'_>, account: AccountId, id: RouteTableId) -> Result<RouteTable, Failure> {
+pub(crate) fn table_of(tx: &Tx<'_>, account: AccountId, id: RouteTableId) -> Result<RouteTable, Failure> {
     let table = tx.get::<RouteTable>(id)?.filter(|table| table.account == account);
     Ok(table.ok_or_else(|| Error::not_found(Noun::RouteTable, id))?)
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use model::{
-    AccountId, Instance, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, NatGateway, NatGatewayId, Noun, Phase,
-    Route, RouteTable, RouteTableId, RouteTarget, Vpc, VpcId, VpcPeeringId,
+    AccountId, EgressOnlyGatewayId, Instance, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, Ipv6Target,
+    NatGateway, NatGatewayId, Noun, Phase, Route, RouteTable, RouteTableId, RouteTarget, Vpc, VpcId, VpcPeeringId,
 };
 use store::Tx;
 
@@ -29,12 +29,19 @@ pub struct RouteTableView {
     pub nats: BTreeSet<NatGatewayId>,
     /// The active peerings of the VPC.
     pub peerings: BTreeSet<VpcPeeringId>,
+    /// The egress-only gateways of the VPC.
+    pub egress_only: BTreeSet<EgressOnlyGatewayId>,
 }
 
 impl RouteTableView {
     /// Whether packets that follow a route of the table arrive somewhere.
     pub fn is_active(&self, route: &Route) -> bool {
         route.is_active(self.gateway.as_ref(), &self.running, &self.nats, &self.peerings)
+    }
+
+    /// Whether packets that are sent to a target of a route of IPv6 arrive somewhere.
+    pub fn is_active_ipv6(&self, target: Ipv6Target) -> bool {
+        target.is_active(self.gateway.as_ref(), &self.egress_only, &self.running)
     }
 
     /// The instance that a route leads to.
@@ -54,7 +61,8 @@ fn through(table: &RouteTable) -> Vec<InterfaceId> {
         RouteTarget::Interface { interface } => Some(interface),
         RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } | RouteTarget::Peering { .. } => None,
     };
-    targets(table).filter_map(interface).collect()
+    let of_ipv6 = table.ipv6_routes.iter().filter_map(|route| route.target.of_ipv4());
+    targets(table).chain(of_ipv6).filter_map(interface).collect()
 }
 
 impl Listing for RouteTableView {
@@ -74,6 +82,7 @@ impl Listing for RouteTableView {
         let gateways = tx.internet_gateway_list(account)?.into_iter();
         let gateways: HashMap<VpcId, InternetGateway> = gateways.filter_map(|gateway| Some((gateway.vpc?, gateway))).collect();
         let nats: Vec<NatGateway> = tx.nat_gateway_list(account)?;
+        let egress_only = tx.egress_only_gateway_list(account)?;
         let view = |table: RouteTable| {
             let Some(vpc) = vpcs.get(&table.vpc).cloned() else { return Ok(None) };
             let interfaces = tx.get_many::<Interface>(&through(&table))?;
@@ -85,7 +94,18 @@ impl Listing for RouteTableView {
             let of_vpc = nats.iter().filter(|nat| nat.vpc == vpc.id && nat.is_available());
             let nats = of_vpc.map(|nat| nat.id).collect();
             let peerings = peers_of(tx, vpc.id)?.into_iter().map(|(id, _)| id).collect();
-            Ok(Some(RouteTableView { nats, peerings, gateway: gateways.get(&vpc.id).cloned(), vpc, interfaces, running, table }))
+            let of_vpc = egress_only.iter().filter(|gateway| gateway.vpc == vpc.id);
+            let egress_only = of_vpc.map(|gateway| gateway.id).collect();
+            Ok(Some(RouteTableView {
+                egress_only,
+                nats,
+                peerings,
+                gateway: gateways.get(&vpc.id).cloned(),
+                vpc,
+                interfaces,
+                running,
+                table,
+            }))
         };
         let views = tx.route_table_list(account)?.into_iter().map(view).collect::<Result<Vec<_>, Failure>>()?;
         Ok(views.into_iter().flatten().collect())
@@ -100,6 +120,11 @@ impl Listing for RouteTableView {
             RouteTarget::NatGateway { gateway } => gateway.to_string(),
             RouteTarget::Peering { peering } => peering.to_string(),
         });
+        let of_ipv6 = table.ipv6_routes.iter().map(|route| match route.target {
+            Ipv6Target::InternetGateway { gateway } => gateway.to_string(),
+            Ipv6Target::EgressOnlyGateway { gateway } => gateway.to_string(),
+            Ipv6Target::Interface { interface } => interface.to_string(),
+        });
         let local = self.vpc.ranges().map(|range| range.to_string());
         match field {
             Field::Id => vec![table.id.to_string()],
@@ -111,7 +136,7 @@ impl Listing for RouteTableView {
             Field::IsDefault => vec![table.main.is_some().to_string()],
             Field::Range => table.routes.iter().map(|route| route.destination.to_string()).chain(local).collect(),
             Field::Kind => targets(table).map(|target| target.word().to_owned()).collect(),
-            Field::Gateway => routes.chain(["local".to_owned()]).collect(),
+            Field::Gateway => routes.chain(of_ipv6).chain(["local".to_owned()]).collect(),
             _ => tag_values(&table.tags, field),
         }
     }

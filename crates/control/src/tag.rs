@@ -1,9 +1,9 @@
 //! Tagging things that exist.
 
 use model::{
-    AccountId, Address, BandwidthPackage, CapacityReservation, DhcpOptionSet, Error, FlowLog, Image, Instance, InstanceFleet, Interface,
-    InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis, PlacementGroup, PrefixList,
-    RouteTable, RuleId, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags, is_reserved,
+    AccountId, Address, BandwidthPackage, CapacityReservation, DhcpOptionSet, EgressOnlyGateway, Error, FlowLog, Image, Instance,
+    InstanceFleet, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis,
+    PlacementGroup, PrefixList, RouteTable, RuleId, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags, is_reserved,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -149,6 +149,7 @@ tagged!(
     Address,
     RouteTable,
     InternetGateway,
+    EgressOnlyGateway,
     NatGateway,
     NetworkAcl,
     NetworkPath,
@@ -190,6 +191,7 @@ enum Kind {
     Address,
     RouteTable,
     InternetGateway,
+    EgressOnlyGateway,
     NatGateway,
     NetworkAcl,
     NetworkPath,
@@ -220,6 +222,7 @@ impl Kind {
             "eipalloc" => Kind::Address,
             "rtb" => Kind::RouteTable,
             "igw" => Kind::InternetGateway,
+            "eigw" => Kind::EgressOnlyGateway,
             "nat" => Kind::NatGateway,
             "acl" => Kind::NetworkAcl,
             "nip" => Kind::NetworkPath,
@@ -251,6 +254,7 @@ impl Kind {
             Kind::Address => "elastic-ip",
             Kind::RouteTable => "route-table",
             Kind::InternetGateway => "internet-gateway",
+            Kind::EgressOnlyGateway => "egress-only-internet-gateway",
             Kind::NatGateway => "natgateway",
             Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
@@ -283,6 +287,7 @@ impl Kind {
             Kind::Address => tags_of::<Address>(tx, account, id),
             Kind::RouteTable => tags_of::<RouteTable>(tx, account, id),
             Kind::InternetGateway => tags_of::<InternetGateway>(tx, account, id),
+            Kind::EgressOnlyGateway => tags_of::<EgressOnlyGateway>(tx, account, id),
             Kind::NatGateway => tags_of::<NatGateway>(tx, account, id),
             Kind::NetworkAcl => tags_of::<NetworkAcl>(tx, account, id),
             Kind::NetworkPath => tags_of::<NetworkPath>(tx, account, id),
@@ -324,6 +329,7 @@ impl Kind {
             Kind::Address => change_of::<Address>(tx, account, id, with),
             Kind::RouteTable => change_of::<RouteTable>(tx, account, id, with),
             Kind::InternetGateway => change_of::<InternetGateway>(tx, account, id, with),
+            Kind::EgressOnlyGateway => change_of::<EgressOnlyGateway>(tx, account, id, with),
             Kind::NatGateway => change_of::<NatGateway>(tx, account, id, with),
             Kind::NetworkAcl => change_of::<NetworkAcl>(tx, account, id, with),
             Kind::NetworkPath => change_of::<NetworkPath>(tx, account, id, with),

@@ -113,6 +113,7 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::InstanceEvent
         | Noun::Association
         | Noun::InternetGateway
+        | Noun::EgressOnlyGateway
         | Noun::RouteTableAssociation
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -255,6 +256,7 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Address
         | Noun::Association
         | Noun::InternetGateway
+        | Noun::EgressOnlyGateway
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
@@ -312,6 +314,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         | QuotaName::Vpcs
         | QuotaName::Subnets
         | QuotaName::InternetGateways
+        | QuotaName::EgressOnlyGateways
         | QuotaName::RouteTables
         | QuotaName::Routes
         | QuotaName::NetworkAcls

@@ -10,13 +10,13 @@ use wire::{FromArg, Parameter, Shown};
 
 use crate::error::{Refusal, unsupported};
 use crate::{
-    Call, Cx, account, address, capacity_reservation, credit_specification, dhcp_options, disk_encryption, flow_log, gateway, host_name,
-    iam, image, image_attribute, image_change, image_task, instance, instance_attribute, instance_event, instance_fleet,
-    instance_fleet_record, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6, key_pair, kms,
-    launch_template, launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group, prefix_list, region,
-    root_volume, route, run_instances, security_group, security_group_reference, security_group_rule_change, security_group_rules,
-    service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute, vpc_peering,
-    vpc_range,
+    Call, Cx, account, address, capacity_reservation, credit_specification, dhcp_options, disk_encryption, egress_only_gateway, flow_log,
+    gateway, host_name, iam, image, image_attribute, image_change, image_task, instance, instance_attribute, instance_event,
+    instance_fleet, instance_fleet_record, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6,
+    key_pair, kms, launch_template, launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group,
+    prefix_list, region, root_volume, route, run_instances, security_group, security_group_reference, security_group_rule_change,
+    security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute,
+    vpc_peering, vpc_range,
 };
 
 /// A service of the vendor, as signatures name it.
@@ -114,7 +114,6 @@ pub const NOT_YET: &[&str] = &[
     "CancelSpotFleetRequests",
     "CancelSpotInstanceRequests",
     "CreateCustomerGateway",
-    "CreateEgressOnlyInternetGateway",
     "CreateSpotDatafeedSubscription",
     "CreateTrafficMirrorSession",
     "CreateTransitGateway",
@@ -125,7 +124,6 @@ pub const NOT_YET: &[&str] = &[
     "DescribeClassicLinkInstances",
     "DescribeClientVpnEndpoints",
     "DescribeCustomerGateways",
-    "DescribeEgressOnlyInternetGateways",
     "DescribeHostReservationOfferings",
     "DescribeHosts",
     "DescribeReservedInstances",
@@ -424,12 +422,18 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DetachInternetGateway => gateway::detach, gateway::Ends, Works, &[];
     Ec2 "ec2:" DeleteInternetGateway => gateway::delete, gateway::DeleteInternetGateway, Works, &[];
     Ec2 "ec2:" DescribeInternetGateways => gateway::describe_gateways, gateway::DescribeInternetGateways, Works, &[];
+    Ec2 "ec2:" CreateEgressOnlyInternetGateway => egress_only_gateway::create, egress_only_gateway::CreateEgressOnlyInternetGateway,
+        Works, &[];
+    Ec2 "ec2:" DeleteEgressOnlyInternetGateway => egress_only_gateway::delete, egress_only_gateway::DeleteEgressOnlyInternetGateway,
+        Works, &[];
+    Ec2 "ec2:" DescribeEgressOnlyInternetGateways => egress_only_gateway::describe,
+        egress_only_gateway::DescribeEgressOnlyInternetGateways, Works, &[];
     Ec2 "ec2:" CreateRouteTable => route::create_table, route::CreateRouteTable, Works, &[];
     Ec2 "ec2:" DeleteRouteTable => route::delete_table, route::DeleteRouteTable, Works, &[];
     Ec2 "ec2:" DescribeRouteTables => route::describe_tables, route::DescribeRouteTables, Works, &[];
-    Ec2 "ec2:" CreateRoute => route::create_route, route::ToGateway, Partly("to internet and NAT gateways, peerings, instances and interfaces"), route::ROUTE_ABSENT;
-    Ec2 "ec2:" ReplaceRoute => route::replace_route, route::ToGateway, Partly("to internet and NAT gateways, peerings, instances and interfaces"), route::ROUTE_ABSENT;
-    Ec2 "ec2:" DeleteRoute => route::delete_route, route::DeleteRoute, Partly("IPv4 destinations only"), &["DestinationIpv6CidrBlock"];
+    Ec2 "ec2:" CreateRoute => route::create_route, route::ToGateway, Partly(route::ROUTE_PART), route::ROUTE_ABSENT;
+    Ec2 "ec2:" ReplaceRoute => route::replace_route, route::ToGateway, Partly(route::ROUTE_PART), route::ROUTE_ABSENT;
+    Ec2 "ec2:" DeleteRoute => route::delete_route, route::DeleteRoute, Works, &[];
     Ec2 "ec2:" AssociateRouteTable => route::associate, route::AssociateRouteTable, Partly("subnets only"), route::ASSOCIATE_ABSENT;
     Ec2 "ec2:" DisassociateRouteTable => route::disassociate, route::DisassociateRouteTable, Works, &[];
     Ec2 "ec2:" ReplaceRouteTableAssociation => route::replace, route::ReplaceRouteTableAssociation, Works, &[];

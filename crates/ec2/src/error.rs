@@ -327,6 +327,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::Association => "InvalidAssociationID.NotFound",
         Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
+        Noun::EgressOnlyGateway => "InvalidEgressOnlyInternetGatewayId.NotFound",
         Noun::NatGateway => "NatGatewayNotFound",
         Noun::VpcPeering => "InvalidVpcPeeringConnectionID.NotFound",
         Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
@@ -420,6 +421,7 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::NatGateway
+        | Noun::EgressOnlyGateway
         | Noun::VpcPeering
         | Noun::NatAddress
         | Noun::NatSource
@@ -481,6 +483,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::InstanceFleet => "InvalidFleetId.Malformed",
         Noun::LogGroup | Noun::LogStream | Noun::InstanceEvent => "InvalidParameterValue",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
+        Noun::EgressOnlyGateway => "InvalidEgressOnlyInternetGatewayId.Malformed",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
         }
@@ -542,6 +545,7 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Snapshot
         | Noun::Interface
         | Noun::Attachment
+        | Noun::EgressOnlyGateway
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::NatSource
@@ -606,6 +610,7 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::InternetGateway
+        | Noun::EgressOnlyGateway
         | Noun::NatGateway
         | Noun::VpcPeering
         | Noun::NatSource
@@ -647,6 +652,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::VpcRanges => "CidrLimitExceeded",
         QuotaName::Subnets => "SubnetLimitExceeded",
         QuotaName::InternetGateways => "InternetGatewayLimitExceeded",
+        QuotaName::EgressOnlyGateways => "EgressOnlyInternetGatewayLimitExceeded",
         QuotaName::NatGateways => "NatGatewayLimitExceeded",
         QuotaName::NatAddresses => "AddressLimitExceeded",
         QuotaName::VpcPeerings => "VpcPeeringConnectionsPerVpcLimitExceeded",

@@ -15,6 +15,7 @@ mod capacity_reservation;
 mod credit_specification;
 mod dhcp_options;
 mod disk_encryption;
+mod egress_only_gateway;
 mod error;
 mod filter;
 mod flow_log;

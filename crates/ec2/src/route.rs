@@ -1,8 +1,8 @@
 //! Route tables, their routes, and the subnets that use them.
 
-use control::{Query, RouteChange, RouteDestination, RouteTableView, RouteTie};
-use ipnet::Ipv4Net;
-use model::{Error, ListRoute, Noun, Route, RouteTarget};
+use control::{ChangeIpv6Route, Ipv6RouteChange, Query, RouteChange, RouteDestination, RouteTableView, RouteTie};
+use ipnet::{Ipv4Net, Ipv6Net};
+use model::{Error, Ipv6Route, Ipv6Target, ListRoute, Noun, Route, RouteTarget};
 use wire::{FromArg, Show};
 
 use crate::Cx;
@@ -43,11 +43,13 @@ struct TableItem {
     tag_set: Vec<TagItem>,
 }
 
-#[derive(Show)]
+#[derive(Clone, Show)]
 #[reply(rename = "camelCase")]
 struct RouteItem {
     destination_cidr_block: Option<String>,
+    destination_ipv6_cidr_block: Option<String>,
     destination_prefix_list_id: Option<String>,
+    egress_only_internet_gateway_id: Option<String>,
     gateway_id: Option<String>,
     instance_id: Option<String>,
     instance_owner_id: Option<String>,
@@ -87,18 +89,9 @@ pub(crate) async fn describe_tables(cx: Cx, asked: DescribeRouteTables) -> Resul
 
 fn table_item(view: &RouteTableView) -> TableItem {
     let table = &view.table;
-    let local = |range: Ipv4Net| RouteItem {
-        destination_cidr_block: Some(range.to_string()),
-        destination_prefix_list_id: None,
-        gateway_id: Some("local".to_owned()),
-        instance_id: None,
-        instance_owner_id: None,
-        network_interface_id: None,
-        nat_gateway_id: None,
-        vpc_peering_connection_id: None,
-        state: "active",
-        origin: "CreateRouteTable",
-    };
+    let own = RouteItem { gateway_id: Some("local".to_owned()), origin: "CreateRouteTable", ..RouteItem::default() };
+    let local = |range: Ipv4Net| RouteItem { destination_cidr_block: Some(range.to_string()), ..own.clone() };
+    let local_ipv6 = view.vpc.ipv6.map(|ipv6| RouteItem { destination_ipv6_cidr_block: Some(ipv6.range.to_string()), ..own.clone() });
     let tie = |id: model::RouteTableAssociationId, subnet: Option<model::SubnetId>| AssociationItem {
         route_table_association_id: id.to_string(),
         route_table_id: table.id.to_string(),
@@ -108,12 +101,13 @@ fn table_item(view: &RouteTableView) -> TableItem {
     };
     let main = table.main.into_iter().map(|id| tie(id, None));
     let ranges = table.routes.iter().map(|route| route_item(view, route));
+    let ipv6 = table.ipv6_routes.iter().map(|route| ipv6_route_item(view, route));
     let lists = table.list_routes.iter().map(|route| list_route_item(view, route));
     TableItem {
         route_table_id: table.id.to_string(),
         vpc_id: table.vpc.to_string(),
         owner_id: table.account.to_string(),
-        route_set: view.vpc.ranges().map(local).chain(ranges).chain(lists).collect(),
+        route_set: view.vpc.ranges().map(local).chain(local_ipv6).chain(ranges).chain(ipv6).chain(lists).collect(),
         association_set: main.chain(table.subnets.iter().map(|held| tie(held.id, Some(held.subnet)))).collect(),
         propagating_vgw_set: vec![],
         tag_set: tag::items(&table.tags),
@@ -135,16 +129,60 @@ fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
     let instance = interface.and_then(|id| view.instance_of(id));
     RouteItem {
         destination_cidr_block: Some(route.destination.to_string()),
-        destination_prefix_list_id: None,
         gateway_id: gateway.map(|id| id.to_string()),
         instance_id: instance.map(|id| id.to_string()),
         instance_owner_id: instance.map(|_| view.table.account.to_string()),
         network_interface_id: interface.map(|id| id.to_string()),
         nat_gateway_id: nat.map(|id| id.to_string()),
         vpc_peering_connection_id: peering.map(|id| id.to_string()),
-        state: if view.is_active(route) { "active" } else { "blackhole" },
-        origin: "CreateRoute",
+        state: state(view.is_active(route)),
+        ..RouteItem::default()
     }
+}
+
+fn ipv6_route_item(view: &RouteTableView, route: &Ipv6Route) -> RouteItem {
+    let shown = RouteItem {
+        destination_ipv6_cidr_block: Some(route.destination.to_string()),
+        state: state(view.is_active_ipv6(route.target)),
+        ..RouteItem::default()
+    };
+    match route.target {
+        Ipv6Target::InternetGateway { gateway } => RouteItem { gateway_id: Some(gateway.to_string()), ..shown },
+        Ipv6Target::EgressOnlyGateway { gateway } => RouteItem { egress_only_internet_gateway_id: Some(gateway.to_string()), ..shown },
+        Ipv6Target::Interface { interface } => {
+            let instance = view.instance_of(interface);
+            RouteItem {
+                instance_id: instance.map(|id| id.to_string()),
+                instance_owner_id: instance.map(|_| view.table.account.to_string()),
+                network_interface_id: Some(interface.to_string()),
+                ..shown
+            }
+        }
+    }
+}
+
+impl Default for RouteItem {
+    /// A route that somebody made, of which nothing else is known.
+    fn default() -> RouteItem {
+        RouteItem {
+            destination_cidr_block: None,
+            destination_ipv6_cidr_block: None,
+            destination_prefix_list_id: None,
+            egress_only_internet_gateway_id: None,
+            gateway_id: None,
+            instance_id: None,
+            instance_owner_id: None,
+            network_interface_id: None,
+            nat_gateway_id: None,
+            vpc_peering_connection_id: None,
+            state: state(true),
+            origin: "CreateRoute",
+        }
+    }
+}
+
+const fn state(is_active: bool) -> &'static str {
+    if is_active { "active" } else { "blackhole" }
 }
 
 /// The parameters of `CreateRouteTable`.
@@ -201,27 +239,23 @@ pub(crate) struct ToGateway {
     network_interface_id: Option<String>,
     nat_gateway_id: Option<String>,
     vpc_peering_connection_id: Option<String>,
+    egress_only_internet_gateway_id: Option<String>,
 }
 
 /// What a route is to.
 #[derive(FromArg)]
 struct AskedDestination {
     destination_cidr_block: Option<String>,
+    destination_ipv6_cidr_block: Option<String>,
     destination_prefix_list_id: Option<String>,
 }
 
 /// Destinations and targets that are not served.
-pub(crate) const ROUTE_ABSENT: &[&str] = &[
-    "DestinationIpv6CidrBlock",
-    "VpcEndpointId",
-    "TransitGatewayId",
-    "LocalGatewayId",
-    "LocalTarget",
-    "CarrierGatewayId",
-    "CoreNetworkArn",
-    "OdbNetworkArn",
-    "EgressOnlyInternetGatewayId",
-];
+pub(crate) const ROUTE_ABSENT: &[&str] =
+    &["VpcEndpointId", "TransitGatewayId", "LocalGatewayId", "LocalTarget", "CarrierGatewayId", "CoreNetworkArn", "OdbNetworkArn"];
+
+/// What routes may lead to.
+pub(crate) const ROUTE_PART: &str = "to internet, egress-only and NAT gateways, peerings (in IPv4), instances and interfaces";
 
 /// The reply of `CreateRoute`.
 #[derive(Show)]
@@ -232,15 +266,31 @@ pub(crate) struct Done {
 
 /// Makes a route.
 pub(crate) async fn create_route(cx: Cx, asked: ToGateway) -> Result<Done, Refusal> {
-    let target = target(&cx, &asked).await?;
-    change(cx, &asked.route_table_id, &asked.destination, RouteChange::Create(target)).await?;
+    match asked.destination.read()? {
+        Destination::Ipv4(destination) => {
+            let target = target(&cx, &asked).await?;
+            change(cx, &asked.route_table_id, destination, RouteChange::Create(target)).await?;
+        }
+        Destination::Ipv6(range) => {
+            let target = ipv6_target(&cx, &asked).await?;
+            change_ipv6(cx, &asked.route_table_id, range, Ipv6RouteChange::Create(target)).await?;
+        }
+    }
     Ok(Done { r#return: true })
 }
 
 /// Has a route lead elsewhere.
 pub(crate) async fn replace_route(cx: Cx, asked: ToGateway) -> Result<(), Refusal> {
-    let target = target(&cx, &asked).await?;
-    change(cx, &asked.route_table_id, &asked.destination, RouteChange::Replace(target)).await
+    match asked.destination.read()? {
+        Destination::Ipv4(destination) => {
+            let target = target(&cx, &asked).await?;
+            change(cx, &asked.route_table_id, destination, RouteChange::Replace(target)).await
+        }
+        Destination::Ipv6(range) => {
+            let target = ipv6_target(&cx, &asked).await?;
+            change_ipv6(cx, &asked.route_table_id, range, Ipv6RouteChange::Replace(target)).await
+        }
+    }
 }
 
 /// The parameters of `DeleteRoute`.
@@ -253,20 +303,45 @@ pub(crate) struct DeleteRoute {
 
 /// Deletes a route.
 pub(crate) async fn delete_route(cx: Cx, asked: DeleteRoute) -> Result<(), Refusal> {
-    change(cx, &asked.route_table_id, &asked.destination, RouteChange::Delete).await
+    match asked.destination.read()? {
+        Destination::Ipv4(destination) => change(cx, &asked.route_table_id, destination, RouteChange::Delete).await,
+        Destination::Ipv6(range) => change_ipv6(cx, &asked.route_table_id, range, Ipv6RouteChange::Delete).await,
+    }
 }
 
+/// The target of a route of IPv6.
+async fn ipv6_target(cx: &Cx, asked: &ToGateway) -> Result<Ipv6Target, Refusal> {
+    let has_other = [&asked.gateway_id, &asked.network_interface_id, &asked.instance_id].into_iter().any(Option::is_some);
+    let of_ipv4 = asked.nat_gateway_id.is_some() || asked.vpc_peering_connection_id.is_some();
+    match &asked.egress_only_internet_gateway_id {
+        Some(_) if has_other || of_ipv4 => Err(combination(ONE_TARGET)),
+        Some(id) => Ok(Ipv6Target::EgressOnlyGateway { gateway: tag::id(Noun::EgressOnlyGateway, id)? }),
+        None => match target(cx, asked).await? {
+            RouteTarget::InternetGateway { gateway } => Ok(Ipv6Target::InternetGateway { gateway }),
+            RouteTarget::Interface { interface } => Ok(Ipv6Target::Interface { interface }),
+            RouteTarget::NatGateway { gateway } => Err(unsupported(format!("A route of IPv6 to '{gateway}'"))),
+            RouteTarget::Peering { peering } => Err(unsupported(format!("A route of IPv6 to '{peering}'"))),
+        },
+    }
+}
+
+const ONE_TARGET: &str = "A route has one target";
+
 async fn target(cx: &Cx, asked: &ToGateway) -> Result<RouteTarget, Refusal> {
+    if let Some(id) = &asked.egress_only_internet_gateway_id {
+        tag::id::<model::EgressOnlyGatewayId>(Noun::EgressOnlyGateway, id)?;
+        return Err(combination("Only routes of IPv6 lead to an egress-only internet gateway"));
+    }
     let is_other = asked.gateway_id.is_some() || asked.network_interface_id.is_some() || asked.instance_id.is_some();
     if let Some(id) = &asked.vpc_peering_connection_id {
         if is_other || asked.nat_gateway_id.is_some() {
-            return Err(combination("A route has one target"));
+            return Err(combination(ONE_TARGET));
         }
         return Ok(RouteTarget::Peering { peering: tag::id(Noun::VpcPeering, id)? });
     }
     if let Some(id) = &asked.nat_gateway_id {
         if is_other {
-            return Err(combination("A route has one target"));
+            return Err(combination(ONE_TARGET));
         }
         return Ok(RouteTarget::NatGateway { gateway: tag::id(Noun::NatGateway, id)? });
     }
@@ -281,26 +356,40 @@ async fn target(cx: &Cx, asked: &ToGateway) -> Result<RouteTarget, Refusal> {
             _ => Err(Error::invalid("InstanceId", "the instance has several interfaces; name one of them").into()),
         },
         (None, None, None) => Err(Error::MissingParameter { name: "GatewayId" }.into()),
-        _ => Err(combination("A route has one target")),
+        _ => Err(combination(ONE_TARGET)),
     }
 }
 
+/// A destination, by its version of IP.
+enum Destination {
+    Ipv4(RouteDestination),
+    Ipv6(Ipv6Net),
+}
+
 impl AskedDestination {
-    fn read(&self) -> Result<RouteDestination, Refusal> {
-        match (&self.destination_cidr_block, &self.destination_prefix_list_id) {
-            (Some(text), None) => {
+    fn read(&self) -> Result<Destination, Refusal> {
+        match (&self.destination_cidr_block, &self.destination_ipv6_cidr_block, &self.destination_prefix_list_id) {
+            (Some(text), None, None) => {
                 let no_range = |_| Error::invalid("DestinationCidrBlock", "it is no range of IPv4 addresses");
-                Ok(RouteDestination::Range(text.parse().map_err(no_range)?))
+                Ok(Destination::Ipv4(RouteDestination::Range(text.parse().map_err(no_range)?)))
             }
-            (None, Some(id)) => Ok(RouteDestination::List(tag::id(Noun::PrefixList, id)?)),
-            (None, None) => Err(Error::MissingParameter { name: "DestinationCidrBlock" }.into()),
-            (Some(_), Some(_)) => Err(combination("A route has one destination")),
+            (None, Some(text), None) => {
+                let no_range = |_| Error::invalid("DestinationIpv6CidrBlock", "it is no range of IPv6 addresses");
+                Ok(Destination::Ipv6(text.parse().map_err(no_range)?))
+            }
+            (None, None, Some(id)) => Ok(Destination::Ipv4(RouteDestination::List(tag::id(Noun::PrefixList, id)?))),
+            (None, None, None) => Err(Error::MissingParameter { name: "DestinationCidrBlock" }.into()),
+            _ => Err(combination("A route has one destination")),
         }
     }
 }
 
-async fn change(cx: Cx, table: &str, destination: &AskedDestination, change: RouteChange) -> Result<(), Refusal> {
-    let destination = destination.read()?;
+async fn change_ipv6(cx: Cx, table: &str, destination: Ipv6Net, change: Ipv6RouteChange) -> Result<(), Refusal> {
+    let table = tag::id(Noun::RouteTable, table)?;
+    Ok(cx.cloud.run(&cx.caller, ChangeIpv6Route { table, destination, change }, cx.options(None)).await?)
+}
+
+async fn change(cx: Cx, table: &str, destination: RouteDestination, change: RouteChange) -> Result<(), Refusal> {
     let table = tag::id(Noun::RouteTable, table)?;
     Ok(cx.cloud.run(&cx.caller, control::ChangeRoute { table, destination, change }, cx.options(None)).await?)
 }

@@ -258,7 +258,7 @@ const SHOWN: &[Shown] = &[
             ("association.gateway-id", &[]),
             ("route.destination-ipv6-cidr-block", &["routeSet.destinationIpv6CidrBlock"]),
             ("route.destination-prefix-list-id", &["routeSet.destinationPrefixListId"]),
-            ("route.egress-only-internet-gateway-id", &[]),
+            ("route.egress-only-internet-gateway-id", &["routeSet.egressOnlyInternetGatewayId"]),
             ("route.instance-id", &["routeSet.instanceId"]),
             ("route.origin", &["routeSet.origin"]),
             ("route.state", &["routeSet.state"]),

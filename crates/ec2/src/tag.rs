@@ -5,8 +5,8 @@ use control::{
     InstanceFleetView, Listing, NatGatewayView, NetworkAclView, Page, PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
-    Address, Error, FlowLog, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun, PathAnalysis,
-    SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc,
+    Address, EgressOnlyGateway, Error, FlowLog, Image, InstanceId, Interface, InternetGateway, KeyPair, LaunchTemplate, NetworkPath, Noun,
+    PathAnalysis, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc,
 };
 use wire::{FromArg, Show};
 
@@ -140,6 +140,7 @@ enum Kind {
     KeyPair,
     Interface,
     InternetGateway,
+    EgressOnlyGateway,
     NatGateway,
     NetworkAcl,
     NetworkPath,
@@ -161,13 +162,14 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 24] = [
+    const ALL: [Kind; 25] = [
         Kind::Address,
         Kind::Image,
         Kind::Instance,
         Kind::KeyPair,
         Kind::Interface,
         Kind::InternetGateway,
+        Kind::EgressOnlyGateway,
         Kind::NatGateway,
         Kind::NetworkAcl,
         Kind::NetworkPath,
@@ -196,6 +198,7 @@ impl Kind {
             Kind::KeyPair => "key-pair",
             Kind::Interface => "network-interface",
             Kind::InternetGateway => "internet-gateway",
+            Kind::EgressOnlyGateway => "egress-only-internet-gateway",
             Kind::NatGateway => "natgateway",
             Kind::NetworkAcl => "network-acl",
             Kind::NetworkPath => "network-insights-path",
@@ -341,6 +344,7 @@ async fn read(cx: &Cx, kind: Kind, wanted: &Wanted, page: Page) -> Result<(Vec<T
         Kind::KeyPair => of::<KeyPair>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::Interface => of::<Interface>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::InternetGateway => of::<InternetGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
+        Kind::EgressOnlyGateway => of::<EgressOnlyGateway>(&cx.cloud, cx, filters, page, |row| row.tags).await,
         Kind::PlacementGroup => of::<PlacementGroupView>(&cx.cloud, cx, filters, page, |row| row.group.tags).await,
         Kind::DhcpOptions => of::<DhcpOptionsView>(&cx.cloud, cx, filters, page, |row| row.set.tags).await,
         Kind::PrefixList => of::<PrefixListView>(&cx.cloud, cx, filters, page, |row| row.list.tags).await,

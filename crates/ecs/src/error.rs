@@ -111,6 +111,7 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::SecurityGroupRule => ("InvalidSecurityGroupRuleId.NotFound", "SecurityGroupRuleId"),
         Noun::Association => ("InvalidAssociation.NotFound", "InstanceId"),
         Noun::InternetGateway => ("InvalidGatewayId.NotFound", "Ipv4GatewayId"),
+        Noun::EgressOnlyGateway => ("InvalidGatewayId.NotFound", "Ipv6GatewayId"),
         Noun::NatGateway => ("InvalidNatGatewayId.NotFound", "NatGatewayId"),
         Noun::NatAddress => ("InvalidAllocationId.NotFound", "AllocationId"),
         Noun::VpcPeering => ("ResourceNotFound.InstanceId", "InstanceId"),
@@ -259,6 +260,7 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Attachment
         | Noun::Address
         | Noun::InternetGateway
+        | Noun::EgressOnlyGateway
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
@@ -329,6 +331,7 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::SecurityGroupRule
         | Noun::Association
         | Noun::InternetGateway
+        | Noun::EgressOnlyGateway
         | Noun::NatAddress
         | Noun::NatSource
         | Noun::NatForward
@@ -425,6 +428,7 @@ const fn quota_code(quota: QuotaName) -> &'static str {
         QuotaName::VpcRanges => "QuotaExceeded.SecondaryCidrBlock",
         QuotaName::Subnets => "QuotaExceeded.VSwitch",
         QuotaName::InternetGateways => "QuotaExceeded.Ipv4Gateway",
+        QuotaName::EgressOnlyGateways => "QuotaExceeded.Ipv6Gateway",
         QuotaName::NatGateways => "QuotaExceeded.NatGateway",
         QuotaName::VpcPeerings => "QuotaExceeded.VpcPeer",
         QuotaName::NatAddresses => "QuotaExceeded.EipPerNatGateway",

@@ -38,6 +38,7 @@ const fn product(quota: QuotaName) -> &'static str {
         | QuotaName::VpcRanges
         | QuotaName::Subnets
         | QuotaName::InternetGateways
+        | QuotaName::EgressOnlyGateways
         | QuotaName::NatGateways
         | QuotaName::NatAddresses
         | QuotaName::VpcPeerings

@@ -180,6 +180,38 @@ pub struct SubnetSpec {
     /// Where guests of the VPC send the subnet's packets on; no two ranges overlap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<HopSpec>,
+    /// Its IPv6 half, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v6: Option<Ipv6SubnetSpec>,
+}
+
+/// The IPv6 half of a subnet: where its packets go beside the VPC's own range. No two ranges overlap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv6SubnetSpec {
+    /// Its range.
+    pub range: Ipv6Net,
+    /// Addresses outside of the VPC that its machines reach, and that reach them.
+    pub out: Vec<Ipv6Net>,
+    /// Likewise, but only its machines open connections.
+    pub out_only: Vec<Ipv6Net>,
+    /// Ways through guests.
+    pub hops: Vec<Ipv6Hop>,
+}
+
+impl Ipv6SubnetSpec {
+    /// Whether packets of the subnet leave the VPC.
+    pub fn leads_out(&self) -> bool {
+        !self.out.is_empty() || !self.out_only.is_empty()
+    }
+}
+
+/// A way of IPv6 through a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv6Hop {
+    /// Packets to these addresses.
+    pub to: Ipv6Net,
+    /// An address of the interface that they go to, here or elsewhere, whose guest may forward; none loses them.
+    pub via: Option<Ipv6Addr>,
 }
 
 /// A way through a guest, or into a peered VPC.

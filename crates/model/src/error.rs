@@ -75,6 +75,8 @@ pub enum Noun {
     Association,
     /// Internet gateway.
     InternetGateway,
+    /// An egress-only internet gateway.
+    EgressOnlyGateway,
     /// NAT gateway.
     NatGateway,
     /// Peering of two VPCs.
@@ -172,6 +174,7 @@ impl Noun {
             Noun::SecurityGroupRule => "security group rule",
             Noun::Association => "address association",
             Noun::InternetGateway => "internet gateway",
+            Noun::EgressOnlyGateway => "egress-only internet gateway",
             Noun::NatGateway => "NAT gateway",
             Noun::VpcPeering => "VPC peering connection",
             Noun::NatAddress => "address of the NAT gateway",

@@ -57,6 +57,7 @@ const PREFIXES: &[&str] = &[
     "rtb-",
     "rtbassoc-",
     "igw-",
+    "eigw-",
     "nip-",
     "replacevol-",
     "sp-",
@@ -203,6 +204,7 @@ id!(/** An elastic or automatic public address. */ AddressId, "eipalloc-", "addr
 id!(/** A tie between an elastic address and an interface; a new one each time. */ AssociationId, "eipassoc-", "address association");
 id!(/** A tie between an interface and an instance; a new one each time. */ AttachmentId, "eni-attach-", "network interface attachment");
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
+id!(/** An egress-only internet gateway. */ EgressOnlyGatewayId, "eigw-", "egress-only internet gateway");
 id!(/** A set of DHCP options. */ DhcpOptionsId, "dopt-", "set of DHCP options");
 id!(/** A bandwidth package. */ BandwidthPackageId, "cbwp-", "bandwidth package");
 id!(/** A group of snapshots. */ SnapshotGroupId, "ssg-", "snapshot group");

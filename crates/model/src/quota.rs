@@ -32,6 +32,8 @@ pub enum QuotaName {
     Subnets,
     /// Internet gateways.
     InternetGateways,
+    /// Egress-only internet gateways.
+    EgressOnlyGateways,
     /// NAT gateways.
     NatGateways,
     /// Peerings of one VPC that are active or may become so.
@@ -72,7 +74,7 @@ pub enum QuotaName {
 
 impl QuotaName {
     /// Every quota.
-    pub const ALL: [QuotaName; 29] = [
+    pub const ALL: [QuotaName; 30] = [
         QuotaName::Instances,
         QuotaName::KeyPairs,
         QuotaName::Addresses,
@@ -84,6 +86,7 @@ impl QuotaName {
         QuotaName::VpcRanges,
         QuotaName::Subnets,
         QuotaName::InternetGateways,
+        QuotaName::EgressOnlyGateways,
         QuotaName::NatGateways,
         QuotaName::VpcPeerings,
         QuotaName::NatAddresses,
@@ -118,6 +121,7 @@ impl QuotaName {
             QuotaName::VpcRanges => "vpc-ranges",
             QuotaName::Subnets => "subnets",
             QuotaName::InternetGateways => "internet-gateways",
+            QuotaName::EgressOnlyGateways => "egress-only-internet-gateways",
             QuotaName::NatGateways => "nat-gateways",
             QuotaName::VpcPeerings => "vpc-peerings",
             QuotaName::NatAddresses => "nat-addresses",
@@ -148,7 +152,7 @@ impl QuotaName {
         match self {
             QuotaName::Instances | QuotaName::InstanceFleets | QuotaName::PathAnalyses | QuotaName::ReadRequests => 1_000,
             QuotaName::KeyPairs | QuotaName::Interfaces | QuotaName::LaunchTemplates => 5_000,
-            QuotaName::Addresses | QuotaName::NatGateways | QuotaName::VpcRanges => 5,
+            QuotaName::Addresses | QuotaName::NatGateways | QuotaName::VpcRanges | QuotaName::EgressOnlyGateways => 5,
             QuotaName::SecurityGroups => 2_500,
             QuotaName::Volumes => 5_000,
             QuotaName::Snapshots => 100_000,

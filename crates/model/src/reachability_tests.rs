@@ -45,6 +45,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
     let target = RouteTarget::InternetGateway { gateway: InternetGatewayId::from_u64(7) };
     let table = RouteTable {
         list_routes: vec![],
+        ipv6_routes: vec![],
         id: RouteTableId::from_u64(1),
         account: account(),
         vpc,

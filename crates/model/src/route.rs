@@ -10,8 +10,8 @@ use ipnet::{Ipv4Net, Ipv4Subnets};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Millis, NatGatewayId, PrefixListId, RouteTableAssociationId, RouteTableId,
-    SubnetId, Tags, Vpc, VpcId, VpcPeeringId,
+    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Ipv6Route, Millis, NatGatewayId, PrefixListId, RouteTableAssociationId,
+    RouteTableId, SubnetId, Tags, Vpc, VpcId, VpcPeeringId,
 };
 
 /// A route table.
@@ -32,6 +32,9 @@ pub struct RouteTable {
     /// Its routes to all that a prefix list names, one for a list at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub list_routes: Vec<ListRoute>,
+    /// Its routes of IPv6 besides the local one, no two with the same destination.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ipv6_routes: Vec<Ipv6Route>,
     /// Display name.
     #[serde(default)]
     pub name: String,
@@ -159,13 +162,15 @@ impl RouteTable {
 
     /// Whether some route leads to this target.
     pub fn leads_to(&self, target: RouteTarget) -> bool {
-        self.routes.iter().any(|route| route.target == target) || self.list_routes.iter().any(|route| route.target == target)
+        let of_ipv6 = self.ipv6_routes.iter().any(|route| route.target.of_ipv4() == Some(target));
+        of_ipv6 || self.routes.iter().any(|route| route.target == target) || self.list_routes.iter().any(|route| route.target == target)
     }
 
     /// Takes every route to this target away.
     pub fn forget(&mut self, target: RouteTarget) {
         self.routes.retain(|route| route.target != target);
         self.list_routes.retain(|route| route.target != target);
+        self.ipv6_routes.retain(|route| route.target.of_ipv4() != Some(target));
     }
 
     /// Adds the ranges of a list that one of its routes names. A route of the table itself to the same range takes precedence, and the
@@ -300,6 +305,7 @@ mod tests {
             subnets: subnets.iter().map(tie).collect(),
             routes: destinations.iter().map(|text| Route::new(text.parse().unwrap(), target)).collect(),
             list_routes: vec![],
+            ipv6_routes: vec![],
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

@@ -155,6 +155,7 @@ mod tests {
             subnets: vec![],
             routes: destinations.iter().map(|text| Route::new(net(text), target)).collect(),
             list_routes: vec![],
+            ipv6_routes: vec![],
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

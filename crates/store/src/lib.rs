@@ -54,6 +54,7 @@ mod bandwidth_package;
 mod capacity_reservation;
 mod changes;
 mod dhcp_options;
+mod egress_only_gateway;
 mod error;
 mod event;
 mod flow_log;

@@ -163,6 +163,7 @@ ids!(
     InstanceId,
     InterfaceId,
     InternetGatewayId,
+    EgressOnlyGatewayId,
     InstanceProfileId,
     InstanceRoleId,
     KeyPairId,

@@ -37,6 +37,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
             ways_out: vec![],
             acl: None,
             hops: vec![],
+            v6: None,
         }],
         nics: here.iter().map(|ip| nic(*ip)).collect(),
         remote: vec![],

@@ -24,6 +24,7 @@ pub fn vpc(id: u64) -> VpcSpec {
             ways_out: vec![ipnet::Ipv4Net::default()],
             acl: None,
             hops: vec![],
+            v6: None,
         }],
         nics: vec![],
         remote: vec![],

@@ -14,7 +14,7 @@ use nlink::Connection;
 use nlink::netlink::addr::Ipv4Address;
 use nlink::netlink::fdb::FdbEntryBuilder;
 use nlink::netlink::link::{LinkCreateExt, VethLink, VxlanLink};
-use nlink::netlink::messages::{LinkMessage, RouteMessage};
+use nlink::netlink::messages::{LinkMessage, RouteMessage, RuleMessage};
 use nlink::netlink::neigh::Neighbor;
 use nlink::netlink::route::Ipv4Route;
 use nlink::netlink::rule::RuleBuilder;
@@ -91,7 +91,13 @@ impl Links {
             }
         }
         for message in self.connection.get_routes().await? {
-            side.v6.routes.extend(link6::route(&message, &names));
+            if let Some((to, route)) = link6::route(&message, &names, &self.whose) {
+                match message.table_id() {
+                    MAIN => drop(side.v6.routes.insert(to, route)),
+                    table if is_hop_table(table) => drop(side.v6.hops.insert((table, to), route)),
+                    _ => {}
+                }
+            }
             let Some((to, route)) = self.route(&message, &names) else { continue };
             match message.table_id() {
                 MAIN => drop(side.routes.insert(to, route)),
@@ -100,9 +106,11 @@ impl Links {
             }
         }
         if matches!(self.whose, Whose::Vpc(_)) {
-            let rules = self.connection.get_rules_v4().await?;
-            side.tables =
-                rules.iter().filter(|rule| rule.priority() == BY_MARK).map(|rule| rule.table()).filter(|t| is_hop_table(*t)).collect();
+            let tables = |rules: &[RuleMessage]| {
+                rules.iter().filter(|rule| rule.priority() == BY_MARK).map(RuleMessage::table).filter(|t| is_hop_table(*t)).collect()
+            };
+            side.tables = tables(&self.connection.get_rules_v4().await?);
+            side.v6.tables = tables(&self.connection.get_rules_v6().await?);
         }
         for message in self.connection.get_neighbors().await? {
             if let (Some(name), Some(ip), NeighborState::Permanent, Some(mac)) = (
@@ -211,10 +219,13 @@ impl Links {
                 gone(self.connection.del_route(write_route(*to, route, |link| number(&link.to_owned()))?.table(*table)).await)?;
             }
             Change::UseTable(table) => {
-                there(self.connection.add_rule(main_but_default()).await)?;
-                there(self.connection.add_rule(by_mark(*table)).await)?;
+                there(self.connection.add_rule(main_but_default(RuleBuilder::v4())).await)?;
+                there(self.connection.add_rule(by_mark(RuleBuilder::v4(), *table)).await)?;
             }
-            Change::LeaveTable(table) => drop(self.connection.del_rule_if_exists(by_mark(*table)).await.map_err(io::Error::other)?),
+            Change::LeaveTable(table) => {
+                let rule = by_mark(RuleBuilder::v4(), *table);
+                self.connection.del_rule_if_exists(rule).await.map_err(io::Error::other)?;
+            }
             Change::SetRoute(to, route) => {
                 let wanted = write_route(*to, route, |link| number(&link.to_owned()))?;
                 self.connection.replace_route(wanted).await.map_err(io::Error::other)?;
@@ -356,12 +367,12 @@ fn is_hop_table(table: u32) -> bool {
 }
 
 /// What the main table says first, but for its default route: inside the VPC nothing leads astray.
-fn main_but_default() -> RuleBuilder {
-    RuleBuilder::v4().priority(MAIN_FIRST).table(MAIN).suppress_prefixlen(0)
+pub(super) fn main_but_default(rule: RuleBuilder) -> RuleBuilder {
+    rule.priority(MAIN_FIRST).table(MAIN).suppress_prefixlen(0)
 }
 
-fn by_mark(table: u32) -> RuleBuilder {
-    RuleBuilder::v4().priority(BY_MARK).fwmark(table).table(table)
+pub(super) fn by_mark(rule: RuleBuilder, table: u32) -> RuleBuilder {
+    rule.priority(BY_MARK).fwmark(table).table(table)
 }
 
 fn write_route(to: Ipv4Net, route: &Route, number: impl Fn(&str) -> io::Result<u32>) -> io::Result<Ipv4Route> {

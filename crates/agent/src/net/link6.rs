@@ -13,9 +13,10 @@ use nlink::netlink::addr::Ipv6Address;
 use nlink::netlink::messages::RouteMessage;
 use nlink::netlink::neigh::Neighbor;
 use nlink::netlink::route::Ipv6Route;
+use nlink::netlink::rule::RuleBuilder;
 use nlink::netlink::types::route::{RouteProtocol, RouteType};
 
-use super::link::{MAIN, gone, there};
+use super::link::{MAIN, Whose, by_mark, gone, main_but_default, there};
 use super::names::ROUTER_LOCAL;
 use super::netns;
 use super::plan6::{Change6, Route6};
@@ -32,9 +33,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("disable_ipv6", "0"),
 ];
 
-/// A route of ours in the main table.
-pub fn route(message: &RouteMessage, names: &BTreeMap<u32, &String>) -> Option<(Ipv6Net, Route6)> {
-    if !message.is_ipv6() || message.protocol() != RouteProtocol::Static || message.table_id() != MAIN {
+/// A route of ours. One that leads nowhere is ours only in the namespace of a VPC: it names no link.
+pub fn route(message: &RouteMessage, names: &BTreeMap<u32, &String>, whose: &Whose) -> Option<(Ipv6Net, Route6)> {
+    if !message.is_ipv6() || message.protocol() != RouteProtocol::Static {
         return None;
     }
     let address = match message.destination() {
@@ -45,7 +46,7 @@ pub fn route(message: &RouteMessage, names: &BTreeMap<u32, &String>) -> Option<(
     let to = Ipv6Net::new(address, message.dst_len()).ok()?;
     let link = message.oif().and_then(|oif| names.get(&oif)).map(|name| (*name).clone());
     let route = match (message.route_type(), link, message.gateway()) {
-        (RouteType::Unreachable, _, _) => Route6::Unreachable,
+        (RouteType::Unreachable, _, _) if matches!(whose, Whose::Vpc(_)) => Route6::Unreachable,
         (RouteType::Unicast, Some(link), None) => Route6::Link(link),
         (RouteType::Unicast, Some(link), Some(IpAddr::V6(hop))) => Route6::Hop { link, hop: *hop },
         _ => return None,
@@ -75,6 +76,17 @@ pub async fn change(
         }
         Change6::SetRoute(to, route) => connection.replace_route(write(*to, route, number)?).await.map_err(io::Error::other),
         Change6::DropRoute(to, route) => gone(connection.del_route(write(*to, route, number)?).await),
+        Change6::SetHop(table, to, route) => {
+            connection.replace_route(write(*to, route, number)?.table(*table)).await.map_err(io::Error::other)
+        }
+        Change6::DropHop(table, to, route) => gone(connection.del_route(write(*to, route, number)?.table(*table)).await),
+        Change6::UseTable(table) => {
+            there(connection.add_rule(main_but_default(RuleBuilder::v6())).await)?;
+            there(connection.add_rule(by_mark(RuleBuilder::v6(), *table)).await)
+        }
+        Change6::LeaveTable(table) => {
+            connection.del_rule_if_exists(by_mark(RuleBuilder::v6(), *table)).await.map(drop).map_err(io::Error::other)
+        }
         Change6::SetNeighbour(link, ip, mac) => {
             let neighbour = Neighbor::with_index_v6(number(link)?, *ip).lladdr(mac.0).permanent();
             connection.replace_neighbor(neighbour).await.map_err(io::Error::other)

@@ -38,6 +38,7 @@ mod table6;
 mod tap;
 mod traffic;
 mod vpc;
+mod ways6;
 
 #[cfg(test)]
 mod tests;
@@ -530,9 +531,11 @@ fn machine_address(pool: Ipv4Net) -> Ipv4Addr {
 
 /// The part of a VPC that the machine's side depends on.
 fn outward_only(vpc: &VpcSpec) -> VpcSpec {
-    let nics = vpc.nics.iter().filter(|nic| nic.is_public()).cloned().collect();
+    let (subnets, v6) = ways6::outward(vpc).unzip();
+    let nics = vpc.nics.iter().filter(|nic| nic.is_public() || v6.is_some() && !nic.v6.is_empty()).cloned().collect();
     let (shared, forwards, mapped) = (vpc.shared.clone(), vpc.forwards.clone(), vpc.mapped.clone());
-    VpcSpec { nics, shared, forwards, mapped, rates: vpc.rates.clone(), ..nobody_with(vpc.id, vpc.vni) }
+    let subnets = subnets.unwrap_or_default();
+    VpcSpec { subnets, nics, shared, forwards, mapped, rates: vpc.rates.clone(), v6, ..nobody_with(vpc.id, vpc.vni) }
 }
 
 fn nobody(id: VpcId) -> VpcSpec {

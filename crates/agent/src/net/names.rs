@@ -45,6 +45,11 @@ pub fn host_hop(machine: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(169, 254, 64, 0).to_bits() | (machine.to_bits() & NUMBER))
 }
 
+/// Next hop of IPv6 from a VPC to the machine, made as in IPv4.
+pub const MACHINE_HOP_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
+/// Next hop of IPv6 from the machine to a VPC.
+pub const VPC_HOP_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 3);
+
 /// The router's address on each link of a VPC with IPv6.
 pub const ROUTER_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 

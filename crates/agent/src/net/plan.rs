@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use hostspec::{Fabric, NatHome, NicSpec, VpcSpec};
+use hostspec::{Fabric, NatHome, NicSpec, SubnetSpec, VpcSpec};
 use ipnet::Ipv4Net;
 use model::{InterfaceId, MacAddr, SubnetId, VpcId};
 
@@ -21,7 +21,7 @@ use super::line::fnv;
 use super::names::{self, MACHINE_HOP, Names, OUTSIDE, OVERLAY, OVERLAY_MTU, PEER_HOP, ROUTER_MAC, VPC_HOP, tap};
 use super::plan6::{self, Change6, Side6};
 use super::shaping::{self, Reshape, Shapes};
-use super::table;
+use super::{table, ways6};
 
 /// Bytes of a packet on a link of which the spec says nothing: Ethernet's.
 pub const DEFAULT_MTU: u16 = 1500;
@@ -272,10 +272,12 @@ pub fn vpc(spec: &VpcSpec, mtus: &BTreeMap<InterfaceId, u16>, neighbours: Option
         side.links.insert(name.clone(), Link { kind, mac, mtu: DEFAULT_MTU.into(), up: true });
         side.neighbours.insert((name, PEER_HOP), names::peer_mac(peer.vni, spec.vni));
     }
+    let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
     if reaches_out(spec) {
-        let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
         let outside = Link { kind: LinkKind::VethOfVpc, mac: vpc_mac, mtu: DEFAULT_MTU.into(), up: true };
         side.links.insert(OUTSIDE.to_owned(), outside);
+    }
+    if has_public(spec) {
         side.routes.insert(Ipv4Net::default(), Route::Hop { link: OUTSIDE.to_owned(), hop: MACHINE_HOP, source: None });
         side.neighbours.insert((OUTSIDE.to_owned(), MACHINE_HOP), machine_mac);
         side.shapes.extend(shaping::of_link(OUTSIDE, shaping::outward(spec)));
@@ -304,9 +306,14 @@ fn way_to_peer(spec: &VpcSpec, vpc: VpcId) -> Route {
 /// The routing table of each subnet that has ways through guests. Its number follows from the subnet, so that it stays; two that fall
 /// together are told apart by counting on.
 pub fn hop_tables(spec: &VpcSpec) -> BTreeMap<SubnetId, u32> {
+    numbered(spec.subnets.iter().filter(|subnet| !subnet.hops.is_empty()))
+}
+
+/// The numbers of these subnets' routing tables.
+pub(super) fn numbered<'s>(subnets: impl Iterator<Item = &'s SubnetSpec>) -> BTreeMap<SubnetId, u32> {
     let mut taken = BTreeSet::new();
     let mut out = BTreeMap::new();
-    for subnet in spec.subnets.iter().filter(|subnet| !subnet.hops.is_empty()) {
+    for subnet in subnets {
         let mut number = HOP_TABLES | (fnv(subnet.id.to_string().as_bytes()) as u32 & !HOP_TABLES & HOP_NUMBERS);
         while !taken.insert(number) {
             number = HOP_TABLES | (number.wrapping_add(1) & HOP_NUMBERS);
@@ -321,8 +328,13 @@ pub fn crosses_hosts(spec: &VpcSpec) -> bool {
     !spec.remote.is_empty() || !spec.homes.is_empty() || spec.peers.iter().any(|peer| !peer.remote.is_empty())
 }
 
-/// Whether a VPC has a public address here, and so a way to the machine.
+/// Whether a VPC has addresses here that reach out, and so a way to the machine.
 pub fn reaches_out(spec: &VpcSpec) -> bool {
+    has_public(spec) || ways6::reach_out(spec)
+}
+
+/// Whether a VPC has a public address here.
+pub fn has_public(spec: &VpcSpec) -> bool {
     spec.nics.iter().any(NicSpec::is_public) || translated(spec).next().is_some()
 }
 
@@ -345,6 +357,10 @@ pub fn machine<'a>(names: &Names, specs: impl IntoIterator<Item = &'a VpcSpec>, 
         let (machine_mac, vpc_mac) = names::veth_macs(spec.vni);
         let link = Link { kind: LinkKind::VethOfMachine, mac: machine_mac, mtu: DEFAULT_MTU.into(), up: true };
         side.links.insert(veth.clone(), link);
+        ways6::add_to_machine(spec, &veth, source, &mut side);
+        if !has_public(spec) {
+            continue;
+        }
         side.addresses.insert((veth.clone(), source));
         side.neighbours.insert((veth.clone(), VPC_HOP), vpc_mac);
         side.shapes.extend(shaping::of_link(&veth, shaping::inward(spec)));

@@ -13,7 +13,7 @@ use model::MacAddr;
 
 use super::names::{self, OVERLAY, ROUTER_LOCAL, link_local, tap};
 use super::plan::{Neighbourhood, Side};
-use super::table;
+use super::{table, ways6};
 
 /// IPv6 addresses, routes and neighbours of ours in one namespace, wanted or seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +24,10 @@ pub struct Side6 {
     pub routes: BTreeMap<Ipv6Net, Route6>,
     /// Permanent neighbours by link and address.
     pub neighbours: BTreeMap<(String, Ipv6Addr), MacAddr>,
+    /// Routes of tables of subnets, as in IPv4.
+    pub hops: BTreeMap<(u32, Ipv6Net), Route6>,
+    /// Tables that packets with their number for a mark are sent to.
+    pub tables: BTreeSet<u32>,
 }
 
 /// Where packets for a destination go.
@@ -62,6 +66,14 @@ pub enum Change6 {
     SetRoute(Ipv6Net, Route6),
     /// Removes a route.
     DropRoute(Ipv6Net, Route6),
+    /// Makes or replaces a route of a table of its own.
+    SetHop(u32, Ipv6Net, Route6),
+    /// Removes one.
+    DropHop(u32, Ipv6Net, Route6),
+    /// Sends packets with this mark to the table of the same number.
+    UseTable(u32),
+    /// Sends them there no more.
+    LeaveTable(u32),
     /// Makes or replaces a permanent neighbour.
     SetNeighbour(String, Ipv6Addr, MacAddr),
     /// Removes a permanent neighbour.
@@ -82,6 +94,7 @@ pub fn add(spec: &VpcSpec, neighbours: Option<&Neighbourhood>, side: &mut Side) 
             side.v6.neighbours.insert((name.clone(), *ip), nic.mac);
         }
     }
+    ways6::add_to_vpc(spec, neighbours, side);
     let Some(neighbours) = neighbours.filter(|_| !v6.remote.is_empty()) else { return };
     side.v6.addresses.insert((OVERLAY.to_owned(), ROUTER_LOCAL));
     for nic in v6.remote.iter().filter(|nic| neighbours.has(nic.host)) {
@@ -101,6 +114,7 @@ pub fn plan(seen: &Side6, want: &Side6, gone: &BTreeSet<&str>, lost: &BTreeSet<&
     for at in want.addresses.iter().filter(|at| lost.contains(at.0.as_str()) || !seen.addresses.contains(at)) {
         out.push(Change6::AddAddress(at.0.clone(), at.1));
     }
+    out.extend(seen.tables.difference(&want.tables).map(|table| Change6::LeaveTable(*table)));
     // A link without its own address had IPv6 switched off, and with it all that was there.
     let had = |link: &str| !lost.contains(link) && seen.addresses.iter().any(|(name, _)| name == link);
     for (at, mac) in &want.neighbours {
@@ -119,5 +133,14 @@ pub fn plan(seen: &Side6, want: &Side6, gone: &BTreeSet<&str>, lost: &BTreeSet<&
     for (to, route) in seen.routes.iter().filter(|(to, route)| route.link().is_none_or(stays) && !want.routes.contains_key(to)) {
         out.push(Change6::DropRoute(*to, route.clone()));
     }
+    for ((table, to), route) in &want.hops {
+        if route.link().is_some_and(|link| !had(link)) || seen.hops.get(&(*table, *to)) != Some(route) {
+            out.push(Change6::SetHop(*table, *to, route.clone()));
+        }
+    }
+    for ((table, to), route) in seen.hops.iter().filter(|(at, route)| route.link().is_none_or(stays) && !want.hops.contains_key(at)) {
+        out.push(Change6::DropHop(*table, *to, route.clone()));
+    }
+    out.extend(want.tables.difference(&seen.tables).map(|table| Change6::UseTable(*table)));
     out
 }

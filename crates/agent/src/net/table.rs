@@ -462,7 +462,7 @@ pub(super) fn with_service(key: KeyBuilder, service: Service) -> KeyBuilder {
 }
 
 /// Sets to which more may come without taking anything away from a connection that is open.
-const ONLY_GROW: [&str; 23] = [
+const ONLY_GROW: [&str; 24] = [
     "addresses",
     "local",
     "elsewhere",
@@ -477,6 +477,7 @@ const ONLY_GROW: [&str; 23] = [
     "public",
     "pairs",
     "ways",
+    "callers",
     "inward",
     "outward",
     "egress",

@@ -12,8 +12,8 @@
 //! A guest is told of no neighbours: all it sends goes to its router, whose entries for guests are permanent, so that nothing a
 //! guest says of who is where is needed or believed. Connection tracking leaves the messages of neighbour discovery alone; in
 //! the forward chain such packets are dropped, or they would pass every group. Errors about a connection, those by which paths
-//! tell their largest packet among them, belong to it and pass with it. Public addresses, routes through guests and peerings are
-//! IPv4's alone so far.
+//! tell their largest packet among them, belong to it and pass with it. What leads out and through guests is in `ways6.rs`;
+//! peerings are IPv4's alone so far.
 //!
 //! It knows no kernel: `nft.rs` reads and writes tables.
 
@@ -22,14 +22,13 @@ use std::net::Ipv6Addr;
 
 use hostspec::{Direction, Ipv6Spec, VpcSpec};
 
-use super::borders;
-use super::flows;
 use super::line::flow::FlowVersion;
 use super::line::{Line, Load};
 use super::names::{OVERLAY, ROUTER_LOCAL, host_mac, link_local, tap};
 use super::policy::{self, Policy, V6};
 use super::ruleset::{Base, BaseKind, Chain, Data, Field, Hook, Key, Set, Shape, Table, Value};
 use super::table::{BEFORE_DEFRAG, PORT, chain_name, epoch_set, now_map, plain, port, profile_chain, set};
+use super::{borders, flows, ways6};
 
 const ADDRESS: [Field; 1] = [Field::Ipv6];
 /// An address of an interface. Its hardware address is looked at before.
@@ -54,7 +53,8 @@ pub fn let_pass(inet: &mut Table) {
 /// The table under these rules.
 pub fn table(spec: &VpcSpec, v6: &Ipv6Spec, epoch: u32) -> Table {
     let policy = policy::compile_v6(&spec.groups, &spec.nics, &v6.members);
-    let mut table = Table { sets: sets(spec, v6, &policy, epoch), chains: chains() };
+    let mut table = Table { sets: sets(spec, v6, &policy, epoch), chains: chains(spec) };
+    ways6::add_to_table(spec, v6, &policy, &mut table);
     borders::add::<V6>(spec, &mut table);
     for profile in &policy.profiles {
         profile_chain::<V6>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut table);
@@ -99,12 +99,13 @@ fn nobody() -> [Key; 2] {
     [range(first, Ipv6Addr::from_bits(router - 1)), range(Ipv6Addr::from_bits(router + 1), last)]
 }
 
-fn chains() -> BTreeMap<String, Chain> {
+fn chains(spec: &VpcSpec) -> BTreeMap<String, Chain> {
     let of = |hook, priority, policy_drop| Some(Base { kind: BaseKind::Filter, hook, priority, policy_drop });
     let base = |hook, priority| of(hook, priority, true);
     let open = |hook, priority| of(hook, priority, false);
-    let entry = vec![
-        Line::new().iif("lo").accept(),
+    let mut entry = vec![Line::new().iif("lo").accept()];
+    entry.extend(ways6::entering(spec));
+    entry.extend([
         Line::new().iif(OVERLAY).in_set(&[Load::EtherSaddr, Load::Ip6Saddr], "elsewhere").accept(),
         Line::new().not_in_set(&[Load::IifName, Load::EtherSaddr], "ports").drop(),
         Line::new().udp(547, 546).drop(),
@@ -112,7 +113,8 @@ fn chains() -> BTreeMap<String, Chain> {
         Line::new().in_set(&[Load::Ip6Daddr], "nobody").drop(),
         Line::new().in_set(&[Load::IifName, Load::Ip6Saddr], "addresses").accept(),
         Line::new().in_set(&[Load::IifName, Load::Ip6Saddr], "local").icmp6(NEIGHBOUR_SOLICITATION).accept(),
-    ];
+    ]);
+    entry.extend(ways6::sent_on(spec));
     let input = vec![
         Line::new().iif("lo").accept(),
         Line::new().iif(OVERLAY).drop(),
@@ -124,15 +126,16 @@ fn chains() -> BTreeMap<String, Chain> {
         // about them would go to whom they name.
         Line::new().icmp6(PARAMETER_PROBLEM).drop(),
     ];
-    let forward = vec![
+    let mut forward = vec![
         Line::new().iif(OVERLAY).oif(OVERLAY).drop(),
         Line::new().in_set(&[Load::CtMark], "epoch").accept(),
         Line::new().ct_invalid().drop(),
         Line::new().ct_untracked().drop(),
-        Line::new().vmap(Load::CtOriginalSaddr6, "egress"),
-        Line::new().vmap(Load::CtReplySaddr6, "ingress"),
-        Line::new().set_ct_mark_from(Load::NfProto, "now").accept(),
     ];
+    forward.extend(ways6::opening(spec));
+    forward.extend([Line::new().vmap(Load::CtOriginalSaddr6, "egress"), Line::new().vmap(Load::CtReplySaddr6, "ingress")]);
+    forward.extend(ways6::passing_through(spec));
+    forward.push(Line::new().set_ct_mark_from(Load::NfProto, "now").accept());
     [
         ("entry", Chain { base: base(Hook::Prerouting, BEFORE_DEFRAG), lines: entry }),
         ("input", Chain { base: base(Hook::Input, 0), lines: input }),

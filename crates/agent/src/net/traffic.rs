@@ -124,7 +124,7 @@ impl Network {
                 let traffic = seen.entry(ip).or_default();
                 (traffic.out_packets, traffic.out_bytes) = (packets, bytes);
             }
-            for vpc in state.vpcs.values().filter(|vpc| vpc.applied().is_some_and(plan::reaches_out)) {
+            for vpc in state.vpcs.values().filter(|vpc| vpc.applied().is_some_and(plan::has_public)) {
                 for (ip, packets, bytes) in vpc.counted(&self.names).await? {
                     let traffic = seen.entry(ip).or_default();
                     (traffic.in_packets, traffic.in_bytes) = (packets, bytes);

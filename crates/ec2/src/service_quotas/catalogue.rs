@@ -36,6 +36,7 @@ pub(crate) const fn of(quota: QuotaName) -> Entry {
         QuotaName::NatAddresses => entry(quota, "vpc", "L-9A000010", "Elastic IP addresses per NAT gateway"),
         QuotaName::NatSources => entry(quota, "vpc", "L-9A000011", "Source rules per NAT gateway"),
         QuotaName::NatForwards => entry(quota, "vpc", "L-9A000012", "Forwarding rules per NAT gateway"),
+        QuotaName::EgressOnlyGateways => entry(quota, "vpc", "L-45FE3B85", "Egress-only internet gateways per Region"),
         QuotaName::InternetGateways => entry(quota, "vpc", "L-A4707A72", "Internet gateways per Region"),
         QuotaName::RouteTables => entry(quota, "vpc", "L-589F43AA", "Route tables per VPC"),
         QuotaName::Routes => entry(quota, "vpc", "L-93826ACB", "Routes per route table"),

@@ -87,6 +87,7 @@ impl Seeds {
                 "Action=AuthorizeSecurityGroupEgress&GroupId=GROUP&IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=10.7.0.0/16",
                 "securityGroupRuleId",
             ),
+            ("EgressOnlyInternetGatewayId", "Action=CreateEgressOnlyInternetGateway&VpcId=VPC", "egressOnlyInternetGatewayId"),
             ("NatGatewayId", "Action=CreateNatGateway&SubnetId=SUBNET&ConnectivityType=private", "natGatewayId"),
             (
                 "NetworkInsightsPathId",
@@ -95,7 +96,7 @@ impl Seeds {
             ),
         ] {
             let form = form.replace("VOLUME", &seeds["VolumeId"]).replace("SUBNET", &seeds["SubnetId"]).replace("INSTANCE", &instance);
-            let form = form.replace("ADDRESS", &seeds["AllocationId"]).replace("GROUP", &seeds["GroupId"]);
+            let form = form.replace("ADDRESS", &seeds["AllocationId"]).replace("GROUP", &seeds["GroupId"]).replace("VPC", &seeds["VpcId"]);
             let reply = world.call(&form).await;
             assert_eq!(reply.status, 200, "{form}\n{}", reply.body);
             if !name.is_empty() {

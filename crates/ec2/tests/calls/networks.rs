@@ -356,3 +356,84 @@ async fn ranges_of_peered_vpcs_stay_apart() {
     let failed = body(&world, &ask(&four, &three)).await;
     assert_eq!(elements(&failed, "code"), ["failed"], "in any range of either");
 }
+
+#[tokio::test]
+async fn routes_of_ipv6_stand_beside_those_of_ipv4() {
+    let world = World::new().await;
+    let vpc = made(&world, "Action=CreateVpc&CidrBlock=10.5.0.0/16&AmazonProvidedIpv6CidrBlock=true", "vpcId").await;
+    let other = made(&world, "Action=CreateVpc&CidrBlock=10.6.0.0/16&AmazonProvidedIpv6CidrBlock=true", "vpcId").await;
+    let table = main_table(&world, &vpc).await;
+    let gateway = made(&world, "Action=CreateInternetGateway", "internetGatewayId").await;
+    body(&world, &format!("Action=AttachInternetGateway&InternetGatewayId={gateway}&VpcId={vpc}")).await;
+    let tags =
+        "TagSpecification.1.ResourceType=egress-only-internet-gateway&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b";
+    let create = format!("Action=CreateEgressOnlyInternetGateway&VpcId={vpc}&{tags}&ClientToken=once");
+    let only = elements(&world.golden("CreateEgressOnlyInternetGateway", &create).await, "egressOnlyInternetGatewayId").remove(0);
+    assert_eq!(made(&world, &create, "egressOnlyInternetGatewayId").await, only, "the same token makes no other");
+    let theirs = made(&world, &format!("Action=CreateEgressOnlyInternetGateway&VpcId={other}"), "egressOnlyInternetGatewayId").await;
+    let eni = {
+        let inside = subnet(&world, &vpc, "10.5.1.0/24").await;
+        made(&world, &format!("Action=CreateNetworkInterface&SubnetId={inside}"), "networkInterfaceId").await
+    };
+    let route =
+        |action: &str, to: &str, target: &str| format!("Action={action}&RouteTableId={table}&DestinationIpv6CidrBlock={to}&{target}");
+    let by_gateway = format!("GatewayId={gateway}");
+    let by_only = format!("EgressOnlyInternetGatewayId={only}");
+    body(&world, &route("CreateRoute", "::/0", &by_gateway)).await;
+    body(&world, &route("CreateRoute", "2001:db8::7/32", &by_only)).await;
+    body(&world, &route("CreateRoute", "2001:db8:1::/48", &format!("NetworkInterfaceId={eni}"))).await;
+    let v4 = format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0");
+    for (form, code) in [
+        (route("CreateRoute", "::/0", &by_gateway), "RouteAlreadyExists"),
+        (route("CreateRoute", "2001:db8::/32", &by_gateway), "RouteAlreadyExists"),
+        (route("CreateRoute", "fd12:3456:789a:7::/64", &by_gateway), "InvalidParameterValue"),
+        (route("CreateRoute", "10.0.0.0/8", &by_gateway), "InvalidParameterValue"),
+        (format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=::/0&{by_gateway}"), "InvalidParameterValue"),
+        (format!("{v4}&{by_only}"), "InvalidParameterCombination"),
+        (format!("{v4}&DestinationIpv6CidrBlock=::/1&{by_gateway}"), "InvalidParameterCombination"),
+        (route("CreateRoute", "::/1", &format!("{by_only}&{by_gateway}")), "InvalidParameterCombination"),
+        (route("CreateRoute", "::/1", &format!("EgressOnlyInternetGatewayId={theirs}")), "InvalidParameterValue"),
+        (route("CreateRoute", "::/1", "NatGatewayId=nat-00000000000000001"), "UnsupportedOperation"),
+        (route("CreateRoute", "::/1", "EgressOnlyInternetGatewayId=eigw-00000000000000001"), "InvalidEgressOnlyInternetGatewayId.NotFound"),
+        (route("CreateRoute", "::/1", "EgressOnlyInternetGatewayId=igw-1"), "InvalidEgressOnlyInternetGatewayId.Malformed"),
+        (route("ReplaceRoute", "::/1", &by_gateway), "InvalidRoute.NotFound"),
+        (route("DeleteRoute", "::/1", ""), "InvalidRoute.NotFound"),
+        (format!("Action=DeleteVpc&VpcId={vpc}"), "DependencyViolation"),
+        ("Action=DescribeEgressOnlyInternetGateways&MaxResults=256".to_owned(), "InvalidParameterValue"),
+        (
+            "Action=DescribeEgressOnlyInternetGateways&EgressOnlyInternetGatewayId.1=eigw-00000000000000001".to_owned(),
+            "InvalidEgressOnlyInternetGatewayId.NotFound",
+        ),
+    ] {
+        world.refused(&form, 400, code).await;
+    }
+    let shown = |filter: &str, value: &str| {
+        format!("Action=DescribeRouteTables&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}&Filter.2.Name={filter}&Filter.2.Value.1={value}")
+    };
+    world.golden("DescribeRouteTables.ipv6", &shown("route.destination-ipv6-cidr-block", "::/0")).await;
+    for (filter, value, count) in [
+        ("route.egress-only-internet-gateway-id", only.as_str(), 1),
+        ("route.egress-only-internet-gateway-id", &theirs, 0),
+        ("route.gateway-id", &gateway, 1),
+        ("route.destination-ipv6-cidr-block", "::/1", 0),
+    ] {
+        let found = body(&world, &shown(filter, value)).await;
+        assert_eq!(found.matches("<vpcId>").count(), count, "{filter}={value}");
+    }
+    body(&world, &route("ReplaceRoute", "::/0", &by_only)).await;
+    body(&world, &route("DeleteRoute", "2001:db8::/32", "")).await;
+    world
+        .golden("DescribeEgressOnlyInternetGateways", "Action=DescribeEgressOnlyInternetGateways&Filter.1.Name=tag:a&Filter.1.Value.1=b")
+        .await;
+    world
+        .golden("DeleteEgressOnlyInternetGateway", &format!("Action=DeleteEgressOnlyInternetGateway&EgressOnlyInternetGatewayId={only}"))
+        .await;
+    let left = body(&world, &shown("route.state", "blackhole")).await;
+    assert_eq!(
+        elements(&left, "destinationIpv6CidrBlock"),
+        ["fd12:3456:789a::/56", "::/0", "2001:db8:1::/48"],
+        "where nothing leads any more"
+    );
+    let gone = format!("Action=DeleteEgressOnlyInternetGateway&EgressOnlyInternetGatewayId={only}");
+    world.refused(&gone, 400, "InvalidEgressOnlyInternetGatewayId.NotFound").await;
+}

@@ -36,6 +36,20 @@ pub fn dual(id: u64, octets: &[u8]) -> VpcSpec {
     spec
 }
 
+/// The VPC with the interface 5 on the first host and 6 on the second.
+pub fn split() -> [VpcSpec; 2] {
+    let both = dual(1, &[5, 6]);
+    hosts::split(1).map(|half| {
+        let here = VpcSpec {
+            nics: half.nics.iter().map(|nic| NicSpec { v6: vec![address(nic.ip.octets()[3])], ..nic.clone() }).collect(),
+            ..half
+        };
+        let there = &both.nics[usize::from(here.nics[0].ip == both.nics[0].ip)];
+        let remote = there.v6.iter().map(|ip| RemoteIpv6 { ip: *ip, host: here.remote[0].host }).collect();
+        VpcSpec { v6: Some(Ipv6Spec { remote, ..both.v6.clone().unwrap() }), groups: both.groups.clone(), ..here }
+    })
+}
+
 pub fn rule6(direction: Direction, protocol: ProtocolMatch, range: &str) -> RuleSpec {
     RuleSpec { direction, verdict: Verdict::Accept, priority: 1, protocol, peer: hostspec::Peer::Range6 { range: range.parse().unwrap() } }
 }
@@ -286,16 +300,7 @@ fn a_network_acl_without_an_entry_about_ipv6_lets_none_pass() {
 #[test]
 fn guests_on_two_hosts_reach_each_other_over_ipv6() {
     let labs = hosts::two();
-    let both = dual(1, &[5, 6]);
-    let [one, two] = hosts::split(1).map(|half| {
-        let here = VpcSpec {
-            nics: half.nics.iter().map(|nic| NicSpec { v6: vec![address(nic.ip.octets()[3])], ..nic.clone() }).collect(),
-            ..half
-        };
-        let there = &both.nics[usize::from(here.nics[0].ip == both.nics[0].ip)];
-        let remote = there.v6.iter().map(|ip| RemoteIpv6 { ip: *ip, host: here.remote[0].host }).collect();
-        VpcSpec { v6: Some(Ipv6Spec { remote, ..both.v6.clone().unwrap() }), groups: both.groups.clone(), ..here }
-    });
+    let [one, two] = split();
     hosts::both(&labs, &one, &two);
     let (a, b) = (labs[0].guest(&one, 0), labs[1].guest(&two, 0));
     configure(&a);

@@ -24,3 +24,4 @@ mod spoofing;
 mod topology;
 mod traffic;
 mod ways;
+mod ways6;

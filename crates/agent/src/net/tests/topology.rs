@@ -267,6 +267,7 @@ impl Topology {
                 ways_out: ways_out(&row, &tables, gateway.as_ref(), subnet(number, third)),
                 acl: acl_of(&acls, subnet(number, third)).filter(|acl| !acl.is_open(false)).map(|acl| acl.entries.clone()),
                 hops: vec![],
+                v6: None,
             })
             .collect();
         spec.nics = here()
@@ -439,6 +440,7 @@ fn tables(number: u64, exits: &Exits) -> Vec<RouteTable> {
         let tie = RouteTableAssociationId::from_u64(id);
         RouteTable {
             list_routes: vec![],
+            ipv6_routes: vec![],
             id: RouteTableId::from_u64(id),
             account: account(),
             vpc: VpcId::from_u64(number),
