@@ -28,7 +28,9 @@ pub const RUN: &[&str] = &[
 
 /// What only the tests and the stock image take.
 pub const TEST: &[&str] = &[
+    "bird2",          // announces public addresses in the agent's tests
     "curl",           // a client of the native API
+    "frr",            // likewise
     "iputils-ping",   // what guests in namespaces send
     "mmdebstrap",     // the stock Debian image
     "openssl",        // password hashes and certificates in tests

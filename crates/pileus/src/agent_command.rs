@@ -54,7 +54,9 @@ async fn serve(arguments: &AgentArguments, state: &StateFolder) -> Result<()> {
     let kept = agent::kept_document(&state.host()).unwrap_or_else(|| HostSpec::empty(identity.host));
     let (documents, followed) = watch::channel(Arc::new(kept));
     let (reports, taken) = mpsc::channel(REPORTS_WAITING);
-    let agent = Arc::new(Agent::start(config(&identity, state), followed, reports).await?);
+    let mut config = config(&identity, state);
+    config.network.uplinks = arguments.uplinks.uplinks();
+    let agent = Arc::new(Agent::start(config, followed, reports).await?);
     let (newest, told) = watch::channel(None);
     tokio::spawn(keep_newest(taken, newest));
     println!("{} is host {} of region {}", identity.settings.name, identity.host, identity.settings.region);

@@ -147,6 +147,8 @@ pub struct Up {
     /// Let tenants import disks from, and export images into, DIR/ACCOUNT/BUCKET/KEY, where ACCOUNT is the account's number.
     #[arg(long, env = "PILEUS_BUCKETS", value_name = "DIR")]
     pub buckets: Option<PathBuf>,
+    #[command(flatten)]
+    pub uplinks: UplinkArguments,
     /// Let other machines join as hosts at this address, which is also this machine's for traffic between hosts.
     #[arg(long, env = "PILEUS_HOSTS_LISTEN", value_name = "ADDR:PORT", conflicts_with = "simulate")]
     pub hosts_listen: Option<SocketAddrV4>,
@@ -169,6 +171,28 @@ pub struct AgentArguments {
     /// Address of a Prometheus endpoint; none when absent.
     #[arg(long, env = "PILEUS_METRICS", value_name = "ADDR:PORT")]
     pub metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    pub uplinks: UplinkArguments,
+}
+
+/// How public addresses of instances on this machine are reached from beyond the cloud.
+#[derive(Debug, Clone, Args)]
+pub struct UplinkArguments {
+    /// Let public addresses be reached over this link of the machine; several are separated by commas. Without it only the machines of the
+    /// cloud and its instances reach them.
+    #[arg(long = "uplink", env = "PILEUS_UPLINK", value_name = "LINK", value_delimiter = ',', value_parser = agent::net::link_name)]
+    pub links: Vec<String>,
+    /// How machines beyond the uplinks learn where an address is: `arp`, this machine answers for it there; or `table:N`, this machine has
+    /// a route to it in routing table N, which a BGP daemon announces [default: arp].
+    #[arg(long, env = "PILEUS_ANNOUNCE", value_name = "HOW", requires = "links")]
+    pub announce: Option<agent::net::Announce>,
+}
+
+impl UplinkArguments {
+    /// What the agent is told.
+    pub fn uplinks(&self) -> agent::net::Uplinks {
+        agent::net::Uplinks { links: self.links.iter().cloned().collect(), announce: self.announce.unwrap_or_default() }
+    }
 }
 
 /// `pileus host`.

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::net::Uplinks;
 use agent::{Agent, AgentConfig, AgentHandle};
 use anyhow::{Context, Result};
 use control::{Cloud, NewHost};
@@ -23,13 +24,14 @@ pub const REPORTS_WAITING: usize = 16;
 const REPORT_AGAIN: Duration = Duration::from_millis(500);
 
 /// Starts this machine's agent and connects it to the control plane.
-/// `underlay` is its address for traffic between hosts, where there are others.
+/// `underlay` is its address for traffic between hosts, where there are others, and `uplinks` are those of public addresses.
 pub async fn start_local(
     cloud: &Cloud,
     hosts: &Hosts,
     state: &StateFolder,
     fixed: &Fixed,
     underlay: Option<Ipv4Addr>,
+    uplinks: Uplinks,
 ) -> Result<Arc<AgentHandle>> {
     let underlay = underlay.unwrap_or(Ipv4Addr::LOCALHOST);
     let new = NewHost { name: LOCAL_HOST.to_owned(), zones: fixed.zones.clone(), underlay, rack: None };
@@ -37,7 +39,9 @@ pub async fn start_local(
     let host = *ids.first().context("the host was not added")?;
     let documents = cloud.host_connect(host).await?;
     let (reports, incoming) = mpsc::channel(REPORTS_WAITING);
-    let handle = Agent::start(agent_config(host, state, fixed.public_pool), documents, reports).await?;
+    let mut config = agent_config(host, state, fixed.public_pool);
+    config.network.uplinks = uplinks;
+    let handle = Agent::start(config, documents, reports).await?;
     let handle = Arc::new(handle);
     tokio::spawn(take_reports(cloud.clone(), incoming));
     hosts.here(host, handle.clone());

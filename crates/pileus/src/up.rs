@@ -54,6 +54,9 @@ pub fn run(up: Up, machine: Machine) -> Result<()> {
     if machine == Machine::IsNoHost && up.hosts_listen.is_none() && up.simulate.is_none() {
         bail!("a server that is no host itself needs other machines: say where they reach it with --hosts-listen");
     }
+    if !up.uplinks.links.is_empty() && (machine == Machine::IsNoHost || up.simulate.is_some()) {
+        bail!("--uplink names links of a machine with instances, and this one has none");
+    }
     if up.simulate.is_none() && machine == Machine::IsHost {
         requirements::check()?;
     }
@@ -88,7 +91,8 @@ async fn serve(up: &Up, machine: Machine, state: &StateFolder, fixed: &Fixed) ->
             None
         }
         (None, Machine::IsHost) => {
-            Some(hosts::start_local(&cloud, &hosts, state, fixed, up.hosts_listen.map(|address| *address.ip())).await?)
+            let underlay = up.hosts_listen.map(|address| *address.ip());
+            Some(hosts::start_local(&cloud, &hosts, state, fixed, underlay, up.uplinks.uplinks()).await?)
         }
         (None, Machine::IsNoHost) => None,
     };

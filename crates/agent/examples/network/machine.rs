@@ -42,6 +42,7 @@ impl Machine {
             cloud: cloud.clone(),
             state_dir: state.path().to_owned(),
             public_pool: "203.0.113.0/24".parse().map_err(io::Error::other)?,
+            uplinks: pileus_agent::net::Uplinks::default(),
             resolvers: vec![],
             verify_after: pileus_agent::net::VERIFY_AFTER,
         };

@@ -39,6 +39,8 @@ pub enum Load {
     ArpSaddrEther,
     /// Sender address that an ARP message claims.
     ArpSaddrIp,
+    /// Address that an ARP message asks for or answers to.
+    ArpDaddrIp,
     /// Source address.
     IpSaddr,
     /// Destination address.
@@ -104,6 +106,7 @@ impl Load {
             Load::EtherSaddr => "ether saddr",
             Load::ArpSaddrEther => "arp saddr ether",
             Load::ArpSaddrIp => "arp saddr ip",
+            Load::ArpDaddrIp => "arp daddr ip",
             Load::IpSaddr => "ip saddr",
             Load::IpDaddr => "ip daddr",
             Load::Ip6Saddr => "ip6 saddr",
@@ -144,6 +147,7 @@ impl Load {
             Load::EtherSaddr => payload(PayloadBase::LinkLayer, 6, 6),
             Load::ArpSaddrEther => payload(PayloadBase::Network, 8, 6),
             Load::ArpSaddrIp => payload(PayloadBase::Network, 14, 4),
+            Load::ArpDaddrIp => payload(PayloadBase::Network, 24, 4),
             Load::IpSaddr => payload(PayloadBase::Network, 12, 4),
             Load::IpDaddr => payload(PayloadBase::Network, 16, 4),
             Load::Ip6Saddr => payload(PayloadBase::Network, 8, 16),
@@ -319,6 +323,13 @@ impl Line {
         self.say("meta nfproto != ipv4")
             .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto })
             .expr(cmp(CmpOp::Neq, vec![NFPROTO_IPV4]))
+    }
+
+    /// Matches IPv4.
+    pub fn ipv4(self) -> Line {
+        self.say("meta nfproto ipv4")
+            .expr(Expr::Meta { dreg: Register::R0, key: MetaKey::NfProto })
+            .expr(cmp(CmpOp::Eq, vec![NFPROTO_IPV4]))
     }
 
     /// Matches IPv6.

@@ -101,7 +101,7 @@ impl Links {
             let Some((to, route)) = self.route(&message, &names) else { continue };
             match message.table_id() {
                 MAIN => drop(side.routes.insert(to, route)),
-                table if is_hop_table(table) => drop(side.hops.insert((table, to), route)),
+                table if is_hop_table(table) || self.is_machines() => drop(side.hops.insert((table, to), route)),
                 _ => {}
             }
         }
@@ -136,6 +136,16 @@ impl Links {
             }
         }
         Ok((side, numbers))
+    }
+
+    /// The connection to the kernel, for what is not on links of ours.
+    pub(super) fn connection(&self) -> &Connection<nlink::Route> {
+        &self.connection
+    }
+
+    /// Whether they are the machine's, in whose tables every route over one of them is ours.
+    fn is_machines(&self) -> bool {
+        matches!(self.whose, Whose::Machine(_))
     }
 
     fn kind(&self, message: &LinkMessage) -> Option<(String, LinkKind)> {

@@ -18,6 +18,7 @@
 mod borders;
 mod flow_spool;
 mod flows;
+mod frame;
 mod homes;
 mod line;
 mod link;
@@ -37,6 +38,7 @@ mod table;
 mod table6;
 mod tap;
 mod traffic;
+mod uplink;
 mod vpc;
 mod ways6;
 
@@ -64,11 +66,13 @@ use self::nft::Rules;
 use self::vpc::{Around, Drift, Outer, Vpc};
 use crate::guest::{Directory, Guests, Index};
 
+pub(crate) use self::frame::send as send_frame;
 pub(crate) use self::line::fnv as digest;
 pub use self::names::tap as tap_name;
 pub(crate) use self::names::{METADATA_ALIYUN, METADATA_EC2, METADATA_TENCENT, ROUTER_LOCAL, ROUTER_MAC, nic_of};
 pub(crate) use self::netns::inside;
 pub use self::tap::open as open_tap_device;
+pub use self::uplink::{Announce, BadAnnounce, BadLink, Uplinks, link_name};
 
 /// How long a namespace that nobody asked to change is trusted before it is looked at again.
 pub const VERIFY_AFTER: Duration = Duration::from_secs(5);
@@ -85,6 +89,8 @@ pub struct NetConfig {
     pub state_dir: PathBuf,
     /// Public addresses. The first after the network's own is the machine's own towards its guests and is given to none.
     pub public_pool: Ipv4Net,
+    /// Links by which public addresses are reached from beyond the cloud.
+    pub uplinks: Uplinks,
     /// Resolvers that questions for other names are passed to, in order. None: such questions fail.
     pub resolvers: Vec<SocketAddr>,
     /// How long a namespace that did not change is trusted, [`VERIFY_AFTER`] unless a test wants less.
@@ -182,6 +188,9 @@ struct State {
     adopted: bool,
     swept: Option<Instant>,
     mtus: BTreeMap<InterfaceId, u16>,
+    uplink_faults: Vec<String>,
+    /// Public addresses that were announced once, and are once more by the next look: a frame may be lost.
+    announced: BTreeSet<Ipv4Addr>,
 }
 
 impl Network {
@@ -209,6 +218,8 @@ impl Network {
             adopted: false,
             swept: None,
             mtus: BTreeMap::new(),
+            uplink_faults: Vec::new(),
+            announced: BTreeSet::new(),
         };
         let (counted, flows) = (traffic::Counted::new(&config.state_dir), flows::Flows::new(&config.state_dir));
         let (guests, doubted, state) = (Arc::new(guests), AtomicBool::new(false), Mutex::new(state));
@@ -255,6 +266,7 @@ impl Network {
             Ok(drift) => report.repaired(drift.words("the machine's side of the networks")),
             Err(e) => report.fault(None, format!("the machine's side: {e}")),
         }
+        state.uplink_faults.iter().for_each(|words| report.fault(None, words.clone()));
         for vpc in wanted {
             match self.apply_vpc(state, vpc).await {
                 Ok(drift) => {
@@ -323,13 +335,19 @@ impl Network {
         }
         let same = state.machine_verified.take().is_some_and(|(applied, fabric, _)| applied == reaching && fabric == state.fabric);
         let alone = reaching.is_empty() && state.neighbours.is_none();
-        let rules = if alone { ruleset::Ruleset::default() } else { table::machine(&self.names, &reaching, state.neighbours.as_deref()) };
-        let rules = Arc::new(rules);
+        let mut rules =
+            if alone { ruleset::Ruleset::default() } else { table::machine(&self.names, &reaching, state.neighbours.as_deref()) };
         let seen = state.machine_rules.read().await.map_err(io::Error::other)?;
+        let beyond = self.beyond(state, &reaching, &seen).await?;
+        uplink::end(state.machine.connection(), self.machine.as_fd(), &beyond).await?;
+        let (cloud, own) = self.of_the_cloud(state.fabric.as_ref());
+        uplink::add(&self.names, &beyond, &cloud, &own, &mut rules);
+        let rules = Arc::new(rules);
         let steps = ruleset::steps(&seen, &rules);
         state.machine_rules.change(&steps, &rules).await.map_err(io::Error::other)?;
         let (mut seen, mut numbers) = state.machine.read().await.map_err(io::Error::other)?;
-        let want = plan::machine(&self.names, &reaching, self.machine_address(), state.fabric.as_ref());
+        let mut want = plan::machine(&self.names, &reaching, self.machine_address(), state.fabric.as_ref());
+        uplink::add_routes(&self.config.uplinks, &mut want);
         let mut peers = BTreeMap::new();
         for vpc in &reaching {
             let Some(open) = state.vpcs.get(&vpc.id) else { continue };
@@ -343,8 +361,11 @@ impl Network {
         }
         let changes = plan::plan(&seen, &want);
         state.machine.change(&changes, &mut numbers, &peers).await?;
+        uplink::begin(state.machine.connection(), self.machine.as_fd(), &beyond).await?;
+        self.announce(state, &beyond);
+        state.uplink_faults.clone_from(&beyond.faults);
         state.machine_verified = Some((reaching, state.fabric.clone(), Instant::now()));
-        Ok(if same { Drift { rules: steps.len(), links: changes.len() } } else { Drift::default() })
+        Ok(if same { Drift { rules: steps.len(), links: changes.len() + beyond.changes() } } else { Drift::default() })
     }
 
     async fn apply_vpc(&self, state: &mut State, vpc: &VpcSpec) -> io::Result<Drift> {

@@ -20,7 +20,7 @@ pub const ROUTER_MAC: MacAddr = MacAddr([0xee, 0xee, 0xee, 0xee, 0xee, 0xee]);
 /// Next hop from a VPC to the machine. It is on no interface: routes name it with `onlink` and a permanent neighbour says
 /// where it is, so it can meet neither another cloud's nor the machine's own addresses.
 pub const MACHINE_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
-/// Next hop from the machine to a VPC, made the same way.
+/// Next hop from the machine to a VPC, made the same way. Routing daemons of operators know it (docs/operate/public-addresses.md).
 pub const VPC_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
 
 /// The link between hosts inside a VPC's namespace.

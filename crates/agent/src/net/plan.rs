@@ -175,7 +175,7 @@ pub enum Route {
 }
 
 impl Route {
-    fn link(&self) -> Option<&str> {
+    pub(super) fn link(&self) -> Option<&str> {
         match self {
             Route::Link(link) | Route::Hop { link, hop: _, source: _ } => Some(link),
             Route::Unreachable => None,

@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::block::image::ImageSource;
 use crate::doctor::Orphan;
-use crate::net::{NetConfig, NetError, Network, VERIFY_AFTER};
+use crate::net::{NetConfig, NetError, Network, Uplinks, VERIFY_AFTER};
 use crate::trouble::Trouble;
 use coordinator::{Coordinator, Machines, Mode};
 use host::Host;
@@ -79,6 +79,7 @@ impl AgentConfig {
                 cloud: format!("p{}", &host::cloud_of(&state)[..7]),
                 state_dir: state.clone(),
                 public_pool: DEFAULT_POOL,
+                uplinks: Uplinks::default(),
                 resolvers: vec![],
                 verify_after: VERIFY_AFTER,
             },

@@ -15,12 +15,12 @@ mod router;
 
 use std::io;
 use std::net::Ipv6Addr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::MacAddr;
-use nix::sys::socket::{LinkAddr, MsgFlags, SockaddrLike, recvfrom, sendto};
+use nix::sys::socket::{LinkAddr, recvfrom};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use super::dhcp::interface_name;
 use super::directory::{Directory, Guest};
-use crate::net::{inside, tap_name};
+use crate::net::{inside, send_frame, tap_name};
 
 /// Time between advertisements that nobody asked for, by which guests hear of IPv6 that came after they had started (RFC 4861 allows
 /// 4 s to 1800 s).
@@ -146,23 +146,7 @@ fn answer(socket: &Socket, directory: &Directory, bytes: &[u8], from: &LinkAddr)
 
 /// Sends a packet out of a link to a guest's hardware address.
 fn send(socket: &Socket, link: u32, guest: &Guest, packet: &[u8]) -> io::Result<()> {
-    let mut hardware = [0; 8];
-    hardware[..6].copy_from_slice(&guest.port.nic.mac.0);
-    let to = nix::libc::sockaddr_ll {
-        sll_family: nix::libc::AF_PACKET as u16,
-        sll_protocol: IPV6.to_be(),
-        sll_ifindex: link as i32,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 6,
-        sll_addr: hardware,
-    };
-    let len = size_of_val(&to) as u32;
-    #[expect(unsafe_code, reason = "nix makes no link address of parts")]
-    // SAFETY: `to` is an initialised `sockaddr_ll` of this length, and is copied.
-    let to = unsafe { LinkAddr::from_raw((&raw const to).cast(), Some(len)) }.ok_or(io::ErrorKind::InvalidInput)?;
-    sendto(socket.as_fd().as_raw_fd(), packet, &to, MsgFlags::empty())?;
-    Ok(())
+    send_frame(socket, link, IPV6, guest.port.nic.mac, packet)
 }
 
 /// The number of a link by its name, in the namespace of the socket.

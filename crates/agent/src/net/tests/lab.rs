@@ -13,7 +13,7 @@ use hostspec::*;
 use model::*;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::super::{Names, NetConfig, NetReport, Network, SocketAddr, netns, tap};
+use super::super::{Names, NetConfig, NetReport, Network, SocketAddr, Uplinks, netns, tap};
 use super::frames::Frame;
 use crate::guest::fixture;
 
@@ -28,6 +28,7 @@ pub struct Lab {
     pub state: tempfile::TempDir,
     pub runtime: tokio::runtime::Runtime,
     pub resolvers: Vec<SocketAddr>,
+    pub uplinks: Uplinks,
     network: Option<Arc<Network>>,
 }
 
@@ -43,7 +44,8 @@ impl Lab {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let machine = fresh_namespace();
         shell(machine.as_fd(), "ip link set lo up");
-        let mut lab = Lab { cloud, machine, state: tempfile::tempdir().unwrap(), runtime, resolvers, network: None };
+        let mut lab =
+            Lab { cloud, machine, state: tempfile::tempdir().unwrap(), runtime, resolvers, uplinks: Uplinks::default(), network: None };
         lab.start();
         lab
     }
@@ -54,6 +56,7 @@ impl Lab {
             cloud: self.cloud.clone(),
             state_dir: self.state.path().to_owned(),
             public_pool: "203.0.113.0/24".parse().unwrap(),
+            uplinks: self.uplinks.clone(),
             resolvers: self.resolvers.clone(),
             verify_after: Duration::ZERO,
         };
@@ -134,7 +137,7 @@ impl Drop for Lab {
     }
 }
 
-fn fresh_namespace() -> OwnedFd {
+pub fn fresh_namespace() -> OwnedFd {
     std::thread::spawn(|| {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
         netns::current().unwrap()

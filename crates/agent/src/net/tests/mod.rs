@@ -23,5 +23,7 @@ mod shared;
 mod spoofing;
 mod topology;
 mod traffic;
+mod uplink;
+mod uplink_bgp;
 mod ways;
 mod ways6;
