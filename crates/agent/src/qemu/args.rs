@@ -1,6 +1,6 @@
 //! What QEMU is started with: pure, from what a machine should be and what was made ready for it.
 //!
-//! Nothing that QEMU opens is named by a path of the host. Disks, taps and the monitor's socket are descriptors handed over by the
+//! Nothing that QEMU opens is named by a path of the host. Disks, taps and the sockets of monitor and guest agent are descriptors handed over by the
 //! cage, numbered from [`FIRST_DESCRIPTOR`] in the order of [`Inputs::descriptors`]; kernel, initial RAM disk and the image server's
 //! socket have fixed places in the cage's private root. Formats are pinned and backing is spelled out, so QEMU never probes.
 
@@ -11,6 +11,7 @@ use model::{InstanceId, VolumeId};
 use serde_json::Value;
 
 use super::disk::{self, Below, Stored};
+use super::guest_agent::{CHANNEL, PORT};
 
 /// The lowest descriptor that is handed over; those below are QEMU's standard streams and room for the cage.
 pub const FIRST_DESCRIPTOR: usize = 10;
@@ -26,6 +27,10 @@ pub const IMAGE_SOCKET: &str = "server.sock";
 
 /// QEMU's name of the console's ring buffer.
 pub const CONSOLE: &str = "console";
+
+/// The place on the bus that the random number generator always had, and now shares: the most disks and interfaces that a machine can
+/// have take all others, and a guest names them by their place.
+const SMALL_DEVICES: u32 = 2;
 
 /// Bytes of translated code that the translator keeps (MiB): QEMU's own default is a fixed 1 GiB, more than most guests have memory.
 const TRANSLATION_CACHE_MIB: u32 = 256;
@@ -56,8 +61,12 @@ pub struct DirectBoot {
 
 impl Inputs {
     /// How many descriptors a machine is handed: the monitor's socket, one for each disk, one for each interface, one for each layer
-    /// of each disk.
+    /// of each disk, the guest agent's socket.
     pub fn descriptors(&self, vm: &VmSpec) -> usize {
+        self.before_guest_agent(vm) + 1
+    }
+
+    fn before_guest_agent(&self, vm: &VmSpec) -> usize {
         1 + vm.disks.len() + vm.nics.len() + self.layers.iter().map(Vec::len).sum::<usize>()
     }
 
@@ -81,6 +90,7 @@ pub fn arguments(vm: &VmSpec, inputs: &Inputs) -> Vec<String> {
     let mut out = Arguments::default();
     out.machine(vm, inputs);
     out.monitor_and_console();
+    out.guest_agent(vm, inputs);
     out.first_disk(vm, inputs);
     out.nics(vm);
     out.further_disks(vm, inputs);
@@ -140,7 +150,7 @@ impl Arguments {
         let [maker, product, uuid] = [&firmware.manufacturer, &firmware.product, &firmware.uuid].map(|t| escaped(t));
         self.option("-smbios", format!("type=1,manufacturer={maker},product={product},serial={uuid},uuid={uuid}"));
         self.option("-object", "rng-builtin,id=entropy");
-        self.option("-device", "virtio-rng-pci,rng=entropy");
+        self.option("-device", format!("virtio-rng-pci,rng=entropy,addr={SMALL_DEVICES}.0,multifunction=on"));
         self.option("-device", "pvpanic");
     }
 
@@ -149,6 +159,15 @@ impl Arguments {
         self.option("-mon", "chardev=monitor,mode=control");
         self.option("-chardev", format!("ringbuf,id={CONSOLE},size={}", super::serial::RING_BYTES));
         self.option("-device", format!("isa-serial,chardev={CONSOLE}"));
+    }
+
+    /// The port of the guest's agent. While nobody of us is connected, QEMU drops what the guest says.
+    fn guest_agent(&mut self, vm: &VmSpec, inputs: &Inputs) {
+        let descriptor = FIRST_DESCRIPTOR + inputs.before_guest_agent(vm);
+        self.option("-chardev", format!("socket,id={CHANNEL},fd={descriptor},server=on,wait=off"));
+        // Port 0 is a console's.
+        self.option("-device", format!("virtio-serial-pci,id=serial,addr={SMALL_DEVICES}.1,max_ports=2"));
+        self.option("-device", format!("virtserialport,bus=serial.0,nr=1,chardev={CHANNEL},name={PORT}"));
     }
 
     /// The disk that the machine boots from.

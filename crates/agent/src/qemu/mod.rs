@@ -3,6 +3,7 @@
 pub mod args;
 pub mod canary;
 pub mod disk;
+pub mod guest_agent;
 pub mod layer;
 pub mod nic;
 pub mod process;

@@ -3,7 +3,7 @@
 //! ```text
 //!   state/  host.lock  spec.json  accelerator.json
 //!           volumes/   snapshots/ (what was frozen)   images/ (server socket, notes, log)
-//!           vms/i-0…/  record.json  pid.json  monitor.sock  qemu.log  console.log  root/
+//!           vms/i-0…/  record.json  pid.json  monitor.sock  guest-agent.sock  qemu.log  console.log  root/
 //! ```
 
 use std::collections::BTreeSet;

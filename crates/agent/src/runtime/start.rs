@@ -32,6 +32,8 @@ const WORDS: u64 = 2_000;
 
 /// The name of the monitor's socket in a machine's folder.
 const MONITOR: &str = "monitor.sock";
+/// The name of the guest agent's socket in a machine's folder.
+const GUEST_AGENT: &str = "guest-agent.sock";
 
 /// A machine that runs.
 pub struct Started {
@@ -91,7 +93,8 @@ pub async fn start(
     let (material, taps) = tokio::join!(blocking, open_taps(host, spec, vm));
     let material = material.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
     let folder = host.folder(vm.id);
-    let monitor = listen(&folder).map_err(|e| Trouble::io("the monitor's socket", &e))?;
+    let monitor = listen(&monitor_path(&folder)).map_err(|e| Trouble::io("the monitor's socket", &e))?;
+    let guest_agent = listen(&guest_agent_path(&folder)).map_err(|e| Trouble::io("the guest agent's socket", &e))?;
     let Material { claims, disks, below, keys, layers, boot: kernel } = material;
     let keyed = keys.keys().copied().collect();
     let inputs = Inputs { accelerator, below, keyed, layers: layers.numbers, boot: kernel.as_ref().map(|k| k.how.clone()) };
@@ -108,6 +111,7 @@ pub async fn start(
     descriptors.extend(disks);
     descriptors.extend(taps?);
     descriptors.extend(layers.files);
+    descriptors.push(guest_agent);
     descriptors.extend(kernel.into_iter().flat_map(|k| k.files));
     let run = tokio::task::spawn_blocking(move || cage.run(&order, &descriptors));
     let inmate = run.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
@@ -156,6 +160,11 @@ pub fn monitor_path(folder: &Path) -> PathBuf {
     folder.join(MONITOR)
 }
 
+/// Where the guest agent of a machine is spoken to. A machine that was started before there was one has none.
+pub fn guest_agent_path(folder: &Path) -> PathBuf {
+    folder.join(GUEST_AGENT)
+}
+
 /// Where QEMU's standard error goes.
 pub fn log_path(folder: &Path) -> PathBuf {
     folder.join("qemu.log")
@@ -174,10 +183,9 @@ fn died(folder: &Path) -> Trouble {
     Trouble::new(kind, format!("QEMU ended at start: {words}"))
 }
 
-fn listen(folder: &Path) -> std::io::Result<OwnedFd> {
-    let path = monitor_path(folder);
-    crate::files::remove(&path)?;
-    Ok(crate::files::listen(&path)?.into())
+fn listen(path: &Path) -> std::io::Result<OwnedFd> {
+    crate::files::remove(path)?;
+    Ok(crate::files::listen(path)?.into())
 }
 
 /// What a start takes from disk.
