@@ -26,6 +26,7 @@ mod query;
 mod routes;
 mod schema;
 mod security_group;
+mod snapshot;
 mod subnet;
 mod zone;
 

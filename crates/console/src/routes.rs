@@ -13,8 +13,8 @@ use crate::error::Refusal;
 use crate::page::{PAGING, Page};
 use crate::query::{Parameter, Takes};
 use crate::{
-    Cx, image, instance, instance_change, instance_launch, instance_list, instance_tag, instance_type, key_pair, security_group, subnet,
-    zone,
+    Cx, image, instance, instance_change, instance_launch, instance_list, instance_tag, instance_type, key_pair, security_group, snapshot,
+    subnet, zone,
 };
 
 /// The parameter that has a change tried out and not kept.
@@ -248,6 +248,8 @@ pub(crate) static TABLE: &[Route] = rows! {
         Page<model::SecurityGroup>, security_group::FILTERS, "Lists security groups with their rules, oldest first.";
     Get "/v1/key-pairs" "ec2:DescribeKeyPairs" list_key_pairs => key_pair::list, Nothing => 200
         Page<model::KeyPair>, key_pair::FILTERS, "Lists key pairs, oldest first.";
+    Get "/v1/snapshots" "ec2:DescribeSnapshots" list_snapshots => snapshot::list, Nothing => 200
+        Page<model::Snapshot>, snapshot::FILTERS, "Lists snapshots, the account's own and those that are shared with it, oldest first.";
     Get "/v1/zones" "ec2:DescribeAvailabilityZones" list_zones => zone::list, Nothing => 200
         Page<zone::Named>, &[], "Lists the zones of the region.";
 };

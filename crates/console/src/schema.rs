@@ -74,6 +74,10 @@ words! {
     Architecture: "x86_64" "arm64";
     /// Whether an image can be launched ([`model::Image::word`]).
     ImageState: "pending" "available" "disabled" "failed" "deregistered";
+    /// How far a snapshot is ([`model::Snapshot::word`]).
+    SnapshotState: "pending" "completed" "error";
+    /// What file systems are like on a disk that is made of a snapshot ([`model::Consistency`]): as after a power cut, or whole and clean.
+    Consistency: "crash" "file_system";
     /// What an instance type is made for ([`model::instance_type::Category`]).
     TypeCategory: "general" "compute" "memory" "burstable" "shared";
     /// Kind of a key ([`model::KeyKind`]).
@@ -162,6 +166,7 @@ mod tests {
         check::<model::OnShutdown>(unknown, OnShutdown::WORDS);
         check::<model::VolumeKind>(unknown, VolumeKind::WORDS);
         check::<model::KeyKind>(unknown, KeyKind::WORDS);
+        check::<model::Consistency>(unknown, Consistency::WORDS);
         check::<model::ImagePhase>(unknown, ImageState::WORDS);
         check::<model::Attachment>(r#"{"phase": "no such word"}"#, AttachmentState::WORDS);
         let categories = model::instance_type::Category::ALL.map(|category| category.as_str());
@@ -178,6 +183,8 @@ mod tests {
         let until = Millis(0);
         let phases = [Launching { until }, Running, Stopping { until }, Stopped, Starting { until }, Terminating { until }, Terminated];
         assert_eq!(phases.map(|phase| phase.word()), InstanceState::WORDS);
+        let phases = [model::SnapshotPhase::Pending { percent: 0, until }, model::SnapshotPhase::Completed, model::SnapshotPhase::Failed];
+        assert_eq!(phases.map(model::SnapshotPhase::word), SnapshotState::WORDS);
     }
 
     #[test]

@@ -300,6 +300,7 @@ fn row(account: AccountId, id: SnapshotId, now: Millis) -> Snapshot {
         backup: false,
         expires_at: None,
         at_boot: None,
+        consistency: None,
         shares: Shares::default(),
         tags: Tags::new(),
     }

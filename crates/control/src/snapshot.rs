@@ -232,6 +232,7 @@ fn row(tx: &Tx<'_>, by: Taker<'_>, volume: &Volume, id: SnapshotId, job: Snapsho
         backup: false,
         expires_at: None,
         at_boot: None,
+        consistency: None,
         shares: Shares::default(),
         tags: Tags::new(),
     })
@@ -433,6 +434,7 @@ impl Cloud {
                 tracing::warn!(snapshot = %said.id, detail = fault.detail, "a snapshot has a fault");
             }
             let mut row = stored.clone();
+            row.consistency = said.consistency.or(row.consistency);
             match &said.state {
                 SnapshotState::Waiting => continue,
                 SnapshotState::Reading { percent } => row.hear(SnapshotSeen::Reading { percent: *percent }, now),

@@ -217,6 +217,7 @@ pub(crate) fn row(cx: &Cx<'_>, upload: Upload, size: Gib) -> Snapshot {
         backup: false,
         expires_at: None,
         at_boot: None,
+        consistency: None,
         shares: Shares::default(),
         tags: Tags::new(),
     }

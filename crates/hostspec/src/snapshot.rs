@@ -3,7 +3,7 @@
 //! A job names volumes that are frozen at one instant; what they held then is read into the repository while their guests go on.
 //! Jobs may be listed and reported as often as one likes: a host that has finished one says so until it is not listed any more.
 
-use model::{SnapshotId, VolumeId};
+use model::{Consistency, SnapshotId, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use crate::{DiskKeys, Fault};
@@ -44,6 +44,9 @@ pub struct SnapshotReport {
     pub id: SnapshotId,
     /// How far it is.
     pub state: SnapshotState,
+    /// What the guest's file systems were like, once it is frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
     /// Last thing that went wrong with it, cleared by success.
     pub fault: Option<Fault>,
 }

@@ -88,6 +88,9 @@ pub struct Snapshot {
     /// The restart of the volume's machine at which it is frozen, the guest being shut down; at once when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_boot: Option<u64>,
+    /// What the guest's file systems were like at its instant, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
     /// Who else may make volumes of it.
     #[serde(default)]
     pub shares: Shares,
@@ -102,6 +105,27 @@ pub struct Contents {
     pub manifest: String,
     /// How it is sealed.
     pub encryption: Option<Encryption>,
+}
+
+/// What file systems are like on a disk that is made of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// As after a power cut: what the guest had not written out is not there, and journals are replayed.
+    #[default]
+    Crash,
+    /// Whole and clean: the guest's agent had them written out and held at the instant.
+    FileSystem,
+}
+
+impl Consistency {
+    /// Its word: `crash` or `file_system`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Consistency::Crash => "crash",
+            Consistency::FileSystem => "file_system",
+        }
+    }
 }
 
 /// How far a snapshot is.
@@ -119,6 +143,17 @@ pub enum SnapshotPhase {
     Completed,
     /// It never will be.
     Failed,
+}
+
+impl SnapshotPhase {
+    /// Its word: `pending`, `completed` or `error`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            SnapshotPhase::Pending { .. } => "pending",
+            SnapshotPhase::Completed => "completed",
+            SnapshotPhase::Failed => "error",
+        }
+    }
 }
 
 /// Who else than the owner may use a snapshot or an image.
@@ -189,11 +224,7 @@ pub enum SnapshotSeen {
 impl Snapshot {
     /// The state in one word: `pending`, `completed` or `error`.
     pub const fn word(&self) -> &'static str {
-        match self.phase {
-            SnapshotPhase::Pending { .. } => "pending",
-            SnapshotPhase::Completed => "completed",
-            SnapshotPhase::Failed => "error",
-        }
+        self.phase.word()
     }
 
     /// Hundredths that are done.
@@ -286,6 +317,7 @@ pub(crate) fn pending() -> Snapshot {
         backup: false,
         expires_at: None,
         at_boot: None,
+        consistency: None,
         shares: Shares::default(),
         tags: Tags::new(),
     }

@@ -180,7 +180,7 @@ fn snapshots(spec: &HostSpec) -> Vec<SnapshotReport> {
     let done = |part: &SnapshotPart| {
         let manifest = format!("{:064x}", part.volume.as_u64() ^ part.generation);
         let state = SnapshotState::Done { manifest, size_bytes: 0, stored_bytes: 0 };
-        SnapshotReport { id: part.snapshot, state, fault: None }
+        SnapshotReport { id: part.snapshot, state, consistency: Some(model::Consistency::Crash), fault: None }
     };
     spec.snapshots.iter().flat_map(|job| &job.parts).map(done).collect()
 }

@@ -163,5 +163,5 @@ fn volume(volume: &VolumeSpec) -> VolumeReport {
 
 fn snapshot(part: &SnapshotPart) -> SnapshotReport {
     let state = SnapshotState::Done { manifest: "ab".repeat(32), size_bytes: 0, stored_bytes: 0 };
-    SnapshotReport { id: part.snapshot, state, fault: None }
+    SnapshotReport { id: part.snapshot, state, consistency: Some(model::Consistency::FileSystem), fault: None }
 }

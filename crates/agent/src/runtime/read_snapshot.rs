@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use hostspec::{FaultKind, HostSpec, SnapshotJob, SnapshotPart};
-use model::SnapshotId;
+use model::{Consistency, SnapshotId};
 
 use super::host::Host;
 use super::snapshots::{End, Part, Record};
@@ -28,7 +28,7 @@ pub fn freeze(host: &Host, job: &SnapshotJob) -> Result<(), Trouble> {
         named.push((layer.volume, layer.generation, layer.number));
     }
     host.pool.name_layers(&named)?;
-    host.snapshots.frozen(Record { job: job.id, parts }, &host.pool)?;
+    host.snapshots.frozen(Record { job: job.id, consistency: Consistency::Crash, parts }, &host.pool)?;
     drop(claims);
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostspec::{Fault, HostSpec, SnapshotJob, SnapshotReport, SnapshotState};
-use model::{SnapshotId, VolumeId};
+use model::{Consistency, SnapshotId, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Pool, Reading};
@@ -27,6 +27,9 @@ use crate::trouble::Trouble;
 pub struct Record {
     /// The job.
     pub job: SnapshotId,
+    /// What the guest's file systems were like then.
+    #[serde(default)]
+    pub consistency: Consistency,
     /// Its volumes.
     pub parts: Vec<Part>,
 }
@@ -150,11 +153,12 @@ impl Snapshots {
         let entries = self.lock();
         let of_job = |job: &SnapshotJob| {
             let (entry, fault) = (entries.get(&job.id), fault(job.id));
+            let consistency = entry.map(|entry| entry.record.consistency);
             let report = |snapshot: SnapshotId| {
                 let part = entry.and_then(|entry| Some((entry, entry.record.parts.iter().find(|part| part.snapshot == snapshot)?)));
                 let state = part.map_or(SnapshotState::Waiting, |(entry, part)| entry.state(part));
                 let news = state != SnapshotState::Waiting || fault.is_some();
-                news.then(|| SnapshotReport { id: snapshot, state, fault: fault.clone() })
+                news.then(|| SnapshotReport { id: snapshot, state, consistency, fault: fault.clone() })
             };
             job.parts.iter().filter_map(|part| report(part.snapshot)).collect::<Vec<_>>()
         };

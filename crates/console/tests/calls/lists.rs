@@ -76,3 +76,27 @@ async fn what_a_launch_needs_is_listed() {
     assert_eq!((&group["name"], &group["rules"][0]["verdict"]), (&Value::from("default"), &Value::from("accept")));
     assert_eq!(world.ok("GET /v1/key-pairs", "").await["items"], Value::Array(vec![]));
 }
+
+#[tokio::test]
+async fn snapshots_say_what_their_file_systems_are_like() {
+    let world = World::new().await;
+    let instance = world.launch("").await.remove(0);
+    world.settle().await;
+    let volume = text(&world.ok(&format!("GET /v1/instances/{instance}"), "").await["volumes"][0]["id"]);
+    let take = control::TakeSnapshots {
+        of: control::SnapshotOf::Volumes(vec![volume.parse().unwrap()]),
+        name: "nightly".into(),
+        description: String::new(),
+        tags: model::Tags::new(),
+        copy_tags: false,
+    };
+    let id = world.cloud.run(&world.caller("ec2:CreateSnapshot"), take, control::Options::default()).await.unwrap()[0].id.to_string();
+    let pending = world.ok(&format!("GET /v1/snapshots?volume={volume}"), "").await["items"][0].clone();
+    assert_eq!((&pending["state"], pending.get("consistency")), (&Value::from("pending"), None));
+    world.settle().await;
+    let listed = world.ok("GET /v1/snapshots?state=completed", "").await;
+    let snapshot = &listed["items"][0];
+    assert_eq!((text(&snapshot["id"]), text(&snapshot["volume"]), text(&snapshot["name"])), (id, volume, "nightly".to_owned()));
+    assert_eq!((&snapshot["percent"], &snapshot["consistency"]), (&Value::from(100), &Value::from("file_system")));
+    assert!(ids(&world.ok("GET /v1/snapshots?state=pending", "").await).is_empty());
+}

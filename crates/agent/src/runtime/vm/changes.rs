@@ -50,6 +50,7 @@ impl VmTask {
                 tracing::info!(instance = %self.id, pid = started.process.pid(), took = ?begun.elapsed(), "guest started");
                 self.record.boot = boot;
                 self.record.down = false;
+                self.record.held = false;
                 self.retry_at_ms = 0;
                 // A death is forgotten only when the machine has run for a while: a guest that kills its QEMU again and again waits longer each time.
                 self.fault = self.fault.take().filter(|(trouble, _)| trouble.kind == FaultKind::Died);
@@ -195,6 +196,7 @@ impl VmTask {
         let cleared = tokio::task::spawn_blocking(move || -> io::Result<()> {
             let folder = host.folder(id);
             crate::files::remove(&start::monitor_path(&folder))?;
+            crate::files::remove(&start::guest_agent_path(&folder))?;
             crate::files::remove(&folder.join(crate::cage::IDENTITY))?;
             host.groups.as_ref().map_or(Ok(()), |groups| groups.remove(id))
         });
@@ -214,8 +216,8 @@ impl VmTask {
     }
 }
 
-/// Waits for a wish that makes a start pointless.
-async fn unwanted(mut wishes: watch::Receiver<Option<Wish>>) {
+/// Waits for a wish that makes a start, or asking the guest, pointless.
+pub(super) async fn unwanted(mut wishes: watch::Receiver<Option<Wish>>) {
     let pointless = |wish: &Option<Wish>| matches!(wish, Some(Wish { change: Change::StopVm { .. } | Change::RemoveVm { .. }, .. }));
     if wishes.wait_for(pointless).await.is_err() {
         std::future::pending().await

@@ -67,6 +67,7 @@ impl VmTask {
 
     pub(super) async fn was_reset(&mut self, by_guest: bool) {
         self.drain().await;
+        self.file_systems_are_new();
         let Some(live) = &mut self.live else { return };
         let Intent::Reset { boot, how, .. } = live.intent else { return };
         if by_guest && how == Reset::Hard {
@@ -156,6 +157,7 @@ impl VmTask {
             // Everything else resolves itself or was asked for by somebody at the monitor.
             _ => self.resumed(),
         }
+        self.thaw_what_is_held().await;
         self.tend_layers().await;
     }
 

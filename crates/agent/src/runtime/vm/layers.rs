@@ -1,14 +1,15 @@
-//! How a machine's task freezes what its guest wrote, without holding the guest, and merges what nobody reads any more.
+//! How a machine's task freezes what its guest wrote, and merges what nobody reads any more.
 //!
 //! ```text
 //!   freeze ─▶ empty layers: made, known to QEMU, named ─▶ one transaction switches all devices ─▶ written down
+//!                                        the guest's agent, if any, holds its file systems here only
 //!   tend   ─▶ layers that QEMU dropped are deleted; frozen ones that nobody reads are merged in the background
 //! ```
 //!
 //! Which layer the guest writes to is asked of QEMU, never remembered: an agent may have been killed between any two steps.
 
 use hostspec::{FaultKind, HostSpec, SnapshotJob};
-use model::{SnapshotId, VolumeId};
+use model::{Consistency, SnapshotId, VolumeId};
 
 use super::super::read_snapshot;
 use super::super::snapshots::Record;
@@ -22,15 +23,28 @@ use crate::trouble::Trouble;
 /// Layers of a volume that is as merged as it gets while its guest runs: the first file, and the one that is written to.
 const MERGED: usize = 2;
 
+/// What is done about the guest's file systems while its disks are frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileSystems {
+    /// The guest's agent is asked to hold them.
+    Held,
+    /// The guest has shut down, or would not: nobody is asked.
+    AsTheyAre,
+}
+
 impl VmTask {
-    /// Freezes volumes that the machine has, at one instant.
+    /// Freezes volumes that the machine has, at one instant, its file systems held if the guest's agent does that.
     pub(super) async fn freeze(&mut self, spec: &HostSpec, job: SnapshotId) {
+        self.freeze_with(spec, job, FileSystems::Held).await;
+    }
+
+    async fn freeze_with(&mut self, spec: &HostSpec, job: SnapshotId, file_systems: FileSystems) {
         let Some(job) = spec.snapshots.iter().find(|known| known.id == job) else { return };
         if self.host.snapshots.record(job.id).is_some() {
             return;
         }
-        match self.try_freeze(job).await {
-            Ok(()) => tracing::info!(instance = %self.id, job = %job.id, disks = job.parts.len(), "disks frozen"),
+        match self.try_freeze(job, file_systems).await {
+            Ok(consistency) => tracing::info!(instance = %self.id, job = %job.id, disks = job.parts.len(), ?consistency, "disks frozen"),
             Err(trouble) => {
                 for part in &job.parts {
                     self.settle_layers(part.volume).await;
@@ -47,11 +61,11 @@ impl VmTask {
         let holds = |job: &&SnapshotJob| job.parts.iter().all(|part| live.claims.iter().any(|(volume, _)| *volume == part.volume));
         let due = spec.snapshots.iter().filter(|job| job.at_boot.is_some_and(|at| at <= boot)).filter(holds);
         for job in due.map(|job| job.id).collect::<Vec<_>>() {
-            self.freeze(&spec, job).await;
+            self.freeze_with(&spec, job, FileSystems::AsTheyAre).await;
         }
     }
 
-    async fn try_freeze(&self, job: &SnapshotJob) -> Result<(), Trouble> {
+    async fn try_freeze(&mut self, job: &SnapshotJob, file_systems: FileSystems) -> Result<Consistency, Trouble> {
         let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
         // Before any merge is stopped: a try that is bound to fail, made again each second, would never let one end.
         for part in &job.parts {
@@ -91,8 +105,18 @@ impl VmTask {
             host.pool.sync_layers(&frozen)
         });
         prepared.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
-        disks.switch(&switches).await.map_err(|e| Trouble::new(FaultKind::Other, format!("freezing disks: {e}")))?;
-        self.host.snapshots.frozen(Record { job: job.id, parts }, &self.host.pool)
+        let held = match file_systems {
+            FileSystems::Held => self.hold_file_systems().await,
+            FileSystems::AsTheyAre => None,
+        };
+        let switched = disks.switch(&switches).await;
+        let consistency = match held {
+            Some(held) => self.let_file_systems_go(held).await,
+            None => Consistency::Crash,
+        };
+        switched.map_err(|e| Trouble::new(FaultKind::Other, format!("freezing disks: {e}")))?;
+        self.host.snapshots.frozen(Record { job: job.id, consistency, parts }, &self.host.pool)?;
+        Ok(consistency)
     }
 
     /// Makes the names in the pool those of the layers that QEMU has, as far as it says: what it was never switched to and what it has

@@ -11,6 +11,7 @@
 
 mod changes;
 mod disks;
+mod file_systems;
 mod guest;
 mod layers;
 mod nics;
@@ -75,6 +76,9 @@ struct Record {
     down: bool,
     /// The run of the host in which it was last running, if it should be running still.
     running: Option<String>,
+    /// Whether the guest was told to hold its file systems, and has not said that it let them go.
+    #[serde(default)]
+    held: bool,
 }
 
 /// A process that runs, or hangs.
