@@ -84,9 +84,13 @@ prune_root() {
         usr/lib/systemd usr/lib/udev usr/lib/x86_64-linux-gnu/gconv usr/lib/x86_64-linux-gnu/audit \
         usr/lib/x86_64-linux-gnu/e2fsprogs etc/cron.d etc/e2scrub.conf usr/sbin/e2scrub usr/sbin/e2scrub_all \
         usr/sbin/debugfs usr/sbin/e4defrag usr/sbin/e2freefrag usr/sbin/filefrag usr/sbin/e2undo \
+        usr/share/glib-2.0 usr/share/gettext usr/lib/x86_64-linux-gnu/glib-2.0 etc/qemu etc/init.d/qemu-guest-agent \
         usr/share/apport usr/share/gcc etc/apparmor.d etc/ssh usr/bin/sftp usr/lib/openssh/agent-launch; do
         rm -rf "${ROOT:?}/$gone"
     done
+    # Of GLib the guest agent needs the base only.
+    rm -f "$ROOT"/usr/lib/x86_64-linux-gnu/libgio-2.0.* "$ROOT"/usr/lib/x86_64-linux-gnu/libgobject-2.0.* \
+        "$ROOT"/usr/lib/x86_64-linux-gnu/libgthread-2.0.*
     # All of OpenSSH's client but scp needs libraries that are not here.
     rm -f "$ROOT"/usr/bin/ssh "$ROOT"/usr/bin/ssh-* "$ROOT"/usr/lib/openssh/ssh-*
 }

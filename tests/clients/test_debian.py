@@ -12,6 +12,7 @@ import pytest
 
 from conftest import private_key, ssh_group
 from test_ecs import Tenant
+from test_native import Native
 
 BOOT = 600  # seconds
 PASSWORD = "Stock-Pa55word"
@@ -126,3 +127,15 @@ def test_a_stock_guest_finds_everything_through_alibabas_data_source(cloud, of_e
     assert ask("hostname").stdout.strip() == "stock"
     assert ask("cat /var/tmp/trace").stdout == "from-user-data\n"
     assert ask("cloud-init query instance_id").stdout.strip() == id
+
+
+def test_a_stock_guest_holds_its_file_systems_for_a_snapshot(cloud, ec2, of_ec2, until):
+    instance, ask = of_ec2
+    until(lambda: ask("systemctl is-active qemu-guest-agent").stdout.strip() == "active", 60, "the guest's agent")
+    root = ec2.describe_instances(InstanceIds=[instance["InstanceId"]])["Reservations"][0]["Instances"][0]["BlockDeviceMappings"][0]
+    taken = ec2.create_snapshot(VolumeId=root["Ebs"]["VolumeId"])["SnapshotId"]
+    try:
+        ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[taken], WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        assert Native(cloud).ok("GET", "/v1/snapshots", id=taken)["items"][0]["consistency"] == "file_system"
+    finally:
+        ec2.delete_snapshot(SnapshotId=taken)
