@@ -58,6 +58,7 @@ lay_out_root() {
         case $deb in */linux-image-*) continue ;; esac
         rm -rf "$WORK/one"
         dpkg-deb -x "$deb" "$WORK/one"
+        case $deb in */util-linux_*) keep_only "$WORK/one" usr/bin/resizepart usr/share/doc/util-linux/copyright ;; esac
         for name in bin sbin lib lib64; do
             [ -d "$WORK/one/$name" ] || continue
             mkdir -p "$WORK/one/usr/$name"
@@ -74,6 +75,15 @@ lay_out_root() {
     cp "$WORK/versions" "$ROOT/usr/share/pileus/packages"
 }
 
+# keep_only FOLDER FILE...: deletes the other files.
+keep_only() {
+    (
+        cd "$1" && shift && for file in "$@"; do echo "./$file"; done >"$WORK/kept"
+        find . ! -type d | grep -vxF -f "$WORK/kept" | tr '\n' '\0' | xargs -0 rm -f
+        find . -depth -type d -empty -delete
+    )
+}
+
 # Licences stay; manuals, translations, character set tables and the parts of
 # the packages that nothing here starts do not.
 prune_root() {
@@ -81,7 +91,7 @@ prune_root() {
     find "$ROOT/usr/share/doc" -type l -delete
     find "$ROOT/usr/share/doc" -type d -empty -delete
     for gone in usr/share/man usr/share/locale usr/share/lintian usr/share/initramfs-tools usr/share/bug \
-        usr/lib/systemd usr/lib/udev usr/lib/x86_64-linux-gnu/gconv usr/lib/x86_64-linux-gnu/audit \
+        usr/lib/systemd usr/lib/udev usr/lib/x86_64-linux-gnu/gconv usr/lib/x86_64-linux-gnu/gio usr/lib/x86_64-linux-gnu/audit \
         usr/lib/x86_64-linux-gnu/e2fsprogs etc/cron.d etc/e2scrub.conf usr/sbin/e2scrub usr/sbin/e2scrub_all \
         usr/sbin/debugfs usr/sbin/e4defrag usr/sbin/e2freefrag usr/sbin/filefrag usr/sbin/e2undo \
         usr/share/glib-2.0 usr/share/gettext usr/lib/x86_64-linux-gnu/glib-2.0 etc/qemu etc/init.d/qemu-guest-agent \

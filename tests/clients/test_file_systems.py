@@ -170,6 +170,18 @@ def test_an_agent_that_hangs_costs_its_limit_and_no_more(cloud, ec2, guests, mad
     writes_on(writer)
 
 
+def test_file_systems_grow_with_their_disks_while_the_guest_runs(ec2, guests, until):
+    writer, _ = guests
+    booted = writer.run("cat /proc/sys/kernel/random/boot_id")
+    for volume, place in ((writer.data, "/data"), (writer.root, "/")):
+        size = ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Size"] + 1
+        ec2.modify_volume(VolumeId=volume, Size=size)
+        mib = lambda: int(writer.run(f"df -m {place} | awk 'END {{ print $2 }}'"))
+        until(lambda: mib() > size * 1024 * 0.9, 60, f"the file system at {place} to be as large as its disk")
+    assert writer.run("cat /proc/sys/kernel/random/boot_id") == booted
+    writes_on(writer)
+
+
 # A guest that answers to who asks whether it is there, and to the rest with what ANSWER prints.
 LIAR = r"""
 echo $$ > /tmp/pid-of-it

@@ -208,4 +208,4 @@ def test_the_files_are_those_of_the_manifest(manifest):
         path = os.path.join(manifest["folder"], name)
         assert os.path.getsize(path) == facts["bytes"]
         assert cloud.run("sha256sum", path).split()[0] == facts["sha256"]
-    assert sum(facts["bytes"] for facts in manifest["files"].values()) < 40_000_000
+    assert sum(facts["bytes"] for facts in manifest["files"].values()) < 42_000_000
