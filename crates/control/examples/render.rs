@@ -72,11 +72,7 @@ async fn measure(store: &Store, interfaces: u64, hosts: u32) {
 
 async fn join(cloud: &Cloud, count: u32) -> Vec<HostId> {
     let zones = &cloud.region().zones;
-    let host = |n: u32| NewHost {
-        name: format!("h{n:06}"),
-        zones: zones.clone(),
-        underlay: Ipv4Addr::from_bits(FIRST_HOST + n),
-        rack: None,
-    };
+    let host =
+        |n: u32| NewHost { name: format!("h{n:06}"), zones: zones.clone(), underlay: Ipv4Addr::from_bits(FIRST_HOST + n), rack: None };
     cloud.hosts_join((0..count).map(host).collect()).await.expect("the hosts join")
 }
