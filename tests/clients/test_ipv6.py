@@ -246,6 +246,45 @@ def test_a_route_of_ipv6_leads_through_a_guest(network, shell, until):
     until(lambda: not pings(), 40, "silence without the route")
 
 
+def test_peered_guests_meet_over_ipv6(cloud, network, shell, until):
+    ec2, first = network.ec2, network.guests[0]
+    other = ec2.create_vpc(CidrBlock="10.62.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]
+    vpc, range = other["VpcId"], other["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+    peering, routes = None, []
+    try:
+        net = str(next(ipaddress.ip_network(range).subnets(new_prefix=64)))
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.62.1.0/24", Ipv6CidrBlock=net)["Subnet"]["SubnetId"]
+        (group,) = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
+        allow(ec2, group["GroupId"], {**ICMP6, "Ipv6Ranges": [{"CidrIpv6": str(network.range)}]})
+        guest = network.launch(cloud, {"DeviceIndex": 0, "SubnetId": subnet, "Ipv6AddressCount": 1})
+        peering = ec2.create_vpc_peering_connection(VpcId=network.vpc, PeerVpcId=vpc)["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+        ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
+        (shown,) = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[peering])["VpcPeeringConnections"]
+        ends = [shown[end]["Ipv6CidrBlockSet"] for end in ("RequesterVpcInfo", "AccepterVpcInfo")]
+        assert ends == [[{"Ipv6CidrBlock": str(network.range)}], [{"Ipv6CidrBlock": range}]]
+        for at, to in ((network.vpc, range), (vpc, str(network.range))):
+            routes.append({"RouteTableId": main_table(ec2, at), "DestinationIpv6CidrBlock": to})
+            ec2.create_route(**routes[-1], VpcPeeringConnectionId=peering)
+        shown = routes6(ec2, routes[0]["RouteTableId"])[range]
+        assert (shown["VpcPeeringConnectionId"], shown["State"]) == (peering, "active")
+        ec2.get_waiter("instance_running").wait(InstanceIds=[guest], WaiterConfig=SOON)
+        (given,) = network.addresses(guest)
+        here = public_ip(ec2, first)
+
+        def pings():
+            return "bytes from" in shell(here, network.key, f"ping -6 -c 1 -W 2 {given}").stdout
+
+        until(pings, 90, "an echo across the peering")
+        ec2.delete_route(**routes.pop())
+        until(lambda: not pings(), 30, "silence without a way back")
+    finally:
+        for route in routes:
+            ec2.delete_route(**route)
+        if peering:
+            ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
+        remove_vpc(ec2, vpc)
+
+
 def test_a_running_guest_is_given_addresses_and_loses_them(network, shell, until):
     ec2, first = network.ec2, network.guests[0]
     nic = network.nic(first)["NetworkInterfaceId"]

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
-use hostspec::{GroupSpec, HopSpec, Ipv6Hop, Ipv6Spec, Ipv6SubnetSpec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec, VpcSpec};
+use hostspec::{
+    GroupSpec, HopSpec, Ipv6Hop, Ipv6PeerSpec, Ipv6Spec, Ipv6SubnetSpec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec, VpcSpec,
+};
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
     EgressOnlyGateway, Error, FlowLog, HostId, Interface, InterfaceId, InternetGateway, Ipv6Target, NetworkAcl, Noun, Peer, RouteTable,
@@ -68,15 +70,19 @@ impl Network {
             }
         }
         let peered = peers_of(tx, id)?;
+        let mut members_v6 = BTreeMap::new();
         if !peered.is_empty() {
             let across: Vec<&SecurityGroup> = named.iter().filter_map(|group| groups.get(group)).filter(|group| !group.is_of(id)).collect();
-            members.extend(members_across(tx, &peered, &across)?);
+            for (group, interface) in members_across(tx, &peered, &across)? {
+                members.entry(group).or_default().extend(interface.addresses());
+                members_v6.entry(group).or_insert_with(Vec::new).extend(interface.ipv6);
+            }
         }
         let (tables, gateway) = (tables_of_vpc(tx, id)?, gateway_in_use(tx, id)?);
         let with_ways = |subnet: Subnet| {
             let out = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
             let hops = hops(tx, &peered, &tables, subnet.id)?;
-            let v6 = subnet.ipv6.map(|own| subnet_v6(tx, &tables, gateway.as_ref(), subnet.id, own.range)).transpose()?;
+            let v6 = subnet.ipv6.map(|own| subnet_v6(tx, &peered, &tables, gateway.as_ref(), subnet.id, own.range)).transpose()?;
             Ok::<_, Failure>(SubnetWays { subnet, out, hops, v6 })
         };
         let subnets = tx.subnet_list_of_vpc(id)?;
@@ -85,7 +91,10 @@ impl Network {
         let peers = peered.into_iter().map(|(_, vpc)| vpc).collect();
         let acls = tx.network_acl_list_of_vpc(id)?;
         let elsewhere = neighbours.elsewhere(tx, id)?;
-        let v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &named, &elsewhere)).transpose()?;
+        let mut v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &named, &elsewhere)).transpose()?;
+        if let Some(v6) = &mut v6 {
+            v6.members.extend(members_v6);
+        }
         let flow_logs = logs_of_vpc(tx, &vpc)?;
         Ok(Network { vpc, subnets, acls, groups, members, elsewhere, v6, nats, peers, flow_logs })
     }
@@ -106,7 +115,8 @@ impl Network {
         let peers = peers_of(tx, id)?.into_iter().map(|(_, vpc)| vpc).collect();
         let (groups, members) = (BTreeMap::new(), BTreeMap::new());
         let (subnets, acls, flow_logs) = (vec![], vec![], vec![]);
-        Ok(Some(Network { vpc, subnets, acls, groups, members, elsewhere, v6: None, nats, peers, flow_logs }))
+        let v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &BTreeSet::new(), &elsewhere)).transpose()?;
+        Ok(Some(Network { vpc, subnets, acls, groups, members, elsewhere, v6, nats, peers, flow_logs }))
     }
 
     /// The peered VPCs of a network whose packets come by here: those with members here, and all where the network has members.
@@ -117,7 +127,11 @@ impl Network {
             let here = nics.get(&other.vpc.id).into_iter().flatten();
             let addresses = here.flat_map(NicSpec::addresses).map(|(ip, _)| ip).collect();
             let remote = if is_member { other.elsewhere.nics.clone() } else { vec![] };
-            PeerSpec { vpc: other.vpc.id, vni: other.vpc.vni, addresses, remote }
+            let v6 = self.v6.as_ref().zip(other.v6.as_ref()).map(|(_, theirs)| Ipv6PeerSpec {
+                addresses: nics.get(&other.vpc.id).into_iter().flatten().flat_map(|nic| &nic.v6).copied().collect(),
+                remote: if is_member { theirs.remote.clone() } else { vec![] },
+            });
+            PeerSpec { vpc: other.vpc.id, vni: other.vpc.vni, addresses, remote, v6 }
         };
         known.map(spec).filter(|peer| !peer.addresses.is_empty() || !peer.remote.is_empty()).collect()
     }
@@ -250,6 +264,7 @@ fn forwarder(tx: &Tx<'_>, id: InterfaceId) -> Result<Option<Interface>, Failure>
 /// Where the packets of IPv6 of a subnet go. A way of which the gateway is gone or not the VPC's is none.
 fn subnet_v6(
     tx: &Tx<'_>,
+    peers: &[(VpcPeeringId, VpcId)],
     tables: &[RouteTable],
     internet: Option<&InternetGateway>,
     subnet: SubnetId,
@@ -265,7 +280,11 @@ fn subnet_v6(
             }
             Ipv6Target::Interface { interface } => {
                 let via = forwarder(tx, interface)?.and_then(|interface| interface.ipv6.first().copied());
-                spec.hops.push(Ipv6Hop { to, via });
+                spec.hops.push(Ipv6Hop { to, via, peer: None });
+            }
+            Ipv6Target::Peering { peering } => {
+                let peer = peers.iter().find(|(id, _)| *id == peering).map(|(_, vpc)| *vpc);
+                spec.hops.push(Ipv6Hop { to, via: None, peer });
             }
         }
     }

@@ -111,9 +111,22 @@ impl Command for AssociateVpcIpv6 {
             acl.begin_v6();
             tx.update(&acl)?;
         }
+        tell_peerings(tx, &vpc)?;
         touch_vpc(tx, vpc.id)?;
         Ok((vpc.id, given))
     }
+}
+
+/// Has the peerings of a VPC, and the VPCs across, know whether it has IPv6.
+fn tell_peerings(tx: &mut Tx<'_>, vpc: &Vpc) -> Result<(), Failure> {
+    for mut row in tx.vpc_peering_list_of_vpc(vpc.id)?.into_iter().filter(|row| row.state.is_alive()) {
+        row.tell_ranges(vpc);
+        tx.update(&row)?;
+        if let Some(across) = row.across(vpc.id).map(|end| end.vpc) {
+            touch_vpc(tx, across)?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives a VPC that is about to be written a range of its own.
@@ -185,6 +198,7 @@ impl Command for DisassociateVpcIpv6 {
         vpc.ipv6 = None;
         tx.ipv6_range_delete(taken.range)?;
         tx.update(&vpc)?;
+        tell_peerings(tx, &vpc)?;
         touch_vpc(tx, vpc.id)?;
         Ok((vpc.id, taken))
     }

@@ -88,6 +88,7 @@ fn check(tx: &Tx<'_>, vpc: &Vpc, target: Ipv6Target) -> Result<(), Failure> {
     let id = match target {
         Ipv6Target::InternetGateway { gateway } => return check_target(tx, vpc.account, vpc, RouteTarget::InternetGateway { gateway }),
         Ipv6Target::Interface { interface } => return check_target(tx, vpc.account, vpc, RouteTarget::Interface { interface }),
+        Ipv6Target::Peering { peering } => return check_target(tx, vpc.account, vpc, RouteTarget::Peering { peering }),
         Ipv6Target::EgressOnlyGateway { gateway } => gateway,
     };
     let gateway = tx.get::<EgressOnlyGateway>(id)?.filter(|gateway| gateway.account == vpc.account);

@@ -41,7 +41,7 @@ impl RouteTableView {
 
     /// Whether packets that are sent to a target of a route of IPv6 arrive somewhere.
     pub fn is_active_ipv6(&self, target: Ipv6Target) -> bool {
-        target.is_active(self.gateway.as_ref(), &self.egress_only, &self.running)
+        target.is_active(self.gateway.as_ref(), &self.egress_only, &self.running, &self.peerings)
     }
 
     /// The instance that a route leads to.
@@ -124,6 +124,7 @@ impl Listing for RouteTableView {
             Ipv6Target::InternetGateway { gateway } => gateway.to_string(),
             Ipv6Target::EgressOnlyGateway { gateway } => gateway.to_string(),
             Ipv6Target::Interface { interface } => interface.to_string(),
+            Ipv6Target::Peering { peering } => peering.to_string(),
         });
         let local = self.vpc.ranges().map(|range| range.to_string());
         match field {

@@ -1,10 +1,8 @@
 //! Peerings of VPCs, also between two accounts.
 
-use std::collections::BTreeMap;
-
 use model::{
-    AccountId, Error, Noun, PeeringEnd, PeeringState, QuotaName, RouteTarget, SecurityGroup, SecurityGroupId, Tags, Vpc, VpcId, VpcPeering,
-    VpcPeeringId, add_tags, check_name,
+    AccountId, Error, Interface, Noun, PeeringEnd, PeeringState, QuotaName, RouteTarget, SecurityGroup, SecurityGroupId, Tags, Vpc, VpcId,
+    VpcPeering, VpcPeeringId, add_tags, check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -291,18 +289,17 @@ pub(crate) fn group_across(tx: &Tx<'_>, vpc: VpcId, id: SecurityGroupId) -> Resu
     Ok(Some(group).filter(|group| peers.iter().any(|(_, peer)| *peer == group.vpc)))
 }
 
-/// Members of groups in peered VPCs, by group: their addresses.
+/// Members of groups in peered VPCs, each with the group.
 pub(crate) fn members_across(
     tx: &Tx<'_>,
     peers: &[(VpcPeeringId, VpcId)],
     named: &[&SecurityGroup],
-) -> Result<BTreeMap<SecurityGroupId, Vec<std::net::Ipv4Addr>>, Failure> {
-    let mut members: BTreeMap<SecurityGroupId, Vec<std::net::Ipv4Addr>> = BTreeMap::new();
+) -> Result<Vec<(SecurityGroupId, Interface)>, Failure> {
+    let mut members = Vec::new();
     for (_, peer) in peers.iter().filter(|(_, peer)| named.iter().any(|group| group.vpc == *peer)) {
         for interface in tx.interface_list_of_vpc(*peer)? {
-            for group in interface.groups.iter().filter(|id| named.iter().any(|group| group.id == **id)) {
-                members.entry(*group).or_default().extend(interface.addresses());
-            }
+            let of_named = interface.groups.iter().filter(|id| named.iter().any(|group| group.id == **id));
+            members.extend(of_named.map(|group| (*group, interface.clone())));
         }
     }
     Ok(members)

@@ -158,6 +158,7 @@ fn ipv6_route_item(view: &RouteTableView, route: &Ipv6Route) -> RouteItem {
                 ..shown
             }
         }
+        Ipv6Target::Peering { peering } => RouteItem { vpc_peering_connection_id: Some(peering.to_string()), ..shown },
     }
 }
 
@@ -255,7 +256,7 @@ pub(crate) const ROUTE_ABSENT: &[&str] =
     &["VpcEndpointId", "TransitGatewayId", "LocalGatewayId", "LocalTarget", "CarrierGatewayId", "CoreNetworkArn", "OdbNetworkArn"];
 
 /// What routes may lead to.
-pub(crate) const ROUTE_PART: &str = "to internet, egress-only and NAT gateways, peerings (in IPv4), instances and interfaces";
+pub(crate) const ROUTE_PART: &str = "to internet, egress-only and NAT gateways, peerings, instances and interfaces";
 
 /// The reply of `CreateRoute`.
 #[derive(Show)]
@@ -320,7 +321,7 @@ async fn ipv6_target(cx: &Cx, asked: &ToGateway) -> Result<Ipv6Target, Refusal> 
             RouteTarget::InternetGateway { gateway } => Ok(Ipv6Target::InternetGateway { gateway }),
             RouteTarget::Interface { interface } => Ok(Ipv6Target::Interface { interface }),
             RouteTarget::NatGateway { gateway } => Err(unsupported(format!("A route of IPv6 to '{gateway}'"))),
-            RouteTarget::Peering { peering } => Err(unsupported(format!("A route of IPv6 to '{peering}'"))),
+            RouteTarget::Peering { peering } => Ok(Ipv6Target::Peering { peering }),
         },
     }
 }

@@ -47,6 +47,7 @@ struct EndItem {
     vpc_id: String,
     cidr_block: String,
     cidr_block_set: Vec<RangeItem>,
+    ipv6_cidr_block_set: Option<Vec<Ipv6RangeItem>>,
     region: String,
     peering_options: Options,
 }
@@ -55,6 +56,12 @@ struct EndItem {
 #[reply(rename = "camelCase")]
 struct RangeItem {
     cidr_block: String,
+}
+
+#[derive(Show)]
+#[reply(rename = "camelCase")]
+struct Ipv6RangeItem {
+    ipv6_cidr_block: String,
 }
 
 #[derive(Show)]
@@ -99,6 +106,7 @@ fn item(cx: &Cx, peering: &VpcPeering) -> PeeringItem {
         vpc_id: end.vpc.to_string(),
         cidr_block: end.range.to_string(),
         cidr_block_set: end.ranges().map(|range| RangeItem { cidr_block: range.to_string() }).collect(),
+        ipv6_cidr_block_set: end.ipv6.map(|range| vec![Ipv6RangeItem { ipv6_cidr_block: range.to_string() }]),
         region: cx.cloud.region().name.clone(),
         peering_options: Options {
             allow_dns_resolution_from_remote_vpc: false,

@@ -107,6 +107,18 @@ pub struct PeerSpec {
     /// member on this host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remote: Vec<RemoteNic>,
+    /// The same of IPv6; none where one of the two has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v6: Option<Ipv6PeerSpec>,
+}
+
+/// The IPv6 half of a VPC that is peered with another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv6PeerSpec {
+    /// Addresses of its interfaces on this host.
+    pub addresses: Vec<Ipv6Addr>,
+    /// Those of its interfaces on other hosts, as in IPv4.
+    pub remote: Vec<RemoteIpv6>,
 }
 
 /// Another host that translates for NAT gateways.
@@ -194,7 +206,7 @@ pub struct Ipv6SubnetSpec {
     pub out: Vec<Ipv6Net>,
     /// Likewise, but only its machines open connections.
     pub out_only: Vec<Ipv6Net>,
-    /// Ways through guests.
+    /// Ways through guests and to peered VPCs.
     pub hops: Vec<Ipv6Hop>,
 }
 
@@ -205,13 +217,16 @@ impl Ipv6SubnetSpec {
     }
 }
 
-/// A way of IPv6 through a guest.
+/// A way of IPv6 through a guest, or into a peered VPC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ipv6Hop {
     /// Packets to these addresses.
     pub to: Ipv6Net,
     /// An address of the interface that they go to, here or elsewhere, whose guest may forward; none loses them.
     pub via: Option<Ipv6Addr>,
+    /// The peered VPC that they go to in place of an interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<VpcId>,
 }
 
 /// A way through a guest, or into a peered VPC.

@@ -9,7 +9,9 @@ use std::net::Ipv6Addr;
 use ipnet::{Ipv6Net, Ipv6Subnets};
 use serde::{Deserialize, Serialize};
 
-use crate::{EgressOnlyGatewayId, InterfaceId, InternetGateway, InternetGatewayId, RouteTable, RouteTarget, SubnetId, table_of};
+use crate::{
+    EgressOnlyGatewayId, InterfaceId, InternetGateway, InternetGatewayId, RouteTable, RouteTarget, SubnetId, VpcPeeringId, table_of,
+};
 
 /// A route of IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,11 @@ pub enum Ipv6Target {
         /// The interface.
         interface: InterfaceId,
     },
+    /// To a peered VPC. While the peering is not active, packets are lost.
+    Peering {
+        /// The peering.
+        peering: VpcPeeringId,
+    },
 }
 
 impl Ipv6Target {
@@ -47,22 +54,25 @@ impl Ipv6Target {
         match self {
             Ipv6Target::InternetGateway { gateway } => Some(RouteTarget::InternetGateway { gateway }),
             Ipv6Target::Interface { interface } => Some(RouteTarget::Interface { interface }),
+            Ipv6Target::Peering { peering } => Some(RouteTarget::Peering { peering }),
             Ipv6Target::EgressOnlyGateway { gateway: _ } => None,
         }
     }
 
-    /// Whether packets that are sent there arrive somewhere, given the gateway that the VPC has, its egress-only gateways, and its
-    /// interfaces in instances that run.
+    /// Whether packets that are sent there arrive somewhere, given the gateway that the VPC has, its egress-only gateways, its
+    /// interfaces in instances that run, and its active peerings.
     pub fn is_active(
         self,
         gateway: Option<&InternetGateway>,
         egress_only: &BTreeSet<EgressOnlyGatewayId>,
         running: &BTreeSet<InterfaceId>,
+        peerings: &BTreeSet<VpcPeeringId>,
     ) -> bool {
         match self {
             Ipv6Target::InternetGateway { gateway: id } => gateway.is_some_and(|gateway| gateway.id == id),
             Ipv6Target::EgressOnlyGateway { gateway } => egress_only.contains(&gateway),
             Ipv6Target::Interface { interface } => running.contains(&interface),
+            Ipv6Target::Peering { peering } => peerings.contains(&peering),
         }
     }
 }

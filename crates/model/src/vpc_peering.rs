@@ -9,7 +9,7 @@
 //!
 //! In Alibaba Cloud's and Tencent Cloud's words one between two VPCs of an account is active at once.
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, Millis, Tags, Vpc, VpcId, VpcPeeringId, overlap};
@@ -99,13 +99,16 @@ pub struct PeeringEnd {
     /// Its further ranges, as long as the peering may become active or is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further: Vec<Ipv4Net>,
+    /// Its range of IPv6, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<Ipv6Net>,
 }
 
 impl PeeringEnd {
     /// The side that a VPC is.
     pub fn of(vpc: &Vpc) -> PeeringEnd {
         let further = vpc.ranges().skip(1).collect();
-        PeeringEnd { account: vpc.account, vpc: vpc.id, range: vpc.range, further }
+        PeeringEnd { account: vpc.account, vpc: vpc.id, range: vpc.range, further, ipv6: vpc.ipv6.map(|own| own.range) }
     }
 
     /// Its ranges, the first one first.
@@ -233,7 +236,7 @@ mod tests {
     fn what_came_to_nothing_is_forgotten_and_what_others_ask_does_not_count() {
         let end = |number| {
             let range = "10.0.0.0/16".parse().unwrap();
-            PeeringEnd { account: AccountId::from_u64(number).unwrap(), vpc: VpcId::from_u64(number), range, further: vec![] }
+            PeeringEnd { account: AccountId::from_u64(number).unwrap(), vpc: VpcId::from_u64(number), range, further: vec![], ipv6: None }
         };
         let (requester, accepter, created_at) = (end(1), end(2), Millis(0));
         let of = |state| {

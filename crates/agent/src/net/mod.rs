@@ -27,6 +27,7 @@ mod names;
 mod netns;
 mod nft;
 mod peers;
+mod peers6;
 mod plan;
 mod plan6;
 mod policy;

@@ -50,6 +50,9 @@ pub const MACHINE_HOP_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 /// Next hop of IPv6 from the machine to a VPC.
 pub const VPC_HOP_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 3);
 
+/// Next hop of IPv6 to a peered VPC, on each link to one.
+pub const PEER_HOP_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 4);
+
 /// The router's address on each link of a VPC with IPv6.
 pub const ROUTER_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 

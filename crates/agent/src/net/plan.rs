@@ -66,6 +66,7 @@ impl Side {
         self.neighbours.retain(|(name, _), _| !is_gone(Some(name)));
         self.shapes.retain(|name, _| !is_gone(Some(name)));
         self.hops.values_mut().filter(|route| is_gone(route.link())).for_each(|route| *route = Route::Unreachable);
+        self.v6.without(links);
     }
 }
 

@@ -13,7 +13,7 @@ use model::MacAddr;
 
 use super::names::{self, OVERLAY, ROUTER_LOCAL, link_local, tap};
 use super::plan::{Neighbourhood, Side};
-use super::{table, ways6};
+use super::{peers6, table, ways6};
 
 /// IPv6 addresses, routes and neighbours of ours in one namespace, wanted or seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,6 +44,16 @@ pub enum Route6 {
     },
     /// Nowhere: the sender is told.
     Unreachable,
+}
+
+impl Side6 {
+    /// Takes links out, as in IPv4.
+    pub fn without(&mut self, links: &[String]) {
+        let is_gone = |link: &str| links.iter().any(|gone| gone == link);
+        self.addresses.retain(|(link, _)| !is_gone(link));
+        self.neighbours.retain(|(link, _), _| !is_gone(link));
+        self.hops.values_mut().filter(|route| route.link().is_some_and(is_gone)).for_each(|route| *route = Route6::Unreachable);
+    }
 }
 
 impl Route6 {
@@ -95,7 +105,8 @@ pub fn add(spec: &VpcSpec, neighbours: Option<&Neighbourhood>, side: &mut Side) 
         }
     }
     ways6::add_to_vpc(spec, neighbours, side);
-    let Some(neighbours) = neighbours.filter(|_| !v6.remote.is_empty()) else { return };
+    peers6::add_to_vpc(spec, side);
+    let Some(neighbours) = neighbours.filter(|_| !v6.remote.is_empty() || peers6::are_elsewhere(spec)) else { return };
     side.v6.addresses.insert((OVERLAY.to_owned(), ROUTER_LOCAL));
     for nic in v6.remote.iter().filter(|nic| neighbours.has(nic.host)) {
         let hop = names::host_hop_v6(nic.host);

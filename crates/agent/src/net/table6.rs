@@ -12,8 +12,8 @@
 //! A guest is told of no neighbours: all it sends goes to its router, whose entries for guests are permanent, so that nothing a
 //! guest says of who is where is needed or believed. Connection tracking leaves the messages of neighbour discovery alone; in
 //! the forward chain such packets are dropped, or they would pass every group. Errors about a connection, those by which paths
-//! tell their largest packet among them, belong to it and pass with it. What leads out and through guests is in `ways6.rs`;
-//! peerings are IPv4's alone so far.
+//! tell their largest packet among them, belong to it and pass with it. What leads out and through guests is in `ways6.rs`,
+//! and what comes from peered VPCs in `peers6.rs`.
 //!
 //! It knows no kernel: `nft.rs` reads and writes tables.
 
@@ -28,12 +28,12 @@ use super::names::{OVERLAY, ROUTER_LOCAL, host_mac, link_local, tap};
 use super::policy::{self, Policy, V6};
 use super::ruleset::{Base, BaseKind, Chain, Data, Field, Hook, Key, Set, Shape, Table, Value};
 use super::table::{BEFORE_DEFRAG, PORT, chain_name, epoch_set, now_map, plain, port, profile_chain, set};
-use super::{borders, flows, ways6};
+use super::{borders, flows, peers6, ways6};
 
 const ADDRESS: [Field; 1] = [Field::Ipv6];
 /// An address of an interface. Its hardware address is looked at before.
 const OWN: [Field; 2] = [Field::IfName, Field::Ipv6];
-const ELSEWHERE: [Field; 2] = [Field::Ether, Field::Ipv6];
+pub(super) const ELSEWHERE: [Field; 2] = [Field::Ether, Field::Ipv6];
 
 /// Types of ICMPv6 messages (RFC 4443).
 const PARAMETER_PROBLEM: u8 = 4;
@@ -55,6 +55,7 @@ pub fn table(spec: &VpcSpec, v6: &Ipv6Spec, epoch: u32) -> Table {
     let policy = policy::compile_v6(&spec.groups, &spec.nics, &v6.members);
     let mut table = Table { sets: sets(spec, v6, &policy, epoch), chains: chains(spec) };
     ways6::add_to_table(spec, v6, &policy, &mut table);
+    peers6::add_to_table(spec, v6, &mut table);
     borders::add::<V6>(spec, &mut table);
     for profile in &policy.profiles {
         profile_chain::<V6>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut table);
@@ -104,6 +105,7 @@ fn chains(spec: &VpcSpec) -> BTreeMap<String, Chain> {
     let base = |hook, priority| of(hook, priority, true);
     let open = |hook, priority| of(hook, priority, false);
     let mut entry = vec![Line::new().iif("lo").accept()];
+    entry.extend(peers6::entering(spec));
     entry.extend(ways6::entering(spec));
     entry.extend([
         Line::new().iif(OVERLAY).in_set(&[Load::EtherSaddr, Load::Ip6Saddr], "elsewhere").accept(),
@@ -115,23 +117,25 @@ fn chains(spec: &VpcSpec) -> BTreeMap<String, Chain> {
         Line::new().in_set(&[Load::IifName, Load::Ip6Saddr], "local").icmp6(NEIGHBOUR_SOLICITATION).accept(),
     ]);
     entry.extend(ways6::sent_on(spec));
-    let input = vec![
+    let mut input = peers6::for_the_host(spec);
+    input.extend([
         Line::new().iif("lo").accept(),
         Line::new().iif(OVERLAY).drop(),
         Line::new().icmp6(NEIGHBOUR_SOLICITATION).accept(),
         Line::new().icmp6(ECHO_REQUEST).in_set(&[Load::Ip6Daddr], "gateways").accept(),
-    ];
+    ]);
     let output = vec![
         // The kernel reads options for every hop before any chain, also of packets that `entry` drops for their sender; an answer
         // about them would go to whom they name.
         Line::new().icmp6(PARAMETER_PROBLEM).drop(),
     ];
-    let mut forward = vec![
+    let mut forward = peers6::passing(spec);
+    forward.extend([
         Line::new().iif(OVERLAY).oif(OVERLAY).drop(),
         Line::new().in_set(&[Load::CtMark], "epoch").accept(),
         Line::new().ct_invalid().drop(),
         Line::new().ct_untracked().drop(),
-    ];
+    ]);
     forward.extend(ways6::opening(spec));
     forward.extend([Line::new().vmap(Load::CtOriginalSaddr6, "egress"), Line::new().vmap(Load::CtReplySaddr6, "ingress")]);
     forward.extend(ways6::passing_through(spec));

@@ -1,4 +1,4 @@
-//! Where packets of IPv6 go beside the VPC's own range: out of it without translation, and through guests that forward.
+//! Where packets of IPv6 go beside the VPC's own range: out of it without translation, through guests that forward, and to peered VPCs.
 //!
 //! ```text
 //!   out:      interface here whose subnet's routes lead out ─▶ `leave`: has its address a way to there? ─▶ OUTSIDE ─▶ the machine
@@ -18,6 +18,7 @@ use model::SubnetId;
 
 use super::line::{Line, Load};
 use super::names::{self, OUTSIDE, OVERLAY, ROUTER_LOCAL, host_mac, link_local, tap};
+use super::peers6;
 use super::plan::{self, Neighbourhood, Side};
 use super::plan6::Route6;
 use super::policy::{Policy, V6};
@@ -82,7 +83,7 @@ pub fn add_to_vpc(spec: &VpcSpec, neighbours: Option<&Neighbourhood>, side: &mut
     }
 }
 
-/// The routing table of each subnet that has ways through guests.
+/// The routing table of each subnet that has ways through guests or to peered VPCs.
 fn hop_tables(spec: &VpcSpec) -> BTreeMap<SubnetId, u32> {
     plan::numbered(spec.subnets.iter().filter(|subnet| subnet.v6.as_ref().is_some_and(|v6| !v6.hops.is_empty())))
 }
@@ -90,6 +91,9 @@ fn hop_tables(spec: &VpcSpec) -> BTreeMap<SubnetId, u32> {
 /// By the address that an interface makes of its hardware address, so that the packet keeps its destination; by its host where it is
 /// elsewhere, which knows the same way on.
 fn way_to(spec: &VpcSpec, neighbours: Option<&Neighbourhood>, hop: &Ipv6Hop) -> Route6 {
+    if let Some(vpc) = hop.peer {
+        return peers6::way_to(spec, vpc);
+    }
     let Some(via) = hop.via else { return Route6::Unreachable };
     if let Some(nic) = forwarders(spec).find(|nic| nic.v6.contains(&via)) {
         return Route6::Hop { link: tap(nic.id), hop: link_local(nic.mac) };

@@ -74,3 +74,35 @@ async fn rules_that_name_groups_across_a_peering_are_listed_and_stale_without_it
     world.refused("Action=DescribeSecurityGroupReferences&GroupId.1=sg-00000000000000099", 400, "InvalidGroup.NotFound").await;
     world.refused("Action=DescribeStaleSecurityGroups&VpcId=vpc-00000000000000099", 400, "InvalidVpcID.NotFound").await;
 }
+
+#[tokio::test]
+async fn a_peering_knows_the_ranges_of_ipv6_and_routes_lead_to_it() {
+    let world = World::new().await;
+    let one = world.first("Action=CreateVpc&CidrBlock=10.1.0.0/16&AmazonProvidedIpv6CidrBlock=true", "vpcId").await;
+    let two = world.first("Action=CreateVpc&CidrBlock=10.2.0.0/16", "vpcId").await;
+    let asked = format!("Action=CreateVpcPeeringConnection&VpcId={one}&PeerVpcId={two}");
+    let peering = world.first(&asked, "vpcPeeringConnectionId").await;
+    let tables = format!("Action=DescribeRouteTables&Filter.1.Name=vpc-id&Filter.1.Value.1={one}");
+    let table = world.first(&tables, "routeTableId").await;
+    let route = format!("RouteTableId={table}&DestinationIpv6CidrBlock=fd12:3456:789a:100::/56");
+    let create = format!("Action=CreateRoute&{route}&VpcPeeringConnectionId={peering}");
+    world.refused(&create, 400, "InvalidParameterValue").await;
+    world.ok(&format!("Action=AcceptVpcPeeringConnection&VpcPeeringConnectionId={peering}")).await;
+    let ranges = async || elements(&world.ok("Action=DescribeVpcPeeringConnections").await, "ipv6CidrBlock");
+    assert_eq!(ranges().await, ["fd12:3456:789a::/56"]);
+    let given = world.ok(&format!("Action=AssociateVpcCidrBlock&VpcId={two}&AmazonProvidedIpv6CidrBlock=true")).await;
+    let tie = elements(&given, "associationId").remove(0);
+    world.golden("DescribeVpcPeeringConnections.ipv6", "Action=DescribeVpcPeeringConnections").await;
+    world.ok(&create).await;
+    let by_peering = format!("{tables}&Filter.2.Name=route.vpc-peering-connection-id&Filter.2.Value.1={peering}");
+    let shown = world.ok(&by_peering).await;
+    assert_eq!(
+        (elements(&shown, "vpcPeeringConnectionId"), elements(&shown, "state")[..3].concat()),
+        (vec![peering.clone()], "active".repeat(3))
+    );
+    world.ok(&format!("Action=DisassociateVpcCidrBlock&AssociationId={tie}")).await;
+    assert_eq!(ranges().await, ["fd12:3456:789a::/56"]);
+    world.ok(&format!("Action=DeleteVpcPeeringConnection&VpcPeeringConnectionId={peering}")).await;
+    let shown = world.ok(&tables).await;
+    assert!(elements(&shown, "state").contains(&"blackhole".to_owned()), "{shown}");
+}

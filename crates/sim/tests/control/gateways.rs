@@ -7,7 +7,7 @@ use control::{
     ChangeVpcRanges, CreateNatGateway, CreateSubnet, CreateVpc, CreateVpcPeering, Launched, NatPlace, NewAddresses, NewHost, Options,
     PeeringManner, PrivateBlocks, TerminateInstances,
 };
-use hostspec::{Accelerator, HostSpec, PeerSpec, RemoteNic, VpcSpec};
+use hostspec::{Accelerator, HostSpec, Ipv6PeerSpec, PeerSpec, RemoteIpv6, RemoteNic, VpcSpec};
 use model::{Address, HostId, NatServes, SubnetId, Tags, VpcId};
 use pileus_sim::hosts::Simulated;
 
@@ -125,10 +125,31 @@ async fn hosts_of_peered_vpcs_are_told_of_both_as_far_as_packets_go() {
         let document = pair.document(here).await;
         let (member, between) = (part(&document, own).unwrap(), part(&document, other).unwrap());
         let remote = vec![RemoteNic { ip: its, host: underlay(there) }];
-        assert_eq!(member.peers, vec![PeerSpec { vpc: other, vni: between.vni, addresses: vec![], remote: remote.clone() }]);
+        assert_eq!(member.peers, vec![PeerSpec { vpc: other, vni: between.vni, addresses: vec![], remote: remote.clone(), v6: None }]);
         assert_eq!((between.nics.len(), &between.remote), (0, &remote));
-        assert_eq!(between.peers, vec![PeerSpec { vpc: own, vni: member.vni, addresses: vec![ip], remote: vec![] }]);
+        assert_eq!(between.peers, vec![PeerSpec { vpc: own, vni: member.vni, addresses: vec![ip], remote: vec![], v6: None }]);
         assert_eq!((between.groups.len(), between.subnets.len(), between.names.len()), (0, 0, 0), "no more than packets need");
+    }
+    // Both get IPv6, one after the other: nothing of it is between them before both have it.
+    let mut ips = vec![];
+    for (vpc, subnet, at) in [(one, first, near), (two, second, far)] {
+        let document = pair.document(near).await;
+        assert!(part(&document, one).unwrap().peers[0].v6.is_none());
+        let (_, given) = pair.run(control::AssociateVpcIpv6 { vpc }).await;
+        let range = given.range.subnets(64).unwrap().next().unwrap();
+        pair.run(control::AssociateSubnetIpv6 { subnet, range }).await;
+        let document = pair.document(at).await;
+        let interface = part(&document, vpc).unwrap().nics[0].id;
+        let wanted = control::WantedIpv6 { ips: vec![], count: Some(1) };
+        ips.extend(pair.run(control::AssignIpv6Addresses { interface, wanted }).await);
+    }
+    for (here, there, (own, ip), (other, its)) in [(near, far, (one, ips[0]), (two, ips[1])), (far, near, (two, ips[1]), (one, ips[0]))] {
+        let document = pair.document(here).await;
+        let (member, between) = (part(&document, own).unwrap(), part(&document, other).unwrap());
+        let remote = vec![RemoteIpv6 { ip: its, host: underlay(there) }];
+        assert_eq!(member.peers[0].v6, Some(Ipv6PeerSpec { addresses: vec![], remote: remote.clone() }));
+        assert_eq!(between.v6.as_ref().unwrap().remote, remote);
+        assert_eq!(between.peers[0].v6, Some(Ipv6PeerSpec { addresses: vec![ip], remote: vec![] }));
     }
     pair.run(control::ChangeVpcPeering { peering: peering.id, change: control::PeeringChange::Delete }).await;
     for (here, own) in [(near, one), (far, two)] {

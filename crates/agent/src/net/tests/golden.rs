@@ -73,7 +73,8 @@ fn the_ruleset_of_a_vpc_reads_as_written() {
     let all = |public| SharedSpec { source: "10.0.0.0/16".parse().unwrap(), to: "0.0.0.0/0".parse().unwrap(), public, gives_way: false };
     let home = NatHome { host: OTHER, number: 2, shared: vec![all("203.0.113.20".parse().unwrap())] };
     let there = hostspec::RemoteNic { ip: "10.1.0.6".parse().unwrap(), host: OTHER };
-    let peer = PeerSpec { vpc: model::VpcId::from_u64(8), vni: 8, addresses: vec!["10.1.0.5".parse().unwrap()], remote: vec![there] };
+    let peer =
+        PeerSpec { vpc: model::VpcId::from_u64(8), vni: 8, addresses: vec!["10.1.0.5".parse().unwrap()], remote: vec![there], v6: None };
     let gateways = VpcSpec { homes: vec![home], peers: vec![peer], groups: vec![], ..spec.clone() };
     check("vpc-gateways.nft", &table::vpc(&names, &gateways, 1000).to_string());
     check("machine.nft", &table::machine(&names, [&spec], Some(&neighbours)).to_string());

@@ -13,6 +13,7 @@ mod lab;
 mod life;
 mod mutated;
 mod peers;
+mod peers6;
 mod policy;
 mod public;
 mod ranges;

@@ -14,7 +14,7 @@ use super::hosts::{UNDER, applied, two as two_hosts};
 use super::lab::*;
 
 /// A VPC with one guest in a range of its own, and a route to the other.
-fn side(number: u64, other: u64) -> VpcSpec {
+pub fn side(number: u64, other: u64) -> VpcSpec {
     let mut spec = vpc(number, &[5]);
     let octet = number as u8;
     let range = format!("10.{octet}.0.0/24").parse().unwrap();
@@ -30,15 +30,15 @@ fn addresses(vpc: &VpcSpec) -> Vec<Ipv4Addr> {
 }
 
 /// Has each know the other.
-fn peer(one: &mut VpcSpec, other: &mut VpcSpec) {
-    let spec = |vpc: &VpcSpec| PeerSpec { vpc: vpc.id, vni: vpc.vni, addresses: addresses(vpc), remote: vec![] };
+pub fn peer(one: &mut VpcSpec, other: &mut VpcSpec) {
+    let spec = |vpc: &VpcSpec| PeerSpec { vpc: vpc.id, vni: vpc.vni, addresses: addresses(vpc), remote: vec![], v6: None };
     let (first, second) = (spec(one), spec(other));
     one.peers.push(second);
     other.peers.push(first);
 }
 
 /// Whether an answer comes before the tests' patience ends: the kernel takes up to a second to use a new pair of links.
-fn comes_to(guest: &Guest, ip: &str) -> bool {
+pub fn comes_to(guest: &Guest, ip: &str) -> bool {
     let end = Instant::now() + PATIENCE;
     std::iter::repeat_with(|| guest.pings(ip)).take_while(|_| Instant::now() < end).any(|answered| answered)
 }
@@ -111,7 +111,7 @@ fn a_rule_names_a_group_of_the_peered_vpc() {
 }
 
 /// What each of two hosts is told of two peered VPCs, whose interfaces are on these hosts.
-fn parts(vpcs: [(&VpcSpec, &[usize]); 2]) -> [Vec<VpcSpec>; 2] {
+pub fn parts(vpcs: [(&VpcSpec, &[usize]); 2]) -> [Vec<VpcSpec>; 2] {
     [0, 1].map(|host| {
         let here = |(vpc, at): (&VpcSpec, &[usize])| -> Vec<hostspec::NicSpec> {
             vpc.nics.iter().zip(at).filter(|(_, at)| **at == host).map(|(nic, _)| nic.clone()).collect()
@@ -125,7 +125,7 @@ fn parts(vpcs: [(&VpcSpec, &[usize]); 2]) -> [Vec<VpcSpec>; 2] {
             let is_member = !nics.is_empty();
             let theirs = here(other).iter().map(|nic| nic.ip).collect();
             let remote = if is_member { there(other) } else { vec![] };
-            let peer = PeerSpec { vpc: other.0.id, vni: other.0.vni, addresses: theirs, remote };
+            let peer = PeerSpec { vpc: other.0.id, vni: other.0.vni, addresses: theirs, remote, v6: None };
             let peers = if peer.addresses.is_empty() && peer.remote.is_empty() { vec![] } else { vec![peer] };
             let (groups, subnets) = if is_member { (one.0.groups.clone(), one.0.subnets.clone()) } else { (vec![], vec![]) };
             VpcSpec { nics, remote: there(one), peers, groups, subnets, ..one.0.clone() }
@@ -134,7 +134,7 @@ fn parts(vpcs: [(&VpcSpec, &[usize]); 2]) -> [Vec<VpcSpec>; 2] {
     })
 }
 
-fn spread(labs: &[Lab; 2], parts: &[Vec<VpcSpec>; 2]) {
+pub fn spread(labs: &[Lab; 2], parts: &[Vec<VpcSpec>; 2]) {
     applied(labs, [&parts[0], &parts[1]]);
 }
 

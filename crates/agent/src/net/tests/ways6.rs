@@ -185,7 +185,7 @@ fn what_the_machine_has_of_its_own_stays() {
 /// The way to what is behind the second guest.
 fn through(spec: &VpcSpec) -> VpcSpec {
     let mut spec = spec.clone();
-    let hops = vec![Ipv6Hop { to: "2001:db8:77::/48".parse().unwrap(), via: Some(address(6)) }];
+    let hops = vec![Ipv6Hop { to: "2001:db8:77::/48".parse().unwrap(), via: Some(address(6)), peer: None }];
     spec.subnets[0].v6 = Some(Ipv6SubnetSpec { range: SUBNET.parse().unwrap(), out: vec![], out_only: vec![], hops });
     spec.nics.iter_mut().filter(|nic| nic.ip.octets()[3] == 6).for_each(|nic| nic.forwards = true);
     spec
