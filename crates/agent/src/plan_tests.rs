@@ -91,6 +91,7 @@ fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {
         peers: vec![],
         v6: None,
         logged: vec![],
+        kept: vec![],
     };
     let vms = vms.into_iter().map(Into::into).collect();
     HostSpec { generation: 1, vms, volumes, networks: vec![vpc], ..HostSpec::empty(HostId::from_u64(1)) }

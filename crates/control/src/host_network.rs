@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 use hostspec::{
-    GroupSpec, HopSpec, Ipv6Hop, Ipv6PeerSpec, Ipv6Spec, Ipv6SubnetSpec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec, VpcSpec,
+    GroupSpec, HopSpec, Ipv6Hop, Ipv6PeerSpec, Ipv6Spec, Ipv6SubnetSpec, KeptSpec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec,
+    VpcSpec,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
-    EgressOnlyGateway, Error, FlowLog, HostId, Interface, InterfaceId, InternetGateway, Ipv6Target, NetworkAcl, Noun, Peer, RouteTable,
-    SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId, VpcPeeringId, acl_of, ipv6_ways, ways_out, ways_through, ways_to_peers,
+    EgressOnlyGateway, Error, FlowLog, HostId, Interface, InterfaceId, InternetGateway, Ipv6Target, NetworkAcl, Noun, OpenConnections,
+    Peer, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId, VpcPeeringId, acl_of, ipv6_ways, ways_out,
+    ways_through, ways_to_peers,
 };
 use store::Tx;
 
@@ -155,6 +157,7 @@ impl Network {
             nics,
             remote: self.elsewhere.nics.clone(),
             groups: self.groups.values().map(|group| self.group(group)).collect(),
+            kept: self.groups.values().filter_map(kept).collect(),
             domain: domain.to_owned(),
             resolver: vpc.dns_support,
             dhcp: vpc.dhcp.clone(),
@@ -231,6 +234,12 @@ fn peer_group(peer: Peer) -> Option<SecurityGroupId> {
         Peer::Group { group } => Some(group),
         Peer::Range { .. } | Peer::Range6 { .. } | Peer::List { .. } => None,
     }
+}
+
+/// What a group does about open connections; none where they end, which is what hosts do by themselves.
+fn kept(group: &SecurityGroup) -> Option<KeptSpec> {
+    let connections = group.open_connections();
+    (connections != OpenConnections::Drop).then_some(KeptSpec { group: group.id, connections })
 }
 
 /// The other end of a rule as hosts know it: they are told the ranges of a list, which stand in its place already.

@@ -11,6 +11,7 @@ use store::{Row, Tx};
 use crate::Failure;
 use crate::auth::Target;
 use crate::run::{Command, Cx};
+use crate::security_group::touch_members;
 use crate::security_group_rules::rule_with_group;
 
 /// Most resources that one call may tag (EC2 documents 1,000, ECS 50).
@@ -318,7 +319,14 @@ impl Kind {
             Kind::KeyPair => change_of::<KeyPair>(tx, account, id, with),
             Kind::Vpc => change_of::<Vpc>(tx, account, id, with),
             Kind::Subnet => change_of::<Subnet>(tx, account, id, with),
-            Kind::SecurityGroup => change_of::<SecurityGroup>(tx, account, id, with),
+            Kind::SecurityGroup => {
+                let (before, group) = (own::<SecurityGroup>(tx, account, id)?, changed::<SecurityGroup>(tx, account, id, with)?);
+                tx.update(&group)?;
+                if before.is_some_and(|before| before.open_connections() != group.open_connections()) {
+                    touch_members(tx, &group)?;
+                }
+                Ok(())
+            }
             Kind::SecurityGroupRule => {
                 let found = rule_with_group(tx, account, rule_id(id)?)?;
                 let (mut group, place) = found.ok_or_else(|| Error::not_found(Noun::SecurityGroupRule, id))?;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 pub use model::{AclEntry, DhcpOptions, Direction, Protocol as ProtocolMatch, Verdict};
-use model::{InstanceId, InterfaceId, MacAddr, SecurityGroupId, SubnetId, VpcId};
+use model::{InstanceId, InterfaceId, MacAddr, OpenConnections, SecurityGroupId, SubnetId, VpcId};
 use serde::{Deserialize, Serialize};
 
 use crate::{LoggedNic, RateSpec};
@@ -65,6 +65,9 @@ pub struct VpcSpec {
     /// Interfaces here whose flows are told of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logged: Vec<LoggedNic>,
+    /// The groups that do not end open connections when a rule goes; of those that are not here they end at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptSpec>,
 }
 
 /// The part of a VPC that is IPv6. The addresses of interfaces here are with them.
@@ -391,6 +394,15 @@ pub struct GroupSpec {
     pub rules: Vec<RuleSpec>,
     /// Private addresses of all members in the VPC, here and elsewhere; read by rules that name this group as a peer.
     pub members: Vec<Ipv4Addr>,
+}
+
+/// What a group does about open connections when a rule goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSpec {
+    /// The group.
+    pub group: SecurityGroupId,
+    /// What it does. An interface in several groups does what keeps least.
+    pub connections: OpenConnections,
 }
 
 /// The other end of a rule.

@@ -1,6 +1,7 @@
 //! Security groups: what may reach an interface and what it may reach. Stateful; what no rule accepts is dropped.
 
 use std::fmt;
+use std::str::FromStr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,35 @@ impl GroupKind {
     }
 }
 
+/// Key of the tag by which a group's owner says what becomes of open connections; its values are the words of [`OpenConnections`].
+pub const OPEN_CONNECTIONS_TAG: &str = "pileus/open-connections";
+
+/// What becomes of a connection when the rule that let it in or out goes and no other does. What keeps more is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpenConnections {
+    /// It ends at once.
+    Drop,
+    /// It goes on until it is over or silent for too long, but TCP and UDP that was open to everybody with everything passing the other way,
+    /// which ends at once: EC2's ("Amazon EC2 security group connection tracking").
+    Tracked,
+    /// It goes on until it is over or silent for too long.
+    Keep,
+}
+
+impl FromStr for OpenConnections {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<OpenConnections, Error> {
+        match word {
+            "drop" => Ok(OpenConnections::Drop),
+            "tracked" => Ok(OpenConnections::Tracked),
+            "keep" => Ok(OpenConnections::Keep),
+            _ => Err(Error::invalid("Tag.Value", format!("of {OPEN_CONNECTIONS_TAG} is drop, tracked or keep"))),
+        }
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
@@ -101,6 +131,14 @@ impl SecurityGroup {
     /// Whether interfaces in this VPC may be in it.
     pub fn is_of(&self, vpc: VpcId) -> bool {
         self.regional || self.vpc == vpc
+    }
+
+    /// What becomes of open connections when a rule of it goes: what its tag says, else what the cloud does through which it was made.
+    /// Alibaba Cloud lets sessions be only where the rules about them stay as they are, and Tencent Cloud's new rules hold at once.
+    pub fn open_connections(&self) -> OpenConnections {
+        let of_ecs = !self.kind.is_basic() || self.rules.iter().any(Rule::is_implied);
+        let usual = if self.regional || of_ecs { OpenConnections::Drop } else { OpenConnections::Tracked };
+        self.tags.get(OPEN_CONNECTIONS_TAG).and_then(|word| word.parse().ok()).unwrap_or(usual)
     }
 
     /// Whether its members meet whatever its owner's rules say.

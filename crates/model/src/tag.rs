@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::Error;
+use crate::{Error, OPEN_CONNECTIONS_TAG, OpenConnections};
 
 /// Most tags on one resource (EC2 and CVM allow 50, ECS 20; the largest is taken).
 pub const TAGS_MAX: usize = 50;
@@ -21,7 +21,8 @@ pub fn is_reserved(key: &str) -> bool {
     ["aws:", "acs:", "aliyun", "qcs:", "pileus:"].iter().any(|prefix| lower.starts_with(prefix))
 }
 
-/// Checks one tag: key of 1 to [`TAG_KEY_MAX`] characters that takes no vendor's reserved prefix, value of at most [`TAG_VALUE_MAX`].
+/// Checks one tag: key of 1 to [`TAG_KEY_MAX`] characters that takes no vendor's reserved prefix, value of at most [`TAG_VALUE_MAX`]; that
+/// of [`OPEN_CONNECTIONS_TAG`] is one of its words.
 pub fn check_tag(key: &str, value: &str) -> Result<(), Error> {
     if key.is_empty() || key.chars().count() > TAG_KEY_MAX || key.chars().any(char::is_control) {
         return Err(Error::invalid("Tag.Key", format!("must be 1 to {TAG_KEY_MAX} printable characters")));
@@ -31,6 +32,9 @@ pub fn check_tag(key: &str, value: &str) -> Result<(), Error> {
     }
     if value.chars().count() > TAG_VALUE_MAX || value.chars().any(char::is_control) {
         return Err(Error::invalid("Tag.Value", format!("must be at most {TAG_VALUE_MAX} printable characters")));
+    }
+    if key == OPEN_CONNECTIONS_TAG {
+        value.parse::<OpenConnections>()?;
     }
     Ok(())
 }

@@ -55,6 +55,7 @@ pub fn vpc(rules: usize, members: usize, here: &[Ipv4Addr]) -> VpcSpec {
         peers: vec![],
         v6: None,
         logged: vec![],
+        kept: vec![],
     }
 }
 

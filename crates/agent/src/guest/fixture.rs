@@ -42,6 +42,7 @@ pub fn vpc(id: u64) -> VpcSpec {
         peers: vec![],
         v6: None,
         logged: vec![],
+        kept: vec![],
     }
 }
 

@@ -401,6 +401,27 @@ impl Line {
         self.bits("ct state untracked", CtKey::State, CtState::UNTRACKED.bits())
     }
 
+    /// Matches connections that were judged before.
+    pub fn ct_marked(self) -> Line {
+        self.bits("ct mark != 0", CtKey::Mark, u32::MAX)
+    }
+
+    /// Matches connections without this label, one of the first 32.
+    pub fn ct_not_labelled(self, label: u8) -> Line {
+        let (mask, none) = (label_bit(label), vec![0; LABELS]);
+        self.say(&format!("ct label & {label} == 0"))
+            .expr(Expr::Ct { dreg: Register::R0, key: CtKey::Labels })
+            .expr(Expr::Bitwise { sreg: Register::R0, dreg: Register::R0, len: LABELS as u32, mask, xor: none.clone() })
+            .expr(cmp(CmpOp::Eq, none))
+    }
+
+    /// Gives the connection a label beside those that it has, one of the first 32.
+    pub fn set_ct_label(self, label: u8) -> Line {
+        self.say(&format!("ct label set {label}"))
+            .expr(Expr::Immediate { dreg: Register::R0, data: label_bit(label) })
+            .expr(Expr::CtSet { key: CtKey::Labels, sreg: Register::R0 })
+    }
+
     /// Matches answers on connections that the namespace itself opened or let in before.
     pub fn ct_established(self) -> Line {
         self.bits("ct state established", CtKey::State, CtState::ESTABLISHED.bits())
@@ -523,6 +544,14 @@ impl Line {
     pub fn give_back(self) -> Line {
         self.say("return").expr(Expr::Verdict(Verdict::Return))
     }
+}
+
+/// Bytes of a connection's labels (`NF_CT_LABELS_MAX_SIZE`).
+const LABELS: usize = 16;
+
+/// The labels as the kernel has them, words of 64 or 32 bits from the lowest on, with this one alone.
+fn label_bit(label: u8) -> Vec<u8> {
+    [&(1_u32 << label).to_ne_bytes()[..], &[0; LABELS - 4]].concat()
 }
 
 fn cmp(op: CmpOp, data: Vec<u8>) -> Expr {

@@ -20,6 +20,7 @@ mod flow_spool;
 mod flows;
 mod frame;
 mod homes;
+mod kept;
 mod line;
 mod link;
 mod link6;
@@ -587,5 +588,6 @@ fn nobody_with(id: VpcId, vni: u32) -> VpcSpec {
         peers: vec![],
         v6: None,
         logged: vec![],
+        kept: vec![],
     }
 }

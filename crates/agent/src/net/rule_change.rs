@@ -16,7 +16,7 @@ use hostspec::{Direction, GroupSpec, Peer, RuleSpec, Verdict, VpcSpec};
 use model::SecurityGroupId;
 
 use super::names::Names;
-use super::policy::{Service, V4, V6, disjoint, profile_name};
+use super::policy::{Service, V4, V6, Version, disjoint, profile_name};
 use super::ruleset::{Family, Key, KeyBytes, Ruleset, Set, Step, TableId, Value};
 use super::table::{self, Written, chain_name, key_of_any, key_of_network, set_of_networks, stage_name};
 
@@ -58,6 +58,10 @@ pub fn find(names: &Names, before: &VpcSpec, spec: &VpcSpec, seen: &Ruleset, now
         }
     }
     let mut sets: BTreeMap<(TableId, String), SetChange> = BTreeMap::new();
+    // Which connections are tracked depends on rules for everybody, of the other direction too.
+    if !spec.kept.is_empty() && places.iter().any(|place| place.is_for_everybody()) {
+        return None;
+    }
     for place in &places {
         let found = match place.peer {
             Peer::Range { .. } => place.change::<V4>(names, Family::Inet, spec, seen)?,
@@ -120,6 +124,10 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    fn is_for_everybody(&self) -> bool {
+        V4::range(self.peer).is_some_and(|(_, length)| length == 0) || V6::range(self.peer).is_some_and(|(_, length)| length == 0)
+    }
+
     /// What becomes of the place's keys. None when its set comes.
     fn change<V: Written>(&self, names: &Names, family: Family, spec: &VpcSpec, seen: &Ruleset) -> Option<SetChange> {
         let table = TableId { family, name: names.vpc_table() };
@@ -214,6 +222,7 @@ fn differ_in_rules_only(before: &VpcSpec, spec: &VpcSpec) -> bool {
         homes,
         peers,
         logged,
+        kept,
         v6,
     } = spec;
     let alike = |(a, b): (&GroupSpec, &GroupSpec)| a.id == b.id && a.members == b.members;
@@ -223,5 +232,5 @@ fn differ_in_rules_only(before: &VpcSpec, spec: &VpcSpec) -> bool {
     let told = (&before.names, &before.names6, &before.domain, before.resolver, &before.dhcp) == (names, names6, domain, *resolver, dhcp);
     let public =
         (&before.shared, &before.forwards, &before.mapped, &before.rates, &before.homes) == (shared, forwards, mapped, rates, homes);
-    groups_alike && ends && told && public
+    groups_alike && before.kept == *kept && ends && told && public
 }

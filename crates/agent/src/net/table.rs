@@ -14,7 +14,7 @@
 //! **When a rule goes.** Every connection carries the epoch of the rules that accepted it. A change that could take
 //! something away starts a new epoch in the same transaction; the next packet of each connection, in either direction, is
 //! judged again by the connection's own tuple (who opened it, to what port), and dropped when no rule accepts it any more.
-//! Nothing is flushed, and nothing is missed between the rule's end and a flush.
+//! Nothing is flushed, and nothing is missed between the rule's end and a flush. Groups may have chosen otherwise (`kept.rs`).
 //!
 //! It knows no kernel: `nft.rs` reads and writes tables.
 
@@ -33,7 +33,7 @@ use super::plan::{self, Neighbourhood};
 use super::policy::{self, Policy, Profile, Service, V4, V6, Version};
 use super::ruleset::{Base, BaseKind, Chain, Data, Family, Field, Hook, Key, KeyBuilder, Ruleset, Set, Shape, Step, Table, TableId, Value};
 use super::shared;
-use super::{borders, flows, homes, peers, shaping, table6, traffic};
+use super::{borders, flows, homes, kept, peers, shaping, table6, traffic};
 
 /// Before connection tracking puts fragments together (`NF_IP_PRI_CONNTRACK_DEFRAG` is -400), so that every fragment is looked at.
 pub(super) const BEFORE_DEFRAG: i32 = -450;
@@ -55,6 +55,7 @@ pub fn vpc(names: &Names, spec: &VpcSpec, epoch: u32) -> Ruleset {
         profile_chain::<V4>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut inet);
     }
     shared::add(spec, &policy, &mut inet);
+    kept::add(spec, &policy, &mut inet);
     homes::add(spec, &mut inet);
     peers::add(spec, &mut inet);
     shaping::add_to_vpc(spec, &mut inet);

@@ -28,7 +28,7 @@ use super::names::{OVERLAY, ROUTER_LOCAL, host_mac, link_local, tap};
 use super::policy::{self, Policy, V6};
 use super::ruleset::{Base, BaseKind, Chain, Data, Field, Hook, Key, Set, Shape, Table, Value};
 use super::table::{BEFORE_DEFRAG, PORT, chain_name, epoch_set, now_map, plain, port, profile_chain, set};
-use super::{borders, flows, peers6, ways6};
+use super::{borders, flows, kept, peers6, ways6};
 
 const ADDRESS: [Field; 1] = [Field::Ipv6];
 /// An address of an interface. Its hardware address is looked at before.
@@ -60,6 +60,7 @@ pub fn table(spec: &VpcSpec, v6: &Ipv6Spec, epoch: u32) -> Table {
     for profile in &policy.profiles {
         profile_chain::<V6>(profile, &chain_name(profile.direction, &profile.name), Load::CtOriginalPort, &mut table);
     }
+    kept::add(spec, &policy, &mut table);
     flows::add(spec, FlowVersion::V6, &mut table);
     table
 }

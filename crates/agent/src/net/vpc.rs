@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ use super::link::{ANSWER_TIME, Links, Peer, Whose};
 use super::names::{self, Names, OUTSIDE, OVERLAY};
 use super::nft::Rules;
 use super::ruleset::Ruleset;
-use super::{flows, netns, plan, rule_change, ruleset, table, traffic};
+use super::{flows, kept, netns, plan, rule_change, ruleset, table, traffic};
 use crate::guest::{Directory, Guests, Ipv6Service, Services};
 
 /// How often a change of rules is tried anew when somebody else's came between.
@@ -253,7 +253,7 @@ impl Vpc {
                 Err(e) if e.is_restart() && tries < MOST_RESTARTS => tries += 1,
                 Err(e) => return Err(io::Error::other(e)),
                 Ok(()) => {
-                    self.forget(&table::pairs_gone(&seen, &want)).await?;
+                    self.forget(&table::pairs_gone(&seen, &want), &kept::addresses_gone(&seen, &want)).await?;
                     return Ok(steps.len());
                 }
             }
@@ -261,13 +261,18 @@ impl Vpc {
     }
 
     /// Ends the translations of public addresses that moved. A client that goes on from the same port would keep the old one
-    /// alive for ever, and its packets would be dropped instead of following the address.
-    async fn forget(&self, public: &[Ipv4Addr]) -> io::Result<()> {
-        if public.is_empty() {
+    /// alive for ever, and its packets would be dropped instead of following the address. Ends also what interfaces that left had open.
+    async fn forget(&self, public: &[Ipv4Addr], private: &[IpAddr]) -> io::Result<()> {
+        if public.is_empty() && private.is_empty() {
             return Ok(());
         }
         let connection = Connection::<nlink::netlink::Netfilter>::new_in(self.namespace.as_fd()).map_err(io::Error::other)?;
         let connection = connection.timeout(ANSWER_TIME);
+        for address in private {
+            for filter in [ConntrackFilter::new().orig_src(*address), ConntrackFilter::new().reply_src(*address)] {
+                connection.del_conntrack_matching(&filter).await.map_err(io::Error::other)?;
+            }
+        }
         for address in public {
             for filter in [ConntrackFilter::new().orig_dst(*address), ConntrackFilter::new().reply_dst(*address)] {
                 connection.del_conntrack_matching(&filter).await.map_err(io::Error::other)?;

@@ -205,6 +205,7 @@ impl Cloud {
             peers: vec![],
             v6: None,
             logged: vec![],
+            kept: vec![],
         });
     }
 

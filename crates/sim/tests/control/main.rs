@@ -14,6 +14,7 @@ mod networks;
 mod placement_groups;
 mod roles;
 mod roll_backs;
+mod security_groups;
 mod seeds;
 mod snapshot_policies;
 mod timed_release;

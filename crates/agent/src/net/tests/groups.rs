@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 
 use hostspec::*;
-use model::SecurityGroupId;
+use model::{OpenConnections, SecurityGroupId};
 
 use super::frames::*;
 use super::lab::*;
@@ -305,4 +305,93 @@ fn what_a_group_does_by_itself_stands_around_its_rules() {
     spec.groups[0].rules = [&mine[..], &[default]].concat();
     lab.applied(&host(std::slice::from_ref(&spec)));
     assert!(!heard(&a, &b, 5001) && !heard(&a, &b, 5000) && heard(&a, &c, 5001));
+}
+
+/// A UDP connection to B's port 5000, of which B knows who began it.
+struct Open {
+    _lab: Lab,
+    from: std::net::UdpSocket,
+    to: std::net::UdpSocket,
+}
+
+impl Open {
+    fn passes(&self, text: &str) -> bool {
+        self.from.send_to(text.as_bytes(), (B, 5000)).unwrap();
+        let mut buffer = [0; 20];
+        let heard = |len: Result<usize, std::io::Error>, buffer: &[u8]| len.is_ok_and(|len| &buffer[..len] == text.as_bytes());
+        let there = heard(self.to.recv(&mut buffer), &buffer);
+        self.to.send_to(text.as_bytes(), (A, 5000)).unwrap();
+        there && heard(self.from.recv(&mut buffer), &buffer)
+    }
+}
+
+/// What becomes of a connection that one of these rules of B's lets in, when it goes and the others stay.
+fn goes_on(connections: Option<OpenConnections>, goes: RuleSpec, stay: &[RuleSpec]) -> bool {
+    let lab = Lab::new();
+    let with = |rules: Vec<RuleSpec>| {
+        let mut spec = two(rules);
+        spec.kept.extend(connections.map(|connections| KeptSpec { group: SecurityGroupId::from_u64(2), connections }));
+        spec
+    };
+    let before = with([&[goes], stay].concat());
+    lab.applied(&host(std::slice::from_ref(&before)));
+    let (a, b) = (lab.guest(&before, 0), lab.guest(&before, 1));
+    let open = Open { from: a.udp(), to: b.udp(), _lab: lab };
+    assert!(open.passes("before"));
+    // By way of what changed in the spec, and as after a restart.
+    let after = with(stay.to_vec());
+    open._lab.applied(&host(std::slice::from_ref(&after)));
+    for socket in [&open.from, &open.to] {
+        socket.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
+    }
+    let went_on = open.passes("after");
+    open._lab.applied(&host(&[with([stay, &[rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(9, 9), "10.0.0.5/32")]].concat())]));
+    assert_eq!(open.passes("later"), went_on);
+    // Nobody else comes in.
+    let other = a.run(|| std::net::UdpSocket::bind((A, 5001))).unwrap();
+    other.send_to(b"new", (B, 5000)).unwrap();
+    assert!(open.to.recv(&mut [0; 20]).is_err(), "a connection that was not open");
+    went_on
+}
+
+#[test]
+fn a_group_chooses_what_becomes_of_open_connections() {
+    let narrow = rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(5000, 5000), "10.0.0.5/32");
+    let wide = rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(5000, 5000), "0.0.0.0/0");
+    let out = open(Direction::Egress);
+    let little = rule(Direction::Egress, Verdict::Accept, 1, udp_ports(1, 1), "0.0.0.0/0");
+    let stay = std::slice::from_ref(&out);
+    assert!(!goes_on(None, narrow.clone(), stay));
+    assert!(goes_on(Some(OpenConnections::Keep), narrow.clone(), stay));
+    assert!(goes_on(Some(OpenConnections::Keep), wide.clone(), stay));
+    assert!(goes_on(Some(OpenConnections::Tracked), narrow, stay));
+    assert!(!goes_on(Some(OpenConnections::Tracked), wide.clone(), stay), "open to everybody, and everything goes out: not tracked");
+    assert!(goes_on(Some(OpenConnections::Tracked), wide, &[little]), "tracked, for not everything goes out");
+}
+
+#[test]
+fn the_next_one_with_an_address_does_not_inherit_connections() {
+    let lab = Lab::new();
+    let narrow = rule(Direction::Ingress, Verdict::Accept, 1, udp_ports(5000, 5000), "10.0.0.5/32");
+    let kept = vec![KeptSpec { group: SecurityGroupId::from_u64(2), connections: OpenConnections::Keep }];
+    let spec = VpcSpec { kept, ..two(vec![narrow, open(Direction::Egress)]) };
+    lab.applied(&host(std::slice::from_ref(&spec)));
+    let (a, b) = (lab.guest(&spec, 0), lab.guest(&spec, 1));
+    let (from, to) = (a.udp(), b.udp());
+    from.send_to(b"one", (B, 5000)).unwrap();
+    assert_eq!(next(&to), "one");
+    drop((b, to));
+    let mut without = spec.clone();
+    without.nics.truncate(1);
+    lab.applied(&host(&[without]));
+    let mut another = spec;
+    another.groups[1].rules.truncate(0);
+    another.nics[1].id = model::InterfaceId::from_u64(77);
+    another.nics[1].vm = model::InstanceId::from_u64(77);
+    lab.applied(&host(std::slice::from_ref(&another)));
+    let b = lab.guest(&another, 1);
+    let to = b.udp();
+    to.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
+    from.send_to(b"two", (B, 5000)).unwrap();
+    assert!(to.recv(&mut [0; 20]).is_err(), "it was another's connection");
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use hostspec::*;
-use model::SecurityGroupId;
+use model::{OpenConnections, SecurityGroupId};
 use proptest::prelude::*;
 
 use super::super::policy::{Policy, Service, compile};
@@ -185,8 +185,11 @@ proptest! {
         of in proptest::collection::vec(group(), 1..4),
         gone in proptest::collection::vec((0_usize..4, any::<proptest::sample::Index>()), 0..3),
         fresh in proptest::collection::vec((0_usize..4, any::<proptest::sample::Index>(), rule()), 0..3),
+        connections in proptest::option::of(prop_oneof![Just(OpenConnections::Tracked), Just(OpenConnections::Keep)]),
     ) {
-        let before = with_rules(groups, &of);
+        let kept = |group: &GroupSpec| Some(KeptSpec { group: group.id, connections: connections? });
+        let kept = groups.iter().filter_map(kept).collect();
+        let before = VpcSpec { kept, ..with_rules(groups, &of) };
         let mut after = before.clone();
         for (group, at) in gone {
             let rules = &mut after.groups[group].rules;
