@@ -1,10 +1,11 @@
 //! `bench api`: calls a second and their time, on simulated hosts with durable commits, beside `moto_server` doing the same, and each
 //! dialect beside the native API of the same server: what words of another cloud's cost.
 //!
-//! Server and load generator share the machine's cores, for us and for the peer alike.
+//! Server and load generator share the machine's cores, for us and for the peer alike. All are measured in turns, and the middle one of each
+//! figure's rounds counts: a machine that is slow for a minute is so for everybody.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,10 @@ const GROUPS: u64 = 1_000;
 const LAUNCHING: u32 = 256;
 /// Connections that look up at once.
 const LOOKING: u32 = 32;
-/// Seconds of each measurement.
+/// Turns in which everybody is measured.
+const ROUNDS: usize = 3;
+/// Seconds of each measurement of a round, and of those that are made once.
+const ROUND_SECONDS: f64 = 3.0;
 const SECONDS: f64 = 10.0;
 /// Promised calls a second, and milliseconds of a page.
 const LAUNCHES: f64 = 5_000.0;
@@ -55,24 +59,33 @@ pub fn instances() -> Result<u64> {
     }
 }
 
-/// Starts a cloud, measures each dialect, fills it, measures it again, and then the peer.
+/// Starts a cloud and the peer, measures each dialect, the native API and the peer in turns, then fills the cloud and measures it again.
 pub fn measure() -> Result<Vec<Row>> {
     build()?;
     let folder = Folder::new("api")?;
     let folder = &folder.0;
     let cloud = Cloud::start(&folder.join("state"), HOSTS)?;
     let dialects = Dialect::all(&cloud, folder)?;
-    let mut ours = Vec::new();
-    for dialect in &dialects {
-        ours.push(Figures::of(dialect, &cloud.process, &cloud.environment, folder)?);
+    let native = Dialect::native(&cloud, folder)?;
+    let peer = Peer::start(folder)?;
+    let (mut rounds, mut of_peer) = (vec![vec![]; dialects.len() + 1], vec![]);
+    for round in 1..=ROUNDS {
+        for (dialect, figures) in dialects.iter().chain([&native]).zip(&mut rounds) {
+            figures.push(Figures::of(dialect, &cloud.process, &cloud.environment, folder)?);
+        }
+        of_peer.push(Figures::of(&Dialect::of_peer(), &peer.process, &peer.environment, &peer.folder)?);
+        println!("  round {round} of {ROUNDS} done");
     }
-    let native = Figures::of(&Dialect::native(&cloud, folder)?, &cloud.process, &cloud.environment, folder)?;
+    drop(peer);
+    let peer = Figures::middle(&of_peer);
+    let mut ours: Vec<Figures> = rounds.iter().map(|rounds| Figures::middle(rounds)).collect();
+    let native = ours.pop().context("the native API was measured last")?;
     let ec2 = &dialects[0];
     let bulk = fill(&cloud, folder, &ec2.image, instances()?)?;
+    cloud.process.rest()?;
     let page = page(folder).run(&cloud.environment)?;
-    let by_id_full = ec2.describe(folder)?.run(&cloud.environment)?;
+    let by_id_full = ec2.describe(folder)?.seconds(SECONDS).run(&cloud.environment)?;
     drop(cloud);
-    let peer = peer(folder)?;
     let promised = "promised".to_owned();
     let row = |what: &str, ours: f64, peer: f64, peer_name: &str, promise| Row {
         what: what.to_owned(),
@@ -198,7 +211,7 @@ impl Dialect {
             "native" => format!("GET /v1/instances/{id}"),
             _ => format!("{EC2}DescribeInstances&InstanceId.1={id}"),
         };
-        Ok(Load::new(folder, "describe", ids.lines().map(call).collect()).dialect(self.name).seconds(SECONDS).connections(LOOKING))
+        Ok(Load::new(folder, "describe", ids.lines().map(call).collect()).dialect(self.name).connections(LOOKING))
     }
 
     /// The first page of all instances, with so many of them.
@@ -210,11 +223,12 @@ impl Dialect {
             "native" => format!("GET /v1/instances?limit={page}"),
             _ => format!("{EC2}DescribeInstances&MaxResults={page}"),
         };
-        Load::new(folder, "list", vec![call]).dialect(self.name).seconds(SECONDS).connections(4)
+        Load::new(folder, "list", vec![call]).dialect(self.name).connections(4)
     }
 }
 
 /// What is measured of both servers in the same way.
+#[derive(Clone)]
 struct Figures {
     launch: HashMap<String, f64>,
     launch_twice: HashMap<String, f64>,
@@ -227,21 +241,46 @@ struct Figures {
 }
 
 impl Figures {
+    /// Those of one round.
     fn of(dialect: &Dialect, server: &Process, environment: &HashMap<String, String>, folder: &Path) -> Result<Figures> {
-        let server = Some(server);
         let ids = folder.join(dialect.name);
         let _ = std::fs::remove_file(&ids);
-        let launch = || Load::new(folder, "launch", vec![dialect.launch()]).dialect(dialect.name).seconds(SECONDS).connections(LAUNCHING);
-        let launched = launch().collect(&ids).run_on(environment, server)?;
-        println!("  {}: launched {} in {SECONDS} s", dialect.name, figure(&launched, "calls")?);
+        let on = |load: Load| load.seconds(ROUND_SECONDS).run_on(environment, Some(server));
+        let launch = || Load::new(folder, "launch", vec![dialect.launch()]).dialect(dialect.name).connections(LAUNCHING);
+        server.rest()?;
+        let launched = on(launch().collect(&ids))?;
+        println!("  {}: {:.0} launches a second", dialect.name, figure(&launched, "per_second")?);
+        let launch_twice = on(launch().connections(2 * LAUNCHING))?;
+        server.rest()?;
         Ok(Figures {
             launch: launched,
-            launch_twice: launch().connections(2 * LAUNCHING).run(environment)?,
-            describe: dialect.describe(folder)?.run_on(environment, server)?,
-            describe_twice: dialect.describe(folder)?.connections(2 * LOOKING).run(environment)?,
-            list: dialect.list(folder, dialect.page).run(environment)?,
-            short_list: dialect.list(folder, LISTED_EVERYWHERE).run_on(environment, server)?,
+            launch_twice,
+            describe: on(dialect.describe(folder)?)?,
+            describe_twice: on(dialect.describe(folder)?.connections(2 * LOOKING))?,
+            list: on(dialect.list(folder, dialect.page))?,
+            short_list: on(dialect.list(folder, LISTED_EVERYWHERE))?,
         })
+    }
+
+    /// The middle one of each figure.
+    fn middle(rounds: &[Figures]) -> Figures {
+        let middle = |part: fn(&Figures) -> &HashMap<String, f64>| {
+            let names = rounds.iter().flat_map(|figures| part(figures).keys());
+            let of = |name: &String| {
+                let mut values: Vec<f64> = rounds.iter().filter_map(|figures| part(figures).get(name).copied()).collect();
+                values.sort_by(f64::total_cmp);
+                (name.clone(), values[values.len() / 2])
+            };
+            names.map(of).collect()
+        };
+        Figures {
+            launch: middle(|figures| &figures.launch),
+            launch_twice: middle(|figures| &figures.launch_twice),
+            describe: middle(|figures| &figures.describe),
+            describe_twice: middle(|figures| &figures.describe_twice),
+            list: middle(|figures| &figures.list),
+            short_list: middle(|figures| &figures.short_list),
+        }
     }
 }
 
@@ -268,34 +307,46 @@ pub fn fill(cloud: &Cloud, folder: &Path, image: &str, instances: u64) -> Result
     Ok(figure(&filled, "per_second")? * BATCH as f64)
 }
 
-/// The same of `moto_server`, in an environment of its own under `target`.
-fn peer(folder: &Path) -> Result<Figures> {
-    let venv = run::root().join("target/moto");
-    if !venv.join("bin/moto_server").exists() {
-        println!("  installing moto_server (once)");
-        run::shown(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        run::shown(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "moto[server]==5.1.18"]))?;
-    }
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut command = Command::new(venv.join("bin/moto_server"));
-    command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
-    let server = Process(command.spawn().context("cannot start moto_server")?);
-    let began = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if began.elapsed() > PEER_READY {
-            bail!("moto_server did not start");
+/// `moto_server`, in an environment of its own under `target`.
+struct Peer {
+    process: Process,
+    environment: HashMap<String, String>,
+    /// Its own, as its ids are others than ours.
+    folder: PathBuf,
+}
+
+impl Peer {
+    /// Starts it, with as many instances as a page has.
+    fn start(folder: &Path) -> Result<Peer> {
+        let venv = run::root().join("target/moto");
+        if !venv.join("bin/moto_server").exists() {
+            println!("  installing moto_server (once)");
+            run::shown(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+            run::shown(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "moto[server]==5.1.18"]))?;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        let folder = folder.join("peer");
+        std::fs::create_dir_all(&folder)?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut command = Command::new(venv.join("bin/moto_server"));
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Process(command.spawn().context("cannot start moto_server")?);
+        let began = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if began.elapsed() > PEER_READY {
+                bail!("moto_server did not start");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let environment = [
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+            ("AWS_ACCESS_KEY_ID", "peer".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "peer".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+        ];
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let dialect = Dialect::of_peer();
+        let more = Load::new(&folder, "more", vec![launch(&dialect.image, BATCH, 0)]).calls(LISTED / BATCH).connections(1);
+        more.run(&environment)?;
+        Ok(Peer { process, environment, folder })
     }
-    let environment = [
-        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
-        ("AWS_ACCESS_KEY_ID", "peer".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "peer".to_owned()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-    ];
-    let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let dialect = Dialect::of_peer();
-    let more = Load::new(folder, "more", vec![launch(&dialect.image, BATCH, 0)]).calls(LISTED / BATCH).connections(1);
-    more.run(&environment)?;
-    Figures::of(&dialect, &server, &environment, folder)
 }

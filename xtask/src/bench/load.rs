@@ -16,6 +16,10 @@ use crate::{image, run, up};
 const READY_LIMIT: Duration = Duration::from_secs(180);
 /// Between two looks whether it does.
 const READY_POLL: Duration = Duration::from_millis(5);
+/// Share of a processor below which a server rests, over so long, and how long that is waited for.
+const RESTING: f64 = 0.15;
+const REST_SPAN: Duration = Duration::from_millis(300);
+const REST_LIMIT: Duration = Duration::from_secs(20);
 
 /// A folder that is removed with this value.
 pub struct Folder(pub PathBuf);
@@ -54,6 +58,20 @@ impl Process {
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks = |at: usize| fields.get(at).context("proc(5) names more fields")?.parse::<u64>().context("a number of ticks");
         Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+    }
+
+    /// Waits until it has done what earlier calls left to be done: machines that were launched come to run after the reply. One that never
+    /// rests is not waited for longer than some seconds.
+    pub fn rest(&self) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < REST_LIMIT {
+            let before = self.processor_time()?;
+            std::thread::sleep(REST_SPAN);
+            if self.processor_time()?.saturating_sub(before) < REST_SPAN.mul_f64(RESTING) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Memory that it holds, in megabytes (proc(5), VmRSS).
