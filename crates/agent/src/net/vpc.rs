@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use hostspec::VpcSpec;
 use model::{InterfaceId, MacAddr, VpcId};
 use nlink::Connection;
-use nlink::netlink::netfilter::ConntrackFilter;
+use nlink::netlink::netfilter::{ConntrackFilter, IpProtocol};
 use tokio::sync::watch;
 
 use super::link::{ANSWER_TIME, Links, Peer, Whose};
@@ -268,15 +268,10 @@ impl Vpc {
         }
         let connection = Connection::<nlink::netlink::Netfilter>::new_in(self.namespace.as_fd()).map_err(io::Error::other)?;
         let connection = connection.timeout(ANSWER_TIME);
-        for address in private {
-            for filter in [ConntrackFilter::new().orig_src(*address), ConntrackFilter::new().reply_src(*address)] {
-                connection.del_conntrack_matching(&filter).await.map_err(io::Error::other)?;
-            }
-        }
-        for address in public {
-            for filter in [ConntrackFilter::new().orig_dst(*address), ConntrackFilter::new().reply_dst(*address)] {
-                connection.del_conntrack_matching(&filter).await.map_err(io::Error::other)?;
-            }
+        let of_private = private.iter().flat_map(|ip| [ConntrackFilter::new().orig_src(*ip), ConntrackFilter::new().reply_src(*ip)]);
+        let of_public = public.iter().flat_map(|ip| [ConntrackFilter::new().orig_dst(*ip), ConntrackFilter::new().reply_dst(*ip)]);
+        for filter in of_private.chain(of_public) {
+            forget_matching(&connection, &filter).await.map_err(io::Error::other)?;
         }
         Ok(())
     }
@@ -323,4 +318,17 @@ impl Vpc {
 fn now_epoch() -> u32 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (since.as_secs() as u32).max(1)
+}
+
+/// Deletes the connections that a filter matches, but echoes of ICMPv6: nlink names their parts to the kernel as those of ICMP, which refuses
+/// them. They end when nobody has asked for half a minute.
+async fn forget_matching(connection: &Connection<nlink::netlink::Netfilter>, filter: &ConntrackFilter) -> nlink::Result<()> {
+    let found = connection.get_conntrack_matching(filter).await?;
+    for entry in found.iter().filter(|entry| entry.proto != IpProtocol::Icmpv6) {
+        match connection.del_conntrack_entry(entry).await {
+            Err(e) if !e.is_not_found() => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
