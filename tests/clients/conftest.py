@@ -195,6 +195,8 @@ def wait_until(condition, within=60, what="the condition"):
 def ssh(address, key_file, command, user="root", within=90):
     """Runs a command in a guest, waiting until it lets us in."""
     options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes"]
+    # A connection to a guest whose address moves away meanwhile would hang.
+    options += ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]
     line = ["ssh", "-i", str(key_file), *options, "-o", "LogLevel=ERROR", f"{user}@{address}", command]
 
     def attempt():
