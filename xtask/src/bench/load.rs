@@ -20,6 +20,8 @@ const READY_POLL: Duration = Duration::from_millis(5);
 const RESTING: f64 = 0.15;
 const REST_SPAN: Duration = Duration::from_millis(300);
 const REST_LIMIT: Duration = Duration::from_secs(20);
+/// The figure that says what a call takes of the server's processors, in microseconds.
+pub const SERVER_TIME: &str = "server_us";
 
 /// A folder that is removed with this value.
 pub struct Folder(pub PathBuf);
@@ -100,8 +102,9 @@ pub struct Cloud {
     pub ready_after: f64,
 }
 
-/// Builds `pileus` and the load generator.
+/// Builds the image that clouds offer, `pileus` and the load generator.
 pub fn build() -> Result<()> {
+    image::build(&image::Options { image: image::Image::PileusLinux, fresh: false })?;
     run::shown(&mut run::cargo(&["build", "--release", "--quiet", "--package", "pileus", "--bins", "--examples"]))
 }
 
@@ -216,7 +219,7 @@ impl Load {
         self.run_on(environment, None)
     }
 
-    /// The same, and what each call took of a server's processor time: `server_us`, microseconds.
+    /// The same, and what each call took of a server's processor time: [`SERVER_TIME`], microseconds.
     pub fn run_on(self, environment: &HashMap<String, String>, server: Option<&Process>) -> Result<HashMap<String, f64>> {
         let before = server.map(Process::processor_time).transpose()?;
         let calls = self.folder.join(format!("{}.calls", self.name));
@@ -230,7 +233,7 @@ impl Load {
             printed.lines().filter_map(|line| line.split_once('=')).filter_map(|(n, v)| Some((n.to_owned(), v.parse().ok()?))).collect();
         if let (Some(server), Some(before)) = (server, before) {
             let took = server.processor_time()?.saturating_sub(before);
-            figures.insert("server_us".to_owned(), took.as_secs_f64() * 1e6 / figure(&figures, "calls")?.max(1.0));
+            figures.insert(SERVER_TIME.to_owned(), took.as_secs_f64() * 1e6 / figure(&figures, "calls")?.max(1.0));
         }
         match figures.get("refused") {
             Some(0.0) => Ok(figures),
