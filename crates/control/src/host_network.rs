@@ -13,7 +13,7 @@ use model::{
     Peer, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId, VpcPeeringId, acl_of, ipv6_ways, ways_out,
     ways_through, ways_to_peers,
 };
-use store::Tx;
+use store::{Member, Tx};
 
 use crate::Failure;
 use crate::flow_log::{logged, logs_of_vpc};
@@ -64,11 +64,11 @@ impl Network {
             groups.insert(group.id, expanded(tx, group)?);
         }
         let mut members: BTreeMap<SecurityGroupId, Vec<Ipv4Addr>> = BTreeMap::new();
-        if !named.is_empty() {
-            for interface in tx.interface_list_of_vpc(id)? {
-                for group in interface.groups.iter().filter(|group| named.contains(group)) {
-                    members.entry(*group).or_default().extend(interface.addresses());
-                }
+        let is_told_of = !named.is_empty() || vpc.ipv6.is_some() || !neighbours.is_empty();
+        let all = if is_told_of { tx.interface_list_members(id)? } else { vec![] };
+        for member in &all {
+            for group in member.groups.iter().filter(|group| named.contains(group)) {
+                members.entry(*group).or_default().extend(member.addresses());
             }
         }
         let peered = peers_of(tx, id)?;
@@ -92,8 +92,8 @@ impl Network {
         let subnets = subnets.into_iter().map(with_ways).collect::<Result<_, _>>()?;
         let peers = peered.into_iter().map(|(_, vpc)| vpc).collect();
         let acls = tx.network_acl_list_of_vpc(id)?;
-        let elsewhere = neighbours.elsewhere(tx, id)?;
-        let mut v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &named, &elsewhere)).transpose()?;
+        let elsewhere = neighbours.elsewhere(tx, id, &all)?;
+        let mut v6 = vpc.ipv6.map(|own| v6_spec(own.range, &named, &all, &elsewhere));
         if let Some(v6) = &mut v6 {
             v6.members.extend(members_v6);
         }
@@ -103,7 +103,8 @@ impl Network {
 
     /// Reads a VPC without members here: where those elsewhere are, and what is translated for them here. None when it has no members.
     fn between(tx: &Tx<'_>, id: VpcId, is_home: bool, neighbours: &Neighbours) -> Result<Option<Network>, Failure> {
-        let elsewhere = Elsewhere { nics: neighbours.nics(tx, id)?, names: vec![] };
+        let all = tx.interface_list_members(id)?;
+        let elsewhere = Elsewhere { nics: neighbours.nics(tx, &all)?, names: vec![] };
         if elsewhere.nics.is_empty() {
             return Ok(None);
         }
@@ -117,7 +118,7 @@ impl Network {
         let peers = peers_of(tx, id)?.into_iter().map(|(_, vpc)| vpc).collect();
         let (groups, members) = (BTreeMap::new(), BTreeMap::new());
         let (subnets, acls, flow_logs) = (vec![], vec![], vec![]);
-        let v6 = vpc.ipv6.map(|own| v6_spec(tx, &vpc, own.range, &BTreeSet::new(), &elsewhere)).transpose()?;
+        let v6 = vpc.ipv6.map(|own| v6_spec(own.range, &BTreeSet::new(), &all, &elsewhere));
         Ok(Some(Network { vpc, subnets, acls, groups, members, elsewhere, v6, nats, peers, flow_logs }))
     }
 
@@ -215,18 +216,18 @@ pub(crate) fn further_networks(
 }
 
 /// The IPv6 half of a VPC: the members of groups that are named by rules, and what is on other hosts.
-fn v6_spec(tx: &Tx<'_>, vpc: &Vpc, range: Ipv6Net, named: &BTreeSet<SecurityGroupId>, elsewhere: &Elsewhere) -> Result<Ipv6Spec, Failure> {
+fn v6_spec(range: Ipv6Net, named: &BTreeSet<SecurityGroupId>, all: &[Member], elsewhere: &Elsewhere) -> Ipv6Spec {
     let mut spec = Ipv6Spec { range, remote: vec![], members: BTreeMap::new() };
     let hosts: HashMap<Ipv4Addr, Ipv4Addr> = elsewhere.nics.iter().map(|nic| (nic.ip, nic.host)).collect();
-    for interface in tx.interface_list_of_vpc(vpc.id)?.into_iter().filter(|interface| !interface.ipv6.is_empty()) {
-        for group in interface.groups.iter().filter(|group| named.contains(group)) {
-            spec.members.entry(*group).or_default().extend(&interface.ipv6);
+    for member in all.iter().filter(|member| !member.ipv6.is_empty()) {
+        for group in member.groups.iter().filter(|group| named.contains(group)) {
+            spec.members.entry(*group).or_default().extend(&member.ipv6);
         }
-        if let Some(host) = hosts.get(&interface.ip) {
-            spec.remote.extend(interface.ipv6.iter().map(|ip| RemoteIpv6 { ip: *ip, host: *host }));
+        if let Some(host) = hosts.get(&member.ip) {
+            spec.remote.extend(member.ipv6.iter().map(|ip| RemoteIpv6 { ip: *ip, host: *host }));
         }
     }
-    Ok(spec)
+    spec
 }
 
 fn peer_group(peer: Peer) -> Option<SecurityGroupId> {

@@ -7,12 +7,12 @@
 //! This file knows neither links nor tunnels; how packets get there is the host's business.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::PoisonError;
 
 use hostspec::{Fabric, NatHome, Neighbour, RemoteNic};
-use model::{Address, Host, HostId, Instance, InstanceId, Interface, NUMBERED_HOSTS_MAX, NatGateway, VpcId, machine_address};
-use store::{Change, HostPlace, Key, Tx, What};
+use model::{Address, Host, HostId, Instance, InstanceId, Interface, InterfaceId, NUMBERED_HOSTS_MAX, NatGateway, VpcId, machine_address};
+use store::{Change, HostPlace, Key, Member, Tx, What};
 
 use crate::host_names::Named;
 use crate::{Cloud, Failure};
@@ -27,7 +27,6 @@ pub(crate) type Places = HashMap<HostId, (Ipv4Addr, u32, bool)>;
 /// The other hosts, as one host sees them.
 #[derive(Default)]
 pub(crate) struct Neighbours {
-    here: Option<HostId>,
     others: HashMap<HostId, HostPlace>,
     /// None where no packets go between hosts.
     pub fabric: Option<Fabric>,
@@ -58,7 +57,12 @@ impl Neighbours {
             hosts: hosts.iter().map(|other| Neighbour { underlay: other.underlay, machine: machine_address(other.number) }).collect(),
             public: public.into_iter().filter_map(|(ip, at)| Some(RemoteNic { ip, host: others.get(&at)?.underlay })).collect(),
         };
-        Ok(Neighbours { here: Some(host.id), others, fabric: Some(fabric) })
+        Ok(Neighbours { others, fabric: Some(fabric) })
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.others.is_empty()
     }
 
     /// Another host as the home of NAT gateways, which has none of their addresses yet; none for this one and for those with which no
@@ -69,28 +73,45 @@ impl Neighbours {
         Some(NatHome { host: place.underlay, number, shared: vec![] })
     }
 
-    /// Reads which addresses of a VPC are on these neighbours.
-    pub fn nics(&self, tx: &Tx<'_>, vpc: VpcId) -> Result<Vec<RemoteNic>, Failure> {
-        let Some(here) = self.here.filter(|_| !self.others.is_empty()) else { return Ok(vec![]) };
-        let found = tx.interface_list_elsewhere(vpc, here)?.into_iter();
-        Ok(found.filter_map(|(ip, at, _)| Some(RemoteNic { ip, host: self.others.get(&at)?.underlay })).collect())
+    /// Reads which addresses of a VPC with these members are on these neighbours.
+    pub fn nics(&self, tx: &Tx<'_>, members: &[Member]) -> Result<Vec<RemoteNic>, Failure> {
+        Ok(remote(&self.found(tx, members)?))
     }
 
-    /// Reads what of a VPC is on these neighbours.
-    pub fn elsewhere(&self, tx: &Tx<'_>, vpc: VpcId) -> Result<Elsewhere, Failure> {
-        let Some(here) = self.here.filter(|_| !self.others.is_empty()) else { return Ok(Elsewhere::default()) };
-        let found = tx.interface_list_elsewhere(vpc, here)?;
+    /// Reads what of a VPC with these members is on these neighbours.
+    pub fn elsewhere(&self, tx: &Tx<'_>, vpc: VpcId, members: &[Member]) -> Result<Elsewhere, Failure> {
+        let found = self.found(tx, members)?;
         let instances: BTreeSet<InstanceId> = found.iter().map(|(_, _, instance)| *instance).take(NAMES_ELSEWHERE_MAX).collect();
         let instances: Vec<InstanceId> = instances.into_iter().collect();
         let rows = tx.get_many::<Instance>(&instances)?.into_iter().filter(|row| row.vpc == vpc);
         let rows: Vec<Instance> = rows.collect();
         let with_v6 = rows.iter().filter(|row| row.attributes.host_names.aaaa_record).map(|row| row.interface);
-        let with_v6 = tx.get_many::<Interface>(&with_v6.collect::<Vec<_>>())?;
-        let v6 = |id| with_v6.iter().find(|interface| interface.id == id).map(|interface| interface.ipv6.clone()).unwrap_or_default();
-        let names = rows.into_iter().map(|row| Named::of_instance(&row, v6(row.interface))).collect();
-        let nics = found.into_iter().filter_map(|(ip, at, _)| Some(RemoteNic { ip, host: self.others.get(&at)?.underlay }));
-        Ok(Elsewhere { nics: nics.collect(), names })
+        let with_v6 = tx.get_many::<Interface>(&with_v6.collect::<Vec<_>>())?.into_iter();
+        let mut with_v6: HashMap<InterfaceId, Vec<Ipv6Addr>> = with_v6.map(|interface| (interface.id, interface.ipv6)).collect();
+        let named = |row: Instance| Named::of_instance(&row, with_v6.remove(&row.interface).unwrap_or_default());
+        let names = rows.into_iter().map(named).collect();
+        Ok(Elsewhere { nics: remote(&found), names })
     }
+
+    /// The addresses of these members that are in machines on neighbours, each with the neighbour's and its instance, by address.
+    fn found(&self, tx: &Tx<'_>, members: &[Member]) -> Result<Vec<(Ipv4Addr, Ipv4Addr, InstanceId)>, Failure> {
+        if self.others.is_empty() {
+            return Ok(vec![]);
+        }
+        let instances: Vec<InstanceId> = members.iter().filter_map(|member| member.instance).collect();
+        let at = tx.instance_hosts(&instances)?;
+        let mut found = Vec::with_capacity(members.len());
+        for (member, instance) in members.iter().filter_map(|member| Some((member, member.instance?))) {
+            let Some(place) = at.get(&instance).and_then(|host| self.others.get(host)) else { continue };
+            found.extend(member.addresses().map(|ip| (ip, place.underlay, instance)));
+        }
+        found.sort_unstable_by_key(|(ip, _, _)| *ip);
+        Ok(found)
+    }
+}
+
+fn remote(found: &[(Ipv4Addr, Ipv4Addr, InstanceId)]) -> Vec<RemoteNic> {
+    found.iter().map(|(ip, host, _)| RemoteNic { ip: *ip, host: *host }).collect()
 }
 
 /// What hosts with neighbours have to look at after a commit.

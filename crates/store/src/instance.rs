@@ -1,12 +1,12 @@
 //! Instances.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use model::{AccountId, HostId, ImageId, Instance, InstanceId, ReservationId, SubnetId, VpcId};
 
 use crate::tx::{Record, asked};
-use crate::{By, Column, Facet, Facets, Key, Row, StoreError, Tx, bigint};
+use crate::{By, Column, Facet, Facets, Key, Row, StoreError, Tx, Value, bigint};
 
 impl Row for Instance {
     type Id = InstanceId;
@@ -29,7 +29,7 @@ impl Row for Instance {
         Column::new("key_name", |i| i.guest.key_name.as_deref().into()),
         Column::new("name", |i| (&i.name).into()),
         Column::new("private_ip", |i| i.private_ip.to_bits().into()),
-        Column::new("tags", |i| crate::Value::set(i.tags.iter().map(|(key, value)| format!("{key}={value}")))),
+        Column::new("tags", |i| Value::set(i.tags.iter().map(|(key, value)| format!("{key}={value}")))),
     ];
 
     fn id(&self) -> InstanceId {
@@ -56,9 +56,13 @@ impl Facets for Instance {
     ];
 }
 
-fn store_mib(instance: &Instance) -> crate::Value {
+fn store_mib(instance: &Instance) -> Value {
     i64::try_from(instance.held().1.0).unwrap_or(i64::MAX).into()
 }
+
+/// From so many instances on, all are read from an index rather than each from its row: a row's columns lie between documents, so every
+/// one of them costs a page.
+const SCANNED_FROM: usize = 20_000;
 
 /// What instances take on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,6 +103,22 @@ impl Tx<'_> {
             return Ok(Vec::new());
         }
         self.list(By::is("host", host).and("live", 1).above("asked", bigint(after)).at_most("asked", bigint(up_to)))
+    }
+
+    /// On which host the machine of each of these instances is, of those that have one.
+    pub fn instance_hosts(&self, ids: &[InstanceId]) -> Result<HashMap<InstanceId, HostId>, StoreError> {
+        let place = |record: Record<'_>| {
+            let is_there = record.int(2)? == 1 && record.int(3)? == 1;
+            Ok(InstanceId::from_value(&record.value(0)?).zip(HostId::from_value(&record.value(1)?)).filter(|_| is_there))
+        };
+        if ids.len() < SCANNED_FROM {
+            let values: Vec<Value> = ids.iter().map(Key::to_value).collect();
+            let found = self.columns_any::<Instance, _>("id, host, live, on_host", "id", &values, place)?;
+            return Ok(found.into_iter().flatten().collect());
+        }
+        let wanted: HashSet<InstanceId> = ids.iter().copied().collect();
+        let found = self.query("SELECT id, host, live, on_host FROM instance WHERE live = 1 AND on_host = 1", &[], place)?;
+        Ok(found.into_iter().flatten().filter(|(id, _)| wanted.contains(id)).collect())
     }
 
     /// Instances of an account, terminated ones included, by id.

@@ -1,11 +1,38 @@
 //! Network interfaces. Their addresses, further ones too, are records of their own of which `(vpc, ip)` is unique, so none is given
 //! out twice.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use model::{AccountId, HostId, InstanceId, Interface, InterfaceId, Subnet, VpcId};
+use model::{AccountId, HostId, InstanceId, Interface, InterfaceId, SecurityGroupId, Subnet, VpcId};
+use serde::Deserialize;
 
+use crate::tx::Record;
 use crate::{By, Column, Key, Row, StoreError, Tx};
+
+/// An interface as hosts and rules that name its groups know it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Member {
+    /// Its primary private address.
+    pub ip: Ipv4Addr,
+    /// Its further private addresses.
+    #[serde(default)]
+    pub secondary: Vec<Ipv4Addr>,
+    /// Its addresses of IPv6.
+    #[serde(default)]
+    pub ipv6: Vec<Ipv6Addr>,
+    /// The instance that it is plugged into.
+    #[serde(default)]
+    pub instance: Option<InstanceId>,
+    /// Its security groups.
+    pub groups: Vec<SecurityGroupId>,
+}
+
+impl Member {
+    /// Its private addresses, the primary one first.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        std::iter::once(self.ip).chain(self.secondary.iter().copied())
+    }
+}
 
 impl Row for Interface {
     type Id = InterfaceId;
@@ -83,17 +110,13 @@ impl Tx<'_> {
         self.list(By::is("vpc", vpc).ordered_by("ip"))
     }
 
-    /// Addresses in a VPC of interfaces whose machines are on other hosts than this one, by address. Reads columns only: a VPC may
-    /// have a million.
-    pub fn interface_list_elsewhere(&self, vpc: VpcId, here: HostId) -> Result<Vec<(Ipv4Addr, HostId, InstanceId)>, StoreError> {
-        let sql = "SELECT a.ip, instance.host, instance.id FROM interface_address a JOIN interface ON interface.id = a.interface \
-                   JOIN instance ON instance.id = interface.instance \
-                   WHERE a.vpc = $1 AND instance.host <> $2 AND instance.live = 1 AND instance.on_host = 1 ORDER BY a.ip";
-        let rows = self.query(sql, &[vpc.into(), here.into()], |record| {
-            let ip = u32::try_from(record.int(0)?).ok().map(Ipv4Addr::from_bits);
-            Ok(ip.zip(HostId::from_value(&record.value(1)?)).zip(InstanceId::from_value(&record.value(2)?)))
-        })?;
-        Ok(rows.into_iter().flatten().map(|((ip, host), instance)| (ip, host, instance)).collect())
+    /// What others have to know of the interfaces in a VPC, by address. Takes no more of a row than that: a VPC may have a million.
+    pub fn interface_list_members(&self, vpc: VpcId) -> Result<Vec<Member>, StoreError> {
+        let read = |record: Record<'_>| {
+            serde_json::from_str(record.text(0)?)
+                .map_err(|error| StoreError::Unreadable { table: Interface::TABLE, why: error.to_string() })
+        };
+        self.query("SELECT body FROM interface WHERE vpc = $1 ORDER BY ip", &[vpc.into()], read)
     }
 
     /// Hosts with machines in a VPC, the one with most interfaces first.

@@ -110,6 +110,7 @@ pub use error::{StoreError, WriteError};
 pub use event::ClientToken;
 pub use host::HostPlace;
 pub use instance::Held;
+pub use interface::Member;
 pub use log_group::LogSpan;
 pub use projection::{Facet, Facets, Filter, Match, Page, Query};
 pub use row::{By, Column, Row};

@@ -169,6 +169,12 @@ impl Figures {
         Figures(lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
     }
 
+    /// These and those that another program printed.
+    pub fn and(mut self, others: Figures) -> Figures {
+        self.0.extend(others.0);
+        self
+    }
+
     /// The figure of this name; an error when it was not printed.
     pub fn value(&self, name: &str) -> Result<f64> {
         self.0.get(name).copied().with_context(|| format!("the example printed no {name}"))

@@ -16,9 +16,13 @@ const TO_BARE: f64 = 0.8;
 const METADATA_PER_SECOND: f64 = 10_000.0;
 const METADATA_P99_MS: f64 = 2.0;
 
-/// Builds and runs the example.
+/// Seconds in which a host's document of a VPC with a million interfaces is made.
+const RENDERED_SECONDS: f64 = 2.0;
+
+/// Builds and runs the examples: the control plane's of the document, and the agent's of everything else.
 pub fn measure() -> Result<Vec<Row>> {
-    rows(&Figures::of_example("pileus-agent", "network")?)
+    let document = Figures::of_example("pileus-control", "render")?;
+    rows(&Figures::of_example("pileus-agent", "network")?.and(document))
 }
 
 fn rows(figures: &Figures) -> Result<Vec<Row>> {
@@ -65,6 +69,20 @@ fn rows(figures: &Figures) -> Result<Vec<Row>> {
             Some(Promise::AtLeast(1.0)),
         ),
         row("a metadata request, p99 ms", figures.value("metadata_p99_ms")?, METADATA_P99_MS, "promised", Some(Promise::AtMost(1.0))),
+        row(
+            "1,000,000 interfaces rendered for one host, s",
+            figures.value("rendered_seconds")?,
+            RENDERED_SECONDS,
+            "promised",
+            Some(Promise::AtMost(1.0)),
+        ),
+        beside(
+            "one more of 1,000,000 interfaces reachable from a host, s",
+            "one_more_interface_seconds",
+            "interfaces_seconds",
+            "all of them",
+            None,
+        )?,
     ])
 }
 
@@ -74,7 +92,8 @@ mod tests {
 
     const PRINTED: &str = "changed_p50_ms=2\nchanged_p99_ms=4\nchain_ms=900\nfew_per_second=100\nfew_known_us=3\nfew_fresh_us=5\n\
         many_per_second=99\nmany_known_us=3\nmany_fresh_us=5\nbare_per_second=110\nbare_known_us=2\noverlay_per_second=90\n\
-        overlay_known_us=5\nby_hand_per_second=100\nby_hand_known_us=4\nmetadata_per_second=12000\nmetadata_p99_ms=1\n";
+        overlay_known_us=5\nby_hand_per_second=100\nby_hand_known_us=4\nmetadata_per_second=12000\nmetadata_p99_ms=1\n\
+        rendered_seconds=1.5\ninterfaces_seconds=9\none_more_interface_seconds=1\n";
 
     #[test]
     fn what_the_example_prints_becomes_rows() {

@@ -1,14 +1,15 @@
-//! What hosts are told of each other: where they are, and which of them translates for NAT gateways.
+//! What hosts are told of each other: where they are, what is on them, and which of them translates for NAT gateways.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use model::{
-    AccountId, Address, AddressId, AddressKind, Host, HostCapacity, HostId, HostState, Mib, Millis, NatGateway, NatGatewayId, NatOutcome,
-    NatServes, Tags, VpcId,
+    AccountId, Address, AddressId, AddressKind, Host, HostCapacity, HostId, HostState, InstanceId, Interface, InterfaceId, MacAddr, Mib,
+    Millis, NatGateway, NatGatewayId, NatOutcome, NatServes, Plug, SecurityGroupId, SubnetId, Tags, VpcId,
 };
 
 use super::engines::check_place;
-use crate::{HostPlace, Store, StoreError, Tx};
+use crate::{HostPlace, Member, Store, StoreError, Tx};
 
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
@@ -125,5 +126,79 @@ fn the_home_of_a_gateway_is_where_its_addresses_are() {
         assert_eq!(read(&store, move |tx| tx.address_list_elsewhere(here)), [(PUBLIC, there)]);
         assert_eq!(read(&store, move |tx| tx.address_list_elsewhere(there)), []);
         assert_eq!(read(&store, move |tx| tx.interface_hosts_of_vpc(VpcId::from_u64(8))), []);
+    });
+}
+
+#[test]
+fn an_instance_is_found_at_its_host_among_few_and_among_many() {
+    check_place(|place| {
+        let store = Store::open(place.config.clone()).expect("the store opens");
+        write(&store, |tx| {
+            let sql = "INSERT INTO instance (id, account, reservation, host, live, on_host, asked, held_vcpus, held_memory, state, zone, \
+                       instance_type, image, vpc, subnet, name, private_ip, body) \
+                       VALUES ($1, 1, 1, $2, $3, $4, 1, 1, 1, 'x', 'z', 't', 1, 1, 1, '', 1, '{}')";
+            let mut insert = |id: i64, host: i64, live: i64, on_host: i64| {
+                tx.execute(sql, &[id.into(), host.into(), live.into(), on_host.into()]).map(drop)
+            };
+            insert(1, 7, 1, 1)?;
+            insert(2, 8, 1, 1)?;
+            insert(3, 8, 1, 0)?;
+            insert(4, 8, 0, 0)
+        });
+        let at = |ids: Vec<InstanceId>| read(&store, move |tx| tx.instance_hosts(&ids));
+        let ids = |numbers: std::ops::Range<u64>| numbers.map(InstanceId::from_u64).collect::<Vec<_>>();
+        let wanted = HashMap::from([(1, 7), (2, 8)].map(|(id, host)| (InstanceId::from_u64(id), HostId::from_u64(host))));
+        assert_eq!(at(ids(1..9)), wanted);
+        assert_eq!(at(ids(1..30_000)), wanted);
+        assert_eq!(at(ids(3..30_000)), HashMap::new());
+    });
+}
+
+#[test]
+fn others_are_told_of_all_addresses_of_a_member() {
+    check_place(|place| {
+        let store = Store::open(place.config.clone()).expect("the store opens");
+        let interface = |id, ip: u8| Interface {
+            id: InterfaceId::from_u64(id),
+            account: account(),
+            vpc: VpcId::from_u64(7),
+            subnet: SubnetId::from_u64(1),
+            ip: Ipv4Addr::new(10, 0, 0, ip),
+            secondary: vec![],
+            ipv6: vec![],
+            mac: MacAddr::local(id),
+            instance: None,
+            index: 0,
+            plug: Plug::Plugged,
+            attachment: None,
+            attached_at: None,
+            delete_on_termination: false,
+            groups: vec![SecurityGroupId::from_u64(5)],
+            checked: true,
+            nat_gateway: None,
+            name: String::new(),
+            description: String::new(),
+            created_at: Millis(0),
+            tags: Tags::new(),
+        };
+        let full = Interface {
+            secondary: vec![Ipv4Addr::new(10, 0, 0, 9)],
+            ipv6: vec!["2001:db8::9".parse().expect("an address")],
+            instance: Some(InstanceId::from_u64(3)),
+            ..interface(1, 8)
+        };
+        write(&store, move |tx| [full.clone(), interface(2, 4)].iter().try_for_each(|interface| tx.interface_insert(interface)));
+        let found = read(&store, |tx| tx.interface_list_members(VpcId::from_u64(7)));
+        let groups = vec![SecurityGroupId::from_u64(5)];
+        let bare = Member { ip: Ipv4Addr::new(10, 0, 0, 4), secondary: vec![], ipv6: vec![], instance: None, groups: groups.clone() };
+        let full = Member {
+            ip: Ipv4Addr::new(10, 0, 0, 8),
+            secondary: vec![Ipv4Addr::new(10, 0, 0, 9)],
+            ipv6: vec!["2001:db8::9".parse().expect("an address")],
+            instance: Some(InstanceId::from_u64(3)),
+            groups,
+        };
+        assert_eq!(found, [bare, full]);
+        assert_eq!(read(&store, |tx| tx.interface_list_members(VpcId::from_u64(8))), []);
     });
 }
