@@ -1,5 +1,6 @@
 """Whether one thing reaches another, asked of the cloud and tried by packets: both say the same, and the cloud says why."""
 
+import ipaddress
 import socket
 
 import botocore.exceptions
@@ -23,11 +24,13 @@ class Net:
 
     def __init__(self, cloud, ec2, key, shell):
         self.cloud, self.ec2, self.key, self.shell = cloud, ec2, key, shell
-        self.vpc = ec2.create_vpc(CidrBlock=RANGE)["Vpc"]["VpcId"]
+        made = ec2.create_vpc(CidrBlock=RANGE, AmazonProvidedIpv6CidrBlock=True)["Vpc"]
+        self.vpc, self.range6 = made["VpcId"], made["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
 
     def fill(self):
         ec2 = self.ec2
-        subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock=SUBNET)["Subnet"]["SubnetId"]
+        (range6, *_) = ipaddress.ip_network(self.range6).subnets(new_prefix=64)
+        subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock=SUBNET, Ipv6CidrBlock=str(range6))["Subnet"]["SubnetId"]
         self.gateway = make_public(ec2, self.vpc)
         self.groups = {name: self.group(name) for name in ("front", "back")}
         self.allow("front", 22, CidrIp="0.0.0.0/0")
@@ -40,16 +43,23 @@ class Net:
         return self.ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
 
     def launch(self, subnet, ip, group, public):
-        nic = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": ip, "Groups": [self.groups[group]], "AssociatePublicIpAddress": public}
+        nic = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": ip, "Groups": [self.groups[group]], "Ipv6AddressCount": 1}
+        nic["AssociatePublicIpAddress"] = public
         asked = dict(ImageId=self.cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="reach", NetworkInterfaces=[nic])
         return self.ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
 
     def allow(self, group, port, **peer):
         self.ec2.authorize_security_group_ingress(GroupId=self.groups[group], IpProtocol="tcp", FromPort=port, ToPort=port, **peer)
 
-    def asked(self, source, destination, port):
+    def ipv6(self, instance):
+        """The address of IPv6 of a guest."""
+        (reservation,) = self.ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+        return reservation["Instances"][0]["NetworkInterfaces"][0]["Ipv6Addresses"][0]["Ipv6Address"]
+
+    def asked(self, source, destination, port, **addresses):
         """What the cloud says: nothing when there is a path, else the explanation."""
-        path = self.ec2.create_network_insights_path(Source=source, Destination=destination, Protocol="tcp", DestinationPort=port)
+        asked = dict(Source=source, Destination=destination, Protocol="tcp", DestinationPort=port, **addresses)
+        path = self.ec2.create_network_insights_path(**asked)
         path = path["NetworkInsightsPath"]["NetworkInsightsPathId"]
         started = self.ec2.start_network_insights_analysis(NetworkInsightsPathId=path)["NetworkInsightsAnalysis"]
         id = started["NetworkInsightsAnalysisId"]
@@ -66,12 +76,16 @@ class Net:
 
     def reaches_back(self):
         """Whether a connection from the front guest to SSH of the back one really comes about."""
-        return self.shell(self.public, self.key, f"nc -w 2 {BACK} 22 < /dev/null | head -c 4").stdout.startswith("SSH-")
+        return self.greets_front(BACK)
 
-    def answers(self):
+    def greets_front(self, address):
+        """Whether SSH at this address answers the front guest."""
+        return self.shell(self.public, self.key, f"nc -w 2 {address} 22 < /dev/null | head -c 4").stdout.startswith("SSH-")
+
+    def answers(self, address=None):
         """Whether the machine reaches SSH of the front guest."""
         try:
-            with socket.create_connection((self.public, 22), timeout=2) as connection:
+            with socket.create_connection((address or self.public, 22), timeout=2) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False
@@ -180,6 +194,55 @@ def test_the_operator_asks_about_rules_that_are_not_there_yet(net, cloud):
     thought = reach("--with", rule)
     assert thought.returncode == 0 and f"{net.gateway} reaches {net.front}." in thought.stdout, thought
     assert reach().returncode == 1, "nothing was changed"
+
+
+def test_ipv6_is_asked_for_by_its_addresses_and_fares_as_it_is_judged(net, cloud, until):
+    ec2, table, world = net.ec2, main_table(net.ec2, net.vpc), "2001:db8::9"
+    front, back = net.ipv6(net.front), net.ipv6(net.back)
+    until(lambda: front in net.shell(net.public, net.key, "ip -6 addr show dev eth0 scope global").stdout, 60, "the address in the guest")
+
+    def inward():
+        why = net.asked(net.gateway, net.front, 22, SourceIp=world, DestinationIp=front)
+        return why and why["ExplanationCode"]
+
+    why = net.asked(net.gateway, net.front, 22, SourceIp=world)
+    assert (why["ExplanationCode"], why["RouteTable"]["Id"], why["Address"]) == ("NO_ROUTE_TO_DESTINATION", table, world)
+    route = {"RouteTableId": table, "DestinationIpv6CidrBlock": "::/0"}
+    ec2.create_route(**route, GatewayId=net.gateway)
+    why = net.asked(net.gateway, net.front, 22, DestinationIp=front)
+    assert (why["ExplanationCode"], why["SecurityGroups"][0]["Id"]) == ("ENI_SG_RULES_MISMATCH", net.groups["front"])
+    assert not net.answers(front), "the rule is of IPv4"
+    rule = f"{net.groups['front']},ingress,tcp:22,::/0"
+    thought = cloud.command("reach", net.gateway, net.front, "--ipv6", "--account", "reach", "--tcp", "22", "--with", rule)
+    assert f"{net.gateway} reaches {net.front}." in thought.stdout and "::/0" in thought.stdout, thought
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=net.groups["front"], IpPermissions=[ssh])
+    assert inward() is None and net.gateway in net.components
+    until(lambda: net.answers(front), 30, "SSH by the guest's own address")
+    only = ec2.create_egress_only_internet_gateway(VpcId=net.vpc)["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+    try:
+        ec2.replace_route(**route, EgressOnlyInternetGatewayId=only)
+        why = net.asked(net.gateway, net.front, 22, SourceIp=world)
+        assert (why["ExplanationCode"], why["Component"]["Id"]) == ("NO_ROUTE_TO_DESTINATION", only)
+        assert why["RouteTableRoute"]["EgressOnlyInternetGatewayId"] == only
+        until(lambda: not net.answers(front), 30, "silence from outside")
+        assert net.asked(net.front, net.gateway, 443, DestinationIp=world) is None and only in net.components
+    finally:
+        ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=only)
+    assert net.asked(net.front, net.gateway, 443, DestinationIp=world)["ExplanationCode"] == "BAD_STATE_ROUTE"
+    ec2.delete_route(**route)
+    # Inside it is the other group's to decide, and an address must be the sender's own.
+    assert net.asked(net.front, net.back, 22, DestinationIp=back)["SecurityGroups"][0]["Id"] == net.groups["back"]
+    assert not net.greets_front(back)
+    member = {**ssh, "Ipv6Ranges": [{"CidrIpv6": f"{front}/128"}]}
+    ec2.authorize_security_group_ingress(GroupId=net.groups["back"], IpPermissions=[member])
+    assert net.asked(net.front, net.back, 22, DestinationIp=back) is None
+    until(lambda: net.greets_front(back), 30, "SSH by a rule of IPv6")
+    why = net.asked(net.front, net.back, 22, SourceIp=world, DestinationIp=back)
+    assert (why["ExplanationCode"], why["Address"]) == ("ENI_SOURCE_DEST_CHECK_RESTRICTION", world)
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        net.asked(net.front, net.back, 22, SourceIp=FRONT, DestinationIp=back)
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterCombination"
 
 
 def test_a_question_of_another_account_finds_nothing(net, cloud):

@@ -4,13 +4,13 @@
 //! nothing changes, and the answer that comes furthest counts. What belongs to other accounts is as unknown as the world.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use model::reachability::{Endpoint, Flow, Obstacle, Receiver, Sender, Way, reach};
 use model::{
-    AccountId, Direction, Error, Instance, Interface, InterfaceId, Noun, PathEnd, Peer, Phase, Protocol, Question, Rule, RuleId,
-    SecurityGroup, SecurityGroupId, Transport, Vpc, acl_of,
+    AccountId, Address, Direction, Error, Instance, Interface, InterfaceId, IpVersion, Noun, PathEnd, Peer, Phase, Protocol, Question,
+    Rule, RuleId, SecurityGroup, SecurityGroupId, Transport, VPC_IPV6_PREFIX, Vpc, VpcId, acl_of,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -34,6 +34,8 @@ const ADDRESSES_MAX: usize = 16;
 const ANSWERS_TO: u16 = 49_152;
 /// Somebody in the world of whom no rule speaks (RFC 5737, TEST-NET-2).
 const SOMEBODY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// The same in IPv6 (RFC 3849).
+const SOMEBODY_6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 /// A change of a group's rules that is only thought of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +61,8 @@ impl Cloud {
     /// Answers for an account whether one thing reaches another, as things are, or as they would be after these changes. For the
     /// operator; nobody is asked for leave.
     pub async fn reach(&self, account: AccountId, question: Question, proposals: Vec<Proposal>) -> Result<Way, Error> {
-        let pool = self.region().public_pool;
-        let found = self.store().read(move |tx| judge(tx, View { account, pool }, &question, &proposals));
+        let view = View { account, pool: self.region().public_pool, ipv6_pool: self.region().ipv6_pool };
+        let found = self.store().read(move |tx| judge(tx, view, &question, &proposals));
         found.await.map_err(|failure| self.refusal("ask whether one thing reaches another", failure))
     }
 }
@@ -70,26 +72,44 @@ impl Cloud {
 pub(crate) struct View {
     account: AccountId,
     pool: Ipv4Net,
+    /// The pool of IPv6 that the operator named.
+    ipv6_pool: Option<Ipv6Net>,
 }
 
 impl View {
     /// What the caller of a command sees.
     pub(crate) fn of(cx: &Cx<'_>) -> View {
-        View { account: cx.caller.account(), pool: cx.cloud.region().public_pool }
+        let region = cx.cloud.region();
+        View { account: cx.caller.account(), pool: region.public_pool, ipv6_pool: region.ipv6_pool }
+    }
+
+    /// Whether an address is one that the cloud gives.
+    fn is_ours(&self, tx: &Tx<'_>, ip: IpAddr) -> Result<bool, Failure> {
+        match ip {
+            IpAddr::V4(ip) => Ok(self.pool.contains(&ip)),
+            IpAddr::V6(ip) => {
+                let pool = self.ipv6_pool.map_or_else(|| tx.ipv6_site(), |pool| Ok(Some(pool)))?;
+                Ok(pool.is_some_and(|pool| pool.contains(&ip)))
+            }
+        }
     }
 }
 
 /// Answers a question from the rows.
 pub(crate) fn judge(tx: &Tx<'_>, view: View, question: &Question, proposals: &[Proposal]) -> Result<Way, Failure> {
-    let mut from = end(tx, view, question.from)?;
-    let mut to = question.to.map(|to| end(tx, view, to)).transpose()?;
+    if question.from_ip.into_iter().chain(question.to_ip).any(|ip| IpVersion::of(ip) != question.version) {
+        return Err(Error::InvalidCombination { reason: "the addresses must be of one version of IP".to_owned() }.into());
+    }
+    let mut from = end(tx, view, question.from, question.from_ip)?;
+    let mut to = question.to.map(|to| end(tx, view, to, question.to_ip)).transpose()?;
     if from.is_none() && to.as_ref().is_some_and(Option::is_none) {
         return Err(Error::InvalidCombination { reason: "one end at least must be an instance or an interface".to_owned() }.into());
     }
+    check_source(from.as_ref(), question.from_ip)?;
     let whom = match (&to, question.to_ip) {
-        (Some(Some(receiver)), ip) => match address_of(from.as_ref(), receiver, ip)? {
+        (Some(Some(receiver)), ip) => match address_of(from.as_ref(), receiver, question.version, ip)? {
             Some(ip) => Whom::Interface(ip),
-            None => return Ok(unreachable(Obstacle::NoPublicAddress { interface: receiver.interface.id })),
+            None => return Ok(unreachable(receiver, question.version)),
         },
         (Some(None), ip) => Whom::Beyond(ip),
         (None, Some(ip)) => {
@@ -104,15 +124,33 @@ pub(crate) fn judge(tx: &Tx<'_>, view: View, question: &Question, proposals: &[P
     for endpoint in from.iter_mut().chain(&mut to) {
         propose(endpoint, proposals);
     }
-    Ok(Ask { from: from.as_ref(), to: to.as_ref(), whom, question }.best())
+    let mut ask = Ask { from: from.as_ref(), to: to.as_ref(), whom, question, outside: vec![] };
+    for ip in ask.named() {
+        // Public addresses of IPv4 are of the world even where they are the cloud's; those of IPv6 are somebody's inside.
+        if ip.is_ipv4() || !view.is_ours(tx, ip)? {
+            ask.outside.push(ip);
+        }
+    }
+    Ok(ask.best())
+}
+
+/// Whose packets those of other addresses are that an interface sends on is not known here.
+fn check_source(from: Option<&Endpoint>, ip: Option<IpAddr>) -> Result<(), Error> {
+    match (from, ip) {
+        (Some(from), Some(ip)) if !from.interface.checked && !from.has(ip) => {
+            let reason = format!("{ip} is not an address of {}, which may send for others", from.interface.id);
+            Err(Error::invalid("SourceIp", reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Who has the address that is spoken to, and which it is; an open one is none.
 #[derive(Clone, Copy)]
 enum Whom {
-    Interface(Ipv4Addr),
-    Beyond(Option<Ipv4Addr>),
-    Nobody(Ipv4Addr),
+    Interface(IpAddr),
+    Beyond(Option<IpAddr>),
+    Nobody(IpAddr),
 }
 
 /// A question with its facts.
@@ -121,18 +159,20 @@ struct Ask<'a> {
     to: Option<&'a Endpoint>,
     whom: Whom,
     question: &'a Question,
+    /// Addresses in the world of which rules speak.
+    outside: Vec<IpAddr>,
 }
 
 impl Ask<'_> {
     /// The answer for the port and addresses with which the connection comes furthest.
     fn best(&self) -> Way {
         let senders = match self.from {
-            Some(_) => vec![SOMEBODY],
-            None => self.question.from_ip.map_or_else(|| self.addresses(Direction::Ingress), |ip| vec![ip]),
+            Some(_) => vec![self.somebody()],
+            None => self.question.from_ip.map_or_else(|| self.strangers(), |ip| vec![ip]),
         };
         let receivers = match self.whom {
             Whom::Interface(ip) | Whom::Nobody(ip) | Whom::Beyond(Some(ip)) => vec![ip],
-            Whom::Beyond(None) => self.addresses(Direction::Egress),
+            Whom::Beyond(None) => self.strangers(),
         };
         let ports = self.question.port.map_or_else(|| self.ports(), |port| vec![port]);
         let mut best: Option<Way> = None;
@@ -150,7 +190,7 @@ impl Ask<'_> {
         best.expect("ports and addresses always hold one at least")
     }
 
-    fn way(&self, sender: Ipv4Addr, to: Ipv4Addr, port: u16) -> Way {
+    fn way(&self, stranger: IpAddr, to: IpAddr, port: u16) -> Way {
         let flow = match self.question.protocol {
             Transport::Tcp => Flow::Tcp { port },
             Transport::Udp => Flow::Udp { port },
@@ -160,7 +200,8 @@ impl Ask<'_> {
             (Whom::Nobody(_), _) | (Whom::Interface(_), None) => Receiver::Nobody,
             (Whom::Beyond(_), _) => Receiver::Beyond,
         };
-        reach(self.from.map_or(Sender::Beyond(sender), Sender::Interface), receiver, to, flow, ANSWERS_TO)
+        let sender = self.from.map_or(Sender::Beyond(stranger), |end| Sender::Interface { end, from: self.question.from_ip });
+        reach(sender, receiver, to, flow, ANSWERS_TO)
     }
 
     fn rules(&self) -> impl Iterator<Item = &Rule> {
@@ -179,23 +220,48 @@ impl Ask<'_> {
         ports.into_iter().take(PORTS_MAX).collect()
     }
 
-    /// Public addresses of which the rules of a direction speak, and one of which they do not.
-    fn addresses(&self, direction: Direction) -> Vec<Ipv4Addr> {
-        let named = |rule: &Rule| match rule.peer {
-            Peer::Range { range } if rule.direction == direction && range.prefix_len() > 0 => Some(range.network()),
-            Peer::Range { .. } | Peer::Range6 { .. } | Peer::Group { .. } | Peer::List { .. } => None,
+    /// Addresses at which ranges begin that rules name for whoever is beyond.
+    fn named(&self) -> Vec<IpAddr> {
+        let direction = if self.from.is_some() { Direction::Egress } else { Direction::Ingress };
+        let named = |rule: &Rule| match (rule.peer, self.question.version) {
+            (Peer::Range { range }, IpVersion::V4) if range.prefix_len() > 0 && !range.network().is_private() => {
+                Some(range.network().into())
+            }
+            (Peer::Range6 { range }, IpVersion::V6) if range.prefix_len() > 0 => Some(range.network().into()),
+            (Peer::Range { .. } | Peer::Range6 { .. } | Peer::Group { .. } | Peer::List { .. }, _) => None,
         };
-        let public: BTreeSet<Ipv4Addr> = self.rules().filter_map(named).filter(|ip| !ip.is_private()).collect();
-        std::iter::once(SOMEBODY).chain(public).take(ADDRESSES_MAX).collect()
+        let found: BTreeSet<IpAddr> = self.rules().filter(|rule| rule.direction == direction).filter_map(named).collect();
+        found.into_iter().take(ADDRESSES_MAX).collect()
+    }
+
+    /// Somebody in the world of whom no rule speaks.
+    fn somebody(&self) -> IpAddr {
+        match self.question.version {
+            IpVersion::V4 => SOMEBODY.into(),
+            IpVersion::V6 => SOMEBODY_6.into(),
+        }
+    }
+
+    /// Those in the world who are asked for where a question names none.
+    fn strangers(&self) -> Vec<IpAddr> {
+        std::iter::once(self.somebody()).chain(self.outside.iter().copied()).take(ADDRESSES_MAX).collect()
     }
 }
 
-fn unreachable(obstacle: Obstacle) -> Way {
+/// The answer where the receiver has no address to be spoken to by.
+fn unreachable(receiver: &Endpoint, version: IpVersion) -> Way {
+    let interface = receiver.interface.id;
+    let obstacle = match version {
+        IpVersion::V4 => Obstacle::NoPublicAddress { interface },
+        IpVersion::V6 => Obstacle::NoIpv6 { interface },
+    };
     Way { steps: vec![], obstacle: Some(obstacle) }
 }
 
-/// An end as the account sees it: an interface with all that decides, or nothing for the world beyond a gateway.
-fn end(tx: &Tx<'_>, View { account, pool: _ }: View, end: PathEnd) -> Result<Option<Endpoint>, Failure> {
+/// An end as the account sees it: an interface with all that decides about this address of it, or nothing for the world beyond a
+/// gateway.
+fn end(tx: &Tx<'_>, view: View, end: PathEnd, ip: Option<IpAddr>) -> Result<Option<Endpoint>, Failure> {
+    let account = view.account;
     let interface = match end {
         PathEnd::Gateway(id) => return gateway_of(tx, account, id).map(|_| None),
         PathEnd::Interface(id) => id,
@@ -203,19 +269,20 @@ fn end(tx: &Tx<'_>, View { account, pool: _ }: View, end: PathEnd) -> Result<Opt
     };
     let found = tx.get::<Interface>(interface)?.filter(|row| row.account == account);
     let interface = found.ok_or_else(|| Error::not_found(Noun::Interface, interface))?;
-    Ok(Some(endpoint(tx, interface)?))
+    Ok(Some(endpoint(tx, interface, ip)?))
 }
 
-/// Everything that decides about the packets of an interface.
-fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
+/// Everything that decides about the packets of an interface from and to an address of its own, private or public.
+fn endpoint(tx: &Tx<'_>, interface: Interface, ip: Option<IpAddr>) -> Result<Endpoint, Failure> {
     let instance = interface.instance.map(|id| tx.get::<Instance>(id)).transpose()?.flatten();
     let vpc = tx.get::<Vpc>(interface.vpc)?.ok_or_else(|| Error::not_found(Noun::Vpc, interface.vpc))?;
     let groups = tx.get_many::<SecurityGroup>(&interface.groups)?.into_iter().map(|group| expanded(tx, group)).collect::<Result<_, _>>()?;
     Ok(Endpoint {
         is_running: instance.is_some_and(|instance| instance.phase == Phase::Running),
-        public: tx.address_of_interface(interface.id)?,
+        public: public_of(tx, &interface, ip)?,
         tables: tables_of_vpc(tx, vpc.id)?,
         gateway: gateway_in_use(tx, vpc.id)?,
+        egress_only: tx.egress_only_gateway_list_of_vpc(vpc.id)?.into_iter().map(|gateway| gateway.id).collect(),
         nats: exits(tx, vpc.id)?,
         peerings: peers_of(tx, vpc.id)?,
         groups,
@@ -225,16 +292,27 @@ fn endpoint(tx: &Tx<'_>, interface: Interface) -> Result<Endpoint, Failure> {
     })
 }
 
-/// The address by which a receiver is spoken to: the one that was asked for, else its private one inside a VPC and its public
-/// one from elsewhere, which it may lack.
-fn address_of(from: Option<&Endpoint>, receiver: &Endpoint, asked: Option<Ipv4Addr>) -> Result<Option<Ipv4Addr>, Error> {
+/// The public address that is this one, or is translated to it; of the primary private one where none is asked for.
+fn public_of(tx: &Tx<'_>, interface: &Interface, ip: Option<IpAddr>) -> Result<Option<Address>, Failure> {
+    let asked = match ip {
+        Some(IpAddr::V4(ip)) => ip,
+        Some(IpAddr::V6(_)) | None => interface.ip,
+    };
+    let is_it = |address: &Address| address.ip == asked || address.private.unwrap_or(interface.ip) == asked;
+    Ok(tx.address_list_of_interface(interface.id)?.into_iter().find(is_it))
+}
+
+/// The address by which a receiver is spoken to: the one that was asked for, else the first of IPv6, or of IPv4 its private one inside
+/// a VPC and its public one from elsewhere. It may lack it.
+fn address_of(from: Option<&Endpoint>, receiver: &Endpoint, version: IpVersion, asked: Option<IpAddr>) -> Result<Option<IpAddr>, Error> {
     let is_peered = |from: &Endpoint| from.peerings.iter().any(|(_, vpc)| *vpc == receiver.vpc.id);
     let is_inside = from.is_some_and(|from| from.vpc.id == receiver.vpc.id || is_peered(from));
-    let (private, public) = (receiver.interface.ip, receiver.public.as_ref().map(|address| address.ip));
-    match asked {
-        None => Ok(if is_inside { Some(private) } else { public }),
-        Some(ip) if Some(ip) == public || (is_inside && ip == private) => Ok(Some(ip)),
-        Some(ip) => Err(Error::invalid("DestinationIp", format!("{ip} does not lead to {} from there", receiver.interface.id))),
+    let public = receiver.public.as_ref().map(|address| IpAddr::from(address.ip));
+    match (asked, version) {
+        (None, IpVersion::V6) => Ok(receiver.interface.ipv6.first().copied().map(IpAddr::from)),
+        (None, IpVersion::V4) => Ok(if is_inside { Some(receiver.interface.ip.into()) } else { public }),
+        (Some(ip), version) if Some(ip) == public || (is_inside || version == IpVersion::V6) && receiver.has(ip) => Ok(Some(ip)),
+        (Some(ip), _) => Err(Error::invalid("DestinationIp", format!("{ip} does not lead to {} from there", receiver.interface.id))),
     }
 }
 
@@ -246,7 +324,7 @@ enum Owner {
 }
 
 impl Owner {
-    fn whom(&self, ip: Ipv4Addr) -> Whom {
+    fn whom(&self, ip: IpAddr) -> Whom {
         match self {
             Owner::Interface(_) => Whom::Interface(ip),
             Owner::Beyond => Whom::Beyond(Some(ip)),
@@ -262,31 +340,58 @@ impl Owner {
     }
 }
 
-fn owner(tx: &Tx<'_>, view: View, from: Option<&Endpoint>, ip: Ipv4Addr) -> Result<Owner, Failure> {
-    if let Some(from) = from.filter(|from| from.vpc.contains(ip)) {
-        let holder = tx.interface_with_ip(from.vpc.id, ip)?.map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
-        return match holder {
-            Some(interface) => Ok(Owner::Interface(Box::new(endpoint(tx, interface)?))),
-            None => Ok(Owner::Nobody),
-        };
+fn owner(tx: &Tx<'_>, view: View, from: Option<&Endpoint>, ip: IpAddr) -> Result<Owner, Failure> {
+    if let Some(from) = from.filter(|from| from.range_over(ip).is_some()) {
+        return Ok(holder(tx, from.vpc.id, ip)?.map_or(Owner::Nobody, |endpoint| Owner::Interface(Box::new(endpoint))));
     }
+    match ip {
+        IpAddr::V4(ip) => public_owner(tx, view, from, ip),
+        IpAddr::V6(ip) => ipv6_owner(tx, view, ip),
+    }
+}
+
+/// The interface that has an address in a VPC.
+fn holder(tx: &Tx<'_>, vpc: VpcId, ip: IpAddr) -> Result<Option<Endpoint>, Failure> {
+    let id = match ip {
+        IpAddr::V4(ip) => tx.interface_with_ip(vpc, ip)?,
+        IpAddr::V6(ip) => tx.interface_with_ipv6(vpc, ip)?,
+    };
+    let interface = id.map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
+    interface.map(|interface| endpoint(tx, interface, Some(ip))).transpose()
+}
+
+/// Who outside of the sender's VPC has an address of IPv4: by a peering its private one, else a public one.
+fn public_owner(tx: &Tx<'_>, view: View, from: Option<&Endpoint>, ip: Ipv4Addr) -> Result<Owner, Failure> {
     for (_, peer) in from.map(|from| from.peerings.as_slice()).unwrap_or_default() {
-        let holder = tx.interface_with_ip(*peer, ip)?.map(|id| tx.get::<Interface>(id)).transpose()?.flatten();
-        if let Some(interface) = holder.filter(|interface| interface.account == view.account) {
-            return Ok(Owner::Interface(Box::new(endpoint(tx, interface)?)));
+        let endpoint = holder(tx, *peer, ip.into())?;
+        if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.interface.account == view.account) {
+            return Ok(Owner::Interface(Box::new(endpoint)));
         }
     }
-    if !view.pool.contains(&ip) {
+    if !view.is_ours(tx, ip.into())? {
         return Ok(Owner::Beyond);
     }
     let address = tx.address_with_ip(ip)?;
     if address.as_ref().is_some_and(|address| address.account != view.account) {
         return Ok(Owner::Beyond);
     }
-    match address.as_ref().and_then(|address| address.interface).map(|id: InterfaceId| tx.get::<Interface>(id)).transpose()?.flatten() {
-        Some(interface) => Ok(Owner::Interface(Box::new(Endpoint { public: address, ..endpoint(tx, interface)? }))),
+    match address.and_then(|address| address.interface).map(|id: InterfaceId| tx.get::<Interface>(id)).transpose()?.flatten() {
+        Some(interface) => Ok(Owner::Interface(Box::new(endpoint(tx, interface, Some(ip.into()))?))),
         None => Ok(Owner::Nobody),
     }
+}
+
+/// Who has an address of IPv6, which is but once in the cloud.
+fn ipv6_owner(tx: &Tx<'_>, view: View, ip: Ipv6Addr) -> Result<Owner, Failure> {
+    let range = Ipv6Net::new_assert(ip, VPC_IPV6_PREFIX).trunc();
+    let vpc = tx.ipv6_range_holder(range)?.map(|id| tx.get::<Vpc>(id)).transpose()?.flatten();
+    let Some(vpc) = vpc else {
+        return Ok(if view.is_ours(tx, ip.into())? { Owner::Nobody } else { Owner::Beyond });
+    };
+    if vpc.account != view.account {
+        return Ok(Owner::Beyond);
+    }
+    Ok(holder(tx, vpc.id, ip.into())?.map_or(Owner::Nobody, |endpoint| Owner::Interface(Box::new(endpoint))))
 }
 
 /// Has the groups of an end look as they would after these changes.

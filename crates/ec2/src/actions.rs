@@ -471,7 +471,8 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteNetworkAclEntry => network_acl::delete_entry, network_acl::DeleteEntry, Works, &[];
     Ec2 "ec2:" ReplaceNetworkAclAssociation => network_acl::replace_association, network_acl::ReplaceAssociation, Works, &[];
     Ec2 "ec2:" CreateNetworkInsightsPath => network_insights::create_path, network_insights::CreatePath,
-        Partly("between instances, interfaces and internet gateways, without filters"), network_insights::PATH_ABSENT;
+        Partly("between instances, interfaces and internet gateways, without filters; addresses of IPv6 too, unlike EC2's"),
+        network_insights::PATH_ABSENT;
     Ec2 "ec2:" DescribeNetworkInsightsPaths => network_insights::describe_paths, network_insights::DescribePaths, Works, &[];
     Ec2 "ec2:" DeleteNetworkInsightsPath => network_insights::delete_path, network_insights::DeletePath, Works, &[];
     Ec2 "ec2:" StartNetworkInsightsAnalysis => network_insights::start_analysis, network_insights::StartAnalysis,

@@ -1,12 +1,13 @@
 //! Reachability Analyzer: network insights paths and their analyses.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use control::Query;
+use ipnet::IpNet;
 use jiff::Timestamp;
-use model::reachability::{Decider, Obstacle, Step};
+use model::reachability::{Decider, Obstacle, Step, TableRoute, WayOn};
 use model::{
-    AclEntry, Direction, Error, NetworkPath, Noun, PathAnalysis, PathEnd, Peer, Protocol, Question, RouteTarget, Transport, Verdict,
+    AclEntry, Direction, Error, IpVersion, NetworkPath, Noun, PathAnalysis, PathEnd, Peer, Protocol, Question, Transport, Verdict,
 };
 use wire::{FromArg, Show};
 
@@ -27,8 +28,8 @@ pub(crate) const ANALYSIS_ABSENT: &[&str] = &["AdditionalAccount", "FilterInArn"
 pub(crate) struct CreatePath {
     source: String,
     destination: Option<String>,
-    source_ip: Option<Ipv4Addr>,
-    destination_ip: Option<Ipv4Addr>,
+    source_ip: Option<IpAddr>,
+    destination_ip: Option<IpAddr>,
     protocol: AskedProtocol,
     #[arg(range = 1..=65535)]
     destination_port: Option<u16>,
@@ -78,7 +79,10 @@ struct PathItem {
 
 /// Keeps a question.
 pub(crate) async fn create_path(cx: Cx, asked: CreatePath) -> Result<CreatedPath, Refusal> {
+    // EC2's own takes addresses of IPv4 alone; here one of IPv6 makes it a question of IPv6.
+    let is_v6 = asked.source_ip.into_iter().chain(asked.destination_ip).any(|ip| ip.is_ipv6());
     let question = Question {
+        version: if is_v6 { IpVersion::V6 } else { IpVersion::V4 },
         from: end("Source", &asked.source)?,
         to: asked.destination.as_deref().map(|text| end("Destination", text)).transpose()?,
         from_ip: asked.source_ip,
@@ -120,7 +124,7 @@ fn arn(cx: &Cx, kind: &str, id: impl std::fmt::Display) -> String {
 }
 
 fn path_item(cx: &Cx, path: &NetworkPath) -> PathItem {
-    let Question { from, to, from_ip, to_ip, protocol, port } = &path.question;
+    let Question { version: _, from, to, from_ip, to_ip, protocol, port } = &path.question;
     let ((from_kind, from), to) = (end_words(*from), to.map(end_words));
     PathItem {
         network_insights_path_id: path.id.to_string(),
@@ -309,11 +313,15 @@ struct Header {
     source_address_set: Vec<String>,
 }
 
-#[derive(Show)]
+#[derive(Show, Default)]
 #[reply(rename = "camelCase")]
 struct RouteItem {
     destination_cidr: String,
-    gateway_id: String,
+    egress_only_internet_gateway_id: Option<String>,
+    gateway_id: Option<String>,
+    nat_gateway_id: Option<String>,
+    network_interface_id: Option<String>,
+    vpc_peering_connection_id: Option<String>,
     origin: &'static str,
     state: Option<&'static str>,
 }
@@ -408,9 +416,10 @@ fn component_item(cx: &Cx, sequence_number: u64, step: &Step) -> ComponentItem {
             vpc: component(cx, "vpc", vpc),
             route_table_route: Some(RouteItem {
                 destination_cidr: destination.to_string(),
-                gateway_id: "local".to_owned(),
+                gateway_id: Some("local".to_owned()),
                 origin: "createroutetable",
                 state: Some("active"),
+                ..RouteItem::default()
             }),
             ..item
         },
@@ -421,6 +430,7 @@ fn component_item(cx: &Cx, sequence_number: u64, step: &Step) -> ComponentItem {
         Step::NatGateway { gateway } => ComponentItem { component: component(cx, "natgateway", gateway), ..item },
         Step::Peering { peering } => ComponentItem { component: component(cx, "vpc-peering-connection", peering), ..item },
         Step::Gateway { gateway } => ComponentItem { component: component(cx, "internet-gateway", gateway), ..item },
+        Step::EgressOnlyGateway { gateway } => ComponentItem { component: component(cx, "egress-only-internet-gateway", gateway), ..item },
         Step::Translated { address, public, private } => ComponentItem {
             component: component(cx, "elastic-ip", address),
             outbound_header: Some(Header {
@@ -430,7 +440,7 @@ fn component_item(cx: &Cx, sequence_number: u64, step: &Step) -> ComponentItem {
             ..item
         },
         Step::Beyond { ip } => ComponentItem {
-            outbound_header: Some(Header { destination_address_set: vec![format!("{ip}/32")], source_address_set: vec![] }),
+            outbound_header: Some(Header { destination_address_set: vec![IpNet::from(*ip).to_string()], source_address_set: vec![] }),
             ..item
         },
     }
@@ -478,17 +488,15 @@ fn acl_rule_item(entry: &AclEntry) -> AclRuleItem {
     }
 }
 
-fn route_item(route: &model::Route, state: &'static str) -> RouteItem {
-    RouteItem {
-        destination_cidr: route.destination.to_string(),
-        gateway_id: match route.target {
-            RouteTarget::InternetGateway { gateway } => gateway.to_string(),
-            RouteTarget::Interface { interface } => interface.to_string(),
-            RouteTarget::NatGateway { gateway } => gateway.to_string(),
-            RouteTarget::Peering { peering } => peering.to_string(),
-        },
-        origin: "createroute",
-        state: Some(state),
+fn route_item(route: &TableRoute, state: &'static str) -> RouteItem {
+    let destination_cidr = route.destination().to_string();
+    let item = RouteItem { destination_cidr, origin: "createroute", state: Some(state), ..RouteItem::default() };
+    match route.way_on() {
+        WayOn::InternetGateway(gateway) => RouteItem { gateway_id: Some(gateway.to_string()), ..item },
+        WayOn::EgressOnlyGateway(gateway) => RouteItem { egress_only_internet_gateway_id: Some(gateway.to_string()), ..item },
+        WayOn::Interface(interface) => RouteItem { network_interface_id: Some(interface.to_string()), ..item },
+        WayOn::NatGateway(gateway) => RouteItem { nat_gateway_id: Some(gateway.to_string()), ..item },
+        WayOn::Peering(peering) => RouteItem { vpc_peering_connection_id: Some(peering.to_string()), ..item },
     }
 }
 
@@ -505,6 +513,17 @@ fn explanation(cx: &Cx, obstacle: &Obstacle) -> Explanation {
         Obstacle::Nobody { ip } => {
             Explanation { explanation_code: "NO_POSSIBLE_DESTINATION", address: Some(ip.to_string()), ..Explanation::default() }
         }
+        Obstacle::Spoofed { interface: id, ip, direction } => Explanation {
+            explanation_code: match direction {
+                Direction::Egress => "ENI_SOURCE_DEST_CHECK_RESTRICTION",
+                Direction::Ingress => "GATEWAY_REJECTS_SPOOFED_TRAFFIC",
+            },
+            address: Some(ip.to_string()),
+            component: interface(id),
+            direction: Some(direction_word(*direction)),
+            network_interface: interface(id),
+            ..Explanation::default()
+        },
         Obstacle::NoRoute { interface: id, table, ip } => Explanation {
             explanation_code: "NO_ROUTE_TO_DESTINATION",
             address: Some(ip.to_string()),
@@ -529,6 +548,22 @@ fn explanation(cx: &Cx, obstacle: &Obstacle) -> Explanation {
         Obstacle::NoPublicAddress { interface: id } => Explanation {
             explanation_code: "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS",
             network_interface: interface(id),
+            ..Explanation::default()
+        },
+        // EC2's words are about IPv4: "none of its network interfaces has an IPv4 address".
+        Obstacle::NoIpv6 { interface: id } => Explanation {
+            explanation_code: "UNASSOCIATED_COMPONENT",
+            component: interface(id),
+            network_interface: interface(id),
+            ..Explanation::default()
+        },
+        // The route is there, and none for what comes from outside; EC2 has no code of its own for it.
+        Obstacle::OnlyOutward { interface: id, gateway, table, route } => Explanation {
+            explanation_code: "NO_ROUTE_TO_DESTINATION",
+            component: component(cx, "egress-only-internet-gateway", gateway),
+            network_interface: interface(id),
+            route_table: component(cx, "route-table", table),
+            route_table_route: Some(route_item(route, "active")),
             ..Explanation::default()
         },
         Obstacle::Stopped { interface: id, acl, entry, direction, is_answer: _ } => Explanation {

@@ -109,11 +109,12 @@ impl AclEntry {
 }
 
 impl NetworkAcl {
-    /// What it says of a packet, and the entry that decides.
+    /// What it says of a packet, and the entry that decides; none does where nothing was ever said of IPv6.
     pub fn judge(&self, direction: Direction, flow: Flow, other: IpAddr) -> (Verdict, Option<AclEntry>) {
         let about = self.entries.iter().filter(|entry| entry.is_about(direction, flow, other));
         let first = about.min_by_key(|entry| entry.number).copied();
-        (first.map_or(Verdict::Drop, |entry| entry.verdict), first)
+        let unsaid = if other.is_ipv6() && self.passes_unsaid() { Verdict::Accept } else { Verdict::Drop };
+        (first.map_or(unsaid, |entry| entry.verdict), first)
     }
 
     /// Whether it lets everything pass whatever the entries behind the first say, those of IPv6 in a VPC that has it.
@@ -281,11 +282,14 @@ mod tests {
     fn a_default_acl_says_of_ipv6_what_it_says_of_ipv4_from_when_there_is_some() {
         let mut acl = acl(1, true, open_entries(false), &[]);
         assert!(acl.is_open(false) && acl.is_open(true) && acl.told().len() == 4);
+        let judge = |acl: &NetworkAcl| acl.judge(Direction::Egress, Flow::Tcp { port: 80 }, "2001:db8::1".parse().unwrap());
+        assert_eq!(judge(&acl), (Verdict::Accept, None), "nothing was said of IPv6, so that it passes");
         acl.entries[1].verdict = Verdict::Drop;
         acl.begin_v6();
         acl.begin_v6();
         assert_eq!(acl.entries.iter().filter(|entry| entry.is_v6()).map(|entry| entry.direction).collect::<Vec<_>>(), [Direction::Ingress]);
         assert!(!acl.is_open(true) && acl.told() == acl.entries, "nothing is said of IPv6 outward, so it does not pass");
+        assert_eq!(judge(&acl), (Verdict::Drop, None));
         let mut open = acl.clone();
         open.entries = open_entries(true);
         assert!(open.is_open(true));

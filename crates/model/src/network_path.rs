@@ -2,7 +2,7 @@
 //!
 //! The judgement itself is [`crate::reachability`]'s; an answer is what it said at that moment and does not change any more.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +31,13 @@ pub struct Question {
     pub from: PathEnd,
     /// Whom to; none when only the address is known.
     pub to: Option<PathEnd>,
-    /// The address that the connection comes from, where that is not the sender's only one.
-    pub from_ip: Option<Ipv4Addr>,
-    /// The address that is spoken to, where that does not follow from the receiver.
-    pub to_ip: Option<Ipv4Addr>,
+    /// The version of IP.
+    #[serde(default, skip_serializing_if = "IpVersion::is_v4")]
+    pub version: IpVersion,
+    /// The address that the connection comes from, where that is not the sender's only one; of this version.
+    pub from_ip: Option<IpAddr>,
+    /// The address that is spoken to, where that does not follow from the receiver; of this version.
+    pub to_ip: Option<IpAddr>,
     /// The protocol.
     pub protocol: Transport,
     /// The destination port; none asks whether there is any that is reached.
@@ -51,6 +54,29 @@ pub enum PathEnd {
     Interface(InterfaceId),
     /// Whatever is beyond an internet gateway.
     Gateway(InternetGatewayId),
+}
+
+/// A version of IP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IpVersion {
+    /// IPv4.
+    #[default]
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpVersion {
+    /// The version of an address.
+    pub fn of(ip: IpAddr) -> IpVersion {
+        if ip.is_ipv6() { IpVersion::V6 } else { IpVersion::V4 }
+    }
+
+    /// Whether it is IPv4, of which questions of earlier versions were.
+    pub fn is_v4(&self) -> bool {
+        *self == IpVersion::V4
+    }
 }
 
 /// A protocol with ports.

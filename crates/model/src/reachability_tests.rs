@@ -1,7 +1,13 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 use super::*;
 use crate::{
-    AccountId, AddressKind, AssociationId, InternetCharge, Millis, PRIORITY_FIRST, RouteTableAssociationId, RouteTarget, SubnetAssociation,
-    SubnetId, Tags,
+    AccountId, AclEntry, Address, AddressId, AddressKind, AssociationId, EgressOnlyGatewayId, InstanceId, Interface, InterfaceId,
+    InternetCharge, InternetGateway, InternetGatewayId, Ipv6Route, Ipv6Target, Millis, NetworkAcl, NetworkAclId, PRIORITY_FIRST, Peer,
+    Protocol, Route, RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget, Rule, RuleId, SecurityGroup, SubnetAssociation,
+    SubnetId, Tags, Verdict, Vpc, VpcId, VpcIpv6, VpcRangeId,
 };
 
 const PUBLIC_A: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
@@ -102,6 +108,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
             tags: Tags::new(),
         },
         tables: vec![table],
+        egress_only: vec![],
         nats: vec![],
         peerings: vec![],
         gateway: Some(InternetGateway {
@@ -151,8 +158,12 @@ fn client(n: u8) -> Endpoint {
     endpoint(n, vec![group(u64::from(n), vec![])])
 }
 
-fn ask(a: &Endpoint, b: &Endpoint, to: Ipv4Addr, flow: Flow) -> Way {
-    reach(Sender::Interface(a), Receiver::Interface(b), to, flow, EPHEMERAL)
+fn by(end: &Endpoint) -> Sender<'_> {
+    Sender::Interface { end, from: None }
+}
+
+fn ask(a: &Endpoint, b: &Endpoint, to: impl Into<IpAddr>, flow: Flow) -> Way {
+    reach(by(a), Receiver::Interface(b), to.into(), flow, EPHEMERAL)
 }
 
 #[test]
@@ -201,7 +212,7 @@ fn public_addresses_and_routes_are_wanted_at_both_ends() {
     assert_eq!(ask(&private, &b, PUBLIC_B, HTTPS).obstacle, Some(Obstacle::NoPublicAddress { interface: private.interface.id }));
     let mut mute = b.clone();
     mute.tables[0].routes.clear();
-    let lost = Obstacle::NoRoute { interface: b.interface.id, table: Some(RouteTableId::from_u64(1)), ip: PUBLIC_A };
+    let lost = Obstacle::NoRoute { interface: b.interface.id, table: Some(RouteTableId::from_u64(1)), ip: PUBLIC_A.into() };
     assert_eq!(ask(&a, &mute, PUBLIC_B, HTTPS).obstacle, Some(lost));
 }
 
@@ -209,13 +220,13 @@ fn public_addresses_and_routes_are_wanted_at_both_ends() {
 fn a_route_to_a_gateway_that_is_gone_is_named() {
     let mut a = with_public(client(5), PUBLIC_A);
     a.gateway = None;
-    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS, EPHEMERAL);
-    let (table, route) = (RouteTableId::from_u64(1), a.tables[0].routes[0].clone());
+    let way = reach(by(&a), Receiver::Beyond, WORLD.into(), HTTPS, EPHEMERAL);
+    let (table, route) = (RouteTableId::from_u64(1), TableRoute::V4(a.tables[0].routes[0].clone()));
     assert_eq!(way.obstacle, Some(Obstacle::Blackhole { interface: a.interface.id, table, route }));
     // A VPC that is open needs none.
     a.vpc.open = true;
-    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS, EPHEMERAL);
-    assert_eq!((way.obstacle, way.steps.last()), (None, Some(&Step::Beyond { ip: WORLD })));
+    let way = reach(by(&a), Receiver::Beyond, WORLD.into(), HTTPS, EPHEMERAL);
+    assert_eq!((way.obstacle, way.steps.last()), (None, Some(&Step::Beyond { ip: WORLD.into() })));
 }
 
 #[test]
@@ -224,24 +235,24 @@ fn a_subnet_with_its_own_table_does_not_use_the_main_one() {
     let tie = SubnetAssociation { id: RouteTableAssociationId::from_u64(2), subnet: a.interface.subnet };
     let own = RouteTable { id: RouteTableId::from_u64(2), main: None, subnets: vec![tie], routes: vec![], ..a.tables[0].clone() };
     a.tables.push(own);
-    let way = reach(Sender::Interface(&a), Receiver::Beyond, WORLD, HTTPS, EPHEMERAL);
+    let way = reach(by(&a), Receiver::Beyond, WORLD.into(), HTTPS, EPHEMERAL);
     assert!(matches!(way.obstacle, Some(Obstacle::NoRoute { table: Some(table), .. }) if table == RouteTableId::from_u64(2)));
 }
 
 #[test]
 fn the_world_reaches_a_public_address_whose_groups_accept_it() {
     let b = with_public(server(6), PUBLIC_B);
-    let way = reach(Sender::Beyond(WORLD), Receiver::Interface(&b), PUBLIC_B, HTTPS, EPHEMERAL);
-    assert_eq!((way.obstacle, way.steps.first()), (None, Some(&Step::Beyond { ip: WORLD })));
-    let way = reach(Sender::Beyond(WORLD), Receiver::Interface(&b), PUBLIC_B, Flow::Icmp { kind: 8, code: 0 }, EPHEMERAL);
+    let way = reach(Sender::Beyond(WORLD.into()), Receiver::Interface(&b), PUBLIC_B.into(), HTTPS, EPHEMERAL);
+    assert_eq!((way.obstacle, way.steps.first()), (None, Some(&Step::Beyond { ip: WORLD.into() })));
+    let way = reach(Sender::Beyond(WORLD.into()), Receiver::Interface(&b), PUBLIC_B.into(), Flow::Icmp { kind: 8, code: 0 }, EPHEMERAL);
     assert!(matches!(way.obstacle, Some(Obstacle::Dropped { direction: Direction::Ingress, .. })));
 }
 
 #[test]
 fn nobody_and_what_does_not_run_is_not_reached() {
     let (a, mut b) = (client(5), server(6));
-    let gone = Ipv4Addr::new(10, 0, 0, 99);
-    assert_eq!(reach(Sender::Interface(&a), Receiver::Nobody, gone, HTTPS, EPHEMERAL).obstacle, Some(Obstacle::Nobody { ip: gone }));
+    let gone = IpAddr::from(Ipv4Addr::new(10, 0, 0, 99));
+    assert_eq!(reach(by(&a), Receiver::Nobody, gone, HTTPS, EPHEMERAL).obstacle, Some(Obstacle::Nobody { ip: gone }));
     b.is_running = false;
     let stopped = Obstacle::NotRunning { interface: b.interface.id, instance: b.interface.instance };
     assert_eq!(ask(&a, &b, b.interface.ip, HTTPS).obstacle, Some(stopped.clone()));
@@ -332,4 +343,202 @@ fn a_peered_vpc_is_reached_by_routes_of_both_sides_and_its_groups_are_known() {
     assert!(matches!(ask(&a, &b, to, HTTPS).obstacle, Some(Obstacle::Dropped { direction: Direction::Ingress, .. })));
     a.peerings.clear();
     assert!(matches!(ask(&a, &b, to, HTTPS).obstacle, Some(Obstacle::Blackhole { interface, .. }) if interface == a.interface.id));
+}
+
+/// The range of IPv6 of a VPC of this number.
+fn range6(vpc: u64) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0, 0, (vpc as u16) << 8, 0, 0, 0, 0), 56)
+}
+
+const WORLD_6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+const OUT: Ipv6Target = Ipv6Target::InternetGateway { gateway: InternetGatewayId::from_u64(7) };
+const ONLY: EgressOnlyGatewayId = EgressOnlyGatewayId::from_u64(8);
+const OUT_ONLY: Ipv6Target = Ipv6Target::EgressOnlyGateway { gateway: ONLY };
+
+/// The same endpoint with an address of IPv6 that ends as its other one does, in a VPC without routes of IPv6, and with groups that
+/// let everything of it out and HTTPS in.
+fn dual(mut end: Endpoint) -> Endpoint {
+    let vpc = end.vpc.id.as_u64();
+    let ip = Ipv6Addr::from_bits(range6(vpc).network().to_bits() | u128::from(end.interface.ip.octets()[3]));
+    end.vpc.ipv6 = Some(VpcIpv6 { id: VpcRangeId::from_u64(vpc), range: range6(vpc) });
+    end.interface.ipv6 = vec![ip];
+    let any = Peer::Range6 { range: Ipv6Net::default() };
+    end.groups[0].rules.push(rule(61, Direction::Egress, Verdict::Accept, PRIORITY_FIRST, Protocol::All, any));
+    let https = Protocol::Tcp { from: 443, to: 443 };
+    end.groups[0].rules.push(rule(62, Direction::Ingress, Verdict::Accept, PRIORITY_FIRST, https, any));
+    end
+}
+
+fn route6(mut end: Endpoint, destination: &str, target: Ipv6Target) -> Endpoint {
+    end.tables[0].ipv6_routes.push(Ipv6Route { destination: destination.parse().unwrap(), target });
+    if target == OUT_ONLY {
+        end.egress_only.push(ONLY);
+    }
+    end
+}
+
+fn ip6(end: &Endpoint) -> IpAddr {
+    end.interface.ipv6[0].into()
+}
+
+#[test]
+fn inside_a_vpc_rules_of_ipv6_decide_and_those_of_ipv4_do_not() {
+    let (a, mut b) = (dual(client(5)), dual(server(6)));
+    let way = ask(&a, &b, ip6(&b), HTTPS);
+    assert_eq!(way.obstacle, None);
+    let local = |step: &Step| matches!(step, Step::Local { destination, .. } if *destination == IpNet::V6(range6(1)));
+    let deciders: Vec<RuleId> =
+        way.steps.iter().filter_map(|step| if let Step::Accepted { by } = step { Some(by.rule) } else { None }).collect();
+    assert!(way.steps.iter().any(local) && deciders == [61, 62].map(RuleId::from_u64), "{way:?}");
+    b.groups[0].rules.retain(|rule| rule.id != RuleId::from_u64(62));
+    assert!(matches!(ask(&a, &b, ip6(&b), HTTPS).obstacle, Some(Obstacle::Dropped { direction: Direction::Ingress, by: None, .. })));
+    assert_eq!(ask(&a, &b, b.interface.ip, HTTPS).obstacle, None, "IPv4 has a rule of its own");
+    let echoes = Protocol::Icmp6 { kind: Some(128), code: None };
+    let members = Peer::Group { group: SecurityGroupId::from_u64(5) };
+    b.groups[0].rules.push(rule(63, Direction::Ingress, Verdict::Accept, PRIORITY_FIRST, echoes, members));
+    assert_eq!(ask(&a, &b, ip6(&b), Flow::Icmp6 { kind: 128, code: 0 }).obstacle, None, "members are known by every address");
+    assert!(ask(&a, &b, ip6(&b), Flow::Icmp6 { kind: 129, code: 0 }).obstacle.is_some());
+}
+
+#[test]
+fn an_end_without_an_address_of_ipv6_is_named() {
+    let (a, b) = (client(5), dual(server(6)));
+    assert_eq!(ask(&a, &b, ip6(&b), HTTPS).obstacle, Some(Obstacle::NoIpv6 { interface: a.interface.id }));
+}
+
+#[test]
+fn an_address_that_is_not_its_own_is_not_sent_with() {
+    let (a, b) = (dual(client(5)), dual(server(6)));
+    let claim = |ip: IpAddr, to: IpAddr| {
+        reach(Sender::Interface { end: &a, from: Some(ip) }, Receiver::Interface(&b), to, HTTPS, EPHEMERAL).obstacle
+    };
+    let spoofed = |ip| Some(Obstacle::Spoofed { interface: a.interface.id, ip, direction: Direction::Egress });
+    assert_eq!(claim(WORLD_6.into(), ip6(&b)), spoofed(WORLD_6.into()));
+    assert_eq!(claim(WORLD.into(), b.interface.ip.into()), spoofed(WORLD.into()));
+    assert_eq!(claim(ip6(&a), ip6(&b)), None);
+    // Nor does one of the VPC's come from outside.
+    let b = route6(b, "::/0", OUT);
+    let way = reach(Sender::Beyond(ip6(&a)), Receiver::Interface(&b), ip6(&b), HTTPS, EPHEMERAL);
+    let ip = ip6(&a);
+    assert_eq!(way.obstacle, Some(Obstacle::Spoofed { interface: b.interface.id, ip, direction: Direction::Ingress }));
+}
+
+#[test]
+fn ipv6_goes_out_with_its_own_address_where_a_route_leads_out() {
+    let a = dual(client(5));
+    let out = |a: &Endpoint| reach(by(a), Receiver::Beyond, WORLD_6.into(), HTTPS, EPHEMERAL);
+    let missing = Obstacle::NoRoute { interface: a.interface.id, table: Some(RouteTableId::from_u64(1)), ip: WORLD_6.into() };
+    assert_eq!(out(&a).obstacle, Some(missing), "the route of IPv4 leads nobody out");
+    let by_gateway = route6(a.clone(), "::/0", OUT);
+    let way = out(&by_gateway);
+    assert!(way.obstacle.is_none() && way.steps.contains(&Step::Gateway { gateway: InternetGatewayId::from_u64(7) }), "{way:?}");
+    let only = route6(a.clone(), "2001:db8::/32", OUT_ONLY);
+    let way = out(&only);
+    assert!(way.obstacle.is_none() && way.steps.contains(&Step::EgressOnlyGateway { gateway: ONLY }), "{way:?}");
+    let lost = |mut a: Endpoint| {
+        (a.gateway, a.egress_only) = (None, vec![]);
+        a.vpc.open = true;
+        out(&a).obstacle
+    };
+    for end in [by_gateway, only] {
+        let route = TableRoute::V6(end.tables[0].ipv6_routes[0]);
+        let (interface, table) = (end.interface.id, RouteTableId::from_u64(1));
+        assert_eq!(lost(end), Some(Obstacle::Blackhole { interface, table, route }), "an open VPC has no way of IPv6");
+    }
+    // The longest prefix decides, also when it leads to a guest.
+    let guest = Ipv6Target::Interface { interface: InterfaceId::from_u64(9) };
+    let through = route6(route6(a, "::/0", OUT), "2001:db8::/32", guest);
+    assert!(
+        matches!(out(&through).obstacle, Some(Obstacle::SentOn { route: TableRoute::V6(Ipv6Route { target, .. }), .. }) if target == guest)
+    );
+}
+
+#[test]
+fn who_is_outside_begins_only_where_a_way_leads_in_and_out() {
+    let b = dual(server(6));
+    let asked = |b: &Endpoint| reach(Sender::Beyond(WORLD_6.into()), Receiver::Interface(b), ip6(b), HTTPS, EPHEMERAL);
+    assert!(matches!(asked(&b).obstacle, Some(Obstacle::NoRoute { interface, .. }) if interface == b.interface.id));
+    let only = route6(b.clone(), "::/0", OUT_ONLY);
+    assert!(matches!(asked(&only).obstacle, Some(Obstacle::OnlyOutward { gateway: ONLY, .. })));
+    let both = route6(only, "2001:db8::/32", OUT);
+    let way = asked(&both);
+    assert_eq!(way.obstacle, None);
+    let gateway = way.steps.iter().position(|step| matches!(step, Step::Gateway { .. }));
+    let route = way.steps.iter().position(|step| matches!(step, Step::Route { .. }));
+    assert!(gateway.is_some() && gateway < route, "inward it passes the gateway first: {way:?}");
+}
+
+#[test]
+fn two_vpcs_meet_outside_in_ipv6_as_far_as_both_lead_there() {
+    let (a, b) = (dual(client(5)), dual(beyond(6, vec![group(6, vec![])])));
+    let b = route6(b, "fd00:0:0:100::/56", OUT);
+    assert!(matches!(ask(&a, &b, ip6(&b), HTTPS).obstacle, Some(Obstacle::NoRoute { interface, .. }) if interface == a.interface.id));
+    let a = route6(a, "::/0", OUT_ONLY);
+    assert_eq!(ask(&a, &b, ip6(&b), HTTPS).obstacle, None);
+    assert!(matches!(ask(&b, &a, ip6(&a), HTTPS).obstacle, Some(Obstacle::OnlyOutward { interface, .. }) if interface == a.interface.id));
+}
+
+#[test]
+fn a_peered_vpc_is_reached_in_ipv6_and_answers_may_come_another_way() {
+    let members = Peer::Group { group: SecurityGroupId::from_u64(5) };
+    let ssh = rule(9, Direction::Ingress, Verdict::Accept, PRIORITY_FIRST, Protocol::Tcp { from: 22, to: 22 }, members);
+    let peering = VpcPeeringId::from_u64(3);
+    let across = Ipv6Target::Peering { peering };
+    let (mut a, b) = (dual(client(5)), dual(beyond(6, vec![group(6, vec![ssh])])));
+    let ssh = Flow::Tcp { port: 22 };
+    a.peerings = vec![(peering, b.vpc.id)];
+    let a = route6(a, "fd00:0:0:200::/56", across);
+    assert!(matches!(ask(&a, &b, ip6(&b), ssh).obstacle, Some(Obstacle::NoRoute { interface, .. }) if interface == b.interface.id));
+    let back = route6(b.clone(), "fd00:0:0:100::/56", across);
+    let way = ask(&a, &back, ip6(&b), ssh);
+    assert!(way.obstacle.is_none() && way.steps.contains(&Step::Peering { peering }), "{way:?}");
+    // Answers that go out find the sender where its address is known outside, and the group behind it is known there too.
+    let out = route6(b, "::/0", OUT);
+    assert!(matches!(ask(&a, &out, ip6(&out), ssh).obstacle, Some(Obstacle::Blackhole { interface, .. }) if interface == out.interface.id));
+    let known = route6(a.clone(), "2001:db8::/32", OUT_ONLY);
+    assert_eq!(ask(&known, &out, ip6(&out), ssh).obstacle, None);
+    let mut apart = back;
+    apart.tables[0].ipv6_routes.clear();
+    let there = route6(known, "fd00:0:0:200::6/128", OUT);
+    let apart = route6(apart, "fd00::/32", OUT);
+    assert_eq!(ask(&there, &apart, ip6(&apart), ssh).obstacle, None, "a group of a peered VPC is known on every way");
+}
+
+#[test]
+fn an_acl_judges_ipv6_by_its_entries_about_it() {
+    let (a, mut b) = (dual(client(5)), dual(server(6)));
+    let entry = |number, direction, range: &str| AclEntry {
+        number,
+        direction,
+        verdict: Verdict::Accept,
+        protocol: Protocol::All,
+        range: range.parse().unwrap(),
+    };
+    b.acl =
+        Some(acl(vec![(1, Direction::Ingress, Verdict::Accept, Protocol::All), (1, Direction::Egress, Verdict::Accept, Protocol::All)]));
+    assert_eq!(ask(&a, &b, b.interface.ip, HTTPS).obstacle, None);
+    let stopped = |way: Way| match way.obstacle {
+        Some(Obstacle::Stopped { direction, is_answer, entry, .. }) => Some((direction, is_answer, entry.map(|entry| entry.number))),
+        _ => None,
+    };
+    assert_eq!(stopped(ask(&a, &b, ip6(&b), HTTPS)), Some((Direction::Ingress, false, None)));
+    b.acl.as_mut().unwrap().entries.push(entry(2, Direction::Ingress, "::/0"));
+    assert_eq!(stopped(ask(&a, &b, ip6(&b), HTTPS)), Some((Direction::Egress, true, None)));
+    b.acl.as_mut().unwrap().entries.push(entry(3, Direction::Egress, &format!("{}/128", ip6(&a))));
+    let way = ask(&a, &b, ip6(&b), HTTPS);
+    assert_eq!(way.obstacle, None);
+    assert!(way.steps.iter().any(|step| matches!(step, Step::Crossed { entry, .. } if entry.number == 2)), "{way:?}");
+}
+
+#[test]
+fn an_answer_that_was_kept_before_ipv6_is_read_as_it_was() {
+    let step = r#"{"step":"route","table":"rtb-00000000000000001","route":{"destination":"0.0.0.0/0","target":{"to":"internet_gateway","gateway":"igw-00000000000000007"}}}"#;
+    let target = RouteTarget::InternetGateway { gateway: InternetGatewayId::from_u64(7) };
+    let route = Step::Route { table: RouteTableId::from_u64(1), route: TableRoute::V4(Route::new(Ipv4Net::default(), target)) };
+    assert_eq!(serde_json::to_string(&route).unwrap(), step);
+    for read in
+        [route, Step::Route { table: RouteTableId::from_u64(1), route: TableRoute::V6(Ipv6Route { destination: range6(1), target: OUT }) }]
+    {
+        assert_eq!(serde_json::from_str::<Step>(&serde_json::to_string(&read).unwrap()).unwrap(), read);
+    }
 }

@@ -1,15 +1,15 @@
 //! `pileus reach`: whether one thing reaches another, what decides, and how that would be under other rules.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use control::{NewRule, Proposal, ProposedChange};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use model::reachability::Way;
-use model::{Direction, PRIORITY_FIRST, PathEnd, Peer, Protocol, Question, SecurityGroupId, Transport, Verdict};
+use model::{Direction, IpVersion, PRIORITY_FIRST, PathEnd, Peer, Protocol, Question, SecurityGroupId, Transport, Verdict};
 use serde_json::{Value, json};
 
 use crate::arguments::State;
@@ -32,7 +32,10 @@ pub struct Reach {
     /// UDP, likewise.
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0", conflicts_with = "tcp")]
     pub udp: Option<u16>,
-    /// Answer as if this rule were there: GROUP,ingress|egress,all|tcp:P|udp:P-Q|icmp,CIDR|GROUP[,drop][,PRIORITY].
+    /// By IPv6, which an address of IPv6 says too.
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Answer as if this rule were there: GROUP,ingress|egress,all|tcp:P|udp:P-Q|icmp|icmpv6,CIDR|GROUP[,drop][,PRIORITY].
     #[arg(long = "with", value_name = "RULE")]
     pub with: Vec<ProposedRule>,
     /// Answer as if this rule were not there.
@@ -103,6 +106,7 @@ fn protocol(text: &str) -> Option<Protocol> {
     match name {
         "all" if ports.is_none() => Some(Protocol::All),
         "icmp" if ports.is_none() => Some(Protocol::Icmp { kind: None, code: None }),
+        "icmpv6" if ports.is_none() => Some(Protocol::Icmp6 { kind: None, code: None }),
         "tcp" => Protocol::Tcp { from, to }.check().ok(),
         "udp" => Protocol::Udp { from, to }.check().ok(),
         _ => None,
@@ -113,8 +117,10 @@ fn peer(text: &str) -> Option<Peer> {
     if let Ok(group) = text.parse() {
         return Some(Peer::Group { group });
     }
-    let range: Ipv4Net = text.parse().ok()?;
-    Some(Peer::Range { range: range.trunc() })
+    Some(match text.parse().ok()? {
+        IpNet::V4(range) => Peer::Range { range: range.trunc() },
+        IpNet::V6(range) => Peer::Range6 { range: range.trunc() },
+    })
 }
 
 impl Reach {
@@ -123,9 +129,11 @@ impl Reach {
             (_, Some(port)) => (Transport::Udp, port),
             (port, None) => (Transport::Tcp, port.unwrap_or(0)),
         };
-        let to_ip = self.to.parse::<Ipv4Addr>().ok();
+        let to_ip = self.to.parse::<IpAddr>().ok();
+        let is_v6 = self.ipv6 || to_ip.is_some_and(|ip| ip.is_ipv6());
+        let version = if is_v6 { IpVersion::V6 } else { IpVersion::V4 };
         let to = if to_ip.is_some() { None } else { Some(end(&self.to)?) };
-        Ok(Question { from: end(&self.from)?, to, from_ip: None, to_ip, protocol, port: (port > 0).then_some(port) })
+        Ok(Question { version, from: end(&self.from)?, to, from_ip: None, to_ip, protocol, port: (port > 0).then_some(port) })
     }
 
     fn proposals(&self) -> Vec<Proposal> {
@@ -181,6 +189,7 @@ mod tests {
         );
         assert_eq!(read(&format!("{group},egress,udp:1-9,{group},drop,7")).unwrap(), (Protocol::Udp { from: 1, to: 9 }, Verdict::Drop, 7));
         assert_eq!(read(&format!("{group},egress,all,10.0.0.0/8")).unwrap().0, Protocol::All);
+        assert_eq!(read(&format!("{group},ingress,icmpv6,2001:db8::/32")).unwrap().0, Protocol::Icmp6 { kind: None, code: None });
         for bad in [
             "",
             "sg-1,ingress,all,0.0.0.0/0",

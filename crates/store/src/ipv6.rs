@@ -39,6 +39,13 @@ impl Tx<'_> {
         }
     }
 
+    /// The VPC that has a range.
+    pub fn ipv6_range_holder(&self, range: Ipv6Net) -> Result<Option<VpcId>, StoreError> {
+        let sql = "SELECT vpc FROM ipv6_range WHERE net = $1";
+        let found = self.query(sql, &[range.to_string().into()], |record| Ok(VpcId::from_value(&record.value(0)?)))?;
+        Ok(found.into_iter().flatten().next())
+    }
+
     /// Takes a range back.
     pub fn ipv6_range_delete(&mut self, range: Ipv6Net) -> Result<(), StoreError> {
         self.execute("DELETE FROM ipv6_range WHERE net = $1", &[range.to_string().into()]).map(drop)

@@ -1,6 +1,6 @@
 //! Frames as a guest would put them on its wire, right or wrong.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hostspec::NicSpec;
 use model::MacAddr;
@@ -120,14 +120,33 @@ pub fn parse_udp(frame: &[u8], port: u16) -> Option<(Ipv4Addr, Vec<u8>)> {
 }
 
 /// A TCP segment with its checksum, without which connection tracking passes it over.
-pub fn tcp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), flags: u8) -> Vec<u8> {
+pub fn tcp(from: (impl Into<IpAddr>, u16), to: (impl Into<IpAddr>, u16), flags: u8) -> Vec<u8> {
     const SEQUENCE: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 2];
     let ports = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
     let mut out = [&ports[..], &SEQUENCE, &[0x50, flags, 0x10, 0, 0, 0, 0, 0]].concat();
-    let pseudo = [&from.0.octets()[..], &to.0.octets(), &[0, 6], &(out.len() as u16).to_be_bytes()].concat();
-    let sum = checksum(&[pseudo, out.clone()].concat());
+    let sum = checksum(&[pseudo(from.0.into(), to.0.into(), 6, out.len()), out.clone()].concat());
     out[16..18].copy_from_slice(&sum.to_be_bytes());
     out
+}
+
+/// A UDP datagram with its checksum, without which IPv6 passes it over.
+pub fn udp6(from: (Ipv6Addr, u16), to: (Ipv6Addr, u16), payload: &[u8]) -> Vec<u8> {
+    let mut out = udp(from.1, to.1, payload);
+    let sum = checksum(&[pseudo(from.0.into(), to.0.into(), 17, out.len()), out.clone()].concat());
+    // None is written as the other zero (RFC 768).
+    out[6..8].copy_from_slice(&if sum == 0 { u16::MAX } else { sum }.to_be_bytes());
+    out
+}
+
+/// What a checksum is over beside the bytes themselves (RFC 9293, RFC 8200).
+fn pseudo(from: IpAddr, to: IpAddr, protocol: u8, len: usize) -> Vec<u8> {
+    match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => [&from.octets()[..], &to.octets(), &[0, protocol], &(len as u16).to_be_bytes()].concat(),
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            [&from.octets()[..], &to.octets(), &(len as u32).to_be_bytes(), &[0, 0, 0, protocol]].concat()
+        }
+        ends => panic!("{ends:?} are of two versions"),
+    }
 }
 
 /// The answer to an echo request.
@@ -154,8 +173,7 @@ pub fn fragment6(nic: &NicSpec, ends: (Ipv6Addr, Ipv6Addr), next: u8, payload: &
 /// A message of ICMPv6 with its checksum.
 pub fn icmp6(from: Ipv6Addr, to: Ipv6Addr, kind: u8, rest: &[u8]) -> Vec<u8> {
     let mut out = [&[kind, 0, 0, 0][..], rest].concat();
-    let pseudo = [&from.octets()[..], &to.octets(), &(out.len() as u32).to_be_bytes(), &[0, 0, 0, 58]].concat();
-    let sum = checksum(&[pseudo, out.clone()].concat());
+    let sum = checksum(&[pseudo(from.into(), to.into(), 58, out.len()), out.clone()].concat());
     out[2..4].copy_from_slice(&sum.to_be_bytes());
     out
 }
@@ -163,4 +181,31 @@ pub fn icmp6(from: Ipv6Addr, to: Ipv6Addr, kind: u8, rest: &[u8]) -> Vec<u8> {
 /// An echo request of IPv6.
 pub fn echo6(from: Ipv6Addr, to: Ipv6Addr, id: u16) -> Vec<u8> {
     icmp6(from, to, 128, &[&id.to_be_bytes()[..], &[0, 1]].concat())
+}
+
+/// The answer to one.
+pub fn echo6_reply(from: Ipv6Addr, to: Ipv6Addr, id: u16) -> Vec<u8> {
+    icmp6(from, to, 129, &[&id.to_be_bytes()[..], &[0, 1]].concat())
+}
+
+/// A packet of either version in a frame to the router.
+pub fn packet(nic: &NicSpec, from: IpAddr, to: IpAddr, protocol: u8, payload: &[u8]) -> Frame {
+    match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => ipv4(nic, from, to, protocol, payload),
+        (IpAddr::V6(from), IpAddr::V6(to)) => ipv6(nic, from, to, protocol, payload),
+        ends => panic!("{ends:?} are of two versions"),
+    }
+}
+
+/// Both ends, protocol and payload of a packet of either version.
+pub fn parse_packet(frame: &[u8]) -> Option<(IpAddr, IpAddr, u8, &[u8])> {
+    if let Some((from, protocol, payload)) = parse_ipv4(frame) {
+        let to = <[u8; 4]>::try_from(frame.get(30..34)?).ok()?;
+        return Some((from.into(), to.into(), protocol, payload));
+    }
+    if frame.get(12..14)? != [0x86, 0xdd] {
+        return None;
+    }
+    let end = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(frame.get(at..at + 16)?).ok()?));
+    Some((end(22)?, end(38)?, frame[20], frame.get(54..)?))
 }

@@ -23,6 +23,7 @@ mod shaping;
 mod shared;
 mod spoofing;
 mod topology;
+mod topology6;
 mod traffic;
 mod uplink;
 mod uplink_bgp;

@@ -1,9 +1,11 @@
 //! Random networks as rows of the model, and the documents that a host gets of them.
 //!
 //! Two VPCs with the same range, or two that make it up, three and two machines in two subnets each. Groups, their rules, who is in them, public
-//! addresses, gateways, route tables and their routes are drawn; interfaces stay, so that their guests can.
+//! addresses, gateways, route tables and their routes are drawn; interfaces stay, so that their guests can. What is IPv6 alone is in
+//! `topology6.rs`.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use hostspec::{GroupSpec, RuleSpec, SubnetSpec, VpcSpec};
@@ -13,12 +15,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
+use super::topology6 as v6;
 use crate::guest::fixture;
 
 /// Ports of the services that are spoken to.
 pub const PORTS: RangeInclusive<u16> = 1..=4;
 /// An echo request.
 pub const PING: Flow = Flow::Icmp { kind: 8, code: 0 };
+/// The same of IPv6.
+pub const PING_6: Flow = Flow::Icmp6 { kind: 128, code: 0 };
 
 /// The machines: the VPC of each, and its private address.
 const MACHINES: [(u64, Ipv4Addr); 5] = [
@@ -42,7 +47,26 @@ pub struct Topology {
     member_of: Vec<Vec<u64>>,
     has_public: Vec<bool>,
     vpcs: Vec<Exits>,
-    questions: Vec<(usize, usize, Flow)>,
+    /// Whether the two VPCs are peered, which is IPv6's alone.
+    is_peered: bool,
+    /// Questions of IPv4 and of IPv6.
+    questions: [Vec<Drawn>; 2],
+}
+
+/// A question as it is drawn: who asks and whom by their places, what, and whose address is claimed instead of the own one.
+type Drawn = (usize, usize, Flow, Option<usize>);
+
+/// A question.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The place of who asks; none is the machine beyond.
+    pub from: Option<usize>,
+    /// The address that is claimed; none is the own one.
+    pub claimed: Option<IpAddr>,
+    /// The address that is spoken to.
+    pub to: IpAddr,
+    /// What is sent.
+    pub flow: Flow,
 }
 
 /// What leads out of a VPC.
@@ -56,9 +80,14 @@ struct Exits {
     main: Vec<(ipnet::Ipv4Net, bool)>,
     own: Option<Vec<(ipnet::Ipv4Net, bool)>>,
     /// Entries of the default network ACL, and of the second subnet's own if it has one.
-    default_acl: Vec<AclEntry>,
-    own_acl: Option<Vec<AclEntry>>,
+    default_acl: Entries,
+    own_acl: Option<Entries>,
+    /// Its IPv6 half, if it has one.
+    v6: Option<v6::Exits>,
 }
+
+/// Entries of a network ACL, and whether they say what becomes of IPv6.
+type Entries = (Vec<AclEntry>, bool);
 
 /// The interface of a machine.
 pub fn interface(at: usize) -> InterfaceId {
@@ -69,19 +98,35 @@ fn public(at: usize) -> Ipv4Addr {
     Ipv4Addr::new(203, 0, 113, 10 + at as u8)
 }
 
-/// Draws a network with so many questions about it.
-pub fn topology(questions: usize) -> impl Strategy<Value = Topology> {
+/// The address of a machine in IPv6.
+pub fn address6(at: usize) -> Ipv6Addr {
+    let (vpc, ip) = MACHINES[at];
+    v6::address(vpc, ip.octets()[2], ip.octets()[3])
+}
+
+/// Draws a network with so many questions about it in IPv4 and in IPv6.
+pub fn topology([of_v4, of_v6]: [usize; 2]) -> impl Strategy<Value = Topology> {
     let places: Vec<u64> = (0..GROUPS).collect();
-    let question = (0..=MACHINES.len(), 0..=MACHINES.len() * 2 + NOBODYS.len(), flow());
+    let claimed = || prop_oneof![19 => Just(None), 1 => (0..MACHINES.len()).prop_map(Some)];
+    let question = |targets: usize| (0..=MACHINES.len(), 0..=targets, flow(), claimed());
+    let questions = [vec(question(MACHINES.len() * 2 + NOBODYS.len()), of_v4), vec(question(MACHINES.len() + v6::NOBODYS.len()), of_v6)];
     let rules = (1_u64..=2).map(|vpc| vec(rules(vpc), GROUPS as usize)).collect::<Vec<_>>();
     (
         rules,
         vec(subsequence(places, 1..=2), MACHINES.len()),
         vec(prop_oneof![3 => Just(true), 1 => Just(false)], MACHINES.len()),
-        vec(exits(), 2),
-        vec(question, questions),
+        (1..=2).map(exits).collect::<Vec<_>>(),
+        prop_oneof![1 => Just(true), 3 => Just(false)],
+        questions,
     )
-        .prop_map(|(rules, member_of, has_public, vpcs, questions)| Topology { rules, member_of, has_public, vpcs, questions })
+        .prop_map(|(rules, member_of, has_public, vpcs, is_peered, questions)| Topology {
+            rules,
+            member_of,
+            has_public,
+            vpcs,
+            is_peered,
+            questions,
+        })
 }
 
 fn flow() -> impl Strategy<Value = Flow> {
@@ -96,24 +141,27 @@ fn protocol() -> impl Strategy<Value = Protocol> {
         span().prop_map(|(from, to)| Protocol::Tcp { from, to }),
         span().prop_map(|(from, to)| Protocol::Udp { from, to }),
         prop_oneof![Just(None), Just(Some(8)), Just(Some(13))].prop_map(|kind| Protocol::Icmp { kind, code: None }),
-        prop_oneof![Just(1), Just(6), Just(17)].prop_map(|number| Protocol::Number { number }),
+        prop_oneof![Just(None), Just(Some(128)), Just(Some(129))].prop_map(|kind| Protocol::Icmp6 { kind, code: None }),
+        prop_oneof![Just(1), Just(6), Just(17), Just(58)].prop_map(|number| Protocol::Number { number }),
     ]
 }
 
 /// The rules of a group. Most let everything out and half let much in, else next to nothing would be reached.
 fn rules(vpc: u64) -> impl Strategy<Value = Vec<Rule>> {
     let likely = |direction, weight: u32| {
-        let open = Rule {
+        let open = |peer| Rule {
             id: RuleId::from_u64(2),
             direction,
             verdict: Verdict::Accept,
             priority: 2,
             protocol: Protocol::All,
-            peer: Peer::Range { range: ipnet::Ipv4Net::default() },
+            peer,
             description: String::new(),
             tags: model::Tags::new(),
         };
-        prop_oneof![weight => Just(vec![open]), 2 => Just(vec![])]
+        let v4 = open(Peer::Range { range: ipnet::Ipv4Net::default() });
+        let v6 = open(Peer::Range6 { range: ipnet::Ipv6Net::default() });
+        prop_oneof![weight => Just(vec![v4.clone(), v6.clone()]), 1 => Just(vec![v4]), 1 => Just(vec![v6]), 1 => Just(vec![])]
     };
     (likely(Direction::Egress, 8), likely(Direction::Ingress, 3), vec(rule(vpc), 0..6))
         .prop_map(|(out, into, more)| [out, into, more].concat())
@@ -123,7 +171,10 @@ fn rule(vpc: u64) -> impl Strategy<Value = Rule> {
     const RANGES: [&str; 7] = ["0.0.0.0/0", "0.0.0.0/0", "10.0.0.0/24", "10.0.1.0/24", "10.0.0.5/32", "203.0.113.0/24", "203.0.113.10/31"];
     let peer = prop_oneof![
         3 => proptest::sample::select(&RANGES[..]).prop_map(|range| Peer::Range { range: range.parse().expect("a range") }),
-        1 => (0..GROUPS).prop_map(move |at| Peer::Group { group: group_id(vpc, at) }),
+        3 => ranges_6().prop_map(|range| Peer::Range6 { range }),
+        2 => (0..GROUPS).prop_map(move |at| Peer::Group { group: group_id(vpc, at) }),
+        // As long as the two are peered; in IPv4 they are not.
+        1 => (0..GROUPS).prop_map(move |at| Peer::Group { group: group_id(3 - vpc, at) }),
     ];
     let direction = prop_oneof![Just(Direction::Ingress), Just(Direction::Egress)];
     let verdict = prop_oneof![4 => Just(Verdict::Accept), 1 => Just(Verdict::Drop)];
@@ -139,16 +190,27 @@ fn rule(vpc: u64) -> impl Strategy<Value = Rule> {
     })
 }
 
-fn exits() -> impl Strategy<Value = Exits> {
+/// Ranges of IPv6 of which rules and entries speak.
+fn ranges_6() -> impl Strategy<Value = ipnet::Ipv6Net> {
+    let first = ipnet::Ipv6Net::from(address6(0));
+    let subnet = |vpc, third| ipnet::Ipv6Net::new_assert(v6::address(vpc, third, 0), SUBNET_IPV6_PREFIX);
+    let ranges =
+        [ipnet::Ipv6Net::default(), ipnet::Ipv6Net::default(), first, subnet(1, 0), subnet(1, 1), v6::range(2), v6::machine().into()];
+    proptest::sample::select(ranges.to_vec())
+}
+
+fn exits(vpc: u64) -> impl Strategy<Value = Exits> {
     const DESTINATIONS: [&str; 4] = ["0.0.0.0/0", "203.0.113.0/24", "203.0.113.10/31", "203.0.113.1/32"];
     let route =
         |text: &'static str| prop_oneof![4 => Just(true), 1 => Just(false)].prop_map(move |good| (text.parse().expect("a range"), good));
     let routes =
         move || subsequence(DESTINATIONS.to_vec(), 0..=4).prop_flat_map(move |some| some.into_iter().map(route).collect::<Vec<_>>());
     let often = || prop_oneof![4 => Just(true), 1 => Just(false)];
-    let default_acl = prop_oneof![3 => Just(open_entries(false)), 1 => acl_entries()];
-    (any::<[bool; 2]>(), often(), routes(), proptest::option::of(routes()), default_acl, proptest::option::of(acl_entries())).prop_map(
-        |([open, is_split], has_gateway, main, own, default_acl, own_acl)| Exits {
+    let default_acl = prop_oneof![2 => Just((open_entries(false), false)), 2 => Just((open_entries(true), true)), 1 => acl_entries()];
+    let has_v6 = prop_oneof![9 => Just(true), 1 => Just(false)];
+    let v6 = (has_v6, v6::exits(vpc)).prop_map(|(has_v6, exits)| has_v6.then_some(exits));
+    (any::<[bool; 2]>(), often(), routes(), proptest::option::of(routes()), default_acl, proptest::option::of(acl_entries()), v6).prop_map(
+        |([open, is_split], has_gateway, main, own, default_acl, own_acl, v6)| Exits {
             is_split,
             open,
             has_gateway,
@@ -156,22 +218,25 @@ fn exits() -> impl Strategy<Value = Exits> {
             own,
             default_acl,
             own_acl,
+            v6,
         },
     )
 }
 
 /// Entries of a network ACL that let much pass, else next to nothing would come back.
-fn acl_entries() -> impl Strategy<Value = Vec<AclEntry>> {
+fn acl_entries() -> impl Strategy<Value = Entries> {
     const RANGES: [&str; 5] = ["0.0.0.0/0", "10.0.0.0/24", "10.0.1.0/24", "10.0.0.5/32", "203.0.113.0/24"];
     let protocol = prop_oneof![
         protocol(),
         (100_u16..40_000, 100_u16..40_000).prop_map(|(a, b)| Protocol::Tcp { from: a.min(b), to: a.max(b) }),
         (100_u16..40_000, 100_u16..40_000).prop_map(|(a, b)| Protocol::Udp { from: a.min(b), to: a.max(b) }),
         Just(Protocol::Icmp { kind: Some(0), code: Some(0) }),
+        Just(Protocol::Icmp6 { kind: Some(129), code: Some(0) }),
     ];
     let direction = prop_oneof![Just(Direction::Ingress), Just(Direction::Egress)];
     let verdict = prop_oneof![Just(Verdict::Accept), Just(Verdict::Drop)];
-    let range = proptest::sample::select(&RANGES[..]).prop_map(|range| range.parse::<ipnet::IpNet>().expect("a range"));
+    let of_v4 = proptest::sample::select(&RANGES[..]).prop_map(|range| range.parse::<ipnet::IpNet>().expect("a range"));
+    let range = prop_oneof![of_v4, ranges_6().prop_map(ipnet::IpNet::V6)];
     let entry =
         (direction, verdict, protocol, range).prop_map(|(direction, verdict, protocol, range)| (direction, verdict, protocol, range));
     (vec(entry, 0..6), any::<bool>()).prop_map(|(drawn, ends_open)| {
@@ -180,9 +245,9 @@ fn acl_entries() -> impl Strategy<Value = Vec<AclEntry>> {
             .map(|(number, (direction, verdict, protocol, range))| AclEntry { number, direction, verdict, protocol, range })
             .collect();
         if ends_open {
-            entries.extend(open_entries(false));
+            entries.extend(open_entries(true));
         }
-        entries
+        (entries, true)
     })
 }
 
@@ -195,33 +260,44 @@ fn account() -> AccountId {
 }
 
 impl Topology {
-    /// The questions: who asks (none is the machine beyond), whom, and what.
-    pub fn questions(&self, beyond: Ipv4Addr) -> Vec<(Option<usize>, Ipv4Addr, Flow)> {
+    /// The questions, those of IPv4 first.
+    pub fn questions(&self, beyond: Ipv4Addr) -> Vec<Asked> {
+        let [of_v4, of_v6] = &self.questions;
         let target = |at: usize| match at.checked_sub(MACHINES.len()) {
             None => MACHINES[at].1,
             Some(at) if at < MACHINES.len() => public(at),
             Some(at) => NOBODYS.get(at - MACHINES.len()).copied().unwrap_or(beyond),
         };
-        let drawn = self.questions.iter().map(|(from, to, flow)| {
-            let from = Some(*from).filter(|from| *from < MACHINES.len());
-            let port = |flow: &Flow| if let Flow::Tcp { port } | Flow::Udp { port } = *flow { port } else { *PORTS.start() };
-            // The machine beyond has sockets for UDP only.
-            let flow = if from.is_none() || target(*to) == beyond { Flow::Udp { port: port(flow) } } else { *flow };
-            (from, target(*to), flow)
-        });
-        // To itself a machine sends nothing; the machine beyond knows public addresses only.
-        let sensible = |(from, to, _): &(Option<usize>, Ipv4Addr, Flow)| match from {
-            Some(from) => *to != MACHINES[*from].1 && *to != public(*from),
-            None => to.octets()[0] == 203 && *to != beyond,
+        let target_6 = |at: usize| match at.checked_sub(MACHINES.len()) {
+            None => address6(at),
+            Some(at) => v6::NOBODYS.get(at).copied().unwrap_or_else(v6::machine),
         };
-        drawn.filter(sensible).collect()
+        let of_v4 = of_v4.iter().map(|drawn| asked(*drawn, target(drawn.1).into(), beyond.into(), |at| MACHINES[at].1.into()));
+        let of_v6 = of_v6.iter().map(|drawn| asked(*drawn, target_6(drawn.1).into(), v6::machine().into(), |at| address6(at).into()));
+        // To itself a machine sends nothing; the machine beyond knows only addresses that are known outside.
+        let sensible = |asked: &Asked| match (asked.from, asked.to) {
+            (Some(from), IpAddr::V4(to)) => to != MACHINES[from].1 && to != public(from),
+            (Some(from), IpAddr::V6(to)) => to != address6(from),
+            (None, IpAddr::V4(to)) => to.octets()[0] == 203 && to != beyond,
+            (None, IpAddr::V6(to)) => to != v6::machine(),
+        };
+        of_v4.chain(of_v6).filter(sensible).collect()
     }
 
     /// Who has an address, as one who asks sees it.
-    pub fn owner(&self, from: Option<usize>, to: Ipv4Addr) -> Option<usize> {
+    pub fn owner(&self, from: Option<usize>, to: IpAddr) -> Option<usize> {
+        let to = match to {
+            IpAddr::V4(to) => to,
+            IpAddr::V6(to) => return (0..MACHINES.len()).find(|at| self.addresses6(*at).contains(&to)),
+        };
         let vpc = from.map(|from| MACHINES[from].0);
         let private = (0..MACHINES.len()).find(|at| Some(MACHINES[*at].0) == vpc && MACHINES[*at].1 == to);
         private.or_else(|| (0..MACHINES.len()).find(|at| self.has_public[*at] && public(*at) == to))
+    }
+
+    /// The addresses that a machine has in IPv6: one, where its VPC has any.
+    fn addresses6(&self, at: usize) -> Vec<Ipv6Addr> {
+        self.exits(MACHINES[at].0).v6.iter().map(|_| address6(at)).collect()
     }
 
     /// A machine with all that decides about its packets.
@@ -238,8 +314,9 @@ impl Topology {
             public,
             vpc: vpc(number, exits),
             tables: tables(number, exits),
+            egress_only: exits.v6.as_ref().map_or(vec![], |v6| v6.egress_only(number)),
             nats: vec![],
-            peerings: vec![],
+            peerings: if self.is_peered { vec![(v6::PEERING, VpcId::from_u64(3 - number))] } else { vec![] },
             gateway: exits.has_gateway.then(|| gateway(number)),
             groups,
             acl: acl_of(&acls(number, exits), subnet(number, MACHINES[at].1.octets()[2])).cloned(),
@@ -265,9 +342,9 @@ impl Topology {
                 range: format!("10.0.{third}.0/24").parse().expect("a range"),
                 gateway: Ipv4Addr::new(10, 0, third, 1),
                 ways_out: ways_out(&row, &tables, gateway.as_ref(), subnet(number, third)),
-                acl: acl_of(&acls, subnet(number, third)).filter(|acl| !acl.is_open(false)).map(|acl| acl.entries.clone()),
+                acl: acl_of(&acls, subnet(number, third)).filter(|acl| !acl.is_open(exits.v6.is_some())).map(NetworkAcl::told),
                 hops: vec![],
-                v6: None,
+                v6: exits.v6.as_ref().map(|v6| v6.ways(number, (third, subnet(number, third)), &tables, exits.has_gateway, self.is_peered)),
             })
             .collect();
         spec.nics = here()
@@ -275,14 +352,33 @@ impl Topology {
                 let row = self.interface(at);
                 let nic = fixture::nic(number, at as u64 + 1, row.ip);
                 let public_ip = self.has_public[at].then(|| public(at));
-                hostspec::NicSpec { subnet: row.subnet, mac: row.mac, public_ip, groups: row.groups, ..nic }
+                hostspec::NicSpec { subnet: row.subnet, mac: row.mac, public_ip, groups: row.groups, v6: row.ipv6, ..nic }
             })
             .collect();
         let members = |id| here().map(|at| self.interface(at)).filter(|row| row.groups.contains(&id)).map(|row| row.ip).collect();
         let group =
             |row: SecurityGroup| GroupSpec { id: row.id, rules: row.rules.iter().map(rule_spec).collect(), members: members(row.id) };
         spec.groups = self.groups(number).into_iter().map(group).collect();
+        // Groups of the other VPC may be named; their members of IPv4 are not to be met.
+        spec.groups.extend(self.groups(3 - number).into_iter().map(|row| GroupSpec { members: vec![], ..group(row) }));
+        spec.v6 = exits.v6.as_ref().map(|_| v6::spec(number, self.members6(number)));
+        if self.is_peered {
+            let theirs = self.exits(3 - number).v6.as_ref().filter(|_| spec.v6.is_some());
+            let there = (0..MACHINES.len()).filter(|at| MACHINES[*at].0 != number);
+            spec.peers = vec![v6::peer(3 - number, theirs.map(|_| there.flat_map(|at| self.addresses6(at)).collect()))];
+        }
         spec
+    }
+
+    /// The addresses of IPv6 in the groups that a VPC knows: its own, and those of the one that it is peered with.
+    fn members6(&self, number: u64) -> BTreeMap<SecurityGroupId, Vec<Ipv6Addr>> {
+        let mut members: BTreeMap<SecurityGroupId, Vec<Ipv6Addr>> = BTreeMap::new();
+        for at in (0..MACHINES.len()).filter(|at| self.is_peered || MACHINES[*at].0 == number) {
+            for group in self.interface(at).groups {
+                members.entry(group).or_default().extend(self.addresses6(at));
+            }
+        }
+        members
     }
 
     fn exits(&self, number: u64) -> &Exits {
@@ -309,7 +405,7 @@ impl Topology {
     fn interface(&self, at: usize) -> Interface {
         let (number, ip) = MACHINES[at];
         Interface {
-            ipv6: vec![],
+            ipv6: self.addresses6(at),
             id: interface(at),
             account: account(),
             vpc: VpcId::from_u64(number),
@@ -355,12 +451,25 @@ impl Topology {
     }
 }
 
+/// A question with the addresses of its places.
+fn asked((from, _, flow, claimed): Drawn, to: IpAddr, beyond: IpAddr, own: impl Fn(usize) -> IpAddr) -> Asked {
+    let from = Some(from).filter(|from| *from < MACHINES.len());
+    let port = |flow: &Flow| if let Flow::Tcp { port } | Flow::Udp { port } = *flow { port } else { *PORTS.start() };
+    let flow = match flow {
+        // The machine beyond has sockets for UDP only.
+        flow if from.is_none() || to == beyond => Flow::Udp { port: port(&flow) },
+        PING if to.is_ipv6() => PING_6,
+        flow => flow,
+    };
+    Asked { from, claimed: from.and(claimed).map(own), to, flow }
+}
+
 fn rule_spec(rule: &Rule) -> RuleSpec {
     let Rule { direction, verdict, priority, protocol, peer, .. } = *rule;
     let peer = match peer {
         Peer::Range { range } => hostspec::Peer::Range { range },
         Peer::Group { group } => hostspec::Peer::Group { group },
-        Peer::Range6 { .. } => unreachable!("no rule of these is of IPv6"),
+        Peer::Range6 { range } => hostspec::Peer::Range6 { range },
         Peer::List { .. } => unreachable!("no rule of these names a list"),
     };
     RuleSpec { direction, verdict, priority, protocol, peer }
@@ -384,7 +493,7 @@ fn vpc(number: u64, exits: &Exits) -> Vpc {
         open: exits.open,
         dns_support: true,
         dns_hostnames: false,
-        ipv6: None,
+        ipv6: exits.v6.as_ref().map(|_| VpcIpv6 { id: VpcRangeId::from_u64(number), range: v6::range(number) }),
         dhcp: model::DhcpOptions::default(),
         dhcp_options: None,
         name: String::new(),
@@ -409,7 +518,7 @@ fn gateway(number: u64) -> InternetGateway {
 }
 
 fn acls(number: u64, exits: &Exits) -> Vec<NetworkAcl> {
-    let acl = |id: u64, entries: &[AclEntry], is_default: bool| NetworkAcl {
+    let acl = |id: u64, (entries, judges_v6): &Entries, is_default: bool| NetworkAcl {
         id: NetworkAclId::from_u64(id),
         account: account(),
         vpc: VpcId::from_u64(number),
@@ -420,13 +529,13 @@ fn acls(number: u64, exits: &Exits) -> Vec<NetworkAcl> {
             .then(|| AclTie { id: NetworkAclAssociationId::from_u64(id), subnet: subnet(number, 1) })
             .into_iter()
             .collect(),
-        entries: entries.to_vec(),
-        judges_v6: false,
+        entries: entries.clone(),
+        judges_v6: *judges_v6,
         words: vec![],
         created_at: Millis(0),
         tags: Tags::new(),
     };
-    let own = exits.own_acl.as_deref().map(|entries| acl(number * 10 + 1, entries, false));
+    let own = exits.own_acl.as_ref().map(|entries| acl(number * 10 + 1, entries, false));
     std::iter::once(acl(number * 10, &exits.default_acl, true)).chain(own).collect()
 }
 
@@ -440,7 +549,7 @@ fn tables(number: u64, exits: &Exits) -> Vec<RouteTable> {
         let tie = RouteTableAssociationId::from_u64(id);
         RouteTable {
             list_routes: vec![],
-            ipv6_routes: vec![],
+            ipv6_routes: exits.v6.as_ref().map_or(vec![], |v6| if own { v6.own.clone() } else { v6.main.clone() }),
             id: RouteTableId::from_u64(id),
             account: account(),
             vpc: VpcId::from_u64(number),
