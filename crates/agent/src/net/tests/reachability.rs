@@ -106,7 +106,8 @@ fn a_thousand_topologies_are_judged_as_their_packets_fare() {
         world.asking.clear();
     }
     // Were nearly all of one kind, the test would say little.
-    assert!(reached.into_iter().chain(refused).all(|count| count > 2_500), "{reached:?} reached, {refused:?} refused");
+    let many = |counts: [u32; 2]| counts[0] > 2_500 && counts[1] > 1_500;
+    assert!(many(reached) && many(refused), "{reached:?} reached, {refused:?} refused");
 }
 
 impl World {
