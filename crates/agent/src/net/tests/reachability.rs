@@ -1,4 +1,6 @@
-//! What the model says of who reaches whom, held against real packets of both versions of IP in a thousand random topologies.
+//! What the model says of who reaches whom, held against real packets in a thousand random topologies.
+//!
+//! Two in five have IPv6 too; with it one takes more than three times as long.
 //!
 //! Every question is a connection: a packet that opens it and an answer. Where the model says that it comes about, both arrive;
 //! where it names an obstacle, the answer never does, and the packet itself only if the obstacle is on the answer's way. Each
@@ -25,7 +27,7 @@ use super::topology6;
 /// Topologies that are tried.
 const TOPOLOGIES: u16 = 1_000;
 /// Questions about each, of IPv4 and of IPv6.
-const QUESTIONS: [u16; 2] = [24, 16];
+const QUESTIONS: [u16; 2] = [24, 24];
 /// Numbers of connections that a topology takes.
 const NUMBERS: u16 = QUESTIONS[0] + QUESTIONS[1];
 /// Pause before a packet without an answer is sent again: a link that was just made loses some until a worker of the kernel has
@@ -94,7 +96,10 @@ fn a_thousand_topologies_are_judged_as_their_packets_fare() {
     // Of IPv4 and of IPv6.
     let (mut reached, mut refused) = ([0, 0], [0, 0]);
     for number in 0..TOPOLOGIES {
-        let topology = draw();
+        let mut topology = draw();
+        if number % 5 > 1 {
+            topology.forget_v6();
+        }
         world.lab.applied(&host(&topology.specs()));
         let keys = world.ask(number, &topology);
         world.settle(&keys);
@@ -106,7 +111,7 @@ fn a_thousand_topologies_are_judged_as_their_packets_fare() {
         world.asking.clear();
     }
     // Were nearly all of one kind, the test would say little.
-    let many = |counts: [u32; 2]| counts[0] > 2_500 && counts[1] > 1_500;
+    let many = |counts: [u32; 2]| counts[0] > 2_500 && counts[1] > 800;
     assert!(many(reached) && many(refused), "{reached:?} reached, {refused:?} refused");
 }
 

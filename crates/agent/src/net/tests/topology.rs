@@ -284,6 +284,12 @@ impl Topology {
         of_v4.chain(of_v6).filter(sensible).collect()
     }
 
+    /// Has no IPv6, nor questions of it.
+    pub fn forget_v6(&mut self) {
+        self.vpcs.iter_mut().for_each(|exits| exits.v6 = None);
+        self.questions[1].clear();
+    }
+
     /// Who has an address, as one who asks sees it.
     pub fn owner(&self, from: Option<usize>, to: IpAddr) -> Option<usize> {
         let to = match to {
