@@ -3,113 +3,17 @@
 mod common;
 
 use std::path::Path;
-use std::time::Duration;
 
 use common::*;
 use hostspec::*;
-use model::{DataKey, InstanceId, SnapshotId, VolumeId};
-use repository::{Digest, Repository};
-
-fn key(byte: u8) -> DataKey {
-    DataKey::new(std::array::from_fn(|at| byte.wrapping_mul(31).wrapping_add(at as u8 * 7 + 1)))
-}
-
-fn keys(own: Option<&DataKey>, under: Option<&DataKey>) -> DiskKeys {
-    let here = |key: &DataKey| DiskKey::Here { key: key.clone() };
-    DiskKeys { own: own.map(here), under: under.map(here) }
-}
+use model::{DataKey, InstanceId, VolumeId};
+use repository::Repository;
 
 impl Cloud {
-    /// Launches a machine of which the system disk is encrypted, and waits until its guest is up.
-    async fn launch_encrypted(&mut self, number: u64, guest: Guest, key: &DataKey) -> InstanceId {
-        let id = self.add(number, guest);
-        self.give(number, keys(Some(key), None));
-        self.send();
-        self.until_state(id, VmState::Running, 1).await;
-        self.until_console(id, "guest up", 1).await;
-        id
-    }
-
-    fn give(&mut self, volume: u64, given: DiskKeys) {
-        let spec = self.spec.volumes.iter_mut().find(|known| known.id == VolumeId::from_u64(volume)).unwrap();
-        let VolumeGoal::Present { keys, .. } = &mut spec.goal else { panic!("it is being deleted") };
-        *keys = given;
-    }
-
-    fn keys_of(&self, volume: u64) -> DiskKeys {
-        let spec = self.spec.volumes.iter().find(|known| known.id == VolumeId::from_u64(volume)).unwrap();
-        match &spec.goal {
-            VolumeGoal::Present { keys, .. } => keys.clone(),
-            VolumeGoal::Deleted => panic!("it is being deleted"),
-        }
-    }
-
     async fn snapshot_of(&mut self, job: u64, volume: u64) -> String {
-        let snapshot = self.begin_snapshot_of(job, volume);
-        self.snapshot_done(snapshot).await
-    }
-
-    fn begin_snapshot_of(&mut self, job: u64, volume: u64) -> SnapshotId {
-        let spec = self.spec.volumes.iter().find(|known| known.id == VolumeId::from_u64(volume)).unwrap();
-        let under = match &spec.goal {
-            VolumeGoal::Present { image: Some(id), .. } => Some(self.spec.images.iter().find(|i| i.id == *id).unwrap().manifest.clone()),
-            VolumeGoal::Present { manifest, .. } => manifest.clone(),
-            VolumeGoal::Deleted => None,
-        };
-        let (snapshot, generation) = (SnapshotId::from_u64(job), spec.generation);
-        let part = SnapshotPart { snapshot, volume: spec.id, generation, under, keys: self.keys_of(volume) };
-        self.spec.snapshots = vec![SnapshotJob { id: snapshot, at_boot: None, parts: vec![part] }];
-        self.send();
-        snapshot
-    }
-
-    async fn snapshot_done(&mut self, snapshot: SnapshotId) -> String {
-        let done =
-            |r: &HostReport| r.snapshots.iter().any(|known| known.id == snapshot && matches!(known.state, SnapshotState::Done { .. }));
-        let report = self.until("the snapshot", done).await;
-        report
-            .snapshots
-            .iter()
-            .find_map(|known| match &known.state {
-                SnapshotState::Done { manifest, .. } if known.id == snapshot => Some(manifest.clone()),
-                _ => None,
-            })
-            .unwrap()
-    }
-
-    fn opened(&self, manifest: &str, key: Option<&DataKey>) -> Vec<u8> {
-        let repository = Repository::open(&self.config.repository).unwrap();
-        let digest: Digest = manifest.parse().unwrap();
-        assert_eq!(repository.verify(&digest), vec![]);
-        let reader = repository.reader_with(&digest, key).unwrap();
-        let mut bytes = vec![0; reader.size_bytes() as usize];
-        reader.read_at(0, &mut bytes).unwrap();
-        bytes
-    }
-
-    async fn until_writes(&self, vm: InstanceId, dots: usize) {
-        let wait = async {
-            let written = || async { self.agent().console_output(vm).await.map_or(0, |c| c.bytes.len()) };
-            let before = written().await;
-            while written().await < before + dots {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, wait).await.expect("the guest writes");
-    }
-
-    async fn until_layers(&self, volume: u64, count: usize) {
-        let name = VolumeId::from_u64(volume).to_string();
-        let there = || {
-            let files = std::fs::read_dir(self.config.state.join("volumes")).unwrap().flatten();
-            files.filter(|file| file.file_name().to_string_lossy().starts_with(&name)).count()
-        };
-        let wait = async {
-            while there() != count {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, wait).await.unwrap_or_else(|_| panic!("{} layers, not {count}", there()));
+        self.spec.snapshots.clear();
+        let snapshot = self.snapshot(job, &[volume])[0];
+        self.done(snapshot).await.0
     }
 
     /// Whether a write of the marking guest can be found on the disk of the host: its number and the zeroes behind it.
@@ -160,11 +64,11 @@ fn files_under(path: &Path) -> Vec<Vec<u8>> {
 async fn an_encrypted_system_disk_boots_and_nothing_of_it_is_plain() {
     let mut cloud = Cloud::new().await;
     let (plain_key, secret) = (key(1), key(2));
-    let vm = cloud.launch_encrypted(1, Guest::Marker, &secret).await;
+    let vm = cloud.launch_with(1, Guest::Marker, Some(&secret)).await;
     cloud.until_writes(vm, 40).await;
     cloud.assert_no_key(&secret);
     let manifest = cloud.snapshot_of(1, 1).await;
-    let mark = newest_mark(&cloud.opened(&manifest, Some(&secret)));
+    let mark = newest_mark(&cloud.bytes(&manifest, Some(&secret)));
     assert!(mark > 0);
     assert!(!cloud.shows(mark), "a write is on the host's disk as the guest wrote it");
     let repository = Repository::open(&cloud.config.repository).unwrap();
@@ -176,7 +80,7 @@ async fn an_encrypted_system_disk_boots_and_nothing_of_it_is_plain() {
     for job in 2..=3 {
         cloud.until_writes(vm, 40).await;
         let later = cloud.snapshot_of(job, 1).await;
-        assert!(newest_mark(&cloud.opened(&later, Some(&secret))) > mark);
+        assert!(newest_mark(&cloud.bytes(&later, Some(&secret))) > mark);
     }
     cloud.spec.snapshots.clear();
     cloud.send();
@@ -187,7 +91,7 @@ async fn an_encrypted_system_disk_boots_and_nothing_of_it_is_plain() {
     cloud.send();
     cloud.until_state(vm, VmState::Stopped, 1).await;
     let stopped = cloud.snapshot_of(4, 1).await;
-    assert!(newest_mark(&cloud.opened(&stopped, Some(&secret))) > mark);
+    assert!(newest_mark(&cloud.bytes(&stopped, Some(&secret))) > mark);
     cloud.vm(vm).power = Power::On;
     cloud.send();
     cloud.until_state(vm, VmState::Running, 1).await;
@@ -203,7 +107,7 @@ async fn a_plain_disk_shows_what_an_encrypted_one_hides() {
     let vm = cloud.launch(1, Guest::Marker).await;
     cloud.until_writes(vm, 40).await;
     let manifest = cloud.snapshot_of(1, 1).await;
-    assert!(cloud.shows(newest_mark(&cloud.opened(&manifest, None))), "the search finds nothing at all");
+    assert!(cloud.shows(newest_mark(&cloud.bytes(&manifest, None))), "the search finds nothing at all");
     cloud.finish().await;
 }
 
@@ -211,7 +115,7 @@ async fn a_plain_disk_shows_what_an_encrypted_one_hides() {
 async fn a_disk_of_an_encrypted_snapshot_comes_to_a_running_machine_under_its_own_key() {
     let mut cloud = Cloud::new().await;
     let (first, second) = (key(3), key(4));
-    let vm = cloud.launch_encrypted(1, Guest::Marker, &first).await;
+    let vm = cloud.launch_with(1, Guest::Marker, Some(&first)).await;
     cloud.until_writes(vm, 40).await;
     let manifest = cloud.snapshot_of(1, 1).await;
     for (number, own) in [(7, &first), (8, &second)] {
@@ -231,7 +135,7 @@ async fn a_disk_of_an_encrypted_snapshot_comes_to_a_running_machine_under_its_ow
     // Under the same key what is stored is found again; under another it is stored anew.
     let same = cloud.snapshot_of(2, 7).await;
     let other = cloud.snapshot_of(3, 8).await;
-    assert_eq!(cloud.opened(&same, Some(&first)), cloud.opened(&other, Some(&second)));
+    assert_eq!(cloud.bytes(&same, Some(&first)), cloud.bytes(&other, Some(&second)));
     let chunks = |manifest: &str| {
         let repository = Repository::open(&cloud.config.repository).unwrap();
         repository.manifest(&manifest.parse().unwrap()).unwrap().chunks.into_iter().flatten().collect::<std::collections::BTreeSet<_>>()
@@ -251,10 +155,10 @@ async fn a_disk_of_an_encrypted_snapshot_comes_to_a_running_machine_under_its_ow
 async fn a_killed_guest_starts_again_when_its_key_is_there_and_not_before() {
     let mut cloud = Cloud::new().await;
     let secret = key(5);
-    let vm = cloud.launch_encrypted(1, Guest::Marker, &secret).await;
+    let vm = cloud.launch_with(1, Guest::Marker, Some(&secret)).await;
     cloud.until_writes(vm, 20).await;
     let manifest = cloud.snapshot_of(1, 1).await;
-    let before = newest_mark(&cloud.opened(&manifest, Some(&secret)));
+    let before = newest_mark(&cloud.bytes(&manifest, Some(&secret)));
     // An agent that starts without its control plane has the document that was kept, and finds the guest running.
     cloud.agent.take().unwrap().shutdown().await;
     cloud.start_agent().await;
@@ -267,7 +171,7 @@ async fn a_killed_guest_starts_again_when_its_key_is_there_and_not_before() {
     cloud.until_state(vm, VmState::Running, 1).await;
     cloud.until_console(vm, "guest up", 1).await;
     let manifest = cloud.snapshot_of(2, 1).await;
-    let after = cloud.opened(&manifest, Some(&secret));
+    let after = cloud.bytes(&manifest, Some(&secret));
     assert!(marks(&after).max().unwrap() >= before, "what was written before the kill is gone");
     cloud.finish().await;
 }
@@ -276,29 +180,10 @@ async fn a_killed_guest_starts_again_when_its_key_is_there_and_not_before() {
 async fn a_killed_agent_or_guest_loses_no_byte_of_an_encrypted_disk_and_no_snapshot() {
     let mut cloud = Cloud::new().await;
     let secret = key(6);
-    let vm = cloud.launch_encrypted(1, Guest::Marker, &secret).await;
-    let mut written = 0;
-    for (job, kill_qemu) in [(1, false), (2, true), (3, false), (4, true)] {
-        cloud.until_writes(vm, 20).await;
-        let snapshot = cloud.begin_snapshot_of(job, 1);
-        // At some step between the wish and the end, a later one each time.
-        tokio::time::sleep(Duration::from_millis(15 * job)).await;
-        if kill_qemu {
-            signal(cloud.pid(vm), "KILL");
-        }
-        drop(cloud.agent.take());
-        cloud.start_agent().await;
-        cloud.send();
-        let manifest = cloud.snapshot_done(snapshot).await;
-        cloud.until_state(vm, VmState::Running, 1).await;
-        let disk = cloud.opened(&manifest, Some(&secret));
-        every_block_is_its_own(&disk);
-        written = marks(&disk).max().unwrap();
-        assert!(written > 0);
-        cloud.spec.snapshots.clear();
-        cloud.send();
-    }
-    cloud.until_layers(1, 2).await;
+    let vm = cloud.launch_with(1, Guest::Marker, Some(&secret)).await;
+    let disk = cloud.snapshots_through_kills(vm, Some(&secret)).await;
+    let written = marks(&disk).max().unwrap();
+    assert!(written > 0);
     assert!(!cloud.shows(written), "nothing of it is plain");
     cloud.assert_no_key(&secret);
     cloud.finish().await;

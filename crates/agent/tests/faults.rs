@@ -168,28 +168,11 @@ async fn a_qemu_that_refuses_to_start_says_why_and_leaves_nothing() {
     cloud.finish().await;
 }
 
-/// A file system of its own for the volumes, small enough to fill; taken away when dropped.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    fn new(at: &std::path::Path) -> SmallDisk {
-        fs::create_dir_all(at).unwrap();
-        nix::mount::mount(Some("small"), at, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=272m")).unwrap();
-        SmallDisk(at.to_owned())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_pauses_the_guest_with_a_fault_until_there_is_room() {
     let folder = tempfile::Builder::new().prefix("pileus-").tempdir().unwrap();
     let state = folder.path().join("state");
-    let disk = SmallDisk::new(&state.join("volumes"));
+    let disk = SmallDisk::new(&state.join("volumes"), "272m");
     let mut cloud = Cloud::at(folder, state).await;
     let id = cloud.add(1, Guest::Writer);
     cloud.spec.volumes[0].goal =
@@ -201,7 +184,7 @@ async fn a_full_disk_pauses_the_guest_with_a_fault_until_there_is_room() {
     let second = cloud.add(2, Guest::Stubborn);
     cloud.send();
     cloud.until("no room for a second", |r| fault_of(r, second).is_some_and(|f| f.kind == FaultKind::DiskFull)).await;
-    nix::mount::mount(None::<&str>, &disk.0, None::<&str>, nix::mount::MsFlags::MS_REMOUNT, Some("size=1g")).unwrap();
+    disk.resize("1g");
     cloud.until("no fault", |r| vm_of(r, id).is_some_and(|vm| vm.fault.is_none())).await;
     cloud.until_state(second, VmState::Running, 1).await;
     cloud.vm(id).power = OFF_NOW;
@@ -229,10 +212,4 @@ async fn a_killed_image_server_comes_back_under_running_guests() {
     tokio::time::timeout(LIMIT, wait).await.unwrap();
     cloud.launch(2, Guest::Stubborn).await;
     cloud.finish().await;
-}
-
-fn server_pid(cloud: &Cloud) -> Option<i32> {
-    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-    let line = std::os::unix::net::UnixStream::connect(cloud.config.state.join("images/server.sock")).ok()?;
-    getsockopt(&line, PeerCredentials).ok().map(|peer| peer.pid())
 }

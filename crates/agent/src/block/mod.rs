@@ -199,6 +199,13 @@ impl Pool {
         Ok(())
     }
 
+    /// Deletes what is left of earlier generations of all volumes: whoever took their place, or read the last snapshot of one, may have
+    /// been killed before it did so.
+    pub fn delete_all_older(&self) -> Result<(), Trouble> {
+        let volumes = self.newest().map_err(|e| Trouble::io("listing the pool", &e))?;
+        volumes.into_keys().try_for_each(|volume| self.delete_older(volume))
+    }
+
     /// Takes the right to write a volume; refused while somebody has it.
     pub fn claim(&self, volume: VolumeId) -> Result<Claim, Trouble> {
         if !lock(&self.claimed).insert(volume) {
@@ -327,6 +334,24 @@ mod tests {
         pool.delete(id, 2).unwrap();
         pool.delete(id, 2).unwrap();
         assert_eq!(pool.files().unwrap(), []);
+    }
+
+    #[test]
+    fn what_a_newer_generation_set_aside_goes_when_nobody_reads_it() {
+        let (_folder, pool) = pool();
+        let id = VolumeId::from_u64(1);
+        pool.create(id, 1, 8 * MIB, None).unwrap();
+        pool.name_layers(&[(id, 1, pool.make_layer(id, 1, None).unwrap().number)]).unwrap();
+        pool.create(id, 2, 8 * MIB, None).unwrap();
+        // Whoever began to delete was killed after the first file.
+        fs::remove_file(pool.path(id, 1, 0)).unwrap();
+        let reading = pool.read_on(id);
+        pool.delete_all_older().unwrap();
+        assert_eq!(pool.files().unwrap().len(), 2);
+        drop(reading);
+        pool.delete_all_older().unwrap();
+        let left: Vec<u64> = pool.files().unwrap().into_iter().map(|file| file.generation).collect();
+        assert_eq!((left, pool.layers(id, 2).unwrap()), (vec![2], vec![0]));
     }
 
     #[test]

@@ -62,6 +62,11 @@ pub(super) fn file_node(volume: VolumeId, layer: u32) -> String {
     if layer == 0 { format!("file-{volume}") } else { format!("f{layer}-{volume}") }
 }
 
+/// Name of the node of what is below all layers.
+pub(super) fn under_node(volume: VolumeId) -> String {
+    format!("image-{volume}")
+}
+
 /// The layer of a volume that a node is; none for other nodes.
 pub(super) fn layer_of(volume: VolumeId, name: &str) -> Option<u32> {
     if name == node(volume) {
@@ -108,7 +113,7 @@ fn secret(volume: VolumeId) -> String {
 /// The nodes of a volume whose layers are in these sets of descriptors, the first file first, in the order in which they are made. Where
 /// there is a key, they are for QMP and not for a command line.
 pub fn nodes(volume: VolumeId, layers: &[(u32, i64)], stored: Stored, below: Option<&Below>) -> Vec<Value> {
-    let under = format!("image-{volume}");
+    let under = under_node(volume);
     let mut out: Vec<Value> = below.map(|below| image_node(&under, below)).into_iter().collect();
     let mut backing = below.map_or(Value::Null, |_| Value::from(under.as_str()));
     for (layer, set) in layers {

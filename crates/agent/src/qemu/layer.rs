@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A merge that is stopped anywhere, by whatever, changes nothing that a guest could read: what it has copied lies below the
-//! layers that it was copied from. Knows neither the pool's names nor who reads a frozen layer.
+//! layers that it was copied from. One that has ended is in the file only when the first layer was flushed, which QEMU leaves to whom
+//! it may concern: until then its tables are in QEMU's memory alone. Knows neither the pool's names nor who reads a frozen layer.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -94,6 +95,21 @@ impl Disks {
             "backing-file": "",
         });
         self.call("block-commit", arguments).await.map(drop)
+    }
+
+    /// Brings to its file what QEMU has of the first layer of a volume in its memory. There is no command that says so alone; a node that is
+    /// opened again is flushed before, and an error of that is told.
+    pub async fn flush_first(&self, volume: VolumeId) -> Result<(), QmpError> {
+        let nodes = self.call("query-named-block-nodes", json!({"flat": true})).await?;
+        let node =
+            |name: &str| nodes.as_array().into_iter().flatten().find(|node| node.get("node-name").and_then(Value::as_str) == Some(name));
+        let (first, under) = (super::disk::layer_node(volume, 0), super::disk::under_node(volume));
+        let is_encrypted = node(&first).and_then(|node| node.get("encrypted")?.as_bool()).unwrap_or(false);
+        let stored = if is_encrypted { Stored::Encrypted } else { Stored::Plain };
+        let backing = if node(&under).is_some() { under.into() } else { Value::Null };
+        // The set is that of the file's node, which stays as it is.
+        let [_, as_it_is] = nodes_of_layer(volume, 0, 0, stored, backing);
+        self.call("blockdev-reopen", json!({"options": [as_it_is]})).await.map(drop)
     }
 
     /// Whether a merge is under way.

@@ -93,6 +93,10 @@ impl Host {
         fs::create_dir_all(config.state.join("vms")).map_err(doing)?;
         let pool = Pool::open(&config.state.join("volumes")).map_err(doing)?;
         let snapshots = Snapshots::open(&config.state.join("snapshots"), &pool).map_err(doing)?;
+        // What a record of a snapshot needs is held by now.
+        if let Err(trouble) = pool.delete_all_older() {
+            tracing::warn!(detail = trouble.detail, "earlier generations of volumes are left");
+        }
         let images = Images::open(&config.repository, config.images.as_ref()).map_err(AgentError::Images)?;
         let server =
             Server::new(&config.program, &config.repository, &config.state.join("images"), config.images.as_ref()).map_err(doing)?;

@@ -1,8 +1,14 @@
 //! A cloud of one host for tests: a real agent, real QEMU, a real image server, all in one temporary folder.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part")]
 #![allow(clippy::missing_panics_doc, missing_docs, reason = "these are tests")]
 
+pub mod history;
+mod process;
+pub mod seeds;
+mod snapshots;
+
 use std::fs;
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +22,9 @@ use repository::{BootFiles, Repository};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
+pub use process::HostProcess;
+pub use snapshots::*;
+
 /// Longest wait for anything: other builds may have the machine for themselves for a while.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
@@ -24,6 +33,7 @@ pub const OFF_NOW: Power = Power::Off { grace_seconds: 0 };
 pub const HOST: HostId = HostId::from_u64(1);
 
 static GUEST: &[u8; 512] = include_bytes!("../guests/guest.bin");
+pub static RANDOM: &[u8; 512] = include_bytes!("../guests/random.bin");
 static KERNEL: &[u8] = include_bytes!("../guests/kernel.bin");
 const LETTER_AT: usize = 508;
 
@@ -50,7 +60,7 @@ pub fn newest_mark(disk: &[u8]) -> u64 {
     newest
 }
 
-/// What the guest of a machine does; see guests/guest.s.
+/// What the guest of a machine does; see guests/guest.s, and guests/random.s for the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guest {
     Stubborn,
@@ -59,6 +69,7 @@ pub enum Guest {
     Writer,
     Marker,
     Kernel,
+    Random,
 }
 
 impl Guest {
@@ -69,11 +80,55 @@ impl Guest {
             Guest::Quitter => b'q',
             Guest::Writer => b'w',
             Guest::Marker => b'm',
+            Guest::Random => b'r',
         }
     }
 
     fn image(self) -> ImageId {
         ImageId::from_u64(u64::from(self.letter()) + if self == Guest::Kernel { 256 } else { 0 })
+    }
+}
+
+/// A file system of its own in memory, small enough to fill; taken away when dropped.
+pub struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    pub fn new(at: &Path, size: &str) -> SmallDisk {
+        fs::create_dir_all(at).unwrap();
+        nix::mount::mount(Some("small"), at, Some("tmpfs"), nix::mount::MsFlags::empty(), Some(&*format!("size={size}"))).unwrap();
+        SmallDisk(at.to_owned())
+    }
+
+    pub fn resize(&self, size: &str) {
+        nix::mount::mount(None::<&str>, &self.0, None::<&str>, nix::mount::MsFlags::MS_REMOUNT, Some(&*format!("size={size}"))).unwrap();
+    }
+
+    /// Makes it as small as what it holds, at once.
+    pub fn shrink(&self) {
+        let shrunk = (0..100).find_map(|_| {
+            let stat = nix::sys::statvfs::statvfs(&self.0).unwrap();
+            let used = (stat.blocks() - stat.blocks_available()) as u64 * stat.fragment_size() as u64;
+            let size = format!("size={used}");
+            let flags = nix::mount::MsFlags::MS_REMOUNT;
+            // Somebody may have written more meanwhile.
+            nix::mount::mount(None::<&str>, &self.0, None::<&str>, flags, Some(&*size)).ok()
+        });
+        shrunk.expect("it holds still for a moment");
+    }
+
+    /// Takes all room that is left, until the file that is given is removed.
+    pub fn fill(&self) -> PathBuf {
+        let path = self.0.join("filler");
+        let mut file = fs::File::create(&path).unwrap();
+        let full = (0..).find_map(|_| file.write_all(&[1; 4096]).err()).unwrap();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
     }
 }
 
@@ -83,6 +138,8 @@ pub struct Cloud {
     pub config: AgentConfig,
     pub spec: HostSpec,
     pub agent: Option<AgentHandle>,
+    /// The agent where it is a process of its own.
+    pub process: Option<HostProcess>,
     documents: watch::Sender<Arc<HostSpec>>,
     reports: mpsc::Receiver<HostReport>,
     pub last: Option<HostReport>,
@@ -107,7 +164,7 @@ impl Cloud {
         let config = AgentConfig { program: program(), accelerator: Some(Accelerator::Tcg), ..config };
         let (documents, _) = watch::channel(Arc::new(HostSpec::empty(HOST)));
         let (_, reports) = mpsc::channel(1);
-        let mut cloud = Cloud { folder, config, spec: HostSpec::empty(HOST), agent: None, documents, reports, last: None };
+        let mut cloud = Cloud { folder, config, spec: HostSpec::empty(HOST), agent: None, process: None, documents, reports, last: None };
         cloud.start_agent().await;
         cloud
     }
@@ -144,8 +201,12 @@ impl Cloud {
             return;
         }
         let mut disk = vec![0; MIB as usize];
-        disk[..GUEST.len()].copy_from_slice(GUEST);
-        disk[LETTER_AT] = guest.letter();
+        if guest == Guest::Random {
+            disk[..RANDOM.len()].copy_from_slice(RANDOM);
+        } else {
+            disk[..GUEST.len()].copy_from_slice(GUEST);
+            disk[LETTER_AT] = guest.letter();
+        }
         let files = [self.folder.path().join("kernel"), self.folder.path().join("initrd")];
         fs::write(&files[0], KERNEL).unwrap();
         fs::write(&files[1], b"a disk of RAM").unwrap();
@@ -216,7 +277,10 @@ impl Cloud {
     /// Hands the document over as the next generation.
     pub fn send(&mut self) {
         self.spec.generation += 1;
-        self.documents.send_replace(Arc::new(self.spec.clone()));
+        match &mut self.process {
+            Some(process) => process.send(&self.spec),
+            None => drop(self.documents.send_replace(Arc::new(self.spec.clone()))),
+        }
     }
 
     /// Waits for a report that shows something.
@@ -352,6 +416,13 @@ pub fn processes_of(folder: &Path) -> Vec<String> {
         }
     }
     out
+}
+
+/// The process of the image server, if it takes connections.
+pub fn server_pid(cloud: &Cloud) -> Option<i32> {
+    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+    let line = std::os::unix::net::UnixStream::connect(cloud.config.state.join("images/server.sock")).ok()?;
+    getsockopt(&line, PeerCredentials).ok().map(|peer| peer.pid())
 }
 
 pub fn vm_of(report: &HostReport, id: InstanceId) -> Option<&VmReport> {

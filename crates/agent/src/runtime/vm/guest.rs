@@ -93,6 +93,14 @@ impl VmTask {
         self.complain(Trouble::new(kind, words));
     }
 
+    /// The guest is found paused, perhaps since before this agent began, and what it waits for is not there yet.
+    fn is_stalled(&mut self, Trouble { kind, detail }: Trouble) {
+        let Some(live) = &mut self.live else { return };
+        if !std::mem::replace(&mut live.stalled, true) {
+            self.complain(Trouble::new(kind, format!("the guest is paused: {detail}")));
+        }
+    }
+
     pub(super) fn resumed(&mut self) {
         if let Some(live) = &mut self.live
             && std::mem::take(&mut live.stalled)
@@ -149,11 +157,10 @@ impl VmTask {
             qapi_qmp::RunState::shutdown => self.guest_shut_down().await,
             // An agent was killed before it had given the keys of the disks; the next start gives them.
             qapi_qmp::RunState::prelaunch => return self.kill().await,
-            qapi_qmp::RunState::io_error => {
-                if self.host.pool.require_room().is_ok() {
-                    self.command(qapi_qmp::cont {}).await;
-                }
-            }
+            qapi_qmp::RunState::io_error => match self.host.pool.require_room() {
+                Ok(()) => drop(self.command(qapi_qmp::cont {}).await),
+                Err(trouble) => self.is_stalled(trouble),
+            },
             // Everything else resolves itself or was asked for by somebody at the monitor.
             _ => self.resumed(),
         }

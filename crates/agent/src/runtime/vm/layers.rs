@@ -135,11 +135,20 @@ impl VmTask {
         let named = self.host.pool.layers(volume, generation)?;
         // One above the newest may have been made and not named.
         let beyond = (newest + 1..=newest + 1).filter(|layer| !named.contains(layer));
-        for layer in named.iter().copied().chain(beyond).filter(|layer| *layer != 0 && *layer != newest) {
-            let unused = layer > newest || !self.host.pool.is_being_read(volume);
-            if unused && disks.remove_layer(volume, layer).await.map_err(doing)? {
+        for layer in named.iter().copied().filter(|layer| *layer > newest).chain(beyond) {
+            if disks.remove_layer(volume, layer).await.map_err(doing)? {
                 self.host.pool.delete_layer(volume, generation, layer)?;
             }
+        }
+        // The lowest first, and nothing above one that stays: it would hide what was merged of those above it. One that was in use may be
+        // free a moment later, when a merge or a reader ends.
+        for layer in named.into_iter().filter(|layer| *layer != 0 && *layer < newest) {
+            if self.host.pool.is_being_read(volume) || !disks.remove_layer(volume, layer).await.map_err(doing)? {
+                break;
+            }
+            // Its file is the only one that is known to have what was merged.
+            disks.flush_first(volume).await.map_err(doing)?;
+            self.host.pool.delete_layer(volume, generation, layer)?;
         }
         Ok(())
     }
