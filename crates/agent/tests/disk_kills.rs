@@ -18,7 +18,7 @@ use model::{DataKey, InstanceId, SnapshotId, VolumeId};
 use repository::{Digest, Repository, RepositoryError};
 
 /// Seeds that are tried; more with PILEUS_SEEDS.
-const SEEDS: u64 = 4;
+const SEEDS: u64 = 2;
 /// Steps of one seed.
 const STEPS: usize = 8;
 /// Snapshots that a seed keeps; then it deletes one.

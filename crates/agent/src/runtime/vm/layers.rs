@@ -140,17 +140,20 @@ impl VmTask {
                 self.host.pool.delete_layer(volume, generation, layer)?;
             }
         }
-        // The lowest first, and nothing above one that stays: it would hide what was merged of those above it. One that was in use may be
-        // free a moment later, when a merge or a reader ends.
-        for layer in named.into_iter().filter(|layer| *layer != 0 && *layer < newest) {
-            if self.host.pool.is_being_read(volume) || !disks.remove_layer(volume, layer).await.map_err(doing)? {
-                break;
-            }
-            // Its file is the only one that is known to have what was merged.
-            disks.flush_first(volume).await.map_err(doing)?;
-            self.host.pool.delete_layer(volume, generation, layer)?;
+        let merged: Vec<u32> = named.into_iter().filter(|layer| *layer != 0 && *layer < newest).collect();
+        if merged.is_empty() || self.host.pool.is_being_read(volume) {
+            return Ok(());
         }
-        Ok(())
+        // Those that were merged still rest on each other in QEMU, so the highest leaves it first.
+        for layer in merged.iter().rev() {
+            if !disks.remove_layer(volume, *layer).await.map_err(doing)? {
+                return Ok(());
+            }
+        }
+        // Only now is what was merged in the first file. The lowest name goes first: one that is left alone would hide what was merged of
+        // those above it.
+        disks.flush_first(volume).await.map_err(doing)?;
+        merged.into_iter().try_for_each(|layer| self.host.pool.delete_layer(volume, generation, layer))
     }
 
     /// Begins to merge frozen layers of the machine's volumes that nobody reads.
