@@ -363,6 +363,7 @@ impl Cloud {
 impl Drop for Cloud {
     /// After a failure: what `finish` would have done, without an agent.
     fn drop(&mut self) {
+        drop(self.process.take()); // It would start the image server again.
         let cloud = pileus_agent::runtime::cloud_of(&self.config.state);
         for entry in fs::read_dir(self.config.state.join("vms")).into_iter().flatten().flatten() {
             pid_in(&entry.path()).iter().for_each(|pid| signal(*pid, "KILL"));
