@@ -45,7 +45,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 /// Serves the API until `stop`.
 pub async fn serve(listener: TcpListener, api: Api, hosts: Hosts, stop: CancellationToken) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).pipeline_flush(true);
+    server.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
     let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { break };
