@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hostspec::{GuestMetadata, HostSpec, Power, Reset, SnapshotJob, SnapshotPart, VmNic, VmSpec, VolumeGoal, VolumeSpec};
-use model::{DiskLimits, HostId, InstanceId, InterfaceId, SnapshotId, VolumeId};
+use model::{DiskLimits, HostId, InstanceId, InterfaceId, SnapshotId, SnapshotMode, VolumeId};
 
 /// What is on the host now, as far as the planner must know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -322,7 +322,11 @@ pub fn plan(spec: &HostSpec, seen: &Seen) -> Vec<Change> {
     let wishes: Vec<Change> = spec.vms.iter().filter_map(|vm| plan_vm(vm, &volumes, seen)).collect();
     // One wish for a machine at a time: a disk of one that is being stopped is grown when nobody has it open.
     let idle = |vm: InstanceId| wanted.contains(&vm) && !wishes.iter().any(|wish| wish.vm() == Some(vm));
-    let grown = |change: &Change| !matches!(change, Change::GrowDisk { vm, .. } if !idle(*vm));
+    let grown = |change: &Change| match change {
+        // QEMU refuses it while a filter is there.
+        Change::GrowDisk { vm, volume, .. } => idle(*vm) && !is_copied(*volume, spec, seen),
+        _ => true,
+    };
     let of_volumes: Vec<Change> = spec.volumes.iter().filter_map(|volume| plan_volume(volume, seen)).filter(grown).collect();
     let of_volumes = of_volumes.into_iter().filter(|change| !needs_snapshot(change, spec, seen)).collect::<Vec<_>>();
     let taken: Vec<InstanceId> = wishes.iter().chain(&of_volumes).filter_map(Change::vm).collect();
@@ -539,7 +543,8 @@ fn plan_snapshots(spec: &HostSpec, seen: &Seen, taken: &[InstanceId]) -> Vec<Cha
 fn freeze(job: &SnapshotJob, spec: &HostSpec, seen: &Seen, taken: &[InstanceId]) -> Option<Change> {
     let volumes: Vec<VolumeId> = job.parts.iter().map(|part| part.volume).collect();
     let here = |part: &SnapshotPart| seen.volumes.get(&part.volume).is_some_and(|have| have.generation == part.generation);
-    if !job.parts.iter().all(here) {
+    // One that is being copied has one filter; the next snapshot waits until that is stored.
+    if !job.parts.iter().all(here) || volumes.iter().any(|volume| is_copied(*volume, spec, seen)) {
         return None;
     }
     let mut holders = seen.vms.iter().filter(|(_, vm)| volumes.iter().any(|volume| vm.holds.contains(volume)));
@@ -561,6 +566,12 @@ fn freeze(job: &SnapshotJob, spec: &HostSpec, seen: &Seen, taken: &[InstanceId])
         }
         (Some(_), Some(_)) => None,
     }
+}
+
+/// Whether the blocks of a volume are being copied away for a snapshot that is not read yet.
+fn is_copied(volume: VolumeId, spec: &HostSpec, seen: &Seen) -> bool {
+    let unread = spec.snapshots.iter().filter(|job| seen.snapshots.get(&job.id) == Some(&SeenSnapshot::Frozen));
+    unread.flat_map(|job| &job.parts).any(|part| part.volume == volume && part.mode == SnapshotMode::Copy)
 }
 
 /// Whether a change would delete a volume that a snapshot has still to read.

@@ -162,7 +162,14 @@ fn what_is_frozen_at_a_restart_is_frozen_by_it_or_after_it_and_not_before() {
         let (mut spec, mut seen) = one_vm(Power::On, 2, Phase::Running, seen_boot);
         seen.vms.get_mut(&vm_id(1)).unwrap().holds.push(volume_id(1));
         let job = SnapshotId::from_u64(9);
-        let part = SnapshotPart { snapshot: job, volume: volume_id(1), generation: 1, under: None, keys: DiskKeys::default() };
+        let part = SnapshotPart {
+            snapshot: job,
+            volume: volume_id(1),
+            generation: 1,
+            mode: SnapshotMode::Redirect,
+            under: None,
+            keys: DiskKeys::default(),
+        };
         spec.snapshots.push(SnapshotJob { id: job, at_boot, parts: vec![part] });
         assert_eq!(plan(&spec, &seen), expected, "at {at_boot:?}, seen {seen_boot}");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use model::{AccountId, Error, HostId};
+use model::{AccountId, Error, HostId, SnapshotModes};
 use store::{Store, StoreError};
 use tokio::sync::Notify;
 
@@ -42,6 +42,8 @@ pub struct Region {
     pub cpu_overcommit: u32,
     /// Bytes of volumes promised per byte of a host's pool. Volumes are sparse and start as an image that all share.
     pub disk_overcommit: u32,
+    /// How snapshots are taken of disks whose owners do not say it.
+    pub snapshot_modes: SnapshotModes,
 }
 
 /// The control plane of one region. Cheap to clone.

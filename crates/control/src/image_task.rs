@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use model::{
     AccountId, BucketObject, DiskFormat, Error, Event, EventId, Gib, IMAGE_TASK_DEADLINE_MS, IMAGE_TASKS_ACTIVE_MAX, Image, ImageId,
     ImagePhase, ImageTask, ImageTaskId, ImageTaskPhase, ImageTaskSeen, ImageWork, Millis, NO_VOLUME, Noun, QuotaName, Shares, Snapshot,
-    SnapshotId, SnapshotPhase, Tags, What, add_tags,
+    SnapshotId, SnapshotMode, SnapshotPhase, Tags, What, add_tags,
 };
 use serde::Serialize;
 use store::Tx;
@@ -289,6 +289,7 @@ fn row(account: AccountId, id: SnapshotId, now: Millis) -> Snapshot {
         under: None,
         encryption: None,
         under_encryption: None,
+        mode: SnapshotMode::Redirect,
         phase: SnapshotPhase::Completed,
         manifest: None,
         stored_bytes: 0,

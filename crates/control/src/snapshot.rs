@@ -221,6 +221,7 @@ fn row(tx: &Tx<'_>, by: Taker<'_>, volume: &Volume, id: SnapshotId, job: Snapsho
         under: under(tx, volume)?,
         encryption: volume.encryption.clone(),
         under_encryption: volume.under_encryption.clone(),
+        mode: by.cloud.region().snapshot_modes.of(volume.kind, &volume.tags),
         phase: SnapshotPhase::Pending { percent: 0, until: by.now.after(SNAPSHOT_DEADLINE_MS) },
         manifest: None,
         stored_bytes: 0,
@@ -385,7 +386,8 @@ pub(crate) fn jobs(tx: &Tx<'_>, cloud: &Cloud, host: HostId) -> Result<Vec<Snaps
     let mut jobs: BTreeMap<SnapshotId, SnapshotJob> = BTreeMap::new();
     for row in tx.snapshot_list_of_host(host)? {
         let keys = disk_keys(tx, cloud, row.encryption.as_ref(), row.under_encryption.as_ref())?;
-        let part = SnapshotPart { snapshot: row.id, volume: row.volume, generation: row.generation, under: row.under, keys };
+        let part =
+            SnapshotPart { snapshot: row.id, volume: row.volume, generation: row.generation, mode: row.mode, under: row.under, keys };
         let new = || SnapshotJob { id: row.job, at_boot: row.at_boot, parts: vec![] };
         jobs.entry(row.job).or_insert_with(new).parts.push(part);
     }

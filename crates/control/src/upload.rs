@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{
     BLOCK_BYTES, Contents, DataKey, Encryption, EncryptionChoice, Error, Gib, NO_VOLUME, QuotaName, SNAPSHOT_GIB_MAX, Shares, Snapshot,
-    SnapshotId, SnapshotPhase, SnapshotSeen, Tags, UPLOAD_TIMEOUT_MINUTES, UPLOADS_OPEN_MAX, Upload, add_tags,
+    SnapshotId, SnapshotMode, SnapshotPhase, SnapshotSeen, Tags, UPLOAD_TIMEOUT_MINUTES, UPLOADS_OPEN_MAX, Upload, add_tags,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -206,6 +206,7 @@ pub(crate) fn row(cx: &Cx<'_>, upload: Upload, size: Gib) -> Snapshot {
         under: None,
         encryption: None,
         under_encryption: None,
+        mode: SnapshotMode::Redirect,
         phase: SnapshotPhase::Pending { percent: 0, until: upload.until(cx.now) },
         manifest: None,
         stored_bytes: 0,

@@ -123,7 +123,14 @@ mod tests {
         let keys = DiskKeys { own: Some(DiskKey::Here { key: key.clone() }), under: None };
         let goal = VolumeGoal::Present { size_bytes: 1 << 20, image: None, manifest: None, keys: keys.clone() };
         let volume = VolumeSpec { id: VolumeId::from_u64(1), generation: 1, goal };
-        let part = SnapshotPart { snapshot: SnapshotId::from_u64(2), volume: volume.id, generation: 1, under: None, keys };
+        let part = SnapshotPart {
+            snapshot: SnapshotId::from_u64(2),
+            volume: volume.id,
+            generation: 1,
+            mode: model::SnapshotMode::Redirect,
+            under: None,
+            keys,
+        };
         let job = SnapshotJob { id: part.snapshot, at_boot: None, parts: vec![part] };
         let spec = HostSpec { volumes: vec![volume], snapshots: vec![job], ..HostSpec::empty(HostId::from_u64(1)) };
         let text = serde_json::to_string(&spec.to_keep()).unwrap();

@@ -3,7 +3,7 @@
 //! A job names volumes that are frozen at one instant; what they held then is read into the repository while their guests go on.
 //! Jobs may be listed and reported as often as one likes: a host that has finished one says so until it is not listed any more.
 
-use model::{Consistency, SnapshotId, VolumeId};
+use model::{Consistency, SnapshotId, SnapshotMode, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use crate::{DiskKeys, Fault};
@@ -30,6 +30,9 @@ pub struct SnapshotPart {
     pub volume: VolumeId,
     /// Generation of the volume's bytes.
     pub generation: u64,
+    /// How what it holds is kept while a guest writes on.
+    #[serde(default, skip_serializing_if = "SnapshotMode::is_default")]
+    pub mode: SnapshotMode,
     /// Digest of the manifest that its unwritten blocks are read from.
     pub under: Option<String>,
     /// The keys of the volume.

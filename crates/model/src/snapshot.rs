@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Encryption, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotGroupId, SnapshotId, SnapshotPolicyId, Tags, Upload, VolumeId,
+    AccountId, Encryption, Error, Gib, HostId, ImageId, Millis, Noun, SnapshotGroupId, SnapshotId, SnapshotMode, SnapshotPolicyId, Tags,
+    Upload, VolumeId,
 };
 
 /// How long a snapshot may take: reading 2 TiB of disk at 50 MB/s takes half a day.
@@ -60,6 +61,9 @@ pub struct Snapshot {
     /// How the manifest that the volume's unwritten blocks are read from is sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_encryption: Option<Encryption>,
+    /// How what the volume held is kept while its guest writes on.
+    #[serde(default, skip_serializing_if = "SnapshotMode::is_default")]
+    pub mode: SnapshotMode,
     /// How far it is.
     pub phase: SnapshotPhase,
     /// Digest of its manifest in the repository, lower-case hex, once it is there.
@@ -306,6 +310,7 @@ pub(crate) fn pending() -> Snapshot {
         under: None,
         encryption: None,
         under_encryption: None,
+        mode: SnapshotMode::Redirect,
         phase: SnapshotPhase::Pending { percent: 0, until: Millis(1_000) },
         manifest: None,
         stored_bytes: 0,

@@ -126,7 +126,7 @@ pub struct Volume {
 
 /// What a volume is sold as: the classes of three clouds. Each has the figures that its own cloud documents ([`VolumeKind::limits`]); the
 /// other dialects show it as what comes nearest there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VolumeKind {
     /// Magnetic, of the first generation (EC2 `standard`, ECS `cloud`, CBS `CLOUD_BASIC`).

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::Args;
+use model::{SnapshotMode, VolumeKind};
 
 use crate::reach::Reach;
 use crate::session_commands::{Ssh, Tunnel};
@@ -158,6 +159,19 @@ pub struct Up {
     /// Bytes of volumes promised per byte of this machine's disk.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub disk_overcommit: u32,
+    /// How snapshots are taken of disks whose owners do not say it by a tag: `redirect` (what is new goes to another place) or `copy` (what
+    /// was there is copied away before it is overwritten); with a kind, such as `fast=copy`, of disks of that kind. May be given several
+    /// times.
+    #[arg(long = "snapshot-mode", value_name = "[KIND=]MODE", value_parser = snapshot_mode)]
+    pub snapshot_modes: Vec<(Option<VolumeKind>, SnapshotMode)>,
+}
+
+/// Reads a mode of snapshots, of all disks or of a kind.
+fn snapshot_mode(text: &str) -> Result<(Option<VolumeKind>, SnapshotMode), String> {
+    let (kind, mode) = text.split_once('=').map_or((None, text), |(kind, mode)| (Some(kind), mode));
+    let of_kind = |word: &str| serde_json::from_value(word.into()).map_err(|_| format!("{word} is no kind of volumes"));
+    let mode = mode.parse().map_err(|_| format!("{mode} is neither redirect nor copy"))?;
+    Ok((kind.map(of_kind).transpose()?, mode))
 }
 
 /// `pileus agent`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use agent::AgentHandle;
 use anyhow::{Context, Result, bail};
 use control::{Clock, Cloud, Ids, Region};
-use model::{AccountId, QuotaName};
+use model::{AccountId, QuotaName, SnapshotMode, SnapshotModes, VolumeKind};
 use repository::Repository;
 use secrecy::ExposeSecret;
 use store::{Store, StoreConfig};
@@ -166,7 +166,19 @@ fn region(up: &Up, fixed: &Fixed) -> Region {
         operator: AccountId::from_u64(OPERATOR).expect("one digit is below twelve"),
         cpu_overcommit: up.cpu_overcommit,
         disk_overcommit: up.disk_overcommit,
+        snapshot_modes: snapshot_modes(&up.snapshot_modes),
     }
+}
+
+fn snapshot_modes(asked: &[(Option<VolumeKind>, SnapshotMode)]) -> SnapshotModes {
+    let mut modes = SnapshotModes::default();
+    for (kind, mode) in asked {
+        match kind {
+            Some(kind) => drop(modes.of_kinds.insert(*kind, *mode)),
+            None => modes.usual = *mode,
+        }
+    }
+    modes
 }
 
 fn open_store(up: &Up, state: &StateFolder) -> Result<Store> {

@@ -75,6 +75,14 @@ pub enum RepositoryError {
         /// Size of the image.
         size_bytes: u64,
     },
+    /// A disk that somebody shows cannot be read.
+    #[error("{export}: {source}")]
+    Live {
+        /// Its name there.
+        export: String,
+        /// Why.
+        source: crate::LiveError,
+    },
     /// An import and a sweep exclude each other, and the other one is running.
     #[error("an import or a sweep is running; try again later")]
     Busy,

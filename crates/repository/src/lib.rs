@@ -4,6 +4,7 @@
 //!   raw disk ──import──▶ chunks/ab/<sha256>   zstd; named by the SHA-256 of the plain bytes
 //!   layers of a disk ──▲
 //!   blocks of one ─────▲
+//!   one that is written ▲ (live: what it held at an instant, over NBD)
 //!   kernel, initrd ────▶ blobs/<sha256>       plain files
 //!                        manifests/<sha256>   JSON; names every chunk and blob, so its digest pins every byte
 //!
@@ -36,6 +37,7 @@ mod folder;
 mod foreign;
 mod import;
 mod layers;
+mod live;
 pub mod luks;
 mod manifest;
 mod qcow2;
@@ -62,7 +64,8 @@ pub use export::WrittenFormat;
 pub use fetch::Source;
 pub use foreign::Progress;
 pub use import::BootFiles;
-pub use layers::{Layers, Stored, Under};
+pub use layers::{Layers, Live, Stored, Under};
+pub use live::{LiveDisk, LiveError};
 pub use manifest::{Boot, MAX_COMMAND_LINE_BYTES, MAX_IMAGE_BYTES, Manifest};
 pub use reader::{Extent, ImageReader, Piece};
 pub use recipe::{ImageFacts, ImportedImage};

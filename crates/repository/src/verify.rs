@@ -33,6 +33,7 @@ impl Problem {
             RepositoryError::Malformed { .. }
             | RepositoryError::OutOfRange { .. }
             | RepositoryError::Sealed { .. }
+            | RepositoryError::Live { .. }
             | RepositoryError::Busy
             | RepositoryError::InUse { .. }
             | RepositoryError::Refused { .. }

@@ -59,7 +59,7 @@ fn the_newest_layer_that_has_a_cluster_shows_and_the_manifest_below_the_rest() {
         model[offset as usize..(offset + length) as usize].fill(byte);
     }
     let told = std::sync::Mutex::new(vec![]);
-    let disk = Layers { files: &files, key: None, under: Some(Under { manifest: under, key: None }), size_bytes: 8 * MIB };
+    let disk = Layers { files: &files, live: None, key: None, under: Some(Under { manifest: under, key: None }), size_bytes: 8 * MIB };
     let stored = repository.store_layers(&disk, &|bytes| told.lock().unwrap().push(bytes)).unwrap();
     assert!(read(&repository, &stored.manifest) == model);
     assert_eq!(repository.verify(&stored.manifest), vec![]);
@@ -70,7 +70,10 @@ fn the_newest_layer_that_has_a_cluster_shows_and_the_manifest_below_the_rest() {
     // Over its own image, an empty disk is that image, whatever lies between is not read.
     let empty = [layer(&folder.path().join("empty"), 3 * MIB, &[])];
     let same = repository
-        .store_layers(&Layers { files: &empty, key: None, under: Some(Under { manifest: under, key: None }), size_bytes: 3 * MIB }, &|_| {})
+        .store_layers(
+            &Layers { files: &empty, live: None, key: None, under: Some(Under { manifest: under, key: None }), size_bytes: 3 * MIB },
+            &|_| {},
+        )
         .unwrap();
     assert_eq!((same.manifest, same.new_bytes), (under, 0));
 }
@@ -87,7 +90,7 @@ fn a_layer_that_names_another_file_is_refused() {
     let done = Command::new("qemu-img").args(rebase).args([&secret, &path]).output().unwrap();
     assert!(done.status.success(), "{done:?}");
     let files = [File::open(&path).unwrap()];
-    let refused = repository.store_layers(&Layers { files: &files, key: None, under: None, size_bytes: MIB }, &|_| {});
+    let refused = repository.store_layers(&Layers { files: &files, live: None, key: None, under: None, size_bytes: MIB }, &|_| {});
     assert!(matches!(refused, Err(RepositoryError::Refused { .. })), "{refused:?}");
     assert_eq!(repository.images().unwrap(), []);
 }

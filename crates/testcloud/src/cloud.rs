@@ -106,6 +106,7 @@ fn region() -> Region {
         operator: AccountId::from_u64(OPERATOR).expect("it has twelve digits"),
         cpu_overcommit: 1,
         disk_overcommit: 1,
+        snapshot_modes: model::SnapshotModes::default(),
     }
 }
 

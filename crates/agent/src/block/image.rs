@@ -22,8 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostspec::{FaultKind, ImageSpec};
+use nix::errno::Errno;
 use nix::sys::socket::sockopt::PeerCredentials;
-use repository::{Digest, Layers, Repository, RepositoryError, Settings, Source, Stored, Under};
+use repository::{Digest, Layers, Live, LiveError, Repository, RepositoryError, Settings, Source, Stored, Under};
 
 use super::disk_key::Opened;
 use crate::qemu::args::IMAGE_SOCKET;
@@ -49,6 +50,21 @@ pub struct Images {
     repository: Repository,
     /// Images of a cache that are here whole, or on their way.
     completed: Arc<Mutex<HashSet<Digest>>>,
+}
+
+/// A disk that is to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredDisk<'a> {
+    /// Its layers that nobody writes, the oldest first.
+    pub files: &'a [File],
+    /// Who shows it, where its newest layer is written on.
+    pub live: Option<Live<'a>>,
+    /// Its keys.
+    pub keys: &'a Opened,
+    /// Digest of the manifest below its layers.
+    pub under: Option<&'a str>,
+    /// Its size in bytes.
+    pub size_bytes: u64,
 }
 
 /// Where the images of a host come from that has no repository of its own.
@@ -125,23 +141,17 @@ impl Images {
         Ok(Readable { manifest: digest, boot })
     }
 
-    /// Stores a disk that lies in layers over a manifest, sealed where it is encrypted, and tells how many of its bytes have been dealt with. Blocks for as long
-    /// as reading them takes.
-    pub fn store(
-        &self,
-        files: &[File],
-        keys: &Opened,
-        under: Option<&str>,
-        size_bytes: u64,
-        tell: &(dyn Fn(u64) + Sync),
-    ) -> Result<Stored, Trouble> {
+    /// Stores a disk over a manifest, sealed where it is encrypted, and tells how many of its bytes have been dealt with. Blocks for as
+    /// long as reading them takes.
+    pub fn store(&self, disk: &StoredDisk<'_>, tell: &(dyn Fn(u64) + Sync)) -> Result<Stored, Trouble> {
         if self.repository.is_cache() {
             let words = "what this host stores nobody else could read: it has a cache and no repository";
             return Err(Trouble::new(FaultKind::Other, words.to_owned()));
         }
         let digest = |text: &str| text.parse().map_err(|e| Trouble::new(FaultKind::ImageCorrupt, format!("{text} is not a digest: {e}")));
+        let StoredDisk { files, live, keys, under, size_bytes } = *disk;
         let under = under.map(digest).transpose()?.map(|manifest| Under { manifest, key: keys.under.as_ref() });
-        self.repository.store_layers(&Layers { files, key: keys.own.as_ref(), under, size_bytes }, tell).map_err(|e| trouble(&e))
+        self.repository.store_layers(&Layers { files, live, key: keys.own.as_ref(), under, size_bytes }, tell).map_err(|e| trouble(&e))
     }
 
     fn blob(&self, digest: &Digest) -> Result<OwnedFd, Trouble> {
@@ -156,9 +166,13 @@ fn trouble(error: &RepositoryError) -> Trouble {
         | RepositoryError::Corrupt { .. }
         | RepositoryError::Malformed { .. }
         | RepositoryError::Refused { .. } => FaultKind::ImageCorrupt,
+        // What QEMU had to give up it answers with EINVAL for ever; it is EIO when what is below could not be read.
+        RepositoryError::Live { source: LiveError::Refused(errno), .. } if *errno != Errno::EIO as u32 => FaultKind::ImageCorrupt,
+        RepositoryError::Live { source: LiveError::Protocol(_), .. } => FaultKind::ImageCorrupt,
         RepositoryError::Io { source, .. } => return Trouble::io(&error.to_string(), source),
         RepositoryError::OutOfRange { .. }
         | RepositoryError::Sealed { .. }
+        | RepositoryError::Live { .. }
         | RepositoryError::Busy
         | RepositoryError::Stopped
         | RepositoryError::Store { .. }

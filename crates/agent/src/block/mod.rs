@@ -4,6 +4,7 @@
 //!   volumes/vol-0….g1.qcow2      the bytes of generation 1
 //!   volumes/vol-0….g2.qcow2.new  being made; swept at start
 //!   volumes/vol-0….g1.l1.qcow2   what was written over generation 1 since a snapshot ([`layer`])
+//!   volumes/vol-0….g1.snap-0….fleece   what was overwritten in generation 1 since a snapshot ([`fleece`])
 //! ```
 //!
 //! A volume names no backing file: what unwritten blocks are read from is told to QEMU from outside ([`image`]), so a file that
@@ -11,6 +12,7 @@
 //! The pool knows neither machines nor documents.
 
 pub mod disk_key;
+pub mod fleece;
 pub mod image;
 pub mod layer;
 pub mod qcow2;
@@ -183,6 +185,7 @@ impl Pool {
         for file in files {
             fs::remove_file(file.path).map_err(doing)?;
         }
+        self.delete_fleeces(|fleece| fleece.volume == volume && fleece.generation <= generation).map_err(doing)?;
         File::open(&self.folder).and_then(|f| f.sync_all()).map_err(doing)
     }
 

@@ -5,6 +5,8 @@
 //!      └─ node vol-0… (qcow2) ─┬─ node file-vol-0… (a descriptor in a set that has the volume's name)
 //!                              └─ node image-vol-0… (read-only, from the image server), where there is an image
 //!
+//!   while a snapshot is copied, a filter is between the device and the newest layer ([`super::fleece`])
+//!
 //!   with layers over the first file: device ─ l2-vol-0… ─ l1-vol-0… ─ vol-0… ; their files are f2-vol-0… and f1-vol-0…
 //! ```
 //!
@@ -130,9 +132,14 @@ pub(super) fn nodes_of_layer(volume: VolumeId, layer: u32, set: i64, stored: Sto
     let mut layer = json!({"driver": "qcow2", "node-name": node, "file": file, "backing": backing, "discard": "unmap"});
     if stored == Stored::Encrypted {
         // QEMU refuses a file that is not.
-        layer["encrypt"] = json!({"format": "luks", "key-secret": secret(volume)});
+        layer["encrypt"] = encrypt(volume);
     }
     [json!({"driver": "file", "node-name": file, "filename": filename, "discard": "unmap"}), layer]
+}
+
+/// How a file of a volume is opened that is encrypted.
+pub(super) fn encrypt(volume: VolumeId) -> Value {
+    json!({"format": "luks", "key-secret": secret(volume)})
 }
 
 /// Names of the nodes of a volume among those that are there, in the order in which they can be removed.
@@ -291,8 +298,9 @@ impl Disks {
     /// use is; the node under a disk that was seized stays until its device is gone.
     pub async fn forget(&self, volume: VolumeId) -> Result<(), QmpError> {
         self.stop_merge(volume).await?;
-        let present = self.call("query-named-block-nodes", json!({"flat": true})).await?;
-        let present: Vec<&str> = present.as_array().into_iter().flatten().filter_map(|node| node.get("node-name")?.as_str()).collect();
+        self.stop_copying(volume).await?;
+        let present = self.nodes().await?;
+        let present: Vec<&str> = present.iter().map(String::as_str).collect();
         let has_device = self.list().await?.contains(&volume);
         for name in names(volume, &present) {
             if present.contains(&name.as_str()) && !(has_device && name.starts_with("lost-")) {
@@ -304,9 +312,26 @@ impl Disks {
         self.close_where(|name| name == first || name.starts_with(&of_layers)).await
     }
 
+    /// Names of all nodes.
+    pub(super) async fn nodes(&self) -> Result<Vec<String>, QmpError> {
+        let nodes = self.call("query-named-block-nodes", json!({"flat": true})).await?;
+        let name = |node: &Value| Some(node.get("node-name")?.as_str()?.to_owned());
+        Ok(nodes.as_array().into_iter().flatten().filter_map(name).collect())
+    }
+
     /// Hands over the file of a layer and gives the number of its set.
     pub(super) async fn hand_over(&self, volume: VolumeId, layer: u32, file: OwnedFd) -> Result<i64, QmpError> {
-        self.qmp.add_fd(file, &layer_files(volume, layer), self.limit).await
+        self.hand_over_as(&layer_files(volume, layer), file).await
+    }
+
+    /// Hands over a file under a name, by which it is closed again, and gives the number of its set.
+    pub(super) async fn hand_over_as(&self, name: &str, file: OwnedFd) -> Result<i64, QmpError> {
+        self.qmp.add_fd(file, name, self.limit).await
+    }
+
+    /// Hands over a socket under a name, by which the next command takes it.
+    pub(super) async fn give_socket(&self, socket: OwnedFd, name: &str) -> Result<(), QmpError> {
+        self.qmp.get_fd(socket, name, self.limit).await
     }
 
     /// Closes the descriptors that have this name.

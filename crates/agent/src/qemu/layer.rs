@@ -17,10 +17,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::disk::{Disks, Stored, device, layer_files, layer_of, nodes_of_layer};
+use super::fleece::filtered_layer_of;
 use super::qmp::QmpError;
 
-/// Time between two looks whether a merge that was stopped has ended.
-const LOOK: Duration = Duration::from_millis(5);
+/// Time between two looks whether what was told to end has ended.
+pub(super) const LOOK: Duration = Duration::from_millis(5);
 
 /// A device's way from one layer to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +62,18 @@ impl Disks {
 
     /// The layer that a volume's device writes to; none when it has no device, or one that was taken from it.
     pub async fn newest(&self, volume: VolumeId) -> Result<Option<u32>, QmpError> {
+        Ok(self.written(volume).await?.map(|(layer, _)| layer))
+    }
+
+    /// The same, and whether it does so through a filter.
+    pub(super) async fn written(&self, volume: VolumeId) -> Result<Option<(u32, bool)>, QmpError> {
         let devices = self.call("query-block", json!({})).await?;
         let path = format!("{}/{}/", super::disk::DEVICES, device(volume));
         let ours = |entry: &&Value| entry.get("qdev").and_then(Value::as_str).is_some_and(|qdev| format!("{qdev}/").starts_with(&path));
         let entry = devices.as_array().into_iter().flatten().find(ours);
-        let node = entry.and_then(|entry| entry.pointer("/inserted/node-name")?.as_str());
-        Ok(node.and_then(|node| layer_of(volume, node)))
+        let Some(node) = entry.and_then(|entry| entry.pointer("/inserted/node-name")?.as_str()) else { return Ok(None) };
+        let plain = layer_of(volume, node).map(|layer| (layer, false));
+        Ok(plain.or_else(|| Some((filtered_layer_of(volume, node)?, true))))
     }
 
     /// Takes a layer out of QEMU that no device and no other layer uses, and closes its file. False when it is in use.

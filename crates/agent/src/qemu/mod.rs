@@ -3,6 +3,7 @@
 pub mod args;
 pub mod canary;
 pub mod disk;
+pub mod fleece;
 pub mod guest_agent;
 pub mod layer;
 pub mod nic;

@@ -93,6 +93,8 @@ impl Host {
         fs::create_dir_all(config.state.join("vms")).map_err(doing)?;
         let pool = Pool::open(&config.state.join("volumes")).map_err(doing)?;
         let snapshots = Snapshots::open(&config.state.join("snapshots"), &pool).map_err(doing)?;
+        let needed = snapshots.fleeces();
+        pool.delete_fleeces(|fleece| !needed.contains(fleece)).map_err(doing)?;
         // What a record of a snapshot needs is held by now.
         if let Err(trouble) = pool.delete_all_older() {
             tracing::warn!(detail = trouble.detail, "earlier generations of volumes are left");

@@ -4,10 +4,13 @@ use std::sync::atomic::Ordering;
 
 use hostspec::{FaultKind, HostSpec, SnapshotJob, SnapshotPart};
 use model::{Consistency, SnapshotId};
+use repository::Live;
 
 use super::host::Host;
-use super::snapshots::{End, Part, Record};
+use super::snapshots::{End, Kept, Part, Record};
+use super::start;
 use crate::block::disk_key::{self, Opened};
+use crate::block::image::StoredDisk;
 use crate::block::qcow2;
 use crate::trouble::Trouble;
 
@@ -40,7 +43,7 @@ pub fn describe(host: &Host, part: &SnapshotPart) -> Result<Part, Trouble> {
     let missing = || Trouble::new(FaultKind::Other, format!("{volume} is not here in generation {generation}"));
     let newest = host.pool.open_layer(volume, generation, *layers.last().ok_or_else(missing)?)?;
     let size_bytes = qcow2::read_size(&newest).map_err(|e| Trouble::new(FaultKind::Other, format!("{volume}: {e}")))?;
-    Ok(Part { snapshot, volume, generation, layers, size_bytes, under: under.clone(), end: None })
+    Ok(Part { snapshot, volume, generation, layers, size_bytes, under: under.clone(), kept: Kept::InLayers, end: None })
 }
 
 /// Reads the volumes of a job, one after the other. One that cannot be read for good ends as failed; another trouble is returned,
@@ -57,7 +60,7 @@ pub fn read(host: &Host, job: SnapshotId, spec: &HostSpec) -> Result<(), Trouble
             let keys = of_document.map_or(Ok(Opened::default()), |known| disk_key::of_part(part_of(known, part.snapshot)?))?;
             let end = match read_part(host, part, &keys, &tell) {
                 Ok(end) => end,
-                Err(trouble) if trouble.kind == FaultKind::ImageCorrupt => End::Failed { detail: trouble.detail },
+                Err(trouble) if trouble.kind == FaultKind::ImageCorrupt => End::Failed { kind: trouble.kind, detail: trouble.detail },
                 Err(trouble) => return Err(trouble),
             };
             tracing::info!(snapshot = %part.snapshot, volume = %part.volume, ?end, "snapshot read");
@@ -84,10 +87,22 @@ fn part_of(job: &SnapshotJob, snapshot: SnapshotId) -> Result<&SnapshotPart, Tro
 
 fn read_part(host: &Host, part: &Part, keys: &Opened, tell: &(dyn Fn(u64) + Sync)) -> Result<End, Trouble> {
     let open = |layer: &u32| host.pool.open_layer(part.volume, part.generation, *layer);
-    let files = part.layers.iter().map(open).collect::<Result<Vec<_>, _>>();
+    let (layers, line) = match part.kept {
+        Kept::InLayers => (&part.layers[..], None),
+        Kept::Shown { vm } => {
+            let doing = |e| Trouble::io(&format!("asking the QEMU of {vm} for {}", part.volume), &e);
+            // The newest is written on, and QEMU's to read.
+            let frozen = part.layers.split_last().map_or(&[][..], |(_, frozen)| frozen);
+            (frozen, Some(crate::files::connect(&start::copies_path(&host.folder(vm))).map_err(doing)?))
+        }
+    };
+    let files = layers.iter().map(open).collect::<Result<Vec<_>, _>>();
     // The record kept them from being merged or deleted, so no later try will find them.
     let files = files.map_err(|e| Trouble::new(FaultKind::ImageCorrupt, e.detail))?;
-    let stored = host.images.store(&files, keys, part.under.as_deref(), part.size_bytes, tell)?;
+    let export = part.snapshot.to_string();
+    let live = line.as_ref().map(|line| Live { line, export: &export });
+    let disk = StoredDisk { files: &files, live, keys, under: part.under.as_deref(), size_bytes: part.size_bytes };
+    let stored = host.images.store(&disk, tell)?;
     metrics::counter!("pileus_snapshot_bytes_total").increment(stored.new_bytes);
     Ok(End::Done { manifest: stored.manifest.to_string(), stored_bytes: stored.new_bytes })
 }

@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hostspec::{Fault, HostSpec, SnapshotJob, SnapshotReport, SnapshotState};
-use model::{Consistency, SnapshotId, VolumeId};
+use hostspec::{Fault, FaultKind, HostSpec, SnapshotJob, SnapshotReport, SnapshotState};
+use model::{Consistency, InstanceId, SnapshotId, VolumeId};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
+use crate::block::fleece::Fleece;
 use crate::block::{Pool, Reading};
 use crate::plan::SeenSnapshot;
 use crate::trouble::Trouble;
@@ -49,8 +51,46 @@ pub struct Part {
     pub size_bytes: u64,
     /// Digest of the manifest below the layers.
     pub under: Option<String>,
+    /// Where what they held then is.
+    #[serde(default)]
+    pub kept: Kept,
     /// How reading it ended.
     pub end: Option<End>,
+}
+
+/// Where what a volume held at the instant is, until it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kept")]
+pub enum Kept {
+    /// In its layers, which nobody writes any more.
+    #[default]
+    InLayers,
+    /// With the QEMU of a machine whose guest writes on to the newest layer: it shows it, and copies away what is overwritten.
+    Shown {
+        /// The machine.
+        vm: InstanceId,
+    },
+}
+
+impl Part {
+    /// The fleece that goes with it while it is not read.
+    pub fn fleece(&self) -> Option<Fleece> {
+        let needed = self.end.is_none() && self.kept != Kept::InLayers;
+        needed.then_some(Fleece { volume: self.volume, generation: self.generation, snapshot: self.snapshot })
+    }
+
+    /// Why it will never be read.
+    fn fault(&self) -> Option<Fault> {
+        match &self.end {
+            Some(End::Failed { kind, detail }) => Some(Fault { kind: *kind, detail: detail.clone(), tries: 1 }),
+            Some(End::Done { .. }) | None => None,
+        }
+    }
+
+    /// Whether this machine shows it, and it is not read yet.
+    pub fn is_shown_by(&self, machine: InstanceId) -> bool {
+        self.end.is_none() && self.kept == Kept::Shown { vm: machine }
+    }
 }
 
 /// How reading a volume ended.
@@ -66,9 +106,17 @@ pub enum End {
     },
     /// It cannot be read.
     Failed {
+        /// What kind of fault it is.
+        #[serde(default = "unreadable")]
+        kind: FaultKind,
         /// Why, for the operator.
         detail: String,
     },
+}
+
+/// What was wrong with what an earlier build gave up.
+fn unreadable() -> FaultKind {
+    FaultKind::ImageCorrupt
 }
 
 /// The snapshots that this host is taking.
@@ -76,6 +124,8 @@ pub enum End {
 pub struct Snapshots {
     folder: PathBuf,
     entries: Mutex<BTreeMap<SnapshotId, Entry>>,
+    /// Counts the ends, for those who keep something for a snapshot.
+    ends: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -99,7 +149,7 @@ impl Snapshots {
                 Err(e) => tracing::error!(path = %path.display(), error = %e, "a record of a snapshot is unreadable and is passed over"),
             }
         }
-        Ok(Snapshots { folder: folder.to_owned(), entries: Mutex::new(entries) })
+        Ok(Snapshots { folder: folder.to_owned(), entries: Mutex::new(entries), ends: watch::Sender::new(0) })
     }
 
     /// Writes down, durably, that a job's volumes were frozen.
@@ -114,18 +164,42 @@ impl Snapshots {
         let mut entries = self.lock();
         let Some(entry) = entries.get_mut(&job) else { return Ok(()) };
         let mut record = entry.record.clone();
-        record.parts.iter_mut().filter(|part| part.snapshot == snapshot).for_each(|part| part.end = Some(end.clone()));
+        // What was given up stays so, although it may just have been read.
+        record
+            .parts
+            .iter_mut()
+            .filter(|part| part.snapshot == snapshot && part.end.is_none())
+            .for_each(|part| part.end = Some(end.clone()));
         self.write(&record)?;
         let read: BTreeSet<VolumeId> = record.parts.iter().filter(|part| part.end.is_some()).map(|part| part.volume).collect();
         entry.reading.retain(|reading| !read.contains(&reading.volume()));
         entry.record = record;
+        self.ends.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Tells of each end of a part, and of each job that is forgotten.
+    pub fn ends(&self) -> watch::Receiver<u64> {
+        self.ends.subscribe()
+    }
+
+    /// The fleeces that are needed.
+    pub fn fleeces(&self) -> BTreeSet<Fleece> {
+        self.lock().values().flat_map(|entry| entry.record.parts.iter().filter_map(Part::fleece)).collect()
+    }
+
+    /// The parts of all jobs of which this is true, with their jobs.
+    pub fn parts(&self, is_one: impl Fn(&Part) -> bool) -> Vec<(SnapshotId, Part)> {
+        let entries = self.lock();
+        let all = entries.values().flat_map(|entry| entry.record.parts.iter().map(|part| (entry.record.job, part)));
+        all.filter(|(_, part)| is_one(part)).map(|(job, part)| (job, part.clone())).collect()
     }
 
     /// Forgets a job that is not listed any more.
     pub fn forget(&self, job: SnapshotId) -> Result<(), Trouble> {
         crate::files::remove(&self.path(job)).map_err(|e| Trouble::io("forgetting a snapshot", &e))?;
         self.lock().remove(&job);
+        self.ends.send_modify(|count| *count += 1);
         Ok(())
     }
 
@@ -157,8 +231,9 @@ impl Snapshots {
             let report = |snapshot: SnapshotId| {
                 let part = entry.and_then(|entry| Some((entry, entry.record.parts.iter().find(|part| part.snapshot == snapshot)?)));
                 let state = part.map_or(SnapshotState::Waiting, |(entry, part)| entry.state(part));
+                let fault = part.and_then(|(_, part)| part.fault()).or_else(|| fault.clone());
                 let news = state != SnapshotState::Waiting || fault.is_some();
-                news.then(|| SnapshotReport { id: snapshot, state, consistency, fault: fault.clone() })
+                news.then_some(SnapshotReport { id: snapshot, state, consistency, fault })
             };
             job.parts.iter().filter_map(|part| report(part.snapshot)).collect::<Vec<_>>()
         };

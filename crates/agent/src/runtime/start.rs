@@ -34,6 +34,7 @@ const WORDS: u64 = 2_000;
 const MONITOR: &str = "monitor.sock";
 /// The name of the guest agent's socket in a machine's folder.
 const GUEST_AGENT: &str = "guest-agent.sock";
+const COPIES: &str = "copies.sock";
 
 /// A machine that runs.
 pub struct Started {
@@ -165,6 +166,11 @@ pub fn guest_agent_path(folder: &Path) -> PathBuf {
     folder.join(GUEST_AGENT)
 }
 
+/// Where QEMU shows what the disks of a machine held when they were frozen.
+pub fn copies_path(folder: &Path) -> PathBuf {
+    folder.join(COPIES)
+}
+
 /// Where QEMU's standard error goes.
 pub fn log_path(folder: &Path) -> PathBuf {
     folder.join("qemu.log")
@@ -183,7 +189,7 @@ fn died(folder: &Path) -> Trouble {
     Trouble::new(kind, format!("QEMU ended at start: {words}"))
 }
 
-fn listen(path: &Path) -> std::io::Result<OwnedFd> {
+pub(super) fn listen(path: &Path) -> std::io::Result<OwnedFd> {
     crate::files::remove(path)?;
     Ok(crate::files::listen(path)?.into())
 }

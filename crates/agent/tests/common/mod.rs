@@ -143,6 +143,8 @@ pub struct Cloud {
     documents: watch::Sender<Arc<HostSpec>>,
     reports: mpsc::Receiver<HostReport>,
     pub last: Option<HostReport>,
+    /// How snapshots are taken that are asked for.
+    pub mode: model::SnapshotMode,
 }
 
 /// The program that stands in for `pileus`.
@@ -164,7 +166,17 @@ impl Cloud {
         let config = AgentConfig { program: program(), accelerator: Some(Accelerator::Tcg), ..config };
         let (documents, _) = watch::channel(Arc::new(HostSpec::empty(HOST)));
         let (_, reports) = mpsc::channel(1);
-        let mut cloud = Cloud { folder, config, spec: HostSpec::empty(HOST), agent: None, process: None, documents, reports, last: None };
+        let mut cloud = Cloud {
+            folder,
+            config,
+            spec: HostSpec::empty(HOST),
+            agent: None,
+            process: None,
+            documents,
+            reports,
+            last: None,
+            mode: model::SnapshotMode::Redirect,
+        };
         cloud.start_agent().await;
         cloud
     }

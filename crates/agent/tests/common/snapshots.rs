@@ -50,7 +50,14 @@ impl Cloud {
             let VolumeGoal::Present { image, manifest, keys, .. } = &spec.goal else { panic!("it is being deleted") };
             let of_image = |id: &ImageId| self.spec.images.iter().find(|known| known.id == *id).unwrap().manifest.clone();
             let (under, keys) = (manifest.clone().or_else(|| image.as_ref().map(of_image)), keys.clone());
-            SnapshotPart { snapshot: SnapshotId::from_u64(job * 1000 + number), volume, generation: spec.generation, under, keys }
+            SnapshotPart {
+                snapshot: SnapshotId::from_u64(job * 1000 + number),
+                volume,
+                generation: spec.generation,
+                mode: self.mode,
+                under,
+                keys,
+            }
         };
         let parts: Vec<SnapshotPart> = volumes.iter().map(part).collect();
         let ids: Vec<SnapshotId> = parts.iter().map(|part| part.snapshot).collect();

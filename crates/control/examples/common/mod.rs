@@ -21,6 +21,7 @@ pub fn cloud(store: &Store) -> Cloud {
         operator: AccountId::from_u64(1).expect("a small number"),
         cpu_overcommit: 16,
         disk_overcommit: 4,
+        snapshot_modes: model::SnapshotModes::default(),
     };
     let master = MasterKey::new(&Zeroizing::new([7; MASTER_KEY_LEN]));
     Cloud::new(store.clone(), Clock::System, Ids::from_seed(1), master, region)

@@ -45,6 +45,7 @@ fn cloud_on(store: &Store, clock: &Clock, seed: u64) -> Cloud {
         operator: AccountId::from_u64(1).unwrap(),
         cpu_overcommit: 1,
         disk_overcommit: 1,
+        snapshot_modes: model::SnapshotModes::default(),
     };
     let master = MasterKey::new(&Zeroizing::new([7; MASTER_KEY_LEN]));
     Cloud::new(store.clone(), clock.clone(), Ids::from_seed(seed), master, region)

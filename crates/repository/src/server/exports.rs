@@ -90,6 +90,7 @@ impl Exports {
             RepositoryError::Malformed { .. }
             | RepositoryError::OutOfRange { .. }
             | RepositoryError::Sealed { .. }
+            | RepositoryError::Live { .. }
             | RepositoryError::Busy
             | RepositoryError::InUse { .. }
             | RepositoryError::Refused { .. }

@@ -14,7 +14,7 @@
 
 mod exports;
 mod handshake;
-mod protocol;
+pub(crate) mod protocol;
 mod readahead;
 mod socket;
 mod transmission;

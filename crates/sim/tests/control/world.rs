@@ -41,6 +41,7 @@ fn region() -> Region {
         operator: AccountId::from_u64(1).unwrap(),
         cpu_overcommit: 1,
         disk_overcommit: 4,
+        snapshot_modes: model::SnapshotModes::default(),
     }
 }
 

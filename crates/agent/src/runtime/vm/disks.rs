@@ -123,12 +123,14 @@ impl VmTask {
 
     async fn seize(&mut self, volume: VolumeId, size_bytes: u64) {
         let Some(disks) = self.disks() else { return };
+        self.let_fleece_go(volume);
         match disks.seize(volume, size_bytes).await {
             Ok(()) => {
                 tracing::info!(instance = %self.id, %volume, "disk taken from its guest");
                 if let Some(live) = &mut self.live {
                     live.claims.retain(|(held, _)| *held != volume);
                     live.limits.remove(&volume);
+                    live.copying.remove(&volume);
                 }
             }
             Err(e) => self.complain(Trouble::new(FaultKind::Other, format!("taking {volume}: {e}"))),
@@ -167,6 +169,7 @@ impl VmTask {
     /// The guest has released a disk: its nodes and its file are closed, and others may have the volume.
     pub(super) async fn released(&mut self, volume: VolumeId) {
         let Some(disks) = self.disks() else { return };
+        self.let_fleece_go(volume);
         let forgotten = disks.forget(volume).await;
         let Some(live) = &mut self.live else { return };
         match forgotten {
@@ -174,6 +177,7 @@ impl VmTask {
                 live.leaving.remove(&volume);
                 live.limits.remove(&volume);
                 live.claims.retain(|(held, _)| *held != volume);
+                live.copying.remove(&volume);
                 tracing::info!(instance = %self.id, %volume, "disk detached");
                 metrics::counter!("pileus_disks_detached_total").increment(1);
             }
@@ -200,6 +204,7 @@ impl VmTask {
         }
         let held: Vec<VolumeId> = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume)).collect();
         for volume in held {
+            self.settle_fleece(volume).await;
             self.settle_layers(volume).await;
         }
     }

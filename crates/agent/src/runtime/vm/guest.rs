@@ -88,6 +88,10 @@ impl VmTask {
         if let Some(live) = &mut self.live {
             live.stalled = true;
         }
+        if kind == FaultKind::DiskFull {
+            // What is kept for snapshots gives way to the guest, which goes on at the next look.
+            self.give_up_fleeces(kind, "the pool had no room for what the guest writes");
+        }
         let words =
             format!("the guest is paused: {} of {} failed: {}", event.text("operation"), event.text("node-name"), event.text("reason"));
         self.complain(Trouble::new(kind, words));
@@ -161,10 +165,13 @@ impl VmTask {
                 Ok(()) => drop(self.command(qapi_qmp::cont {}).await),
                 Err(trouble) => self.is_stalled(trouble),
             },
+            // An agent was killed between two steps of a snapshot.
+            qapi_qmp::RunState::paused if self.record.paused => self.go_on().await,
             // Everything else resolves itself or was asked for by somebody at the monitor.
             _ => self.resumed(),
         }
         self.thaw_what_is_held().await;
+        self.tend_fleeces().await;
         self.tend_layers().await;
     }
 

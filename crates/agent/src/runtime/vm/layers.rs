@@ -2,20 +2,25 @@
 //!
 //! ```text
 //!   freeze ─▶ empty layers: made, known to QEMU, named ─▶ one transaction switches all devices ─▶ written down
+//!             or fleeces, and filters over what is written ─▶ put under the devices, shown ─▶ written down ([`super::fleeces`])
 //!                                        the guest's agent, if any, holds its file systems here only
 //!   tend   ─▶ layers that QEMU dropped are deleted; frozen ones that nobody reads are merged in the background
 //! ```
 //!
 //! Which layer the guest writes to is asked of QEMU, never remembered: an agent may have been killed between any two steps.
 
-use hostspec::{FaultKind, HostSpec, SnapshotJob};
-use model::{Consistency, SnapshotId, VolumeId};
+use hostspec::{FaultKind, HostSpec, SnapshotJob, SnapshotPart};
+use model::{Consistency, SnapshotId, SnapshotMode, VolumeId};
+use tokio::time::Instant;
 
 use super::super::read_snapshot;
-use super::super::snapshots::Record;
+use super::super::snapshots::{Part, Record};
 use super::VmTask;
+use super::fleeces::need_a_pause;
 use crate::block::disk_key;
+use crate::block::fleece::Fleece;
 use crate::qemu::disk::Disks;
+use crate::qemu::fleece::Way;
 use crate::qemu::layer::Switch;
 use crate::qemu::qmp::QmpError;
 use crate::trouble::Trouble;
@@ -47,6 +52,7 @@ impl VmTask {
             Ok(consistency) => tracing::info!(instance = %self.id, job = %job.id, disks = job.parts.len(), ?consistency, "disks frozen"),
             Err(trouble) => {
                 for part in &job.parts {
+                    self.settle_fleece(part.volume).await;
                     self.settle_layers(part.volume).await;
                 }
                 self.fail(trouble);
@@ -69,35 +75,22 @@ impl VmTask {
         let disks = self.disks().ok_or_else(|| Trouble::new(FaultKind::Hung, "the monitor is not connected"))?;
         // Before any merge is stopped: a try that is bound to fail, made again each second, would never let one end.
         for part in &job.parts {
-            self.host.pool.require_another_layer(part.volume, part.generation)?;
+            match part.mode {
+                SnapshotMode::Redirect => drop(self.host.pool.require_another_layer(part.volume, part.generation)?),
+                SnapshotMode::Copy => self.host.pool.require_room()?,
+            }
         }
         let mut parts = Vec::with_capacity(job.parts.len());
-        let mut switches = Vec::with_capacity(job.parts.len());
+        let mut ways = Vec::with_capacity(job.parts.len());
         for part in &job.parts {
-            let volume = part.volume;
-            let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("freezing {volume}: {e}"));
-            disks.stop_merge(volume).await.map_err(doing)?;
-            self.settle_layers(volume).await;
-            let described = read_snapshot::describe(&self.host, part)?;
-            let from = disks.newest(volume).await.map_err(doing)?;
-            let top = described.layers.last().copied();
-            let from = from.filter(|from| Some(*from) == top);
-            let from =
-                from.ok_or_else(|| Trouble::new(FaultKind::Other, format!("QEMU does not write to the newest layer of {volume}")))?;
-            let (host, generation) = (self.host.clone(), part.generation);
-            let key = disk_key::of_part(part)?.own;
-            let secret = key.clone();
-            let made = tokio::task::spawn_blocking(move || host.pool.make_layer(volume, generation, key.as_ref())).await;
-            let layer = made.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
-            disks.add_layer(volume, layer.number, layer.file, secret.as_ref()).await.map_err(doing)?;
-            switches.push(Switch { volume, from, to: layer.number });
+            let (described, way) = self.prepare_to_freeze(&disks, part).await?;
+            ways.push(way);
             parts.push(described);
         }
-        let layers = |number: fn(&Switch) -> u32| {
-            let both = parts.iter().zip(&switches);
-            both.map(|(part, switch)| (part.volume, part.generation, number(switch))).collect::<Vec<_>>()
-        };
-        let (frozen, named, host) = (layers(|switch| switch.from), layers(|switch| switch.to), self.host.clone());
+        let both = || parts.iter().zip(&ways);
+        let frozen: Vec<_> = both().map(|(part, way)| (part.volume, part.generation, way.from())).collect();
+        let named: Vec<_> = both().filter_map(|(part, way)| Some((part.volume, part.generation, way.to()?))).collect();
+        let host = self.host.clone();
         let prepared = tokio::task::spawn_blocking(move || {
             host.pool.sync_layers(&frozen)?;
             host.pool.name_layers(&named)?;
@@ -109,14 +102,74 @@ impl VmTask {
             FileSystems::Held => self.hold_file_systems().await,
             FileSystems::AsTheyAre => None,
         };
-        let switched = disks.switch(&switches).await;
+        let frozen = self.freeze_at_once(&disks, &ways).await;
         let consistency = match held {
             Some(held) => self.let_file_systems_go(held).await,
             None => Consistency::Crash,
         };
-        switched.map_err(|e| Trouble::new(FaultKind::Other, format!("freezing disks: {e}")))?;
+        frozen.map_err(|e| Trouble::new(FaultKind::Other, format!("freezing disks: {e}")))?;
+        self.show(&disks, job, &ways, &mut parts).await?;
         self.host.snapshots.frozen(Record { job: job.id, consistency, parts }, &self.host.pool)?;
         Ok(consistency)
+    }
+
+    /// Makes what a disk needs to be frozen, and says what it is made of before.
+    async fn prepare_to_freeze(&mut self, disks: &Disks, part: &SnapshotPart) -> Result<(Part, Way), Trouble> {
+        let (volume, generation) = (part.volume, part.generation);
+        let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("freezing {volume}: {e}"));
+        disks.stop_merge(volume).await.map_err(doing)?;
+        self.settle_fleece(volume).await;
+        self.settle_layers(volume).await;
+        let described = read_snapshot::describe(&self.host, part)?;
+        let from = disks.newest(volume).await.map_err(doing)?;
+        let top = described.layers.last().copied();
+        let from = from.filter(|from| Some(*from) == top);
+        let from = from.ok_or_else(|| Trouble::new(FaultKind::Other, format!("QEMU does not write to the newest layer of {volume}")))?;
+        let (host, key) = (self.host.clone(), disk_key::of_part(part)?.own);
+        let secret = key.clone();
+        let failed = |e: tokio::task::JoinError| Trouble::new(FaultKind::Other, e.to_string());
+        let way = match part.mode {
+            SnapshotMode::Redirect => {
+                let made = tokio::task::spawn_blocking(move || host.pool.make_layer(volume, generation, key.as_ref())).await;
+                let layer = made.map_err(failed)??;
+                disks.add_layer(volume, layer.number, layer.file, secret.as_ref()).await.map_err(doing)?;
+                Way::Redirect(Switch { volume, from, to: layer.number })
+            }
+            SnapshotMode::Copy => {
+                let fleece = Fleece { volume, generation, snapshot: part.snapshot };
+                let size_bytes = described.size_bytes;
+                let made = tokio::task::spawn_blocking(move || host.pool.make_fleece(fleece, size_bytes, key.as_ref())).await;
+                disks.add_fleece(volume, from, made.map_err(failed)??, secret.as_ref()).await.map_err(doing)?;
+                Way::Copy { volume, layer: from }
+            }
+        };
+        Ok((described, way))
+    }
+
+    /// Freezes disks at one instant: QEMU does it in one transaction, or while the guest's processors rest.
+    async fn freeze_at_once(&mut self, disks: &Disks, ways: &[Way]) -> Result<(), QmpError> {
+        if !need_a_pause(ways) || !disks.runs().await? {
+            return disks.freeze(ways).await;
+        }
+        // Before it is told: an agent of the host that is killed from here on has a successor that knows.
+        self.record.paused = true;
+        self.write_down(false);
+        let began = Instant::now();
+        let frozen = match disks.pause().await {
+            Ok(()) => disks.freeze(ways).await,
+            Err(error) => Err(error),
+        };
+        self.go_on().await;
+        metrics::histogram!("pileus_guest_pause_seconds").record(began.elapsed());
+        frozen
+    }
+
+    /// Lets the processors run that were stopped for an instant. What fails is tried again at the next look.
+    pub(super) async fn go_on(&mut self) {
+        if self.command(qapi_qmp::cont {}).await.is_some() {
+            self.record.paused = false;
+            self.write_down(false);
+        }
     }
 
     /// Makes the names in the pool those of the layers that QEMU has, as far as it says: what it was never switched to and what it has

@@ -12,6 +12,7 @@
 mod changes;
 mod disks;
 mod file_systems;
+mod fleeces;
 mod guest;
 mod layers;
 mod nics;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostspec::{FaultKind, HostSpec, Reset};
-use model::{DiskLimits, InstanceId, InterfaceId, VolumeId};
+use model::{DiskLimits, InstanceId, InterfaceId, SnapshotId, VolumeId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -79,6 +80,9 @@ struct Record {
     /// Whether the guest was told to hold its file systems, and has not said that it let them go.
     #[serde(default)]
     held: bool,
+    /// Whether its processors were stopped for an instant, and have not been told to go on.
+    #[serde(default)]
+    paused: bool,
 }
 
 /// A process that runs, or hangs.
@@ -99,6 +103,8 @@ struct Live {
     limits: BTreeMap<VolumeId, DiskLimits>,
     /// Cards without a cable that the guest was asked to release, with the time at which it is asked again.
     unplugged: BTreeMap<InterfaceId, Instant>,
+    /// Disks of which the blocks are copied away before they are overwritten, and the snapshot jobs for which that is.
+    copying: BTreeMap<VolumeId, SnapshotId>,
 }
 
 impl Live {
@@ -106,8 +112,8 @@ impl Live {
     fn new(process: Process, inmate: Inmate, monitor: Option<(Qmp, mpsc::Receiver<Event>)>, claims: Vec<(VolumeId, Claim)>) -> Live {
         let (intent, since) = (Intent::None, Instant::now());
         let nics = nics::of_process(process.pid());
-        let (leaving, limits, unplugged) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Live { process, inmate, monitor, claims, nics, intent, since, stalled: false, leaving, limits, unplugged }
+        let (leaving, limits, unplugged, copying) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Live { process, inmate, monitor, claims, nics, intent, since, stalled: false, leaving, limits, unplugged, copying }
     }
 }
 
@@ -128,6 +134,7 @@ enum Wake {
     Drain,
     Health,
     Steady,
+    Snapshot,
     End,
 }
 
@@ -137,6 +144,7 @@ pub struct VmTask {
     id: InstanceId,
     shared: Arc<Shared>,
     wishes: watch::Receiver<Option<Wish>>,
+    snapshots: watch::Receiver<u64>,
     record: Record,
     cage: Option<(Cage, Limits)>,
     live: Option<Live>,
@@ -161,11 +169,13 @@ impl VmTask {
             .unwrap_or_default();
         record.slot = Some(host.take_slot(record.slot));
         let now = Instant::now();
+        let snapshots = host.snapshots.ends();
         VmTask {
             host,
             id,
             shared,
             wishes,
+            snapshots,
             record,
             cage: None,
             live: None,
@@ -204,6 +214,7 @@ impl VmTask {
                 Wake::Drain => self.drain().await,
                 Wake::Health => self.check_health().await,
                 Wake::Steady => self.fault = None,
+                Wake::Snapshot => self.tend_fleeces().await,
             }
         }
     }
@@ -229,6 +240,7 @@ impl VmTask {
             () = sleep_until(drain_at) => Wake::Drain,
             () = sleep_until(health_at) => Wake::Health,
             () = at(steady) => Wake::Steady,
+            Ok(()) = self.snapshots.changed(), if !live.copying.is_empty() => Wake::Snapshot,
         }
     }
 

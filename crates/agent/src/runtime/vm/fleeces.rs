@@ -1,0 +1,167 @@
+//! How a machine's task keeps what the blocks of a frozen disk held while its guest overwrites them, until that is stored.
+//!
+//! ```text
+//!   freeze ─▶ shown by QEMU, written down ─▶ [read] ─▶ the end is written down ─▶ filter out, fleece deleted
+//!                 │ no room, QEMU breaks it                ▲
+//!                 │ QEMU has ended                         │
+//!                 └────────────────────────── failed ──────┘
+//! ```
+//!
+//! Which disk has a filter is asked of QEMU, and what for is in the records: a filter without a record that needs it goes, and what a
+//! record says is shown and is not has failed. The disk itself is whole at every step: the guest writes in place.
+
+use std::os::fd::OwnedFd;
+
+use hostspec::{FaultKind, SnapshotJob};
+use model::VolumeId;
+
+use super::super::snapshots::{End, Kept, Part};
+use super::super::start;
+use super::VmTask;
+use crate::block::fleece::Fleece;
+use crate::qemu::disk::Disks;
+use crate::qemu::fleece::Way;
+use crate::qemu::qmp::QmpError;
+use crate::trouble::Trouble;
+
+impl VmTask {
+    /// Has QEMU show what disks held when they were frozen, to whoever reads it.
+    pub(super) async fn show(&mut self, disks: &Disks, job: &SnapshotJob, ways: &[Way], parts: &mut [Part]) -> Result<(), Trouble> {
+        let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("showing what was frozen: {e}"));
+        let vm = self.id;
+        for (way, part) in ways.iter().zip(parts) {
+            let Way::Copy { volume, layer } = *way else { continue };
+            let Some(live) = &self.live else { return Err(Trouble::new(FaultKind::Died, "the machine has ended")) };
+            if live.copying.is_empty() {
+                let socket = self.listen_for_readers()?;
+                disks.serve(socket).await.map_err(doing)?;
+            }
+            disks.show(volume, layer, part.snapshot).await.map_err(doing)?;
+            part.kept = Kept::Shown { vm };
+            if let Some(live) = &mut self.live {
+                live.copying.insert(volume, job.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out the filters of which nobody needs any more what they keep.
+    pub(super) async fn tend_fleeces(&mut self) {
+        if self.host.pool.require_room().is_err() {
+            self.give_up_fleeces(FaultKind::DiskFull, "the pool has no room left for what the guest overwrites");
+        }
+        let copying: Vec<VolumeId> = self.live.iter().flat_map(|live| live.copying.keys().copied()).collect();
+        for volume in copying {
+            if !self.is_needed(volume) {
+                self.stop_copying(volume).await;
+            }
+        }
+    }
+
+    /// Makes what QEMU has of filters agree with the records, after an agent went or a try to freeze failed.
+    pub(super) async fn settle_fleece(&mut self, volume: VolumeId) {
+        let Some(disks) = self.disks() else { return };
+        let job = self.host.snapshots.parts(|part| part.volume == volume && part.is_shown_by(self.id)).first().map(|(job, _)| *job);
+        match (disks.is_copying(volume).await, job) {
+            (Ok(true), Some(job)) => {
+                if let Some(live) = &mut self.live {
+                    live.copying.insert(volume, job);
+                }
+            }
+            (Ok(_), job) => {
+                if job.is_some() {
+                    let lost = |part: &Part| part.volume == volume;
+                    self.end_fleeces(lost, FaultKind::Other, "QEMU does not keep any more what the disk held");
+                }
+                self.stop_copying(volume).await;
+            }
+            (Err(e), _) => tracing::warn!(instance = %self.id, %volume, error = %e, "whether old blocks are copied is not known"),
+        }
+    }
+
+    /// Takes the filter of a volume out, and deletes what it kept.
+    pub(super) async fn stop_copying(&mut self, volume: VolumeId) {
+        let Some(disks) = self.disks() else { return };
+        if let Err(e) = self.try_stop_copying(&disks, volume).await {
+            // It is tried again at the next look.
+            tracing::warn!(instance = %self.id, %volume, detail = e.detail, "old blocks are still being copied");
+        }
+    }
+
+    async fn try_stop_copying(&mut self, disks: &Disks, volume: VolumeId) -> Result<(), Trouble> {
+        let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("taking a filter out: {e}"));
+        disks.stop_copying(volume).await.map_err(doing)?;
+        self.delete_fleeces(volume)?;
+        let Some(live) = &mut self.live else { return Ok(()) };
+        if live.copying.remove(&volume).is_some() {
+            tracing::info!(instance = %self.id, %volume, "the guest writes in place again, and nothing is copied");
+            if live.copying.is_empty() {
+                disks.stop_serving().await.map_err(doing)?;
+                self.remove_socket();
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up what the machine's QEMU still keeps: the snapshots fail.
+    pub(super) fn give_up_fleeces(&self, kind: FaultKind, words: &str) {
+        self.end_fleeces(|_| true, kind, words);
+    }
+
+    /// A disk leaves the machine, and with it what its QEMU kept.
+    pub(super) fn let_fleece_go(&self, volume: VolumeId) {
+        self.end_fleeces(|part| part.volume == volume, FaultKind::Other, "the disk was detached before what it held was stored");
+    }
+
+    /// QEMU has ended, and with it what it knew of the blocks that it had copied.
+    pub(super) fn lose_fleeces(&self) {
+        self.give_up_fleeces(FaultKind::Died, "QEMU ended before what it had copied away was stored");
+        let ours = self.host.snapshots.parts(|part| part.kept == Kept::Shown { vm: self.id });
+        for (_, part) in ours {
+            if let Err(trouble) = self.delete_fleeces(part.volume) {
+                tracing::warn!(instance = %self.id, volume = %part.volume, detail = trouble.detail, "a fleece is left until the next start");
+            }
+        }
+        self.remove_socket();
+    }
+
+    fn end_fleeces(&self, is_one: impl Fn(&Part) -> bool, kind: FaultKind, words: &str) {
+        for (job, part) in self.host.snapshots.parts(|part| part.is_shown_by(self.id) && is_one(part)) {
+            tracing::warn!(instance = %self.id, snapshot = %part.snapshot, volume = %part.volume, words, "a snapshot is given up");
+            metrics::counter!("pileus_snapshots_given_up_total").increment(1);
+            let end = End::Failed { kind, detail: words.to_owned() };
+            if let Err(trouble) = self.host.snapshots.ended(job, part.snapshot, end) {
+                tracing::error!(snapshot = %part.snapshot, detail = trouble.detail, "the end of a snapshot was not written down");
+            }
+            self.host.changed.notify_one();
+        }
+    }
+
+    fn is_needed(&self, volume: VolumeId) -> bool {
+        !self.host.snapshots.parts(|part| part.volume == volume && part.is_shown_by(self.id)).is_empty()
+    }
+
+    /// Deletes the fleeces of a volume that no record needs.
+    fn delete_fleeces(&self, volume: VolumeId) -> Result<(), Trouble> {
+        let needed = self.host.snapshots.fleeces();
+        let deleted = self.host.pool.delete_fleeces(|fleece: &Fleece| fleece.volume == volume && !needed.contains(fleece));
+        deleted.map_err(|e| Trouble::io("deleting a fleece", &e))
+    }
+
+    fn listen_for_readers(&self) -> Result<OwnedFd, Trouble> {
+        let path = start::copies_path(&self.host.folder(self.id));
+        let listening = crate::files::remove(&path).and_then(|()| crate::files::listen(&path));
+        listening.map(OwnedFd::from).map_err(|e| Trouble::io("a socket for snapshots", &e))
+    }
+
+    fn remove_socket(&self) {
+        if let Err(e) = crate::files::remove(&start::copies_path(&self.host.folder(self.id))) {
+            tracing::warn!(instance = %self.id, error = %e, "a socket is left");
+        }
+    }
+}
+
+/// Whether volumes can be frozen at one instant only while no processor of the guest runs: QEMU puts filters in one after the other.
+pub(super) fn need_a_pause(ways: &[Way]) -> bool {
+    ways.len() > 1 && ways.iter().any(|way| matches!(way, Way::Copy { .. }))
+}

@@ -1,0 +1,207 @@
+//! Snapshots by copy on write, with real QEMUs: the guest writes in place, old blocks are copied away, and nothing of it is left.
+
+mod common;
+
+use std::time::Duration;
+
+use common::history::{Disk, History};
+use common::*;
+use hostspec::*;
+use model::{SnapshotId, SnapshotMode, VolumeId};
+
+impl Cloud {
+    async fn copying() -> Cloud {
+        let mut cloud = Cloud::new().await;
+        cloud.mode = SnapshotMode::Copy;
+        cloud
+    }
+
+    /// Files of a volume beside its layers.
+    fn fleeces(&self) -> usize {
+        let files = std::fs::read_dir(self.config.state.join("volumes")).unwrap().flatten();
+        files.filter(|file| file.file_name().to_string_lossy().ends_with(".fleece")).count()
+    }
+
+    /// Waits until nothing of a snapshot is left on the host but the disk itself.
+    async fn until_in_place(&self, volume: u64) {
+        let wait = async {
+            while self.fleeces() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, wait).await.expect("the fleece goes");
+        assert_eq!(self.layers(volume), 1, "the disk is the one file that it was");
+    }
+
+    async fn failed(&mut self, id: SnapshotId) -> Fault {
+        let failed = |r: &HostReport| r.snapshots.iter().any(|known| known.id == id && known.state == SnapshotState::Failed);
+        let report = self.until("the snapshot failed", failed).await;
+        report.snapshots.iter().find(|known| known.id == id).unwrap().fault.clone().expect("it says why")
+    }
+}
+
+#[tokio::test]
+async fn snapshots_of_a_writing_guest_are_instants_and_leave_the_disk_one_file() {
+    let mut cloud = Cloud::copying().await;
+    let vm = cloud.launch(1, Guest::Marker).await;
+    let mut before = 0;
+    for job in 1..=4 {
+        cloud.until_writes(vm, 40).await;
+        let id = cloud.snapshot(job, &[1])[0];
+        let (manifest, stored) = cloud.done(id).await;
+        let disk = cloud.bytes(&manifest, None);
+        assert_eq!(disk.len() as u64, 64 * MIB);
+        assert_eq!(&disk[508..512], b"m\0\x55\xaa", "the image shows through");
+        every_block_is_its_own(&disk);
+        let mark = newest_mark(&disk);
+        assert!(mark > before && stored > 0, "{mark} after {before}, {stored} bytes");
+        before = mark;
+        cloud.until_in_place(1).await;
+        cloud.spec.snapshots.clear();
+        cloud.send();
+    }
+    cloud.until_writes(vm, 10).await;
+    assert!(!cloud.vm_folder(vm).join("copies.sock").exists());
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_snapshot_holds_is_what_the_guest_had_written_at_one_instant_and_the_guest_loses_no_write() {
+    for own in [None, Some(key(7))] {
+        let mut cloud = Cloud::copying().await;
+        let vm = cloud.launch_with(1, Guest::Random, own.as_ref()).await;
+        let mut history = History::default();
+        for job in 1..=3 {
+            cloud.until_writes(vm, 60).await;
+            history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
+            let id = cloud.snapshot(job, &[1])[0];
+            let (manifest, _) = cloud.done(id).await;
+            history = history.check(&cloud.bytes(&manifest, own.as_ref()), Disk::Held);
+            cloud.spec.snapshots.clear();
+            cloud.send();
+            cloud.until_in_place(1).await;
+        }
+        // The disk itself, read by nobody's filter: the guest wrote in place all the time.
+        history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
+        cloud.vm(vm).power = OFF_NOW;
+        cloud.send();
+        cloud.until_state(vm, VmState::Stopped, 1).await;
+        let id = cloud.snapshot(9, &[1])[0];
+        let (manifest, _) = cloud.done(id).await;
+        history.check(&cloud.bytes(&manifest, own.as_ref()), Disk::Killed);
+        cloud.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_had_layers_is_copied_over_its_newest_and_redirected_again() {
+    let mut cloud = Cloud::new().await;
+    let vm = cloud.launch(1, Guest::Random).await;
+    let mut history = History::default();
+    let modes = [SnapshotMode::Redirect, SnapshotMode::Copy, SnapshotMode::Copy, SnapshotMode::Redirect, SnapshotMode::Copy];
+    for (job, mode) in modes.into_iter().enumerate() {
+        cloud.mode = mode;
+        cloud.until_writes(vm, 40).await;
+        history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
+        let id = cloud.snapshot(job as u64 + 1, &[1])[0];
+        let (manifest, _) = cloud.done(id).await;
+        history = history.check(&cloud.bytes(&manifest, None), Disk::Held);
+        cloud.spec.snapshots.clear();
+        cloud.send();
+    }
+    cloud.until_layers(1, 2).await;
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn disks_of_both_modes_are_frozen_at_one_instant_and_the_guest_goes_on() {
+    let mut cloud = Cloud::copying().await;
+    let vm = cloud.add(1, Guest::Random);
+    for number in [10, 11] {
+        let goal = VolumeGoal::Present { size_bytes: 8 * MIB, image: None, manifest: None, keys: DiskKeys::default() };
+        cloud.spec.volumes.push(VolumeSpec { id: VolumeId::from_u64(number), generation: 1, goal });
+        let (volume, serial) = (VolumeId::from_u64(number), format!("vol{number}"));
+        cloud.vm(vm).disks.push(DiskSpec { volume, serial, limits: model::DiskLimits::default() });
+    }
+    cloud.send();
+    cloud.until_state(vm, VmState::Running, 1).await;
+    cloud.until_writes(vm, 40).await;
+    let ids = cloud.snapshot(1, &[1, 10, 11]);
+    cloud.spec.snapshots[0].parts[1].mode = SnapshotMode::Redirect;
+    cloud.send();
+    for id in &ids {
+        cloud.done(*id).await;
+    }
+    let (manifest, _) = cloud.done(ids[0]).await;
+    History::default().check(&cloud.bytes(&manifest, None), Disk::Held);
+    cloud.until_in_place(1).await;
+    cloud.until_writes(vm, 40).await;
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_is_killed_has_a_successor_that_reads_on_and_leaves_nothing() {
+    let mut cloud = Cloud::copying().await;
+    let vm = cloud.launch(1, Guest::Random).await;
+    let mut history = History::default();
+    for job in 1..=6 {
+        cloud.until_writes(vm, 20).await;
+        history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
+        let id = cloud.snapshot(job, &[1])[0];
+        // At some step between the wish and the end, a later one each time.
+        tokio::time::sleep(Duration::from_millis(15 * job)).await;
+        drop(cloud.agent.take());
+        cloud.start_agent().await;
+        cloud.send();
+        let (manifest, _) = cloud.done(id).await;
+        history = history.check(&cloud.bytes(&manifest, None), Disk::Held);
+        cloud.spec.snapshots.clear();
+        cloud.send();
+        cloud.until_in_place(1).await;
+    }
+    cloud.until_writes(vm, 20).await;
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_qemu_that_dies_fails_the_snapshot_with_a_reason_and_harms_no_disk() {
+    let mut cloud = Cloud::copying().await;
+    let vm = cloud.launch(1, Guest::Random).await;
+    let mut history = History::default();
+    let mut failures = 0;
+    for job in 1..=8 {
+        cloud.until_writes(vm, 20).await;
+        history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
+        let id = cloud.snapshot(job, &[1])[0];
+        let wait = async {
+            while cloud.fleeces() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, wait).await.expect("it is begun");
+        tokio::time::sleep(Duration::from_millis(5 * (job % 4))).await;
+        signal(cloud.pid(vm), "KILL");
+        // One that was frozen fails, one that was not is frozen later, and one that was read is there.
+        let ended = |r: &HostReport| done_in(r, id).is_some() || r.snapshots.iter().any(|s| s.id == id && s.state == SnapshotState::Failed);
+        let report = cloud.until("an end", ended).await;
+        match done_in(&report, id) {
+            Some((manifest, _)) => history = history.check(&cloud.bytes(&manifest, None), Disk::Killed),
+            None => {
+                let fault = cloud.failed(id).await;
+                assert_eq!(fault.kind, FaultKind::Died, "{fault:?}");
+                failures += 1;
+            }
+        }
+        cloud.spec.snapshots.clear();
+        cloud.send();
+        cloud.until_state(vm, VmState::Running, 1).await;
+        cloud.until_in_place(1).await;
+    }
+    assert!(failures > 0, "no snapshot was lost, so nothing was tried");
+    cloud.until_writes(vm, 20).await;
+    history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
+    let id = cloud.snapshot(99, &[1])[0];
+    let (manifest, _) = cloud.done(id).await;
+    history.check(&cloud.bytes(&manifest, None), Disk::Killed);
+    cloud.finish().await;
+}
