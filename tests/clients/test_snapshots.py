@@ -6,6 +6,7 @@ import pytest
 from conftest import private_key, ssh_group, wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant as Alibaba
+from test_native import Native
 from test_volumes import SOON, TYPE, ZONE, Guest, detach, remove, serial
 from test_volumes import attach as begin_to_attach
 
@@ -127,6 +128,41 @@ def test_a_disk_of_a_snapshot_has_what_was_there_at_the_instant(ec2, guests, mad
     ec2.get_waiter("volume_available").wait(VolumeIds=[same], WaiterConfig=SOON)
     attach(ec2, second, same, "/dev/sdh")
     assert (letters(second, same), letters(second, larger["VolumeId"])) == ("a", "c")
+
+
+def test_a_disk_that_is_tagged_so_is_copied_and_stays_one_file(cloud, ec2, guests, made):
+    first, second = guests
+    tag = {"Key": "pileus/snapshot-mode", "Value": "copy"}
+    words = [{"ResourceType": "volume", "Tags": [{**tag, "Value": "both"}]}]
+    refused = code(ec2.create_volume, AvailabilityZone=ZONE, Size=1, TagSpecifications=words)
+    assert refused == "InvalidParameterValue"
+    volume = ec2.create_volume(AvailabilityZone=ZONE, Size=1, TagSpecifications=[{"ResourceType": "volume", "Tags": [tag]}])["VolumeId"]
+    made.append(volume)
+    ec2.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig=SOON)
+    attach(ec2, first, volume)
+    native = Native(cloud)
+    for letter in "pq":
+        fill(first, volume, letter)
+        # Something writes on while the snapshot is taken, over other parts of the disk.
+        write = f"head -c 1048576 /dev/urandom | dd of={first.device(volume)} bs=1M seek=100 conv=notrunc,fsync"
+        first.run(f"(trap '' HUP; while true; do {write}; done) >/dev/null 2>&1 </dev/null & echo $! > /tmp/writer")
+        try:
+            taken = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+            made.append(taken)
+            completed(ec2, taken)
+        finally:
+            first.run("kill $(cat /tmp/writer)")
+        assert native.ok("GET", "/v1/snapshots", id=taken)["items"][0]["mode"] == "copy"
+        fill(first, volume, "r")
+        same = ec2.create_volume(AvailabilityZone=ZONE, SnapshotId=taken)["VolumeId"]
+        made.append(same)
+        ec2.get_waiter("volume_available").wait(VolumeIds=[same], WaiterConfig=SOON)
+        attach(ec2, second, same)
+        assert (letters(second, same), letters(first, volume)) == (letter, "r")
+        detach(ec2, same)
+    files = lambda: sorted(path.name for path in (cloud.folder / "host" / "volumes").glob(f"{volume}*"))
+    wait_until(lambda: files() == [f"{volume}.g1.qcow2"], 30, "the disk in one file")
+    detach(ec2, volume)
 
 
 def test_any_of_a_chain_may_be_deleted(ec2, guests, made):

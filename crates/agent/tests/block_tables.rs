@@ -15,7 +15,7 @@ use pileus_agent::qemu::disk::{Disks, NewDisk};
 use pileus_agent::qemu::fleece::Way;
 use pileus_agent::qemu::layer::Switch;
 use pileus_agent::qemu::qmp::Qmp;
-use repository::LiveDisk;
+use repository::{LiveDisk, LiveError};
 use serde_json::{Value, json};
 
 /// A block of the tables is a cluster of the files.
@@ -246,6 +246,37 @@ async fn redirect_on_write_goes_as_its_table_says() {
     bench.pool.delete_layer(VOLUME, 1, 1).unwrap();
     rows.push(bench.row(None, None).await);
     assert_eq!(rows, documented("Redirect on write:"));
+}
+
+#[tokio::test]
+async fn a_block_that_cannot_be_copied_breaks_the_snapshot_and_not_the_write() {
+    let mut bench = Bench::new().await;
+    written_before(&bench).await;
+    let fleece = Fleece { volume: VOLUME, generation: 1, snapshot: SNAPSHOT };
+    let file = bench.pool.make_fleece(fleece, (BLOCK * BLOCKS) as u64, None).unwrap();
+    bench.disks.add_fleece(VOLUME, 0, file, None).await.unwrap();
+    bench.disks.freeze(&[Way::Copy { volume: VOLUME, layer: 0 }]).await.unwrap();
+    let socket = bench.serve().await;
+    bench.disks.show(VOLUME, 0, SNAPSHOT).await.unwrap();
+    let then = |socket: &Path| {
+        let line = UnixStream::connect(socket).unwrap();
+        LiveDisk::open(&line, &SNAPSHOT.to_string()).and_then(|mut disk| disk.read_at(0, &mut [0; BLOCK]))
+    };
+    then(&socket).unwrap();
+    // No room, whatever is written to the fleece from here on.
+    let full = json!([{"event": "none", "iotype": "write", "errno": 28, "once": false}]);
+    let image = format!("oldfile-{VOLUME}");
+    let debug = json!({"driver": "blkdebug", "node-name": "full", "image": image, "inject-error": full, "discard": "unmap"});
+    bench.qmp.call("blockdev-add", debug, LIMIT).await.unwrap();
+    let old = format!("old-{VOLUME}");
+    let reopened = json!({"driver": "qcow2", "node-name": old, "file": "full", "backing": Value::Null, "discard": "unmap"});
+    bench.qmp.call("blockdev-reopen", json!({"options": [reopened]}), LIMIT).await.unwrap();
+    bench.write('b', 1).await;
+    let refused = then(&socket);
+    assert!(matches!(refused, Err(LiveError::Refused(errno)) if errno != 5), "{refused:?}");
+    bench.write('d', 3).await;
+    bench.disks.stop_copying(VOLUME).await.unwrap();
+    assert_eq!(bench.row(None, None).await, [Some("AbCd".to_owned()), None, Some("AbCd".to_owned()), None]);
 }
 
 async fn redirect(bench: &Bench, from: u32, to: u32) {

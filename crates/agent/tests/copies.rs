@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::history::{Disk, History};
 use common::*;
 use hostspec::*;
-use model::{SnapshotId, SnapshotMode, VolumeId};
+use model::{SnapshotMode, VolumeId};
 
 impl Cloud {
     async fn copying() -> Cloud {
@@ -22,21 +22,20 @@ impl Cloud {
         files.filter(|file| file.file_name().to_string_lossy().ends_with(".fleece")).count()
     }
 
-    /// Waits until nothing of a snapshot is left on the host but the disk itself.
-    async fn until_in_place(&self, volume: u64) {
+    /// Waits until nothing is kept for a snapshot.
+    async fn until_no_fleece(&self) {
         let wait = async {
             while self.fleeces() > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         tokio::time::timeout(LIMIT, wait).await.expect("the fleece goes");
-        assert_eq!(self.layers(volume), 1, "the disk is the one file that it was");
     }
 
-    async fn failed(&mut self, id: SnapshotId) -> Fault {
-        let failed = |r: &HostReport| r.snapshots.iter().any(|known| known.id == id && known.state == SnapshotState::Failed);
-        let report = self.until("the snapshot failed", failed).await;
-        report.snapshots.iter().find(|known| known.id == id).unwrap().fault.clone().expect("it says why")
+    /// Waits until nothing of a snapshot is left on the host but the disk itself.
+    async fn until_in_place(&self, volume: u64) {
+        self.until_no_fleece().await;
+        assert_eq!(self.layers(volume), 1, "the disk is the one file that it was");
     }
 }
 
@@ -140,7 +139,7 @@ async fn disks_of_both_modes_are_frozen_at_one_instant_and_the_guest_goes_on() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_killed_has_a_successor_that_reads_on_and_leaves_nothing() {
+async fn an_agent_that_ends_has_a_successor_that_reads_on_and_leaves_nothing() {
     let mut cloud = Cloud::copying().await;
     let vm = cloud.launch(1, Guest::Random).await;
     let mut history = History::default();
@@ -150,7 +149,7 @@ async fn an_agent_that_is_killed_has_a_successor_that_reads_on_and_leaves_nothin
         let id = cloud.snapshot(job, &[1])[0];
         // At some step between the wish and the end, a later one each time.
         tokio::time::sleep(Duration::from_millis(15 * job)).await;
-        drop(cloud.agent.take());
+        cloud.agent.take().unwrap().shutdown().await;
         cloud.start_agent().await;
         cloud.send();
         let (manifest, _) = cloud.done(id).await;
@@ -182,12 +181,9 @@ async fn a_qemu_that_dies_fails_the_snapshot_with_a_reason_and_harms_no_disk() {
         tokio::time::sleep(Duration::from_millis(5 * (job % 4))).await;
         signal(cloud.pid(vm), "KILL");
         // One that was frozen fails, one that was not is frozen later, and one that was read is there.
-        let ended = |r: &HostReport| done_in(r, id).is_some() || r.snapshots.iter().any(|s| s.id == id && s.state == SnapshotState::Failed);
-        let report = cloud.until("an end", ended).await;
-        match done_in(&report, id) {
-            Some((manifest, _)) => history = history.check(&cloud.bytes(&manifest, None), Disk::Killed),
-            None => {
-                let fault = cloud.failed(id).await;
+        match cloud.ended(id).await {
+            Ok((manifest, _)) => history = history.check(&cloud.bytes(&manifest, None), Disk::Killed),
+            Err(fault) => {
                 assert_eq!(fault.kind, FaultKind::Died, "{fault:?}");
                 failures += 1;
             }
@@ -195,7 +191,7 @@ async fn a_qemu_that_dies_fails_the_snapshot_with_a_reason_and_harms_no_disk() {
         cloud.spec.snapshots.clear();
         cloud.send();
         cloud.until_state(vm, VmState::Running, 1).await;
-        cloud.until_in_place(1).await;
+        cloud.until_no_fleece().await;
     }
     assert!(failures > 0, "no snapshot was lost, so nothing was tried");
     cloud.until_writes(vm, 20).await;
@@ -203,5 +199,62 @@ async fn a_qemu_that_dies_fails_the_snapshot_with_a_reason_and_harms_no_disk() {
     let id = cloud.snapshot(99, &[1])[0];
     let (manifest, _) = cloud.done(id).await;
     history.check(&cloud.bytes(&manifest, None), Disk::Killed);
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_is_stopped_leaves_a_snapshot_to_be_read_and_may_start_again_meanwhile() {
+    for own in [None, Some(key(9))] {
+        let mut cloud = Cloud::copying().await;
+        let vm = cloud.launch_with(1, Guest::Random, own.as_ref()).await;
+        let mut history = History::default();
+        for job in 1..=6 {
+            cloud.until_writes(vm, 40).await;
+            history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
+            let id = cloud.snapshot(job, &[1])[0];
+            tokio::time::sleep(Duration::from_millis(25 * job)).await;
+            cloud.vm(vm).power = OFF_NOW;
+            cloud.send();
+            if job % 2 == 0 {
+                // Started again while it may still be read.
+                let boot = cloud.vm(vm).boot + 1;
+                cloud.until_state(vm, VmState::Stopped, boot - 1).await;
+                let machine = cloud.vm(vm);
+                (machine.power, machine.boot) = (Power::On, boot);
+                cloud.send();
+            }
+            let (manifest, _) = cloud.ended(id).await.expect("a stop fails no snapshot");
+            history = history.check(&cloud.bytes(&manifest, own.as_ref()), Disk::Killed);
+            cloud.spec.snapshots.clear();
+            if cloud.vm(vm).power != Power::On {
+                let machine = cloud.vm(vm);
+                (machine.power, machine.boot) = (Power::On, machine.boot + 1);
+            }
+            let boot = cloud.vm(vm).boot;
+            cloud.send();
+            cloud.until_state(vm, VmState::Running, boot).await;
+        }
+        cloud.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_no_machine_has_is_read_as_it_lies_and_stays_one_file() {
+    let mut cloud = Cloud::copying().await;
+    let vm = cloud.launch(1, Guest::Random).await;
+    cloud.until_writes(vm, 40).await;
+    cloud.vm(vm).power = OFF_NOW;
+    cloud.send();
+    cloud.until_state(vm, VmState::Stopped, 1).await;
+    let mut history = History::default();
+    for job in 1..=2 {
+        let id = cloud.snapshot(job, &[1])[0];
+        let (manifest, stored) = cloud.done(id).await;
+        history = history.check(&cloud.bytes(&manifest, None), Disk::Killed);
+        assert!(job == 1 || stored == 0, "{stored} bytes of what was there");
+        cloud.until_in_place(1).await;
+        cloud.spec.snapshots.clear();
+        cloud.send();
+    }
     cloud.finish().await;
 }

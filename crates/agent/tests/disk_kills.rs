@@ -14,7 +14,7 @@ use common::history::{Disk, FIRST, History, LONGEST, SECTOR, next};
 use common::seeds::{Random, seeds};
 use common::*;
 use hostspec::*;
-use model::{DataKey, InstanceId, SnapshotId, VolumeId};
+use model::{DataKey, InstanceId, SnapshotId, SnapshotMode, VolumeId};
 use repository::{Digest, Repository, RepositoryError};
 
 /// Seeds that are tried; more with PILEUS_SEEDS.
@@ -77,7 +77,7 @@ impl Run {
 
     async fn step(&mut self) {
         match self.random.below(9) {
-            0 | 1 => self.take_snapshot().await,
+            0 | 1 => drop(self.take_snapshot().await),
             2 => self.take_snapshot_at_restart().await,
             3 => self.take_snapshot_while_off().await,
             4 => self.grow().await,
@@ -85,24 +85,41 @@ impl Run {
             6 if !self.kept.is_empty() => self.roll_back().await,
             7 if !self.kept.is_empty() => self.bring_another().await,
             8 if !self.kept.is_empty() => self.delete_snapshot().await,
-            _ => self.take_snapshot().await,
+            _ => drop(self.take_snapshot().await),
         }
         if self.kept.len() > KEPT {
             self.delete_snapshot().await;
         }
     }
 
-    async fn take_snapshot(&mut self) {
+    /// False when it was lost with its QEMU.
+    async fn take_snapshot(&mut self) -> bool {
         eprintln!("a snapshot of a running guest");
         self.hear();
         let id = self.ask_for_snapshot(None);
         let how = self.kill_some().await;
-        let (manifest, _) = self.cloud.done(id).await;
+        let Some(manifest) = self.taken(id, how).await else {
+            self.end_snapshot().await;
+            return false;
+        };
         let taken = self.keep(manifest, how);
         if how == Disk::Held {
             self.until_heard(|heard| heard.is_after(&taken)).await;
         }
         self.end_snapshot().await;
+        true
+    }
+
+    /// The manifest of a snapshot; none where what was copied away for it was lost with a QEMU that was killed.
+    async fn taken(&mut self, id: SnapshotId, how: Disk) -> Option<String> {
+        match self.cloud.ended(id).await {
+            Ok((manifest, _)) => Some(manifest),
+            Err(fault) => {
+                eprintln!("  it is lost: {}", fault.detail);
+                assert_eq!((self.cloud.mode, how), (SnapshotMode::Copy, Disk::Killed), "{fault:?}");
+                None
+            }
+        }
     }
 
     async fn take_snapshot_at_restart(&mut self) {
@@ -113,8 +130,9 @@ impl Run {
         let boot = vm.boot;
         let id = self.ask_for_snapshot(Some(boot));
         let how = self.kill_some().await;
-        let (manifest, _) = self.cloud.done(id).await;
-        self.keep(manifest, how);
+        if let Some(manifest) = self.taken(id, how).await {
+            self.keep(manifest, how);
+        }
         self.end_snapshot().await;
     }
 
@@ -177,7 +195,7 @@ impl Run {
         self.kill_some().await;
         self.settle().await;
         // Which starts are of the new disk is known from its log.
-        self.take_snapshot().await;
+        while !self.take_snapshot().await {}
     }
 
     /// A machine boots from a snapshot: its blocks come from the repository as it asks for them. Then it goes, and its disk with it.
@@ -325,6 +343,8 @@ impl Run {
 
     fn ask_for_snapshot(&mut self, at_boot: Option<u64>) -> SnapshotId {
         self.jobs += 1;
+        self.cloud.mode = if self.random.below(2) == 0 { SnapshotMode::Copy } else { SnapshotMode::Redirect };
+        eprintln!("  in mode {}", self.cloud.mode.word());
         self.cloud.snapshot_at(self.jobs, &[1], at_boot)[0]
     }
 

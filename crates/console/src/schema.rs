@@ -78,6 +78,8 @@ words! {
     SnapshotState: "pending" "completed" "error";
     /// What file systems are like on a disk that is made of a snapshot ([`model::Consistency`]): as after a power cut, or whole and clean.
     Consistency: "crash" "file_system";
+    /// How what a volume held is kept while its guest writes on ([`model::SnapshotMode`]): new blocks go elsewhere, or old ones.
+    SnapshotMode: "redirect" "copy";
     /// What an instance type is made for ([`model::instance_type::Category`]).
     TypeCategory: "general" "compute" "memory" "burstable" "shared";
     /// Kind of a key ([`model::KeyKind`]).
@@ -167,6 +169,7 @@ mod tests {
         check::<model::VolumeKind>(unknown, VolumeKind::WORDS);
         check::<model::KeyKind>(unknown, KeyKind::WORDS);
         check::<model::Consistency>(unknown, Consistency::WORDS);
+        check::<model::SnapshotMode>(unknown, SnapshotMode::WORDS);
         check::<model::ImagePhase>(unknown, ImageState::WORDS);
         check::<model::Attachment>(r#"{"phase": "no such word"}"#, AttachmentState::WORDS);
         let categories = model::instance_type::Category::ALL.map(|category| category.as_str());

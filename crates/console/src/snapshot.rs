@@ -41,6 +41,9 @@ pub(crate) struct Snapshot<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "schema::Consistency")]
     consistency: Option<&'static str>,
+    /// How what the volume held was kept while its guest wrote on.
+    #[schemars(with = "schema::SnapshotMode")]
+    mode: model::SnapshotMode,
     /// Size of the volume then.
     size_gib: u32,
     /// Compressed bytes that were stored for it, beyond those that were there already.
@@ -63,6 +66,7 @@ impl Show for model::Snapshot {
             state: self.word(),
             percent: self.percent(),
             consistency: self.consistency.map(model::Consistency::word),
+            mode: self.mode,
             size_gib: self.size.0,
             stored_bytes: self.stored_bytes,
             encrypted: self.encryption.is_some(),

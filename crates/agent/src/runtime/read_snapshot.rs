@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use hostspec::{FaultKind, HostSpec, SnapshotJob, SnapshotPart};
-use model::{Consistency, SnapshotId};
+use model::{Consistency, DataKey, SnapshotId, SnapshotMode, VolumeId};
 use repository::Live;
 
 use super::host::Host;
@@ -26,7 +26,12 @@ pub fn freeze(host: &Host, job: &SnapshotJob) -> Result<(), Trouble> {
     let parts = job.parts.iter().map(|part| describe(host, part)).collect::<Result<Vec<_>, _>>()?;
     let mut named = Vec::with_capacity(parts.len());
     for part in &parts {
-        let key = disk_key::of_part(part_of(job, part.snapshot)?)?.own;
+        let asked = part_of(job, part.snapshot)?;
+        if asked.mode == SnapshotMode::Copy {
+            // Nobody writes it now; who opens it before it is read lays a layer over it.
+            continue;
+        }
+        let key = disk_key::of_part(asked)?.own;
         let layer = host.pool.make_layer(part.volume, part.generation, key.as_ref())?;
         named.push((layer.volume, layer.generation, layer.number));
     }
@@ -66,6 +71,9 @@ pub fn read(host: &Host, job: SnapshotId, spec: &HostSpec) -> Result<(), Trouble
             tracing::info!(snapshot = %part.snapshot, volume = %part.volume, ?end, "snapshot read");
             metrics::counter!("pileus_snapshots_read_total").increment(1);
             host.snapshots.ended(job, part.snapshot, end)?;
+            if part.kept == Kept::InLayersAndFleece {
+                delete_fleeces(host, part.volume)?;
+            }
         }
         before += part.size_bytes;
     }
@@ -76,7 +84,33 @@ pub fn read(host: &Host, job: SnapshotId, spec: &HostSpec) -> Result<(), Trouble
 pub fn forget(host: &Host, job: SnapshotId) -> Result<(), Trouble> {
     let record = host.snapshots.record(job);
     host.snapshots.forget(job)?;
-    record.iter().flat_map(|record| &record.parts).try_for_each(|part| host.pool.delete_older(part.volume))
+    for part in record.iter().flat_map(|record| &record.parts) {
+        host.pool.delete_older(part.volume)?;
+        if part.kept == Kept::InLayersAndFleece {
+            delete_fleeces(host, part.volume)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the fleeces of a volume that no record needs.
+pub fn delete_fleeces(host: &Host, volume: VolumeId) -> Result<(), Trouble> {
+    let needed = host.snapshots.fleeces();
+    let deleted = host.pool.delete_fleeces(|fleece| fleece.volume == volume && !needed.contains(fleece));
+    deleted.map_err(|e| Trouble::io("deleting a fleece", &e))
+}
+
+/// Makes it so that a machine may write to a volume that it is about to open, and has claimed: where what its newest layer holds has still
+/// to be read, another is laid over it.
+pub fn make_writable(host: &Host, volume: VolumeId, generation: u64, key: Option<&DataKey>) -> Result<(), Trouble> {
+    let newest = host.pool.layers(volume, generation)?.last().copied();
+    let needs = |part: &Part| part.end.is_none() && (part.volume, part.generation) == (volume, generation);
+    let is_read = |part: &Part| needs(part) && part.layers.last().copied() == newest;
+    if newest.is_none() || host.snapshots.parts(is_read).is_empty() {
+        return Ok(());
+    }
+    let layer = host.pool.make_layer(volume, generation, key)?;
+    host.pool.name_layers(&[(volume, generation, layer.number)])
 }
 
 /// The part of a job that is a snapshot.
@@ -88,15 +122,23 @@ fn part_of(job: &SnapshotJob, snapshot: SnapshotId) -> Result<&SnapshotPart, Tro
 fn read_part(host: &Host, part: &Part, keys: &Opened, tell: &(dyn Fn(u64) + Sync)) -> Result<End, Trouble> {
     let open = |layer: &u32| host.pool.open_layer(part.volume, part.generation, *layer);
     let (layers, line) = match part.kept {
-        Kept::InLayers => (&part.layers[..], None),
+        Kept::InLayers => (part.layers.iter().map(open).collect(), None),
+        // What was overwritten lies over the rest as a layer does.
+        Kept::InLayersAndFleece => {
+            let fleece = part.fleece().map(|fleece| host.pool.open_fleece(fleece));
+            (part.layers.iter().map(open).chain(fleece).collect(), None)
+        }
         Kept::Shown { vm } => {
             let doing = |e| Trouble::io(&format!("asking the QEMU of {vm} for {}", part.volume), &e);
             // The newest is written on, and QEMU's to read.
             let frozen = part.layers.split_last().map_or(&[][..], |(_, frozen)| frozen);
-            (frozen, Some(crate::files::connect(&start::copies_path(&host.folder(vm))).map_err(doing)?))
+            (
+                frozen.iter().map(open).collect::<Vec<_>>(),
+                Some(crate::files::connect(&start::copies_path(&host.folder(vm))).map_err(doing)?),
+            )
         }
     };
-    let files = layers.iter().map(open).collect::<Result<Vec<_>, _>>();
+    let files = layers.into_iter().collect::<Result<Vec<_>, _>>();
     // The record kept them from being merged or deleted, so no later try will find them.
     let files = files.map_err(|e| Trouble::new(FaultKind::ImageCorrupt, e.detail))?;
     let export = part.snapshot.to_string();

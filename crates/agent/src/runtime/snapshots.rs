@@ -65,6 +65,8 @@ pub enum Kept {
     /// In its layers, which nobody writes any more.
     #[default]
     InLayers,
+    /// There, and in a fleece over them with what was overwritten.
+    InLayersAndFleece,
     /// With the QEMU of a machine whose guest writes on to the newest layer: it shows it, and copies away what is overwritten.
     Shown {
         /// The machine.
@@ -193,6 +195,17 @@ impl Snapshots {
         let entries = self.lock();
         let all = entries.values().flat_map(|entry| entry.record.parts.iter().map(|part| (entry.record.job, part)));
         all.filter(|(_, part)| is_one(part)).map(|(job, part)| (job, part.clone())).collect()
+    }
+
+    /// Writes down, durably, that a part is read from files from here on: a machine has let go of it, and its fleece is whole.
+    pub fn sealed(&self, job: SnapshotId, snapshot: SnapshotId) -> Result<(), Trouble> {
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(&job) else { return Ok(()) };
+        let mut record = entry.record.clone();
+        record.parts.iter_mut().filter(|part| part.snapshot == snapshot).for_each(|part| part.kept = Kept::InLayersAndFleece);
+        self.write(&record)?;
+        entry.record = record;
+        Ok(())
     }
 
     /// Forgets a job that is not listed any more.

@@ -13,6 +13,7 @@ use model::{DataKey, InterfaceId, VolumeId};
 use tokio::sync::mpsc;
 
 use super::host::Host;
+use super::read_snapshot;
 use crate::block::{Claim, disk_key};
 use crate::cage::{Cage, Inmate, Order, Place};
 use crate::qemu::args::{self, DirectBoot, Inputs};
@@ -227,13 +228,14 @@ impl Material {
             let missing = || Trouble::new(FaultKind::Other, format!("{} is not in the document", disk.volume));
             let volume = volumes.get(&disk.volume).ok_or_else(missing)?;
             out.claims.push((disk.volume, host.pool.claim(disk.volume)?));
+            let keys = disk_key::all_of_volume(spec, disk.volume)?;
+            read_snapshot::make_writable(host, disk.volume, volume.generation, keys.own.as_ref())?;
             let mut files = host.pool.open_for_guest(disk.volume, volume.generation)?.into_iter();
             out.disks.extend(files.next().map(|(_, file)| file));
             let (numbers, files): (Vec<u32>, Vec<OwnedFd>) = files.unzip();
             out.layers.numbers.push(numbers);
             out.layers.files.extend(files);
             let readable = under(spec, volume).map_err(|()| missing())?.map(|image| host.images.readable(&image)).transpose()?;
-            let keys = disk_key::all_of_volume(spec, disk.volume)?;
             if keys.own.is_some() || keys.under.is_some() {
                 out.keys.insert(disk.volume, keys.own);
             }

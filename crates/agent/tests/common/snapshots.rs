@@ -71,6 +71,13 @@ impl Cloud {
         done_in(&report, id).unwrap()
     }
 
+    /// How a snapshot ends: as `done`, or the fault with which it failed.
+    pub async fn ended(&mut self, id: SnapshotId) -> Result<(String, u64), Fault> {
+        let failed = |r: &HostReport| r.snapshots.iter().find(|known| known.id == id && known.state == SnapshotState::Failed).cloned();
+        let report = self.until("the end of the snapshot", |r| done_in(r, id).is_some() || failed(r).is_some()).await;
+        done_in(&report, id).ok_or_else(|| failed(&report).unwrap().fault.expect("it says why"))
+    }
+
     /// The bytes of a snapshot, after every object of it was checked.
     pub fn bytes(&self, manifest: &str, key: Option<&DataKey>) -> Vec<u8> {
         let repository = Repository::open(&self.config.repository).unwrap();
@@ -85,7 +92,10 @@ impl Cloud {
     pub fn layers(&self, volume: u64) -> usize {
         let name = VolumeId::from_u64(volume).to_string();
         let files = fs::read_dir(self.config.state.join("volumes")).unwrap().flatten();
-        files.filter(|file| file.file_name().to_string_lossy().starts_with(&name)).count()
+        files
+            .map(|file| file.file_name().to_string_lossy().into_owned())
+            .filter(|file| file.starts_with(&name) && !file.ends_with(".fleece"))
+            .count()
     }
 
     pub async fn until_layers(&self, volume: u64, count: usize) {

@@ -1,11 +1,12 @@
 //! What callers notice of volumes: states, refusals, quotas, deadlines. Simulated hosts, a real database.
 
 use control::{
-    AttachVolume, Caller, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, NewVolume, Options, Query, RunInstances,
-    StartInstances, StopInstances, TerminateInstances,
+    AttachVolume, Caller, CreateTags, CreateVolume, DeleteVolume, DetachVolume, GrowVolume, ModifyVolumes, NewVolume, Options, Query,
+    RunInstances, SnapshotOf, StartInstances, StopInstances, TakeSnapshots, TerminateInstances,
 };
 use model::{
-    DETACH_DEADLINE_MS, EncryptionChoice, Error, Gib, InstanceId, Noun, Provisioned, QuotaName, Tags, Volume, VolumeId, VolumeKind,
+    DETACH_DEADLINE_MS, EncryptionChoice, Error, Gib, InstanceId, Noun, Provisioned, QuotaName, SnapshotMode, Tags, Volume, VolumeId,
+    VolumeKind,
 };
 
 use crate::world::{World, launch};
@@ -294,4 +295,44 @@ async fn a_quota_bounds_volumes_and_a_token_makes_one() {
     new_volume(&mut world, &root).await;
     let third = world.cloud.run(&root, create("sim-1a", 1), Options::default()).await;
     assert!(matches!(third, Err(Error::QuotaExceeded { quota: QuotaName::Volumes, .. })), "{third:?}");
+}
+
+#[tokio::test]
+async fn a_tag_chooses_how_snapshots_of_a_volume_are_taken_and_those_that_are_asked_for_keep_it() {
+    let mut world = World::new(1, 17).await;
+    let root = world.root().await;
+    let wanted = RunInstances { volumes: vec![NewVolume { size: Some(Gib(10)), ..NewVolume::default() }], ..launch(world.image, 1, 1) };
+    let instance = world.cloud.run(&root, wanted, Options::default()).await.unwrap().instances[0];
+    world.settle().await;
+    let held = world.store.read(move |tx| tx.volume_list_of_instance(instance)).await.unwrap();
+    let volume = held.iter().find(|volume| !volume.is_root()).unwrap().id;
+    let tag = |word: &str| CreateTags {
+        resources: vec![volume.to_string()],
+        tags: Tags::from([(model::SNAPSHOT_MODE_TAG.to_owned(), word.to_owned())]),
+    };
+    let refused = world.cloud.run(&root, tag("both"), Options::default()).await;
+    assert!(matches!(refused, Err(Error::InvalidParameter { .. })), "{refused:?}");
+    let take = TakeSnapshots {
+        of: SnapshotOf::Instance { instance, without_root: false, without: vec![] },
+        name: String::new(),
+        description: String::new(),
+        tags: Tags::new(),
+        copy_tags: false,
+    };
+    for (word, mode) in [("copy", SnapshotMode::Copy), ("redirect", SnapshotMode::Redirect)] {
+        world.cloud.run(&root, tag(word), Options::default()).await.unwrap();
+        let taken = world.cloud.run(&root, take.clone(), Options::default()).await.unwrap();
+        let other = if word == "copy" { "redirect" } else { "copy" };
+        world.cloud.run(&root, tag(other), Options::default()).await.unwrap();
+        let document = world.document(0).await;
+        let parts = document.snapshots.iter().flat_map(|job| &job.parts);
+        for part in parts.filter(|part| taken.iter().any(|row| row.id == part.snapshot)) {
+            assert_eq!(part.mode, if part.volume == volume { mode } else { SnapshotMode::Redirect });
+        }
+        world.settle().await;
+        for row in taken {
+            let row: model::Snapshot = world.store.get(row.id).await.unwrap().unwrap();
+            assert_eq!(row.mode, if row.volume == volume { mode } else { SnapshotMode::Redirect });
+        }
+    }
 }

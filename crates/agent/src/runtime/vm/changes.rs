@@ -161,6 +161,7 @@ impl VmTask {
     /// Kills the process and puts away what belonged to it. Leaves it and complains when it does not end.
     pub(super) async fn kill(&mut self) {
         self.drain().await;
+        self.seal_fleeces().await;
         let Some(live) = &self.live else { return };
         if !live.process.kill(END).await {
             return self.fail(Trouble::new(FaultKind::Hung, "the process was killed and does not end"));
@@ -186,6 +187,7 @@ impl VmTask {
 
     pub(super) async fn put_away(&mut self) {
         self.shared.set_monitor(None).await;
+        self.lose_fleeces();
         self.live = None;
         self.clear_away().await;
     }

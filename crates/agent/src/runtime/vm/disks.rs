@@ -14,7 +14,7 @@ use hostspec::{DiskSpec, FaultKind, HostSpec, VmSpec, VolumeGoal};
 use model::{DiskLimits, VolumeId};
 use tokio::time::Instant;
 
-use super::super::start;
+use super::super::{read_snapshot, start};
 use super::{COMMAND, VmTask};
 use crate::block::Claim;
 use crate::block::disk_key;
@@ -75,9 +75,10 @@ impl VmTask {
             disks.ask_for(volume).await.map_err(doing)?;
             return Err(Trouble::new(FaultKind::Other, format!("the guest has not let go of {volume}, which was taken from it")));
         }
-        let (host, generation) = (self.host.clone(), of_document.generation);
+        let (host, generation, own) = (self.host.clone(), of_document.generation, keys.own.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let claim = host.pool.claim(volume)?;
+            read_snapshot::make_writable(&host, volume, generation, own.as_ref())?;
             let layers = host.pool.open_for_guest(volume, generation)?;
             let image = image.map(|image| host.images.readable(&image)).transpose()?;
             Ok((claim, layers, image.map(|readable| readable.manifest)))

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   freeze ─▶ shown by QEMU, written down ─▶ [read] ─▶ the end is written down ─▶ filter out, fleece deleted
-//!                 │ no room, QEMU breaks it                ▲
-//!                 │ QEMU has ended                         │
-//!                 └────────────────────────── failed ──────┘
+//!              │      │ the machine is told to end        ▲          ▲
+//!              │      └─▶ sealed: read from the files ────┘          │
+//!              └─ no room, QEMU gave it up, QEMU died ─▶ failed ─────┘
 //! ```
 //!
 //! Which disk has a filter is asked of QEMU, and what for is in the records: a filter without a record that needs it goes, and what a
@@ -13,12 +13,13 @@
 use std::os::fd::OwnedFd;
 
 use hostspec::{FaultKind, SnapshotJob};
-use model::VolumeId;
+use model::{SnapshotId, VolumeId};
+use repository::{LiveDisk, LiveError};
 
+use super::super::read_snapshot;
 use super::super::snapshots::{End, Kept, Part};
 use super::super::start;
 use super::VmTask;
-use crate::block::fleece::Fleece;
 use crate::qemu::disk::Disks;
 use crate::qemu::fleece::Way;
 use crate::qemu::qmp::QmpError;
@@ -91,7 +92,7 @@ impl VmTask {
     async fn try_stop_copying(&mut self, disks: &Disks, volume: VolumeId) -> Result<(), Trouble> {
         let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("taking a filter out: {e}"));
         disks.stop_copying(volume).await.map_err(doing)?;
-        self.delete_fleeces(volume)?;
+        read_snapshot::delete_fleeces(&self.host, volume)?;
         let Some(live) = &mut self.live else { return Ok(()) };
         if live.copying.remove(&volume).is_some() {
             tracing::info!(instance = %self.id, %volume, "the guest writes in place again, and nothing is copied");
@@ -113,13 +114,43 @@ impl VmTask {
         self.end_fleeces(|part| part.volume == volume, FaultKind::Other, "the disk was detached before what it held was stored");
     }
 
-    /// QEMU has ended, and with it what it knew of the blocks that it had copied.
+    /// The machine is about to end, and its guest writes no more: what was copied away is brought from QEMU's memory to the fleeces, so
+    /// that snapshots are read on without it. What cannot be, fails when QEMU has ended.
+    pub(super) async fn seal_fleeces(&mut self) {
+        let parts = self.host.snapshots.parts(|part| part.is_shown_by(self.id));
+        let Some(disks) = self.disks().filter(|_| !parts.is_empty()) else { return };
+        if let Err(e) = disks.pause().await {
+            tracing::warn!(instance = %self.id, error = %e, "what was copied for snapshots is not known to be whole");
+            return;
+        }
+        for (job, part) in parts {
+            match self.try_seal(job, part.clone()).await {
+                Ok(()) => tracing::info!(instance = %self.id, snapshot = %part.snapshot, "a snapshot is read on without the machine"),
+                Err(e) => tracing::warn!(instance = %self.id, snapshot = %part.snapshot, detail = e.detail, "a snapshot is lost"),
+            }
+        }
+    }
+
+    async fn try_seal(&self, job: SnapshotId, part: Part) -> Result<(), Trouble> {
+        let (host, path) = (self.host.clone(), start::copies_path(&self.host.folder(self.id)));
+        let sealed = tokio::task::spawn_blocking(move || {
+            // QEMU refuses every access of what it had to give up.
+            let refused = |e: LiveError| Trouble::new(FaultKind::Other, format!("asking QEMU for what it keeps: {e}"));
+            let line = crate::files::connect(&path).map_err(|e| refused(e.into()))?;
+            LiveDisk::open(&line, &part.snapshot.to_string()).and_then(|mut disk| disk.read_at(0, &mut [0; 512])).map_err(refused)?;
+            host.snapshots.sealed(job, part.snapshot)
+        });
+        sealed.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))?
+    }
+
+    /// QEMU has ended, and with it what it knew of the blocks that it had copied and not brought to the fleeces.
     pub(super) fn lose_fleeces(&self) {
         self.give_up_fleeces(FaultKind::Died, "QEMU ended before what it had copied away was stored");
-        let ours = self.host.snapshots.parts(|part| part.kept == Kept::Shown { vm: self.id });
-        for (_, part) in ours {
-            if let Err(trouble) = self.delete_fleeces(part.volume) {
-                tracing::warn!(instance = %self.id, volume = %part.volume, detail = trouble.detail, "a fleece is left until the next start");
+        let held = self.live.iter().flat_map(|live| live.claims.iter().map(|(volume, _)| *volume));
+        let shown = self.host.snapshots.parts(|part| part.kept == Kept::Shown { vm: self.id });
+        for volume in held.chain(shown.into_iter().map(|(_, part)| part.volume)) {
+            if let Err(trouble) = read_snapshot::delete_fleeces(&self.host, volume) {
+                tracing::warn!(instance = %self.id, %volume, detail = trouble.detail, "a fleece is left until the next start");
             }
         }
         self.remove_socket();
@@ -139,13 +170,6 @@ impl VmTask {
 
     fn is_needed(&self, volume: VolumeId) -> bool {
         !self.host.snapshots.parts(|part| part.volume == volume && part.is_shown_by(self.id)).is_empty()
-    }
-
-    /// Deletes the fleeces of a volume that no record needs.
-    fn delete_fleeces(&self, volume: VolumeId) -> Result<(), Trouble> {
-        let needed = self.host.snapshots.fleeces();
-        let deleted = self.host.pool.delete_fleeces(|fleece: &Fleece| fleece.volume == volume && !needed.contains(fleece));
-        deleted.map_err(|e| Trouble::io("deleting a fleece", &e))
     }
 
     fn listen_for_readers(&self) -> Result<OwnedFd, Trouble> {

@@ -55,6 +55,7 @@ impl VmTask {
         self.record.running = None;
         // Written before the process ends: after a crash in between, the guest is not taken for one that died.
         self.write_down(true);
+        self.seal_fleeces().await;
         self.command(qapi_qmp::quit {}).await;
         let Some(live) = &mut self.live else { return };
         if tokio::time::timeout(END, live.process.exited()).await.is_err() {
