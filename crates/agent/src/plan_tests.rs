@@ -161,17 +161,33 @@ fn what_is_frozen_at_a_restart_is_frozen_by_it_or_after_it_and_not_before() {
     for (at_boot, seen_boot, expected) in [(None, 2, vec![freeze.clone()]), (Some(2), 1, vec![reset]), (Some(2), 2, vec![freeze])] {
         let (mut spec, mut seen) = one_vm(Power::On, 2, Phase::Running, seen_boot);
         seen.vms.get_mut(&vm_id(1)).unwrap().holds.push(volume_id(1));
-        let job = SnapshotId::from_u64(9);
-        let part = SnapshotPart {
-            snapshot: job,
-            volume: volume_id(1),
-            generation: 1,
-            mode: SnapshotMode::Redirect,
-            under: None,
-            keys: DiskKeys::default(),
-        };
-        spec.snapshots.push(SnapshotJob { id: job, at_boot, parts: vec![part] });
+        spec.snapshots.push(SnapshotJob { at_boot, ..job_of_first_volume(9, SnapshotMode::Redirect) });
         assert_eq!(plan(&spec, &seen), expected, "at {at_boot:?}, seen {seen_boot}");
+    }
+}
+
+fn job_of_first_volume(n: u64, mode: SnapshotMode) -> SnapshotJob {
+    let (id, volume) = (SnapshotId::from_u64(n), volume_id(1));
+    let part = SnapshotPart { snapshot: id, volume, generation: 1, mode, under: None, keys: DiskKeys::default() };
+    SnapshotJob { id, at_boot: None, parts: vec![part] }
+}
+
+#[test]
+fn a_disk_that_is_copied_is_neither_frozen_again_nor_grown_until_it_is_read() {
+    for (mode, waits) in [(SnapshotMode::Redirect, false), (SnapshotMode::Copy, true)] {
+        let (mut spec, mut seen) = one_vm(Power::On, 1, Phase::Running, 1);
+        seen.vms.get_mut(&vm_id(1)).unwrap().holds.push(volume_id(1));
+        spec.snapshots = vec![job_of_first_volume(8, mode), job_of_first_volume(9, SnapshotMode::Redirect)];
+        let [first, second] = [8, 9].map(SnapshotId::from_u64);
+        let (read, freeze) = (Change::ReadSnapshot { job: first }, Change::FreezeDisks { vm: vm_id(1), job: second });
+        seen.snapshots.insert(first, SeenSnapshot::Frozen);
+        assert_eq!(plan(&spec, &seen), if waits { vec![read.clone()] } else { vec![read.clone(), freeze.clone()] });
+        spec.snapshots.pop();
+        spec.volumes[0].goal = present(20);
+        let grow = Change::GrowDisk { vm: vm_id(1), volume: volume_id(1), size_bytes: 20 << 20 };
+        assert_eq!(plan(&spec, &seen), if waits { vec![read] } else { vec![read, grow.clone()] });
+        seen.snapshots.insert(first, SeenSnapshot::Ended);
+        assert_eq!(plan(&spec, &seen), [grow]);
     }
 }
 

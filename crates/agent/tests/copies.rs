@@ -168,7 +168,7 @@ async fn a_qemu_that_dies_fails_the_snapshot_with_a_reason_and_harms_no_disk() {
     let vm = cloud.launch(1, Guest::Random).await;
     let mut history = History::default();
     let mut failures = 0;
-    for job in 1..=8 {
+    for job in 1..=4 {
         cloud.until_writes(vm, 20).await;
         history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
         let id = cloud.snapshot(job, &[1])[0];
@@ -178,7 +178,7 @@ async fn a_qemu_that_dies_fails_the_snapshot_with_a_reason_and_harms_no_disk() {
             }
         };
         tokio::time::timeout(LIMIT, wait).await.expect("it is begun");
-        tokio::time::sleep(Duration::from_millis(5 * (job % 4))).await;
+        tokio::time::sleep(Duration::from_millis(8 * (job % 4))).await;
         signal(cloud.pid(vm), "KILL");
         // One that was frozen fails, one that was not is frozen later, and one that was read is there.
         match cloud.ended(id).await {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::disk::{DEVICES, Disks, Stored, device, layer_node};
-use super::layer::{LOOK, Switch};
+use super::layer::{LOOK, Switch, stored_as};
 use super::qmp::QmpError;
 
 /// Seconds that one write of a guest may wait for the copy of what it overwrites; then the snapshot is given up. A copy takes
@@ -66,6 +66,20 @@ fn old_node(volume: VolumeId) -> String {
     format!("old-{volume}")
 }
 
+fn old_file_node(volume: VolumeId) -> String {
+    format!("oldfile-{volume}")
+}
+
+/// The node of a fleece.
+fn fleece_node(volume: VolumeId, stored: Stored) -> Value {
+    let file = old_file_node(volume);
+    let mut fleece = json!({"driver": "qcow2", "node-name": old_node(volume), "file": file, "backing": Value::Null, "discard": "unmap"});
+    if stored == Stored::Encrypted {
+        fleece["encrypt"] = super::disk::encrypt(volume);
+    }
+    fleece
+}
+
 fn then_node(volume: VolumeId) -> String {
     format!("then-{volume}")
 }
@@ -84,20 +98,27 @@ impl Disks {
     /// Makes a fleece known to QEMU, encrypted where there is a key, and a filter over a layer that copies to it; nobody uses it yet.
     pub async fn add_fleece(&self, volume: VolumeId, layer: u32, file: OwnedFd, key: Option<&DataKey>) -> Result<(), QmpError> {
         let set = self.hand_over_as(&fleece_file(volume), file).await?;
-        let (old, file) = (old_node(volume), format!("oldfile-{volume}"));
-        let mut fleece = json!({"driver": "qcow2", "node-name": old, "file": file, "backing": Value::Null, "discard": "unmap"});
-        if Stored::of(key) == Stored::Encrypted {
-            fleece["encrypt"] = super::disk::encrypt(volume);
-        }
+        let (old, file) = (old_node(volume), old_file_node(volume));
         let nodes = vec![
             json!({"driver": "file", "node-name": file, "filename": format!("/dev/fdset/{set}"), "discard": "unmap"}),
-            fleece,
+            fleece_node(volume, Stored::of(key)),
             json!({
                 "driver": "copy-before-write", "node-name": filter_node(volume, layer), "file": layer_node(volume, layer), "target": old,
                 "on-cbw-error": "break-snapshot", "cbw-timeout": COPY_SECONDS,
             }),
         ];
         self.add_nodes(volume, nodes, key).await
+    }
+
+    /// Brings to their files what QEMU has of a volume's fleece, and of the layer that it was copied from, in its memory.
+    pub async fn flush_fleece(&self, volume: VolumeId) -> Result<(), QmpError> {
+        let nodes = self.call("query-named-block-nodes", json!({"flat": true})).await?;
+        let as_it_is = fleece_node(volume, stored_as(&nodes, &old_node(volume)));
+        self.call("blockdev-reopen", json!({"options": [as_it_is]})).await?;
+        match self.newest(volume).await? {
+            Some(layer) => self.flush_layer(volume, layer).await,
+            None => Ok(()),
+        }
     }
 
     /// Whether the guest's processors run.
@@ -164,7 +185,7 @@ impl Disks {
             self.remove_node(name).await?;
         }
         self.remove_node(&old_node(volume)).await?;
-        self.remove_node(&format!("oldfile-{volume}")).await?;
+        self.remove_node(&old_file_node(volume)).await?;
         self.close(&fleece_file(volume)).await
     }
 

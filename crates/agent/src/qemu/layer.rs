@@ -104,18 +104,21 @@ impl Disks {
         self.call("block-commit", arguments).await.map(drop)
     }
 
-    /// Brings to its file what QEMU has of the first layer of a volume in its memory. There is no command that says so alone; a node that is
+    /// Brings to its file what QEMU has of a layer of a volume in its memory. There is no command that says so alone; a node that is
     /// opened again is flushed before, and an error of that is told.
-    pub async fn flush_first(&self, volume: VolumeId) -> Result<(), QmpError> {
+    pub async fn flush_layer(&self, volume: VolumeId, layer: u32) -> Result<(), QmpError> {
         let nodes = self.call("query-named-block-nodes", json!({"flat": true})).await?;
-        let node =
-            |name: &str| nodes.as_array().into_iter().flatten().find(|node| node.get("node-name").and_then(Value::as_str) == Some(name));
-        let (first, under) = (super::disk::layer_node(volume, 0), super::disk::under_node(volume));
-        let is_encrypted = node(&first).and_then(|node| node.get("encrypted")?.as_bool()).unwrap_or(false);
-        let stored = if is_encrypted { Stored::Encrypted } else { Stored::Plain };
-        let backing = if node(&under).is_some() { under.into() } else { Value::Null };
+        let names: Vec<&str> = nodes.as_array().into_iter().flatten().filter_map(|node| node.get("node-name")?.as_str()).collect();
+        let below = names.iter().filter_map(|name| layer_of(volume, name)).filter(|known| *known < layer).max();
+        let under = super::disk::under_node(volume);
+        let backing = match below {
+            Some(below) => super::disk::layer_node(volume, below).into(),
+            None if names.contains(&under.as_str()) => under.into(),
+            None => Value::Null,
+        };
+        let stored = stored_as(&nodes, &super::disk::layer_node(volume, layer));
         // The set is that of the file's node, which stays as it is.
-        let [_, as_it_is] = nodes_of_layer(volume, 0, 0, stored, backing);
+        let [_, as_it_is] = nodes_of_layer(volume, layer, 0, stored, backing);
         self.call("blockdev-reopen", json!({"options": [as_it_is]})).await.map(drop)
     }
 
@@ -142,4 +145,12 @@ impl Disks {
         }
         Ok(())
     }
+}
+
+/// How the file of a node is stored, of those that QEMU lists.
+pub(super) fn stored_as(nodes: &Value, name: &str) -> Stored {
+    let mut all = nodes.as_array().into_iter().flatten();
+    let node = all.find(|node| node.get("node-name").and_then(Value::as_str) == Some(name));
+    let is_encrypted = node.and_then(|node| node.get("encrypted")?.as_bool()).unwrap_or(false);
+    if is_encrypted { Stored::Encrypted } else { Stored::Plain }
 }

@@ -124,14 +124,16 @@ impl VmTask {
             return;
         }
         for (job, part) in parts {
-            match self.try_seal(job, part.clone()).await {
+            match self.try_seal(&disks, job, part.clone()).await {
                 Ok(()) => tracing::info!(instance = %self.id, snapshot = %part.snapshot, "a snapshot is read on without the machine"),
                 Err(e) => tracing::warn!(instance = %self.id, snapshot = %part.snapshot, detail = e.detail, "a snapshot is lost"),
             }
         }
     }
 
-    async fn try_seal(&self, job: SnapshotId, part: Part) -> Result<(), Trouble> {
+    async fn try_seal(&self, disks: &Disks, job: SnapshotId, part: Part) -> Result<(), Trouble> {
+        let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("bringing a fleece to the disk: {e}"));
+        disks.flush_fleece(part.volume).await.map_err(doing)?;
         let (host, path) = (self.host.clone(), start::copies_path(&self.host.folder(self.id)));
         let sealed = tokio::task::spawn_blocking(move || {
             // QEMU refuses every access of what it had to give up.

@@ -205,7 +205,7 @@ impl VmTask {
         }
         // Only now is what was merged in the first file. The lowest name goes first: one that is left alone would hide what was merged of
         // those above it.
-        disks.flush_first(volume).await.map_err(doing)?;
+        disks.flush_layer(volume, 0).await.map_err(doing)?;
         merged.into_iter().try_for_each(|layer| self.host.pool.delete_layer(volume, generation, layer))
     }
 
