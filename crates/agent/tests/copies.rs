@@ -8,6 +8,7 @@ use common::history::{Disk, History};
 use common::*;
 use hostspec::*;
 use model::{SnapshotMode, VolumeId};
+use pileus_agent::qemu::qmp::Qmp;
 
 impl Cloud {
     async fn copying() -> Cloud {
@@ -260,5 +261,28 @@ async fn a_disk_that_no_machine_has_is_read_as_it_lies_and_stays_one_file() {
         cloud.spec.snapshots.clear();
         cloud.send();
     }
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_guest_whose_processors_an_agent_left_stopped_for_an_instant_goes_on_with_the_next_agent() {
+    let mut cloud = Cloud::copying().await;
+    let vm = cloud.launch(1, Guest::Random).await;
+    cloud.until_writes(vm, 20).await;
+    // As an agent leaves it that is killed between the two steps.
+    cloud.agent.take().unwrap().shutdown().await;
+    let limit = Duration::from_secs(10);
+    let (qmp, _events) = Qmp::connect(&cloud.vm_folder(vm).join("monitor.sock"), limit).await.unwrap();
+    qmp.call("stop", serde_json::json!({}), limit).await.unwrap();
+    drop(qmp);
+    let path = cloud.vm_folder(vm).join("record.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(record["paused"], false);
+    record["paused"] = true.into();
+    std::fs::write(&path, record.to_string()).unwrap();
+    cloud.start_agent().await;
+    cloud.send();
+    cloud.until_state(vm, VmState::Running, 1).await;
+    cloud.until_writes(vm, 20).await;
     cloud.finish().await;
 }

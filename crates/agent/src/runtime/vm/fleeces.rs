@@ -12,7 +12,7 @@
 
 use std::os::fd::OwnedFd;
 
-use hostspec::{FaultKind, SnapshotJob};
+use hostspec::FaultKind;
 use model::{SnapshotId, VolumeId};
 use repository::{LiveDisk, LiveError};
 
@@ -27,7 +27,7 @@ use crate::trouble::Trouble;
 
 impl VmTask {
     /// Has QEMU show what disks held when they were frozen, to whoever reads it.
-    pub(super) async fn show(&mut self, disks: &Disks, job: &SnapshotJob, ways: &[Way], parts: &mut [Part]) -> Result<(), Trouble> {
+    pub(super) async fn show(&mut self, disks: &Disks, ways: &[Way], parts: &mut [Part]) -> Result<(), Trouble> {
         let doing = |e: QmpError| Trouble::new(FaultKind::Other, format!("showing what was frozen: {e}"));
         let vm = self.id;
         for (way, part) in ways.iter().zip(parts) {
@@ -40,7 +40,7 @@ impl VmTask {
             disks.show(volume, layer, part.snapshot).await.map_err(doing)?;
             part.kept = Kept::Shown { vm };
             if let Some(live) = &mut self.live {
-                live.copying.insert(volume, job.id);
+                live.copying.insert(volume);
             }
         }
         Ok(())
@@ -51,7 +51,7 @@ impl VmTask {
         if self.host.pool.require_room().is_err() {
             self.give_up_fleeces(FaultKind::DiskFull, "the pool has no room left for what the guest overwrites");
         }
-        let copying: Vec<VolumeId> = self.live.iter().flat_map(|live| live.copying.keys().copied()).collect();
+        let copying: Vec<VolumeId> = self.live.iter().flat_map(|live| live.copying.iter().copied()).collect();
         for volume in copying {
             if !self.is_needed(volume) {
                 self.stop_copying(volume).await;
@@ -62,15 +62,14 @@ impl VmTask {
     /// Makes what QEMU has of filters agree with the records, after an agent went or a try to freeze failed.
     pub(super) async fn settle_fleece(&mut self, volume: VolumeId) {
         let Some(disks) = self.disks() else { return };
-        let job = self.host.snapshots.parts(|part| part.volume == volume && part.is_shown_by(self.id)).first().map(|(job, _)| *job);
-        match (disks.is_copying(volume).await, job) {
-            (Ok(true), Some(job)) => {
+        match (disks.is_copying(volume).await, self.is_needed(volume)) {
+            (Ok(true), true) => {
                 if let Some(live) = &mut self.live {
-                    live.copying.insert(volume, job);
+                    live.copying.insert(volume);
                 }
             }
-            (Ok(_), job) => {
-                if job.is_some() {
+            (Ok(_), is_needed) => {
+                if is_needed {
                     let lost = |part: &Part| part.volume == volume;
                     self.end_fleeces(lost, FaultKind::Other, "QEMU does not keep any more what the disk held");
                 }
@@ -94,7 +93,7 @@ impl VmTask {
         disks.stop_copying(volume).await.map_err(doing)?;
         read_snapshot::delete_fleeces(&self.host, volume)?;
         let Some(live) = &mut self.live else { return Ok(()) };
-        if live.copying.remove(&volume).is_some() {
+        if live.copying.remove(&volume) {
             tracing::info!(instance = %self.id, %volume, "the guest writes in place again, and nothing is copied");
             if live.copying.is_empty() {
                 disks.stop_serving().await.map_err(doing)?;

@@ -108,7 +108,7 @@ impl VmTask {
             None => Consistency::Crash,
         };
         frozen.map_err(|e| Trouble::new(FaultKind::Other, format!("freezing disks: {e}")))?;
-        self.show(&disks, job, &ways, &mut parts).await?;
+        self.show(&disks, &ways, &mut parts).await?;
         self.host.snapshots.frozen(Record { job: job.id, consistency, parts }, &self.host.pool)?;
         Ok(consistency)
     }

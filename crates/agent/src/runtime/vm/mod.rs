@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostspec::{FaultKind, HostSpec, Reset};
-use model::{DiskLimits, InstanceId, InterfaceId, SnapshotId, VolumeId};
+use model::{DiskLimits, InstanceId, InterfaceId, VolumeId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -103,8 +103,8 @@ struct Live {
     limits: BTreeMap<VolumeId, DiskLimits>,
     /// Cards without a cable that the guest was asked to release, with the time at which it is asked again.
     unplugged: BTreeMap<InterfaceId, Instant>,
-    /// Disks of which the blocks are copied away before they are overwritten, and the snapshot jobs for which that is.
-    copying: BTreeMap<VolumeId, SnapshotId>,
+    /// Disks of which the blocks are copied away before they are overwritten.
+    copying: BTreeSet<VolumeId>,
 }
 
 impl Live {
@@ -112,7 +112,7 @@ impl Live {
     fn new(process: Process, inmate: Inmate, monitor: Option<(Qmp, mpsc::Receiver<Event>)>, claims: Vec<(VolumeId, Claim)>) -> Live {
         let (intent, since) = (Intent::None, Instant::now());
         let nics = nics::of_process(process.pid());
-        let (leaving, limits, unplugged, copying) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (leaving, limits, unplugged, copying) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Live { process, inmate, monitor, claims, nics, intent, since, stalled: false, leaving, limits, unplugged, copying }
     }
 }
