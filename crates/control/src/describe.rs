@@ -207,8 +207,14 @@ pub enum Field {
     Domain,
     /// What a flow log is of, or a task makes or writes.
     Resource,
+    /// Of what kind that is ([`model::FlowLogResource::word`]).
+    ResourceKind,
     /// The log group that a flow log writes to.
     LogGroup,
+    /// What comes before the last slash of its name.
+    LogFolder,
+    /// What comes behind it.
+    LogName,
     /// The family of an image.
     Family,
     /// The value of the tag with this key.

@@ -1,7 +1,7 @@
 //! Flow logs: of what they are, what hosts are told of them, and what hosts tell.
 //!
 //! ```text
-//!   CreateFlowLogs ─▶ rows ─▶ documents of the VPC's hosts: LoggedNic
+//!   Create-, Enable-, DisableFlowLogs ─▶ rows ─▶ documents of the VPC's hosts: LoggedNic
 //!   host ─ FlowReport ─▶ take_flows ─▶ lines of each flow log ─▶ LogBlocks in its log group, in the stream of the interface
 //! ```
 //!
@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hostspec::{FlowReport, LoggedNic, NicSpec};
 use model::{
     AGGREGATION_SECONDS, AccountId, Error, FLOW_LOG_RESOURCES_MAX, FLOW_LOGS_MAX, FLOW_LOGS_PER_RESOURCE, FlowBatch, FlowFormat, FlowLog,
-    FlowLogId, FlowLogResource, FlowScene, FlowTraffic, HostId, Instance, Interface, LOG_BLOCK_MESSAGES, LOG_BYTES_MAX, LogBlock, Millis,
-    Noun, Subnet, Tags, Vpc, VpcId, add_tags, check_log_group_name,
+    FlowLogId, FlowLogResource, FlowLogState, FlowScene, FlowTraffic, HostId, Instance, Interface, LOG_BLOCK_MESSAGES, LOG_BYTES_MAX,
+    LogBlock, Millis, Noun, Subnet, Tags, Vpc, VpcId, add_tags, check_log_group_name, check_name,
 };
 use serde::Serialize;
 use store::{Tx, WriteError};
@@ -33,6 +33,12 @@ const TAKEN_AT_ONCE: usize = 20;
 pub struct CreateFlowLogs {
     /// What they are of.
     pub resources: Vec<FlowLogResource>,
+    /// The VPC that the caller says they are in; what is in another is not there.
+    pub within: Option<VpcId>,
+    /// Display name of each.
+    pub name: String,
+    /// Description of each.
+    pub description: String,
     /// Which packets they tell of.
     pub traffic: FlowTraffic,
     /// The log group that they write to; it is made where it is not there.
@@ -47,11 +53,42 @@ pub struct CreateFlowLogs {
     pub tags: Tags,
 }
 
+/// Changes what is said of a flow log. What is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModifyFlowLog {
+    /// Which one.
+    pub log: FlowLogId,
+    /// The VPC that the caller says it is in; one that is in another is not there.
+    pub within: Option<VpcId>,
+    /// Display name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Seconds in which flows may be aggregated at most.
+    pub interval_seconds: Option<u32>,
+}
+
+/// Has flow logs tell of packets from now on; those that do already go on. All or none.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnableFlowLogs {
+    /// Which ones.
+    pub ids: Vec<FlowLogId>,
+}
+
+/// Has flow logs tell of nothing; what they wrote stays. All or none.
+#[derive(Debug, Clone, Serialize)]
+pub struct DisableFlowLogs {
+    /// Which ones.
+    pub ids: Vec<FlowLogId>,
+}
+
 /// Deletes flow logs; all or none. What they wrote stays.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeleteFlowLogs {
     /// Which ones.
     pub ids: Vec<FlowLogId>,
+    /// The VPC that the caller says they are in; those that are in another are not there.
+    pub within: Option<VpcId>,
 }
 
 impl Command for CreateFlowLogs {
@@ -78,14 +115,14 @@ impl Command for CreateFlowLogs {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Vec<FlowLogId>, Failure> {
         let account = cx.caller.account();
         check_log_group_name(&self.group)?;
+        check_name("FlowLogName", &self.name)?;
+        FlowLog::check_description(&self.description)?;
+        check_interval(self.interval_seconds)?;
         if self.resources.is_empty() {
             return Err(Error::MissingParameter { name: "ResourceId" }.into());
         }
         if self.resources.len() > FLOW_LOG_RESOURCES_MAX {
             return Err(Error::invalid("ResourceId", format!("more than {FLOW_LOG_RESOURCES_MAX} in one call")).into());
-        }
-        if !AGGREGATION_SECONDS.contains(&self.interval_seconds) {
-            return Err(Error::invalid("MaxAggregationInterval", "must be 60 or 600").into());
         }
         let resources: BTreeSet<FlowLogResource> = self.resources.iter().copied().collect();
         let limit = |what: &str, limit| Error::LimitReached { name: "FlowLog", what: what.to_owned(), limit };
@@ -94,7 +131,11 @@ impl Command for CreateFlowLogs {
         }
         let (mut made, mut touched) = (Vec::new(), BTreeSet::new());
         for resource in resources {
-            touched.insert(vpc_of_resource(tx, account, resource)?);
+            let vpc = vpc_of_resource(tx, account, resource)?;
+            if self.within.is_some_and(|within| within != vpc) {
+                return Err(not_found(resource).into());
+            }
+            touched.insert(vpc);
             let there = tx.flow_log_list_of(&[resource])?;
             if there.len() as u64 >= FLOW_LOGS_PER_RESOURCE {
                 return Err(limit("flow logs of one VPC, subnet or network interface", FLOW_LOGS_PER_RESOURCE).into());
@@ -107,6 +148,10 @@ impl Command for CreateFlowLogs {
                 id: FlowLogId::from_u64(cx.new_id()),
                 account,
                 resource,
+                within: Some(vpc),
+                name: self.name.clone(),
+                description: self.description.clone(),
+                state: FlowLogState::On,
                 traffic: self.traffic,
                 group: self.group.clone(),
                 format: self.format.clone(),
@@ -127,59 +172,162 @@ impl Command for CreateFlowLogs {
     }
 }
 
+impl Command for ModifyFlowLog {
+    type Reply = ();
+    const NAME: &'static str = "ModifyFlowLog";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        targets(tx, cx, &[self.log])
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        let mut log = log_of(tx, cx.caller.account(), self.log)?;
+        check_within(&log, self.within)?;
+        if let Some(name) = &self.name {
+            check_name("FlowLogName", name)?;
+            log.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            FlowLog::check_description(description)?;
+            log.description.clone_from(description);
+        }
+        if let Some(seconds) = self.interval_seconds {
+            check_interval(seconds)?;
+            log.interval_seconds = seconds;
+        }
+        tx.update(&log)?;
+        Ok(())
+    }
+}
+
+impl Command for EnableFlowLogs {
+    type Reply = ();
+    const NAME: &'static str = "EnableFlowLogs";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        targets(tx, cx, &self.ids)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        change(tx, cx, &self.ids, |tx, mut log| {
+            if !log.is_on() {
+                log.state = FlowLogState::OnAgain { since: cx.now };
+                tx.update(&log)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Command for DisableFlowLogs {
+    type Reply = ();
+    const NAME: &'static str = "DisableFlowLogs";
+
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        targets(tx, cx, &self.ids)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
+        change(tx, cx, &self.ids, |tx, mut log| {
+            log.state = FlowLogState::Off;
+            Ok(tx.update(&log)?)
+        })
+    }
+}
+
 impl Command for DeleteFlowLogs {
     type Reply = ();
     const NAME: &'static str = "DeleteFlowLogs";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        let mut targets = Vec::new();
-        for id in &self.ids {
-            let tags = tx.get::<FlowLog>(*id)?.filter(|row| row.account == cx.caller.account()).map(|row| row.tags);
-            targets.push(Target::of("vpc-flow-log", id, &tags.unwrap_or_default()));
-        }
-        Ok(targets)
+        targets(tx, cx, &self.ids)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
-        let account = cx.caller.account();
-        if self.ids.is_empty() {
-            return Err(Error::MissingParameter { name: "FlowLogId" }.into());
-        }
-        if self.ids.len() as u64 > FLOW_LOGS_MAX {
-            return Err(Error::invalid("FlowLogId", format!("more than {FLOW_LOGS_MAX} in one call")).into());
-        }
-        let mut touched = BTreeSet::new();
-        for id in self.ids.iter().collect::<BTreeSet<_>>() {
-            let log = tx.get::<FlowLog>(*id)?.filter(|log| log.account == account);
-            let log = log.ok_or_else(|| Error::not_found(Noun::FlowLog, id))?;
+        change(tx, cx, &self.ids, |tx, log| {
+            check_within(&log, self.within)?;
             tx.delete::<FlowLog>(log.id)?;
-            // What it was of may be gone.
-            touched.extend(vpc_of_resource(tx, account, log.resource).ok());
-        }
-        for vpc in touched {
-            touch_vpc(tx, vpc)?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
+}
+
+fn targets(tx: &Tx<'_>, cx: &Cx<'_>, ids: &[FlowLogId]) -> Result<Vec<Target>, Failure> {
+    let mut targets = Vec::new();
+    for id in ids {
+        let tags = tx.get::<FlowLog>(*id)?.filter(|row| row.account == cx.caller.account()).map(|row| row.tags);
+        targets.push(Target::of("vpc-flow-log", id, &tags.unwrap_or_default()));
+    }
+    Ok(targets)
+}
+
+/// Changes each of these flow logs, and has the hosts of their VPCs hear of it.
+fn change(
+    tx: &mut Tx<'_>,
+    cx: &Cx<'_>,
+    ids: &[FlowLogId],
+    with: impl Fn(&mut Tx<'_>, FlowLog) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let account = cx.caller.account();
+    if ids.is_empty() {
+        return Err(Error::MissingParameter { name: "FlowLogId" }.into());
+    }
+    if ids.len() as u64 > FLOW_LOGS_MAX {
+        return Err(Error::invalid("FlowLogId", format!("more than {FLOW_LOGS_MAX} in one call")).into());
+    }
+    let mut touched = BTreeSet::new();
+    for id in ids.iter().collect::<BTreeSet<_>>() {
+        let log = log_of(tx, account, *id)?;
+        // What it was of may be gone.
+        touched.extend(vpc_of_resource(tx, account, log.resource).ok());
+        with(tx, log)?;
+    }
+    for vpc in touched {
+        touch_vpc(tx, vpc)?;
+    }
+    Ok(())
+}
+
+fn log_of(tx: &Tx<'_>, account: AccountId, id: FlowLogId) -> Result<FlowLog, Failure> {
+    let log = tx.get::<FlowLog>(id)?.filter(|log| log.account == account);
+    Ok(log.ok_or_else(|| Error::not_found(Noun::FlowLog, id))?)
+}
+
+fn check_within(log: &FlowLog, within: Option<VpcId>) -> Result<(), Error> {
+    if within.is_none() || log.vpc() == within { Ok(()) } else { Err(Error::not_found(Noun::FlowLog, log.id)) }
+}
+
+fn check_interval(seconds: u32) -> Result<(), Error> {
+    if AGGREGATION_SECONDS.contains(&seconds) {
+        return Ok(());
+    }
+    Err(Error::invalid("MaxAggregationInterval", format!("must be one of {AGGREGATION_SECONDS:?} seconds")))
 }
 
 /// The VPC that a thing of the account is or is in.
 fn vpc_of_resource(tx: &Tx<'_>, account: AccountId, resource: FlowLogResource) -> Result<VpcId, Failure> {
-    let (noun, found) = match resource {
-        FlowLogResource::Vpc(id) => (Noun::Vpc, tx.get::<Vpc>(id)?.filter(|row| row.account == account).map(|row| row.id)),
-        FlowLogResource::Subnet(id) => (Noun::Subnet, tx.get::<Subnet>(id)?.filter(|row| row.account == account).map(|row| row.vpc)),
-        FlowLogResource::Interface(id) => {
-            (Noun::Interface, tx.get::<Interface>(id)?.filter(|row| row.account == account).map(|row| row.vpc))
-        }
+    let found = match resource {
+        FlowLogResource::Vpc(id) => tx.get::<Vpc>(id)?.filter(|row| row.account == account).map(|row| row.id),
+        FlowLogResource::Subnet(id) => tx.get::<Subnet>(id)?.filter(|row| row.account == account).map(|row| row.vpc),
+        FlowLogResource::Interface(id) => tx.get::<Interface>(id)?.filter(|row| row.account == account).map(|row| row.vpc),
     };
-    Ok(found.ok_or_else(|| Error::not_found(noun, resource))?)
+    Ok(found.ok_or_else(|| not_found(resource))?)
 }
 
-/// The flow logs that may be about something in a VPC: those of the VPC, of these subnets and, asked for one by one, of interfaces.
+fn not_found(resource: FlowLogResource) -> Error {
+    let noun = match resource {
+        FlowLogResource::Vpc(_) => Noun::Vpc,
+        FlowLogResource::Subnet(_) => Noun::Subnet,
+        FlowLogResource::Interface(_) => Noun::Interface,
+    };
+    Error::not_found(noun, resource)
+}
+
+/// The flow logs that tell of packets and may be about something in a VPC: those of the VPC, of these subnets and, asked for one by one, of interfaces.
 pub(crate) fn logs_of_vpc(tx: &Tx<'_>, vpc: &Vpc) -> Result<Vec<FlowLog>, Failure> {
     // An account has few, and most have none; that is cheaper than to ask for each interface.
     let mut logs = tx.flow_log_list(vpc.account)?;
-    logs.retain(|log| !matches!(log.resource, FlowLogResource::Vpc(id) if id != vpc.id));
+    logs.retain(|log| log.is_on() && log.vpc().is_none_or(|within| within == vpc.id));
     Ok(logs)
 }
 
@@ -197,6 +345,19 @@ pub(crate) fn logged(logs: &[FlowLog], vpc: VpcId, nics: &[NicSpec]) -> Vec<Logg
 }
 
 impl Cloud {
+    /// What a call made, as it is now: part of the call, so policies are not asked again. Flow logs that are gone, as a repeated call may
+    /// find, are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn flow_logs_made(&self, ids: Vec<FlowLogId>) -> Result<Vec<FlowLog>, Error> {
+        let found = self.store().read(move |tx| {
+            let logs = ids.iter().filter_map(|id| tx.get::<FlowLog>(*id).transpose()).collect::<Result<_, _>>()?;
+            Ok::<_, Failure>(logs)
+        });
+        found.await.map_err(|failure| self.refusal("read what was made", failure))
+    }
+
     /// Writes down what a host tells of flows. An error means that a part of it may not have been kept; the host tells it again.
     pub async fn take_flows(&self, host: HostId, report: FlowReport) -> Result<(), WriteError<Failure>> {
         let mut owners = BTreeSet::new();
@@ -239,7 +400,7 @@ fn take(
     let stream = format!("{}-all", batch.interface);
     // Lines of several flow logs with the same words are written once for each, as there.
     let mut lines: BTreeMap<(FlowLogId, String), Vec<String>> = BTreeMap::new();
-    for log in tx.flow_log_list_of(&resources)?.into_iter().filter(|log| log.account == account && log.created_at < batch.to) {
+    for log in tx.flow_log_list_of(&resources)?.into_iter().filter(|log| log.account == account && log.tells_of_span(batch.to)) {
         let of_log = log.format.lines(log.traffic, scene, batch);
         lines.insert((log.id, log.group), of_log);
     }
@@ -281,8 +442,15 @@ impl Listing for FlowLog {
         match field {
             Field::Id => vec![self.id.to_string()],
             Field::Owner => vec![self.account.to_string()],
+            Field::Name => vec![self.name.clone()],
+            Field::Description => vec![self.description.clone()],
+            Field::State => vec![self.state.word().to_owned()],
+            Field::Vpc => self.vpc().iter().map(ToString::to_string).collect(),
+            Field::ResourceKind => vec![self.resource.word().to_owned()],
             Field::Resource => vec![self.resource.to_string()],
             Field::LogGroup => vec![self.group.clone()],
+            Field::LogFolder => vec![self.group_parts().0.to_owned()],
+            Field::LogName => vec![self.group_parts().1.to_owned()],
             Field::Kind => vec![self.traffic.word().to_owned()],
             _ => tag_values(&self.tags, field),
         }

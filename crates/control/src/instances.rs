@@ -136,7 +136,10 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::DhcpOptions
         | Field::Domain
         | Field::Level
-        | Field::Fingerprint => None,
+        | Field::Fingerprint
+        | Field::ResourceKind
+        | Field::LogFolder
+        | Field::LogName => None,
     }?;
     Some(store::Filter { field, any })
 }
@@ -326,6 +329,9 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::DhcpOptions
         | Field::Domain
         | Field::Level
-        | Field::Fingerprint => vec![],
+        | Field::Fingerprint
+        | Field::ResourceKind
+        | Field::LogFolder
+        | Field::LogName => vec![],
     }
 }

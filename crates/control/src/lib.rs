@@ -142,7 +142,7 @@ pub use dhcp_options::{AssociateDhcpOptions, CreateDhcpOptions, DeleteDhcpOption
 pub use disk_backup::{CreateDiskBackup, DeleteDiskBackup, RollBackToBackup, SetBackupQuota};
 pub use disk_encryption::{DefaultKeyChoice, DiskEncryptionView, SetDiskEncryption};
 pub use egress_only_gateway::{CreateEgressOnlyGateway, DeleteEgressOnlyGateway};
-pub use flow_log::{CreateFlowLogs, DeleteFlowLogs};
+pub use flow_log::{CreateFlowLogs, DeleteFlowLogs, DisableFlowLogs, EnableFlowLogs, ModifyFlowLog};
 pub use gateway::{AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DetachInternetGateway};
 pub use holder::Holder;
 pub use host::{NewHost, instance_of_uuid, system_uuid};

@@ -11,10 +11,10 @@ use wire::{FromArg, Parameter, Shown};
 
 use crate::error::Fault;
 use crate::{
-    Cx, account, action_timer, address, bandwidth, bandwidth_package, cam, disk_backup, disk_quota, image, image_change, image_task,
-    instance, instance_type, interface, interface_change, ipv6, key_pair, launch_template, nat_gateway, nat_rule, network, network_acl,
-    placement_group, quota, region, repair_task, root_volume, route, security_group, security_group_policies, snapshot, snapshot_group,
-    snapshot_policy, snapshot_share, sts, subnet, tag_service, tagged, trail, volume, vpc_peering, vpc_range,
+    Cx, account, action_timer, address, bandwidth, bandwidth_package, cam, disk_backup, disk_quota, flow_log, image, image_change,
+    image_task, instance, instance_type, interface, interface_change, ipv6, key_pair, launch_template, nat_gateway, nat_rule, network,
+    network_acl, placement_group, quota, region, repair_task, root_volume, route, security_group, security_group_policies, snapshot,
+    snapshot_group, snapshot_policy, snapshot_share, sts, subnet, tag_service, tagged, trail, volume, vpc_peering, vpc_range,
 };
 
 /// A service of the vendor.
@@ -358,6 +358,14 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" ModifyVpcPeeringConnection => vpc_peering::modify, vpc_peering::ModifyVpcPeeringConnection, Partly("the name"),
         vpc_peering::MODIFY_ABSENT;
     Vpc "vpc:" DeleteVpcPeeringConnection => vpc_peering::delete, vpc_peering::Named, Works, &[];
+    Vpc "vpc:" CreateFlowLog => flow_log::create, flow_log::CreateFlowLog,
+        Partly("of VPCs, subnets and interfaces; a topic is a log group, read through CloudWatch Logs"), flow_log::CREATE_ABSENT;
+    Vpc "vpc:" DescribeFlowLog => flow_log::describe_one, flow_log::Named, Works, &[];
+    Vpc "vpc:" DescribeFlowLogs => flow_log::describe, flow_log::DescribeFlowLogs, Works, &[];
+    Vpc "vpc:" ModifyFlowLogAttribute => flow_log::modify, flow_log::ModifyFlowLogAttribute, Works, flow_log::MODIFY_ABSENT;
+    Vpc "vpc:" DeleteFlowLog => flow_log::delete, flow_log::Named, Works, &[];
+    Vpc "vpc:" EnableFlowLogs => flow_log::enable, flow_log::Several, Works, &[];
+    Vpc "vpc:" DisableFlowLogs => flow_log::disable, flow_log::Several, Works, &[];
     Vpc "vpc:" AllocateAddresses => address::allocate, address::AllocateAddresses,
         Partly("from one pool"),
         address::ALLOCATE_ABSENT;

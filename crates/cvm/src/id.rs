@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::{
-    AddressId, BandwidthPackageId, DiskBackupId, ImageId, InstanceEventId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId,
+    AddressId, BandwidthPackageId, DiskBackupId, FlowLogId, ImageId, InstanceEventId, InstanceId, InterfaceId, KeyPairId, LaunchTemplateId,
     NatGatewayId, NatSourceId, NetworkAclId, Noun, PlacementGroupId, Prefixed, RouteTableId, SecurityGroupId, SnapshotGroupId, SnapshotId,
     SnapshotPolicyId, SubnetId, VolumeId, VpcId, VpcPeeringId,
 };
@@ -64,6 +64,7 @@ ids! {
     NatGatewayId, NatGateway, "nat-";
     NatSourceId, NatSource, "snat-";
     VpcPeeringId, VpcPeering, "pcx-";
+    FlowLogId, FlowLog, "fl-";
 }
 
 /// Writes an id in Tencent's shape.

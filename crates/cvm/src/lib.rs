@@ -21,6 +21,7 @@ mod disk_backup;
 mod disk_quota;
 mod error;
 mod filter;
+mod flow_log;
 mod id;
 mod image;
 mod image_change;

@@ -2,7 +2,7 @@
 
 use control::{CreateFlowLogs as Create, DeleteFlowLogs as Delete, Query};
 use jiff::Timestamp;
-use model::{Error, FlowFormat, FlowLog, FlowLogResource, FlowTraffic, Noun};
+use model::{Error, FlowFormat, FlowLog, FlowLogResource, FlowLogState, FlowTraffic, Noun};
 use wire::{FromArg, Show};
 
 use crate::Cx;
@@ -16,6 +16,8 @@ use crate::tag::{self, TagItem, TagSpecification};
 pub(crate) const ABSENT: &[&str] = &["DeliverCrossAccountRole", "DestinationOptions"];
 /// Seconds in which flows may be aggregated unless the client says otherwise (EC2).
 const INTERVAL: u32 = 600;
+/// The seconds that a client may say.
+const INTERVALS: [u32; 2] = [60, INTERVAL];
 /// Characters of a role's ARN.
 const ARN_MAX: usize = 2_048;
 
@@ -106,12 +108,19 @@ pub(crate) async fn create(cx: Cx, asked: CreateFlowLogs) -> Result<Created, Ref
         TrafficType::Reject => FlowTraffic::Reject,
         TrafficType::All => FlowTraffic::All,
     };
+    let interval_seconds = asked.max_aggregation_interval.unwrap_or(INTERVAL);
+    if !INTERVALS.contains(&interval_seconds) {
+        return Err(Error::invalid("MaxAggregationInterval", "must be 60 or 600").into());
+    }
     let command = Create {
         resources,
+        within: None,
+        name: String::new(),
+        description: String::new(),
         traffic,
         group: destination(&cx, asked.log_group_name, asked.log_destination)?,
         format: asked.log_format.as_deref().filter(|text| !text.is_empty()).map_or_else(|| Ok(FlowFormat::default()), FlowFormat::parse)?,
-        interval_seconds: asked.max_aggregation_interval.unwrap_or(INTERVAL),
+        interval_seconds,
         delivery_role: asked.deliver_logs_permission_arn.filter(|arn| !arn.is_empty()),
         tags: tag::specified(&asked.tags, "vpc-flow-log", &["vpc-flow-log"])?,
     };
@@ -141,7 +150,7 @@ pub(crate) struct DeleteFlowLogs {
 
 /// Deletes flow logs.
 pub(crate) async fn delete(cx: Cx, asked: DeleteFlowLogs) -> Result<Deleted, Refusal> {
-    cx.cloud.run(&cx.caller, Delete { ids: tag::ids(Noun::FlowLog, &asked.ids)? }, cx.options(None)).await?;
+    cx.cloud.run(&cx.caller, Delete { ids: tag::ids(Noun::FlowLog, &asked.ids)?, within: None }, cx.options(None)).await?;
     Ok(Deleted { unsuccessful: vec![] })
 }
 
@@ -193,7 +202,11 @@ pub(crate) async fn describe(cx: Cx, asked: DescribeFlowLogs) -> Result<FlowLogs
         deliver_logs_permission_arn: log.delivery_role.clone(),
         deliver_logs_status: "SUCCESS",
         flow_log_id: log.id.to_string(),
-        flow_log_status: "ACTIVE",
+        flow_log_status: match log.state {
+            FlowLogState::On | FlowLogState::OnAgain { .. } => "ACTIVE",
+            // EC2 has no such thing; another dialect turned it off.
+            FlowLogState::Off => "INACTIVE",
+        },
         log_group_name: log.group.clone(),
         resource_id: log.resource.to_string(),
         traffic_type: log.traffic.word(),

@@ -10,11 +10,11 @@ use crate::error::Fault;
 use crate::parameter::Absent;
 use crate::{
     Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, deletion_protection, dhcp_options,
-    disk_encryption, image, image_change, image_task, instance, instance_fleet, instance_role, instance_type, instance_type_choice,
-    interface, interface_change, ipv4_gateway, ipv6, key_pair, launch_template, nat_entry, nat_gateway, network, network_acl,
-    placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group, security_group_reference,
-    security_group_rules, snapshot, snapshot_group, snapshot_policy, snapshot_use, subnet, tag, tag_older, traffic, trail, volume,
-    vpc_peering, vpc_range,
+    disk_encryption, flow_log, image, image_change, image_task, instance, instance_fleet, instance_role, instance_type,
+    instance_type_choice, interface, interface_change, ipv4_gateway, ipv6, key_pair, launch_template, nat_entry, nat_gateway, network,
+    network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group,
+    security_group_reference, security_group_rules, snapshot, snapshot_group, snapshot_policy, snapshot_use, subnet, tag, tag_older,
+    traffic, trail, volume, vpc_peering, vpc_range,
 };
 
 /// A service, told by the version of its API.
@@ -513,6 +513,12 @@ static SERVED: &[Action] = &[
     ),
     works!("DeleteCommonBandwidthPackage", BOTH, bandwidth_package::delete, bandwidth_package::DeleteCommonBandwidthPackage),
     works!("DescribeCommonBandwidthPackages", BOTH, bandwidth_package::describe, bandwidth_package::DescribeCommonBandwidthPackages),
+    works!("CreateFlowLog", VPC, flow_log::create, flow_log::CreateFlowLog, flow_log::ABSENT),
+    works!("DescribeFlowLogs", VPC, flow_log::describe, flow_log::DescribeFlowLogs),
+    works!("ModifyFlowLogAttribute", VPC, flow_log::modify, flow_log::ModifyFlowLogAttribute, flow_log::ABSENT),
+    works!("ActiveFlowLog", VPC, flow_log::activate, flow_log::Named),
+    works!("DeactiveFlowLog", VPC, flow_log::deactivate, flow_log::Named),
+    works!("DeleteFlowLog", VPC, flow_log::delete, flow_log::Named),
     works!("CreateDhcpOptionsSet", VPC, dhcp_options::create, dhcp_options::CreateDhcpOptionsSet),
     works!("GetDhcpOptionsSet", VPC, dhcp_options::get, dhcp_options::Which),
     works!("ListDhcpOptionsSets", VPC, dhcp_options::list, dhcp_options::ListDhcpOptionsSets),

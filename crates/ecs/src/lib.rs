@@ -22,6 +22,7 @@ mod dhcp_options;
 mod disk_encryption;
 mod error;
 mod filter;
+mod flow_log;
 mod image;
 mod image_change;
 mod image_task;

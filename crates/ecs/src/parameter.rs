@@ -40,6 +40,7 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("InstanceChargeType", &["PostPaid"]),
     ("InternetChargeType", &["PayByTraffic"]),
     ("IoOptimized", &["optimized", "true"]),
+    ("IpVersion", &["DualStack"]),
     ("Isp", &["BGP"]),
     ("NeedSaleCycle", &["false"]),
     ("Netmode", &["public"]),

@@ -4,8 +4,8 @@
 //!   packets at an interface ─ host ─▶ FlowBatch: records of one span of time ─▶ FlowFormat ─▶ lines in a log stream
 //! ```
 //!
-//! What a line may say is "Flow log records" in Amazon VPC's guide; fields that this cloud has no true answer for are refused. It
-//! knows no packets and no log groups.
+//! What a line may say is "Flow log records" in Amazon VPC's guide, or Alibaba Cloud's fields of a flow log; fields that this cloud has no
+//! true answer for are refused. It knows no packets and no log groups.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,8 +20,11 @@ pub const FLOW_LOGS_PER_RESOURCE: u64 = 2;
 pub const FLOW_LOGS_MAX: u64 = 1_000;
 /// Things that one call may make flow logs for.
 pub const FLOW_LOG_RESOURCES_MAX: usize = 25;
-/// Seconds in which flows may be aggregated at most (EC2 allows these two). Hosts take about half of the shorter.
-pub const AGGREGATION_SECONDS: [u32; 2] = [60, 600];
+/// Seconds in which flows may be aggregated at most (EC2 allows the first and the last, Alibaba Cloud all). Hosts take about half of the
+/// shortest.
+pub const AGGREGATION_SECONDS: [u32; 3] = [60, 300, 600];
+/// Longest description in characters (Tencent Cloud's; Alibaba Cloud's is 256).
+pub const FLOW_LOG_DESCRIPTION_MAX: usize = 512;
 /// Fields of one format.
 const FIELDS_MAX: usize = 50;
 
@@ -34,6 +37,18 @@ pub struct FlowLog {
     pub account: AccountId,
     /// What it is of.
     pub resource: FlowLogResource,
+    /// The VPC that it is in, also when what it is of is gone. None in rows of before it was kept; [`FlowLog::vpc`] tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<VpcId>,
+    /// Display name.
+    #[serde(default)]
+    pub name: String,
+    /// Description.
+    #[serde(default)]
+    pub description: String,
+    /// Whether it tells of packets.
+    #[serde(default)]
+    pub state: FlowLogState,
     /// Which packets it tells of.
     pub traffic: FlowTraffic,
     /// The log group that it writes to.
@@ -49,6 +64,75 @@ pub struct FlowLog {
     pub created_at: Millis,
     /// Tags.
     pub tags: Tags,
+}
+
+/// Whether a flow log tells of packets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowLogState {
+    /// It does, since it was made.
+    #[default]
+    On,
+    /// It does not; what hosts have not told by then is not written either.
+    Off,
+    /// It does again.
+    OnAgain {
+        /// Since when.
+        since: Millis,
+    },
+}
+
+impl FlowLogState {
+    /// `active` or `inactive`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            FlowLogState::On | FlowLogState::OnAgain { .. } => "active",
+            FlowLogState::Off => "inactive",
+        }
+    }
+}
+
+impl FlowLog {
+    /// Whether it tells of packets now.
+    pub const fn is_on(&self) -> bool {
+        match self.state {
+            FlowLogState::On | FlowLogState::OnAgain { .. } => true,
+            FlowLogState::Off => false,
+        }
+    }
+
+    /// Whether it tells of packets of a span that ended then.
+    pub fn tells_of_span(&self, ended: Millis) -> bool {
+        match self.state {
+            FlowLogState::On => self.created_at < ended,
+            FlowLogState::OnAgain { since } => since < ended,
+            FlowLogState::Off => false,
+        }
+    }
+
+    /// What comes before the last slash of its log group's name, and what comes behind it.
+    pub fn group_parts(&self) -> (&str, &str) {
+        self.group.rsplit_once('/').unwrap_or(("", &self.group))
+    }
+
+    /// Checks a description.
+    ///
+    /// # Errors
+    /// Refuses one that is longer than [`FLOW_LOG_DESCRIPTION_MAX`].
+    pub fn check_description(text: &str) -> Result<(), Error> {
+        if text.chars().count() > FLOW_LOG_DESCRIPTION_MAX {
+            return Err(Error::invalid("FlowLogDescription", format!("longer than {FLOW_LOG_DESCRIPTION_MAX} characters")));
+        }
+        Ok(())
+    }
+
+    /// The VPC that it is in, as far as that is known.
+    pub const fn vpc(&self) -> Option<VpcId> {
+        match self.resource {
+            FlowLogResource::Vpc(id) => Some(id),
+            FlowLogResource::Subnet(_) | FlowLogResource::Interface(_) => self.within,
+        }
+    }
 }
 
 /// What a flow log is of: an interface, or all that are in a subnet or VPC.
@@ -74,6 +158,15 @@ impl fmt::Display for FlowLogResource {
 }
 
 impl FlowLogResource {
+    /// `vpc`, `subnet` or `interface`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            FlowLogResource::Vpc(_) => "vpc",
+            FlowLogResource::Subnet(_) => "subnet",
+            FlowLogResource::Interface(_) => "interface",
+        }
+    }
+
     /// Whether an interface is part of it.
     pub fn covers(self, vpc: VpcId, subnet: SubnetId, interface: InterfaceId) -> bool {
         match self {
@@ -248,11 +341,14 @@ pub enum FlowField {
     Region,
     /// `ingress` or `egress`.
     FlowDirection,
+    /// The same as `in` or `out`, which Alibaba Cloud's records have and EC2 has no word for.
+    Direction,
     /// Why packets were dropped: words of our own, where EC2 tells of its Block Public Access alone.
     RejectReason,
 }
 
 impl FlowField {
+    /// Those that EC2's clients name; the first of them are the default.
     const ALL: [FlowField; 21] = [
         FlowField::Version,
         FlowField::AccountId,
@@ -301,13 +397,15 @@ impl FlowField {
             FlowField::Type => "type",
             FlowField::Region => "region",
             FlowField::FlowDirection => "flow-direction",
+            FlowField::Direction => "direction",
             FlowField::RejectReason => "reject-reason",
         }
     }
 
-    /// The version of the format that brought it.
+    /// The version of EC2's format that brought it.
     const fn since(self) -> u8 {
         match self {
+            FlowField::Direction => 0,
             FlowField::Version
             | FlowField::AccountId
             | FlowField::InterfaceId
@@ -336,6 +434,31 @@ impl FlowField {
 pub struct FlowFormat {
     fields: Vec<FlowField>,
 }
+
+/// The fields of Alibaba Cloud's records ("Fields of flow logs"), in their order there. Its names for some are other ones: `vswitch-id`,
+/// `vm-id`, `eni-id`.
+const ALIBABA: [FlowField; 18] = [
+    FlowField::Version,
+    FlowField::SubnetId,
+    FlowField::InstanceId,
+    FlowField::VpcId,
+    FlowField::AccountId,
+    FlowField::InterfaceId,
+    FlowField::Srcaddr,
+    FlowField::Srcport,
+    FlowField::Dstaddr,
+    FlowField::Dstport,
+    FlowField::Protocol,
+    FlowField::Direction,
+    FlowField::Packets,
+    FlowField::Bytes,
+    FlowField::Start,
+    FlowField::End,
+    FlowField::LogStatus,
+    FlowField::Action,
+];
+/// The version that all of Alibaba Cloud's records have.
+const ALIBABA_VERSION: u8 = 1;
 
 impl Default for FlowFormat {
     fn default() -> FlowFormat {
@@ -382,8 +505,16 @@ impl FlowFormat {
         }
     }
 
+    /// The fields of Alibaba Cloud's records.
+    pub fn alibaba() -> FlowFormat {
+        FlowFormat { fields: ALIBABA.to_vec() }
+    }
+
     /// The newest version that a field is of.
     fn version(&self) -> u8 {
+        if self.fields.contains(&FlowField::Direction) {
+            return ALIBABA_VERSION;
+        }
         self.fields.iter().map(|field| field.since()).max().unwrap_or(2)
     }
 
@@ -439,6 +570,13 @@ impl FlowFormat {
                 match record.direction {
                     Direction::Ingress => "ingress",
                     Direction::Egress => "egress",
+                }
+                .to_owned()
+            }),
+            FlowField::Direction => of_flow(|record| {
+                match record.direction {
+                    Direction::Ingress => "in",
+                    Direction::Egress => "out",
                 }
                 .to_owned()
             }),
@@ -506,11 +644,50 @@ mod tests {
     }
 
     #[test]
+    fn alibabas_lines_have_its_fields_in_its_order() {
+        let lines = FlowFormat::alibaba().lines(FlowTraffic::Reject, scene(), &batch(vec![record(Some(FlowRefusal::NetworkAcl))], true));
+        let whose = "1 subnet-00000000000000002 i-00000000000000006 vpc-00000000000000001 111122223333 eni-00000000000000005";
+        let flow = "10.0.0.5 40000 10.0.0.6 22 6 in 3 180 1700000000 1700000034 OK REJECT";
+        assert_eq!(lines, [format!("{whose} {flow}"), format!("{whose} - - - - - - - - 1700000000 1700000034 SKIPDATA -")]);
+        let kept = serde_json::to_string(&FlowFormat::alibaba()).unwrap();
+        assert_eq!(serde_json::from_str::<FlowFormat>(&kept).unwrap(), FlowFormat::alibaba());
+    }
+
+    #[test]
+    fn a_log_that_is_off_tells_nothing_and_one_that_is_on_again_nothing_of_before() {
+        let mut log = FlowLog {
+            id: FlowLogId::from_u64(1),
+            account: "111122223333".parse().unwrap(),
+            resource: FlowLogResource::Subnet(SubnetId::from_u64(2)),
+            within: Some(VpcId::from_u64(1)),
+            name: String::new(),
+            description: String::new(),
+            state: FlowLogState::On,
+            traffic: FlowTraffic::All,
+            group: "g".to_owned(),
+            format: FlowFormat::default(),
+            interval_seconds: 60,
+            delivery_role: None,
+            created_at: Millis(1_000),
+            tags: Tags::new(),
+        };
+        assert_eq!(log.group_parts(), ("", "g"));
+        log.group = "/vpc/flows".to_owned();
+        assert_eq!(log.group_parts(), ("/vpc", "flows"));
+        let tells = |log: &FlowLog| [1_000, 1_001, 5_000, 5_001].map(|ended| log.tells_of_span(Millis(ended)));
+        assert_eq!((tells(&log), log.is_on()), ([false, true, true, true], true));
+        log.state = FlowLogState::Off;
+        assert_eq!((tells(&log), log.is_on()), ([false; 4], false));
+        log.state = FlowLogState::OnAgain { since: Millis(5_000) };
+        assert_eq!((tells(&log), log.is_on()), ([false, false, false, true], true));
+    }
+
+    #[test]
     fn a_format_reads_back_and_says_nothing_that_is_not_known() {
         let usual = FlowFormat::default().to_string();
         assert!(usual.starts_with("${version} ${account-id} ") && usual.ends_with("${action} ${log-status}"), "{usual}");
         assert_eq!(FlowFormat::parse(&usual), Ok(FlowFormat::default()));
-        for wrong in ["", "  ", "srcaddr", "${tcp-flags}", "${srcaddr}${dstaddr}", "${srcaddr} ${srcaddr}"] {
+        for wrong in ["", "  ", "srcaddr", "${tcp-flags}", "${direction}", "${srcaddr}${dstaddr}", "${srcaddr} ${srcaddr}"] {
             assert!(FlowFormat::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -115,6 +115,7 @@ fn value(seeds: &HashMap<&'static str, String>, name: &str, shape: Shape) -> Str
         "LaunchTemplateVersions" => "2",
         "AccountIds" => "111122223333",
         "SourceVpcId" | "DestinationVpcId" => return seeds["VpcId"].clone(),
+        "FlowLogId" | "FlowLogIds" => "fl-00000000000000001",
         "PeeringConnectionId" => "pcx-00000000000000001",
         "SourceInstanceId" | "DestinationInstanceId" => return seeds["InstanceId"].clone(),
         "Architecture" => "x86_64",

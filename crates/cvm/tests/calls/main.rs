@@ -6,6 +6,7 @@ mod bandwidth_package;
 mod cam;
 mod denied;
 mod disk_backup;
+mod flow_log;
 mod hostile;
 mod image_family;
 mod image_task;

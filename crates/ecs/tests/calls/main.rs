@@ -6,6 +6,7 @@ mod capacity_reservation;
 mod default_network;
 mod denied;
 mod dhcp_options;
+mod flow_log;
 mod hostile;
 mod image_family;
 mod image_task;

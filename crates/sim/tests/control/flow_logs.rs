@@ -1,12 +1,16 @@
 //! Flow logs, from what hosts tell to what is read: once however often it is told, to the owner alone, for as long as it is to be kept.
 
-use control::{Caller, CreateFlowLogs, DeleteFlowLogs, DeleteLogGroup, LogPage, LogQuestion, Options, Query, SetLogRetention};
+use control::{
+    Caller, CreateFlowLogs, DeleteFlowLogs, DeleteLogGroup, DisableFlowLogs, EnableFlowLogs, Field, Filter, LogPage, LogQuestion,
+    ModifyFlowLog, Options, Query, SetLogRetention,
+};
 use hostspec::FlowReport;
 use model::{
-    Direction, Error, FlowBatch, FlowFormat, FlowLog, FlowLogResource, FlowRecord, FlowRefusal, FlowTraffic, HostId, LogPattern, Millis,
-    Noun, Tags,
+    Direction, Error, FlowBatch, FlowFormat, FlowLog, FlowLogId, FlowLogResource, FlowRecord, FlowRefusal, FlowTraffic, HostId, LogPattern,
+    Millis, Noun, Tags,
 };
 
+use crate::security_groups::{document, networked};
 use crate::world::{START, World, launch};
 
 const DAY: i64 = 24 * 3_600_000;
@@ -14,6 +18,9 @@ const DAY: i64 = 24 * 3_600_000;
 fn create(resource: FlowLogResource, traffic: FlowTraffic, group: &str) -> CreateFlowLogs {
     CreateFlowLogs {
         resources: vec![resource],
+        within: None,
+        name: String::new(),
+        description: String::new(),
         traffic,
         group: group.to_owned(),
         format: FlowFormat::default(),
@@ -98,7 +105,7 @@ async fn what_a_host_tells_is_written_once_for_each_flow_log_that_wants_it() {
     let dropped = read(&world, &root, "drops").await;
     assert!(dropped.len() == 1 && dropped[0].contains(" 23 6 ") && dropped[0].ends_with("REJECT OK"), "{dropped:?}");
     // Without the log nothing more is written, and what was written stays.
-    world.cloud.run(&root, DeleteFlowLogs { ids: drops }, Options::default()).await.unwrap();
+    world.cloud.run(&root, DeleteFlowLogs { ids: drops, within: None }, Options::default()).await.unwrap();
     world.cloud.take_flows(home, report(9, &FlowBatch { records: vec![], ..batch.clone() })).await.unwrap();
     assert_eq!(read(&world, &root, "drops").await.len(), 1);
     let all = read(&world, &root, "all").await;
@@ -122,7 +129,7 @@ async fn logs_are_their_owners_and_stay_as_long_as_they_are_to() {
     let stranger = world.caller(&other.id).await;
     assert!(matches!(world.cloud.log_events(&stranger, all_of("mine")).await, Err(Error::NotFound { noun: Noun::LogGroup, .. })));
     assert!(world.cloud.log_groups(&stranger).await.unwrap().is_empty());
-    let stolen = world.cloud.run(&stranger, DeleteFlowLogs { ids: made.clone() }, Options::default()).await;
+    let stolen = world.cloud.run(&stranger, DeleteFlowLogs { ids: made.clone(), within: None }, Options::default()).await;
     assert!(matches!(stolen, Err(Error::NotFound { noun: Noun::FlowLog, .. })), "{stolen:?}");
     let foreign = world.cloud.run(&stranger, create(vpc, FlowTraffic::All, "mine"), Options::default()).await;
     assert!(matches!(foreign, Err(Error::NotFound { noun: Noun::Vpc, .. })), "{foreign:?}");
@@ -139,6 +146,57 @@ async fn logs_are_their_owners_and_stay_as_long_as_they_are_to() {
     world.cloud.run(&root, DeleteLogGroup { group: "mine".to_owned() }, Options::default()).await.unwrap();
     assert!(world.cloud.log_groups(&root).await.unwrap().is_empty());
     assert_eq!(world.cloud.list::<FlowLog>(&root, Query::default()).await.unwrap().rows[0].id, made[0]);
+}
+
+#[tokio::test]
+async fn a_log_that_is_turned_off_tells_no_host_and_writes_nothing_until_it_is_on_again() {
+    let (mut world, _) = networked().await;
+    let (mut batch, vpc, home) = scene(&mut world).await;
+    let root = world.root().await;
+    let ids = world.cloud.run(&root, create(vpc, FlowTraffic::All, "g"), Options::default()).await.unwrap();
+    let subnet = create(FlowLogResource::Subnet(batch.subnet), FlowTraffic::Reject, "other");
+    world.cloud.run(&root, subnet, Options::default()).await.unwrap();
+    let told = async |world: &World| {
+        let document = document(world, home).await;
+        let [network] = &document.networks[..] else { panic!("one VPC has members") };
+        assert_eq!(FlowLogResource::Vpc(network.id), vpc);
+        network.logged.iter().map(|nic| (nic.nic, nic.accepted, nic.refused)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&world).await, [(batch.interface, true, true)]);
+    world.cloud.run(&root, DisableFlowLogs { ids: ids.clone() }, Options::default()).await.unwrap();
+    assert_eq!(told(&world).await, [(batch.interface, false, true)], "the subnet's goes on");
+    let report = |number, batch: &FlowBatch| FlowReport { number, batches: vec![batch.clone()] };
+    world.cloud.take_flows(home, report(1, &batch)).await.unwrap();
+    assert_eq!((read(&world, &root, "g").await.len(), read(&world, &root, "other").await.len()), (0, 1));
+    world.clock.set(batch.to);
+    for _ in 0..2 {
+        world.cloud.run(&root, EnableFlowLogs { ids: ids.clone() }, Options::default()).await.unwrap();
+        world.clock.set(batch.to.after(1_000));
+    }
+    assert_eq!(told(&world).await, [(batch.interface, true, true)]);
+    world.cloud.take_flows(home, report(2, &batch)).await.unwrap();
+    assert!(read(&world, &root, "g").await.is_empty(), "the span was over when it was turned on");
+    (batch.from, batch.to) = (batch.to, batch.to.after(500));
+    world.cloud.take_flows(home, report(3, &batch)).await.unwrap();
+    assert_eq!(read(&world, &root, "g").await.len(), 2, "to turn it on twice changes nothing");
+    let other = world.cloud.account_create("other").await.unwrap();
+    let stranger = world.caller(&other.id).await;
+    for refused in [
+        world.cloud.run(&stranger, EnableFlowLogs { ids: ids.clone() }, Options::default()).await,
+        world.cloud.run(&stranger, DisableFlowLogs { ids: ids.clone() }, Options::default()).await,
+        world.cloud.run(&stranger, rename(ids[0], "theirs"), Options::default()).await,
+    ] {
+        assert!(matches!(refused, Err(Error::NotFound { noun: Noun::FlowLog, .. })), "{refused:?}");
+    }
+    world.cloud.run(&root, rename(ids[0], "mine"), Options::default()).await.unwrap();
+    let wrong = ModifyFlowLog { interval_seconds: Some(61), ..rename(ids[0], "wrong") };
+    assert!(matches!(world.cloud.run(&root, wrong, Options::default()).await, Err(Error::InvalidParameter { .. })));
+    let filters = vec![Filter { field: Field::Name, values: vec!["mine".to_owned()] }];
+    assert_eq!(world.cloud.list::<FlowLog>(&root, Query { filters, ..Query::default() }).await.unwrap().rows[0].id, ids[0]);
+}
+
+fn rename(log: FlowLogId, name: &str) -> ModifyFlowLog {
+    ModifyFlowLog { log, within: None, name: Some(name.to_owned()), description: None, interval_seconds: None }
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn chosen(word: &str) -> Tags {
 }
 
 /// A host on which there are networks: simulated ones have none.
-async fn networked() -> (World, HostId) {
+pub async fn networked() -> (World, HostId) {
     let world = World::new(0, 1).await;
     let new = NewHost { name: "n1".to_owned(), zones: vec!["sim-1a".to_owned()], underlay: Ipv4Addr::new(192, 0, 2, 1), rack: None };
     let id = world.cloud.hosts_join(vec![new]).await.unwrap()[0];
@@ -39,7 +39,7 @@ async fn networked() -> (World, HostId) {
 }
 
 /// The document that a host should have, made from the one before, which must give the same as the rows alone.
-async fn document(world: &World, host: HostId) -> Arc<HostSpec> {
+pub async fn document(world: &World, host: HostId) -> Arc<HostSpec> {
     let document = world.cloud.document(host).await.unwrap();
     assert_eq!(*document, world.cloud.render(host).await.unwrap());
     document
