@@ -108,6 +108,23 @@ def test_a_prefix_list_of_ecs_decides_at_once_and_its_size_counts_as_rules(both,
     ecs.call("DeletePrefixList", PrefixListId=list)
 
 
+def test_a_prefix_list_of_ipv6_is_made_through_ecs_and_seen_through_ec2(both, group):
+    ec2, ecs = both
+    new = {"PrefixListName": "six", "AddressFamily": "IPv6", "MaxEntries": "3", "Entry.1.Cidr": "2001:db8::/32"}
+    list = ecs.call("CreatePrefixList", **new)["PrefixListId"]
+    rule = {"SecurityGroupId": group, "IpProtocol": "tcp", "PortRange": "443/443", "SourcePrefixListId": list}
+    ecs.call("AuthorizeSecurityGroup", **rule)
+    ecs.call("ModifyPrefixList", PrefixListId=list, **{"AddEntry.1.Cidr": "fd00::/8"})
+    (shown,) = ec2.describe_managed_prefix_lists(PrefixListIds=[list])["PrefixLists"]
+    assert (shown["AddressFamily"], shown["Version"]) == ("IPv6", 2)
+    assert [e["Cidr"] for e in ec2.get_managed_prefix_list_entries(PrefixListId=list)["Entries"]] == ["2001:db8::/32", "fd00::/8"]
+    (found,) = ecs.call("DescribePrefixLists", AddressFamily="IPv6")["PrefixLists"]["PrefixList"]
+    assert (found["PrefixListId"], found["AddressFamily"], found["AssociationCount"]) == (list, "IPv6", 1)
+    assert ecs.refused("ModifyPrefixList", PrefixListId=list, **{"AddEntry.1.Cidr": NOWHERE}) == "InvalidParameter"
+    ecs.call("RevokeSecurityGroup", **rule)
+    ecs.call("DeletePrefixList", PrefixListId=list)
+
+
 def test_routes_follow_a_list_at_once(both, group, ping, until):
     """The guest's answers go out by the subnet's table: to whom the list names, and to nobody else."""
     ec2, _ = both

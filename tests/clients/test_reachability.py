@@ -248,6 +248,66 @@ def test_ipv6_is_asked_for_by_its_addresses_and_fares_as_it_is_judged(net, cloud
     assert refused.value.response["Error"]["Code"] == "InvalidParameterCombination"
 
 
+def test_a_prefix_list_of_ipv6_decides_in_rules_and_routes_for_packets_and_for_the_answer(net, until):
+    ec2, table, world = net.ec2, main_table(net.ec2, net.vpc), "2001:db8::9"
+    front, group = net.ipv6(net.front), net.groups["front"]
+    until(lambda: front in net.shell(net.public, net.key, "ip -6 addr show dev eth0 scope global").stdout, 60, "the address in the guest")
+    everywhere, nowhere = [{"Cidr": "::/1"}, {"Cidr": "8000::/1"}], [{"Cidr": "2001:db8:ffff::/48"}]
+
+    def made(name):
+        return ec2.create_managed_prefix_list(PrefixListName=name, MaxEntries=3, AddressFamily="IPv6", Entries=everywhere)["PrefixList"]
+
+    def inward():
+        why = net.asked(net.gateway, net.front, 22, SourceIp=world, DestinationIp=front)
+        return why and why["ExplanationCode"]
+
+    def swapped(list):
+        """Has a list name nobody, and then whom it named before."""
+        ec2.modify_managed_prefix_list(PrefixListId=list, CurrentVersion=1, AddEntries=nowhere, RemoveEntries=everywhere)
+        yield
+        ec2.restore_managed_prefix_list_version(PrefixListId=list, PreviousVersion=1, CurrentVersion=2)
+        yield
+
+    left = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+    left = [{**rule, "IpRanges": [], "UserIdGroupPairs": []} for rule in left if rule["Ipv6Ranges"]]
+    if left:
+        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=left)
+    who, ways = made("who"), made("ways")
+    assert (who["AddressFamily"], who["Version"]) == ("IPv6", 1)
+    who, ways = who["PrefixListId"], ways["PrefixListId"]
+    rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": who}]}]
+    route = {"RouteTableId": table, "DestinationPrefixListId": ways}
+    only = ec2.create_egress_only_internet_gateway(VpcId=net.vpc)["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+    try:
+        assert inward() == "NO_ROUTE_TO_DESTINATION"
+        ec2.create_route(**route, GatewayId=net.gateway)
+        assert inward() == "ENI_SG_RULES_MISMATCH" and not net.answers(front)
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
+        assert inward() is None
+        until(lambda: net.answers(front), 30, "SSH by two lists")
+        for list, code in ((who, "ENI_SG_RULES_MISMATCH"), (ways, "NO_ROUTE_TO_DESTINATION")):
+            change = swapped(list)
+            next(change)
+            assert inward() == code
+            until(lambda: not net.answers(front), 30, "silence after a list changed")
+            next(change)
+            assert inward() is None
+            until(lambda: net.answers(front), 30, "SSH after the older version was taken up again")
+        ec2.replace_route(**route, EgressOnlyInternetGatewayId=only)
+        (shown,) = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        (shown,) = [route for route in shown["Routes"] if "DestinationPrefixListId" in route]
+        assert (shown["DestinationPrefixListId"], shown["EgressOnlyInternetGatewayId"], shown["State"]) == (ways, only, "active")
+        assert inward() == "NO_ROUTE_TO_DESTINATION"
+        assert net.asked(net.front, net.gateway, 443, DestinationIp=world) is None
+        until(lambda: not net.answers(front), 30, "silence from outside")
+        ec2.delete_route(**route)
+        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
+        for list in (who, ways):
+            assert ec2.delete_managed_prefix_list(PrefixListId=list)["PrefixList"]["State"] == "delete-complete"
+    finally:
+        ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=only)
+
+
 def test_a_question_of_another_account_finds_nothing(net, cloud):
     key, secret, _ = cloud.account("reach-stranger")
     stranger = cloud.client("ec2", key=key, secret=secret)

@@ -125,7 +125,7 @@ pub enum Field {
     Device,
     /// What a volume is sold as ([`model::VolumeKind::word`]), what a task does ([`ImageTask::kind`]), or a flow log tells of
     /// ([`model::FlowTraffic::word`]), where a route of a table leads ([`model::RouteTarget::word`]), what kind a security group is
-    /// ([`model::GroupKind::word`]), what an address is tied to ([`AddressView::tied_to`]), or how a bandwidth package is paid for.
+    /// ([`model::GroupKind::word`]), the version of IP of a prefix list ([`model::AddressFamily::word`]), what an address is tied to ([`AddressView::tied_to`]), or how a bandwidth package is paid for.
     Kind,
     /// A size in GiB.
     Size,

@@ -1,13 +1,17 @@
 //! Routes of IPv6 in a route table.
 
 use ipnet::Ipv6Net;
-use model::{EgressOnlyGateway, Error, Ipv6Route, Ipv6Target, Noun, QuotaName, RouteTable, RouteTableId, RouteTarget, Vpc};
+use model::{
+    AddressFamily, EgressOnlyGateway, Error, Ipv6ListRoute, Ipv6Route, Ipv6Target, Noun, PrefixList, PrefixListId, QuotaName, RouteTable,
+    RouteTableId, RouteTarget, Vpc,
+};
 use serde::{Deserialize, Serialize};
 use store::Tx;
 
 use crate::Failure;
 use crate::auth::Target;
 use crate::network::{touch_vpc, vpc_of};
+use crate::prefix_list::list_of;
 use crate::route::{check_target, table_of, target};
 use crate::run::{Command, Cx};
 
@@ -16,10 +20,19 @@ use crate::run::{Command, Cx};
 pub struct ChangeIpv6Route {
     /// Which table.
     pub table: RouteTableId,
-    /// Packets to these addresses. What is set behind the prefix is passed over.
-    pub destination: Ipv6Net,
+    /// Packets to these addresses.
+    pub destination: Ipv6Destination,
     /// What becomes of the route to them.
     pub change: Ipv6RouteChange,
+}
+
+/// What a route of IPv6 is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ipv6Destination {
+    /// To a range. What is set behind the prefix is passed over.
+    Range(Ipv6Net),
+    /// To all that a prefix list of the account names.
+    List(PrefixListId),
 }
 
 /// What becomes of a route of IPv6.
@@ -52,8 +65,42 @@ impl Command for ChangeIpv6Route {
 }
 
 impl ChangeIpv6Route {
-    fn change(&self, tx: &Tx<'_>, vpc: &Vpc, table: &mut RouteTable) -> Result<(), Failure> {
-        let destination = self.destination.trunc();
+    pub(crate) fn change(&self, tx: &Tx<'_>, vpc: &Vpc, table: &mut RouteTable) -> Result<(), Failure> {
+        match self.destination {
+            Ipv6Destination::Range(range) => self.change_range(tx, vpc, table, range.trunc()),
+            Ipv6Destination::List(list) => self.change_list(tx, vpc, table, list),
+        }
+    }
+
+    fn change_list(&self, tx: &Tx<'_>, vpc: &Vpc, table: &mut RouteTable, list: PrefixListId) -> Result<(), Failure> {
+        let at = table.ipv6_list_routes.iter().position(|route| route.list == list);
+        let absent = || Error::not_found(Noun::Route, list);
+        match (&self.change, at) {
+            (Ipv6RouteChange::Create(_), Some(_)) => {
+                return Err(Error::Duplicate { noun: Noun::Route, name: list.to_string() }.into());
+            }
+            (Ipv6RouteChange::Create(target), None) => {
+                let row = list_of(tx, table.account, list)?;
+                if row.family != AddressFamily::Ipv6 {
+                    return Err(Error::invalid("DestinationPrefixListId", format!("{list} names no ranges of IPv6")).into());
+                }
+                check(tx, vpc, *target)?;
+                check_ipv6_room(tx, table, row.max_entries.into())?;
+                table.ipv6_list_routes.push(Ipv6ListRoute { list, target: *target });
+            }
+            (Ipv6RouteChange::Replace(target), at) => {
+                let at = at.ok_or_else(absent)?;
+                check(tx, vpc, *target)?;
+                table.ipv6_list_routes[at].target = *target;
+            }
+            (Ipv6RouteChange::Delete, at) => {
+                table.ipv6_list_routes.remove(at.ok_or_else(absent)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn change_range(&self, tx: &Tx<'_>, vpc: &Vpc, table: &mut RouteTable, destination: Ipv6Net) -> Result<(), Failure> {
         if let Some(own) = vpc.ipv6.filter(|own| own.range.contains(&destination)) {
             let reason = format!("{destination} is in the VPC's own range {}, which stays inside", own.range);
             return Err(Error::invalid("DestinationIpv6CidrBlock", reason).into());
@@ -65,9 +112,7 @@ impl ChangeIpv6Route {
                 return Err(Error::Duplicate { noun: Noun::Route, name: destination.to_string() }.into());
             }
             (Ipv6RouteChange::Create(target), None) => {
-                // EC2 counts routes of each version by themselves ("Amazon VPC quotas", "Routes per route table").
-                let limit = tx.quota_limit(table.account, QuotaName::Routes)?;
-                QuotaName::Routes.check(limit, table.ipv6_routes.len() as u64, 1)?;
+                check_ipv6_room(tx, table, 1)?;
                 check(tx, vpc, *target)?;
                 table.ipv6_routes.push(Ipv6Route { destination, target: *target });
             }
@@ -82,6 +127,17 @@ impl ChangeIpv6Route {
         }
         Ok(())
     }
+}
+
+/// Checks that so many routes of IPv6 more fit into a table. EC2 counts those of each version by themselves ("Amazon VPC quotas", "Routes
+/// per route table"), and a list as often as it may have entries.
+pub(crate) fn check_ipv6_room(tx: &Tx<'_>, table: &RouteTable, wanted: u64) -> Result<(), Failure> {
+    let limit = tx.quota_limit(table.account, QuotaName::Routes)?;
+    let mut used = table.ipv6_routes.len() as u64;
+    for route in &table.ipv6_list_routes {
+        used += tx.get::<PrefixList>(route.list)?.map_or(1, |list| u64::from(list.max_entries));
+    }
+    Ok(QuotaName::Routes.check(limit, used, wanted)?)
 }
 
 fn check(tx: &Tx<'_>, vpc: &Vpc, target: Ipv6Target) -> Result<(), Failure> {

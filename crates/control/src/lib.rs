@@ -172,7 +172,7 @@ pub use ipv6::{
     AssignIpv6Addresses, AssociateSubnetIpv6, AssociateVpcIpv6, DisassociateSubnetIpv6, DisassociateVpcIpv6, UnassignIpv6Addresses,
     WantedIpv6,
 };
-pub use ipv6_route::{ChangeIpv6Route, Ipv6RouteChange};
+pub use ipv6_route::{ChangeIpv6Route, Ipv6Destination, Ipv6RouteChange};
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyFormat, KeyPairRef, ModifyKeyPair, NewKeyPair};
 pub use kms_key::{ChangeKmsKey, CreateKmsKey, DeleteKmsAlias, KmsKeyChange};
 pub use launch::{LAUNCH_MAX, Launched, RunInstances, default_hostname};

@@ -318,6 +318,7 @@ fn insert_vpc(tx: &mut Tx<'_>, cloud: &Cloud, vpc: &Vpc) -> Result<RouteTable, F
         routes: vec![],
         list_routes: vec![],
         ipv6_routes: vec![],
+        ipv6_list_routes: vec![],
         name: String::new(),
         description: String::new(),
         created_at: vpc.created_at,

@@ -6,9 +6,10 @@
 
 use std::collections::HashSet;
 
+use ipnet::IpNet;
 use model::{
-    AccountId, Error, Noun, Peer, PrefixChange, PrefixEntry, PrefixList, PrefixListId, QuotaName, RULES_MAX, RouteTable, RouteTableId,
-    Rule, SecurityGroup, SecurityGroupId, Tags, add_tags, check_long_name,
+    AccountId, AddressFamily, Error, Noun, Peer, PrefixChange, PrefixEntry, PrefixList, PrefixListId, QuotaName, RULES_MAX, RouteTable,
+    RouteTableId, Rule, SecurityGroup, SecurityGroupId, Tags, add_tags, check_long_name,
 };
 use serde::Serialize;
 use store::Tx;
@@ -17,6 +18,7 @@ use crate::Failure;
 use crate::auth::Target;
 use crate::describe::{Field, Listing, tag_values};
 use crate::instance::check_description;
+use crate::ipv6_route::check_ipv6_room;
 use crate::network::touch_vpc;
 use crate::route::check_room;
 use crate::run::{Command, Cx};
@@ -33,6 +35,8 @@ pub struct CreatePrefixList {
     pub name: String,
     /// Description.
     pub description: String,
+    /// The version of IP of its ranges.
+    pub family: AddressFamily,
     /// Most entries that it may have.
     pub max_entries: u32,
     /// Its first entries.
@@ -66,7 +70,7 @@ pub enum PrefixEdit {
         /// Those that come.
         add: Vec<PrefixEntry>,
         /// Ranges of those that go.
-        remove: Vec<ipnet::Ipv4Net>,
+        remove: Vec<IpNet>,
     },
     /// Those of an older version are taken up again.
     Restore {
@@ -101,6 +105,7 @@ impl Command for CreatePrefixList {
             account,
             name: self.name.clone(),
             description: self.description.clone(),
+            family: self.family,
             max_entries: self.max_entries,
             versions: vec![],
             last: PrefixChange::Made,
@@ -155,7 +160,10 @@ impl Command for ModifyPrefixList {
         }
         for table in &users.tables {
             if self.max_entries.is_some() {
-                check_room(tx, table, 0)?;
+                match list.family {
+                    AddressFamily::Ipv4 => check_room(tx, table, 0)?,
+                    AddressFamily::Ipv6 => check_ipv6_room(tx, table, 0)?,
+                }
             }
             touch_vpc(tx, table.vpc)?;
         }
@@ -239,7 +247,7 @@ fn group_names(group: &SecurityGroup, list: PrefixListId) -> bool {
 }
 
 fn table_names(table: &RouteTable, list: PrefixListId) -> bool {
-    table.list_routes.iter().any(|route| route.list == list)
+    table.list_routes.iter().any(|route| route.list == list) || table.ipv6_list_routes.iter().any(|route| route.list == list)
 }
 
 /// Refuses a group whose rules are more than it may have, those that name a list counted as often as the list may have entries.
@@ -267,7 +275,7 @@ pub(crate) fn expanded(tx: &Tx<'_>, mut group: SecurityGroup) -> Result<Security
         match rule.peer {
             Peer::List { list } => {
                 let ranges = tx.get::<PrefixList>(list)?.map_or(vec![], |list| list.newest().entries.clone());
-                rules.extend(ranges.into_iter().map(|entry| Rule { peer: Peer::Range { range: entry.range }, ..rule.clone() }));
+                rules.extend(ranges.into_iter().map(|entry| Rule { peer: peer_of(entry.range), ..rule.clone() }));
             }
             Peer::Range { .. } | Peer::Range6 { .. } | Peer::Group { .. } => rules.push(rule),
         }
@@ -276,6 +284,13 @@ pub(crate) fn expanded(tx: &Tx<'_>, mut group: SecurityGroup) -> Result<Security
     rules.retain(|rule| seen.insert((rule.direction, rule.verdict, rule.priority, rule.protocol, rule.peer)));
     group.rules = rules;
     Ok(group)
+}
+
+fn peer_of(range: IpNet) -> Peer {
+    match range {
+        IpNet::V4(range) => Peer::Range { range },
+        IpNet::V6(range) => Peer::Range6 { range },
+    }
 }
 
 /// A prefix list with what names it.
@@ -314,6 +329,7 @@ impl Listing for PrefixListView {
         match field {
             Field::Id => vec![self.list.id.to_string()],
             Field::Name => vec![self.list.name.clone()],
+            Field::Kind => vec![self.list.family.word().to_owned()],
             Field::Owner => vec![self.list.account.to_string()],
             _ => tag_values(&self.list.tags, field),
         }

@@ -2,8 +2,9 @@
 
 use ipnet::Ipv4Net;
 use model::{
-    AccountId, Error, InternetGateway, ListRoute, Noun, PeeringState, PrefixList, PrefixListId, QuotaName, Route, RouteTable,
-    RouteTableAssociationId, RouteTableId, RouteTarget, SubnetAssociation, SubnetId, Tags, Vpc, VpcId, add_tags, check_name,
+    AccountId, AddressFamily, Error, InternetGateway, Ipv6Target, ListRoute, Noun, PeeringState, PrefixList, PrefixListId, QuotaName,
+    Route, RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget, SubnetAssociation, SubnetId, Tags, Vpc, VpcId, add_tags,
+    check_name,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -13,6 +14,7 @@ use crate::auth::Target;
 use crate::gateway::gateway_of;
 use crate::instance::check_description;
 use crate::interface::interface_of;
+use crate::ipv6_route::{ChangeIpv6Route, Ipv6Destination, Ipv6RouteChange};
 use crate::nat_gateway::nat_gateway_of;
 use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
 use crate::prefix_list::list_of;
@@ -94,6 +96,25 @@ pub enum RouteChange {
     Delete,
 }
 
+impl RouteChange {
+    /// The same of a route of IPv6.
+    fn of_ipv6(&self) -> Result<Ipv6RouteChange, Error> {
+        let ipv6 = |target: RouteTarget| {
+            Ipv6Target::of(target).ok_or_else(|| Error::Unsupported { what: format!("a route of IPv6 to a {}", target.word()) })
+        };
+        match self {
+            RouteChange::Create(target) => Ok(Ipv6RouteChange::Create(ipv6(*target)?)),
+            RouteChange::Replace(target) => Ok(Ipv6RouteChange::Replace(ipv6(*target)?)),
+            RouteChange::Delete => Ok(Ipv6RouteChange::Delete),
+            RouteChange::Name(_) | RouteChange::Describe(_) | RouteChange::Enable(_) => Err(wordless()),
+        }
+    }
+}
+
+fn wordless() -> Error {
+    Error::invalid("DestinationCidrBlock", "a route to a prefix list has no words and is never disabled")
+}
+
 /// Has a subnet use a table, in place of the main one.
 #[derive(Debug, Clone, Serialize)]
 pub struct AssociateRouteTable {
@@ -156,6 +177,7 @@ impl Command for CreateRouteTable {
             routes: vec![],
             list_routes: vec![],
             ipv6_routes: vec![],
+            ipv6_list_routes: vec![],
             name: self.name.clone(),
             description: self.description.clone(),
             created_at: cx.now,
@@ -232,6 +254,11 @@ impl Command for ChangeRoute {
 
 impl ChangeRoute {
     fn change_list_route(&self, tx: &Tx<'_>, vpc: &Vpc, table: &mut RouteTable, list: PrefixListId) -> Result<(), Failure> {
+        let own = tx.get::<PrefixList>(list)?.filter(|row| row.account == table.account);
+        if own.is_some_and(|row| row.family == AddressFamily::Ipv6) {
+            let (destination, change) = (Ipv6Destination::List(list), self.change.of_ipv6()?);
+            return ChangeIpv6Route { table: table.id, destination, change }.change(tx, vpc, table);
+        }
         let at = table.list_routes.iter().position(|route| route.list == list);
         let absent = || Error::not_found(Noun::Route, list);
         match (&self.change, at) {
@@ -253,7 +280,7 @@ impl ChangeRoute {
                 table.list_routes.remove(at.ok_or_else(absent)?);
             }
             (RouteChange::Name(_) | RouteChange::Describe(_) | RouteChange::Enable(_), _) => {
-                return Err(Error::invalid("DestinationCidrBlock", "a route to a prefix list has no words and is never disabled").into());
+                return Err(wordless().into());
             }
         }
         Ok(())
@@ -311,14 +338,20 @@ pub(crate) fn check_room(tx: &Tx<'_>, table: &RouteTable, wanted: u64) -> Result
 /// The route tables of a VPC as packets meet them: with the ranges of the lists that their routes name.
 pub(crate) fn tables_of_vpc(tx: &Tx<'_>, vpc: VpcId) -> Result<Vec<RouteTable>, Failure> {
     let mut tables = tx.route_table_list_of_vpc(vpc)?;
-    if tables.iter().all(|table| table.list_routes.is_empty()) {
+    if tables.iter().all(|table| table.list_routes.is_empty() && table.ipv6_list_routes.is_empty()) {
         return Ok(tables);
     }
     let vpc = tx.get::<Vpc>(vpc)?.ok_or_else(|| Error::not_found(Noun::Vpc, vpc))?;
     for table in &mut tables {
         for route in table.list_routes.clone() {
-            let entries = tx.get::<PrefixList>(route.list)?.map_or(vec![], |list| list.newest().entries.clone());
-            table.spread(route, entries.into_iter().map(|entry| entry.range), &vpc);
+            if let Some(list) = tx.get::<PrefixList>(route.list)? {
+                table.spread(route, list.newest().ranges(), &vpc);
+            }
+        }
+        for route in table.ipv6_list_routes.clone() {
+            if let Some(list) = tx.get::<PrefixList>(route.list)? {
+                table.spread_ipv6(route, list.newest().ipv6_ranges(), &vpc);
+            }
         }
     }
     Ok(tables)

@@ -61,7 +61,7 @@ fn through(table: &RouteTable) -> Vec<InterfaceId> {
         RouteTarget::Interface { interface } => Some(interface),
         RouteTarget::InternetGateway { .. } | RouteTarget::NatGateway { .. } | RouteTarget::Peering { .. } => None,
     };
-    let of_ipv6 = table.ipv6_routes.iter().filter_map(|route| route.target.of_ipv4());
+    let of_ipv6 = table.ipv6_targets().filter_map(Ipv6Target::of_ipv4);
     targets(table).chain(of_ipv6).filter_map(interface).collect()
 }
 
@@ -120,7 +120,7 @@ impl Listing for RouteTableView {
             RouteTarget::NatGateway { gateway } => gateway.to_string(),
             RouteTarget::Peering { peering } => peering.to_string(),
         });
-        let of_ipv6 = table.ipv6_routes.iter().map(|route| match route.target {
+        let of_ipv6 = table.ipv6_targets().map(|target| match target {
             Ipv6Target::InternetGateway { gateway } => gateway.to_string(),
             Ipv6Target::EgressOnlyGateway { gateway } => gateway.to_string(),
             Ipv6Target::Interface { interface } => interface.to_string(),

@@ -1,12 +1,12 @@
 //! Managed prefix lists.
 
 use control::{DeletePrefixList as Delete, ModifyPrefixList, PrefixEdit, PrefixListView, Query};
-use ipnet::Ipv4Net;
-use model::{Error, Noun, PrefixChange, PrefixEntry, PrefixList, PrefixListId};
+use ipnet::IpNet;
+use model::{AddressFamily, Error, Noun, PrefixChange, PrefixEntry, PrefixList, PrefixListId};
 use wire::{FromArg, Show};
 
 use crate::Cx;
-use crate::error::{Refusal, unsupported};
+use crate::error::Refusal;
 use crate::filter::{self, AskedFilter};
 use crate::page::{Paging, USUAL};
 use crate::tag::{self, TagItem, TagSpecification};
@@ -32,8 +32,13 @@ struct RemovedEntry {
     cidr: String,
 }
 
-fn range(text: &str) -> Result<Ipv4Net, Refusal> {
-    text.parse().map_err(|_| Error::invalid("Cidr", format!("{text} is not an IPv4 range")).into())
+fn range(text: &str) -> Result<IpNet, Refusal> {
+    text.parse().map_err(|_| Error::invalid("Cidr", format!("{} is not a range of addresses", head(text))).into())
+}
+
+/// As much of a client's text as a refusal repeats.
+fn head(text: &str) -> String {
+    text.chars().take(wire::SHOWN_CHARS).collect()
 }
 
 /// The parameters of `CreateManagedPrefixList`.
@@ -72,14 +77,12 @@ struct ListItem {
 
 /// Makes a prefix list.
 pub(crate) async fn create(cx: Cx, asked: CreateManagedPrefixList) -> Result<One, Refusal> {
-    match asked.address_family.as_str() {
-        "IPv4" => {}
-        "IPv6" => return Err(unsupported("A prefix list of IPv6")),
-        other => return Err(Error::invalid("AddressFamily", format!("'{other}' is neither IPv4 nor IPv6")).into()),
-    }
+    let neither = || Error::invalid("AddressFamily", format!("'{}' is neither IPv4 nor IPv6", head(&asked.address_family)));
+    let family = AddressFamily::read(&asked.address_family).ok_or_else(neither)?;
     let command = control::CreatePrefixList {
         name: asked.prefix_list_name,
         description: String::new(),
+        family,
         max_entries: asked.max_entries,
         entries: asked.entries.iter().map(AskedEntry::entry).collect::<Result<_, _>>()?,
         tags: tag::specified(&asked.tags, "prefix-list", &["prefix-list"])?,
@@ -92,7 +95,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateManagedPrefixList) -> Result<One
 fn item(cx: &Cx, list: &PrefixList) -> ListItem {
     ListItem {
         prefix_list_id: list.id.to_string(),
-        address_family: "IPv4",
+        address_family: list.family.word(),
         state: match list.last {
             PrefixChange::Made => "create-complete",
             PrefixChange::Changed => "modify-complete",

@@ -1,8 +1,8 @@
 //! Route tables, their routes, and the subnets that use them.
 
-use control::{ChangeIpv6Route, Ipv6RouteChange, Query, RouteChange, RouteDestination, RouteTableView, RouteTie};
+use control::{ChangeIpv6Route, Ipv6Destination, Ipv6RouteChange, Query, RouteChange, RouteDestination, RouteTableView, RouteTie};
 use ipnet::{Ipv4Net, Ipv6Net};
-use model::{Error, Ipv6Route, Ipv6Target, ListRoute, Noun, Route, RouteTarget};
+use model::{Error, Ipv6ListRoute, Ipv6Route, Ipv6Target, ListRoute, Noun, Route, RouteTarget};
 use wire::{FromArg, Show};
 
 use crate::Cx;
@@ -103,11 +103,12 @@ fn table_item(view: &RouteTableView) -> TableItem {
     let ranges = table.routes.iter().map(|route| route_item(view, route));
     let ipv6 = table.ipv6_routes.iter().map(|route| ipv6_route_item(view, route));
     let lists = table.list_routes.iter().map(|route| list_route_item(view, route));
+    let ipv6_lists = table.ipv6_list_routes.iter().map(|route| ipv6_list_route_item(view, route));
     TableItem {
         route_table_id: table.id.to_string(),
         vpc_id: table.vpc.to_string(),
         owner_id: table.account.to_string(),
-        route_set: view.vpc.ranges().map(local).chain(local_ipv6).chain(ranges).chain(ipv6).chain(lists).collect(),
+        route_set: view.vpc.ranges().map(local).chain(local_ipv6).chain(ranges).chain(ipv6).chain(lists).chain(ipv6_lists).collect(),
         association_set: main.chain(table.subnets.iter().map(|held| tie(held.id, Some(held.subnet)))).collect(),
         propagating_vgw_set: vec![],
         tag_set: tag::items(&table.tags),
@@ -117,6 +118,12 @@ fn table_item(view: &RouteTableView) -> TableItem {
 fn list_route_item(view: &RouteTableView, route: &ListRoute) -> RouteItem {
     let alike = Route::new(Ipv4Net::default(), route.target);
     RouteItem { destination_cidr_block: None, destination_prefix_list_id: Some(route.list.to_string()), ..route_item(view, &alike) }
+}
+
+fn ipv6_list_route_item(view: &RouteTableView, route: &Ipv6ListRoute) -> RouteItem {
+    let alike = Ipv6Route { destination: Ipv6Net::default(), target: route.target };
+    let list = Some(route.list.to_string());
+    RouteItem { destination_ipv6_cidr_block: None, destination_prefix_list_id: list, ..ipv6_route_item(view, &alike) }
 }
 
 fn route_item(view: &RouteTableView, route: &Route) -> RouteItem {
@@ -267,14 +274,14 @@ pub(crate) struct Done {
 
 /// Makes a route.
 pub(crate) async fn create_route(cx: Cx, asked: ToGateway) -> Result<Done, Refusal> {
-    match asked.destination.read()? {
+    match asked.destination()? {
         Destination::Ipv4(destination) => {
             let target = target(&cx, &asked).await?;
             change(cx, &asked.route_table_id, destination, RouteChange::Create(target)).await?;
         }
-        Destination::Ipv6(range) => {
+        Destination::Ipv6(destination) => {
             let target = ipv6_target(&cx, &asked).await?;
-            change_ipv6(cx, &asked.route_table_id, range, Ipv6RouteChange::Create(target)).await?;
+            change_ipv6(cx, &asked.route_table_id, destination, Ipv6RouteChange::Create(target)).await?;
         }
     }
     Ok(Done { r#return: true })
@@ -282,14 +289,14 @@ pub(crate) async fn create_route(cx: Cx, asked: ToGateway) -> Result<Done, Refus
 
 /// Has a route lead elsewhere.
 pub(crate) async fn replace_route(cx: Cx, asked: ToGateway) -> Result<(), Refusal> {
-    match asked.destination.read()? {
+    match asked.destination()? {
         Destination::Ipv4(destination) => {
             let target = target(&cx, &asked).await?;
             change(cx, &asked.route_table_id, destination, RouteChange::Replace(target)).await
         }
-        Destination::Ipv6(range) => {
+        Destination::Ipv6(destination) => {
             let target = ipv6_target(&cx, &asked).await?;
-            change_ipv6(cx, &asked.route_table_id, range, Ipv6RouteChange::Replace(target)).await
+            change_ipv6(cx, &asked.route_table_id, destination, Ipv6RouteChange::Replace(target)).await
         }
     }
 }
@@ -306,7 +313,7 @@ pub(crate) struct DeleteRoute {
 pub(crate) async fn delete_route(cx: Cx, asked: DeleteRoute) -> Result<(), Refusal> {
     match asked.destination.read()? {
         Destination::Ipv4(destination) => change(cx, &asked.route_table_id, destination, RouteChange::Delete).await,
-        Destination::Ipv6(range) => change_ipv6(cx, &asked.route_table_id, range, Ipv6RouteChange::Delete).await,
+        Destination::Ipv6(destination) => change_ipv6(cx, &asked.route_table_id, destination, Ipv6RouteChange::Delete).await,
     }
 }
 
@@ -361,10 +368,20 @@ async fn target(cx: &Cx, asked: &ToGateway) -> Result<RouteTarget, Refusal> {
     }
 }
 
-/// A destination, by its version of IP.
+/// A destination, by its version of IP. That of a prefix list is known where the list is.
 enum Destination {
     Ipv4(RouteDestination),
-    Ipv6(Ipv6Net),
+    Ipv6(Ipv6Destination),
+}
+
+impl ToGateway {
+    fn destination(&self) -> Result<Destination, Refusal> {
+        match (self.destination.read()?, &self.egress_only_internet_gateway_id) {
+            // Such a gateway is only for IPv6.
+            (Destination::Ipv4(RouteDestination::List(list)), Some(_)) => Ok(Destination::Ipv6(Ipv6Destination::List(list))),
+            (destination, _) => Ok(destination),
+        }
+    }
 }
 
 impl AskedDestination {
@@ -376,7 +393,7 @@ impl AskedDestination {
             }
             (None, Some(text), None) => {
                 let no_range = |_| Error::invalid("DestinationIpv6CidrBlock", "it is no range of IPv6 addresses");
-                Ok(Destination::Ipv6(text.parse().map_err(no_range)?))
+                Ok(Destination::Ipv6(Ipv6Destination::Range(text.parse().map_err(no_range)?)))
             }
             (None, None, Some(id)) => Ok(Destination::Ipv4(RouteDestination::List(tag::id(Noun::PrefixList, id)?))),
             (None, None, None) => Err(Error::MissingParameter { name: "DestinationCidrBlock" }.into()),
@@ -385,7 +402,7 @@ impl AskedDestination {
     }
 }
 
-async fn change_ipv6(cx: Cx, table: &str, destination: Ipv6Net, change: Ipv6RouteChange) -> Result<(), Refusal> {
+async fn change_ipv6(cx: Cx, table: &str, destination: Ipv6Destination, change: Ipv6RouteChange) -> Result<(), Refusal> {
     let table = tag::id(Noun::RouteTable, table)?;
     Ok(cx.cloud.run(&cx.caller, ChangeIpv6Route { table, destination, change }, cx.options(None)).await?)
 }

@@ -1,9 +1,9 @@
 //! Prefix lists.
 
 use control::{DeletePrefixList as Delete, Field, ModifyPrefixList as Modify, PrefixEdit, PrefixListView, Query};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use jiff::Timestamp;
-use model::{Noun, PrefixEntry};
+use model::{AddressFamily, Noun, PrefixEntry};
 use wire::{FromArg, Show};
 
 use crate::Cx;
@@ -35,8 +35,8 @@ struct RemovedArg {
     cidr: String,
 }
 
-fn range(text: &str) -> Result<Ipv4Net, Fault> {
-    text.parse().map_err(|_| Fault::invalid("Entry.N.Cidr", "must be an IPv4 range"))
+fn range(text: &str) -> Result<IpNet, Fault> {
+    text.parse().map_err(|_| Fault::invalid("Entry.N.Cidr", "must be a range of addresses"))
 }
 
 /// `CreatePrefixList`.
@@ -60,14 +60,11 @@ pub(crate) struct Created {
 
 /// Makes a prefix list.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreatePrefixList) -> Result<Created, Fault> {
-    match asked.address_family.as_str() {
-        "IPv4" => {}
-        "IPv6" => return Err(Fault::unsupported_parameter("The value 'IPv6' of the parameter AddressFamily")),
-        _ => return Err(Fault::invalid("AddressFamily", "must be IPv4 or IPv6")),
-    }
+    let family = AddressFamily::read(&asked.address_family).ok_or_else(|| Fault::invalid("AddressFamily", "must be IPv4 or IPv6"))?;
     let command = control::CreatePrefixList {
         name: asked.prefix_list_name,
         description: asked.description.unwrap_or_default(),
+        family,
         max_entries: asked.max_entries,
         entries: asked.entries.iter().map(EntryArg::entry).collect::<Result<_, _>>()?,
         tags: tags_of(asked.tags)?,
@@ -117,7 +114,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribePrefixLists) -> Result<
     filters
         .one_of(Field::Id, &asked.ids)
         .wildcard(Field::Name, asked.prefix_list_name.as_ref())
-        .always(asked.address_family.as_ref(), &["IPv4"])
+        .exact(Field::Kind, asked.address_family.as_ref())
         .always(asked.resource_group_id.as_ref(), &[])
         .tags(&asked.tags);
     // The list has tokens only.
@@ -128,7 +125,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribePrefixLists) -> Result<
     let reply = |view: PrefixListView| ListReply {
         prefix_list_id: view.list.id.to_string(),
         prefix_list_name: view.list.name,
-        address_family: "IPv4",
+        address_family: view.list.family.word(),
         max_entries: view.list.max_entries,
         association_count: view.users.len(),
         description: view.list.description,
@@ -169,7 +166,7 @@ pub(crate) async fn attributes(cx: &Cx<'_>, asked: Which) -> Result<Attributes, 
     let entry = |entry: &PrefixEntry| EntryReply { cidr: entry.range.to_string(), description: entry.description.clone() };
     Ok(Attributes {
         prefix_list_id: list.id.to_string(),
-        address_family: "IPv4",
+        address_family: list.family.word(),
         max_entries: list.max_entries,
         entries: list.newest().entries.iter().map(entry).collect(),
         creation_time: list.created_at.timestamp(),

@@ -10,7 +10,8 @@ use ipnet::{Ipv6Net, Ipv6Subnets};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EgressOnlyGatewayId, InterfaceId, InternetGateway, InternetGatewayId, RouteTable, RouteTarget, SubnetId, VpcPeeringId, table_of,
+    EgressOnlyGatewayId, InterfaceId, InternetGateway, InternetGatewayId, PrefixListId, RouteTable, RouteTarget, SubnetId, VpcPeeringId,
+    table_of,
 };
 
 /// A route of IPv6.
@@ -19,6 +20,15 @@ pub struct Ipv6Route {
     /// Packets to these addresses; without host bits.
     pub destination: Ipv6Net,
     /// Where they go.
+    pub target: Ipv6Target,
+}
+
+/// A route of IPv6 to all that a prefix list names. Where packets are judged, its ranges stand in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv6ListRoute {
+    /// The list.
+    pub list: PrefixListId,
+    /// Where packets go.
     pub target: Ipv6Target,
 }
 
@@ -49,6 +59,16 @@ pub enum Ipv6Target {
 }
 
 impl Ipv6Target {
+    /// The target of a route of IPv4; none where routes of IPv6 have no such.
+    pub const fn of(target: RouteTarget) -> Option<Ipv6Target> {
+        match target {
+            RouteTarget::InternetGateway { gateway } => Some(Ipv6Target::InternetGateway { gateway }),
+            RouteTarget::Interface { interface } => Some(Ipv6Target::Interface { interface }),
+            RouteTarget::Peering { peering } => Some(Ipv6Target::Peering { peering }),
+            RouteTarget::NatGateway { gateway: _ } => None,
+        }
+    }
+
     /// The same as the target of a route of IPv4; none where those have no such.
     pub const fn of_ipv4(self) -> Option<RouteTarget> {
         match self {
@@ -111,6 +131,7 @@ mod tests {
             subnets: vec![],
             routes: vec![],
             list_routes: vec![],
+            ipv6_list_routes: vec![],
             ipv6_routes: routes.iter().map(|(to, target)| Ipv6Route { destination: to.parse().unwrap(), target: *target }).collect(),
             name: String::new(),
             description: String::new(),

@@ -6,7 +6,7 @@
 //!
 //! Not known here: who uses a list.
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, Error, Millis, PrefixListId, Tags};
@@ -15,6 +15,39 @@ use crate::{AccountId, Error, Millis, PrefixListId, Tags};
 pub const PREFIX_ENTRIES_MAX: u32 = 1_000;
 /// Versions that are kept, the newest ones: a thousand entries each make a row of a megabyte.
 pub const PREFIX_VERSIONS_MAX: usize = 25;
+
+/// The version of IP that all ranges of a list are of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressFamily {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl AddressFamily {
+    /// The word of EC2 and ECS.
+    pub const fn word(self) -> &'static str {
+        match self {
+            AddressFamily::Ipv4 => "IPv4",
+            AddressFamily::Ipv6 => "IPv6",
+        }
+    }
+
+    /// Reads that word.
+    pub fn read(word: &str) -> Option<AddressFamily> {
+        [AddressFamily::Ipv4, AddressFamily::Ipv6].into_iter().find(|family| family.word() == word)
+    }
+
+    const fn has(self, range: IpNet) -> bool {
+        match range {
+            IpNet::V4(_) => matches!(self, AddressFamily::Ipv4),
+            IpNet::V6(_) => matches!(self, AddressFamily::Ipv6),
+        }
+    }
+}
 
 /// A prefix list with its versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +61,9 @@ pub struct PrefixList {
     /// Description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// The version of IP of its ranges.
+    #[serde(default)]
+    pub family: AddressFamily,
     /// Most entries that it may have; a rule that names it counts as so many.
     pub max_entries: u32,
     /// Its versions, the newest last; never empty.
@@ -54,7 +90,7 @@ pub struct PrefixVersion {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PrefixEntry {
     /// The range, without host bits.
-    pub range: Ipv4Net,
+    pub range: IpNet,
     /// Description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
@@ -70,6 +106,24 @@ pub enum PrefixChange {
     Changed,
     /// An older version was taken up again.
     Restored,
+}
+
+impl PrefixVersion {
+    /// Its ranges of IPv4.
+    pub fn ranges(&self) -> impl Iterator<Item = Ipv4Net> {
+        self.entries.iter().filter_map(|entry| match entry.range {
+            IpNet::V4(range) => Some(range),
+            IpNet::V6(_) => None,
+        })
+    }
+
+    /// Its ranges of IPv6.
+    pub fn ipv6_ranges(&self) -> impl Iterator<Item = Ipv6Net> {
+        self.entries.iter().filter_map(|entry| match entry.range {
+            IpNet::V6(range) => Some(range),
+            IpNet::V4(_) => None,
+        })
+    }
 }
 
 impl PrefixList {
@@ -113,6 +167,9 @@ impl PrefixList {
             let what = format!("entries in the prefix list '{}'", self.id);
             return Err(Error::LimitReached { name: "PrefixListEntry", what, limit: u64::from(self.max_entries) });
         }
+        if let Some(entry) = entries.iter().find(|entry| !self.family.has(entry.range)) {
+            return Err(Error::invalid("PrefixCidr", format!("{} is no range of {}", entry.range, self.family.word())));
+        }
         if let Some(entry) = entries.iter().find(|entry| entry.range.trunc() != entry.range) {
             let reason = format!("{} has bits set beyond its prefix; did you mean {}?", entry.range, entry.range.trunc());
             return Err(Error::invalid("PrefixCidr", reason));
@@ -133,7 +190,12 @@ mod tests {
     }
 
     fn list(max_entries: u32) -> PrefixList {
+        of(AddressFamily::Ipv4, max_entries)
+    }
+
+    fn of(family: AddressFamily, max_entries: u32) -> PrefixList {
         PrefixList {
+            family,
             id: PrefixListId::from_u64(1),
             account: AccountId::from_u64(1).expect("a number of an account"),
             name: "offices".to_owned(),
@@ -155,6 +217,28 @@ mod tests {
         assert_eq!((list.newest().number, list.versions.len()), (PREFIX_VERSIONS_MAX as u64 + 3, PREFIX_VERSIONS_MAX));
         assert!(list.version(3).is_none() && list.version(4).is_some());
         assert_eq!(list.newest().entries, entries(&["10.0.0.0/16", "10.1.0.0/16"]), "by range");
+    }
+
+    #[test]
+    fn a_list_has_ranges_of_one_version_of_ip() {
+        for (family, ranges, fits) in [
+            (AddressFamily::Ipv6, &["2001:db8::/32", "fd00::/8"][..], true),
+            (AddressFamily::Ipv6, &["2001:db8::/32", "10.0.0.0/8"], false),
+            (AddressFamily::Ipv6, &["2001:db8::1/32"], false),
+            (AddressFamily::Ipv6, &["2001:db8::/32", "2001:db8::/32"], false),
+            (AddressFamily::Ipv4, &["2001:db8::/32"], false),
+        ] {
+            assert_eq!(of(family, 2).renew(entries(ranges), PrefixChange::Made).is_ok(), fits, "{family:?} {ranges:?}");
+        }
+    }
+
+    #[test]
+    fn rows_of_before_there_was_a_version_of_ip_are_of_ipv4() {
+        let mut old = serde_json::to_value(list(2)).unwrap();
+        old.as_object_mut().unwrap().remove("family");
+        old["versions"] = serde_json::json!([{"number": 1, "entries": [{"range": "10.0.0.0/8"}]}]);
+        let read: PrefixList = serde_json::from_value(old).unwrap();
+        assert_eq!((read.family, read.newest().ranges().count(), read.newest().ipv6_ranges().count()), (AddressFamily::Ipv4, 1, 0));
     }
 
     #[test]

@@ -52,6 +52,7 @@ fn endpoint(n: u8, groups: Vec<SecurityGroup>) -> Endpoint {
     let table = RouteTable {
         list_routes: vec![],
         ipv6_routes: vec![],
+        ipv6_list_routes: vec![],
         id: RouteTableId::from_u64(1),
         account: account(),
         vpc,

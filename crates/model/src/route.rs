@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use ipnet::{Ipv4Net, Ipv4Subnets};
+use ipnet::{Ipv4Net, Ipv4Subnets, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Ipv6Route, Millis, NatGatewayId, PrefixListId, RouteTableAssociationId,
-    RouteTableId, SubnetId, Tags, Vpc, VpcId, VpcPeeringId,
+    AccountId, InterfaceId, InternetGateway, InternetGatewayId, Ipv6ListRoute, Ipv6Route, Ipv6Target, Millis, NatGatewayId, PrefixListId,
+    RouteTableAssociationId, RouteTableId, SubnetId, Tags, Vpc, VpcId, VpcPeeringId,
 };
 
 /// A route table.
@@ -35,6 +35,9 @@ pub struct RouteTable {
     /// Its routes of IPv6 besides the local one, no two with the same destination.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ipv6_routes: Vec<Ipv6Route>,
+    /// Its routes of IPv6 to all that a prefix list names, one for a list at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ipv6_list_routes: Vec<Ipv6ListRoute>,
     /// Display name.
     #[serde(default)]
     pub name: String,
@@ -162,7 +165,7 @@ impl RouteTable {
 
     /// Whether some route leads to this target.
     pub fn leads_to(&self, target: RouteTarget) -> bool {
-        let of_ipv6 = self.ipv6_routes.iter().any(|route| route.target.of_ipv4() == Some(target));
+        let of_ipv6 = self.ipv6_targets().any(|to| to.of_ipv4() == Some(target));
         of_ipv6 || self.routes.iter().any(|route| route.target == target) || self.list_routes.iter().any(|route| route.target == target)
     }
 
@@ -171,6 +174,22 @@ impl RouteTable {
         self.routes.retain(|route| route.target != target);
         self.list_routes.retain(|route| route.target != target);
         self.ipv6_routes.retain(|route| route.target.of_ipv4() != Some(target));
+        self.ipv6_list_routes.retain(|route| route.target.of_ipv4() != Some(target));
+    }
+
+    /// Where its routes of IPv6 lead, those to lists behind the others.
+    pub fn ipv6_targets(&self) -> impl Iterator<Item = Ipv6Target> {
+        self.ipv6_routes.iter().map(|route| route.target).chain(self.ipv6_list_routes.iter().map(|route| route.target))
+    }
+
+    /// The same as [`RouteTable::spread`] of a list of IPv6.
+    pub fn spread_ipv6(&mut self, route: Ipv6ListRoute, ranges: impl IntoIterator<Item = Ipv6Net>, vpc: &Vpc) {
+        let is_outside = |range: &Ipv6Net| !vpc.ipv6.is_some_and(|own| own.range.contains(range));
+        for destination in ranges.into_iter().map(|range| range.trunc()).filter(is_outside) {
+            if self.ipv6_routes.iter().all(|own| own.destination != destination) {
+                self.ipv6_routes.push(Ipv6Route { destination, target: route.target });
+            }
+        }
     }
 
     /// Adds the ranges of a list that one of its routes names. A route of the table itself to the same range takes precedence, and the
@@ -306,6 +325,7 @@ mod tests {
             routes: destinations.iter().map(|text| Route::new(text.parse().unwrap(), target)).collect(),
             list_routes: vec![],
             ipv6_routes: vec![],
+            ipv6_list_routes: vec![],
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),
@@ -367,6 +387,27 @@ mod tests {
         assert!(table.leads_to(elsewhere));
         table.forget(elsewhere);
         assert!(!table.leads_to(elsewhere) && table.list_routes.is_empty() && table.routes.len() == 1);
+    }
+
+    #[test]
+    fn a_lists_ranges_of_ipv6_are_routes_but_where_the_table_or_the_vpc_says_otherwise() {
+        let mut table = table(1, &[], &[]);
+        let (out, elsewhere) = (InternetGatewayId::from_u64(7), InterfaceId::from_u64(3));
+        let (out, elsewhere) = (Ipv6Target::InternetGateway { gateway: out }, Ipv6Target::Interface { interface: elsewhere });
+        table.ipv6_routes = vec![Ipv6Route { destination: "2001:db8:1::/48".parse().unwrap(), target: out }];
+        let route = Ipv6ListRoute { list: PrefixListId::from_u64(1), target: elsewhere };
+        table.ipv6_list_routes = vec![route];
+        let range = crate::VpcIpv6 { id: crate::VpcRangeId::from_u64(1), range: "fd00::/56".parse().unwrap() };
+        let vpc = Vpc { ipv6: Some(range), ..vpc(true) };
+        let ranges = ["2001:db8:1::/48", "2001:db8:2::9/48", "fd00:0:0:7::/64", "fd00::/8"].map(|range| range.parse().unwrap());
+        table.spread_ipv6(route, ranges, &vpc);
+        let found: Vec<(String, bool)> = table.ipv6_routes.iter().map(|r| (r.destination.to_string(), r.target == elsewhere)).collect();
+        let found: Vec<(&str, bool)> = found.iter().map(|(range, is_lists)| (range.as_str(), *is_lists)).collect();
+        assert_eq!(found, [("2001:db8:1::/48", false), ("2001:db8:2::/48", true), ("fd00::/8", true)]);
+        let elsewhere = elsewhere.of_ipv4().unwrap();
+        assert!(table.leads_to(elsewhere));
+        table.forget(elsewhere);
+        assert!(!table.leads_to(elsewhere) && table.ipv6_list_routes.is_empty() && table.ipv6_routes.len() == 1);
     }
 
     #[test]

@@ -156,6 +156,7 @@ mod tests {
             routes: destinations.iter().map(|text| Route::new(net(text), target)).collect(),
             list_routes: vec![],
             ipv6_routes: vec![],
+            ipv6_list_routes: vec![],
             name: String::new(),
             description: String::new(),
             created_at: Millis(0),

@@ -43,7 +43,7 @@ async fn a_prefix_list_is_made_versioned_used_and_deleted() {
         (format!("Action=DeleteManagedPrefixList&PrefixListId={list}"), "DependencyViolation"),
         ("Action=DescribeManagedPrefixLists&PrefixListId.1=pl-00000000000000001".to_owned(), "InvalidPrefixListID.NotFound"),
         ("Action=DescribeManagedPrefixLists&PrefixListId.1=pl-1".to_owned(), "InvalidPrefixListId.Malformed"),
-        (new.replace("IPv4", "IPv6"), "UnsupportedOperation"),
+        (format!("{}&{entry}", new.replace("IPv4", "IPv6")), "InvalidParameterValue"),
         (new.replace("IPv4", "IPv5"), "InvalidParameterValue"),
         (new.replace("MaxEntries=3", "MaxEntries=0"), "InvalidParameterValue"),
         (
@@ -108,5 +108,70 @@ async fn a_route_leads_to_all_that_a_list_names() {
         .await;
     world.ok(&format!("Action=DeleteRoute&{to_list}")).await;
     world.refused(&format!("Action=DeleteRoute&{to_list}"), 400, "InvalidRoute.NotFound").await;
+    world.ok(&format!("Action=DeleteManagedPrefixList&PrefixListId={list}")).await;
+}
+
+#[tokio::test]
+async fn a_list_of_ipv6_is_named_by_rules_and_routes() {
+    let world = World::new().await;
+    let new = "Action=CreateManagedPrefixList&PrefixListName=beyond&MaxEntries=3&AddressFamily=IPv6&Entry.1.Cidr=2001:db8:1::/48";
+    let made = world.golden("CreateManagedPrefixList.ipv6", new).await;
+    let list = elements(&made, "prefixListId").remove(0);
+    let change = format!("Action=ModifyManagedPrefixList&PrefixListId={list}");
+    let swap = format!("{change}&CurrentVersion=1&AddEntry.1.Cidr=2001:db8:2::/48&RemoveEntry.1.Cidr=2001:db8:1::/48");
+    world.ok(&swap).await;
+    let of = format!("Action=GetManagedPrefixListEntries&PrefixListId={list}");
+    assert_eq!(elements(&world.ok(&of).await, "cidr"), ["2001:db8:2::/48"]);
+    let vpc = world.first("Action=CreateVpc&CidrBlock=10.5.0.0/16&AmazonProvidedIpv6CidrBlock=true", "vpcId").await;
+    let tables = format!("Action=DescribeRouteTables&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}");
+    let table = world.first(&tables, "routeTableId").await;
+    let gateway = world.first("Action=CreateInternetGateway", "internetGatewayId").await;
+    world.ok(&format!("Action=AttachInternetGateway&InternetGatewayId={gateway}&VpcId={vpc}")).await;
+    let only = world.first(&format!("Action=CreateEgressOnlyInternetGateway&VpcId={vpc}"), "egressOnlyInternetGatewayId").await;
+    let to_list = format!("RouteTableId={table}&DestinationPrefixListId={list}");
+    let by_gateway = format!("{to_list}&GatewayId={gateway}");
+    world.refused(&format!("Action=ReplaceRoute&{by_gateway}"), 400, "InvalidRoute.NotFound").await;
+    world.ok(&format!("Action=CreateRoute&{by_gateway}")).await;
+    world.refused(&format!("Action=CreateRoute&{by_gateway}"), 400, "RouteAlreadyExists").await;
+    world.golden("DescribeRouteTables.ipv6list", &tables).await;
+    world.ok(&format!("Action=ReplaceRoute&{to_list}&EgressOnlyInternetGatewayId={only}")).await;
+    let routes = world.ok(&tables).await;
+    assert!(elements(&routes, "egressOnlyInternetGatewayId").contains(&only), "{routes}");
+    let named = format!("Action=DescribeRouteTables&Filter.1.Name=route.destination-prefix-list-id&Filter.1.Value.1={list}");
+    assert_eq!(world.first(&named, "routeTableId").await, table);
+    let associations = format!("Action=GetManagedPrefixListAssociations&PrefixListId={list}");
+    assert_eq!(elements(&world.ok(&associations).await, "resourceId"), [table.as_str()]);
+    let ipv4 = world.first(&new.replace("IPv6", "IPv4").replace("2001:db8:1::/48", "192.0.2.0/24"), "prefixListId").await;
+    for (form, code) in [
+        // Fifty routes of IPv6 are what a table has room for, and a list counts as often as it may have entries.
+        (format!("{change}&MaxEntries=51"), "RouteLimitExceeded"),
+        (format!("{change}&CurrentVersion=2&AddEntry.1.Cidr=192.0.2.0/24"), "InvalidParameterValue"),
+        (format!("{change}&CurrentVersion=2&AddEntry.1.Cidr=2001:db8::1/48"), "InvalidParameterValue"),
+        (format!("Action=DeleteManagedPrefixList&PrefixListId={list}"), "DependencyViolation"),
+        (
+            format!("Action=CreateRoute&RouteTableId={table}&DestinationPrefixListId={ipv4}&EgressOnlyInternetGatewayId={only}"),
+            "InvalidParameterValue",
+        ),
+        (
+            format!(
+                "Action=CreateRoute&RouteTableId={table}&DestinationPrefixListId={ipv4}&EgressOnlyInternetGatewayId={only}&GatewayId={gateway}"
+            ),
+            "InvalidParameterCombination",
+        ),
+    ] {
+        world.refused(&form, 400, code).await;
+    }
+    world.ok(&format!("{change}&MaxEntries=50")).await;
+    let further = format!("Action=CreateRoute&RouteTableId={table}&DestinationIpv6CidrBlock=::/0&GatewayId={gateway}");
+    world.refused(&further, 400, "RouteLimitExceeded").await;
+    world.ok(&further.replace("DestinationIpv6CidrBlock=::/0", "DestinationCidrBlock=0.0.0.0/0")).await;
+    world.ok(&format!("Action=DeleteRoute&{to_list}")).await;
+    world.refused(&format!("Action=DeleteRoute&{to_list}"), 400, "InvalidRoute.NotFound").await;
+    let group = world.first(&format!("Action=DescribeSecurityGroups&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}"), "groupId").await;
+    let permission = "IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=443&IpPermissions.1.ToPort=443";
+    let rule = format!("GroupId={group}&{permission}&IpPermissions.1.PrefixListIds.1.PrefixListId={list}");
+    world.ok(&format!("Action=AuthorizeSecurityGroupIngress&{rule}")).await;
+    assert_eq!(elements(&world.ok(&associations).await, "resourceId"), [group.as_str()]);
+    world.ok(&format!("Action=RevokeSecurityGroupIngress&{rule}")).await;
     world.ok(&format!("Action=DeleteManagedPrefixList&PrefixListId={list}")).await;
 }

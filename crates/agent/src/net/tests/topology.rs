@@ -555,6 +555,7 @@ fn tables(number: u64, exits: &Exits) -> Vec<RouteTable> {
         let tie = RouteTableAssociationId::from_u64(id);
         RouteTable {
             list_routes: vec![],
+            ipv6_list_routes: vec![],
             ipv6_routes: exits.v6.as_ref().map_or(vec![], |v6| if own { v6.own.clone() } else { v6.main.clone() }),
             id: RouteTableId::from_u64(id),
             account: account(),
