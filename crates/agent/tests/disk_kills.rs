@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::history::{Disk, FIRST, History, LONGEST, SECTOR, next};
+use common::history::{Disk, FIRST, History, LONGEST, SECTOR, next, said};
 use common::seeds::{Random, seeds};
 use common::*;
 use hostspec::*;
@@ -510,17 +510,18 @@ impl Run {
 
     /// Waits until the guest that runs now writes: what an earlier one said is known by now, or lost with its QEMU.
     async fn until_it_writes(&mut self, vm: InstanceId) {
-        const START_AND_DOTS: usize = 20;
+        const WRITES: u32 = 10;
         let process = self.cloud.process.as_mut().unwrap();
-        let before = process.console(vm).len();
+        let before = said(&process.console(vm));
         let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
-            let console = process.console(vm);
-            if console.len() >= before + START_AND_DOTS {
+            let now = said(&process.console(vm));
+            let (nonce, writes) = now.unwrap_or_default();
+            let known = before.filter(|before| before.0 == nonce).map_or(0, |before| before.1);
+            if writes >= known + WRITES {
                 return;
             }
-            let said = String::from_utf8_lossy(&console[console.len().saturating_sub(60)..]).into_owned();
-            assert!(tokio::time::Instant::now() < deadline, "{vm} says {said:?} and does not write: {:?}", self.cloud.last);
+            assert!(tokio::time::Instant::now() < deadline, "{vm} says {now:?} after {before:?} and does not write: {:?}", self.cloud.last);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -555,7 +556,7 @@ fn the_model_takes_what_the_guest_wrote_and_nothing_else() {
     assert!(history.compare(&disk_after(40), Disk::Held).is_ok() && history.compare(&disk_after(41), Disk::Held).is_ok());
     assert!(history.compare(&disk_after(39), Disk::Killed).is_err(), "a write is gone");
     let mut heard = history.clone();
-    heard.hear(&[b"guest up\r\n", &NONCE.to_le_bytes()[..], &[b'.'; 42]].concat());
+    heard.hear(&[b"guest up\r\n", &NONCE.to_le_bytes()[..], &2_u32.to_le_bytes()[..], &[b'.'; 40]].concat());
     assert!(heard.compare(&disk_after(41), Disk::Killed).is_err(), "a write that the guest was told is gone");
     assert!(heard.compare(&disk_after(42), Disk::Held).is_ok());
     let mut generator = NONCE;

@@ -35,6 +35,17 @@ pub struct History {
     over: usize,
 }
 
+/// What the guest said last on its console, of which the newest part is enough: the number of its start, and how many writes of that
+/// are done.
+pub fn said(console: &[u8]) -> Option<(u32, u32)> {
+    const UP: &[u8] = b"guest up\r\n";
+    let at = console.windows(UP.len()).rposition(|part| part == UP)?;
+    let (told, dots) = console[at + UP.len()..].split_at_checked(8)?;
+    assert!(dots.iter().all(|byte| *byte == b'.'), "the guest says {:?}", String::from_utf8_lossy(dots));
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+    Some((number(&told[..4]), number(&told[4..]) + dots.len() as u32))
+}
+
 /// How the last write of the newest start is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
@@ -53,14 +64,9 @@ impl History {
     /// Notes what the guest said on its console: that so many writes of its newest start are done. Of starts that no disk showed yet,
     /// nothing is noted.
     pub fn hear(&mut self, console: &[u8]) {
-        const UP: &[u8] = b"guest up\r\n";
-        let Some(at) = console.windows(UP.len()).rposition(|part| part == UP) else { return };
-        let said = &console[at + UP.len()..];
-        let Some((nonce, dots)) = said.split_at_checked(4) else { return };
-        assert!(dots.iter().all(|byte| *byte == b'.'), "the guest says {:?}", String::from_utf8_lossy(dots));
-        let nonce = u32::from_le_bytes(nonce.try_into().unwrap());
+        let Some((nonce, writes)) = said(console) else { return };
         if let Some(start) = self.starts.iter_mut().skip(self.over).find(|start| start.nonce == nonce) {
-            start.writes = start.writes.max(dots.len() as u32);
+            start.writes = start.writes.max(writes);
         }
     }
 

@@ -1,7 +1,8 @@
 # A guest of one sector that writes its disk from the second MiB on, as random as a generator of 32 bits is, for ever. The sector behind
 # it is its log: how often it was started and, for each start, the range of its writes and a number of its own, which the generator
-# begins with. It says "guest up" and that number, in four bytes, on the first serial port when the log is
-# written, a dot when a write is, and "broken" when one fails.
+# begins with. When the log is written it says "guest up" on the first serial port, that number and how many writes are done, in four
+# bytes each, and says so again every 16,384 writes, as nobody keeps all that it says; a dot when a write is done, and "broken" when one
+# fails.
 #   each sector of a write: its own number, the number of the start, and 126 times the number of the write, from 1 on
 # Built into random.bin by:  as random.s -o r.o && ld -Ttext 0x7c00 --oformat binary r.o -o random.bin
         .code16
@@ -37,11 +38,7 @@ _start: xorw %ax, %ax
         movl %eax, %es:4(%di)
         movb $0x43, %ah
         call disk
-        movw $up, %si
-        call print
-        movw $nonce, %si
-        movw $4, %cx
-        rep outsb                       # to the port that print used
+        call tell
 
 next:   incl count
         movl state, %eax                # xorshift32 (Marsaglia, 2003)
@@ -80,7 +77,17 @@ next:   incl count
         call disk
         movw $dot, %si
         call print
+        testw $0x3fff, count
+        jnz next
+        call tell
         jmp next
+
+tell:   movw $up, %si
+        call print
+        movw $nonce, %si
+        movw $8, %cx
+        rep outsb                       # nonce and count, to the port that print used
+        ret
 
 disk:   xorb %al, %al
         movb drive, %dl
@@ -115,8 +122,8 @@ sectors: .word 1
         .word 0, 0x1000                 # from and to this memory
 block:  .long 1, 0
 nonce:  .long 0
-state:  .long 0
 count:  .long 0
+state:  .long 0
 about:  .word 26
         .skip 24
         .org 510
