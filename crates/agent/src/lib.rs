@@ -21,6 +21,7 @@ pub mod qemu;
 pub mod runtime;
 
 mod cgroup;
+mod clock;
 mod files;
 mod trouble;
 

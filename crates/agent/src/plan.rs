@@ -20,7 +20,7 @@ use model::{DiskLimits, HostId, InstanceId, InterfaceId, SnapshotId, SnapshotMod
 /// What is on the host now, as far as the planner must know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// Milliseconds since the epoch.
+    /// Milliseconds of the clock that the times of next tries are in, which nobody sets.
     pub now_ms: i64,
     /// Machines that exist, in whatever state.
     pub vms: BTreeMap<InstanceId, SeenVm>,

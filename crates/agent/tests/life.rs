@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use hostspec::{DiskKeys, FaultKind, Power, Reset, VmState, VolumeGoal, VolumeState};
 use model::VolumeId;
@@ -97,6 +99,28 @@ async fn a_reset_restarts_the_guest_in_the_same_process() {
     cloud.until_state(id, VmState::Running, 3).await;
     let output = cloud.until_console(id, "guest up", 3).await;
     assert_eq!((output.matches("bye").count(), cloud.pid(id)), (1, pid));
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_guest_that_is_reset_while_its_firmware_starts_comes_up() {
+    let mut cloud = Cloud::new().await;
+    let id = cloud.launch(1, Guest::Marker).await;
+    for round in 0..10 {
+        cloud.vm(id).power = OFF_NOW;
+        cloud.send();
+        cloud.until("the machine off", |r| vm_of(r, id).is_some_and(|vm| vm.state == VmState::Stopped)).await;
+        cloud.vm(id).power = Power::On;
+        cloud.send();
+        // The next wish is there when the start ends, or comes a little later.
+        tokio::time::sleep(Duration::from_millis(10 * round)).await;
+        let boot = cloud.vm(id).boot + 1;
+        cloud.vm(id).boot = boot;
+        cloud.vm(id).reset = Reset::Hard;
+        cloud.send();
+        cloud.until_state(id, VmState::Running, boot).await;
+        cloud.until_writes(id, 5).await;
+    }
     cloud.finish().await;
 }
 

@@ -111,7 +111,7 @@ fn launch(place: &Place, root: &Path, order: &Order, given: Vec<OwnedFd>, line: 
         }
         ForkResult::Parent { child } => {
             let identity = step("identity", Identity::of(child.as_raw()))?;
-            let inmate = Inmate { identity, boot: order.boot, started_at_ms: crate::files::now_ms() };
+            let inmate = Inmate { identity, boot: order.boot, started_at_ms: crate::clock::now_ms() };
             step("identity", crate::files::store(&place.folder.join(IDENTITY), &inmate))?;
             step("gate", (&gate_in).write_all(&[1]))?;
             say(line, &Answer::Running(inmate));

@@ -360,7 +360,7 @@ impl Network {
         if spec.logged.is_empty() {
             return Ok(());
         }
-        let now_ms = crate::files::now_ms();
+        let now_ms = crate::clock::now_ms();
         let read = vpc.read_flows(&self.names, &spec, span_of(now_ms) + SPAN).await?;
         let mut inner = self.flows.inner();
         let batches = batches(&spec, &read, (0, 0), &inner.kept);

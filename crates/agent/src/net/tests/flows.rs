@@ -12,7 +12,7 @@ use super::super::line::flow::{SPAN, span_begins, span_of};
 use super::super::{Names, table};
 use super::lab::*;
 use super::{frames, hosts, ipv6};
-use crate::files::now_ms;
+use crate::clock::now_ms;
 
 /// Bytes of the headers of an echo and of a datagram.
 const ECHO: u64 = 20 + 8 + 56;

@@ -116,7 +116,7 @@ struct Held {
 impl Held {
     fn fail(&mut self, trouble: Trouble) {
         self.tries += 1;
-        self.retry_at_ms = crate::files::now_ms() + retry_after_ms(self.tries);
+        self.retry_at_ms = crate::clock::uptime_ms() + retry_after_ms(self.tries);
         self.trouble = Some(trouble);
     }
 }
@@ -317,7 +317,7 @@ impl Coordinator {
     fn see(&self) -> Seen {
         let vms = self.machines.list().into_iter().map(|(id, shared)| (id, shared.status().seen)).collect();
         Seen {
-            now_ms: crate::files::now_ms(),
+            now_ms: crate::clock::uptime_ms(),
             vms,
             volumes: self.volumes.clone(),
             volume_retry_at_ms: self.troubles.iter().map(|(id, t)| (*id, t.retry_at_ms)).collect(),
@@ -332,7 +332,7 @@ impl Coordinator {
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
         let retry = plan::next_retry_ms(&self.see()).map(|at| {
-            let wait = at.saturating_sub(crate::files::now_ms()).clamp(0, LOOK_EVERY.as_millis() as i64);
+            let wait = at.saturating_sub(crate::clock::uptime_ms()).clamp(0, LOOK_EVERY.as_millis() as i64);
             now + Duration::from_millis(wait as u64)
         });
         let report = self.report_at.unwrap_or(self.last_report + REPORT_EVERY);
@@ -557,10 +557,10 @@ impl Coordinator {
         self.jobs.spawn(async move {
             let report = host.network.apply(&spec).await;
             tokio::spawn(async move {
-                if let Err(error) = host.network.count(crate::files::now_ms()).await {
+                if let Err(error) = host.network.count(crate::clock::now_ms()).await {
                     tracing::warn!(%error, "the traffic of public addresses could not be taken down; the next minute tells of both");
                 }
-                if let Err(error) = host.network.take_flows(crate::files::now_ms()).await {
+                if let Err(error) = host.network.take_flows(crate::clock::now_ms()).await {
                     tracing::warn!(%error, "flows could not be taken down; they are read again");
                 }
             });
@@ -636,7 +636,7 @@ impl Coordinator {
             // What was applied is not known; the next try compares with the kernel.
             self.network = None;
             self.network_tries += 1;
-            self.network_retry_at_ms = crate::files::now_ms() + retry_after_ms(self.network_tries);
+            self.network_retry_at_ms = crate::clock::uptime_ms() + retry_after_ms(self.network_tries);
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::super::host::Host;
 use super::super::start::{self, Started};
-use super::{DRAIN_MIN, END, HEALTH, Intent, Live, PRESS, RESET, VmTask, Wish};
+use super::{COMMAND, DRAIN_MIN, END, HEALTH, Intent, Live, PRESS, RESET, VmTask, Wish};
 use crate::cage::Cage;
 use crate::plan::{Change, Phase};
 use crate::qemu::disk;
@@ -122,10 +122,22 @@ impl VmTask {
 
     pub(super) async fn reset_now(&mut self, boot: u64) {
         self.freeze_before(boot).await;
+        if self.is_in_firmware().await {
+            tracing::info!(instance = %self.id, "the guest is reset while its firmware starts: QEMU is started anew");
+            return self.kill().await;
+        }
         let deadline = Instant::now() + RESET;
         self.set_intent(Intent::Reset { boot, how: Reset::Hard, deadline, press: deadline });
         self.drain().await;
         self.command(qapi_qmp::system_reset {}).await;
+    }
+
+    /// Whether the guest has not touched its disks yet. SeaBIOS turns the memory below 1 MiB from ROM to RAM before it copies itself there, and QEMU's
+    /// reset turns nothing back: a guest that is reset in between executes zeros for ever.
+    async fn is_in_firmware(&mut self) -> bool {
+        let Some((qmp, _)) = self.live.as_ref().and_then(|live| live.monitor.as_ref()) else { return false };
+        let answer = qmp.clone().disk_operations(COMMAND).await;
+        self.answered("query-blockstats", answer) == Some(0)
     }
 
     pub(super) async fn grow(&mut self, volume: VolumeId, size_bytes: u64) {

@@ -213,7 +213,13 @@ impl VmTask {
     /// Executes a command; what goes wrong becomes the machine's fault.
     pub(super) async fn command<C: qapi_qmp::QmpCommand>(&mut self, command: C) -> Option<C::Ok> {
         let (qmp, _) = self.live.as_ref()?.monitor.as_ref()?;
-        match qmp.clone().execute(command, COMMAND).await {
+        let answer = qmp.clone().execute(command, COMMAND).await;
+        self.answered(C::NAME, answer)
+    }
+
+    /// The result of a command; what went wrong becomes a complaint.
+    pub(super) fn answered<T>(&mut self, command: &str, answer: Result<T, QmpError>) -> Option<T> {
+        match answer {
             Ok(value) => Some(value),
             Err(e) => {
                 metrics::counter!("pileus_qmp_failures_total").increment(1);
@@ -222,7 +228,7 @@ impl VmTask {
                     QmpError::Closed => return None, // The end of the process follows, or a new connection.
                     QmpError::Refused { .. } | QmpError::Protocol(_) | QmpError::Connect(_) => FaultKind::Other,
                 };
-                self.complain(Trouble::new(kind, format!("{}: {e}", C::NAME)));
+                self.complain(Trouble::new(kind, format!("{command}: {e}")));
                 None
             }
         }

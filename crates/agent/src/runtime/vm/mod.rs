@@ -331,7 +331,7 @@ impl VmTask {
     fn fail(&mut self, trouble: Trouble) {
         self.complain(trouble);
         let tries = self.fault.as_ref().map_or(1, |(_, tries)| *tries);
-        self.retry_at_ms = crate::files::now_ms() + retry_after_ms(tries);
+        self.retry_at_ms = crate::clock::uptime_ms() + retry_after_ms(tries);
     }
 
     fn complain(&mut self, trouble: Trouble) {
