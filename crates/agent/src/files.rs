@@ -47,10 +47,13 @@ pub fn connect(socket: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(short)
 }
 
-/// Listens on a new unix socket, wherever it is.
+/// Listens for QEMU on a new unix socket, wherever it is. It does not block: for a moment two threads of a QEMU that is started before its
+/// disks are known wait for its monitor's client, and the one that comes second would stand in `accept` for ever.
 pub fn listen(socket: &Path) -> io::Result<UnixListener> {
     let (_folder, short) = short_path(socket)?;
-    UnixListener::bind(short)
+    let listener = UnixListener::bind(short)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// The path of a socket may have 107 bytes; by way of its folder's descriptor it is short wherever the state folder is.

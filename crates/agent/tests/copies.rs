@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::history::{Disk, History};
 use common::*;
 use hostspec::*;
-use model::{SnapshotMode, VolumeId};
+use model::{DataKey, InstanceId, SnapshotMode, VolumeId};
 use pileus_agent::qemu::qmp::Qmp;
 
 impl Cloud {
@@ -33,6 +33,31 @@ impl Cloud {
         tokio::time::timeout(LIMIT, wait).await.expect("the fleece goes");
     }
 
+    /// Takes a snapshot of the first disk of the guest of random writes, and checks that it holds what the guest had written at one instant.
+    async fn snapshot_of_a_remembering_guest(&mut self, vm: InstanceId, job: u64, key: Option<&DataKey>, mut history: History) -> History {
+        self.until_writes(vm, 60).await;
+        history.hear(&self.agent().console_output(vm).await.unwrap().bytes);
+        let id = self.snapshot(job, &[1])[0];
+        let (manifest, _) = self.done(id).await;
+        let history = history.check(&self.bytes(&manifest, key), Disk::Held);
+        self.spec.snapshots.clear();
+        self.send();
+        history
+    }
+
+    /// Leaves a guest as an agent leaves it that is killed after it stopped its processors, having written down why.
+    async fn agent_killed_with_the_guest_stopped(&mut self, vm: InstanceId, why: &str) {
+        self.agent.take().unwrap().shutdown().await;
+        let limit = Duration::from_secs(10);
+        let (qmp, _events) = Qmp::connect(&self.vm_folder(vm).join("monitor.sock"), limit).await.unwrap();
+        qmp.call("stop", serde_json::json!({}), limit).await.unwrap();
+        let path = self.vm_folder(vm).join("record.json");
+        let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(record[why], false);
+        record[why] = true.into();
+        std::fs::write(&path, record.to_string()).unwrap();
+    }
+
     /// Waits until nothing of a snapshot is left on the host but the disk itself.
     async fn until_in_place(&self, volume: u64) {
         self.until_no_fleece().await;
@@ -46,16 +71,7 @@ async fn snapshots_of_a_writing_guest_are_instants_and_leave_the_disk_one_file()
     let vm = cloud.launch(1, Guest::Marker).await;
     let mut before = 0;
     for job in 1..=4 {
-        cloud.until_writes(vm, 40).await;
-        let id = cloud.snapshot(job, &[1])[0];
-        let (manifest, stored) = cloud.done(id).await;
-        let disk = cloud.bytes(&manifest, None);
-        assert_eq!(disk.len() as u64, 64 * MIB);
-        assert_eq!(&disk[508..512], b"m\0\x55\xaa", "the image shows through");
-        every_block_is_its_own(&disk);
-        let mark = newest_mark(&disk);
-        assert!(mark > before && stored > 0, "{mark} after {before}, {stored} bytes");
-        before = mark;
+        before = cloud.snapshot_of_a_marking_guest(vm, job, before).await;
         cloud.until_in_place(1).await;
         cloud.spec.snapshots.clear();
         cloud.send();
@@ -72,13 +88,7 @@ async fn what_a_snapshot_holds_is_what_the_guest_had_written_at_one_instant_and_
         let vm = cloud.launch_with(1, Guest::Random, own.as_ref()).await;
         let mut history = History::default();
         for job in 1..=3 {
-            cloud.until_writes(vm, 60).await;
-            history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
-            let id = cloud.snapshot(job, &[1])[0];
-            let (manifest, _) = cloud.done(id).await;
-            history = history.check(&cloud.bytes(&manifest, own.as_ref()), Disk::Held);
-            cloud.spec.snapshots.clear();
-            cloud.send();
+            history = cloud.snapshot_of_a_remembering_guest(vm, job, own.as_ref(), history).await;
             cloud.until_in_place(1).await;
         }
         // The disk itself, read by nobody's filter: the guest wrote in place all the time.
@@ -99,15 +109,9 @@ async fn a_disk_that_had_layers_is_copied_over_its_newest_and_redirected_again()
     let vm = cloud.launch(1, Guest::Random).await;
     let mut history = History::default();
     let modes = [SnapshotMode::Redirect, SnapshotMode::Copy, SnapshotMode::Copy, SnapshotMode::Redirect, SnapshotMode::Copy];
-    for (job, mode) in modes.into_iter().enumerate() {
+    for (job, mode) in (1..).zip(modes) {
         cloud.mode = mode;
-        cloud.until_writes(vm, 40).await;
-        history.hear(&cloud.agent().console_output(vm).await.unwrap().bytes);
-        let id = cloud.snapshot(job as u64 + 1, &[1])[0];
-        let (manifest, _) = cloud.done(id).await;
-        history = history.check(&cloud.bytes(&manifest, None), Disk::Held);
-        cloud.spec.snapshots.clear();
-        cloud.send();
+        history = cloud.snapshot_of_a_remembering_guest(vm, job, None, history).await;
     }
     cloud.until_layers(1, 2).await;
     cloud.finish().await;
@@ -269,20 +273,29 @@ async fn a_guest_whose_processors_an_agent_left_stopped_for_an_instant_goes_on_w
     let mut cloud = Cloud::copying().await;
     let vm = cloud.launch(1, Guest::Random).await;
     cloud.until_writes(vm, 20).await;
-    // As an agent leaves it that is killed between the two steps.
-    cloud.agent.take().unwrap().shutdown().await;
-    let limit = Duration::from_secs(10);
-    let (qmp, _events) = Qmp::connect(&cloud.vm_folder(vm).join("monitor.sock"), limit).await.unwrap();
-    qmp.call("stop", serde_json::json!({}), limit).await.unwrap();
-    drop(qmp);
-    let path = cloud.vm_folder(vm).join("record.json");
-    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    assert_eq!(record["paused"], false);
-    record["paused"] = true.into();
-    std::fs::write(&path, record.to_string()).unwrap();
+    let pid = cloud.pid(vm);
+    cloud.agent_killed_with_the_guest_stopped(vm, "paused").await;
     cloud.start_agent().await;
     cloud.send();
     cloud.until_state(vm, VmState::Running, 1).await;
     cloud.until_writes(vm, 20).await;
+    assert_eq!(cloud.pid(vm), pid);
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_guest_that_an_agent_was_ending_writes_no_more() {
+    let mut cloud = Cloud::copying().await;
+    let vm = cloud.launch(1, Guest::Random).await;
+    cloud.until_writes(vm, 20).await;
+    let pid = cloud.pid(vm);
+    cloud.agent_killed_with_the_guest_stopped(vm, "ending").await;
+    // Meanwhile it is to be reset, which would let it write.
+    cloud.vm(vm).boot = 2;
+    cloud.start_agent().await;
+    cloud.send();
+    cloud.until_state(vm, VmState::Running, 2).await;
+    cloud.until_writes(vm, 20).await;
+    assert_ne!(cloud.pid(vm), pid);
     cloud.finish().await;
 }

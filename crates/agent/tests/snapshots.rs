@@ -12,15 +12,7 @@ async fn snapshots_of_a_writing_guest_are_instants_and_the_guest_writes_on() {
     let vm = cloud.launch(1, Guest::Marker).await;
     let mut before = 0;
     for job in 1..=4 {
-        cloud.until_writes(vm, 40).await;
-        let id = cloud.snapshot(job, &[1])[0];
-        let (manifest, stored) = cloud.done(id).await;
-        let disk = cloud.bytes(&manifest, None);
-        assert_eq!(disk.len() as u64, 64 * MIB);
-        assert_eq!(&disk[508..512], b"m\0\x55\xaa", "the image shows through");
-        let mark = newest_mark(&disk);
-        assert!(mark > before && stored > 0, "{mark} after {before}, {stored} bytes");
-        before = mark;
+        before = cloud.snapshot_of_a_marking_guest(vm, job, before).await;
         cloud.spec.snapshots.clear();
         cloud.send();
     }

@@ -71,6 +71,20 @@ impl Cloud {
         done_in(&report, id).unwrap()
     }
 
+    /// Takes a snapshot of the first disk of the marking guest while it writes, and gives the newest mark in it, which comes after `before`.
+    pub async fn snapshot_of_a_marking_guest(&mut self, vm: InstanceId, job: u64, before: u64) -> u64 {
+        self.until_writes(vm, 40).await;
+        let id = self.snapshot(job, &[1])[0];
+        let (manifest, stored) = self.done(id).await;
+        let disk = self.bytes(&manifest, None);
+        assert_eq!(disk.len() as u64, 64 * MIB);
+        assert_eq!(&disk[508..512], b"m\0\x55\xaa", "the image shows through");
+        every_block_is_its_own(&disk);
+        let mark = newest_mark(&disk);
+        assert!(mark > before && stored > 0, "{mark} after {before}, {stored} bytes");
+        mark
+    }
+
     /// How a snapshot ends: as `done`, or the fault with which it failed.
     pub async fn ended(&mut self, id: SnapshotId) -> Result<(String, u64), Fault> {
         let failed = |r: &HostReport| r.snapshots.iter().find(|known| known.id == id && known.state == SnapshotState::Failed).cloned();

@@ -50,7 +50,7 @@ impl VmTask {
                 tracing::info!(instance = %self.id, pid = started.process.pid(), took = ?begun.elapsed(), "guest started");
                 self.record.boot = boot;
                 self.record.down = false;
-                (self.record.held, self.record.paused) = (false, false);
+                (self.record.held, self.record.paused, self.record.ending) = (false, false, false);
                 self.retry_at_ms = 0;
                 // A death is forgotten only when the machine has run for a while: a guest that kills its QEMU again and again waits longer each time.
                 self.fault = self.fault.take().filter(|(trouble, _)| trouble.kind == FaultKind::Died);

@@ -118,6 +118,9 @@ impl VmTask {
     pub(super) async fn seal_fleeces(&mut self) {
         let parts = self.host.snapshots.parts(|part| part.is_shown_by(self.id));
         let Some(disks) = self.disks().filter(|_| !parts.is_empty()) else { return };
+        // Before the first is sealed: a successor of an agent that is killed from here on ends the process.
+        self.record.ending = true;
+        self.write_down(false);
         if let Err(e) = disks.pause().await {
             tracing::warn!(instance = %self.id, error = %e, "what was copied for snapshots is not known to be whole");
             return;

@@ -166,6 +166,8 @@ impl VmTask {
                 Ok(()) => drop(self.command(qapi_qmp::cont {}).await),
                 Err(trouble) => self.is_stalled(trouble),
             },
+            // An agent was killed while it ended the machine.
+            qapi_qmp::RunState::paused if self.record.ending => return self.kill().await,
             // An agent was killed between two steps of a snapshot.
             qapi_qmp::RunState::paused if self.record.paused => self.go_on().await,
             // Everything else resolves itself or was asked for by somebody at the monitor.

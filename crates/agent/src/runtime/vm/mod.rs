@@ -83,6 +83,9 @@ struct Record {
     /// Whether its processors were stopped for an instant, and have not been told to go on.
     #[serde(default)]
     paused: bool,
+    /// Whether its process is being ended, and snapshots are read on without it: its guest must not write again.
+    #[serde(default)]
+    ending: bool,
 }
 
 /// A process that runs, or hangs.
