@@ -571,10 +571,14 @@ def test_anothers_instance_looks_like_none(simulated, tenant):
 def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_path):
     """From a launch by the SDK to an SSH login and away, with what EC2 says of it."""
     tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
-    key = tenant.call("CreateKeyPair", KeyName="cvm_life", ProjectId=0)["KeyPair"]
-    path = tmp_path / "key.pem"
-    path.write_text(key["PrivateKey"])
-    path.chmod(0o600)
+    keys, paths = [], []
+    for name in ("cvm_life", "cvm_other", "cvm_later"):
+        keys.append(tenant.call("CreateKeyPair", KeyName=name, ProjectId=0)["KeyPair"])
+        paths.append(tmp_path / f"{name}.pem")
+        paths[-1].write_text(keys[-1]["PrivateKey"])
+        paths[-1].chmod(0o600)
+    path = paths[0]
+    key_ids = [key["KeyId"] for key in keys]
     group = tenant.call("CreateSecurityGroup", GroupName="cvm-ssh", GroupDescription="SSH")["SecurityGroup"]["SecurityGroupId"]
     ids = []
     try:
@@ -583,7 +587,7 @@ def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_pat
             tenant.call("CreateSecurityGroupPolicies", SecurityGroupId=group, SecurityGroupPolicySet={way: [said]})
         script = "#!/bin/sh\necho from-user-data > /root/trace\n"
         ids = tenant.run(
-            LoginSettings={"KeyIds": [key["KeyId"]]},
+            LoginSettings={"KeyIds": key_ids[:2]},
             SecurityGroupIds=[group],
             InternetAccessible={"InternetMaxBandwidthOut": 10},
             HostName="cvm-guest",
@@ -592,7 +596,7 @@ def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_pat
         tenant.wait(ids, "RUNNING")
         shown = tenant.instance(ids[0])
         address = shown["PublicIpAddresses"][0]
-        assert shell(address, path, "hostname").stdout.split() == ["cvm-guest"]
+        assert [shell(address, each, "hostname").stdout.split() for each in paths[:2]] == [["cvm-guest"]] * 2
         tenant.call("ResetInstancesInternetMaxBandwidth", InstanceIds=ids, InternetAccessible={"InternetMaxBandwidthOut": 20})
         assert tenant.instance(ids[0])["InternetAccessible"]["InternetMaxBandwidthOut"] == 20
         # The guest lets in before it has run what it was given.
@@ -608,12 +612,19 @@ def test_a_real_guest_lets_in_stops_starts_and_goes(cloud, shell, until, tmp_pat
         tenant.wait(ids, "RUNNING")
         again = tenant.instance(ids[0])["PublicIpAddresses"][0]
         assert shell(again, path, "cat /root/trace").stdout.split() == ["from-user-data"], "the disk stays over a stop"
+        tenant.call("AssociateInstancesKeyPairs", InstanceIds=ids, KeyIds=key_ids[2:], ForceStop=True)
+        tenant.call("DisassociateInstancesKeyPairs", InstanceIds=ids, KeyIds=key_ids[:1], ForceStop=True)
+        assert tenant.instance(ids[0])["LoginSettings"]["KeyIds"] == key_ids[1:]
+        assert [shell(again, each, "hostname").stdout.split() for each in (paths[2], paths[1])] == [["cvm-guest"]] * 2
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes"]
+        tried = subprocess.run(["ssh", "-i", path, *options, f"root@{again}", "true"], capture_output=True, text=True, timeout=60)
+        assert "Permission denied" in tried.stderr, "the key that was taken"
     finally:
         if ids:
             tenant.call("TerminateInstances", InstanceIds=ids)
             tenant.wait(ids, None)
         tenant.call("DeleteSecurityGroup", SecurityGroupId=group)
-        tenant.call("DeleteKeyPairs", KeyIds=[key["KeyId"]])
+        tenant.call("DeleteKeyPairs", KeyIds=key_ids)
 
 
 def test_a_real_guest_moves_to_another_vpc(cloud, shell, until, tmp_path):

@@ -74,6 +74,7 @@ def answers(key, instance="i-00000000000000001", **more):
     found = {
         "/latest/meta-data/instance-id": instance.encode(),
         "/latest/meta-data/hostname": b"web-1.example.internal",
+        "/latest/meta-data/public-keys/": b"0=tenant",
         "/latest/meta-data/public-keys/0/openssh-key": key[1].encode() + b"\n",
     }
     if "user_data" in more:
@@ -198,7 +199,7 @@ def test_only_known_paths_are_asked_for(namespace, machine, key):
     machine().wait_for("Pileus Linux: ready", BOOT_LIMIT)
     base = "/latest/meta-data/"
     assert sorted(set(namespace.stop_serving())) == sorted(
-        [base + "instance-id", base + "hostname", base + "public-keys/0/openssh-key", "/latest/pileus/password-hash"]
+        [base + "instance-id", base + "hostname", base + "public-keys/", base + "public-keys/0/openssh-key", "/latest/pileus/password-hash"]
         + ["/latest/user-data"]
     )
 

@@ -206,7 +206,7 @@ impl Show for InstanceView {
             private_ip: instance.private_ip,
             public_ip: self.address().map(|address| address.ip),
             hostname: &instance.hostname,
-            key_pair: instance.guest.key_name.as_deref(),
+            key_pair: instance.guest.key_name(),
             role: self.role.as_ref().and_then(|role| role.role_name.as_deref()),
             security_groups: groups(self.groups()),
             interfaces: self.interfaces.iter().map(interface).collect(),

@@ -332,7 +332,7 @@ fn settings(asked: Launch) -> Result<LaunchSettings, Refusal> {
         private_ip: asked.private_ip,
         public_address: asked.public_ip,
         bandwidth: asked.bandwidth_mbps,
-        key_name: asked.key_pair,
+        key_names: asked.key_pair.into_iter().collect(),
         password_hash: asked.password.map(|password| password.hash()).transpose()?,
         user_data: asked.user_data.map_or(Ok(None), |text| user_data(&text))?,
         name: asked.name,

@@ -462,7 +462,6 @@ impl Rendering {
     fn metadata(&self, rows: &Rows) -> GuestMetadata {
         let (instance, interface) = (&rows.instance, &rows.interfaces[0]);
         let guest = &instance.guest;
-        let key = guest.key_name.clone().zip(guest.public_key.clone());
         let (options, placement) = (&instance.attributes.metadata, instance.placement.as_ref());
         GuestMetadata {
             account: instance.account.to_string(),
@@ -475,7 +474,7 @@ impl Rendering {
             launched_at: instance.created_at.timestamp().to_string(),
             hostname: instance.hostname.clone(),
             name: instance.name.clone(),
-            ssh_keys: key.into_iter().collect(),
+            ssh_keys: guest.keys.iter().map(|key| (key.name.clone(), key.public_key.clone())).collect(),
             password_hash: guest.password_hash.clone(),
             user_data_base64: guest.user_data.clone(),
             tags: if options.show_tags { instance.tags.clone().into_iter().collect() } else { vec![] },

@@ -256,7 +256,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         Field::Vpc => vec![row.vpc.to_string()],
         Field::Subnet => vec![row.subnet.to_string()],
         Field::Reservation => vec![row.reservation.to_string()],
-        Field::KeyName => row.guest.key_name.iter().cloned().collect(),
+        Field::KeyName => row.guest.keys.iter().map(|key| key.name.clone()).collect(),
         Field::PrivateIp => vec![row.private_ip.to_string()],
         Field::Interface => vec![row.interface.to_string()],
         Field::Owner => vec![row.account.to_string()],

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{AccountId, Error, Instance, KeyKind, KeyPair, KeyPairId, Noun, QuotaName, Tags, add_tags, check_key_name};
+use model::{AccountId, Error, GuestKey, Instance, KeyKind, KeyPair, KeyPairId, Noun, QuotaName, Tags, add_tags, check_key_name};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -167,8 +167,8 @@ impl Command for ModifyKeyPair {
             return Ok(());
         }
         for mut instance in tx.instance_list(key.account)?.into_iter().filter(Instance::is_on_host) {
-            if instance.guest.key_name.as_ref() == Some(&before) {
-                instance.guest.key_name = Some(key.name.clone());
+            if let Some(has) = instance.guest.keys.iter_mut().find(|has| has.name == before) {
+                has.name.clone_from(&key.name);
                 save(tx, &mut instance, cx.now)?;
             }
         }
@@ -227,6 +227,15 @@ pub(crate) fn find(tx: &Tx<'_>, account: AccountId, which: &KeyPairRef) -> Resul
         KeyPairRef::Id(id) => tx.get::<KeyPair>(*id)?.filter(|key| key.account == account),
         KeyPairRef::Name(name) => tx.key_pair_named(account, name)?,
     })
+}
+
+/// The account's key pairs of these names, as instances have them.
+pub(crate) fn guest_keys(tx: &Tx<'_>, account: AccountId, names: &[String]) -> Result<Vec<GuestKey>, Failure> {
+    let key = |name: &String| {
+        let found = tx.key_pair_named(account, name)?.ok_or_else(|| Error::not_found(Noun::KeyPair, name))?;
+        Ok(GuestKey { name: found.name, public_key: found.public_key })
+    };
+    names.iter().map(key).collect()
 }
 
 fn new_target(name: &str, tags: &Tags) -> Target {

@@ -30,6 +30,7 @@ use crate::instance_role::{associate, check_pass, chosen};
 use crate::instances::existing;
 use crate::interface::{NewInterface, interface_of};
 use crate::interface_view::InterfaceView;
+use crate::key_pair::guest_keys;
 use crate::launch_nics::LaunchNics;
 use crate::launch_place::{Seeking, within};
 use crate::nat_home::settle;
@@ -70,8 +71,8 @@ pub struct RunInstances {
     /// Megabits per second of that address, 1 or more; none for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<u32>,
-    /// Key pair by name.
-    pub key_name: Option<String>,
+    /// Key pairs by name.
+    pub key_names: Vec<String>,
     /// crypt(3) text of the password. Not part of what a repeated call is compared by: its salt differs.
     #[serde(skip)]
     pub password_hash: Option<String>,
@@ -166,7 +167,7 @@ impl Command for RunInstances {
         let mut targets = vec![instance, named(format!("image/{}", self.image))];
         targets.extend(self.subnet.map(|id| named(format!("subnet/{id}"))));
         targets.extend(self.groups.iter().map(|id| named(format!("security-group/{id}"))));
-        targets.extend(self.key_name.iter().map(|name| named(format!("key-pair/{name}"))));
+        targets.extend(self.key_names.iter().map(|name| named(format!("key-pair/{name}"))));
         targets.extend(self.template.iter().map(|(id, _)| named(format!("launch-template/{id}"))));
         if let Some(choice) = &self.placement {
             targets.push(launch_target(tx, cx, choice)?);
@@ -227,7 +228,7 @@ impl RunInstances {
             private_ip: settings.private_ip,
             public_address: settings.public_address,
             bandwidth: settings.bandwidth.filter(|bandwidth| *bandwidth > 0),
-            key_name: settings.key_name,
+            key_names: settings.key_names,
             password_hash: settings.password_hash,
             user_data: settings.user_data,
             names: settings.name.into_iter().collect(),
@@ -306,17 +307,9 @@ impl RunInstances {
         let reserved = Reserved::of(tx, account, kind, self.capacity)?;
         let subnets = within(&reserved, self.subnets(tx, cx)?)?;
         let groups = self.security_groups(tx, cx, &subnets[0])?;
-        let key = match &self.key_name {
-            Some(name) => Some(tx.key_pair_named(account, name)?.ok_or_else(|| Error::not_found(Noun::KeyPair, name))?),
-            None => None,
-        };
-        let guest = GuestSetup {
-            key_name: self.key_name.clone(),
-            public_key: key.map(|key| key.public_key),
-            password_hash: self.password_hash.clone(),
-            user_data: self.user_data.clone(),
-            role: None,
-        };
+        let mut guest =
+            GuestSetup { keys: vec![], password_hash: self.password_hash.clone(), user_data: self.user_data.clone(), role: None };
+        guest.add_keys(guest_keys(tx, account, &self.key_names)?)?;
         let root_size = self.root_size(&image)?;
         self.root_kind.check(root_size, self.root_provisioned)?;
         let volumes = disks_of_launch(tx, account, &image, &self.volumes)?;

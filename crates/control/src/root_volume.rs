@@ -19,6 +19,7 @@ use crate::auth::Target;
 use crate::disk_encryption::choose;
 use crate::image::image_usable;
 use crate::instance::{instance_of, save};
+use crate::key_pair::guest_keys;
 use crate::kms_key::require_openable;
 use crate::run::{Command, Cx};
 use crate::snapshot::snapshot_of;
@@ -27,8 +28,8 @@ use crate::volume::{New, VOLUME, check_disk_room, check_quota, delete_bytes, tar
 /// How one gets into a guest that starts for the first time. What is `None` stays.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct GuestAccess {
-    /// Key pair by name.
-    pub key_name: Option<String>,
+    /// Key pairs by name, in the place of those that it has; none for those.
+    pub key_names: Vec<String>,
     /// crypt(3) text of the password. Not part of what a repeated call is compared by: its salt differs.
     #[serde(skip)]
     pub password_hash: Option<String>,
@@ -164,9 +165,9 @@ impl ReinitVolumes {
 impl GuestAccess {
     /// Gives the guest of an instance these ways in.
     fn give(&self, tx: &Tx<'_>, cx: &Cx<'_>, instance: &mut Instance) -> Result<(), Failure> {
-        if let Some(name) = &self.key_name {
-            let key = tx.key_pair_named(cx.caller.account(), name)?.ok_or_else(|| Error::not_found(Noun::KeyPair, name))?;
-            (instance.guest.key_name, instance.guest.public_key) = (Some(name.clone()), Some(key.public_key));
+        if !self.key_names.is_empty() {
+            instance.guest.keys.clear();
+            instance.guest.add_keys(guest_keys(tx, cx.caller.account(), &self.key_names)?)?;
         }
         if let Some(hash) = &self.password_hash {
             instance.guest.password_hash = Some(hash.clone());

@@ -153,11 +153,11 @@ static SERVED: &[Action] = served! {
     Cvm "cvm:" ModifyKeyPairAttribute => key_pair::modify, key_pair::ModifyKeyPairAttribute, Works, &[];
     Cvm "cvm:" DeleteKeyPairs => key_pair::delete, key_pair::DeleteKeyPairs, Works, &[];
     Cvm "cvm:" AssociateInstancesKeyPairs => instance::associate_key, instance::InstancesKeyPairs,
-        Partly("one key pair; running instances are restarted"), &[];
+        Partly("running instances are restarted"), &[];
     Cvm "cvm:" DisassociateInstancesKeyPairs => instance::disassociate_key, instance::InstancesKeyPairs,
-        Partly("one key pair; running instances are restarted"), &[];
+        Partly("running instances are restarted"), &[];
     Cvm "cvm:" RunInstances => instance::run, instance::RunInstances,
-        Partly("one key pair; no password is made up; a password has three kinds of characters"),
+        Partly("no password is made up; a password has three kinds of characters"),
         instance::LAUNCH_ABSENT;
     Cvm "cvm:" CreateLaunchTemplate => launch_template::create, launch_template::CreateLaunchTemplate, Works, launch_template::ABSENT;
     Cvm "cvm:" CreateLaunchTemplateVersion => launch_template::create_version, launch_template::CreateLaunchTemplateVersion, Works,

@@ -164,7 +164,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeKeyPairs) -> Result<Key
     Ok(KeyPairs { total_count: listed.total, key_pair_set: listed.rows.into_iter().map(reply).collect() })
 }
 
-/// Instances by the name of their key pair, a thousand of them at most.
+/// Instances by the names of their key pairs, a thousand of them at most.
 async fn users_of(cx: &Cx<'_>, keys: &[KeyPair]) -> Result<HashMap<String, Vec<String>>, Fault> {
     let names: Vec<String> = keys.iter().map(|key| key.name.clone()).collect();
     let mut users: HashMap<String, Vec<String>> = HashMap::new();
@@ -175,8 +175,11 @@ async fn users_of(cx: &Cx<'_>, keys: &[KeyPair]) -> Result<HashMap<String, Vec<S
     filters.push(By::Is(Field::KeyName), &names);
     let query = Query { ids: vec![], filters: filters.into_vec(), page: Page::First(PAGE_MAX) };
     for view in cx.cloud.list_instances(&cx.caller, query).await?.rows {
-        if let Some(name) = view.instance.guest.key_name.filter(|_| !view.interfaces.is_empty()) {
-            users.entry(name).or_default().push(id::shown(view.instance.id));
+        if view.interfaces.is_empty() {
+            continue;
+        }
+        for key in view.instance.guest.keys {
+            users.entry(key.name).or_default().push(id::shown(view.instance.id));
         }
     }
     Ok(users)
@@ -194,12 +197,18 @@ pub(crate) async fn ids_by_name(cx: &Cx<'_>, names: &[String]) -> Result<HashMap
     Ok(listed.rows.into_iter().map(|key| (key.name, id::shown(key.id))).collect())
 }
 
-/// The name of the key pair with this id.
-pub(crate) async fn name_of(cx: &Cx<'_>, text: &str) -> Result<String, Fault> {
-    let wanted: KeyPairId = id::read(text)?;
-    let listed = cx.cloud.list::<KeyPair>(&cx.caller, Query { ids: vec![wanted], ..Query::default() }).await?;
-    let key = listed.rows.into_iter().next().ok_or_else(|| Error::not_found(Noun::KeyPair, text))?;
-    Ok(key.name)
+/// The names of the key pairs with these ids, in their order. Refused when one of them is not there.
+pub(crate) async fn names_of(cx: &Cx<'_>, texts: &[String]) -> Result<Vec<String>, Fault> {
+    let ids: Vec<KeyPairId> = id::read_all(texts)?;
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let listed = cx.cloud.list::<KeyPair>(&cx.caller, Query { ids: ids.clone(), ..Query::default() }).await?;
+    let name = |(id, text): (&KeyPairId, &String)| {
+        let found = listed.rows.iter().find(|key| key.id == *id);
+        Ok(found.ok_or_else(|| Error::not_found(Noun::KeyPair, text))?.name.clone())
+    };
+    ids.iter().zip(texts).map(name).collect()
 }
 
 /// `DeleteKeyPairs`.
@@ -217,7 +226,8 @@ pub(crate) async fn delete(cx: &Cx<'_>, asked: DeleteKeyPairs) -> Result<(), Fau
     let ids: Vec<KeyPairId> = id::read_all(&asked.key_ids)?;
     let listed = cx.cloud.list::<KeyPair>(&cx.caller, Query { ids, ..Query::default() }).await?;
     let users = users_of(cx, &listed.rows).await?;
-    if let Some((name, by)) = users.iter().next() {
+    let used = listed.rows.iter().find_map(|key| users.get_key_value(&key.name));
+    if let Some((name, by)) = used {
         let message = format!("The key pair `{name}` is used by {}.", by.first().map_or("an instance", String::as_str));
         return Err(Fault::new("InvalidParameterValue.KeyPairNotSupported", message));
     }

@@ -285,7 +285,7 @@ pub(crate) async fn describe_versions(cx: &Cx<'_>, asked: DescribeVersions) -> R
     let subnets = page.iter().filter_map(|view| view.version.launch.subnet).map(|id| id.to_string()).collect();
     let filters = vec![Filter { field: Field::Id, values: subnets }];
     let subnets = cx.cloud.list::<Subnet>(&cx.caller, Query { filters, ..Query::default() }).await?.rows;
-    let keys: Vec<String> = page.iter().filter_map(|view| view.version.launch.key_name.clone()).collect();
+    let keys: Vec<String> = page.iter().flat_map(|view| view.version.launch.key_names.clone()).collect();
     let keys = key_pair::ids_by_name(cx, &keys).await?;
     let versions = page.into_iter().map(|view| reply(view, &subnets, &keys)).collect();
     Ok(Versions { total_count, launch_template_version_set: versions })
@@ -293,7 +293,7 @@ pub(crate) async fn describe_versions(cx: &Cx<'_>, asked: DescribeVersions) -> R
 
 fn reply(view: VersionView, subnets: &[Subnet], keys: &HashMap<String, String>) -> VersionReply {
     let vpc = subnets.iter().find(|subnet| Some(subnet.id) == view.version.launch.subnet).map(|subnet| subnet.vpc);
-    let key = view.version.launch.key_name.as_ref().and_then(|name| keys.get(name)).cloned();
+    let key_ids = view.version.launch.key_names.iter().filter_map(|name| keys.get(name)).cloned().collect();
     let is_default_version = view.is_default();
     let VersionView { template, version } = view;
     VersionReply {
@@ -303,6 +303,6 @@ fn reply(view: VersionView, subnets: &[Subnet], keys: &HashMap<String, String>) 
         is_default_version,
         created_by: version.created_by,
         creation_time: version.created_at.timestamp(),
-        launch_template_version_data: LaunchData::of(version.launch, vpc, key),
+        launch_template_version_data: LaunchData::of(version.launch, vpc, key_ids),
     }
 }

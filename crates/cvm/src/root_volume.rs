@@ -45,7 +45,7 @@ pub(crate) async fn reset(cx: &Cx<'_>, asked: ResetInstance) -> Result<(), Fault
         needed: Needed::Settled,
         size: asked.system_disk.and_then(|disk| disk.disk_size).map(Gib),
         access: GuestAccess {
-            key_name: login.key_name,
+            key_names: login.key_names,
             password_hash: login.password_hash,
             hostname: filled(host_name(asked.host_name)?),
             user_data: asked.user_data.map(|data| user_data(&data)).transpose()?,

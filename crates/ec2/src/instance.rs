@@ -362,7 +362,7 @@ fn instance_item<'a>(cloud: &'a Cloud, view: &'a InstanceView) -> InstanceItem<'
         private_dns_name_options: host_name::Options::of(instance.attributes.host_names),
         dns_name: "",
         reason: transition(instance),
-        key_name: instance.guest.key_name.as_deref(),
+        key_name: instance.guest.key_name(),
         ami_launch_index: instance.launch_index,
         product_codes: vec![],
         instance_type: instance_type::shown_name(&instance.instance_type),

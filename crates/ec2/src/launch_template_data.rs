@@ -146,7 +146,7 @@ impl LaunchData {
             ebs_optimized: attributes.ebs_optimized,
             image_id: settings.image.map(|id| id.to_string()),
             instance_type: settings.instance_type.clone(),
-            key_name: settings.key_name.clone(),
+            key_name: settings.key_names.first().cloned(),
             monitoring: attributes.detailed_monitoring.map(|enabled| Monitoring { enabled }),
             placement: Placement::of(settings),
             disable_api_termination: attributes.termination_protection,
@@ -282,7 +282,7 @@ fn like(view: InstanceView) -> LaunchSettings {
         subnet: Some(instance.subnet),
         groups,
         public_address: Some(instance.automatic_address),
-        key_name: instance.guest.key_name,
+        key_names: instance.guest.key_name().map(str::to_owned).into_iter().collect(),
         user_data: instance.guest.user_data,
         root: root.as_ref().map_or(RootSettings::default(), |root| RootSettings {
             size: Some(root.size),

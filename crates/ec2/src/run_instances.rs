@@ -200,7 +200,7 @@ fn read(cx: &Cx, asked: Machine) -> Result<(LaunchSettings, LaunchNics), Refusal
         group_names: asked.group_names,
         private_ip: ip,
         public_address: public,
-        key_name: asked.key_name,
+        key_names: asked.key_name.into_iter().collect(),
         user_data: asked.user_data.map_or(Ok(None), |data| user_data(&data.0))?,
         root,
         volumes,

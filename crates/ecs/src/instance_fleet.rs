@@ -176,7 +176,7 @@ impl LaunchConfiguration {
             name: filled(self.instance_name),
             description: self.instance_description,
             hostname: filled(self.host_name),
-            key_name: filled(self.key_pair_name),
+            key_names: filled(self.key_pair_name).into_iter().collect(),
             user_data,
             role: filled(self.ram_role_name).map(RoleChoice::Role),
             public_address: self.internet_max_bandwidth_out.map(|bandwidth| bandwidth > 0),

@@ -171,13 +171,13 @@ struct Told {
 /// Gives instances a key pair in the place of what they have; a guest hears of it when it boots.
 pub(crate) async fn attach(cx: &Cx<'_>, asked: OfInstances) -> Result<Changed, Fault> {
     let name = asked.key_pair_name.clone();
-    of_instances(cx, asked, KeyChange::Give(KeyPairRef::Name(name))).await
+    of_instances(cx, asked, KeyChange::Replace(name)).await
 }
 
 /// Takes a key pair from those of the instances that have it; a guest hears of it when it boots.
 pub(crate) async fn detach(cx: &Cx<'_>, asked: OfInstances) -> Result<Changed, Fault> {
     let name = asked.key_pair_name.clone();
-    of_instances(cx, asked, KeyChange::Take(name)).await
+    of_instances(cx, asked, KeyChange::Take(vec![name])).await
 }
 
 async fn of_instances(cx: &Cx<'_>, asked: OfInstances, change: KeyChange) -> Result<Changed, Fault> {

@@ -145,7 +145,7 @@ impl LaunchData {
             security_group_ids: several,
             private_ip_address: settings.private_ip.map(|ip| ip.to_string()),
             internet_max_bandwidth_out: settings.bandwidth.or(settings.public_address.map(u32::from)),
-            key_pair_name: settings.key_name.clone(),
+            key_pair_name: settings.key_names.first().cloned(),
             user_data: settings.user_data.clone(),
             instance_name: settings.name.clone(),
             description: settings.description.clone(),

@@ -82,6 +82,6 @@ pub(crate) async fn reinit(cx: &Cx<'_>, asked: ReInitDisk) -> Result<(), Fault> 
 }
 
 fn access(key_name: Option<String>, password: Option<SecretString>) -> Result<GuestAccess, Fault> {
-    let key_name = key_name.filter(|name| !name.is_empty());
-    Ok(GuestAccess { key_name, password_hash: password_hash(password)?, ..GuestAccess::default() })
+    let key_names = key_name.filter(|name| !name.is_empty()).into_iter().collect();
+    Ok(GuestAccess { key_names, password_hash: password_hash(password)?, ..GuestAccess::default() })
 }

@@ -150,13 +150,11 @@ pub struct Instance {
 
 /// What a guest is told by its metadata service.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "KeptGuestSetup")]
 pub struct GuestSetup {
-    /// Name of the key pair at launch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_name: Option<String>,
-    /// Its public key in OpenSSH form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_key: Option<String>,
+    /// Its key pairs in the order in which it got them, each once: one at most through EC2 and ECS, several through CVM.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<GuestKey>,
     /// crypt(3) text of the password; the clear text is never kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
@@ -166,6 +164,66 @@ pub struct GuestSetup {
     /// The role whose keys it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<InstanceRoleId>,
+}
+
+/// Most key pairs of one instance: as many as CVM lets one call name.
+pub const KEYS_PER_INSTANCE_MAX: usize = 100;
+
+/// A key pair as an instance has it. It stays when the key pair is deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestKey {
+    /// Name of the key pair.
+    pub name: String,
+    /// Its public key in OpenSSH form.
+    pub public_key: String,
+}
+
+/// A [`GuestSetup`] as rows have it: earlier ones have one key pair in two attributes.
+#[derive(Deserialize)]
+struct KeptGuestSetup {
+    #[serde(default)]
+    keys: Vec<GuestKey>,
+    key_name: Option<String>,
+    public_key: Option<String>,
+    password_hash: Option<String>,
+    user_data: Option<String>,
+    role: Option<InstanceRoleId>,
+}
+
+impl From<KeptGuestSetup> for GuestSetup {
+    fn from(kept: KeptGuestSetup) -> GuestSetup {
+        let KeptGuestSetup { mut keys, key_name, public_key, password_hash, user_data, role } = kept;
+        keys.extend(key_name.zip(public_key).map(|(name, public_key)| GuestKey { name, public_key }));
+        GuestSetup { keys, password_hash, user_data, role }
+    }
+}
+
+impl GuestSetup {
+    /// Name of the key pair that it got first, for clients that know of one.
+    pub fn key_name(&self) -> Option<&str> {
+        self.keys.first().map(|key| key.name.as_str())
+    }
+
+    /// Adds key pairs. Returns whether any was not there yet.
+    ///
+    /// # Errors
+    /// Refuses more than [`KEYS_PER_INSTANCE_MAX`] altogether.
+    pub fn add_keys(&mut self, added: impl IntoIterator<Item = GuestKey>) -> Result<bool, Error> {
+        let before = self.keys.len();
+        for key in added {
+            if !self.keys.iter().any(|has| has.name == key.name) {
+                self.keys.push(key);
+            }
+        }
+        if self.keys.len() > KEYS_PER_INSTANCE_MAX {
+            return Err(Error::LimitReached {
+                name: "KeyName",
+                what: "key pairs of an instance".to_owned(),
+                limit: KEYS_PER_INSTANCE_MAX as u64,
+            });
+        }
+        Ok(self.keys.len() > before)
+    }
 }
 
 /// What may be changed while an instance lives.

@@ -182,8 +182,9 @@ pub struct LaunchSettings {
     pub public_address: Option<bool>,
     /// Megabits per second that may leave from it; none for no limit.
     pub bandwidth: Option<u32>,
-    /// Key pair by name.
-    pub key_name: Option<String>,
+    /// Key pairs by name. Earlier rows have one or none.
+    #[serde(alias = "key_name", deserialize_with = "one_or_several", skip_serializing_if = "Vec::is_empty")]
+    pub key_names: Vec<String>,
     /// crypt(3) text of the password; never shown.
     pub password_hash: Option<String>,
     /// User data, base64 of what the guest reads.
@@ -279,6 +280,20 @@ pub struct AttributeSettings {
     pub internet_charge: Option<InternetCharge>,
 }
 
+/// Reads names that earlier rows have as one name or as nothing.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Kept {
+        Several(Vec<String>),
+        One(Option<String>),
+    }
+    Ok(match Kept::deserialize(from)? {
+        Kept::Several(names) => names,
+        Kept::One(name) => name.into_iter().collect(),
+    })
+}
+
 /// The first of two lists that says something.
 fn said<T>(this: Vec<T>, base: Vec<T>) -> Vec<T> {
     if this.is_empty() { base } else { this }
@@ -318,7 +333,7 @@ impl LaunchSettings {
             private_ip: self.private_ip.or(base.private_ip),
             public_address: self.public_address.or(base.public_address),
             bandwidth: self.bandwidth.or(base.bandwidth),
-            key_name: self.key_name.or(base.key_name),
+            key_names: said(self.key_names, base.key_names),
             password_hash: self.password_hash.or(base.password_hash),
             user_data: self.user_data.or(base.user_data),
             name: self.name.or(base.name),
@@ -406,7 +421,7 @@ mod tests {
     fn what_a_call_says_wins_over_what_the_template_says() {
         let base = LaunchSettings {
             instance_type: Some("t3.small".to_owned()),
-            key_name: Some("old".to_owned()),
+            key_names: vec!["old".to_owned()],
             zone: Some("a".to_owned()),
             group_names: vec!["web".to_owned()],
             volumes: vec![volume("/dev/sdf", 1), volume("/dev/sdg", 2)],
@@ -414,14 +429,14 @@ mod tests {
             ..LaunchSettings::default()
         };
         let call = LaunchSettings {
-            key_name: Some("new".to_owned()),
+            key_names: vec!["new".to_owned()],
             subnet: Some(SubnetId::from_u64(7)),
             groups: vec![SecurityGroupId::from_u64(8)],
             volumes: vec![volume("/dev/sdg", 3)],
             ..LaunchSettings::default()
         };
         let both = call.over(base);
-        assert_eq!((both.instance_type.as_deref(), both.key_name.as_deref()), (Some("t3.small"), Some("new")));
+        assert_eq!((both.instance_type.as_deref(), both.key_names), (Some("t3.small"), vec!["new".to_owned()]));
         assert_eq!((both.zone, both.subnet), (None, Some(SubnetId::from_u64(7))));
         assert_eq!((both.groups.len(), both.group_names.len()), (1, 0));
         assert_eq!(both.volumes, [volume("/dev/sdf", 1), volume("/dev/sdg", 3)]);

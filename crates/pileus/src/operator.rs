@@ -208,7 +208,7 @@ impl Operator {
             private_ip: None,
             public_address: Some(true),
             bandwidth: None,
-            key_name: Some(key.name.clone()),
+            key_names: vec![key.name.clone()],
             password_hash: None,
             user_data: None,
             names: vec![name.to_owned()],

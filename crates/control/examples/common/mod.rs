@@ -57,7 +57,7 @@ pub fn launch(image: model::ImageId) -> RunInstances {
         private_ip: None,
         public_address: None,
         bandwidth: None,
-        key_name: None,
+        key_names: vec![],
         password_hash: None,
         user_data: None,
         names: vec!["figures".to_owned()],

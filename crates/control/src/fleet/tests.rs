@@ -114,7 +114,7 @@ impl World {
             private_ip: None,
             public_address: None,
             bandwidth: None,
-            key_name: None,
+            key_names: vec![],
             password_hash: None,
             user_data: None,
             names: vec![],

@@ -1,10 +1,10 @@
 //! Changes of instances that exist.
 
 use control::{
-    ChangeInstanceKey, KeyChange, KeyPairRef, Many, Membership, ModifyInstance, RebootInstances as Reboot, RoleBefore, SetInstanceRole,
+    ChangeInstanceKey, KeyChange, Many, Membership, ModifyInstance, RebootInstances as Reboot, RoleBefore, SetInstanceRole,
     SetSecurityGroups,
 };
-use model::{InstanceId, Phase, RoleChoice, SecurityGroupId};
+use model::{InstanceId, KEYS_PER_INSTANCE_MAX, Phase, RoleChoice, SecurityGroupId};
 use secrecy::SecretString;
 use wire::{Base64, FromArg};
 
@@ -12,9 +12,6 @@ use crate::error::Fault;
 use crate::instance::launch::user_data;
 use crate::instance::{INSTANCES_PER_CALL, ids, views_of};
 use crate::{Cx, id, key_pair};
-
-/// Most key pairs of one call that gives or takes them: an instance has one.
-const KEYS_PER_CALL: usize = 1;
 
 /// `ModifyInstancesAttribute`. What is absent stays.
 #[derive(FromArg)]
@@ -93,27 +90,32 @@ pub(crate) async fn reset_password(cx: &Cx<'_>, asked: ResetInstancesPassword) -
 pub(crate) struct InstancesKeyPairs {
     #[arg(max_items = INSTANCES_PER_CALL)]
     instance_ids: Vec<String>,
-    #[arg(max_items = KEYS_PER_CALL)]
+    #[arg(max_items = KEYS_PER_INSTANCE_MAX)]
     key_ids: Vec<String>,
     #[arg(default)]
     force_stop: bool,
 }
 
-/// Gives instances a key pair in the place of what they have, of which a guest hears when it boots; running ones are restarted for
-/// that.
+/// Gives instances key pairs beside those that they have, of which a guest hears when it boots; running ones that had not all of them
+/// are restarted for that.
+///
+/// The reference says that former keys end. Tencent's own provider for Terraform, though, takes only the keys that are no longer wanted
+/// and associates only the new ones, so that those which stay must not end by it.
 pub(crate) async fn associate_key(cx: &Cx<'_>, asked: InstancesKeyPairs) -> Result<(), Fault> {
-    change_key(cx, asked, |name| KeyChange::Give(KeyPairRef::Name(name))).await
+    change_keys(cx, asked, KeyChange::Add).await
 }
 
-/// Takes a key pair from those of the instances that have it; running ones of them are restarted for that.
+/// Takes key pairs from those of the instances that have them; running ones of them are restarted for that.
 pub(crate) async fn disassociate_key(cx: &Cx<'_>, asked: InstancesKeyPairs) -> Result<(), Fault> {
-    change_key(cx, asked, KeyChange::Take).await
+    change_keys(cx, asked, KeyChange::Take).await
 }
 
-async fn change_key(cx: &Cx<'_>, asked: InstancesKeyPairs, change: fn(String) -> KeyChange) -> Result<(), Fault> {
+async fn change_keys(cx: &Cx<'_>, asked: InstancesKeyPairs, change: fn(Vec<String>) -> KeyChange) -> Result<(), Fault> {
     let ids = ids(&asked.instance_ids)?;
-    let key = asked.key_ids.first().ok_or_else(|| Fault::missing("KeyIds"))?;
-    let change = change(key_pair::name_of(cx, key).await?);
+    if asked.key_ids.is_empty() {
+        return Err(Fault::missing("KeyIds"));
+    }
+    let change = change(key_pair::names_of(cx, &asked.key_ids).await?);
     let changes = cx.cloud.run(&cx.caller, ChangeInstanceKey { ids, change }, cx.options()).await?;
     let changed = changes.into_iter().filter(|change| change.before != change.after).map(|change| change.after.id).collect();
     restart_running(cx, changed, asked.force_stop).await

@@ -171,7 +171,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeInstances) -> Result<In
         views.retain(|view| times.iter().all(|bound| bound.has(view.instance.created_at.timestamp())));
         asked.cut.of(views)
     };
-    let keys: Vec<String> = views.iter().filter_map(|view| view.instance.guest.key_name.clone()).collect();
+    let keys: Vec<String> = views.iter().flat_map(|view| &view.instance.guest.keys).map(|key| key.name.clone()).collect();
     let keys = key_pair::ids_by_name(cx, &keys).await?;
     Ok(Instances { total_count, instance_set: views.iter().map(|view| reply(view, &keys)).collect() })
 }
@@ -243,7 +243,7 @@ fn only_shown(filters: &mut Filters) {
 fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
     let instance = &view.instance;
     let (latest_operation, latest_operation_state) = latest_operation(instance);
-    let key = instance.guest.key_name.as_ref().and_then(|name| keys.get(name));
+    let key_ids = instance.guest.keys.iter().filter_map(|key| keys.get(&key.name)).cloned().collect();
     let group = instance.placement.as_ref().map(|group| group.id);
     let bandwidth = view.address().map(|address| address.bandwidth_shown()).or(instance.bandwidth).unwrap_or(0);
     InstanceReply {
@@ -278,7 +278,7 @@ fn reply(view: &InstanceView, keys: &HashMap<String, String>) -> InstanceReply {
             private_ip_addresses: vec![instance.private_ip],
         },
         security_group_ids: view.groups().iter().map(|(group, _)| id::plain(*group)).collect(),
-        login_settings: LoginSettings { key_ids: key.cloned().into_iter().collect() },
+        login_settings: LoginSettings { key_ids },
         default_login_user: view.image.as_ref().map_or_else(String::new, |image| image.default_user.clone()),
         default_login_port: SSH_PORT,
         host_name: instance.hostname.clone(),

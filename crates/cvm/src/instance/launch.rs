@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{NewVolume, Options, Query, RunInstances as Launch};
 use model::{
-    AttributeSettings, EncryptionChoice, Error, Gib, LaunchSettings, Noun, PlacementChoice, Provisioned, RoleChoice, RootSettings, Subnet,
-    SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId,
+    AttributeSettings, EncryptionChoice, Error, Gib, KEYS_PER_INSTANCE_MAX, LaunchSettings, Noun, PlacementChoice, Provisioned, RoleChoice,
+    RootSettings, Subnet, SubnetId, Tags, VOLUMES_PER_INSTANCE_MAX, VolumeKind, VpcId,
 };
 use secrecy::{ExposeSecret, SecretString};
 use wire::{Base64, FromArg, Show};
@@ -167,7 +167,7 @@ struct InternetAccessible {
 #[derive(FromArg)]
 pub(crate) struct LoginSettings {
     password: Option<SecretString>,
-    #[arg(max_items = 5)]
+    #[arg(max_items = KEYS_PER_INSTANCE_MAX)]
     key_ids: Vec<String>,
     keep_image_login: Option<bool>,
 }
@@ -241,7 +241,7 @@ impl Machine {
             private_ip: place.private_ip,
             public_address: self.internet_accessible.map(|internet| internet.wants_address()).transpose()?,
             bandwidth,
-            key_name: login.key_name,
+            key_names: login.key_names,
             password_hash: login.password_hash,
             user_data: self.user_data.map(|data| user_data(&data)).transpose()?.filter(|text| !text.is_empty()),
             name: filled(self.instance_name),
@@ -322,28 +322,24 @@ impl InternetAccessible {
     }
 }
 
-/// How one logs in: by a key pair, a password, or as the image says.
+/// How one logs in: by key pairs, a password, or as the image says.
 pub(crate) struct Login {
-    pub(crate) key_name: Option<String>,
+    pub(crate) key_names: Vec<String>,
     pub(crate) password_hash: Option<String>,
 }
 
 impl Login {
     pub(crate) async fn of(cx: &Cx<'_>, asked: Option<LoginSettings>) -> Result<Login, Fault> {
         let Some(LoginSettings { password, key_ids, keep_image_login }) = asked else {
-            return Ok(Login { key_name: None, password_hash: None });
+            return Ok(Login { key_names: vec![], password_hash: None });
         };
         let password = password.filter(|password| !password.expose_secret().is_empty());
         let ways = usize::from(password.is_some()) + usize::from(!key_ids.is_empty()) + usize::from(keep_image_login == Some(true));
         if ways > 1 {
             return Err(Fault::conflict("`Password`, `KeyIds` and `KeepImageLogin` exclude each other"));
         }
-        let key_name = match key_ids.as_slice() {
-            [] => None,
-            [one] => Some(key_pair::name_of(cx, one).await?),
-            _ => return Err(Fault::unsupported("More than one key pair for an instance")),
-        };
-        Ok(Login { key_name, password_hash: password.as_ref().map(control::hash_password).transpose()? })
+        let key_names = key_pair::names_of(cx, &key_ids).await?;
+        Ok(Login { key_names, password_hash: password.as_ref().map(control::hash_password).transpose()? })
     }
 }
 

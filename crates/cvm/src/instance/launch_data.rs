@@ -108,8 +108,8 @@ struct TagsReply {
 }
 
 impl LaunchData {
-    /// What these settings say. `vpc` is that of the subnet, `key` the id of the key pair. A public address is shown with the least bandwidth where none was said.
-    pub(crate) fn of(settings: LaunchSettings, vpc: Option<VpcId>, key: Option<String>) -> LaunchData {
+    /// What these settings say. `vpc` is that of the subnet, `key_ids` the ids of the key pairs. A public address is shown with the least bandwidth where none was said.
+    pub(crate) fn of(settings: LaunchSettings, vpc: Option<VpcId>, key_ids: Vec<String>) -> LaunchData {
         let root = &settings.root;
         let off = || Switch { enabled: false };
         let assigned = settings.public_address.unwrap_or(false);
@@ -142,7 +142,7 @@ impl LaunchData {
                 public_ip_assigned: assigned,
                 internet_max_bandwidth_out: bandwidth.unwrap_or(assigned.into()),
             },
-            login_settings: key.map(|key| LoginReply { key_ids: vec![key] }),
+            login_settings: (!key_ids.is_empty()).then_some(LoginReply { key_ids }),
             security_group_ids: settings.groups.into_iter().map(id::shown).collect(),
             user_data: settings.user_data,
             cam_role_name: settings.role.and_then(role_name),

@@ -287,7 +287,7 @@ fn reply<'a>(cloud: &'a Cloud, view: &'a InstanceView) -> InstanceReply<'a> {
         os_name: platform,
         os_name_en: platform,
         os_type: "linux",
-        key_pair_name: instance.guest.key_name.as_deref(),
+        key_pair_name: instance.guest.key_name(),
         creation_time: Minute(instance.created_at.timestamp()),
         start_time: Minute(instance.started_at.timestamp()),
         expired_time: NEVER,

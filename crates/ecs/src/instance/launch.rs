@@ -340,7 +340,7 @@ impl Machine {
             private_ip: self.private_ip_address,
             public_address: self.internet_max_bandwidth_out.map(|bandwidth| bandwidth > 0),
             bandwidth: self.internet_max_bandwidth_out,
-            key_name: filled(self.key_pair_name),
+            key_names: filled(self.key_pair_name).into_iter().collect(),
             password_hash: password_hash(self.password)?,
             user_data: self.user_data.map(|data| user_data(&data)).transpose()?.filter(|text| !text.is_empty()),
             name: filled(self.instance_name),

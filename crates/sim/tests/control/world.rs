@@ -159,7 +159,7 @@ pub fn launch(image: ImageId, min: u32, max: u32) -> RunInstances {
         private_ip: None,
         public_address: None,
         bandwidth: None,
-        key_name: None,
+        key_names: vec![],
         password_hash: None,
         user_data: None,
         names: vec!["n".to_owned()],
