@@ -84,6 +84,10 @@ def code(call, **named):
     return refused.value.response["Error"]["Code"]
 
 
+def found_by(tenant, name, value):
+    return {f["FleetId"] for f in tenant.ec2.describe_fleets(Filters=[{"Name": name, "Values": [value]}])["Fleets"]}
+
+
 def test_an_instant_fleet_answers_with_what_there_is_and_why_not_more(tenant):
     # The first type takes the whole memory of a host, of which the zone has fifty.
     overrides = [
@@ -132,6 +136,7 @@ def test_a_request_is_filled_once_and_a_maintained_fleet_again_and_again(tenant,
     once, kept = (tenant.make(type, 3)["FleetId"] for type in ("request", "maintain"))
     for id in (once, kept):
         until(lambda id=id: tenant.fleet(id)["ActivityStatus"] == "fulfilled", what=f"{id} has its target")
+    assert found_by(tenant, "activity-status", "fulfilled") >= {once, kept}
     gone = [tenant.instances(id)[0] for id in (once, kept)]
     tenant.ec2.terminate_instances(InstanceIds=gone)
     until(lambda: len(tenant.instances(kept)) == 3 and gone[1] not in tenant.instances(kept), what="the third is replaced")
@@ -147,6 +152,7 @@ def test_a_request_is_filled_once_and_a_maintained_fleet_again_and_again(tenant,
     [last] = tenant.instances(kept)
     tenant.ec2.delete_fleets(FleetIds=[kept], TerminateInstances=False)
     until(lambda: tenant.fleet(kept)["FleetState"] == "deleted_running", what="its instance stays")
+    assert found_by(tenant, "fleet-state", "deleted-running") == {kept} and not found_by(tenant, "activity-status", "pending-termination")
     tenant.ec2.terminate_instances(InstanceIds=[last])
     until(lambda: tenant.fleet(kept)["FleetState"] == "deleted", what="nothing is left of it")
 

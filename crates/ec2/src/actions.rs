@@ -384,8 +384,7 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" CreateFleet => instance_fleet::create, instance_fleet::CreateFleet,
         Partly("on demand only; what takes least of a host counts as cheapest; `$Latest` and `$Default` are those of the call"),
         instance_fleet::CREATE_ABSENT;
-    Ec2 "ec2:" DescribeFleets => instance_fleet::describe, instance_fleet::DescribeFleets,
-        Partly("a filter by activity-status is spelled as replies spell it, with underscores"), &[];
+    Ec2 "ec2:" DescribeFleets => instance_fleet::describe, instance_fleet::DescribeFleets, Works, &[];
     Ec2 "ec2:" DescribeFleetInstances => instance_fleet_record::describe_instances, instance_fleet_record::DescribeFleetInstances, Works, &[];
     Ec2 "ec2:" DescribeFleetHistory => instance_fleet_record::history, instance_fleet_record::DescribeFleetHistory,
         Partly("the latest thousand events of a fleet"), &[];

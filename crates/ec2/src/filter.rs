@@ -287,7 +287,20 @@ pub(crate) const CAPACITY_RESERVATION: Known = &[
     ("tenancy", Always("default")),
 ];
 
-pub(crate) const INSTANCE_FLEET: Known = &[("fleet-state", Is(Field::State)), ("type", Is(Field::Kind))];
+/// States of fleets: EC2 documents values of the filter with hyphens, where its replies have underscores. Both are taken.
+const FLEET_STATES: &[(&str, &[&str])] = &[
+    ("submitted", &["submitted"]),
+    ("active", &["active"]),
+    ("deleted", &["deleted"]),
+    ("failed", &["failed"]),
+    ("modifying", &["modifying"]),
+    ("deleted-running", &["deleted_running"]),
+    ("deleted_running", &["deleted_running"]),
+    ("deleted-terminating", &["deleted_terminating"]),
+    ("deleted_terminating", &["deleted_terminating"]),
+];
+
+pub(crate) const INSTANCE_FLEET: Known = &[("fleet-state", Words(Field::State, FLEET_STATES)), ("type", Is(Field::Kind))];
 
 pub(crate) const DHCP_OPTIONS: Known = &[("dhcp-options-id", Is(Field::Id)), ("owner-id", Is(Field::Owner))];
 

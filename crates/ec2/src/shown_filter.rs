@@ -346,6 +346,9 @@ const SHOWN: &[Shown] = &[
     },
 ];
 
+/// Filters of which EC2 documents the values with hyphens, where its replies have underscores. Both are taken.
+const HYPHENATED: &[(&str, &str)] = &[("ec2:DescribeFleets", "activity-status")];
+
 /// Whether a filter of an action is answered from the reply.
 pub(crate) fn is_shown(action: &str, name: &str) -> bool {
     SHOWN.iter().any(|shown| shown.action == action && shown.filters.iter().any(|(known, _)| *known == name))
@@ -360,7 +363,10 @@ struct Asked {
 /// Leaves out of a reply what does not fit the filters that are answered from it.
 pub(crate) fn retain(action: &str, args: &Args, mut reply: wire::Shown) -> Result<wire::Shown, Refusal> {
     let Some(looked) = SHOWN.iter().find(|looked| looked.action == action) else { return Ok(reply) };
-    for AskedFilter { name, values } in args.decode::<Asked>()?.filters {
+    for AskedFilter { name, mut values } in args.decode::<Asked>()?.filters {
+        if HYPHENATED.contains(&(action, name.as_str())) {
+            values.iter_mut().for_each(|value| *value = value.replace('-', "_"));
+        }
         if let Some((_, paths)) = looked.filters.iter().find(|(known, _)| *known == name) {
             let mut doc = Doc::of(&reply);
             retain_rows(&mut doc, looked.rows, &|row| paths.iter().any(|path| has(row, path, &values)));

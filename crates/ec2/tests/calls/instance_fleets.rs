@@ -27,6 +27,13 @@ async fn a_fleet_is_made_filled_changed_and_deleted() {
     let tags = "TagSpecification.1.ResourceType=fleet&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b";
     let kept = world.golden("CreateFleet", &format!("Action=CreateFleet&{config}&{target}&{tags}&ReplaceUnhealthyInstances=true")).await;
     let kept = elements(&kept, "fleetId").remove(0);
+    for value in ["pending-fulfillment", "pending_fulfillment"] {
+        let reply = world.call(&format!("Action=DescribeFleets&Filter.1.Name=activity-status&Filter.1.Value.1={value}")).await;
+        assert_eq!(
+            (elements(&reply.body, "fleetId"), elements(&reply.body, "activityStatus")),
+            (vec![kept.clone()], vec!["pending_fulfillment".to_owned()])
+        );
+    }
     world.settle().await;
     world.golden("DescribeFleets", "Action=DescribeFleets").await;
     world.golden("DescribeFleetInstances", &format!("Action=DescribeFleetInstances&FleetId={kept}")).await;
@@ -37,6 +44,8 @@ async fn a_fleet_is_made_filled_changed_and_deleted() {
     for (filter, found) in [
         ("type&Filter.1.Value.1=maintain", std::slice::from_ref(&kept)),
         ("fleet-state&Filter.1.Value.1=deleted*", &[]),
+        ("activity-status&Filter.1.Value.1=fulfilled", std::slice::from_ref(&kept)),
+        ("activity-status&Filter.1.Value.1=pending*", &[]),
         ("tag:a&Filter.1.Value.1=b", std::slice::from_ref(&kept)),
     ] {
         let reply = world.call(&format!("Action=DescribeFleets&Filter.1.Name={filter}")).await;
