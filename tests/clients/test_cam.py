@@ -1,5 +1,6 @@
 """Accounts' own administration through CAM with the vendor's SDK, and that the other dialects obey it too. On simulated hosts."""
 
+import datetime
 import json
 
 import boto3
@@ -17,6 +18,13 @@ def root(simulated):
 
 def document(effect, *actions, resource="*"):
     return json.dumps({"version": "2.0", "statement": [{"effect": effect, "action": list(actions), "resource": resource}]})
+
+
+def is_recent(time):
+    """Whether a time, which CAM tells in Beijing's zone, is of the last minutes."""
+    beijing = datetime.timezone(datetime.timedelta(hours=8))
+    at = datetime.datetime.strptime(time, "%Y-%m-%d %H:%M:%S").replace(tzinfo=beijing)
+    return datetime.timedelta(0) <= datetime.datetime.now(beijing) - at < datetime.timedelta(minutes=10)
 
 
 def ec2_of(cloud, key, secret):
@@ -110,7 +118,8 @@ def test_a_user_lives_with_keys_policies_and_groups(simulated, root):
     assert [one["GroupId"] for one in root.call("ListGroupsForUser", SubUin=uin)["GroupInfo"]] == [group]
     root.call("UpdateGroup", GroupId=group, GroupName="watchers", Remark="they look")
     assert root.call("ListGroups", Keyword="watch")["GroupInfo"][0]["Remark"] == "they look"
-    assert root.call("ListAttachedGroupPolicies", TargetGroupId=group)["List"][0]["PolicyName"] == "QcloudCVMReadOnlyAccess"
+    (held,) = root.call("ListAttachedGroupPolicies", TargetGroupId=group)["List"]
+    assert (held["PolicyName"], is_recent(held["AddTime"])) == ("QcloudCVMReadOnlyAccess", True)
     (by_group,) = root.call("ListAttachedUserAllPolicies", TargetUin=uin, AttachType=2, Page=1, Rp=20)["PolicyList"]
     assert (by_group["PolicyName"], by_group["Groups"]) == ("QcloudCVMReadOnlyAccess", [{"GroupId": group, "GroupName": "watchers"}])
     root.call("DetachGroupPolicy", PolicyId=preset["PolicyId"], DetachGroupId=group)
@@ -151,7 +160,9 @@ def test_a_role_is_assumed_and_is_the_same_one_in_every_dialect(simulated, root)
     assert root.call("GetRolePermissionBoundary", RoleId=role)["PolicyType"] == 2
     root.call("DeleteRolePermissionsBoundary", RoleId=role)
     attached = root.call("ListAttachedRolePolicies", RoleName="watcher", Page=1, Rp=20)
-    assert [one["PolicyName"] for one in attached["List"]] == ["QcloudCVMReadOnlyAccess"]
+    assert [(one["PolicyName"], is_recent(one["AddTime"])) for one in attached["List"]] == [("QcloudCVMReadOnlyAccess", True)]
+    entities = root.call("ListEntitiesForPolicy", PolicyId=attached["List"][0]["PolicyId"], EntityFilter="Role")["List"]
+    assert [(one["Name"], is_recent(one["AttachmentTime"])) for one in entities] == [("watcher", True)]
     options = {"aws_access_key_id": root.key, "aws_secret_access_key": root.secret, "region_name": simulated.region}
     iam = boto3.client("iam", endpoint_url=simulated.endpoint, **options)
     assert iam.list_attached_role_policies(RoleName="watcher")["AttachedPolicies"][0]["PolicyName"] == "QcloudCVMReadOnlyAccess"

@@ -1,5 +1,6 @@
 """Accounts' own administration through RAM and STS with the vendor's SDK, and that the other dialects obey it too."""
 
+import datetime
 import json
 
 import boto3
@@ -41,6 +42,12 @@ def document(effect, *actions, resource="*"):
     return json.dumps({"Version": "1", "Statement": [{"Effect": effect, "Action": list(actions), "Resource": resource}]})
 
 
+def is_recent(date):
+    """Whether a time is of the last minutes."""
+    at = datetime.datetime.strptime(date, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    return datetime.timedelta(0) <= datetime.datetime.now(datetime.timezone.utc) - at < datetime.timedelta(minutes=10)
+
+
 @pytest.fixture(scope="module")
 def root(simulated):
     key, secret, number = simulated.account("ram-tests")
@@ -69,7 +76,8 @@ def test_a_user_lives_with_keys_policies_and_groups(simulated, root):
         aws_secret_access_key=made["AccessKeySecret"],
     )
     assert ec2.describe_instances()["Reservations"] == [], "a right is a right in every dialect"
-    assert [policy["PolicyName"] for policy in root.ram("ListPoliciesForUser", UserName="li")["Policies"]["Policy"]] == ["AliyunECSReadOnlyAccess"]
+    (held,) = root.ram("ListPoliciesForUser", UserName="li")["Policies"]["Policy"]
+    assert (held["PolicyName"], is_recent(held["AttachDate"])) == ("AliyunECSReadOnlyAccess", True)
     root.ram("DetachPolicyFromUser", UserName="li", PolicyType="System", PolicyName="AliyunECSReadOnlyAccess")
     assert li.refused("ecs", "DescribeInstances", RegionId=simulated.region) == "Forbidden.RAM"
 
@@ -82,7 +90,8 @@ def test_a_user_lives_with_keys_policies_and_groups(simulated, root):
     assert root.ram("ListUsersForGroup", GroupName="watch")["Users"]["User"][0]["UserName"] == "li"
     assert root.ram("ListGroupsForUser", UserName="li")["Groups"]["Group"][0]["GroupName"] == "watch"
     assert root.ram("ListGroups")["Groups"]["Group"][0]["GroupName"] == "watch"
-    assert root.ram("ListPoliciesForGroup", GroupName="watch")["Policies"]["Policy"][0]["PolicyType"] == "Custom"
+    (held,) = root.ram("ListPoliciesForGroup", GroupName="watch")["Policies"]["Policy"]
+    assert (held["PolicyType"], is_recent(held["AttachDate"])) == ("Custom", True)
     version = root.ram("CreatePolicyVersion", PolicyName="look", PolicyDocument=document("Deny", "ecs:*"), SetAsDefault="true")
     assert version["PolicyVersion"]["VersionId"] == "v2"
     assert li.refused("ecs", "DescribeInstances", RegionId=simulated.region) == "Forbidden.RAM"
@@ -132,7 +141,8 @@ def test_a_role_is_assumed_with_a_token_that_ends(simulated, root):
     trust = json.dumps({"Version": "1", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}]})
     role = root.ram("CreateRole", RoleName="Watcher", AssumeRolePolicyDocument=trust, Description="looks")["Role"]
     root.ram("AttachPolicyToRole", RoleName="Watcher", PolicyType="System", PolicyName="AliyunECSReadOnlyAccess")
-    assert root.ram("ListPoliciesForRole", RoleName="Watcher")["Policies"]["Policy"][0]["PolicyName"] == "AliyunECSReadOnlyAccess"
+    (held,) = root.ram("ListPoliciesForRole", RoleName="Watcher")["Policies"]["Policy"]
+    assert (held["PolicyName"], is_recent(held["AttachDate"])) == ("AliyunECSReadOnlyAccess", True)
     assumed = wang.call("sts", "AssumeRole", RoleArn=role["Arn"], RoleSessionName="night", DurationSeconds=900)
     temporary = assumed["Credentials"]
     credential = StsTokenCredential(temporary["AccessKeyId"], temporary["AccessKeySecret"], temporary["SecurityToken"])

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Error, InstanceProfile, ManagedPolicy, MfaDevice, PolicyId, PolicyRef, Rights, Role, User, UserGroup, UserGroupId};
 
 use crate::auth::{Caller, Target};
-use crate::permission::{Held, PolicyName, PolicyUse};
+use crate::permission::{Held, HeldPolicy, PolicyName, PolicyUse};
 use crate::{Cloud, Failure};
 
 /// What an account has.
@@ -46,9 +46,10 @@ impl Cloud {
                     PolicyRef::System(name) => Some(PolicyName::System(name.clone())),
                     PolicyRef::Own(id) => names.get(id).map(|&name| PolicyName::Own(name.to_owned())),
                 };
-                let attached: Vec<PolicyName> = permissions.attached.iter().filter_map(named).collect();
+                let held = |held: &model::AttachedPolicy| Some(HeldPolicy { name: named(&held.policy)?, at: held.at });
+                let attached: Vec<HeldPolicy> = permissions.attached.iter().filter_map(held).collect();
                 for policy in &attached {
-                    uses.entry(policy.clone()).or_default().attached += 1;
+                    uses.entry(policy.name.clone()).or_default().attached += 1;
                 }
                 let boundary = permissions.boundary.as_ref().and_then(named);
                 if let Some(policy) = &boundary {

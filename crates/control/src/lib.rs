@@ -208,8 +208,8 @@ pub use order::{Order, OrderKey};
 pub use overview::Overview;
 pub use password::hash as hash_password;
 pub use permission::{
-    AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, POLICIES_MAX, PolicyName, PolicyUse, PutPolicy, RemovePolicy,
-    Ties, UpdatePolicy, VersionChange,
+    AttachPolicy, ChangePolicyVersion, CreatePolicy, DeletePolicy, Held, HeldPolicy, POLICIES_MAX, PolicyName, PolicyUse, PutPolicy,
+    RemovePolicy, Ties, UpdatePolicy, VersionChange,
 };
 pub use permission_boundary::SetBoundary;
 pub use placement_group::{CreatePlacementGroup, DeletePlacementGroups, ModifyPlacementGroup, MoveToPlacementGroup, PlacementGroupView};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccountId, Error, ManagedPolicy, Noun, Permissions, PolicyId, PolicyRef, Rights, Role, RoleId, SYSTEM_POLICIES, Tags, User, UserGroup,
-    add_tags, system_policy, system_policy_number,
+    AccountId, Error, ManagedPolicy, Millis, Noun, Permissions, PolicyId, PolicyRef, Rights, Role, RoleId, SYSTEM_POLICIES, Tags, User,
+    UserGroup, add_tags, system_policy, system_policy_number,
 };
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
@@ -65,7 +65,7 @@ fn document_of(tx: &Tx<'_>, policy: &PolicyRef) -> Result<Option<String>, StoreE
 pub(crate) fn rights_of(tx: &Tx<'_>, permissions: &Permissions) -> Result<RightsOf, StoreError> {
     let mut documents: Vec<String> = permissions.own.values().cloned().collect();
     for attached in &permissions.attached {
-        documents.extend(document_of(tx, attached)?);
+        documents.extend(document_of(tx, &attached.policy)?);
     }
     let boundary = match &permissions.boundary {
         Some(policy) => Some(document_of(tx, policy)?.unwrap_or_else(|| NOTHING.to_owned())),
@@ -182,7 +182,7 @@ impl Command for AttachPolicy {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let policy = self.policy.find(tx, cx.caller.account())?;
         self.holder.change(tx, cx, |permissions| match self.attach {
-            true => permissions.attach(policy.clone()),
+            true => permissions.attach(policy.clone(), cx.now),
             false => permissions.detach(&policy),
         })
     }
@@ -373,7 +373,7 @@ pub(crate) fn policy_target(tx: &Tx<'_>, account: AccountId, policy: &PolicyName
 
 /// Who has a managed policy.
 pub(crate) fn holders(tx: &Tx<'_>, account: AccountId, policy: &PolicyRef) -> Result<Vec<Holder>, Failure> {
-    holders_with(tx, account, |permissions| permissions.attached.contains(policy))
+    holders_with(tx, account, |permissions| permissions.attached(policy).is_some())
 }
 
 /// Whose permissions are of some kind.
@@ -397,9 +397,18 @@ pub struct Held {
     /// Documents of its own, by name.
     pub own: Vec<(String, String)>,
     /// Managed policies.
-    pub attached: Vec<PolicyName>,
+    pub attached: Vec<HeldPolicy>,
     /// The managed policy that bounds them.
     pub boundary: Option<PolicyName>,
+}
+
+/// A managed policy that somebody has.
+#[derive(Debug, Clone)]
+pub struct HeldPolicy {
+    /// Which one.
+    pub name: PolicyName,
+    /// When it was attached; none where it was before times of that were kept.
+    pub at: Option<Millis>,
 }
 
 /// What a managed policy is used for in an account.
@@ -421,11 +430,8 @@ impl Cloud {
             move |tx, cx| {
                 let permissions = holder.permissions(tx, cx.caller.account())?;
                 let mut attached = Vec::new();
-                for policy in permissions.attached {
-                    match policy {
-                        PolicyRef::System(name) => attached.push(PolicyName::System(name)),
-                        PolicyRef::Own(id) => attached.extend(tx.get::<ManagedPolicy>(id)?.map(|policy| PolicyName::Own(policy.name))),
-                    }
+                for held in permissions.attached {
+                    attached.extend(name_of(tx, &held.policy)?.map(|name| HeldPolicy { name, at: held.at }));
                 }
                 let boundary = permissions.boundary.map(|policy| name_of(tx, &policy)).transpose()?.flatten();
                 Ok(Held { own: permissions.own.into_iter().collect(), attached, boundary })
@@ -463,8 +469,8 @@ impl Cloud {
             let of_groups = tx.user_group_list(account)?.into_iter().map(|group| group.permissions);
             let of_roles = tx.role_list(account)?.into_iter().map(|role| role.permissions);
             for permissions in of_users.chain(of_groups).chain(of_roles) {
-                for policy in permissions.attached {
-                    uses.entry(policy).or_default().attached += 1;
+                for held in permissions.attached {
+                    uses.entry(held.policy).or_default().attached += 1;
                 }
                 if let Some(boundary) = permissions.boundary {
                     uses.entry(boundary).or_default().bounding += 1;

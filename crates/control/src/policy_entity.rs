@@ -1,6 +1,6 @@
 //! Who has a managed policy, by number too: Tencent Cloud's calls know users, groups and roles so.
 
-use model::Error;
+use model::{Error, Millis};
 
 use crate::Cloud;
 use crate::auth::Caller;
@@ -14,6 +14,8 @@ pub struct PolicyEntity {
     pub holder: Holder,
     /// The number of the user or group, the id of the role.
     pub number: u64,
+    /// When it was attached; none where it was before times of that were kept.
+    pub at: Option<Millis>,
 }
 
 impl Cloud {
@@ -26,13 +28,15 @@ impl Cloud {
             move |tx, cx| {
                 let account = cx.caller.account();
                 let mut entities = Vec::new();
-                for holder in holders(tx, account, &policy.find(tx, account)?)? {
+                let policy = policy.find(tx, account)?;
+                for holder in holders(tx, account, &policy)? {
                     let number = match &holder {
                         Holder::User(name) => user(tx, account, name)?.number(),
                         Holder::Group(name) => group(tx, account, name)?.number(),
                         Holder::Role(name) => role(tx, account, name)?.id.as_u64(),
                     };
-                    entities.push(PolicyEntity { holder, number });
+                    let at = holder.permissions(tx, account)?.attached(&policy).and_then(|held| held.at);
+                    entities.push(PolicyEntity { holder, number, at });
                 }
                 entities.sort_by_key(|entity| (kind(&entity.holder), entity.number));
                 Ok(entities)

@@ -68,7 +68,7 @@ fn sources_of(tx: &Tx<'_>, holder: &Holder, permissions: &Permissions) -> Result
     let own = permissions.own.iter().map(|(name, text)| (PolicySource::Own(holder.clone(), name.clone()), text.clone()));
     let mut sources: Sources = own.collect();
     for attached in &permissions.attached {
-        let found = match attached {
+        let found = match &attached.policy {
             PolicyRef::System(name) => system_policy(name).map(|policy| (PolicyName::System(name.clone()), policy.document.to_owned())),
             PolicyRef::Own(id) => {
                 tx.get::<ManagedPolicy>(*id)?.map(|policy| (PolicyName::Own(policy.name.clone()), policy.document().to_owned()))

@@ -155,7 +155,7 @@ impl Command for DeleteRole {
         let row = role(tx, cx.caller.account(), &self.name)?;
         if self.policies == Ties::MustBeGone && !row.permissions.is_empty() {
             let own = row.permissions.own.keys().cloned();
-            let by = own.chain(row.permissions.attached.iter().map(ToString::to_string)).take(10).collect();
+            let by = own.chain(row.permissions.attached.iter().map(|held| held.policy.to_string())).take(10).collect();
             return Err(Error::InUse { noun: Noun::Role, id: self.name.clone(), by }.into());
         }
         let profiles = tx.instance_profile_list(row.account)?.into_iter().filter(|profile| profile.role == Some(row.id));

@@ -226,7 +226,7 @@ impl Command for DeleteUser {
         }
         if self.ties == Ties::MustBeGone {
             by.extend(permissions.own.keys().cloned());
-            by.extend(permissions.attached.iter().map(ToString::to_string));
+            by.extend(permissions.attached.iter().map(|held| held.policy.to_string()));
             by.extend(groups.iter().map(ToString::to_string));
             by.extend(tx.mfa_device_list_of_user(row.id)?.into_iter().map(|device| device.name));
         }

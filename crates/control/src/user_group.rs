@@ -96,7 +96,7 @@ impl Command for DeleteUserGroup {
         let members = members(tx, &row)?;
         let mut by: Vec<String> = members.iter().map(|user| user.name.clone()).collect();
         by.extend(row.permissions.own.keys().cloned());
-        by.extend(row.permissions.attached.iter().map(ToString::to_string));
+        by.extend(row.permissions.attached.iter().map(|held| held.policy.to_string()));
         by.truncate(10);
         if self.ties == Ties::MustBeGone && !by.is_empty() {
             return Err(Error::InUse { noun: Noun::UserGroup, id: self.name.clone(), by }.into());

@@ -8,7 +8,7 @@
 //!
 //! A managed policy is the account's, with up to five versions of which one counts, or the system's, the same in every account.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +27,8 @@ pub const VERSIONS_MAX: usize = 5;
 pub struct Permissions {
     /// Documents of its own (original text), by name.
     pub own: BTreeMap<String, String>,
-    /// Managed policies.
-    pub attached: BTreeSet<PolicyRef>,
+    /// Managed policies, in order, each once.
+    pub attached: Vec<AttachedPolicy>,
     /// The managed policy that bounds them: what it does not allow is not allowed, whatever else says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<PolicyRef>,
@@ -48,21 +48,45 @@ impl Permissions {
         self.own.remove(name).map(drop).ok_or_else(|| Error::not_found(Noun::Policy, name))
     }
 
-    /// Attaches a managed policy; attaching it again changes nothing.
-    pub fn attach(&mut self, policy: PolicyRef) -> Result<(), Error> {
-        self.attached.insert(policy);
+    /// Attaches a managed policy; attaching it again changes nothing, and not the time either.
+    pub fn attach(&mut self, policy: PolicyRef, now: Millis) -> Result<(), Error> {
+        if let Err(place) = self.place(&policy) {
+            self.attached.insert(place, AttachedPolicy { policy, at: Some(now) });
+        }
         at_most("PolicyArn", "managed policies", self.attached.len(), ATTACHED_MAX)
     }
 
     /// Detaches a managed policy.
     pub fn detach(&mut self, policy: &PolicyRef) -> Result<(), Error> {
-        if self.attached.remove(policy) { Ok(()) } else { Err(Error::not_found(Noun::Policy, policy)) }
+        let place = self.place(policy).map_err(|_| Error::not_found(Noun::Policy, policy))?;
+        self.attached.remove(place);
+        Ok(())
+    }
+
+    /// A managed policy that is attached.
+    pub fn attached(&self, policy: &PolicyRef) -> Option<&AttachedPolicy> {
+        self.place(policy).ok().map(|place| &self.attached[place])
+    }
+
+    fn place(&self, policy: &PolicyRef) -> Result<usize, usize> {
+        self.attached.binary_search_by(|attached| attached.policy.cmp(policy))
     }
 
     /// Whether nothing is attached and there is no document of its own. A boundary gives nothing.
     pub fn is_empty(&self) -> bool {
         self.own.is_empty() && self.attached.is_empty()
     }
+}
+
+/// A managed policy that somebody has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedPolicy {
+    /// Which one.
+    #[serde(flatten)]
+    pub policy: PolicyRef,
+    /// When it was attached. Earlier rows do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Millis>,
 }
 
 /// A managed policy, as those that have it name it.
@@ -346,6 +370,25 @@ mod tests {
         assert_eq!(policy.remove_version(1), Ok(()));
         assert_eq!(policy.add_version(ALLOW, false, Millis(2)), Ok(6), "a number is never given again");
         assert!(matches!(policy.set_default(1), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn what_is_attached_is_attached_once_and_keeps_its_time() {
+        let policy = |name: &str| PolicyRef::System(name.to_owned());
+        // As earlier rows have it.
+        let mut permissions: Permissions =
+            serde_json::from_str(r#"{"own":{},"attached":[{"system":"b"},{"own":"policy-00000000000000007"}]}"#).unwrap();
+        permissions.attach(policy("a"), Millis(5)).unwrap();
+        permissions.attach(policy("a"), Millis(6)).unwrap();
+        permissions.attach(policy("b"), Millis(6)).unwrap();
+        let names: Vec<String> = permissions.attached.iter().map(|held| held.policy.to_string()).collect();
+        assert_eq!(names, ["a", "b", &PolicyId::from_u64(7).to_string()]);
+        assert_eq!(permissions.attached(&policy("a")).unwrap().at, Some(Millis(5)));
+        assert_eq!(permissions.attached(&policy("b")).unwrap().at, None);
+        let kept: Permissions = serde_json::from_str(&serde_json::to_string(&permissions).unwrap()).unwrap();
+        assert_eq!(kept, permissions);
+        permissions.detach(&policy("a")).unwrap();
+        assert!(matches!(permissions.detach(&policy("a")), Err(Error::NotFound { .. })));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Policies of users, groups and roles.
 
 use control::{AttachPolicy, Holder, PolicyName};
-use model::{ManagedPolicy, system_policy, system_policy_number};
+use model::{ManagedPolicy, Millis, system_policy, system_policy_number};
 use wire::{FromArg, Show};
 
 use super::policy::{EVER, OWN, PRESET, WRITTEN, named};
@@ -115,23 +115,24 @@ pub(crate) enum Kind {
     Preset,
 }
 
+/// What somebody has. What was attached before times of that were kept is as old as its policy.
 async fn held(cx: &Cx<'_>, holder: Holder) -> Result<Vec<Held>, Fault> {
     let held = cx.cloud.held(&cx.caller, holder).await?;
     let own = cx.cloud.managed_policies(&cx.caller).await?;
-    let of_account = |policy: &ManagedPolicy| Held {
+    let of_account = |policy: &ManagedPolicy, since: Option<Millis>| Held {
         number: policy.number(),
         name: policy.name.clone(),
         description: policy.description.clone(),
-        add_time: at(policy.created_at),
+        add_time: at(since.unwrap_or(policy.created_at)),
         kind: Kind::User,
     };
-    let found = held.attached.iter().filter_map(|policy| match policy {
-        PolicyName::Own(name) => own.iter().find(|policy| policy.name == *name).map(of_account),
+    let found = held.attached.iter().filter_map(|policy| match &policy.name {
+        PolicyName::Own(name) => own.iter().find(|policy| policy.name == *name).map(|own| of_account(own, policy.at)),
         PolicyName::System(name) => Some(Held {
             number: system_policy_number(name)?,
             name: name.clone(),
             description: system_policy(name)?.description.to_owned(),
-            add_time: at(EVER),
+            add_time: at(policy.at.unwrap_or(EVER)),
             kind: Kind::Preset,
         }),
     });

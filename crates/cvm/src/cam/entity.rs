@@ -45,7 +45,7 @@ struct EntityReply {
     attachment_time: String,
 }
 
-/// Lists who has a policy. When it was attached is not kept.
+/// Lists who has a policy. What was attached before times of that were kept is as old as the policy.
 pub(crate) async fn list(cx: &Cx<'_>, asked: ListEntities) -> Result<Entities, Fault> {
     let policy = cx.cloud.policy_numbered(&cx.caller, asked.policy_id).await?;
     let mut found = cx.cloud.policy_entities(&cx.caller, policy.clone()).await?;
@@ -64,13 +64,13 @@ pub(crate) async fn list(cx: &Cx<'_>, asked: ListEntities) -> Result<Entities, F
 }
 
 fn reply(entity: PolicyEntity, since: Millis) -> EntityReply {
-    let PolicyEntity { holder, number } = entity;
+    let PolicyEntity { holder, number, at: attached_at } = entity;
     let (name, uin, related_type) = match holder {
         Holder::User(name) => (name, number, 1),
         Holder::Group(name) => (name, 0, 2),
         Holder::Role(name) => (name, 0, 3),
     };
-    EntityReply { id: number.to_string(), name, uin, related_type, attachment_time: at(since) }
+    EntityReply { id: number.to_string(), name, uin, related_type, attachment_time: at(attached_at.unwrap_or(since)) }
 }
 
 #[derive(Show)]

@@ -203,7 +203,7 @@ fn own_of(held: &Held) -> Vec<OwnPolicy> {
 }
 
 fn attached_of(account: AccountId, held: &Held) -> Vec<AttachedItem> {
-    held.attached.iter().map(|policy| attached_item(account, policy)).collect()
+    held.attached.iter().map(|policy| attached_item(account, &policy.name)).collect()
 }
 
 fn boundary_of(account: AccountId, held: &Held) -> Option<BoundaryItem> {

@@ -66,7 +66,7 @@ async fn set(cx: Cx, holder: Holder, arn: &str, attach: bool) -> Result<Done, Re
 async fn attached(cx: Cx, holder: Holder, paging: Paging) -> Result<Attached, Refusal> {
     let held = cx.cloud.held(&cx.caller, holder).await?;
     let account = cx.caller.account();
-    let items = held.attached.iter().map(|policy| item(account, policy)).collect();
+    let items = held.attached.iter().map(|policy| item(account, &policy.name)).collect();
     let (attached_policies, marker) = paging.page(items, |item: &AttachedItem| &item.policy_name)?;
     Ok(Attached { attached_policies, is_truncated: marker.is_some(), marker })
 }

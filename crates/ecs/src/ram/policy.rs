@@ -2,7 +2,7 @@
 
 use control::{AttachPolicy, CreatePolicy as Create, DeletePolicy as Delete, Holder, PolicyName, Ties};
 use jiff::Timestamp;
-use model::{Error, ManagedPolicy, Noun, SYSTEM_POLICIES, SystemPolicy, Tags, system_policy};
+use model::{Error, ManagedPolicy, Millis, Noun, SYSTEM_POLICIES, SystemPolicy, Tags, system_policy};
 use wire::{FromArg, Show};
 
 use super::policy_version::VersionItem;
@@ -19,6 +19,7 @@ struct PolicyItem {
     create_date: Timestamp,
     update_date: Timestamp,
     attachment_count: Option<usize>,
+    attach_date: Option<Timestamp>,
 }
 
 fn item(policy: &ManagedPolicy, attachment_count: Option<usize>) -> PolicyItem {
@@ -30,6 +31,7 @@ fn item(policy: &ManagedPolicy, attachment_count: Option<usize>) -> PolicyItem {
         create_date: policy.created_at.timestamp(),
         update_date: policy.versions.last().map_or(policy.created_at, |version| version.created_at).timestamp(),
         attachment_count,
+        attach_date: None,
     }
 }
 
@@ -43,6 +45,7 @@ fn system_item(policy: &SystemPolicy, attachment_count: Option<usize>) -> Policy
         create_date: Timestamp::UNIX_EPOCH,
         update_date: Timestamp::UNIX_EPOCH,
         attachment_count,
+        attach_date: None,
     }
 }
 
@@ -157,9 +160,12 @@ async fn set(cx: &Cx<'_>, holder: Holder, policy: PolicyName, attach: bool) -> R
 async fn list_of(cx: &Cx<'_>, holder: Holder) -> Result<Policies, Fault> {
     let held = cx.cloud.held(&cx.caller, holder).await.map_err(refusal)?;
     let own = cx.cloud.managed_policies(&cx.caller).await.map_err(refusal)?;
-    let policies = held.attached.iter().filter_map(|policy| match policy {
-        PolicyName::System(name) => system_policy(name).map(|policy| system_item(policy, None)),
-        PolicyName::Own(name) => own.iter().find(|policy| policy.name == *name).map(|policy| item(policy, None)),
+    let policies = held.attached.iter().filter_map(|policy| {
+        let shown = match &policy.name {
+            PolicyName::System(name) => system_item(system_policy(name)?, None),
+            PolicyName::Own(name) => item(own.iter().find(|policy| policy.name == *name)?, None),
+        };
+        Some(PolicyItem { attach_date: policy.at.map(Millis::timestamp), ..shown })
     });
     Ok(Policies { policies: policies.collect(), next: Next { is_truncated: false, marker: None } })
 }
