@@ -53,7 +53,7 @@ async fn an_instance_has_several_key_pairs_and_loses_those_that_are_named() {
     let unknown = with(&json!([keys[1], "skey-00000000000000001"]));
     world.refused("AssociateInstancesKeyPairs", &unknown, "InvalidKeyPairId.NotFound").await;
     let many: Vec<_> = (0..=model::KEYS_PER_INSTANCE_MAX).map(|_| &keys[1]).collect();
-    world.refused("AssociateInstancesKeyPairs", &with(&json!(many)), "InvalidParameterValue").await;
+    world.refused("AssociateInstancesKeyPairs", &with(&json!(many)), "InvalidParameterValue.LimitExceeded").await;
 }
 
 #[tokio::test]
