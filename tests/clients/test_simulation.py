@@ -22,6 +22,37 @@ def decisions(reply):
     return [(one["EvalActionName"], one["EvalResourceName"], one["EvalDecision"]) for one in reply["EvaluationResults"]]
 
 
+def test_policies_are_listed_by_the_service_that_they_grant(simulated, account):
+    iam, number = account["iam"], account["number"]
+    iam.create_user(UserName="lee")
+    iam.create_group(GroupName="keepers")
+    iam.add_user_to_group(GroupName="keepers", UserName="lee")
+    iam.attach_group_policy(GroupName="keepers", PolicyArn=READ_ONLY)
+    iam.put_group_policy(GroupName="keepers", PolicyName="keys", PolicyDocument=document({"Effect": "Allow", "Action": "kms:*", "Resource": "*"}))
+    beside = document({"Effect": "Allow", "NotAction": ["ec2:*", "kms:*", "ecs:*", "cvm:*", "vpc:*", "cbs:*"], "Resource": "*"})
+    iam.put_user_policy(UserName="lee", PolicyName="beside", PolicyDocument=beside)
+    arn = f"arn:aws:iam::{number}:user/lee"
+    asked = ["ec2", "kms", "iam", "logs"]
+    found = iam.list_policies_granting_service_access(Arn=arn, ServiceNamespaces=asked)
+    entries = found["PoliciesGrantingServiceAccess"]
+    assert ([entry["ServiceNamespace"] for entry in entries], found["IsTruncated"]) == (asked, False)
+    read_only = {"PolicyName": "AmazonEC2ReadOnlyAccess", "PolicyType": "MANAGED", "PolicyArn": READ_ONLY}
+    keys = {"PolicyName": "keys", "PolicyType": "INLINE", "EntityType": "GROUP", "EntityName": "keepers"}
+    own = {"PolicyName": "beside", "PolicyType": "INLINE", "EntityType": "USER", "EntityName": "lee"}
+    assert [entry["Policies"] for entry in entries] == [[read_only], [keys], [own], [own]]
+    group = iam.list_policies_granting_service_access(Arn=arn.replace("user/lee", "group/keepers"), ServiceNamespaces=["ec2", "iam"])
+    assert [entry.get("Policies", []) for entry in group["PoliciesGrantingServiceAccess"]] == [[read_only], []]
+    many = [f"service-{number}" for number in range(150)]
+    first = iam.list_policies_granting_service_access(Arn=arn, ServiceNamespaces=many)
+    rest = iam.list_policies_granting_service_access(Arn=arn, ServiceNamespaces=many, Marker=first["Marker"])
+    seen = [entry["ServiceNamespace"] for page in (first, rest) for entry in page["PoliciesGrantingServiceAccess"]]
+    assert (seen, first["IsTruncated"], rest["IsTruncated"]) == (many, True, False)
+    for wrong, code in [(f"arn:aws:iam::{number}:user/nobody", "NoSuchEntity"), ("arn:aws:iam::1:user/lee", "ValidationError")]:
+        with pytest.raises(ClientError) as refused:
+            iam.list_policies_granting_service_access(Arn=wrong, ServiceNamespaces=["ec2"])
+        assert refused.value.response["Error"]["Code"] == code
+
+
 def test_a_simulation_says_what_the_call_is_told(simulated, account):
     iam, number = account["iam"], account["number"]
     iam.create_user(UserName="kim", Tags=[{"Key": "team", "Value": "red"}])

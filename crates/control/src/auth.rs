@@ -363,6 +363,17 @@ const SERVICES: &[&str] = &[
     "quotas",
 ];
 
+/// The services of all clouds of which an action may be one of this service, itself included.
+pub(crate) fn services_with(service: &str) -> Vec<&str> {
+    match service {
+        "ec2" => vec!["ec2", "ecs", "cvm", "vpc", "cbs"],
+        "iam" => vec!["iam", "ram", "cam"],
+        "cloudtrail" => vec!["cloudtrail", "actiontrail", "cloudaudit"],
+        "servicequotas" => vec!["servicequotas", "quotas"],
+        other => vec![other],
+    }
+}
+
 /// An action and a resource as each of the clouds spells them.
 pub(crate) struct Spelled {
     actions: Vec<String>,

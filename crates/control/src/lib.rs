@@ -94,6 +94,7 @@ mod seal;
 mod security_group;
 mod security_group_reference;
 mod security_group_rules;
+mod service_access;
 mod session;
 mod snapshot;
 mod snapshot_copy;

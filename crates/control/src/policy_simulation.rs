@@ -62,7 +62,7 @@ pub enum PolicySource {
     Given(usize),
 }
 
-type Sources = Vec<(PolicySource, String)>;
+pub(crate) type Sources = Vec<(PolicySource, String)>;
 
 fn sources_of(tx: &Tx<'_>, holder: &Holder, permissions: &Permissions) -> Result<Sources, Failure> {
     let own = permissions.own.iter().map(|(name, text)| (PolicySource::Own(holder.clone(), name.clone()), text.clone()));
@@ -80,7 +80,7 @@ fn sources_of(tx: &Tx<'_>, holder: &Holder, permissions: &Permissions) -> Result
 }
 
 /// The documents that decide for somebody; none are a root's.
-fn sources(tx: &Tx<'_>, account: AccountId, of: &Holder) -> Result<Option<Sources>, Failure> {
+pub(crate) fn sources(tx: &Tx<'_>, account: AccountId, of: &Holder) -> Result<Option<Sources>, Failure> {
     let permissions = match of {
         Holder::User(name) => match user(tx, account, name)?.rights {
             Rights::Root => return Ok(None),

@@ -610,6 +610,7 @@ const TABLE: &[Action] = rows! {
         Partly("without policies of things; places of statements in their documents are not told"), iam::simulation::ABSENT;
     Iam "iam:" SimulateCustomPolicy => iam::simulation::custom, iam::simulation::Custom,
         Partly("without policies of things; places of statements in their documents are not told"), iam::simulation::ABSENT;
+    Iam "iam:" ListPoliciesGrantingServiceAccess => iam::service_access::list, iam::service_access::ListGranting, Works, &[];
     Iam "iam:" UpdateGroup => iam::group::update, iam::group::UpdateGroup, Works, &[];
 };
 

@@ -198,6 +198,17 @@ impl Document {
         self.language
     }
 
+    /// Whether a statement allows some action of this service, such as `ec2`. What other statements deny is not looked at, nor on
+    /// which things and under which conditions it is allowed.
+    pub fn allows_some_of(&self, service: &str) -> bool {
+        let start = format!("{service}:");
+        let allowing = self.statements.iter().filter(|statement| statement.effect == Effect::Allow);
+        allowing.map(|statement| &statement.actions).any(|actions| match actions.except {
+            false => actions.patterns.iter().any(|pattern| pattern.may_start(&start)),
+            true => !actions.patterns.iter().any(|pattern| pattern.covers_start(&start)),
+        })
+    }
+
     /// How many statements it has.
     pub fn statement_count(&self) -> usize {
         self.statements.len()

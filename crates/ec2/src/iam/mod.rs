@@ -13,6 +13,7 @@ pub(crate) mod instance_profile;
 pub(crate) mod mfa_device;
 pub(crate) mod policy;
 pub(crate) mod role;
+pub(crate) mod service_access;
 pub(crate) mod simulation;
 pub(crate) mod tag;
 pub(crate) mod user;

@@ -16,7 +16,7 @@ pub(crate) const ABSENT: &[&str] = &["ResourcePolicy", "ResourceOwner", "CallerA
 #[derive(Default, FromArg)]
 pub(crate) struct Texts {
     #[arg(name = "member")]
-    texts: Vec<String>,
+    pub(super) texts: Vec<String>,
 }
 
 #[derive(FromArg)]
@@ -112,7 +112,7 @@ struct Matched {
 
 /// Asks the policies of a user, a group or a role.
 pub(crate) async fn of_principal(cx: Cx, asked: OfPrincipal) -> Result<Results, Refusal> {
-    let of = holder_of(cx.caller.account(), &asked.policy_source_arn)?;
+    let of = holder_of("PolicySourceArn", cx.caller.account(), &asked.policy_source_arn)?;
     answer(cx, Some(of), asked.policy_input_list.unwrap_or_default(), asked.question).await
 }
 
@@ -121,8 +121,9 @@ pub(crate) async fn custom(cx: Cx, asked: Custom) -> Result<Results, Refusal> {
     answer(cx, None, asked.policy_input_list, asked.question).await
 }
 
-fn holder_of(account: AccountId, arn: &str) -> Result<Holder, Error> {
-    let malformed = || Error::invalid("PolicySourceArn", "is no ARN of a user, a group or a role of this account");
+/// The user, group or role that an ARN names, which is the value of this parameter.
+pub(super) fn holder_of(parameter: &'static str, account: AccountId, arn: &str) -> Result<Holder, Error> {
+    let malformed = || Error::invalid(parameter, "is no ARN of a user, a group or a role of this account");
     let rest = arn.strip_prefix(&format!("arn:aws:iam::{account}:")).ok_or_else(malformed)?;
     match rest.split_once('/') {
         Some(("user", name)) => Ok(Holder::User(name.to_owned())),

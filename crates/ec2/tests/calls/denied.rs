@@ -172,6 +172,7 @@ const PUBLIC_KEY: &str =
 /// What is sent of an action whose parameters a table does not tell well enough: words after `$` name seeds.
 fn form_of(action: &str) -> Option<&'static str> {
     Some(match action {
+        "ListPoliciesGrantingServiceAccess" => "Arn=$PolicySourceArn&ServiceNamespaces.member.1=ec2",
         "DeleteLaunchTemplateVersions" => "LaunchTemplateId=$LaunchTemplateId&LaunchTemplateVersion.1=2",
         "DescribeVolumeAttribute" => "VolumeId=$VolumeId&Attribute=autoEnableIO",
         "ModifyVolumeAttribute" => "VolumeId=$VolumeId&AutoEnableIO.Value=true",

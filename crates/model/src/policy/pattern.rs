@@ -74,6 +74,30 @@ impl Pattern {
         found(texts.iter().any(|text| self.matches(text)))
     }
 
+    /// Whether some text that starts so matches.
+    pub(super) fn may_start(&self, start: &str) -> bool {
+        let same = |one: &str, other: &str| same_text(one, other, self.ignore_case);
+        match &self.form {
+            Form::Any => true,
+            Form::Exact(wanted) => wanted.get(..start.len()).is_some_and(|head| same(head, start)),
+            Form::Prefix(wanted) => {
+                let both = wanted.len().min(start.len());
+                wanted.get(..both).zip(start.get(..both)).is_some_and(|(one, other)| same(one, other))
+            }
+            Form::Units(units) => units_may_start(units, start, self.ignore_case),
+            Form::Template(_) => false,
+        }
+    }
+
+    /// Whether every text that starts so matches.
+    pub(super) fn covers_start(&self, start: &str) -> bool {
+        match &self.form {
+            Form::Any => true,
+            Form::Prefix(wanted) => prefix(wanted, start, self.ignore_case),
+            Form::Exact(_) | Form::Units(_) | Form::Template(_) => false,
+        }
+    }
+
     fn matches(&self, text: &str) -> bool {
         match &self.form {
             Form::Any => true,
@@ -86,6 +110,20 @@ impl Pattern {
 
     fn matches_units(&self, units: &[Unit], text: &str) -> bool {
         if self.by_part { by_part(units, text, self.ignore_case) } else { glob(units, text, self.ignore_case) }
+    }
+}
+
+fn units_may_start(units: &[Unit], start: &str, ignore_case: bool) -> bool {
+    let Some(wanted) = start.chars().next() else { return true };
+    let rest = &start[wanted.len_utf8()..];
+    match units.split_first() {
+        None => false,
+        // What the star leaves of the start is what it may stand for itself.
+        Some((Unit::Star, _)) => true,
+        Some((Unit::One, units)) => units_may_start(units, rest, ignore_case),
+        Some((Unit::Char(c), units)) => {
+            same_text(&c.to_string(), &wanted.to_string(), ignore_case) && units_may_start(units, rest, ignore_case)
+        }
     }
 }
 

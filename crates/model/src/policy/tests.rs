@@ -57,6 +57,29 @@ fn check(text: &str, asked: &Asked, wanted: bool) {
 }
 
 #[test]
+fn a_document_allows_some_of_a_service_by_what_its_actions_may_name() {
+    for (statement, wanted) in [
+        (r#""Effect":"Allow","Action":"*""#, true),
+        (r#""Effect":"Allow","Action":"ec2:*""#, true),
+        (r#""Effect":"Allow","Action":["s3:GetObject","EC2:RunInstances"]"#, true),
+        (r#""Effect":"Allow","Action":"e*:Describe*""#, true),
+        (r#""Effect":"Allow","Action":"ec?:Describe*""#, true),
+        (r#""Effect":"Allow","Action":"ec2messages:*""#, false),
+        (r#""Effect":"Allow","Action":"s3:*""#, false),
+        (r#""Effect":"Deny","Action":"ec2:*""#, false),
+        (r#""Effect":"Allow","NotAction":"s3:*""#, true),
+        (r#""Effect":"Allow","NotAction":"ec2:Describe*""#, true),
+        (r#""Effect":"Allow","NotAction":["iam:*","ec2:*"]"#, false),
+        (r#""Effect":"Allow","NotAction":"ec*""#, false),
+    ] {
+        let document = Document::identity(&iam(&format!(r#"{{{statement},"Resource":"*"}}"#))).unwrap();
+        assert_eq!(document.allows_some_of("ec2"), wanted, "{statement}");
+    }
+    let document = Document::identity(&cam(r#"{"effect":"allow","action":"name/cvm:Describe*","resource":"*"}"#)).unwrap();
+    assert!(document.allows_some_of("cvm") && !document.allows_some_of("cbs"));
+}
+
+#[test]
 fn a_document_in_any_language_covers_the_action_in_every_spelling() {
     for (describes, text) in [
         (false, iam(r#"{"Effect":"Allow","Action":"ec2:RunInstances","Resource":"*"}"#)),
