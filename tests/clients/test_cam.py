@@ -187,3 +187,42 @@ def test_a_role_is_assumed_and_is_the_same_one_in_every_dialect(simulated, root)
     root.call("DeleteRole", RoleName="watcher")
     assert root.refused("GetRole", RoleId=role) == "InvalidParameter.RoleNotExist"
     root.call("DeleteUser", Name="wang", Force=1)
+
+
+def test_a_session_brings_tags_and_an_identity_that_policies_ask_for(simulated, root):
+    made = root.call("AddUser", Name="zhao", UseApi=1)
+    zhao = Tenant(simulated, None, made["SecretId"], made["SecretKey"])
+    account, uin = root.call("GetCallerIdentity")["AccountId"], str(made["Uin"])
+
+    def trust(*actions):
+        principal = {"qcs": [f"qcs::cam::uin/{account}:uin/{uin}"]}
+        statement = {"effect": "allow", "action": [f"name/sts:{action}" for action in actions], "principal": principal}
+        return json.dumps({"version": "2.0", "statement": [statement]})
+
+    role = root.call("CreateRole", RoleName="tagged", PolicyDocument=trust("AssumeRole"))["RoleId"]
+    looks = {"effect": "allow", "action": ["name/cvm:DescribeInstances"], "resource": ["*"]}
+    looks["condition"] = {"string_equal": {"qcs:principal_tag/team": ["red"], "qcs:source_identity": [uin]}}
+    text = json.dumps({"version": "2.0", "statement": [looks]})
+    policy = root.call("CreatePolicy", PolicyName="red-looks", PolicyDocument=text)["PolicyId"]
+    root.call("AttachRolePolicy", AttachRoleName="tagged", PolicyId=policy)
+    asked = {"RoleArn": f"qcs::cam::uin/{account}:roleName/tagged", "RoleSessionName": "day", "DurationSeconds": 900}
+    said = {"Tags": [{"Key": "team", "Value": "red"}], "SourceIdentity": uin}
+    for one in said:
+        assert zhao.refused("AssumeRole", **asked, **{one: said[one]}) == "UnauthorizedOperation", "the role does not trust him with it"
+    root.call("UpdateAssumeRolePolicy", RoleId=role, PolicyDocument=trust("AssumeRole", "TagSession", "SetSourceIdentity"))
+
+    def looks_with(**said):
+        given = zhao.call("AssumeRole", **asked, **said)["Credentials"]
+        client = Tenant(simulated, None, given["TmpSecretId"], given["TmpSecretKey"]).client("cvm", token=given["Token"])
+        return client
+
+    assert root.call("DescribeInstances", client=looks_with(**said))["TotalCount"] == 0
+    for less in ({}, {"Tags": said["Tags"]}, {**said, "SourceIdentity": "somebody"}):
+        assert root.refused("DescribeInstances", client=looks_with(**less)) == "UnauthorizedOperation", less
+    many = [{"Key": f"k{number}", "Value": ""} for number in range(51)]
+    for wrong in ({"SourceIdentity": "a b"}, {"Tags": said["Tags"] * 2}, {"Tags": many}, {"Tags": [{"Key": "k" * 129, "Value": ""}]}):
+        assert zhao.refused("AssumeRole", **asked, **wrong).startswith("InvalidParameter"), wrong
+    root.call("DetachRolePolicy", DetachRoleName="tagged", PolicyId=policy)
+    root.call("DeleteRole", RoleName="tagged")
+    root.call("DeletePolicy", PolicyId=[policy])
+    root.call("DeleteUser", Name="zhao", Force=1)

@@ -258,6 +258,82 @@ def test_a_role_is_assumed_by_those_that_it_trusts_and_ends_with_its_time(simula
     assert code_of(ec2.describe_instances) == "AuthFailure", "with the role its sessions end"
 
 
+def tags_of(**tags):
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def test_a_session_brings_tags_and_an_identity_that_policies_ask_for(simulated, iam, ann, account):
+    number = account["number"]
+    hers = {"Principal": {"AWS": f"arn:aws:iam::{number}:user/ann"}, "Effect": "Allow"}
+    assume = {**hers, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="tagged", AssumeRolePolicyDocument=document(assume), Tags=tags_of(team="blue", floor="3"))["Role"]["Arn"]
+    red = {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "red"}}}
+    known = {"Condition": {"StringEquals": {"aws:SourceIdentity": "ann"}}}
+    upstairs = {"Condition": {"StringEquals": {"aws:PrincipalTag/floor": "3"}}}
+    policy = document(allow("ec2:CreateKeyPair", "ec2:DeleteKeyPair", **red), allow("ec2:DescribeVpcs", **known), allow("ec2:DescribeInstances", **upstairs))
+    iam.put_role_policy(RoleName="tagged", PolicyName="p", PolicyDocument=policy)
+    sts = simulated.client("sts", ann["AccessKeyId"], ann["SecretAccessKey"])
+    asked = {"RoleArn": role, "RoleSessionName": "day"}
+    assert code_of(sts.assume_role, Tags=tags_of(team="red"), **asked) == "AccessDenied", "the role does not trust her with tags"
+    assert code_of(sts.assume_role, SourceIdentity="ann", **asked) == "AccessDenied"
+    tagging = {"StringEquals": {"aws:RequestTag/team": "red"}, "ForAllValues:StringEquals": {"sts:TransitiveTagKeys": ["team"]}}
+    naming = {"StringEquals": {"sts:SourceIdentity": "${aws:username}"}}
+    trust = [assume, {**hers, "Action": "sts:TagSession", "Condition": tagging}, {**hers, "Action": "sts:SetSourceIdentity", "Condition": naming}]
+    iam.update_assume_role_policy(RoleName="tagged", PolicyDocument=document(*trust))
+    for wrong in ({"Tags": tags_of(team="green")}, {"Tags": tags_of(team="red", floor="4"), "TransitiveTagKeys": ["floor"]}, {"SourceIdentity": "bob"}):
+        assert code_of(sts.assume_role, **asked, **wrong) == "AccessDenied", wrong
+    given = sts.assume_role(Tags=tags_of(team="red"), TransitiveTagKeys=["team"], SourceIdentity="ann", **asked)
+    assert given["SourceIdentity"] == "ann"
+    ec2 = session(simulated, given["Credentials"])
+    ec2.create_key_pair(KeyName="of-a-session")
+    ec2.delete_key_pair(KeyName="of-a-session")
+    ec2.describe_vpcs()
+    ec2.describe_instances()
+    plain = session(simulated, sts.assume_role(**asked)["Credentials"])
+    assert code_of(plain.create_key_pair, KeyName="no") == "UnauthorizedOperation", "the role itself is blue"
+    assert code_of(plain.describe_vpcs) == "UnauthorizedOperation", "nobody said who is behind it"
+    plain.describe_instances()
+
+    # The next role has the tag that goes on, and the identity, and neither can be changed on the way.
+    theirs = {"Principal": {"AWS": role}, "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]}
+    further = iam.create_role(RoleName="further", AssumeRolePolicyDocument=document(theirs))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="further", PolicyName="p", PolicyDocument=policy)
+    chained = session(simulated, given["Credentials"], "sts")
+    again = chained.assume_role(RoleArn=further, RoleSessionName="next", Tags=tags_of(floor="3"))
+    assert again["SourceIdentity"] == "ann"
+    ec2 = session(simulated, again["Credentials"])
+    ec2.create_key_pair(KeyName="of-the-next")
+    ec2.delete_key_pair(KeyName="of-the-next")
+    ec2.describe_vpcs()
+    ec2.describe_instances()
+    for wrong in ({"Tags": tags_of(Team="blue")}, {"SourceIdentity": "bob"}):
+        assert code_of(chained.assume_role, RoleArn=further, RoleSessionName="next", **wrong) == "AccessDenied", wrong
+
+    for wrong, code in [
+        ({"Tags": tags_of(**{f"k{number}": "" for number in range(51)})}, "ValidationError"),
+        ({"Tags": tags_of(team="red", Team="red")}, "ValidationError"),
+        ({"Tags": tags_of(team="red") * 2}, "ValidationError"),
+        ({"Tags": tags_of(team="red"), "TransitiveTagKeys": ["floor"]}, "ValidationError"),
+        ({"Tags": tags_of(**{f"k{number}": "x" * 250 for number in range(20)})}, "PackedPolicyTooLarge"),
+        ({"SourceIdentity": "aws:ann"}, "ValidationError"),
+    ]:
+        assert code_of(sts.assume_role, **asked, **wrong) == code, wrong
+
+    trail = simulated.client("cloudtrail", account["key"], account["secret"])
+
+    def calls(name):
+        found = trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])["Events"]
+        return [json.loads(event["CloudTrailEvent"]) for event in found]
+
+    (made,) = [call for call in calls("CreateKeyPair") if call["userIdentity"]["userName"] == "tagged/day" and not call["errorCode"]]
+    assert made["userIdentity"]["sessionContext"] == {"sourceIdentity": "ann"}
+    opened = [call["requestParameters"] for call in calls("AssumeRole") if call["userIdentity"]["userName"] == "ann" and "requestParameters" in call]
+    assert opened == [{"principalTags": {"team": "red"}, "transitiveTagKeys": ["team"], "sourceIdentity": "ann"}]
+    for name in ("tagged", "further"):
+        iam.delete_role_policy(RoleName=name, PolicyName="p")
+        iam.delete_role(RoleName=name)
+
+
 def test_a_role_is_assumed_from_another_account_when_both_agree(simulated, iam, ann, account):
     key, secret, other = simulated.account("iam-tests-other")
     theirs = simulated.client("iam", key, secret)

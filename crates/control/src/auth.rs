@@ -10,7 +10,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
 use model::policy::{AccessRequest, Context, Decision, Document, evaluate};
-use model::{AccessKey, AccountId, Error, InstanceFleetId, Millis, QuotaName, RequestRates, Rights, RoleId, User, UserId};
+use model::{
+    AccessKey, AccountId, Error, InstanceFleetId, Millis, QuotaName, RequestRates, Rights, RoleId, SessionContext, Tags, User, UserId,
+};
 use secrecy::SecretString;
 use store::{StoreError, Tx};
 
@@ -35,6 +37,10 @@ pub struct Principal {
     pub expires_at: Option<Millis>,
     /// When a code of an MFA device was given for the key, if it is a temporary one that was asked for with a code.
     pub mfa_at: Option<Millis>,
+    /// What its session brought along, if it is one of a role.
+    pub session: SessionContext,
+    /// Tags of the user or role.
+    pub(crate) tags: Tags,
     pub(crate) secret: SecretString,
     pub(crate) rights: Grant,
     /// How many requests its account may send.
@@ -145,6 +151,19 @@ pub struct Target {
     pub boundary: Option<PolicyName>,
     /// When a code of an MFA device was given with the call itself.
     pub mfa_at: Option<Millis>,
+    /// The session that the call opens.
+    pub session: Option<OpenedSession>,
+}
+
+/// A session of a role that a call opens.
+#[derive(Debug, Clone)]
+pub struct OpenedSession {
+    /// Its name.
+    pub name: String,
+    /// What the role's owner told those who may assume it, as the caller says it.
+    pub external_id: Option<String>,
+    /// What it has, with what goes on from the caller's own.
+    pub context: SessionContext,
 }
 
 impl Target {
@@ -218,11 +237,24 @@ impl Cloud {
         let Some((key, user, held, rates)) = found else { return Ok(None) };
         let secret = self.master().open(&key.id, &key.sealed_secret).map_err(|error| self.internal("open an access key", &error))?;
         let rights = self.grant(held, None)?;
+        let tags = user.tags.clone();
         let who = who_is(user);
         let (buckets, used) = (self.request_limits().of(key.account), self.last_uses().of(&key.id));
         let account = key.account;
-        let principal =
-            Arc::new(Principal { account, who, access_key: key.id, expires_at: None, mfa_at: None, secret, rights, rates, buckets, used });
+        let principal = Arc::new(Principal {
+            account,
+            who,
+            access_key: key.id,
+            expires_at: None,
+            mfa_at: None,
+            session: SessionContext::default(),
+            tags,
+            secret,
+            rights,
+            rates,
+            buckets,
+            used,
+        });
         self.principals().put(access_key.to_owned(), principal.clone(), epoch);
         Ok(Some(principal))
     }
@@ -250,6 +282,8 @@ impl Cloud {
             access_key: String::new(),
             expires_at: None,
             mfa_at: None,
+            session: SessionContext::default(),
+            tags: Tags::new(),
             secret: SecretString::default(),
             rights: Grant::Everything,
             rates: RequestRates { reads: 0, changes: 0, launches: 0 },
@@ -270,12 +304,17 @@ impl Cloud {
 
     /// What the caller's own policies say of its action on a thing.
     pub(crate) fn decide(&self, caller: &Caller, target: &Target) -> Decision {
+        self.decide_action(caller, caller.action, target)
+    }
+
+    /// What the caller's own policies say of an action on a thing that its call does too.
+    pub(crate) fn decide_action(&self, caller: &Caller, action: &str, target: &Target) -> Decision {
         let (documents, within) = match &caller.principal.rights {
             Grant::Everything => return Decision::Allow { by: model::policy::StatementRef { document: 0, statement: 0 } },
             Grant::Policies { documents, within } => (documents, within),
         };
         let account = target.account.unwrap_or(caller.account());
-        let spelled = Spelled::of(caller.action, &self.region().name, account, target.path.as_deref().unwrap_or("*"), target.number);
+        let spelled = Spelled::of(action, &self.region().name, account, target.path.as_deref().unwrap_or("*"), target.number);
         let context = self.context(caller, target);
         spelled.decide(documents, &context).within(within.iter().map(|bound| spelled.decide([bound], &context)))
     }
@@ -296,6 +335,25 @@ impl Cloud {
         }
         if let Some(boundary) = &target.boundary {
             context.set("iam:PermissionsBoundary", boundary.arn(caller.account()));
+        }
+        // Tags of a session stand for those of its role.
+        for (key, value) in caller.principal.tags.iter().chain(&caller.principal.session.tags) {
+            context.principal_tag(key, value);
+        }
+        if let Some(identity) = &caller.principal.session.source_identity {
+            context.set("aws:SourceIdentity", identity.clone());
+        }
+        if let Some(OpenedSession { name, external_id, context: session }) = &target.session {
+            context.set("sts:RoleSessionName", name.clone());
+            if let Some(id) = external_id {
+                context.set("sts:ExternalId", id.clone());
+            }
+            if let Some(identity) = &session.source_identity {
+                context.set("sts:SourceIdentity", identity.clone());
+            }
+            for key in &session.transitive {
+                context.add("sts:TransitiveTagKeys", key.clone());
+            }
         }
         for (key, value) in &target.tags {
             context.resource_tag(key, value);

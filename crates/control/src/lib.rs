@@ -126,7 +126,7 @@ pub use address::{
     ReleaseAddress,
 };
 pub use audit::{Attribute, AuditState, Lookup, Trail, is_read_only};
-pub use auth::{Caller, Principal, Target, Who};
+pub use auth::{Caller, OpenedSession, Principal, Target, Who};
 pub use bandwidth::ModifyInstanceBandwidth;
 pub use bandwidth_package::{BandwidthPackageView, CreateBandwidthPackage, DeleteBandwidthPackage, ModifyBandwidthPackage, PackAddress};
 pub use capacity_reservation::{

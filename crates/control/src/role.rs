@@ -13,14 +13,14 @@ use std::sync::Arc;
 use model::policy::{AccessRequest, Decision, Document, evaluate};
 use model::{
     AccountId, Error, InstanceId, InstanceRole, InstanceRoleId, Millis, Noun, Permissions, ROLE_KEY_SECONDS, Role, RoleId, RoleKey,
-    SESSION_MIN_SECONDS, Tags, User, UserId, add_tags, check_document, check_session_name,
+    SESSION_MIN_SECONDS, SessionContext, Tags, User, UserId, add_tags, check_document, check_session_name,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
 use crate::account::taken;
-use crate::auth::{Caller, Principal, Target, Who, request_rates, rights_of_user, who_is};
+use crate::auth::{Caller, OpenedSession, Principal, Target, Who, request_rates, rights_of_user, who_is};
 use crate::holder::Holder;
 use crate::instance_role::role_of;
 use crate::mfa_device::MfaCode;
@@ -188,19 +188,41 @@ pub struct AssumeRole {
     pub mfa: Option<MfaCode>,
     /// When that was found right; nothing else sets it.
     pub mfa_at: Option<Millis>,
+    /// What the session is to have besides what goes on from the caller's own.
+    pub context: SessionContext,
+}
+
+impl AssumeRole {
+    /// What the session has. Refused as what no policy allows when it says what the caller's own session does not let change.
+    fn opened(&self, caller: &Caller) -> Result<OpenedSession, Error> {
+        let context = self.context.after(&caller.principal.session);
+        let context = context.ok_or_else(|| Error::Unauthorized { action: caller.action.to_owned() })?;
+        Ok(OpenedSession { name: self.session.clone(), external_id: self.external_id.clone(), context })
+    }
+}
+
+/// What opening a session does besides, which has its own rights: AWS documents that a role's trust must allow each.
+fn besides(session: &SessionContext) -> impl Iterator<Item = &'static str> {
+    let tags = (!session.tags.is_empty()).then_some("sts:TagSession");
+    tags.into_iter().chain(session.source_identity.as_ref().map(|_| "sts:SetSourceIdentity"))
 }
 
 impl Command for AssumeRole {
     type Reply = Role;
     const NAME: &'static str = "AssumeRole";
 
-    fn targets(&self, tx: &Tx<'_>, _: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        let number = tx.role_named(self.account, &self.role)?.map(|role| role.id.as_u64());
+    fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
+        self.context.check()?;
+        let found = tx.role_named(self.account, &self.role)?;
+        let session = self.opened(cx.caller)?;
         Ok(vec![Target {
             path: Some(format!("role/{}", self.role)),
             account: Some(self.account),
-            number,
+            number: found.as_ref().map(|role| role.id.as_u64()),
+            tags: found.map(|role| role.tags).unwrap_or_default(),
+            request_tags: session.context.tags.clone(),
             mfa_at: self.mfa_at,
+            session: Some(session),
             ..Target::default()
         }])
     }
@@ -212,24 +234,26 @@ impl Command for AssumeRole {
         let found = tx.role_named(self.account, &self.role)?.ok_or_else(refused)?;
         let trust = Document::resource(&found.trust).map_err(|error| cx.cloud.internal("read a role's trust", &error))?;
         let (itself, all) = names_of(&cx.caller.principal);
-        let mut context = cx.cloud.context(cx.caller, &Target { mfa_at: self.mfa_at, ..Target::default() });
-        if let Some(external_id) = &self.external_id {
-            context.set("sts:ExternalId", external_id.clone());
-        }
-        let trusts = |names: &[String]| {
+        let target = &targets[0];
+        let context = cx.cloud.context(cx.caller, target);
+        let trusts = |action: &str, names: &[String]| {
             let principals: Vec<&str> = names.iter().map(String::as_str).collect();
-            let request = AccessRequest { actions: &["sts:AssumeRole"], resources: &[], principals: &principals, context: &context };
+            let request = AccessRequest { actions: &[action], resources: &[], principals: &principals, context: &context };
             evaluate([&trust], &request).is_allowed()
         };
-        if cx.caller.principal.is_root() || !trusts(&all) {
-            return Err(refused());
-        }
-        let by_name = self.account == cx.caller.account() && trusts(&itself);
-        match cx.cloud.decide(cx.caller, &targets[0]) {
-            Decision::Allow { .. } => Ok(()),
-            Decision::DenyImplicit if by_name => Ok(()),
-            Decision::DenyImplicit | Decision::DenyExplicit { .. } => Err(refused()),
-        }
+        let may = |action: &str, decision: Decision| {
+            let by_name = self.account == cx.caller.account() && trusts(action, &itself);
+            trusts(action, &all)
+                && match decision {
+                    Decision::Allow { .. } => true,
+                    Decision::DenyImplicit => by_name,
+                    Decision::DenyExplicit { .. } => false,
+                }
+        };
+        let opened = target.session.iter().flat_map(|session| besides(&session.context));
+        let is_allowed = !cx.caller.principal.is_root() && may("sts:AssumeRole", cx.cloud.decide(cx.caller, target)) && { opened }
+            .all(|action| may(action, cx.cloud.decide_action(cx.caller, action, target)));
+        if is_allowed { Ok(()) } else { Err(refused()) }
     }
 
     fn apply(&self, tx: &mut Tx<'_>, _: &Cx<'_>) -> Result<Role, Failure> {
@@ -284,6 +308,8 @@ pub struct TemporaryKey {
     pub token: SecretString,
     /// When it ends to act.
     pub expires_at: Millis,
+    /// Who is behind its session, if that was said.
+    pub source_identity: Option<String>,
 }
 
 /// What a token holds.
@@ -295,6 +321,8 @@ struct Token {
     policy: Option<String>,
     #[serde(default)]
     mfa_at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "SessionContext::is_empty")]
+    session: SessionContext,
 }
 
 /// Whom a token acts for.
@@ -311,6 +339,14 @@ enum Actor {
         role: RoleId,
         instance: InstanceId,
     },
+}
+
+/// What was said of a temporary key when it was asked for.
+#[derive(Default)]
+struct Said {
+    policy: Option<String>,
+    mfa_at: Option<Millis>,
+    session: SessionContext,
 }
 
 /// Whether a bearer is remembered. That of an instance is looked up each time: its key ends with what many commands end.
@@ -339,9 +375,10 @@ impl Cloud {
             None => None,
         };
         let (seconds, session, policy, mfa_at) = (asked.seconds, asked.session.clone(), asked.policy.clone(), asked.mfa_at);
+        let context = asked.opened(caller)?.context;
         let role = self.run(caller, asked, Options::default()).await?;
-        let key = self.temporary_key(Actor::Role { role: role.id, session }, seconds, policy, mfa_at)?;
-        Ok((role, key))
+        let said = Said { policy, mfa_at, session: context };
+        Ok((role.clone(), self.temporary_key(Actor::Role { role: role.id, session }, seconds, said)?))
     }
 
     /// A temporary key of the caller itself, which must be a user; it knows of the MFA code that was given for it.
@@ -356,7 +393,7 @@ impl Cloud {
                     Some(code) => Some(self.use_mfa_code(caller, code).await?),
                     None => None,
                 };
-                self.temporary_key(Actor::User(*id), seconds, None, mfa_at)
+                self.temporary_key(Actor::User(*id), seconds, Said { mfa_at, ..Said::default() })
             }
             Who::Root(_) | Who::User { .. } | Who::Session { .. } => Err(Error::Unauthorized { action: caller.action.to_owned() }),
         }
@@ -364,7 +401,7 @@ impl Cloud {
 
     /// A new key of a role for the guest of an instance.
     pub(crate) fn role_key(&self, role: &Role, held: InstanceRoleId, instance: InstanceId, now: Millis) -> Result<RoleKey, Error> {
-        let key = self.temporary_key(Actor::Instance { held, role: role.id, instance }, ROLE_KEY_SECONDS, None, None)?;
+        let key = self.temporary_key(Actor::Instance { held, role: role.id, instance }, ROLE_KEY_SECONDS, Said::default())?;
         let token = key.token.expose_secret().to_owned();
         Ok(RoleKey { id: key.id, token, role_name: role.name.clone(), made_at: now, expires_at: key.expires_at })
     }
@@ -376,14 +413,16 @@ impl Cloud {
         Ok(token.secret)
     }
 
-    fn temporary_key(&self, actor: Actor, seconds: u32, policy: Option<String>, mfa_at: Option<Millis>) -> Result<TemporaryKey, Error> {
+    fn temporary_key(&self, actor: Actor, seconds: u32, said: Said) -> Result<TemporaryKey, Error> {
         let (id, secret, _) = self.new_key()?;
         let id = id.replacen("AKIA", TEMPORARY_PREFIX, 1);
         let expires_at = self.clock().now().after(i64::from(seconds) * 1_000);
-        let token = Token { secret: secret.expose_secret().to_owned(), actor, expires_at, policy, mfa_at };
+        let Said { policy, mfa_at, session } = said;
+        let source_identity = session.source_identity.clone();
+        let token = Token { secret: secret.expose_secret().to_owned(), actor, expires_at, policy, mfa_at, session };
         let text = serde_json::to_string(&token).map_err(|error| self.internal("write a token", &error))?;
         let sealed = self.master().seal(&id, &SecretString::from(text)).map_err(|error| self.internal("seal a token", &error))?;
-        Ok(TemporaryKey { id, secret, token: SecretString::from(sealed), expires_at })
+        Ok(TemporaryKey { id, secret, token: SecretString::from(sealed), expires_at, source_identity })
     }
 
     /// Finds whom a temporary key acts for, by the token that came with it.
@@ -414,21 +453,23 @@ impl Cloud {
     async fn opened(&self, access_key: &str, token: &str) -> Result<(Principal, Kept), TokenError> {
         let text = self.master().open(access_key, token).map_err(|_| TokenError::Invalid)?;
         let token: Token = serde_json::from_str(text.expose_secret()).map_err(|_| TokenError::Invalid)?;
-        let Token { secret, actor, expires_at, policy, mfa_at } = token;
+        let Token { secret, actor, expires_at, policy, mfa_at, session } = token;
         let kept = match actor {
             Actor::Role { .. } | Actor::User(_) => Kept::UntilRightsChange,
             Actor::Instance { .. } => Kept::No,
         };
         let found = self.store().read(move |tx| {
-            let Some((account, who, held)) = acting(tx, &actor)? else { return Ok(None) };
-            Ok::<_, StoreError>(Some((account, who, held, request_rates(tx, account)?)))
+            let Some(acting) = acting(tx, &actor)? else { return Ok(None) };
+            let rates = request_rates(tx, acting.account)?;
+            Ok::<_, StoreError>(Some((acting, rates)))
         });
         let failed = |error: StoreError| TokenError::Failed(self.internal("read whom a token acts for", &error));
-        let (account, who, held, rates) = found.await.map_err(failed)?.ok_or(TokenError::Invalid)?;
+        let (Acting { account, who, held, tags }, rates) = found.await.map_err(failed)?.ok_or(TokenError::Invalid)?;
         let rights = self.grant(held, policy.as_deref()).map_err(TokenError::Failed)?;
         let (access_key, secret) = (access_key.to_owned(), SecretString::from(secret));
         let (buckets, used) = (self.request_limits().of(account), Arc::default());
-        Ok((Principal { account, who, access_key, expires_at: Some(expires_at), mfa_at, secret, rights, rates, buckets, used }, kept))
+        let expires_at = Some(expires_at);
+        Ok((Principal { account, who, access_key, expires_at, mfa_at, session, tags, secret, rights, rates, buckets, used }, kept))
     }
 
     /// The name of a role of any account by its id, for calls of which the role itself says who may make them.
@@ -449,28 +490,34 @@ impl Cloud {
     }
 }
 
-/// Whom a token acts for: account, name and rights; none when it is gone.
+/// Whom a token acts for; none when it is gone.
 fn acting(tx: &Tx<'_>, actor: &Actor) -> Result<Option<Acting>, StoreError> {
     match actor {
         Actor::Role { role, session } => {
             let Some(row) = tx.get::<Role>(*role)? else { return Ok(None) };
             let held = rights_of(tx, &row.permissions)?;
             let who = Who::Session { role: row.id, role_name: row.name, session: session.clone() };
-            Ok(Some((row.account, who, Some(held))))
+            Ok(Some(Acting { account: row.account, who, held: Some(held), tags: row.tags }))
         }
         Actor::User(id) => {
             let Some(user) = tx.get::<User>(*id)? else { return Ok(None) };
             let held = rights_of_user(tx, &user)?;
-            Ok(Some((user.account, who_is(user), held)))
+            Ok(Some(Acting { account: user.account, tags: user.tags.clone(), who: who_is(user), held }))
         }
         Actor::Instance { held, role, instance } => {
             let Some(held) = tx.get::<InstanceRole>(*held)? else { return Ok(None) };
             let Some(row) = role_of(tx, held.source)?.filter(|row| row.id == *role) else { return Ok(None) };
             let rights = rights_of(tx, &row.permissions)?;
             let who = Who::Session { role: row.id, role_name: row.name, session: instance.to_string() };
-            Ok(Some((row.account, who, Some(rights))))
+            Ok(Some(Acting { account: row.account, who, held: Some(rights), tags: row.tags }))
         }
     }
 }
 
-type Acting = (AccountId, Who, Option<RightsOf>);
+/// Whom a token acts for.
+struct Acting {
+    account: AccountId,
+    who: Who,
+    held: Option<RightsOf>,
+    tags: Tags,
+}

@@ -9,7 +9,7 @@
 //!
 //! A command never waits for a host. It changes rows and asks for wakes; the work loop and the hosts do the rest.
 
-use model::{Error, Event, EventId, Millis, NUMBERS, What, check_client_token};
+use model::{Error, Event, EventId, Millis, NUMBERS, SessionContext, What, check_client_token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -75,6 +75,14 @@ impl Cx<'_> {
             }
         }
     }
+}
+
+/// What became of a call, as the trail tells it.
+enum Happened {
+    /// It was done, and opened a session that has this.
+    Done { opened: Option<SessionContext> },
+    /// It was refused, in one word.
+    Refused(&'static str),
 }
 
 /// How a command is run.
@@ -150,8 +158,9 @@ impl Cloud {
             let text = serde_json::to_string(&reply).map_err(|error| self.internal("write a reply down", &error))?;
             tx.insert(&ClientToken { id, parameters, reply: text, created_at: cx.now })?;
         }
+        let opened = targets.iter().find_map(|target| target.session.as_ref()).map(|session| session.context.clone());
         let resources = targets.into_iter().filter_map(|target| target.path).collect();
-        tx.insert(&self.call_event(caller, resources, None))?;
+        tx.insert(&self.call_event(caller, resources, Happened::Done { opened }))?;
         Ok(reply)
     }
 
@@ -160,8 +169,12 @@ impl Cloud {
         Ok((format!("{}/{}/{token}", caller.account(), C::NAME), hex::encode(Sha256::digest(parameters))))
     }
 
-    fn call_event(&self, caller: &Caller, resources: Vec<String>, refused: Option<String>) -> Event {
+    fn call_event(&self, caller: &Caller, resources: Vec<String>, happened: Happened) -> Event {
         let now = self.clock().now();
+        let (refused, session) = match happened {
+            Happened::Done { opened } => (None, opened),
+            Happened::Refused(why) => (Some(why.to_owned()), None),
+        };
         let what = What::Call {
             action: caller.action.to_owned(),
             user: caller.principal.name(),
@@ -169,13 +182,15 @@ impl Cloud {
             source: caller.source.to_string(),
             request: caller.request.clone(),
             refused,
+            source_identity: caller.principal.session.source_identity.clone(),
+            session,
         };
         Event { id: EventId::from_u64(self.ids().next(now)), account: caller.account(), at: now, what, resources }
     }
 
     /// Writes down that policies refused a call. The call is refused whether or not that works.
     pub(crate) async fn audit_refusal(&self, caller: &Caller) {
-        let event = self.call_event(caller, vec![], Some("unauthorized".to_owned()));
+        let event = self.call_event(caller, vec![], Happened::Refused("unauthorized"));
         let written = self.store().write(move |tx| tx.insert(&event).map_err(Failure::from)).await;
         if let Err(error) = written {
             tracing::error!(%error, request = caller.request, "a refused call could not be audited");

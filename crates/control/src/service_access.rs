@@ -3,10 +3,10 @@
 use model::Error;
 use model::policy::Document;
 
+use crate::Cloud;
 use crate::auth::{Caller, services_with};
 use crate::holder::Holder;
 use crate::policy_simulation::{PolicySource, sources};
-use crate::Cloud;
 
 impl Cloud {
     /// For each service, the policies of a user with its groups, of a group or of a role that allow some action of it. A right in

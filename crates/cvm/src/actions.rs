@@ -415,7 +415,7 @@ static SERVED: &[Action] = served! {
     Vpc "vpc:" DeleteNatGatewayDestinationIpPortTranslationNatRule => nat_rule::delete_forwards, nat_rule::Forwards, Works, &[];
     Sts "sts:" GetCallerIdentity => account::identity, account::Nothing, Works, &[];
     Sts "sts:" AssumeRole => sts::assume_role, sts::AssumeRole,
-        Partly("a key acts for an hour unless it is said"), sts::ABSENT;
+        Partly("a key acts for an hour unless it is said; who passes tags or an identity must be allowed sts:TagSession, sts:SetSourceIdentity"), &[];
     Cam "cam:" AddUser => cam::user::add, cam::user::AddUser, Partly("no console, so nobody logs in to it"), cam::user::ABSENT;
     Cam "cam:" GetUser => cam::user::get, cam::user::One, Works, &[];
     Cam "cam:" ListUsers => cam::user::list, account::Nothing, Works, &[];

@@ -2,15 +2,12 @@
 
 use control::{AssumeRole as Assume, MfaCode};
 use jiff::Timestamp;
-use model::{AccountId, Error, RoleId, SESSION_USUAL_SECONDS};
+use model::{AccountId, Error, RoleId, SESSION_TAGS_MAX, SESSION_USUAL_SECONDS, SessionContext, Tags};
 use secrecy::ExposeSecret;
 use wire::{FromArg, Show, decode_bytes};
 
 use crate::Cx;
 use crate::error::Fault;
-
-/// Parameters that STS has and this cloud has not.
-pub(crate) const ABSENT: &[&str] = &["SourceIdentity", "Tags"];
 
 /// `AssumeRole`.
 #[derive(FromArg)]
@@ -24,6 +21,28 @@ pub(crate) struct AssumeRole {
     external_id: Option<String>,
     serial_number: Option<String>,
     token_code: Option<String>,
+    #[arg(max_items = SESSION_TAGS_MAX)]
+    tags: Vec<SessionTag>,
+    source_identity: Option<String>,
+}
+
+#[derive(FromArg)]
+struct SessionTag {
+    key: String,
+    value: String,
+}
+
+/// What the session is to have. Tencent's sessions know no transitive tags.
+fn context(tags: Vec<SessionTag>, source_identity: Option<String>) -> Result<SessionContext, Fault> {
+    let mut kept = Tags::new();
+    for SessionTag { key, value } in tags {
+        if kept.contains_key(&key) {
+            return Err(Fault::invalid("Tags", "a key is there twice"));
+        }
+        kept.insert(key, value);
+    }
+    let source_identity = source_identity.filter(|identity| !identity.is_empty());
+    Ok(SessionContext { tags: kept, source_identity, ..SessionContext::default() })
 }
 
 #[derive(Show)]
@@ -53,7 +72,8 @@ pub(crate) async fn assume_role(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assume
     let policy = asked.policy.filter(|policy| !policy.is_empty()).map(plain).transpose()?;
     let external_id = asked.external_id.filter(|id| !id.is_empty());
     let mfa = mfa_code(cx.caller.account(), asked.serial_number, asked.token_code)?;
-    let command = Assume { account, role, session, seconds, policy, external_id, mfa, mfa_at: None };
+    let context = context(asked.tags, asked.source_identity)?;
+    let command = Assume { account, role, session, seconds, policy, external_id, mfa, mfa_at: None, context };
     let (_, key) = cx.cloud.assume_role(&cx.caller, command).await.map_err(refusal)?;
     let expiration = key.expires_at.timestamp();
     let credentials = Credentials {

@@ -101,10 +101,10 @@ fn wanted(asked: AttributeArg) -> Result<(Attribute, String), Fault> {
 }
 
 fn reply(event: &Event, region: &str) -> Option<EventReply> {
-    let What::Call { action, user, access_key, source, request, refused } = &event.what else { return None };
+    let What::Call { action, user, access_key, source, request, refused, source_identity, session } = &event.what else { return None };
     let (service, name) = action.split_once(':').unwrap_or(("cvm", action));
     let (kind, resource) = event.resources.iter().find_map(|path| path.split_once('/')).unwrap_or((service, ""));
-    let whole = json!({
+    let mut whole = json!({
         "userIdentity": {"accountId": event.account, "secretId": access_key, "userName": user},
         "eventTime": event.at.0 / 1_000,
         "eventName": name,
@@ -115,6 +115,12 @@ fn reply(event: &Event, region: &str) -> Option<EventReply> {
         "errorCode": refused.as_ref().map_or("0", |_| "UnauthorizedOperation"),
         "resources": event.resources,
     });
+    if let Some(identity) = source_identity {
+        whole["userIdentity"]["sessionContext"] = json!({"sourceIdentity": identity});
+    }
+    if let Some(session) = session.as_ref().filter(|session| !session.is_empty()) {
+        whole["requestParameters"] = json!({"tags": session.tags, "sourceIdentity": session.source_identity});
+    }
     Some(EventReply {
         event_id: event.id.to_string(),
         username: user.clone(),

@@ -2,13 +2,14 @@
 
 use control::{AssumeRole as Assume, MfaCode, TemporaryKey, Who};
 use jiff::Timestamp;
-use model::{AccountId, Error, SESSION_USUAL_SECONDS};
+use model::{AccountId, Error, SESSION_USUAL_SECONDS, SessionContext, Tags};
 use secrecy::ExposeSecret;
 use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Refusal;
 use crate::iam::mfa_device::device_of;
+use crate::iam::simulation::Texts;
 use crate::iam::unique_id;
 
 /// Version of the API.
@@ -17,7 +18,7 @@ pub(crate) const VERSION: &str = "2011-06-15";
 pub(crate) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// Parameters of `AssumeRole` that are not served.
-pub(crate) const ABSENT: &[&str] = &["PolicyArns", "ProvidedContexts", "SourceIdentity", "Tags", "TransitiveTagKeys"];
+pub(crate) const ABSENT: &[&str] = &["PolicyArns", "ProvidedContexts"];
 
 /// How long a session of a user and of a root lives unless it asks otherwise, in seconds: 12 hours and one.
 const USER_SESSION_SECONDS: u32 = 43_200;
@@ -61,8 +62,38 @@ pub(crate) struct AssumeRole {
     duration_seconds: u32,
     #[arg(min_len = 2, max_len = 1224)]
     external_id: Option<String>,
+    tags: Option<SessionTags>,
+    transitive_tag_keys: Option<Texts>,
+    source_identity: Option<String>,
     #[arg(flatten)]
     mfa: Mfa,
+}
+
+/// Tags as STS's clients write them: `Tags.member.1.Key=...`.
+#[derive(FromArg)]
+struct SessionTags {
+    #[arg(name = "member")]
+    tags: Vec<SessionTag>,
+}
+
+#[derive(FromArg)]
+struct SessionTag {
+    key: String,
+    value: String,
+}
+
+impl AssumeRole {
+    fn context(&self) -> Result<SessionContext, Error> {
+        let given = self.tags.iter().flat_map(|list| &list.tags);
+        let mut tags = Tags::new();
+        for SessionTag { key, value } in given {
+            if tags.insert(key.clone(), value.clone()).is_some() {
+                return Err(Error::invalid("Tags", format!("`{key}` is there twice")));
+            }
+        }
+        let transitive = self.transitive_tag_keys.iter().flat_map(|list| &list.texts).cloned().collect();
+        Ok(SessionContext { tags, transitive, source_identity: self.source_identity.clone() })
+    }
 }
 
 /// A device and what it shows; both or neither.
@@ -92,6 +123,7 @@ impl Mfa {
 pub(crate) struct Assumed {
     credentials: Credentials,
     assumed_role_user: AssumedRoleUser,
+    source_identity: Option<String>,
 }
 
 #[derive(Show)]
@@ -120,6 +152,7 @@ fn credentials(key: TemporaryKey) -> Credentials {
 /// Gives a temporary key of a role.
 pub(crate) async fn assume_role(cx: Cx, asked: AssumeRole) -> Result<Assumed, Refusal> {
     let (account, role) = role_of(&asked.role_arn).ok_or_else(|| Error::invalid("RoleArn", "is no ARN of a role"))?;
+    let context = asked.context()?;
     let session = asked.role_session_name;
     let command = Assume {
         account,
@@ -130,13 +163,15 @@ pub(crate) async fn assume_role(cx: Cx, asked: AssumeRole) -> Result<Assumed, Re
         external_id: asked.external_id,
         mfa: asked.mfa.code(cx.caller.account())?,
         mfa_at: None,
+        context,
     };
     let (role, key) = cx.cloud.assume_role(&cx.caller, command).await?;
     let assumed_role_user = AssumedRoleUser {
         assumed_role_id: format!("{}:{session}", unique_id("AROA", role.id.as_u64())),
         arn: format!("arn:aws:sts::{}:assumed-role/{}/{session}", role.account, role.name),
     };
-    Ok(Assumed { credentials: credentials(key), assumed_role_user })
+    let source_identity = key.source_identity.clone();
+    Ok(Assumed { credentials: credentials(key), assumed_role_user, source_identity })
 }
 
 /// Account and name of the role that an ARN names.

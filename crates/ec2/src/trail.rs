@@ -130,12 +130,12 @@ fn kind_of_type(text: &str) -> String {
 }
 
 fn item(event: &Event, region: &str) -> Option<EventItem> {
-    let What::Call { action, user, access_key, source, request, refused } = &event.what else { return None };
+    let What::Call { action, user, access_key, source, request, refused, source_identity, session } = &event.what else { return None };
     let (service, name) = action.split_once(':').unwrap_or(("ec2", action));
     let event_source = format!("{service}.amazonaws.com");
     let resources: Vec<(&str, &str)> = event.resources.iter().filter_map(|path| path.split_once('/')).collect();
     let read_only = control::is_read_only(name);
-    let whole = json!({
+    let mut whole = json!({
         "eventVersion": "1.08",
         "userIdentity": {"type": identity(user), "accountId": event.account, "accessKeyId": access_key, "userName": user},
         "eventTime": event.at.timestamp().to_string(),
@@ -151,6 +151,16 @@ fn item(event: &Event, region: &str) -> Option<EventItem> {
         "recipientAccountId": event.account,
         "resources": resources.iter().map(|(kind, id)| json!({"type": type_of_kind(kind), "ARN": id})).collect::<Vec<_>>(),
     });
+    if let Some(identity) = source_identity {
+        whole["userIdentity"]["sessionContext"] = json!({"sourceIdentity": identity});
+    }
+    if let Some(session) = session.as_ref().filter(|session| !session.is_empty()) {
+        whole["requestParameters"] = json!({
+            "principalTags": session.tags,
+            "transitiveTagKeys": session.transitive,
+            "sourceIdentity": session.source_identity,
+        });
+    }
     Some(EventItem {
         event_id: event.id.to_string(),
         event_name: name.to_owned(),

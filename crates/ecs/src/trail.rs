@@ -135,7 +135,7 @@ fn wanted(asked: AttributeArg) -> (Attribute, String) {
 }
 
 fn reply(event: &Event, region: &str) -> Option<EventReply> {
-    let What::Call { action, user, access_key, source, request, refused } = &event.what else { return None };
+    let What::Call { action, user, access_key, source, request, refused, .. } = &event.what else { return None };
     let (service, name) = action.split_once(':').unwrap_or(("ecs", action));
     let resource = event.resources.iter().find_map(|path| path.split_once('/'));
     Some(EventReply {

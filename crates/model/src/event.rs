@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, EventId, Millis};
+use crate::{AccountId, EventId, Millis, SessionContext};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,12 @@ pub enum What {
         request: String,
         /// Refusal in one word, when it was refused.
         refused: Option<String>,
+        /// Who is behind the session that called, when that was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_identity: Option<String>,
+        /// What the session has that the call opened.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<SessionContext>,
     },
     /// A resource changed its state by itself.
     Became {

@@ -23,6 +23,7 @@ pub(crate) fn wording(error: &Error) -> Option<Wording> {
         } => say_with(404, "NoSuchEntity", message),
         Error::Duplicate { .. } => say_with(409, "EntityAlreadyExists", message),
         Error::InUse { .. } => say_with(409, "DeleteConflict", message),
+        Error::LimitReached { name: "Tags", .. } => say_with(400, "PackedPolicyTooLarge", message),
         Error::LimitReached { .. } | Error::QuotaExceeded { .. } => say_with(409, "LimitExceeded", message),
         Error::InvalidParameter { name: "PolicyDocument" | "AssumeRolePolicyDocument", .. } => {
             say_with(400, "MalformedPolicyDocument", message)

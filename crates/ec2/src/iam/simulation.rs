@@ -16,7 +16,7 @@ pub(crate) const ABSENT: &[&str] = &["ResourcePolicy", "ResourceOwner", "CallerA
 #[derive(Default, FromArg)]
 pub(crate) struct Texts {
     #[arg(name = "member")]
-    pub(super) texts: Vec<String>,
+    pub(crate) texts: Vec<String>,
 }
 
 #[derive(FromArg)]

@@ -2,7 +2,7 @@
 
 use control::{AssumeRole as Assume, CreateRole as Create, DeleteRole as Delete, Ties, UpdateRole as Update};
 use jiff::Timestamp;
-use model::{AccountId, Error, Role, SESSION_USUAL_SECONDS, Tags};
+use model::{AccountId, Error, Role, SESSION_USUAL_SECONDS, SessionContext, Tags};
 use secrecy::ExposeSecret;
 use wire::{FromArg, Show};
 
@@ -165,7 +165,17 @@ pub(crate) async fn assume(cx: &Cx<'_>, asked: AssumeRole) -> Result<Assumed, Fa
     let session = asked.role_session_name;
     let policy = asked.policy.filter(|policy| !policy.is_empty());
     let (external_id, seconds) = (asked.external_id, asked.duration_seconds);
-    let command = Assume { account, role, session: session.clone(), seconds, policy, external_id, mfa: None, mfa_at: None };
+    let command = Assume {
+        account,
+        role,
+        session: session.clone(),
+        seconds,
+        policy,
+        external_id,
+        mfa: None,
+        mfa_at: None,
+        context: SessionContext::default(),
+    };
     let (role, key) = cx.cloud.assume_role(&cx.caller, command).await.map_err(refusal)?;
     let assumed_role_user = AssumedRoleUser {
         assumed_role_id: format!("{}:{session}", role.id.as_u64()),

@@ -52,6 +52,11 @@ impl Context {
         self.add("qcs:resource_tag", format!("{key}&{value}"))
     }
 
+    /// Adds a tag of who calls, in place of one of this key.
+    pub fn principal_tag(&mut self, key: &str, value: &str) -> &mut Context {
+        self.set(&format!("aws:PrincipalTag/{key}"), value)
+    }
+
     /// The values of a key, none when the request says nothing of it.
     pub fn values(&self, key: &str) -> &[String] {
         self.canonical_values(&canonical(key))

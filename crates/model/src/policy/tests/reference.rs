@@ -26,6 +26,12 @@ const KEYS: &[(&str, &str)] = &[
     ("qcs:current_time", "time"),
     ("aws:SecureTransport", "tls"),
     ("acs:SecureTransport", "tls"),
+    ("aws:PrincipalTag/team", "own team"),
+    ("acs:PrincipalTag/Team", "own team"),
+    ("qcs:principal_tag/team", "own team"),
+    ("aws:SourceIdentity", "identity"),
+    ("sts:SourceIdentity", "asked identity"),
+    ("sts:TransitiveTagKeys", "transitive"),
 ];
 
 type Facts = HashMap<&'static str, Vec<String>>;
@@ -258,16 +264,25 @@ fn condition(cam: bool) -> impl Strategy<Value = (String, String, Value)> {
         &["StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringLike", "StringNotLike", "ArnLike", "ArnNotEquals"];
     const NUMBER: &[&str] = &["NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericGreaterThanEquals"];
     const DATE: &[&str] = &["DateLessThan", "DateGreaterThanEquals"];
-    let texts =
-        one_or_more(&["red", "RED", "r*", "ann", "${aws:username}", "${aws:ResourceTag/team, 'red'}", "*", "arn:aws:iam::*:user/*"]);
+    let texts = one_or_more(&[
+        "red",
+        "RED",
+        "r*",
+        "ann",
+        "${aws:username}",
+        "${aws:ResourceTag/team, 'red'}",
+        "${aws:PrincipalTag/team}",
+        "*",
+        "arn:aws:iam::*:user/*",
+    ]);
     let times = one_or_more(&["2026-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "2027-01-01T00:00:00Z"]);
     let rows = prop_oneof![
-        4 => (select(TEXT), select(&["user", "team", "keys"][..]), texts),
+        4 => (select(TEXT), select(&["user", "team", "keys", "own team", "identity", "asked identity", "transitive"][..]), texts),
         1 => (select(NUMBER), select(&["count", "keys"][..]), one_or_more(&["1", "2", "30"])),
         1 => (select(DATE), select(&["time"][..]), times),
         1 => (select(&["Bool"][..]), select(&["tls"][..]), one_or_more(&["true", "false"])),
         1 => (select(&["IpAddress", "NotIpAddress"][..]), select(&["ip", "user"][..]), one_or_more(&["10.0.0.0/8", "10.1.2.3", "0.0.0.0/0", "192.0.2.0/25"])),
-        1 => (select(&["Null"][..]), select(&["ip", "user", "team", "keys"][..]), one_or_more(&["true", "false"])),
+        1 => (select(&["Null"][..]), select(&["ip", "user", "team", "keys", "own team", "identity"][..]), one_or_more(&["true", "false"])),
     ];
     (rows, select(&["", "", "ForAllValues:", "ForAnyValue:"][..]), any::<bool>(), any::<prop::sample::Index>()).prop_map(
         move |((operator, fact, values), set, if_exists, which)| {
@@ -339,10 +354,13 @@ fn facts() -> impl Strategy<Value = Facts> {
         values(&["1", "2.0", "x"], 1),
         values(&["2026-01-01T00:00:00Z", "2026-06-15T12:00:00Z", "never"], 1),
         values(&["true", "False"], 1),
+        (values(&["red", "blue"], 1), values(&["ann", "red"], 1), values(&["ann", "x"], 1), values(&["red", "ann"], 2)),
     )
-        .prop_map(|(ip, user, team, keys, count, time, tls)| {
-            let all = [("ip", ip), ("user", user), ("team", team), ("keys", keys), ("count", count), ("time", time), ("tls", tls)];
-            all.into_iter().filter(|(_, values)| !values.is_empty()).collect()
+        .prop_map(|(ip, user, team, keys, count, time, tls, (own_team, identity, asked, transitive))| {
+            let of_call = [("ip", ip), ("user", user), ("team", team), ("keys", keys), ("count", count), ("time", time), ("tls", tls)];
+            let of_session = [("own team", own_team), ("identity", identity), ("asked identity", asked), ("transitive", transitive)];
+            let all = of_call.into_iter().chain(of_session);
+            all.filter(|(_, values)| !values.is_empty()).collect()
         })
 }
 
