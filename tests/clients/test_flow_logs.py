@@ -167,6 +167,19 @@ def test_logs_of_alibaba_and_tencent_tell_the_same_packets_and_are_seen_by_each(
     assert (shown[of_alibaba]["ResourceType"], shown[of_alibaba]["CloudLogId"]) == ("SUBNET", f"{PROJECT}/{STORE}")
     assert shown[ids[0]]["CloudLogId"] == GROUP
 
+    # Tags of either are read and changed through the tag services of both.
+    vpc("TagResources", ResourceType="FlowLog", ResourceIds=[of_tencent], Tags=[{"Key": "seen", "Value": "yes"}])
+    found = vpc("ListTagResources", ResourceType="FLOWLOG", ResourceIds=[of_tencent, of_alibaba])["TagResources"]["TagResource"]
+    told = {(tag["ResourceId"], tag["TagKey"], tag["TagValue"]) for tag in found}
+    assert told == {(of_tencent, "by", "tencent"), (of_tencent, "seen", "yes"), (of_alibaba, "by", "alibaba")}
+    vpc("UnTagResources", ResourceType="FlowLog", ResourceIds=[of_tencent], TagKeys=["seen"])
+    named = f"qcs::vpc:{cloud.region}::fl/{of_alibaba}"
+    assert tencent.call("TagResources", ResourceList=[named], Tags=[{"TagKey": "by", "TagValue": "both"}])["FailedResources"] == []
+    where = {"ServiceType": "vpc", "ResourcePrefix": "fl", "ResourceRegion": cloud.region}
+    found = tencent.call("DescribeResourceTagsByResourceIds", ResourceIds=[of_alibaba, of_tencent], **where)["Tags"]
+    told = {(tag["ResourceId"], tag["TagKey"], tag["TagValue"]) for tag in found}
+    assert told == {(of_alibaba, "by", "both"), (of_tencent, "by", "tencent")}
+
     def tries(port):
         commands = f"nc -w 2 {BACK} 22 < /dev/null | head -c 4; nc -w 1 {BACK} {port} < /dev/null; true"
         return shell(net["public"], net["key"], commands).stdout == "SSH-"

@@ -6,9 +6,9 @@ use control::{
 };
 use md5::{Digest, Md5};
 use model::{
-    Address, AddressId, BandwidthPackageId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, KeyPair, KeyPairId, LaunchTemplate,
-    LaunchTemplateId, NatGatewayId, NetworkAclId, PlacementGroupId, RouteTableId, SecurityGroup, SecurityGroupId, Snapshot, SnapshotId,
-    Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId,
+    Address, AddressId, BandwidthPackageId, Error, FlowLog, FlowLogId, Image, ImageId, InstanceId, Interface, InterfaceId, KeyPair,
+    KeyPairId, LaunchTemplate, LaunchTemplateId, NatGatewayId, NetworkAclId, PlacementGroupId, RouteTableId, SecurityGroup,
+    SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId,
 };
 use wire::{FromArg, Show};
 
@@ -196,6 +196,7 @@ fn ours(resource: &str, cx: &Cx<'_>) -> Option<String> {
         id::ours::<PlacementGroupId>,
         id::ours::<LaunchTemplateId>,
         id::ours::<BandwidthPackageId>,
+        id::ours::<FlowLogId>,
     ];
     readers.iter().find_map(|read| read(text)).filter(|_| here)
 }
@@ -298,6 +299,7 @@ async fn found(cx: &Cx<'_>, texts: &[String]) -> Result<Tagged, Fault> {
     found.extend(of::<PlacementGroupView>(cx, texts, |row| Some(row.group.tags)).await?);
     found.extend(of::<LaunchTemplate>(cx, texts, |row| Some(row.tags)).await?);
     found.extend(of::<BandwidthPackageView>(cx, texts, |row| Some(row.package.tags)).await?);
+    found.extend(of::<FlowLog>(cx, texts, |row| Some(row.tags)).await?);
     Ok(found)
 }
 

@@ -5,9 +5,9 @@ use control::{
     PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
-    Address, AddressId, BandwidthPackageId, DhcpOptionsId, Error, Image, ImageId, InstanceId, Interface, InterfaceId, InternetGateway,
-    InternetGatewayId, KeyPair, KeyPairId, LaunchTemplate, LaunchTemplateId, NatGatewayId, NetworkAclId, Noun, PlacementGroupId,
-    PrefixListId, RouteTableId,
+    Address, AddressId, BandwidthPackageId, DhcpOptionsId, Error, FlowLog, FlowLogId, Image, ImageId, InstanceId, Interface, InterfaceId,
+    InternetGateway, InternetGatewayId, KeyPair, KeyPairId, LaunchTemplate, LaunchTemplateId, NatGatewayId, NetworkAclId, Noun,
+    PlacementGroupId, PrefixListId, RouteTableId,
 };
 use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
 use wire::{FromArg, Show};
@@ -68,6 +68,7 @@ pub(crate) enum Kind {
     PrefixList,
     DeploymentSet,
     BandwidthPackage,
+    FlowLog,
 }
 
 impl Kind {
@@ -105,6 +106,7 @@ impl Kind {
             Kind::PrefixList => "prefixlist",
             Kind::DeploymentSet => "deploymentset",
             Kind::BandwidthPackage => "commonbandwidthpackage",
+            Kind::FlowLog => "flowlog",
         }
     }
 
@@ -129,6 +131,7 @@ impl Kind {
             "prefixlist" => Kind::PrefixList,
             "deploymentset" => Kind::DeploymentSet,
             "commonbandwidthpackage" => Kind::BandwidthPackage,
+            "flowlog" => Kind::FlowLog,
             _ => return Err(Fault::new(400, "InvalidResourceType.NotFound", format!("The ResourceType '{}' is not known.", head(word)))),
         })
     }
@@ -154,6 +157,7 @@ impl Kind {
             Kind::PrefixList => Noun::PrefixList,
             Kind::DeploymentSet => Noun::PlacementGroup,
             Kind::BandwidthPackage => Noun::BandwidthPackage,
+            Kind::FlowLog => Noun::FlowLog,
         }
     }
 
@@ -179,6 +183,7 @@ impl Kind {
             Kind::PrefixList => PrefixListId::PREFIX,
             Kind::DeploymentSet => PlacementGroupId::PREFIX,
             Kind::BandwidthPackage => BandwidthPackageId::PREFIX,
+            Kind::FlowLog => FlowLogId::PREFIX,
         }
     }
 }
@@ -354,6 +359,7 @@ pub(crate) async fn read(cx: &Cx<'_>, kind: Kind, mut filters: Vec<Filter>, page
         Kind::PrefixList => of::<PrefixListView>(cx, filters, page, |row| (row.list.id.to_string(), row.list.tags)).await,
         Kind::DeploymentSet => of::<PlacementGroupView>(cx, filters, page, |row| (row.group.id.to_string(), row.group.tags)).await,
         Kind::BandwidthPackage => of::<BandwidthPackageView>(cx, filters, page, |row| (row.package.id.to_string(), row.package.tags)).await,
+        Kind::FlowLog => of::<FlowLog>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
     }
 }
 

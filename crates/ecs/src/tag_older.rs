@@ -99,7 +99,8 @@ impl Counts {
             | Kind::DhcpOptions
             | Kind::PrefixList
             | Kind::DeploymentSet
-            | Kind::BandwidthPackage => None,
+            | Kind::BandwidthPackage
+            | Kind::FlowLog => None,
         }
     }
 }
