@@ -24,30 +24,30 @@ def decisions(reply):
 
 def test_policies_are_listed_by_the_service_that_they_grant(simulated, account):
     iam, number = account["iam"], account["number"]
-    iam.create_user(UserName="lee")
+    iam.create_user(UserName="noa")
     iam.create_group(GroupName="keepers")
-    iam.add_user_to_group(GroupName="keepers", UserName="lee")
+    iam.add_user_to_group(GroupName="keepers", UserName="noa")
     iam.attach_group_policy(GroupName="keepers", PolicyArn=READ_ONLY)
     iam.put_group_policy(GroupName="keepers", PolicyName="keys", PolicyDocument=document({"Effect": "Allow", "Action": "kms:*", "Resource": "*"}))
     beside = document({"Effect": "Allow", "NotAction": ["ec2:*", "kms:*", "ecs:*", "cvm:*", "vpc:*", "cbs:*"], "Resource": "*"})
-    iam.put_user_policy(UserName="lee", PolicyName="beside", PolicyDocument=beside)
-    arn = f"arn:aws:iam::{number}:user/lee"
+    iam.put_user_policy(UserName="noa", PolicyName="beside", PolicyDocument=beside)
+    arn = f"arn:aws:iam::{number}:user/noa"
     asked = ["ec2", "kms", "iam", "logs"]
     found = iam.list_policies_granting_service_access(Arn=arn, ServiceNamespaces=asked)
     entries = found["PoliciesGrantingServiceAccess"]
     assert ([entry["ServiceNamespace"] for entry in entries], found["IsTruncated"]) == (asked, False)
     read_only = {"PolicyName": "AmazonEC2ReadOnlyAccess", "PolicyType": "MANAGED", "PolicyArn": READ_ONLY}
     keys = {"PolicyName": "keys", "PolicyType": "INLINE", "EntityType": "GROUP", "EntityName": "keepers"}
-    own = {"PolicyName": "beside", "PolicyType": "INLINE", "EntityType": "USER", "EntityName": "lee"}
+    own = {"PolicyName": "beside", "PolicyType": "INLINE", "EntityType": "USER", "EntityName": "noa"}
     assert [entry["Policies"] for entry in entries] == [[read_only], [keys], [own], [own]]
-    group = iam.list_policies_granting_service_access(Arn=arn.replace("user/lee", "group/keepers"), ServiceNamespaces=["ec2", "iam"])
+    group = iam.list_policies_granting_service_access(Arn=arn.replace("user/noa", "group/keepers"), ServiceNamespaces=["ec2", "iam"])
     assert [entry.get("Policies", []) for entry in group["PoliciesGrantingServiceAccess"]] == [[read_only], []]
     many = [f"service-{number}" for number in range(150)]
     first = iam.list_policies_granting_service_access(Arn=arn, ServiceNamespaces=many)
     rest = iam.list_policies_granting_service_access(Arn=arn, ServiceNamespaces=many, Marker=first["Marker"])
     seen = [entry["ServiceNamespace"] for page in (first, rest) for entry in page["PoliciesGrantingServiceAccess"]]
     assert (seen, first["IsTruncated"], rest["IsTruncated"]) == (many, True, False)
-    for wrong, code in [(f"arn:aws:iam::{number}:user/nobody", "NoSuchEntity"), ("arn:aws:iam::1:user/lee", "ValidationError")]:
+    for wrong, code in [(f"arn:aws:iam::{number}:user/nobody", "NoSuchEntity"), ("arn:aws:iam::1:user/noa", "ValidationError")]:
         with pytest.raises(ClientError) as refused:
             iam.list_policies_granting_service_access(Arn=wrong, ServiceNamespaces=["ec2"])
         assert refused.value.response["Error"]["Code"] == code

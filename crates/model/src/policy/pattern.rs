@@ -94,7 +94,9 @@ impl Pattern {
         match &self.form {
             Form::Any => true,
             Form::Prefix(wanted) => prefix(wanted, start, self.ignore_case),
-            Form::Exact(_) | Form::Units(_) | Form::Template(_) => false,
+            // What its last star matches may be longer.
+            Form::Units(units) => !self.by_part && matches!(units.last(), Some(Unit::Star)) && self.matches_units(units, start),
+            Form::Exact(_) | Form::Template(_) => false,
         }
     }
 

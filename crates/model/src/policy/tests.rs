@@ -70,7 +70,7 @@ fn a_document_allows_some_of_a_service_by_what_its_actions_may_name() {
         (r#""Effect":"Allow","NotAction":"s3:*""#, true),
         (r#""Effect":"Allow","NotAction":"ec2:Describe*""#, true),
         (r#""Effect":"Allow","NotAction":["iam:*","ec2:*"]"#, false),
-        (r#""Effect":"Allow","NotAction":"ec*""#, false),
+        (r#""Effect":"Allow","NotAction":"ec*:*""#, false),
     ] {
         let document = Document::identity(&iam(&format!(r#"{{{statement},"Resource":"*"}}"#))).unwrap();
         assert_eq!(document.allows_some_of("ec2"), wanted, "{statement}");
