@@ -184,8 +184,9 @@ def test_file_systems_grow_with_their_disks_while_the_guest_runs(ec2, guests, un
 
 # A guest that answers to who asks whether it is there, and to the rest with what ANSWER prints.
 LIAR = r"""
-echo $$ > /tmp/pid-of-it
+until (exec 3<>$1) 2>/dev/null; do usleep 50000; done  # The port is open to one at a time.
 exec 3<>$1
+echo $$ > /tmp/pid-of-it
 while :; do
     read -r line <&3 || { usleep 50000; continue; }  # Nobody is at the other end.
     case $line in
@@ -206,10 +207,11 @@ done
 def test_a_guest_harms_nobody_but_itself_by_what_it_says(cloud, ec2, guests, made, answer, kind, told):
     writer, _ = guests
     port = writer.run(SERVES).strip()
-    writer.run("kill -STOP $(ps | awk '/pileus-guest-agen[t]/ {print $1}'); kill $(pidof qemu-ga)")
+    writer.run("kill -STOP $(ps | awk '/pileus-guest-agen[t]/ {print $1}'); kill $(pidof qemu-ga); rm -f /tmp/pid-of-it")
     logged = len(cloud.log_text())
     try:
         writer.run(f"cat > /tmp/liar <<'END'\n{LIAR}\nEND\n(trap '' HUP; ANSWER='{answer}' sh /tmp/liar {port}) >/dev/null 2>&1 </dev/null & echo")
+        wait_until(lambda: writer.run("cat /tmp/pid-of-it 2>/dev/null; true").strip(), 30, "the one that speaks in its place")
         begun = time.monotonic()
         assert snapshot(cloud, ec2, made, writer.data)[1] == kind
         assert time.monotonic() - begun < LIMITS + 10
