@@ -34,6 +34,7 @@ use crate::host_network::{Network, further_networks, specs};
 use crate::machine::Rows;
 use crate::nat_home::settle_all;
 use crate::neighbours::{Neighbours, Places};
+use crate::snapshot_trial::TrialParts;
 use crate::{Cloud, Failure};
 
 /// Maximum transmission unit of guests: Ethernet's 1500 less 50 bytes of VXLAN between hosts.
@@ -276,6 +277,7 @@ struct Rendering {
     volumes: Vec<(VolumeSpec, u64)>,
     images: BTreeMap<ImageId, Image>,
     snapshots: Vec<SnapshotJob>,
+    trials: Vec<TrialParts>,
     networks: BTreeMap<VpcId, Network>,
     vpcs: Vec<VpcId>,
     fabric: Option<Fabric>,
@@ -381,6 +383,7 @@ impl Rendering {
             volumes,
             images: images.into_iter().map(|image| (image.id, image)).collect(),
             snapshots: crate::snapshot::jobs(tx, cloud, id)?,
+            trials: crate::snapshot_trial::trials(tx, cloud, id)?,
             networks,
             vpcs,
             fabric: neighbours.fabric,
@@ -409,7 +412,19 @@ impl Rendering {
             }
         }
         let networks = specs(&self.networks, &self.domain, nics);
-        let (volumes, volumes_asked) = self.volumes.into_iter().unzip();
+        let (mut volumes, mut volumes_asked): (Vec<_>, Vec<_>) = self.volumes.into_iter().unzip();
+        let mut watched = Vec::new();
+        // They are rendered each time, so which generation asked for them says nothing; the order of ids is kept.
+        for trial in self.trials {
+            let at = volumes.partition_point(|volume: &VolumeSpec| volume.id < trial.volume.id);
+            volumes.insert(at, trial.volume);
+            volumes_asked.insert(at, 0);
+            let Some(vm) = trial.vm else { continue };
+            watched.push(vm.id);
+            let at = vms.partition_point(|other: &Shared<VmSpec>| other.id < vm.id);
+            vms.insert(at, vm.into());
+            vms_asked.insert(at, 0);
+        }
         let spec = HostSpec {
             version: hostspec::VERSION,
             host: self.host.id,
@@ -420,6 +435,7 @@ impl Rendering {
             images: self.images.values().map(image_spec).collect(),
             fabric: self.fabric,
             snapshots: self.snapshots,
+            watched,
         };
         Ok(Rendered { spec: Arc::new(spec), is_simulated: self.is_simulated, vms_asked, volumes_asked, vpcs: self.vpcs })
     }
@@ -560,7 +576,7 @@ fn guest_event(event: &InstanceEvent) -> GuestEvent {
 }
 
 /// The serial number of a disk as EC2's guests see it: `vol` and 17 digits, which is the 20 bytes that virtio-blk has.
-fn disk_serial(volume: VolumeId) -> String {
+pub(crate) fn disk_serial(volume: VolumeId) -> String {
     volume.to_string().replace('-', "")
 }
 
@@ -579,6 +595,11 @@ fn is_ecs(instance: &Instance) -> bool {
 /// The UUID that an instance's firmware tells, which is its serial number too.
 pub fn system_uuid(instance: &Instance) -> String {
     uuid_of(if is_ecs(instance) { HEADS[1] } else { HEADS[0] }, instance.id)
+}
+
+/// The UUID that the firmware of a machine tells that is no instance.
+pub(crate) fn machine_uuid(id: InstanceId) -> String {
+    uuid_of(HEADS[0], id)
 }
 
 /// What UUIDs of instances begin with: those launched by EC2's types, which tells clients in the guest where they are, and by ECS's.

@@ -100,6 +100,7 @@ mod snapshot;
 mod snapshot_copy;
 mod snapshot_group;
 mod snapshot_policy;
+mod snapshot_trial;
 mod ssh_key;
 mod stray;
 mod subnet;

@@ -82,6 +82,7 @@ impl Cloud {
         let woken = self.write_vms(tx, told, &changed, &host, applied_before)?;
         self.write_volumes(tx, told, &changed, &host, applied_before)?;
         self.write_snapshots(tx, report, now)?;
+        self.write_trials(tx, report, |machine| said(&told.known.vms, machine), now)?;
         tracing::debug!(host = %report.host, sequence = report.sequence, woken, "report");
         Ok(written)
     }

@@ -24,6 +24,7 @@ use crate::kms_key::require_openable;
 use crate::network::DEPENDENTS_NAMED;
 use crate::run::{Command, Cx};
 use crate::snapshot_group::forget_if_empty;
+use crate::snapshot_trial::end_trial_of;
 use crate::volume::volume_of;
 use crate::{Cloud, Failure};
 
@@ -309,6 +310,7 @@ pub(crate) fn forget(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Failure
         tx.host_touch(host)?;
     }
     tx.delete::<Snapshot>(snapshot.id)?;
+    end_trial_of(tx, snapshot.id)?;
     snapshot.group.map_or(Ok(()), |group| forget_if_empty(tx, group))
 }
 
@@ -465,6 +467,7 @@ impl Cloud {
             let id = EventId::from_u64(self.ids().next(now));
             tx.insert(&Event { id, account: row.account, at: now, what, resources: vec![row.id.to_string()] })?;
             self.advance_image_of(tx, row)?;
+            self.try_if_asked(tx, row, now)?;
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 use model::{
     AccountId, Address, BandwidthPackage, CapacityReservation, DhcpOptionSet, EgressOnlyGateway, Error, FlowLog, Image, Instance,
     InstanceFleet, Interface, InternetGateway, KeyPair, LaunchTemplate, NatGateway, NetworkAcl, NetworkPath, Noun, PathAnalysis,
-    PlacementGroup, PrefixList, RouteTable, RuleId, SecurityGroup, Snapshot, Subnet, Tags, Volume, Vpc, add_tags, is_reserved,
+    PlacementGroup, PrefixList, RouteTable, RuleId, SecurityGroup, Snapshot, SnapshotId, Subnet, Tags, Volume, Vpc, add_tags,
+    asks_for_trial, is_reserved,
 };
 use serde::Serialize;
 use store::{Row, Tx};
@@ -59,6 +60,12 @@ impl Command for CreateTags {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         for id in &self.resources {
             change(tx, cx.caller.account(), id, |tags| add_tags(tags, &self.tags))?;
+            if asks_for_trial(&self.tags)
+                && let Ok(snapshot) = id.parse::<SnapshotId>()
+                && let Some(row) = tx.get::<Snapshot>(snapshot)?
+            {
+                cx.cloud.try_snapshot(tx, &row, cx.now)?;
+            }
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::nat_gateway_record::NAT_GATEWAY;
 use crate::placement_group::leave;
 use crate::snapshot::SNAPSHOT;
 use crate::snapshot_policy::SNAPSHOT_POLICY;
+use crate::snapshot_trial::SNAPSHOT_TRIAL;
 use crate::volume::{VOLUME, release};
 use crate::vpc_peering_record::VPC_PEERING;
 use crate::{Cloud, Failure};
@@ -147,6 +148,13 @@ impl Cloud {
                 Ok(id) => self.advance_snapshot(tx, id, now)?,
                 Err(error) => {
                     tracing::error!(%error, id = lease.id, "a wake names no snapshot");
+                    None
+                }
+            },
+            SNAPSHOT_TRIAL => match lease.id.parse::<SnapshotId>() {
+                Ok(id) => self.advance_snapshot_trial(tx, id, now)?,
+                Err(error) => {
+                    tracing::error!(%error, id = lease.id, "a wake names no snapshot that is tried");
                     None
                 }
             },

@@ -63,6 +63,9 @@ pub struct HostSpec {
     /// Snapshots to take, until their end was heard of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<SnapshotJob>,
+    /// Machines whose consoles are reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<model::InstanceId>,
 }
 
 impl HostSpec {
@@ -78,6 +81,7 @@ impl HostSpec {
             images: vec![],
             fabric: None,
             snapshots: vec![],
+            watched: vec![],
         }
     }
 

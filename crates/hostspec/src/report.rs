@@ -27,12 +27,27 @@ pub struct HostReport {
     /// Snapshots of the document, those that wait left out.
     #[serde(default)]
     pub snapshots: Vec<crate::SnapshotReport>,
+    /// The consoles of machines that the document wants watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consoles: Vec<ConsoleReport>,
     /// What public addresses carried, in one report of each minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<crate::TrafficReport>,
     /// Faults that concern no single machine or volume, in plain words for the operator.
     pub faults: Vec<String>,
 }
+
+/// The end of what a machine's guest wrote to its serial console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleReport {
+    /// The machine.
+    pub id: InstanceId,
+    /// At most [`CONSOLE_REPORT_BYTES`] of it; a guest may write anything, so what is no text is replaced.
+    pub newest: String,
+}
+
+/// Bytes of a console in a report: some screens, which hold a panic with its trace.
+pub const CONSOLE_REPORT_BYTES: u64 = 8_192;
 
 /// What a host can give to machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Error, OPEN_CONNECTIONS_TAG, OpenConnections, SNAPSHOT_MODE_TAG, SnapshotMode};
+use crate::{Error, OPEN_CONNECTIONS_TAG, OpenConnections, SNAPSHOT_MODE_TAG, SnapshotMode, TRIAL_TAG, check_trial_word};
 
 /// Most tags on one resource (EC2 and CVM allow 50, ECS 20; the largest is taken).
 pub const TAGS_MAX: usize = 50;
@@ -22,7 +22,7 @@ pub fn is_reserved(key: &str) -> bool {
 }
 
 /// Checks one tag: key of 1 to [`TAG_KEY_MAX`] characters that takes no vendor's reserved prefix, value of at most [`TAG_VALUE_MAX`]; that
-/// of [`OPEN_CONNECTIONS_TAG`] or [`SNAPSHOT_MODE_TAG`] is one of its words.
+/// of [`OPEN_CONNECTIONS_TAG`], [`SNAPSHOT_MODE_TAG`] or [`TRIAL_TAG`] is one of its words.
 pub fn check_tag(key: &str, value: &str) -> Result<(), Error> {
     if key.is_empty() || key.chars().count() > TAG_KEY_MAX || key.chars().any(char::is_control) {
         return Err(Error::invalid("Tag.Key", format!("must be 1 to {TAG_KEY_MAX} printable characters")));
@@ -38,6 +38,9 @@ pub fn check_tag(key: &str, value: &str) -> Result<(), Error> {
     }
     if key == SNAPSHOT_MODE_TAG {
         value.parse::<SnapshotMode>()?;
+    }
+    if key == TRIAL_TAG {
+        check_trial_word(value)?;
     }
     Ok(())
 }

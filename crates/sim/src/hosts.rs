@@ -140,6 +140,7 @@ impl Simulated {
             vms: held.vms.iter().map(|vm| self.vm_report(vm)).collect(),
             volumes: held.volumes.iter().map(volume_report).collect(),
             snapshots: snapshots(&held),
+            consoles: vec![],
             traffic: None,
             faults: vec![],
         }

@@ -91,6 +91,7 @@ mod security_group;
 mod snapshot;
 mod snapshot_group;
 mod snapshot_policy;
+mod snapshot_trial;
 mod sqlite;
 mod store;
 mod stray;

@@ -113,6 +113,7 @@ pub fn report(host: HostId, sequence: u64, spec: &HostSpec, accelerator: Acceler
             })
             .collect(),
         snapshots: vec![],
+        consoles: vec![],
         traffic: None,
         faults: vec![],
     }

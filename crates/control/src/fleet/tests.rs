@@ -252,6 +252,7 @@ fn report(spec: &HostSpec, sequence: u64) -> HostReport {
         vms: spec.vms.iter().map(|machine| vm(machine)).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
         snapshots: vec![],
+        consoles: vec![],
         traffic: None,
         faults: vec![],
     }

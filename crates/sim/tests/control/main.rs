@@ -17,6 +17,7 @@ mod roll_backs;
 mod security_groups;
 mod seeds;
 mod snapshot_policies;
+mod snapshot_trials;
 mod timed_release;
 mod traffic;
 mod type_changes;

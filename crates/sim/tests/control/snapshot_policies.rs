@@ -17,7 +17,7 @@ fn daily(hours: &[u8]) -> CreateSnapshotPolicy {
     CreateSnapshotPolicy { name: "nightly".to_owned(), schedule, retention_days: Some(2), active: true, tags }
 }
 
-async fn volume(world: &mut World, root: &Caller) -> VolumeId {
+pub async fn volume(world: &mut World, root: &Caller) -> VolumeId {
     volume_that(world, root, false).await
 }
 

@@ -1,6 +1,9 @@
 //! What the coordinator tells the control plane: everything that was seen, whole each time.
 
-use hostspec::{Fault, FaultKind, HostReport, Power, SnapshotReport, VmReport, VmState, VolumeGoal, VolumeReport, VolumeState};
+use hostspec::{
+    CONSOLE_REPORT_BYTES, ConsoleReport, Fault, FaultKind, HostReport, Power, SnapshotReport, VmReport, VmState, VolumeGoal, VolumeReport,
+    VolumeState,
+};
 use model::InstanceId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -24,6 +27,7 @@ impl Coordinator {
             vms: self.vm_reports(),
             volumes: self.volume_reports(),
             snapshots: self.snapshot_reports(),
+            consoles: self.console_reports(),
             traffic: self.host.network.take_traffic(),
             faults: self.host_faults(),
         };
@@ -93,6 +97,11 @@ impl Coordinator {
             held.and_then(|held| held.trouble.as_ref().map(|trouble| trouble.fault(held.tries)))
         };
         self.host.snapshots.reports(&self.spec, fault)
+    }
+
+    fn console_reports(&self) -> Vec<ConsoleReport> {
+        let newest = |id| crate::qemu::serial::tail(&self.host.folder(id).join("console.log"), CONSOLE_REPORT_BYTES);
+        self.spec.watched.iter().map(|id| ConsoleReport { id: *id, newest: newest(*id) }).collect()
     }
 
     fn host_faults(&self) -> Vec<String> {
