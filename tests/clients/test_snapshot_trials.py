@@ -70,8 +70,8 @@ def test_a_snapshot_boots_also_when_everything_is_killed_and_nothing_is_left(clo
     with pytest.raises(botocore.exceptions.ClientError) as refused:
         ec2.create_tags(Resources=[id], Tags=[{"Key": "pileus:trial-verdict", "Value": "boots"}])
     assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
-    machines = cloud.folder / "agent" / "vms"
-    wait_until(lambda: not machines.exists() or len(list(machines.iterdir())) <= 1, 60, "the machine of the trial to go")
+    machines = next(cloud.folder.rglob(f"vms/{guest.id}")).parent
+    wait_until(lambda: [machine.name for machine in machines.iterdir()] == [guest.id], 60, "the machine of the trial to go")
 
 
 def test_a_snapshot_without_its_file_system_does_not_boot_as_alibaba_reads(cloud, ec2, guest, take):

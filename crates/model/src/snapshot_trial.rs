@@ -251,8 +251,10 @@ fn verdict(seen: TrialSeen<'_>) -> Option<(TrialVerdict, String)> {
     if UP.iter().any(|said| seen.console.contains(said)) {
         return Some((TrialVerdict::Boots, "its console came to a login prompt".to_owned()));
     }
-    if LOST.iter().any(|said| seen.console.contains(said)) {
-        return Some((TrialVerdict::DoesNotBoot, format!("its console ends: {}", end(seen.console))));
+    if let Some(at) = LOST.iter().filter_map(|said| seen.console.find(said)).min() {
+        let line = seen.console[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let said: String = in_one_line(&seen.console[line..]).chars().take(QUOTED_CHARS).collect();
+        return Some((TrialVerdict::DoesNotBoot, format!("its console says: {said}")));
     }
     seen.is_down.then(|| (TrialVerdict::DoesNotBoot, "its guest shut itself down".to_owned()))
 }
@@ -265,11 +267,16 @@ fn too_long(console: &str) -> String {
     }
 }
 
-/// The end of what a guest wrote, in one line that a tag may hold.
+/// The end of what a guest wrote, as much as a tag may hold.
 fn end(console: &str) -> String {
-    let words = console.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = in_one_line(console);
     line.chars().skip(line.chars().count().saturating_sub(QUOTED_CHARS)).collect()
+}
+
+/// What a guest wrote, without control characters.
+fn in_one_line(console: &str) -> String {
+    let words = console.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -314,6 +321,8 @@ mod tests {
         check(console(""), 1_000, Some(TrialVerdict::DoesNotBoot));
         check(TrialSeen { is_damaged: true, ..console("login: ") }, 1, Some(TrialVerdict::Damaged));
         check(TrialSeen { is_down: true, ..console("") }, 1, Some(TrialVerdict::DoesNotBoot));
+        let (_, reason) = verdict(console(&format!("{noise}\n[ 2.0] Kernel panic: x\n/ # {noise}"))).unwrap();
+        assert!(reason.starts_with("its console says: [ 2.0] Kernel panic: x / # "), "{reason}");
     }
 
     #[test]

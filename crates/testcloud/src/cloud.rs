@@ -141,6 +141,7 @@ fn report_of(spec: &HostSpec, sequence: u64) -> HostReport {
         vms: spec.vms.iter().map(|machine| vm(machine)).collect(),
         volumes: spec.volumes.iter().map(volume).collect(),
         snapshots: spec.snapshots.iter().flat_map(|job| &job.parts).map(snapshot).collect(),
+        consoles: vec![],
         traffic: None,
         faults: vec![],
     }
