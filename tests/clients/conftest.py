@@ -206,6 +206,14 @@ def ssh(address, key_file, command, user="root", within=90):
     return wait_until(attempt, within, f"an SSH login to {address}")
 
 
+def tried(line, within=60):
+    """Runs a command; one that takes longer has failed as one that SSH could not connect for: its way may go while it is made."""
+    try:
+        return subprocess.run(line, capture_output=True, text=True, timeout=within)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(line, 255, "", "")
+
+
 def private_key(ec2, name, folder):
     """Makes a key pair; the file with its private half."""
     path = folder / f"{name}.pem"

@@ -210,7 +210,8 @@ def test_a_port_of_the_gateway_leads_to_the_guest_on_the_other_host_from_every_h
     entry = {"ForwardTableId": table, "ExternalIp": address, "InternalIp": private.ip, "IpProtocol": "TCP"}
     made = alibaba_vpc.call(owner, "CreateForwardEntry", **entry, ExternalPort="2022", InternalPort="22")["ForwardEntryId"]
     options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
-    line = ["ssh", "-i", near.key, "-p", "2022", *options, "-o", "ConnectTimeout=3", f"root@{address}", "head -c 300000 /dev/zero | wc -c; echo $SSH_CLIENT"]
+    # One that is cut right after it was made would say nothing until the test's limit.
+    line = ["timeout", "15", "ssh", "-i", near.key, "-p", "2022", *options, "-o", "ConnectTimeout=3", f"root@{address}", "head -c 300000 /dev/zero | wc -c; echo $SSH_CLIENT"]
     try:
         for host in cloud.hosts:
             done = until(lambda: (got := host.run(*line, check=False)).returncode == 0 and got, 30, f"SSH from {host.name}")

@@ -236,7 +236,9 @@ def test_images_through_cvm(cloud, ec2, source):
     wait_until(lambda: state() == "NORMAL", 90, "the image")
     own = tenant.call("DescribeImages", Filters=[{"Name": "image-type", "Values": ["PRIVATE_IMAGE"]}, {"Name": "image-name", "Values": ["by-cvm"]}])
     assert [image["ImageId"] for image in own["ImageSet"]] == [made]
-    assert len(snapshots_of(ec2, "ami-" + made.removeprefix("img-"))) == 2
+    parts = snapshots_of(ec2, "ami-" + made.removeprefix("img-"))
+    shown = tenant.call("DescribeSnapshots", SnapshotIds=parts)["SnapshotSet"]
+    assert len(shown) == 2 and all(one["ImageCount"] == 1 and one["Images"] == [{"ImageId": made, "ImageName": "by-cvm"}] for one in shown)
     tenant.call("ModifyImageAttribute", ImageId=made, ImageName="renamed", ImageDescription="e")
     tenant.call("ModifyImageSharePermission", ImageId=made, AccountIds=[number], Permission="SHARE")
     assert [entry["AccountId"] for entry in tenant.call("DescribeImageSharePermission", ImageId=made)["SharePermissionSet"]] == [number]

@@ -1,12 +1,11 @@
 """NAT gateways of Alibaba Cloud's and Tencent's VPC: one private guest, reached by ports of gateways and going out with their addresses."""
 
-import subprocess
-
 import pytest
 
 import alibaba_vpc
 import test_cvm
 import test_ecs
+from conftest import tried
 from test_ecs import Refused
 from test_vpcs import let_in, remove_vpc, visitors
 
@@ -69,11 +68,7 @@ def at(owner, ip, port, command):
     """Runs a command on the guest by way of a port of an address."""
     options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
     line = ["ssh", "-i", str(owner.key), "-p", str(port), *options, "-o", "ConnectTimeout=3", f"root@{ip}", command]
-    try:
-        return subprocess.run(line, capture_output=True, text=True, timeout=60)
-    except subprocess.TimeoutExpired:
-        # A connection whose way went while it was made: as one that failed.
-        return subprocess.CompletedProcess(line, 255, "", "")
+    return tried(line)
 
 
 def seen_from(owner, ip, port, visitors):

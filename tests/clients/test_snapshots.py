@@ -424,6 +424,11 @@ def test_a_running_guest_is_stopped_rolled_back_and_started_again_though_pileus_
     named = [{"Name": "snapshot-group-id", "Values": [grouped]}, {"Name": "snapshot-group-state", "Values": ["NORMAL"]}]
     ids = until(lambda: tencent.call("DescribeSnapshotGroups", Filters=named)["SnapshotGroupSet"], 60, "the group")[0]["SnapshotIdSet"]
     of = {snapshot["DiskId"]: snapshot["SnapshotId"] for snapshot in tencent.call("DescribeSnapshots", SnapshotIds=ids)["SnapshotSet"]}
+    parts = [{"DeviceName": name, "Ebs": {"SnapshotId": of[cbs[volume]]}} for name, volume in (("/dev/xvda", root), ("/dev/sdf", data))]
+    image = ec2.register_image(Name="of-the-group", RootDeviceName="/dev/xvda", BlockDeviceMappings=parts)["ImageId"]
+    (group,) = tencent.call("DescribeSnapshotGroups", Filters=named)["SnapshotGroupSet"]
+    assert group["ImageCount"] == 1 and group["Images"] == [{"ImageId": image.replace("ami-", "img-"), "ImageName": "of-the-group"}]
+    ec2.deregister_image(ImageId=image)
 
     def rolled_back(apply, crashes):
         guest.run("echo after > /root/when; sync")

@@ -9,7 +9,7 @@ import botocore.exceptions
 import pytest
 
 import alibaba_vpc
-from conftest import private_key
+from conftest import private_key, tried
 from test_cvm import Tenant as Tencent
 from test_ecs import Refused, Tenant
 
@@ -375,7 +375,7 @@ def by_way_of(jump, ip, key, command):
     options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]
     through = " ".join(["ssh", *options, "-W", "%h:%p", f"root@{jump}"])
     whole = ["ssh", *options, "-o", f"ProxyCommand={through}", f"root@{ip}", command]
-    return subprocess.run(whole, capture_output=True, text=True, timeout=60)
+    return tried(whole)
 
 
 def test_a_guest_without_a_public_address_leaves_by_a_nat_gateway(owner, cloud, twins, key, shell, until, visitors):

@@ -51,6 +51,7 @@ mod security_group_policies;
 mod security_group_rules;
 mod snapshot;
 mod snapshot_group;
+mod snapshot_image;
 mod snapshot_policy;
 mod snapshot_share;
 mod sts;

@@ -8,6 +8,7 @@ use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters, not_both};
 use crate::order::{self, DiskOrder, OrderDirection};
 use crate::page::{Cut, LIMIT_MAX};
+use crate::snapshot_image::{ImageOfSnapshot, ImagesOf};
 use crate::tag::{self, TagArg, TagReply};
 use crate::volume::Placement;
 use crate::{Cx, id, time};
@@ -137,8 +138,8 @@ struct SnapshotReply {
     is_permanent: bool,
     copying_to_regions: Vec<String>,
     copy_from_remote: bool,
-    image_count: u32,
-    images: Vec<String>,
+    image_count: usize,
+    images: Vec<ImageOfSnapshot>,
     share_reference: usize,
     time_start_share: &'static str,
     is_locked: bool,
@@ -175,7 +176,9 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshots) -> Result<Sn
     });
     let listed = order::list::<Snapshot>(cx, query, by, asked.order, made).await?;
     let zone = cx.cloud.region().zones.first().cloned().unwrap_or_default();
-    Ok(Snapshots { total_count: listed.total, snapshot_set: listed.rows.iter().map(|row| reply(row, account, &zone)).collect() })
+    let images = ImagesOf::all(cx, listed.rows.iter()).await?;
+    let snapshot_set = listed.rows.iter().map(|row| reply(row, account, &zone, images.of(row.id))).collect();
+    Ok(Snapshots { total_count: listed.total, snapshot_set })
 }
 
 fn filter(name: &str) -> Option<By> {
@@ -216,7 +219,7 @@ fn is_root(usage: &str) -> Vec<String> {
     }
 }
 
-fn reply(snapshot: &Snapshot, caller: AccountId, zone: &str) -> SnapshotReply {
+fn reply(snapshot: &Snapshot, caller: AccountId, zone: &str, images: &[ImageOfSnapshot]) -> SnapshotReply {
     let is_own = snapshot.account == caller;
     SnapshotReply {
         snapshot_id: id::shown(snapshot.id),
@@ -236,8 +239,8 @@ fn reply(snapshot: &Snapshot, caller: AccountId, zone: &str) -> SnapshotReply {
         is_permanent: snapshot.expires_at.is_none(),
         copying_to_regions: vec![],
         copy_from_remote: false,
-        image_count: 0,
-        images: vec![],
+        image_count: images.len(),
+        images: images.to_vec(),
         share_reference: if is_own { snapshot.shares.accounts.len() } else { 0 },
         time_start_share: "",
         is_locked: false,

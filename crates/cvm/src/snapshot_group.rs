@@ -9,6 +9,7 @@ use crate::error::Fault;
 use crate::filter::{By, FILTERS_MAX, FilterArg, Filters};
 use crate::page::{Cut, LIMIT_MAX};
 use crate::snapshot::Around;
+use crate::snapshot_image::{ImageOfSnapshot, ImagesOf};
 use crate::tag::{self, TagArg};
 use crate::{Cx, id};
 
@@ -114,8 +115,8 @@ struct GroupReply {
     percent: u8,
     contain_root_snapshot: bool,
     snapshot_id_set: Vec<String>,
-    image_count: u32,
-    images: Vec<String>,
+    image_count: usize,
+    images: Vec<ImageOfSnapshot>,
     is_permanent: bool,
     deadline_time: &'static str,
     auto_snapshot_policy_id: &'static str,
@@ -127,7 +128,8 @@ struct GroupReply {
 pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeSnapshotGroups) -> Result<SnapshotGroups, Fault> {
     let filters = Filters::read(&asked.filters, filter)?.into_vec();
     let listed = cx.cloud.list::<SnapshotGroupView>(&cx.caller, Query { ids: vec![], filters, page: asked.cut.page() }).await?;
-    Ok(SnapshotGroups { total_count: listed.total, snapshot_group_set: listed.rows.iter().map(reply).collect() })
+    let images = ImagesOf::all(cx, listed.rows.iter().flat_map(|view| &view.snapshots)).await?;
+    Ok(SnapshotGroups { total_count: listed.total, snapshot_group_set: listed.rows.iter().map(|row| reply(row, &images)).collect() })
 }
 
 fn filter(name: &str) -> Option<By> {
@@ -150,8 +152,12 @@ fn states(word: &str) -> Vec<String> {
     states.iter().map(|state| (*state).to_owned()).collect()
 }
 
-fn reply(view: &SnapshotGroupView) -> GroupReply {
+fn reply(view: &SnapshotGroupView, images: &ImagesOf) -> GroupReply {
     let SnapshotGroupView { group, snapshots } = view;
+    // An image of a system disk and data disks is made of several of them.
+    let mut images: Vec<ImageOfSnapshot> = snapshots.iter().flat_map(|snapshot| images.of(snapshot.id)).cloned().collect();
+    images.sort();
+    images.dedup();
     GroupReply {
         snapshot_group_id: id::shown(group.id),
         snapshot_group_name: group.name.clone(),
@@ -160,8 +166,8 @@ fn reply(view: &SnapshotGroupView) -> GroupReply {
         percent: SnapshotGroup::percent(snapshots),
         contain_root_snapshot: snapshots.iter().any(|snapshot| snapshot.of_root),
         snapshot_id_set: snapshots.iter().map(|snapshot: &Snapshot| id::shown(snapshot.id)).collect(),
-        image_count: 0,
-        images: vec![],
+        image_count: images.len(),
+        images,
         is_permanent: true,
         deadline_time: "",
         auto_snapshot_policy_id: "",
