@@ -43,7 +43,7 @@ def guests(owner, cloud, key):
         for public in (True, False):
             nic = {"DeviceIndex": 0, "AssociatePublicIpAddress": public}
             made = ec2.run_instances(
-                ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="addresses", NetworkInterfaces=[nic]
+                ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, KeyName="addresses", NetworkInterfaces=[nic]
             )
             ids.append(made["Instances"][0]["InstanceId"])
         ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig=SOON)

@@ -40,7 +40,7 @@ def test_what_ecs_launches_ec2_sees_stops_and_terminates(both):
 def test_what_ec2_launches_ecs_sees_renames_tags_and_deletes(both):
     ecs, ec2 = both
     image = ec2.describe_images(Filters=[{"Name": "name", "Values": ["pileus-linux"]}])["Images"][0]["ImageId"]
-    id = ec2.run_instances(ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    id = ec2.run_instances(ImageId=image, InstanceType="t2.nano", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     ec2.get_waiter("instance_running").wait(InstanceIds=[id], WaiterConfig=SOON)
     kind = ecs.instance(id)["InstanceType"]
     assert kind.startswith("ecs.")

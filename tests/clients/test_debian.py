@@ -48,7 +48,7 @@ def launched(cloud, ec2, key, group):
     """One instance through each cloud's API, so that both boot at the same time: EC2's launch, and the id of ECS's."""
     disk = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 6}}]
     asked = {"KeyName": "debian", "UserData": SCRIPT, "SecurityGroupIds": [group], "BlockDeviceMappings": disk}
-    made = ec2.run_instances(ImageId=cloud.image("debian-12"), InstanceType="t3.small", MinCount=1, MaxCount=1, **asked)
+    made = ec2.run_instances(ImageId=cloud.image("debian-12"), InstanceType="t2.small", MinCount=1, MaxCount=1, **asked)
     tenant = Tenant(cloud, "", cloud.access_key, cloud.secret_key)
     asked = {
         "ImageId": cloud.image("debian-12"),
@@ -112,9 +112,9 @@ def of_ecs(ec2, launched, tmp_path_factory, until):
 
 
 def tenant_type(tenant):
-    """The smallest type of two processors and 2 GiB under its ECS name."""
+    """The smallest type of one processor and 2 GiB under its ECS name."""
     types = tenant.call("DescribeInstanceTypes", MaxResults=100)["InstanceTypes"]["InstanceType"]
-    fits = [kind for kind in types if kind["CpuCoreCount"] == 2 and kind["MemorySize"] == 2.0]
+    fits = [kind for kind in types if kind["CpuCoreCount"] == 1 and kind["MemorySize"] == 2.0]
     return fits[0]["InstanceTypeId"]
 
 

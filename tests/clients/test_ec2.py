@@ -24,7 +24,7 @@ import pytest
 
 import strict_ec2
 
-TYPE = "t3.nano"
+TYPE = "t2.nano"
 ABSENT = "i-00000000000000001"
 SOON = {"Delay": 1, "MaxAttempts": 60}
 
@@ -339,7 +339,7 @@ def test_filters_find_instances_by_tags_states_and_types(tenant, ec2):
         ({"instance-state-name": ["stop*"]}, db),
         ({"instance-state-code": ["80"]}, db),
         ({"instance-type": ["t3.micro"]}, db),
-        ({"instance-type": ["t3.*"], "instance-state-name": ["running"]}, web),
+        ({"instance-type": ["t2.*"], "instance-state-name": ["running"]}, web),
         ({"vpc-id": ["vpc-00000000000000001"]}, set()),
         ({"instance-id": sorted(web)[:1]}, set(sorted(web)[:1])),
         ({"root-device-type": ["instance-store"]}, set()),

@@ -22,7 +22,7 @@ def key(ec2, tmp_path_factory):
 @pytest.fixture(scope="module")
 def guest(cloud, ec2, key, shell):
     group = ssh_group(ec2, "events")
-    launch = dict(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="events", SecurityGroupIds=[group])
+    launch = dict(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, KeyName="events", SecurityGroupIds=[group])
     ids = [ec2.run_instances(**launch, Placement={"AvailabilityZone": ZONE})["Instances"][0]["InstanceId"]]
     try:
         ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig=SOON)

@@ -76,7 +76,7 @@ def test_sigterm_says_which_instances_go_on_and_down_stops_them(until):
     cloud = next(clouds)
     try:
         ec2 = cloud.client()
-        made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1)["Instances"][0]
+        made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1)["Instances"][0]
         ec2.get_waiter("instance_running").wait(InstanceIds=[made["InstanceId"]], WaiterConfig=SOON)
         assert cloud.terminate() == 0
         assert made["InstanceId"] in cloud.log_text()
@@ -97,7 +97,7 @@ def test_after_a_power_cut_what_should_run_comes_back(until):
     cloud = next(clouds)
     try:
         ec2 = cloud.client()
-        made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=2, MaxCount=2)["Instances"]
+        made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=2, MaxCount=2)["Instances"]
         ids = [instance["InstanceId"] for instance in made]
         ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig=SOON)
         ec2.stop_instances(InstanceIds=ids[1:])
@@ -119,7 +119,7 @@ def test_an_instance_whose_qemu_hangs_can_be_terminated(until):
     cloud = next(clouds)
     try:
         ec2 = cloud.client()
-        id = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+        id = ec2.run_instances(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
         ec2.get_waiter("instance_running").wait(InstanceIds=[id], WaiterConfig=SOON)
         (pid,) = guests(cloud)
         os.kill(pid, signal.SIGSTOP)

@@ -51,7 +51,7 @@ def net(cloud, ec2, tmp_path_factory):
 
     def launch(ip, public):
         nic = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": ip, "Groups": [group], "AssociatePublicIpAddress": public}
-        asked = dict(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="flows", NetworkInterfaces=[nic])
+        asked = dict(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, KeyName="flows", NetworkInterfaces=[nic])
         return ec2.run_instances(**asked)["Instances"][0]
 
     try:

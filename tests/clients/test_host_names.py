@@ -29,7 +29,7 @@ def test_a_guest_is_named_by_its_id_and_found_by_it(cloud, ec2, key, shell, unti
     ec2.modify_subnet_attribute(SubnetId=subnet, EnableResourceNameDnsARecordOnLaunch={"Value": True})
     told = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["PrivateDnsNameOptionsOnLaunch"]
     assert told == {"HostnameType": "resource-name", "EnableResourceNameDnsARecord": True, "EnableResourceNameDnsAAAARecord": False}
-    asked = {"ImageId": cloud.image(), "InstanceType": "t3.nano", "MinCount": 1, "MaxCount": 1, "KeyName": "host-names"}
+    asked = {"ImageId": cloud.image(), "InstanceType": "t2.nano", "MinCount": 1, "MaxCount": 1, "KeyName": "host-names"}
     launch = lambda **more: ec2.run_instances(SubnetId=subnet, SecurityGroupIds=[group], **asked, **more)["Instances"][0]["InstanceId"]
     named = launch()
     plain = launch(PrivateDnsNameOptions={"HostnameType": "ip-name", "EnableResourceNameDnsARecord": False})

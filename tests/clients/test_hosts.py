@@ -12,7 +12,7 @@ import pytest
 
 from hosts import hosted
 
-TYPE = "t3.nano"  # two processors
+TYPE = "t2.nano"
 SOON = {"Delay": 1, "MaxAttempts": 90}
 
 
@@ -21,7 +21,7 @@ def cloud():
     """Two hosts with four virtual processors each, in two zones; the second host is in the first zone."""
     if os.geteuid() != 0:
         pytest.fail("these tests run real machines and need root")
-    with hosted(2, "--zones", "local-1a,local-1b", "--cpu-overcommit", "2") as cloud:
+    with hosted(2, "--zones", "local-1a,local-1b", "--cpu-overcommit", "1") as cloud:
         yield cloud
 
 
@@ -41,7 +41,7 @@ def subnet_of_first_zone(ec2):
 
 
 def launched(cloud, ec2, **more):
-    """Launches an instance of two processors; its id."""
+    """Launches an instance of one processor; its id."""
     wanted = {"ImageId": cloud.image(), "InstanceType": TYPE, "MinCount": 1, "MaxCount": 1, **more}
     return ec2.run_instances(**wanted)["Instances"][0]["InstanceId"]
 

@@ -19,7 +19,7 @@ PRIVATE = "10.8.2.10"
 
 @pytest.fixture(scope="module")
 def cloud():
-    with hosted(2, "--zones", "local-1a", "--cpu-overcommit", "2") as cloud:
+    with hosted(2, "--zones", "local-1a", "--cpu-overcommit", "1") as cloud:
         yield cloud
 
 

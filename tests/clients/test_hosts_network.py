@@ -24,7 +24,7 @@ SSH = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp"
 def cloud():
     if os.geteuid() != 0:
         pytest.fail("these tests run real machines and need root")
-    with hosted(2, "--zones", "local-1a", "--cpu-overcommit", "2") as cloud:
+    with hosted(2, "--zones", "local-1a", "--cpu-overcommit", "1") as cloud:
         yield cloud
 
 

@@ -65,7 +65,7 @@ def ec2(cloud):
 
 
 def launched(cloud, ec2, image="pileus-linux", wait=True):
-    made = ec2.run_instances(ImageId=cloud.image(image), InstanceType="t3.nano", MinCount=1, MaxCount=1)["Instances"][0]
+    made = ec2.run_instances(ImageId=cloud.image(image), InstanceType="t2.nano", MinCount=1, MaxCount=1)["Instances"][0]
     if wait:
         ec2.get_waiter("instance_running").wait(InstanceIds=[made["InstanceId"]], WaiterConfig=SOON)
     return made["InstanceId"]
@@ -156,7 +156,7 @@ def test_a_control_plane_on_a_full_disk_says_so_and_goes_on_when_there_is_room(i
             cloud = next(clouds)
             tempfile.tempdir = temporary
             ec2, image = cloud.client(), cloud.image()
-            launch = {"ImageId": image, "InstanceType": "t3.nano", "MinCount": 1, "MaxCount": 1}
+            launch = {"ImageId": image, "InstanceType": "t2.nano", "MinCount": 1, "MaxCount": 1}
             first = ec2.run_instances(**launch)["Instances"][0]["InstanceId"]
             filler = pathlib.Path(folder, "filler")
             fill(filler)

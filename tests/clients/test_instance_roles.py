@@ -35,7 +35,7 @@ def guest(cloud, ec2, tmp_path_factory):
     vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     group = ec2.create_security_group(GroupName=name, Description="ssh", VpcId=vpc)["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
-    launch = {"ImageId": cloud.image(), "InstanceType": "t3.nano", "MinCount": 1, "MaxCount": 1, "KeyName": name, "SecurityGroupIds": [group]}
+    launch = {"ImageId": cloud.image(), "InstanceType": "t2.nano", "MinCount": 1, "MaxCount": 1, "KeyName": name, "SecurityGroupIds": [group]}
     id = ec2.run_instances(IamInstanceProfile={"Arn": made["Arn"]}, **launch)["Instances"][0]["InstanceId"]
     ec2.get_waiter("instance_running").wait(InstanceIds=[id], WaiterConfig=SOON)
     shown = ec2.describe_instances(InstanceIds=[id])["Reservations"][0]["Instances"][0]
@@ -128,7 +128,7 @@ def test_whoever_gives_a_role_must_be_allowed_to_pass_it(simulated):
     ann = iam.create_access_key(UserName="ann")["AccessKey"]
     iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=document(allow("ec2:*")))
     ec2 = simulated.client("ec2", ann["AccessKeyId"], ann["SecretAccessKey"])
-    launch = {"ImageId": simulated.image(), "InstanceType": "t3.nano", "MinCount": 1, "MaxCount": 1}
+    launch = {"ImageId": simulated.image(), "InstanceType": "t2.nano", "MinCount": 1, "MaxCount": 1}
     with_role = {**launch, "IamInstanceProfile": {"Name": "strong-p"}}
     assert code_of(ec2.run_instances, **with_role) == "UnauthorizedOperation"
     bare = ec2.run_instances(**launch)["Instances"][0]["InstanceId"]

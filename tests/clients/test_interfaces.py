@@ -47,7 +47,7 @@ def guests(ec2, cloud, key, subnet):
     )
     nic = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "SubnetId": subnet["SubnetId"]}
     made = ec2.run_instances(
-        ImageId=cloud.image(), InstanceType="t3.nano", MinCount=2, MaxCount=2, KeyName="interfaces", NetworkInterfaces=[nic]
+        ImageId=cloud.image(), InstanceType="t2.nano", MinCount=2, MaxCount=2, KeyName="interfaces", NetworkInterfaces=[nic]
     )
     ids = [one["InstanceId"] for one in made["Instances"]]
     try:
@@ -328,7 +328,7 @@ def test_five_hundred_of_each_at_once_share_no_address(wide):
     subnet, image = ec2.describe_subnets()["Subnets"][0]["SubnetId"], cloud.image()
     public = {"DeviceIndex": 0, "SubnetId": subnet, "AssociatePublicIpAddress": True}
     makers = {
-        "instance": lambda: ec2.run_instances(ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[public]),
+        "instance": lambda: ec2.run_instances(ImageId=image, InstanceType="t2.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[public]),
         "interface": lambda: ec2.create_network_interface(SubnetId=subnet, SecondaryPrivateIpAddressCount=1),
         "address": lambda: ec2.allocate_address(Domain="vpc"),
     }
@@ -361,7 +361,7 @@ def test_five_hundred_of_each_at_once_share_no_address(wide):
 def test_limits_states_and_attributes(fleet, simulated, until):
     zones = {one["AvailabilityZone"]: one["SubnetId"] for one in fleet.describe_subnets()["Subnets"]}
     here, there = zones["local-1a"], zones["local-1b"]
-    made = fleet.run_instances(ImageId=simulated.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, SubnetId=here)
+    made = fleet.run_instances(ImageId=simulated.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, SubnetId=here)
     id = made["Instances"][0]["InstanceId"]
     fleet.get_waiter("instance_running").wait(InstanceIds=[id], WaiterConfig=SOON)
     primary = instance(fleet, id)["NetworkInterfaces"][0]
@@ -373,7 +373,7 @@ def test_limits_states_and_attributes(fleet, simulated, until):
         assert refused(plug, NetworkInterfaceId=one, InstanceId=id, DeviceIndex=0) == "InvalidParameterValue"
         attached = plug(NetworkInterfaceId=one, InstanceId=id, DeviceIndex=1)["AttachmentId"]
         until(lambda: shown(fleet, one)["Attachment"]["Status"] == "attached", 20, "the interface in its instance")
-        assert refused(plug, NetworkInterfaceId=two, InstanceId=id, DeviceIndex=1) == "AttachmentLimitExceeded", "t3.nano has two"
+        assert refused(plug, NetworkInterfaceId=two, InstanceId=id, DeviceIndex=1) == "AttachmentLimitExceeded", "t2.nano has two"
         assert refused(plug, NetworkInterfaceId=one, InstanceId=id, DeviceIndex=1) == "InvalidNetworkInterface.InUse"
         detach_primary = primary["Attachment"]["AttachmentId"]
         assert refused(fleet.detach_network_interface, AttachmentId=detach_primary) == "OperationNotPermitted"

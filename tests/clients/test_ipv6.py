@@ -52,7 +52,7 @@ class Network:
 
     def launch(self, cloud, nic):
         launched = self.ec2.run_instances(
-            ImageId=cloud.image(), InstanceType="t3.micro", MinCount=1, MaxCount=1, KeyName="v6", NetworkInterfaces=[nic]
+            ImageId=cloud.image(), InstanceType="t2.micro", MinCount=1, MaxCount=1, KeyName="v6", NetworkInterfaces=[nic]
         )
         return launched["Instances"][0]["InstanceId"]
 
@@ -293,7 +293,7 @@ def test_a_running_guest_is_given_addresses_and_loses_them(network, shell, until
     assert code(ec2.assign_ipv6_addresses, NetworkInterfaceId=nic, Ipv6Addresses=[str(network.net[2])]) == "InvalidParameterValue"
     reply = ec2.assign_ipv6_addresses(NetworkInterfaceId=nic, Ipv6Addresses=[further])
     assert reply["AssignedIpv6Addresses"] == [further] and further in network.addresses(first)
-    assert code(ec2.assign_ipv6_addresses, NetworkInterfaceId=nic, Ipv6AddressCount=1) == "ResourceLimitExceeded", "a t3.micro has two"
+    assert code(ec2.assign_ipv6_addresses, NetworkInterfaceId=nic, Ipv6AddressCount=1) == "ResourceLimitExceeded", "a t2.micro has two"
     here = public_ip(ec2, first)
     until(lambda: further in shell(here, network.key, "ip -6 addr show dev eth0").stdout, 90, "the further address in the guest")
     assert ec2.unassign_ipv6_addresses(NetworkInterfaceId=nic, Ipv6Addresses=[further])["UnassignedIpv6Addresses"] == [further]

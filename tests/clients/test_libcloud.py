@@ -49,7 +49,7 @@ def test_an_ec2_node_lives_and_is_logged_in_to(ec2, until, shell, tmp_path):
     pair = ec2.import_key_pair_from_string("libcloud", key.with_suffix(".pub").read_text())
     group = ec2.ex_create_security_group("libcloud", "for libcloud")["group_id"]
     ec2.ex_authorize_security_group_ingress(group, 22, 22, cidr_ips=["0.0.0.0/0"])
-    size = one(ec2.list_sizes(), id="t3.nano")
+    size = one(ec2.list_sizes(), id="t2.nano")
     image = one(ec2.list_images(), name="pileus-linux")
     assert "us-east-1b" in [location.availability_zone.name for location in ec2.list_locations()]
     subnet = ec2.ex_list_subnets()[0]

@@ -10,7 +10,7 @@ import pytest
 from conftest import private_key
 from test_ecs import Tenant
 
-TYPE = "t3.nano"
+TYPE = "t2.nano"
 
 
 @pytest.fixture(scope="module")

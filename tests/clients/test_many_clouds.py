@@ -45,7 +45,7 @@ def kinds(traces):
 
 def launched(cloud):
     ec2 = cloud.client()
-    id = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    id = ec2.run_instances(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     ec2.get_waiter("instance_running").wait(InstanceIds=[id], WaiterConfig=SOON)
     return id
 

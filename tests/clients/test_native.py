@@ -14,7 +14,7 @@ import openapi_spec_validator
 import pytest
 import requests
 
-TYPE = "t3.nano"
+TYPE = "t2.nano"
 
 
 class Native:
@@ -136,10 +136,10 @@ def test_a_real_guest_lives_and_goes(native, until):
     assert native.ok("POST", f"{path}/reboot", {"force": True})["state"] == "running"
     assert native.ok("POST", f"{path}/stop", {"force": True})["before"] == "running"
     in_state("stopped")
-    native.ok("PATCH", path, {"type": "t3.micro"})
+    native.ok("PATCH", path, {"type": "t2.micro"})
     assert native.ok("POST", f"{path}/start")["before"] == "stopped"
     in_state("running")
-    assert native.ok("GET", path)["type"] == "t3.micro"
+    assert native.ok("GET", path)["type"] == "t2.micro"
     assert native.ok("DELETE", path)["before"] == "running"
     in_state("terminated")
 

@@ -62,7 +62,7 @@ def test_amazon_ebs_makes_an_image_that_boots(cloud, tmp_path, shell):
         "skip_region_validation": True,
         "skip_metadata_api_check": True,
         "skip_credential_validation": True,
-        "instance_type": "t3.nano",
+        "instance_type": "t2.nano",
         "source_ami_filter": {"filters": {"name": "pileus-linux"}, "owners": ["pileus"], "most_recent": True},
         "ssh_username": "root",
         "ami_name": "by-packer",
@@ -80,7 +80,7 @@ def test_amazon_ebs_makes_an_image_that_boots(cloud, tmp_path, shell):
     key.chmod(0o600)
     group = ec2.describe_security_groups(GroupNames=["default"])["SecurityGroups"][0]["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
-    (made,) = ec2.run_instances(ImageId=id, InstanceType="t3.nano", KeyName="mine", MinCount=1, MaxCount=1)["Instances"]
+    (made,) = ec2.run_instances(ImageId=id, InstanceType="t2.nano", KeyName="mine", MinCount=1, MaxCount=1)["Instances"]
     ec2.get_waiter("instance_running").wait(InstanceIds=[made["InstanceId"]], WaiterConfig={"Delay": 1})
     (guest,) = ec2.describe_instances(InstanceIds=[made["InstanceId"]])["Reservations"][0]["Instances"]
     assert shell(guest["PublicIpAddress"], key, "cat /root/packed").stdout == "by packer\n"

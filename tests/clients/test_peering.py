@@ -43,7 +43,7 @@ class Side:
         self.permit("0.0.0.0/0", "tcp", 22)
         nic = {"DeviceIndex": 0, "SubnetId": self.subnet, "PrivateIpAddress": self.ip, "AssociatePublicIpAddress": True, "Groups": [self.group]}
         launched = self.ec2.run_instances(
-            ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName=name, NetworkInterfaces=[nic]
+            ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, KeyName=name, NetworkInterfaces=[nic]
         )
         self.guest = launched["Instances"][0]["InstanceId"]
 

@@ -54,7 +54,7 @@ def test_a_cloud_over_postgresql_keeps_what_it_was_told(database):
     cloud = next(clouds)
     try:
         ec2 = cloud.client()
-        made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=20, MaxCount=20)["Instances"]
+        made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=20, MaxCount=20)["Instances"]
         ids = sorted(instance["InstanceId"] for instance in made)
         ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig=SOON)
         cloud.kill()

@@ -30,7 +30,7 @@ def ping(cloud, both, group):
     """Whether a guest in the group answers a ping now."""
     ec2, _ = both
     nic = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "Groups": [group]}
-    made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[nic])
+    made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[nic])
     id = made["Instances"][0]["InstanceId"]
     try:
         ec2.get_waiter("instance_running").wait(InstanceIds=[id], WaiterConfig=SOON)

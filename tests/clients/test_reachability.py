@@ -45,7 +45,7 @@ class Net:
     def launch(self, subnet, ip, group, public):
         nic = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": ip, "Groups": [self.groups[group]], "Ipv6AddressCount": 1}
         nic["AssociatePublicIpAddress"] = public
-        asked = dict(ImageId=self.cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="reach", NetworkInterfaces=[nic])
+        asked = dict(ImageId=self.cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, KeyName="reach", NetworkInterfaces=[nic])
         return self.ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
 
     def allow(self, group, port, **peer):

@@ -32,7 +32,7 @@ def answers(cloud, clouds, group, until):
     """Waits until a guest in the group answers pings, or until it does not."""
     ec2, _, _ = clouds
     nic = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "Groups": [group]}
-    made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[nic])
+    made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[nic])
     id = made["Instances"][0]["InstanceId"]
     try:
         ec2.get_waiter("instance_running").wait(InstanceIds=[id], WaiterConfig=SOON)

@@ -71,7 +71,7 @@ def test_a_machine_of_the_lan_and_a_guest_reach_each_other_and_nothing_stays(lan
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=ping)
         nic = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "Groups": [group]}
         made = ec2.run_instances(
-            ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="lan", NetworkInterfaces=[nic]
+            ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, KeyName="lan", NetworkInterfaces=[nic]
         )
         id = made["Instances"][0]["InstanceId"]
         ec2.get_waiter("instance_running").wait(InstanceIds=[id], WaiterConfig=SOON)

@@ -9,7 +9,7 @@ from conftest import private_key, ssh_group, wait_until
 from test_cvm import Tenant as Tencent
 from test_ecs import Tenant
 
-TYPE = "t3.nano"
+TYPE = "t2.nano"
 ZONE = "local-1a"
 SOON = {"Delay": 1, "MaxAttempts": 90}
 GIB = 1 << 30

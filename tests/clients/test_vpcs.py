@@ -54,7 +54,7 @@ def make_public(ec2, vpc):
 
 def launch(cloud, ec2, subnet, ip, public):
     nic = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": ip, "AssociatePublicIpAddress": public}
-    made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="vpcs", NetworkInterfaces=[nic])
+    made = ec2.run_instances(ImageId=cloud.image(), InstanceType="t2.nano", MinCount=1, MaxCount=1, KeyName="vpcs", NetworkInterfaces=[nic])
     return made["Instances"][0]["InstanceId"]
 
 
@@ -135,7 +135,7 @@ def test_two_vpcs_with_the_same_range_never_meet(owner, twins, key, shell, until
         subnet = ec2.describe_instances(InstanceIds=[neighbour])["Reservations"][0]["Instances"][0]["SubnetId"]
         image = ec2.describe_images(Filters=[{"Name": "name", "Values": ["pileus-linux"]}])["Images"][0]["ImageId"]
         ec2.run_instances(
-            ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[{**launch_at, "SubnetId": subnet}]
+            ImageId=image, InstanceType="t2.nano", MinCount=1, MaxCount=1, NetworkInterfaces=[{**launch_at, "SubnetId": subnet}]
         )
 
 
