@@ -408,6 +408,7 @@ const SERVICES: &[&str] = &[
     "vpc",
     "cbs",
     "ebs",
+    "dlm",
     "iam",
     "ram",
     "cam",
@@ -450,6 +451,7 @@ impl Spelled {
             "kms" => (&["kms"], false),
             "servicequotas" | "quotas" => (&["servicequotas", "quotas"], false),
             "logs" => (&["logs"], false),
+            "dlm" => (&["dlm"], false),
             _ => (&["ec2", "ecs", "cvm"], false),
         };
         let beside = if services.contains(&"cvm") { services_beside(name) } else { &[] };
@@ -464,6 +466,9 @@ impl Spelled {
             let tencent = identity_in_tencents_spelling(path, number);
             let tencent = tencent.into_iter().chain([path.to_owned()]).map(|path| format!("qcs::cam::uin/{account}:{path}"));
             [format!("arn:aws:iam::{account}:{path}"), format!("acs:ram::{account}:{path}")].into_iter().chain(tencent).collect()
+        } else if service == "dlm" {
+            let path = path.replacen("snapshotpolicy/sp-", "policy/policy-", 1).replacen("snapshotpolicy/", "policy/", 1);
+            vec![format!("arn:aws:dlm:{region}:{account}:{path}")]
         } else if service == "logs" {
             // CloudWatch Logs' names have a colon in place of the slash, and one with a star behind for what is in a group.
             let path = path.replacen("log-group/", "log-group:", 1);

@@ -466,6 +466,7 @@ impl Cloud {
             let what = What::Became { state: row.word().to_owned(), reason: String::new() };
             let id = EventId::from_u64(self.ids().next(now));
             tx.insert(&Event { id, account: row.account, at: now, what, resources: vec![row.id.to_string()] })?;
+            self.end_surplus(tx, row, now)?;
             self.advance_image_of(tx, row)?;
             self.try_if_asked(tx, row, now)?;
         }

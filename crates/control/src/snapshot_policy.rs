@@ -14,6 +14,7 @@ use store::Tx;
 
 use crate::auth::Target;
 use crate::describe::{Field, Listing, tag_values};
+use crate::lifecycle::{tag, volumes_of};
 use crate::run::{Command, Cx};
 use crate::snapshot::{Taker, take};
 use crate::volume::{target as volume_target, volume_of};
@@ -117,6 +118,7 @@ impl Command for CreateSnapshotPolicy {
             next: self.schedule.next(cx.now),
             created_at: cx.now,
             tags: Tags::new(),
+            lifecycle: None,
         };
         add_tags(&mut policy.tags, &self.tags)?;
         tx.insert(&policy)?;
@@ -135,6 +137,11 @@ impl Command for ModifySnapshotPolicy {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
         let mut policy = snapshot_policy_of(tx, cx.caller.account(), self.policy)?;
+        let touches_schedule = self.days.is_some() || self.hours.is_some() || self.retention_days.is_some();
+        if policy.lifecycle.is_some() && touches_schedule {
+            let what = "A new schedule or retention of a policy of EC2's lifecycle manager by another service".to_owned();
+            return Err(Error::Unsupported { what }.into());
+        }
         if let Some(name) = &self.name {
             check_name("AutoSnapshotPolicyName", name)?;
             policy.name.clone_from(name);
@@ -212,7 +219,8 @@ pub(crate) fn snapshot_policy_of(tx: &Tx<'_>, account: AccountId, id: SnapshotPo
     Ok(policy.ok_or_else(|| Error::not_found(Noun::SnapshotPolicy, id))?)
 }
 
-fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SnapshotPolicyId) -> Result<Target, Failure> {
+/// What policies are asked about a snapshot policy.
+pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: SnapshotPolicyId) -> Result<Target, Failure> {
     let own = tx.get::<SnapshotPolicy>(id)?.filter(|policy| policy.account == cx.caller.account());
     Ok(Target::of("snapshotpolicy", id, &own.map(|policy| policy.tags).unwrap_or_default()))
 }
@@ -257,9 +265,8 @@ impl Cloud {
         if now < policy.next {
             return Ok(Some(policy.next));
         }
-        let wanted: Vec<VolumeId> = policy.volumes.iter().copied().collect();
-        let volumes = tx.get_many::<Volume>(&wanted)?;
-        policy.volumes = volumes.iter().map(|volume| volume.id).collect();
+        let volumes = volumes_of(tx, &policy)?;
+        policy.volumes.retain(|id| volumes.iter().any(|volume| volume.id == *id));
         for volume in volumes.iter().filter(|_| policy.active) {
             self.take_for_policy(tx, &policy, volume, now)?;
         }
@@ -272,10 +279,10 @@ impl Cloud {
     fn take_for_policy(&self, tx: &mut Tx<'_>, policy: &SnapshotPolicy, volume: &Volume, now: Millis) -> Result<(), Failure> {
         let taker = Taker { cloud: self, account: policy.account, now };
         let day = now.timestamp().strftime("%Y%m%d");
-        let taken = take(tx, taker, std::slice::from_ref(volume), |_, row: &mut Snapshot| {
+        let taken = take(tx, taker, std::slice::from_ref(volume), |volume, row: &mut Snapshot| {
             row.name = format!("auto_{day}_{}", policy.id);
             (row.policy, row.expires_at) = (Some(policy.id), policy.expiry(now));
-            add_tags(&mut row.tags, &policy.tags)
+            tag(policy, volume, &mut row.tags)
         });
         match taken {
             Ok(_) => Ok(()),

@@ -56,14 +56,14 @@ struct Advanced {
 impl Hours {
     fn schedule(policies: &[Hours]) -> Result<Schedule, Fault> {
         // A policy without hours is refused when it is known who asks.
-        let Some(one) = policies.first() else { return Ok(Schedule { days: [].into(), hours: [].into(), ahead: AHEAD }) };
+        let Some(one) = policies.first() else { return Ok(Schedule { days: [].into(), hours: [].into(), minute: 0, ahead: AHEAD }) };
         let day = |day: &u8| match day {
             0 => Ok(7),
             1..=6 => Ok(*day),
             _ => Err(Error::invalid("DayOfWeek", "must be 0 to 6")),
         };
         let days = one.day_of_week.iter().map(day).collect::<Result<_, _>>()?;
-        Ok(Schedule { days, hours: one.hour.iter().copied().collect(), ahead: AHEAD })
+        Ok(Schedule { days, hours: one.hour.iter().copied().collect(), minute: 0, ahead: AHEAD })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     Call, Cx, account, address, capacity_reservation, credit_specification, dhcp_options, disk_encryption, egress_only_gateway, flow_log,
     gateway, host_name, iam, image, image_attribute, image_change, image_task, instance, instance_attribute, instance_event,
     instance_fleet, instance_fleet_record, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6,
-    key_pair, kms, launch_template, launch_template_data, logs, nat_gateway, network, network_acl, network_insights, placement_group,
+    key_pair, kms, launch_template, launch_template_data, lifecycle, logs, nat_gateway, network, network_acl, network_insights, placement_group,
     prefix_list, region, root_volume, route, run_instances, security_group, security_group_reference, security_group_rule_change,
     security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute,
     vpc_peering, vpc_range,
@@ -36,6 +36,8 @@ pub enum Service {
     Logs,
     /// The direct APIs of Elastic Block Store.
     Ebs,
+    /// Data Lifecycle Manager.
+    Dlm,
     /// Key Management Service.
     Kms,
 }
@@ -51,6 +53,7 @@ impl Service {
             "servicequotas" => Some(Service::ServiceQuotas),
             "logs" => Some(Service::Logs),
             "ebs" => Some(Service::Ebs),
+            "dlm" => Some(Service::Dlm),
             "kms" => Some(Service::Kms),
             _ => None,
         }
@@ -66,6 +69,7 @@ impl Service {
             Service::ServiceQuotas => "servicequotas",
             Service::Logs => "logs",
             Service::Ebs => "ebs",
+            Service::Dlm => "dlm",
             Service::Kms => "kms",
         }
     }
@@ -260,6 +264,16 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" GetEbsDefaultKmsKeyId => disk_encryption::get_key, disk_encryption::Nothing, Works, &[];
     Ec2 "ec2:" ModifyEbsDefaultKmsKeyId => disk_encryption::modify_key, disk_encryption::ModifyDefaultKey, Works, &[];
     Ec2 "ec2:" ResetEbsDefaultKmsKeyId => disk_encryption::reset_key, disk_encryption::Nothing, Works, &[];
+    Dlm "dlm:" CreateLifecyclePolicy => lifecycle::create, lifecycle::CreateLifecyclePolicy,
+        Partly("volumes by their tags, one schedule with one minute and no days of the month"), lifecycle::CREATE_ABSENT;
+    Dlm "dlm:" UpdateLifecyclePolicy => lifecycle::update, lifecycle::UpdateLifecyclePolicy,
+        Partly("volumes by their tags, one schedule with one minute and no days of the month"), lifecycle::CREATE_ABSENT;
+    Dlm "dlm:" GetLifecyclePolicies => lifecycle::list, lifecycle::GetLifecyclePolicies, Works, &["DefaultPolicyType"];
+    Dlm "dlm:" GetLifecyclePolicy => lifecycle::get, lifecycle::OnePolicy, Works, &[];
+    Dlm "dlm:" DeleteLifecyclePolicy => lifecycle::delete, lifecycle::OnePolicy, Works, &[];
+    Dlm "dlm:" ListTagsForResource => lifecycle::list_tags, lifecycle::ListTags, Works, &[];
+    Dlm "dlm:" TagResource => lifecycle::tag, lifecycle::TagResource, Works, &[];
+    Dlm "dlm:" UntagResource => lifecycle::untag, lifecycle::UntagResource, Works, &[];
     Ebs "ebs:" StartSnapshot => snapshot_block::start, snapshot_block::StartSnapshot, Works, &[];
     Ebs "ebs:" PutSnapshotBlock => snapshot_block::put, snapshot_block::PutSnapshotBlock, Works, &[];
     Ebs "ebs:" CompleteSnapshot => snapshot_block::complete, snapshot_block::CompleteSnapshot,

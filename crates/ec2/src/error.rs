@@ -7,7 +7,7 @@ use model::{Error, LaunchTemplateId, Noun, QuotaName, RuleId, SubnetRangeId};
 use wire::envelope::{self, Fault};
 use wire::{ArgsError, ArgsErrorKind, Reply, RequestError, SignatureError};
 
-use crate::{iam, kms, logs, service_quotas, snapshot_block, sts};
+use crate::{iam, kms, lifecycle, logs, service_quotas, snapshot_block, sts};
 
 /// Characters of a message; what a client sent may be a megabyte, and nobody reads that back.
 const MESSAGE_MAX: usize = 1_000;
@@ -155,6 +155,11 @@ fn wording(refusal: &Refusal, service: Option<&str>) -> Wording {
         Refusal::Args(error) if service == Some("ebs") => say("ValidationException", sentence(error)),
         Refusal::NextToken if service == Some("ebs") => say("ValidationException", "The token for the next page is not one of this list"),
         Refusal::Cloud(error) if service == Some("ebs") => snapshot_block::wording(error),
+        Refusal::Args(error) if service == Some("dlm") => say("InvalidRequestException", sentence(error)),
+        Refusal::UnknownParameter { name } if service == Some("dlm") => {
+            say("InvalidRequestException", format!("The parameter {name} is not known here"))
+        }
+        Refusal::Cloud(error) if service == Some("dlm") => lifecycle::wording(error).unwrap_or_else(|| cloud(error)),
         Refusal::Args(error) if service == Some("kms") => say("ValidationException", sentence(error)),
         Refusal::NextToken if service == Some("kms") => say("InvalidMarkerException", "The marker is not one of this list"),
         Refusal::Cloud(error) if service == Some("kms") && !matches!(error, Error::TooManyRequests { .. }) => {

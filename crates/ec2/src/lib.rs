@@ -43,6 +43,7 @@ mod kms;
 mod launch_nics;
 mod launch_template;
 mod launch_template_data;
+mod lifecycle;
 mod logs;
 mod metadata_options;
 mod nat_gateway;
@@ -85,6 +86,7 @@ use crate::error::unsupported;
 
 pub use actions::{ActionInfo, NOT_YET, Service, State, actions};
 pub use error::{Refusal, refuse};
+pub use lifecycle::arguments as lifecycle_arguments;
 pub use snapshot_block::arguments as block_arguments;
 
 /// One call of which the signature was verified.
@@ -158,7 +160,7 @@ async fn run(cloud: &Cloud, call: &Call<'_>, service: &str) -> Result<(&'static 
         Service::ServiceQuotas => named_by(call.target, service_quotas::TARGET)?,
         Service::Kms => named_by(call.target, kms::TARGET)?,
         Service::Logs => named_by(call.target, logs::TARGET)?,
-        Service::Ec2 | Service::Sts | Service::Iam | Service::Ebs => call.args.text("Action").ok_or(Refusal::NoAction)?,
+        Service::Ec2 | Service::Sts | Service::Iam | Service::Ebs | Service::Dlm => call.args.text("Action").ok_or(Refusal::NoAction)?,
     };
     let action = actions::find(service, name).ok_or_else(|| match service {
         Service::Ec2 if NOT_YET.contains(&name) => unsupported(format!("The operation {name}")),
@@ -189,6 +191,7 @@ fn reply(service: &str, action: &str, request_id: &str, shown: &dyn Show) -> Rep
             return Reply::json(200, envelope::aws_json(shown));
         }
         Some(Service::Ebs) => return snapshot_block::reply(action, shown),
+        Some(Service::Dlm) => return lifecycle::reply(shown),
         Some(Service::Ec2) | None => envelope::ec2_xml(action, request_id, shown),
     };
     Reply::xml(200, body)

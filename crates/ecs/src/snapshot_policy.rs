@@ -48,7 +48,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreatePolicy) -> Result<Created, 
         return Err(Fault::unsupported_parameter("Copying snapshots to another region"));
     }
     let (Json(hours), Json(days)) = (asked.hours, asked.days);
-    let schedule = Schedule { days: numbers("repeatWeekdays", &days)?, hours: numbers("timePoints", &hours)?, ahead: AHEAD };
+    let schedule = Schedule { days: numbers("repeatWeekdays", &days)?, hours: numbers("timePoints", &hours)?, minute: 0, ahead: AHEAD };
     let retention_days = retention(asked.retention_days)?;
     let command = CreateSnapshotPolicy { name: asked.name, schedule, retention_days, active: true, tags: tags_of(asked.tags)? };
     let id = cx.cloud.run(&cx.caller, command, cx.options()?).await?;

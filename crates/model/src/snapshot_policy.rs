@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Error, Millis, SnapshotPolicyId, Tags, VolumeId};
+use crate::{AccountId, Error, Lifecycle, Millis, SnapshotPolicyId, Tags, VolumeId};
 
 /// Policies of an account (ECS: 100).
 pub const SNAPSHOT_POLICIES_MAX: usize = 100;
@@ -21,7 +21,8 @@ pub const RETENTION_DAYS: std::ops::RangeInclusive<u32> = 1..=65_536;
 /// How long after its time a snapshot that cannot go yet, because an image is made of it, is looked at again.
 pub const EXPIRED_AGAIN_MS: i64 = 3_600_000;
 
-const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Hours of a week and one, so that a policy with one hour a week finds it.
 const HOURS_AHEAD: i64 = 7 * 24 + 1;
@@ -49,6 +50,9 @@ pub struct SnapshotPolicy {
     pub created_at: Millis,
     /// Tags; its snapshots have them too.
     pub tags: Tags,
+    /// What it has where volumes are chosen by their tags; its snapshots then have the tags that this says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
 }
 
 /// Hours of days of the week, in a time of its own.
@@ -58,6 +62,9 @@ pub struct Schedule {
     pub days: BTreeSet<u8>,
     /// Hours of each of them, 0 to 23.
     pub hours: BTreeSet<u8>,
+    /// The minute of each of them, 0 to 59.
+    #[serde(default)]
+    pub minute: u8,
     /// Hours that its time is ahead of UTC.
     pub ahead: i8,
 }
@@ -77,7 +84,8 @@ impl Schedule {
     /// The first of its hours after an instant; a day of the far future for a schedule without hours.
     pub fn next(&self, after: Millis) -> Millis {
         let ahead = i64::from(self.ahead) * HOUR_MS;
-        let first = (after.0 + ahead).div_euclid(HOUR_MS) + 1;
+        let past = i64::from(self.minute) * MINUTE_MS;
+        let first = (after.0 + ahead - past).div_euclid(HOUR_MS) + 1;
         let fits = |hour: &i64| {
             let days = hour.div_euclid(24);
             // The first of January 1970 was a Thursday.
@@ -86,7 +94,7 @@ impl Schedule {
             has(&self.days, weekday) && has(&self.hours, hour.rem_euclid(24))
         };
         let found = (first..first + HOURS_AHEAD).find(fits).unwrap_or(first + 365 * 24);
-        Millis(found * HOUR_MS - ahead)
+        Millis(found * HOUR_MS + past - ahead)
     }
 }
 
@@ -113,7 +121,7 @@ mod tests {
 
     #[track_caller]
     fn check(days: &[u8], hours: &[u8], ahead: i8, after: &str, expected: &str) {
-        let schedule = Schedule { days: days.iter().copied().collect(), hours: hours.iter().copied().collect(), ahead };
+        let schedule = Schedule { days: days.iter().copied().collect(), hours: hours.iter().copied().collect(), minute: 0, ahead };
         let millis = |text: &str| Millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
         assert_eq!(schedule.next(millis(after)), millis(expected));
     }
@@ -132,9 +140,18 @@ mod tests {
     }
 
     #[test]
+    fn the_minute_of_an_hour_that_is_running_still_comes() {
+        let schedule = Schedule { days: (1..=7).collect(), hours: (0..24).collect(), minute: 20, ahead: 0 };
+        let minutes = |count: i64| Millis(count * MINUTE_MS);
+        assert_eq!(schedule.next(minutes(19)), minutes(20));
+        assert_eq!(schedule.next(minutes(20)), minutes(80));
+        assert_eq!(schedule.next(minutes(59)), minutes(80));
+    }
+
+    #[test]
     fn days_and_hours_that_do_not_exist_are_refused() {
         for (days, hours) in [(vec![], vec![1]), (vec![1], vec![]), (vec![0], vec![1]), (vec![8], vec![1]), (vec![1], vec![24])] {
-            let schedule = Schedule { days: days.into_iter().collect(), hours: hours.into_iter().collect(), ahead: 0 };
+            let schedule = Schedule { days: days.into_iter().collect(), hours: hours.into_iter().collect(), minute: 0, ahead: 0 };
             assert!(schedule.check().is_err(), "{schedule:?}");
             assert!(schedule.next(Millis(0)) > Millis(0));
         }

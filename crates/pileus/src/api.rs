@@ -124,8 +124,11 @@ impl Api {
             wire::Cloud::Aws => {
                 let host = request.header("host").unwrap_or_default();
                 let target = request.header("x-amz-target");
-                let is_ebs = claim.scope.as_ref().is_some_and(|scope| scope.service == "ebs");
-                let of_path = is_ebs.then(|| ec2::block_arguments(request)).flatten();
+                let of_path = match claim.scope.as_ref().map(|scope| scope.service.as_str()) {
+                    Some("ebs") => ec2::block_arguments(request),
+                    Some("dlm") => ec2::lifecycle_arguments(request),
+                    Some(_) | None => None,
+                };
                 let (args, body) = (of_path.as_ref().unwrap_or(args), request.body());
                 ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host, body, target }).await
             }

@@ -12,7 +12,7 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 fn daily(hours: &[u8]) -> CreateSnapshotPolicy {
-    let schedule = Schedule { days: (1..=7).collect(), hours: hours.iter().copied().collect(), ahead: 0 };
+    let schedule = Schedule { days: (1..=7).collect(), hours: hours.iter().copied().collect(), minute: 0, ahead: 0 };
     let tags = Tags::from([("made".to_owned(), "by the hour".to_owned())]);
     CreateSnapshotPolicy { name: "nightly".to_owned(), schedule, retention_days: Some(2), active: true, tags }
 }
