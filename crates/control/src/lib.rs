@@ -184,6 +184,7 @@ pub use launch_template::{
     CreateLaunchTemplate, CreateLaunchTemplateVersion, DeleteLaunchTemplate, DeleteLaunchTemplateVersion, ModifyLaunchTemplate,
     TemplateRef, VersionView,
 };
+pub use lifecycle::{ChangeLifecycleTags, CreateLifecycle, DeleteLifecycle, ModifyLifecycle};
 pub use log_group::{
     DeleteLogGroup, LOG_STREAMS_NAMED, LogEvent, LogGroupView, LogPage, LogPlace, LogQuestion, SetLogRetention, log_group_fits,
 };
@@ -243,7 +244,6 @@ pub use session::{OpenSession, SessionTarget};
 pub use snapshot::{DeleteSnapshot, ModifySnapshot, ShareSnapshot, SnapshotOf, TakeSnapshots};
 pub use snapshot_copy::CopySnapshot;
 pub use snapshot_group::{CreateSnapshotGroup, DeleteSnapshotGroup, ModifySnapshotGroup, RollBackToGroup, SnapshotGroupView};
-pub use lifecycle::{ChangeLifecycleTags, CreateLifecycle, DeleteLifecycle, ModifyLifecycle};
 pub use snapshot_policy::{CreateSnapshotPolicy, DeleteSnapshotPolicy, ModifySnapshotPolicy, PolicyTie, TieSnapshotPolicy};
 pub use stray::Stray;
 pub use subnet::{CreateDefaultSubnet, CreateSubnet, DeleteSubnet, ModifySubnet};

@@ -13,10 +13,10 @@ use crate::{
     Call, Cx, account, address, capacity_reservation, credit_specification, dhcp_options, disk_encryption, egress_only_gateway, flow_log,
     gateway, host_name, iam, image, image_attribute, image_change, image_task, instance, instance_attribute, instance_event,
     instance_fleet, instance_fleet_record, instance_health, instance_power, instance_role, instance_type, interface, interface_plug, ipv6,
-    key_pair, kms, launch_template, launch_template_data, lifecycle, logs, nat_gateway, network, network_acl, network_insights, placement_group,
-    prefix_list, region, root_volume, route, run_instances, security_group, security_group_reference, security_group_rule_change,
-    security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag, trail, volume, volume_attribute,
-    vpc_peering, vpc_range,
+    key_pair, kms, launch_template, launch_template_data, lifecycle, logs, nat_gateway, network, network_acl, network_insights,
+    placement_group, prefix_list, region, root_volume, route, run_instances, security_group, security_group_reference,
+    security_group_rule_change, security_group_rules, service_quotas, snapshot, snapshot_attribute, snapshot_block, sts, subnet, tag,
+    trail, volume, volume_attribute, vpc_peering, vpc_range,
 };
 
 /// A service of the vendor, as signatures name it.

@@ -516,9 +516,7 @@ fn details(policy: &SnapshotPolicy, lifecycle: &Lifecycle) -> DetailsReply {
             times: vec![format!("{hour:02}:{minute:02}")],
             cron_expression: None,
         },
-        When::Cron(text) => {
-            CreateRuleReply { interval: None, interval_unit: None, times: vec![], cron_expression: Some(text.clone()) }
-        }
+        When::Cron(text) => CreateRuleReply { interval: None, interval_unit: None, times: vec![], cron_expression: Some(text.clone()) },
     };
     let retain_rule = match lifecycle.keep {
         Keep::Count(count) => RetainRuleReply { count: Some(count), interval: None, interval_unit: None },

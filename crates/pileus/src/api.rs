@@ -66,7 +66,7 @@ impl Api {
             Ok(principal) if is_native(&claim) => {
                 console::answer(&self.cloud, console::Call { request, claim: &claim, principal, source, request_id }).await
             }
-            verified => match verified.and_then(|principal| Ok((principal, arguments(request)?))) {
+            verified => match verified.and_then(|principal| Ok((principal, arguments_of(request, &claim)?))) {
                 Ok((principal, args)) => self.dispatch(request, &claim, &args, principal, (source, request_id)).await,
                 Err(refused) => {
                     metrics::counter!("pileus_requests_refused").increment(1);
@@ -124,18 +124,24 @@ impl Api {
             wire::Cloud::Aws => {
                 let host = request.header("host").unwrap_or_default();
                 let target = request.header("x-amz-target");
-                let of_path = match claim.scope.as_ref().map(|scope| scope.service.as_str()) {
-                    Some("ebs") => ec2::block_arguments(request),
-                    Some("dlm") => ec2::lifecycle_arguments(request),
-                    Some(_) | None => None,
-                };
-                let (args, body) = (of_path.as_ref().unwrap_or(args), request.body());
+                let body = request.body();
                 ec2::answer(&self.cloud, ec2::Call { args, claim, principal, source, request_id, host, body, target }).await
             }
             wire::Cloud::Alibaba => ecs::answer(&self.cloud, ecs::Call { args, claim, request, principal, source, request_id }).await,
             wire::Cloud::Tencent => cvm::answer(&self.cloud, cvm::Call { args, claim, request, principal, source, request_id }).await,
         }
     }
+}
+
+/// The arguments of a call; those of services that speak over paths are in the path, in headers, and in queries that repeat names.
+fn arguments_of(request: &Request, claim: &Claim) -> Result<Args, Refused> {
+    let service = claim.scope.as_ref().filter(|_| claim.scheme.cloud() == wire::Cloud::Aws).map(|scope| scope.service.as_str());
+    let of_path = match service {
+        Some("ebs") => ec2::block_arguments(request),
+        Some("dlm") => ec2::lifecycle_arguments(request),
+        Some(_) | None => None,
+    };
+    of_path.map_or_else(|| arguments(request), Ok)
 }
 
 fn arguments(request: &Request) -> Result<Args, Refused> {

@@ -243,6 +243,14 @@ fn form_of(action: &str) -> Option<&'static str> {
         "DeleteFleets" => "FleetId.1=fleet-00000000000000001&TerminateInstances=true",
         "DescribeFleetHistory" => "FleetId=fleet-00000000000000001&StartTime=2026-11-20T00:00:00Z",
         "DescribeFleetInstances" | "ModifyFleet" => "FleetId=fleet-00000000000000001",
+        "CreateLifecyclePolicy" => {
+            "ExecutionRoleArn=arn:aws:iam::111122223333:role/worker&Description=d&State=ENABLED&PolicyDetails.ResourceTypes.1=VOLUME&PolicyDetails.TargetTags.1.Key=a&PolicyDetails.TargetTags.1.Value=b&PolicyDetails.Schedules.1.CreateRule.Interval=24&PolicyDetails.Schedules.1.RetainRule.Count=1"
+        }
+        "GetLifecyclePolicy" | "DeleteLifecyclePolicy" => "PolicyId=policy-00000000000000001",
+        "UpdateLifecyclePolicy" => "PolicyId=policy-00000000000000001&State=DISABLED",
+        "ListTagsForResource" => "ResourceArn=policy-00000000000000001",
+        "TagResource" => "ResourceArn=policy-00000000000000001&Tags.1.Key=a&Tags.1.Value=b",
+        "UntagResource" => "ResourceArn=policy-00000000000000001&TagKeys.1=a",
         "DeletePlacementGroup" => "GroupName=apart",
         "ModifyInstancePlacement" => "InstanceId=$InstanceId&GroupName=",
         _ => return None,

@@ -10,6 +10,7 @@ mod hosts;
 mod instance_events;
 mod instance_fleets;
 mod kms_keys;
+mod lifecycles;
 mod networks;
 mod placement_groups;
 mod roles;
