@@ -152,7 +152,7 @@ async fn a_launch_gets_the_room_of_a_trial() {
 async fn a_policy_with_the_tag_tries_what_it_takes() {
     let mut world = World::new(1, 6).await;
     let (root, disk) = root_disk(&mut world).await;
-    let schedule = Schedule { days: (1..=7).collect(), hours: (0..24).collect(), ahead: 0 };
+    let schedule = Schedule { days: (1..=7).collect(), hours: (0..24).collect(), minute: 0, ahead: 0 };
     let policy = CreateSnapshotPolicy { name: "hourly".to_owned(), schedule, retention_days: None, active: true, tags: asking() };
     let policy = world.cloud.run(&root, policy, Options::default()).await.unwrap();
     let tie = TieSnapshotPolicy { tie: PolicyTie::To(policy), volumes: vec![disk] };
