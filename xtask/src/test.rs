@@ -17,7 +17,7 @@ use crate::{image, packages, run, tools, up};
 const PYTHON_TEST_LIMIT: u32 = 900;
 /// Test files of the clients that run side by side: the tests wait for guests most of the time. The files begin in the order of their
 /// names, so that none that takes long is the last.
-const SIDE_BY_SIDE: &[&str] = &["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"];
+const SIDE_BY_SIDE: &[&str] = &["--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"];
 
 /// What `test` can be told.
 #[derive(Args)]
