@@ -7,7 +7,6 @@
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -121,54 +120,68 @@ impl By {
         self
     }
 
-    /// `WHERE ...` with numbered parameters, and their values.
-    pub(crate) fn filter(&self) -> (String, Vec<Value>) {
-        let mut sql = String::new();
+    /// `begin WHERE ...` with numbered parameters, and their values. Each read makes such a text, so no formatter is used.
+    pub(crate) fn filter(&self, begin: &str) -> (String, Vec<Value>) {
+        let mut sql = String::with_capacity(ROOM);
+        sql.push_str(begin);
         let mut values = Vec::with_capacity(self.conditions.len() + 1);
-        for (column, test, value) in &self.conditions {
-            sql.push_str(if values.is_empty() && sql.is_empty() { " WHERE " } else { " AND " });
-            let sign = match (test, value) {
+        for (at, (column, test, value)) in self.conditions.iter().enumerate() {
+            sql.push_str(if at == 0 { " WHERE " } else { " AND " });
+            sql.push_str(column);
+            sql.push_str(match (test, value) {
                 (Test::Is, Value::Null) => {
-                    let _ = write!(sql, "{column} IS NULL");
+                    sql.push_str(" IS NULL");
                     continue;
                 }
-                (Test::Is, Value::Int(_) | Value::Text(_)) => "=",
-                (Test::Above, _) => ">",
-                (Test::Below, _) => "<",
-                (Test::AtMost, _) => "<=",
-            };
+                (Test::Is, Value::Int(_) | Value::Text(_)) => " = $",
+                (Test::Above, _) => " > $",
+                (Test::Below, _) => " < $",
+                (Test::AtMost, _) => " <= $",
+            });
             values.push(value.clone());
-            let _ = write!(sql, "{column} {sign} ${}", values.len());
+            push_number(&mut sql, values.len());
         }
         (sql, values)
     }
 
-    /// `WHERE ... ORDER BY ... LIMIT ...` with numbered parameters, and their values.
-    pub(crate) fn select(&self) -> (String, Vec<Value>) {
-        let (mut sql, mut values) = self.filter();
+    /// `begin WHERE ... ORDER BY ... LIMIT ...` with numbered parameters, and their values.
+    pub(crate) fn select(&self, begin: &str) -> (String, Vec<Value>) {
+        let (mut sql, mut values) = self.filter(begin);
         let direction = if self.backwards { " DESC" } else { "" };
-        match self.order {
-            Some(column) => {
-                let _ = write!(sql, " ORDER BY {column}{direction}, id{direction}");
-            }
-            None => {
-                let _ = write!(sql, " ORDER BY id{direction}");
-            }
+        sql.push_str(" ORDER BY ");
+        if let Some(column) = self.order {
+            sql.extend([column, direction, ", "]);
         }
+        sql.extend(["id", direction]);
         if let Some(limit) = self.limit {
             values.push(limit.into());
-            let _ = write!(sql, " LIMIT ${}", values.len());
+            sql.push_str(" LIMIT $");
+            push_number(&mut sql, values.len());
         }
         (sql, values)
     }
 }
 
-/// The statements on one table.
+/// Room for most statements.
+const ROOM: usize = 256;
+
+/// Appends the number of a parameter, of which a statement has few.
+fn push_number(sql: &mut String, number: usize) {
+    match u8::try_from(number) {
+        Ok(digit @ 0..=9) => sql.push(char::from(b'0' + digit)),
+        _ => sql.push_str(&number.to_string()),
+    }
+}
+
+/// The statements on one table. Numbers of parameters first appear in their order, as [`crate::sqlite`] needs them.
 pub(crate) struct Statements {
+    /// `SELECT body FROM table`, to go on with conditions.
+    pub(crate) list: String,
     pub(crate) get: String,
     /// All columns of a row but its id and document.
     pub(crate) columns: String,
     pub(crate) insert: String,
+    /// Of all columns: the parameters are these, the document and the id.
     pub(crate) update: String,
     pub(crate) delete: String,
     /// Updates of some columns and the document, by the columns' bits.
@@ -188,23 +201,25 @@ impl Statements {
         let (table, body) = (R::TABLE, R::COLUMNS.len() + 2);
         let names: String = R::COLUMNS.iter().map(|c| format!("{}, ", c.name)).collect();
         let places: String = (2..body).map(|n| format!("${n}, ")).collect();
-        let sets: String = R::COLUMNS.iter().zip(2..).map(|(c, n)| format!("{} = ${n}, ", c.name)).collect();
+        let sets: String = R::COLUMNS.iter().zip(1..).map(|(c, n)| format!("{} = ${n}, ", c.name)).collect();
         Statements {
+            list: format!("SELECT body FROM {table}"),
             get: format!("SELECT body FROM {table} WHERE id = $1"),
             insert: format!("INSERT INTO {table} (id, {names}body) VALUES ($1, {places}${body})"),
-            update: format!("UPDATE {table} SET {sets}body = ${body} WHERE id = $1"),
+            update: format!("UPDATE {table} SET {sets}body = ${} WHERE id = ${body}", body - 1),
             delete: format!("DELETE FROM {table} WHERE id = $1"),
             columns: format!("SELECT {} FROM {table} WHERE id = $1", names.trim_end_matches(", ")),
             updates: RefCell::default(),
         }
     }
 
-    /// Updates the columns whose bits are set, and the document: the id is the first parameter and the document the last.
+    /// Updates the columns whose bits are set, and the document: the parameters are these, the document and the id.
     pub(crate) fn update_of<R: Row>(&self, bits: u64) -> Rc<str> {
         let make = || {
-            let set = R::COLUMNS.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).zip(2..);
+            let set = R::COLUMNS.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).zip(1..);
             let sets: String = set.map(|((_, column), n)| format!("{} = ${n}, ", column.name)).collect();
-            format!("UPDATE {} SET {sets}body = ${} WHERE id = $1", R::TABLE, bits.count_ones() + 2).into()
+            let body = bits.count_ones() + 1;
+            format!("UPDATE {} SET {sets}body = ${body} WHERE id = ${}", R::TABLE, body + 1).into()
         };
         self.updates.borrow_mut().entry(bits).or_insert_with(make).clone()
     }
@@ -217,9 +232,9 @@ mod tests {
     #[test]
     fn conditions_become_numbered_parameters() {
         let by = By::is("account", 7).and("host", Value::Null).and("name", "a").at_most("due", 9);
-        let (sql, values) = by.backwards().first(5).select();
-        assert_eq!(sql, " WHERE account = $1 AND host IS NULL AND name = $2 AND due <= $3 ORDER BY id DESC LIMIT $4");
+        let (sql, values) = by.backwards().first(5).select("SELECT 1");
+        assert_eq!(sql, "SELECT 1 WHERE account = $1 AND host IS NULL AND name = $2 AND due <= $3 ORDER BY id DESC LIMIT $4");
         assert_eq!(values, [7.into(), "a".into(), 9.into(), Value::Int(5)]);
-        assert_eq!(By::is("host", Value::Null).and("zone", "a").select().0, " WHERE host IS NULL AND zone = $1 ORDER BY id");
+        assert_eq!(By::is("host", Value::Null).and("zone", "a").select("").0, " WHERE host IS NULL AND zone = $1 ORDER BY id");
     }
 }

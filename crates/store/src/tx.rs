@@ -90,6 +90,8 @@ impl Record<'_> {
 
 /// Columns of a row that is compared before it is written: one bit for each.
 const COMPARED_MAX: usize = 64;
+/// Bytes that are kept for the next document; longer ones are seldom.
+const DOCUMENT_ROOM_MAX: usize = 1 << 20;
 /// `IN` lists are padded to these lengths, so that few statements are prepared.
 const IN_LISTS: [usize; 4] = [1, 8, 32, 128];
 /// Rows of an answer that is remembered at most: longer ones are seldom asked for again before one of them changes.
@@ -147,8 +149,8 @@ impl<'c> Tx<'c> {
 
     /// The rows that fit.
     pub fn list<R: Row>(&self, by: By) -> Result<Vec<R>, StoreError> {
-        let (rest, values) = by.select();
-        self.rows(&format!("SELECT body FROM {}{rest}", R::TABLE), &values)
+        let (sql, values) = by.select(&Statements::of::<R>().list);
+        self.rows(&sql, &values)
     }
 
     /// The first row that fits.
@@ -158,23 +160,22 @@ impl<'c> Tx<'c> {
 
     /// How many rows fit. The order and the limit do not matter.
     pub fn count<R: Row>(&self, by: By) -> Result<u64, StoreError> {
-        let (rest, values) = by.filter();
-        Ok(self.number::<R>(&format!("SELECT COUNT(*) FROM {}{rest}", R::TABLE), &values)?.unsigned_abs())
+        let (sql, values) = by.filter(&format!("SELECT COUNT(*) FROM {}", R::TABLE));
+        Ok(self.number::<R>(&sql, &values)?.unsigned_abs())
     }
 
     /// How many rows fit, counted no further than `at_most`, so that it costs no more than that.
     pub fn count_up_to<R: Row>(&self, by: By, at_most: u64) -> Result<u64, StoreError> {
         let at_most = u32::try_from(at_most).unwrap_or(u32::MAX);
-        let (rest, values) = by.first(at_most).select();
-        let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {}{rest}) AS found", R::TABLE);
+        let (mut sql, values) = by.first(at_most).select(&format!("SELECT COUNT(*) FROM (SELECT 1 FROM {}", R::TABLE));
+        sql.push_str(") AS found");
         Ok(self.number::<R>(&sql, &values)?.unsigned_abs())
     }
 
     /// The sum of a column over the rows that fit; 0 when none do. The order and the limit do not matter.
     pub fn sum<R: Row>(&self, column: &'static str, by: By) -> Result<i64, StoreError> {
-        let (rest, values) = by.filter();
         // PostgreSQL's SUM of BIGINT is NUMERIC.
-        let sql = format!("SELECT CAST(COALESCE(SUM({column}), 0) AS BIGINT) FROM {}{rest}", R::TABLE);
+        let (sql, values) = by.filter(&format!("SELECT CAST(COALESCE(SUM({column}), 0) AS BIGINT) FROM {}", R::TABLE));
         self.number::<R>(&sql, &values)
     }
 
@@ -347,7 +348,9 @@ impl<'c> Tx<'c> {
         let statements = Statements::of::<R>();
         let columns = &values[1..values.len() - 1];
         if matches!(self.link, Link::Postgres(_)) || columns.is_empty() || columns.len() > COMPARED_MAX {
-            return self.run(R::TABLE, &statements.update, values);
+            let mut values = values.to_vec();
+            values.rotate_left(1);
+            return self.run(R::TABLE, &statements.update, &values);
         }
         let compared = |record: Record<'_>| {
             let mut differing = 0_u64;
@@ -358,9 +361,9 @@ impl<'c> Tx<'c> {
         };
         let Some(differing) = self.query(&statements.columns, &values[..1], compared)?.into_iter().next() else { return Ok(0) };
         let mut some: Vec<Value> = Vec::with_capacity(values.len());
-        some.push(values[0].clone());
         some.extend(columns.iter().enumerate().filter(|(at, _)| differing >> at & 1 == 1).map(|(_, value)| value.clone()));
         some.extend(values.last().cloned());
+        some.push(values[0].clone());
         self.run(R::TABLE, &statements.update_of::<R>(differing), &some)
     }
 
@@ -398,8 +401,7 @@ impl<'c> Tx<'c> {
     fn written<R: Row>(&self, row: &R) -> Result<(Vec<Value>, Document), StoreError> {
         self.usable()?;
         let table = R::TABLE;
-        let body = serde_json::to_string(row).map_err(|error| StoreError::Unreadable { table, why: error.to_string() })?;
-        let body: Arc<str> = body.into();
+        let body = document_of(row).map_err(|why| StoreError::Unreadable { table, why })?;
         let id = row.id().to_value();
         let columns: Vec<Value> = R::COLUMNS.iter().map(|column| (column.value)(row)).collect();
         if id == Value::Int(BEYOND) || id == Value::Null {
@@ -431,6 +433,22 @@ impl<'c> Tx<'c> {
 /// An id and a generation; none for an id that no command makes.
 pub(crate) fn asked<I: Key>(record: Record<'_>) -> Result<Option<(I, u64)>, StoreError> {
     Ok(I::from_value(&record.value(0)?).zip(Some(record.int(1)?.unsigned_abs())))
+}
+
+/// The document of a row: written where the one before it was, so that no room grows step by step for each.
+fn document_of<R: Row>(row: &R) -> Result<Arc<str>, String> {
+    thread_local! {
+        static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    // A row's own serializing writes no row, but a second room costs nothing.
+    let mut room = ROOM.take();
+    room.clear();
+    serde_json::to_writer(&mut room, row).map_err(|error| error.to_string())?;
+    let document = std::str::from_utf8(&room).map_err(|error| error.to_string())?.into();
+    if room.capacity() <= DOCUMENT_ROOM_MAX {
+        ROOM.set(room);
+    }
+    Ok(document)
 }
 
 pub(crate) fn document<R: Row>(record: Record<'_>) -> Result<R, StoreError> {

@@ -67,8 +67,8 @@ impl Tx<'_> {
         )?;
         for lease in &due {
             self.execute(
-                "UPDATE wake SET owner = $3, due = $4, seq = $5 WHERE kind = $1 AND id = $2",
-                &[lease.kind.as_str().into(), lease.id.as_str().into(), owner.into(), now.after(lease_ms).into(), lease.seq.into()],
+                "UPDATE wake SET owner = $1, due = $2, seq = $3 WHERE kind = $4 AND id = $5",
+                &[owner.into(), now.after(lease_ms).into(), lease.seq.into(), lease.kind.as_str().into(), lease.id.as_str().into()],
             )?;
         }
         Ok(due)
@@ -97,9 +97,9 @@ impl Tx<'_> {
     pub fn wake_later(&mut self, lease: &Lease, due: Millis) -> Result<bool, StoreError> {
         let [kind, id, seq] = lease.held();
         let kept = self.execute(
-            "UPDATE wake SET due = CASE WHEN again < $4 THEN again ELSE $4 END, again = NULL, owner = NULL \
-             WHERE kind = $1 AND id = $2 AND seq = $3 AND owner IS NOT NULL",
-            &[kind, id, seq, due.into()],
+            "UPDATE wake SET due = CASE WHEN again < $1 THEN again ELSE $1 END, again = NULL, owner = NULL \
+             WHERE kind = $2 AND id = $3 AND seq = $4 AND owner IS NOT NULL",
+            &[due.into(), kind, id, seq],
         )?;
         self.woke();
         Ok(kept > 0)

@@ -276,12 +276,25 @@ pub(crate) fn query<T>(
 }
 
 fn prepare<'c>(connection: &'c Connection, sql: &str, values: &[Value]) -> Result<CachedStatement<'c>, StoreError> {
-    // `$2` is a *named* parameter in SQLite, numbered by first appearance; `?2` means what `$2` does in PostgreSQL.
-    let mut prepared = connection.prepare_cached(&sql.replace('$', "?")).map_err(error)?;
+    // `$2` is a *named* parameter in SQLite, which gets its number by where it first appears; in PostgreSQL it has the number.
+    debug_assert!(appear_in_order(sql), "{sql}");
+    let mut prepared = connection.prepare_cached(sql).map_err(error)?;
     for (place, value) in (1..).zip(values) {
         prepared.raw_bind_parameter(place, value).map_err(error)?;
     }
     Ok(prepared)
+}
+
+/// Whether the parameters of a statement first appear in the order of their numbers.
+fn appear_in_order(sql: &str) -> bool {
+    let mut last = 0;
+    sql.split('$').skip(1).all(|rest| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
+        let number = digits.parse().unwrap_or(usize::MAX);
+        let follows = number <= last + 1;
+        last = last.max(number);
+        follows
+    })
 }
 
 impl rusqlite::ToSql for Value {
