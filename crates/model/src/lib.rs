@@ -53,6 +53,7 @@ mod root_replacement;
 mod route;
 mod security_group;
 mod session_context;
+mod shared_volume;
 mod snapshot;
 mod snapshot_group;
 mod snapshot_mode;

@@ -30,6 +30,8 @@ pub const ROOT_DEVICE: &str = "/dev/xvda";
 /// Most volumes that an instance has, its system disk included: a machine's bus has 32 places, and the other devices, network
 /// interfaces among them, need theirs. EC2 gives 28 with the interfaces, ECS 17.
 pub const VOLUMES_PER_INSTANCE_MAX: usize = 21;
+/// Most instances that have a shared volume at once (EC2 and ECS document 16, CBS no number).
+pub const HOLDERS_MAX: usize = 16;
 /// How long a host may take to make an empty volume; it takes milliseconds, and longer on a host that is away.
 pub const CREATE_DEADLINE_MS: i64 = 5 * 60_000;
 /// How long a volume may take to reach a guest before the attachment is given up.
@@ -82,7 +84,13 @@ pub struct Volume {
     pub host: HostId,
     /// Grows whenever the volume gets another host or contents.
     pub generation: u64,
-    /// The instance that it is attached to, or on its way to or from.
+    /// Whether several instances may have it at once. Then it is stored without an instance, and its [`Volume::holders`] say which do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+    /// The instances that have it, where several may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Holder>,
+    /// The instance that it is attached to, or on its way to or from. Of a shared volume, the one that it is looked at for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
     /// How far it is attached; says nothing without an instance.
@@ -240,6 +248,21 @@ pub enum Attachment {
     },
 }
 
+/// An instance that has a shared volume, or is on its way to or from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The instance.
+    pub instance: InstanceId,
+    /// How far it is attached.
+    pub attachment: Attachment,
+    /// When it was attached.
+    pub attached_at: Option<Millis>,
+    /// Device name there.
+    pub device: String,
+    /// Whether it goes when this instance is terminated, if no other has it then.
+    pub delete_on_termination: bool,
+}
+
 /// A growth of a volume, or its change into another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Growth {
@@ -330,13 +353,18 @@ pub struct Attach {
 impl Volume {
     /// The state in one word: `creating`, `available`, `in-use`, `error` or `deleting`.
     pub const fn word(&self) -> &'static str {
-        match (self.phase, self.instance) {
-            (VolumePhase::Creating, _) => "creating",
-            (VolumePhase::Present, Some(_)) => "in-use",
-            (VolumePhase::Present, None) => "available",
-            (VolumePhase::Failed, _) => "error",
-            (VolumePhase::Deleting, _) => "deleting",
+        match self.phase {
+            VolumePhase::Creating => "creating",
+            VolumePhase::Present if self.is_held() => "in-use",
+            VolumePhase::Present => "available",
+            VolumePhase::Failed => "error",
+            VolumePhase::Deleting => "deleting",
         }
+    }
+
+    /// Whether any instance has it, or is on its way to or from it.
+    pub const fn is_held(&self) -> bool {
+        self.instance.is_some() || !self.holders.is_empty()
     }
 
     /// How far it is attached, in one word: `attaching`, `attached`, `detaching` or `busy`; none without an instance.
@@ -375,17 +403,37 @@ impl Volume {
         self.growth.is_some_and(|growth| growth.done_at.is_none())
     }
 
-    /// Begins to attach it.
+    /// Begins to attach it. A shared one is from then on as the instance has it.
     pub fn attach(&mut self, attach: Attach, now: Millis) -> Result<(), Error> {
-        if let Some(instance) = self.instance {
-            return Err(self.in_use(instance));
+        let holds = |id: &InstanceId| self.instance.is_some() || self.holders.iter().any(|holder| holder.instance == *id);
+        if holds(&attach.instance) {
+            return Err(self.in_use());
         }
         self.require_present()?;
+        if self.shared {
+            self.check_may_share(&attach)?;
+        }
         self.instance = Some(attach.instance);
         self.device = attach.device;
         self.delete_on_termination = attach.delete_on_termination;
         self.attachment = Attachment::Attaching { until: now.after(ATTACH_DEADLINE_MS) };
         self.attached_at = Some(now);
+        Ok(())
+    }
+
+    fn check_may_share(&self, attach: &Attach) -> Result<(), Error> {
+        if self.is_growing() {
+            return Err(Error::IncorrectState {
+                noun: Noun::Volume,
+                id: self.id.to_string(),
+                state: "modifying",
+                wanted: "done with its last modification",
+            });
+        }
+        if self.holders.len() >= HOLDERS_MAX {
+            let what = format!("instances with the volume {}, and {} would be one more", self.id, attach.instance);
+            return Err(Error::LimitReached { name: "SharedVolume", what, limit: HOLDERS_MAX as u64 });
+        }
         Ok(())
     }
 
@@ -426,11 +474,17 @@ impl Volume {
         if size < self.size {
             return Err(Error::invalid("Size", format!("a volume of {} GiB does not shrink to {}", self.size.0, size.0)));
         }
+        let grows = size > self.size;
+        if self.shared {
+            kind.check_shareable()?;
+            if grows && self.is_held() {
+                return Err(Error::Unsupported { what: "growing a volume that several instances may have while one has it".to_owned() });
+            }
+        }
         let before = self.limits();
         self.growth = Some(Growth { from: self.size, kind: self.kind, provisioned: self.provisioned, at: now, done_at: None });
-        let grows = size > self.size;
         (self.size, self.kind, self.provisioned) = (size, kind, provisioned);
-        let is_for_host = grows || (self.instance.is_some() && self.limits() != before);
+        let is_for_host = grows || (self.is_held() && self.limits() != before);
         if let Some(growth) = self.growth.as_mut().filter(|_| !is_for_host) {
             growth.done_at = Some(now);
         }
@@ -446,7 +500,7 @@ impl Volume {
     /// or from an instance, or being grown.
     pub fn renew(&mut self, contents: Option<Contents>) -> Result<(), Error> {
         self.require_present()?;
-        if self.is_growing() || (self.instance.is_some() && self.attachment != Attachment::Attached) {
+        if self.is_growing() || !self.holders.is_empty() || (self.instance.is_some() && self.attachment != Attachment::Attached) {
             return Err(self.refuse("available"));
         }
         (self.manifest, self.under_encryption) = contents.map_or((None, None), |it| (Some(it.manifest), it.encryption));
@@ -457,11 +511,11 @@ impl Volume {
 
     /// Begins to delete it. Refused while it is attached.
     pub fn delete(&mut self) -> Result<(), Error> {
-        match (self.phase, self.instance) {
-            (_, Some(instance)) => return Err(self.in_use(instance)),
-            (VolumePhase::Creating, None) => return Err(self.refuse("available")),
-            (VolumePhase::Deleting, None) => return Err(Error::not_found(Noun::Volume, self.id)),
-            (VolumePhase::Present | VolumePhase::Failed, None) => {}
+        match self.phase {
+            _ if self.is_held() => return Err(self.in_use()),
+            VolumePhase::Creating => return Err(self.refuse("available")),
+            VolumePhase::Deleting => return Err(Error::not_found(Noun::Volume, self.id)),
+            VolumePhase::Present | VolumePhase::Failed => {}
         }
         self.phase = VolumePhase::Deleting;
         Ok(())
@@ -469,6 +523,8 @@ impl Volume {
 
     /// Lets go of the instance.
     pub fn let_go(&mut self, now: Millis) {
+        let left = self.instance;
+        self.holders.retain(|holder| Some(holder.instance) != left);
         (self.instance, self.rolls_back_to) = (None, None);
         self.attachment = Attachment::Attached;
         self.attached_at = None;
@@ -555,8 +611,9 @@ impl Volume {
         if self.phase == VolumePhase::Present { Ok(()) } else { Err(self.refuse("available")) }
     }
 
-    fn in_use(&self, by: InstanceId) -> Error {
-        Error::InUse { noun: Noun::Volume, id: self.id.to_string(), by: vec![by.to_string()] }
+    fn in_use(&self) -> Error {
+        let by = self.instances().map(|id| id.to_string()).collect();
+        Error::InUse { noun: Noun::Volume, id: self.id.to_string(), by }
     }
 
     fn refuse(&self, wanted: &'static str) -> Error {
@@ -598,6 +655,9 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+#[cfg(test)]
+#[path = "shared_volume_tests.rs"]
+mod shared_tests;
 #[cfg(test)]
 #[path = "volume_tests.rs"]
 mod tests;

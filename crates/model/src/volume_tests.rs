@@ -1,9 +1,9 @@
 use super::*;
 use crate::AccountId;
 
-const NOW: Millis = Millis(1_000_000);
+pub(super) const NOW: Millis = Millis(1_000_000);
 
-fn volume() -> Volume {
+pub(super) fn volume() -> Volume {
     Volume {
         id: VolumeId::from_u64(1),
         account: AccountId::from_u64(1).unwrap(),
@@ -21,6 +21,8 @@ fn volume() -> Volume {
         under_encryption: None,
         host: HostId::from_u64(1),
         generation: 1,
+        shared: false,
+        holders: vec![],
         instance: None,
         attachment: Attachment::Attached,
         attached_at: None,
