@@ -439,8 +439,8 @@ fn root(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec>, 
     if is_free && volume_ready(spec, seen) { Root::Ready } else { Root::Awaited }
 }
 
-/// One disk at a time. The one that a machine booted from stays until it is off. A volume that another machine still has open, and
-/// one that its guest was just asked to release, are waited for.
+/// One disk at a time. The one that a machine booted from stays until it is off. A volume that another machine still has open, where
+/// it is not shared, and one that its guest was just asked to release, are waited for.
 fn change_disks(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &VolumeSpec>, seen: &Seen) -> Option<Change> {
     let listed = |volume: &VolumeId| vm.disks.iter().any(|disk| disk.volume == *volume);
     let detach = |volume: &VolumeId| {
@@ -451,7 +451,12 @@ fn change_disks(vm: &VmSpec, state: &SeenVm, volumes: &BTreeMap<VolumeId, &Volum
     if let Some(change) = state.holds.iter().find_map(detach) {
         return Some(change);
     }
-    let is_free = |volume: &VolumeId| !seen.vms.values().any(|other| other.holds.contains(volume));
+    let is_shared = |volume: &VolumeId| volumes.get(volume).is_some_and(|spec| spec.is_shared());
+    let held_by = |vm: &SeenVm, volume: &VolumeId| vm.holds.contains(volume);
+    let is_free = |volume: &VolumeId| match is_shared(volume) {
+        true => !held_by(state, volume),
+        false => !seen.vms.values().any(|other| held_by(other, volume)),
+    };
     let is_ready = |volume: &VolumeId| volumes.get(volume).is_some_and(|spec| spec.goal != VolumeGoal::Deleted && volume_ready(spec, seen));
     let missing = vm.disks.iter().skip(1).map(|disk| disk.volume).find(|volume| is_free(volume) && is_ready(volume));
     missing.filter(|_| state.retry_at_ms <= seen.now_ms).map(|volume| Change::AttachDisk { vm: vm.id, volume })
@@ -516,6 +521,8 @@ fn plan_volume(spec: &VolumeSpec, seen: &Seen) -> Option<Change> {
                 }
                 match holder {
                     None => Some(Change::GrowVolume { volume, generation, size_bytes }),
+                    // The others that have it would not learn of it.
+                    Some(_) if spec.is_shared() => None,
                     Some((vm, Phase::Running)) => Some(Change::GrowDisk { vm, volume, size_bytes }),
                     Some(_) => None,
                 }

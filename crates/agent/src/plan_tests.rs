@@ -65,7 +65,7 @@ fn volume(n: u64, generation: u64, goal: VolumeGoal) -> VolumeSpec {
 }
 
 fn present(mib: u64) -> VolumeGoal {
-    VolumeGoal::Present { size_bytes: mib << 20, image: None, manifest: None, keys: DiskKeys::default() }
+    VolumeGoal::Present { size_bytes: mib << 20, image: None, manifest: None, keys: DiskKeys::default(), shared: false }
 }
 
 fn document(vms: Vec<VmSpec>, volumes: Vec<VolumeSpec>) -> HostSpec {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use model::{DiskLimits, SnapshotId, VolumeId};
 use pileus_agent::block::Pool;
 use pileus_agent::block::fleece::Fleece;
+use pileus_agent::block::shared::Sharing;
 use pileus_agent::qemu::disk::{Disks, NewDisk};
 use pileus_agent::qemu::fleece::Way;
 use pileus_agent::qemu::layer::Switch;
@@ -71,7 +72,8 @@ impl Bench {
         let qmp = tokio::time::timeout(LIMIT, connect).await.expect("QEMU answers");
         let disks = Disks::new(qmp.clone(), LIMIT);
         let layers = pool.open_for_guest(VOLUME, 1).unwrap();
-        let disk = NewDisk { volume: VOLUME, layers, key: None, below: None, serial: "bench".into(), limits: DiskLimits::default() };
+        let (serial, limits, sharing) = ("bench".into(), DiskLimits::default(), Sharing::One);
+        let disk = NewDisk { volume: VOLUME, layers, key: None, below: None, serial, limits, sharing };
         disks.add(disk).await.unwrap();
         Bench { folder, pool, qemu, qmp, disks, served: None }
     }

@@ -122,7 +122,7 @@ async fn disks_of_both_modes_are_frozen_at_one_instant_and_the_guest_goes_on() {
     let mut cloud = Cloud::copying().await;
     let vm = cloud.add(1, Guest::Random);
     for number in [10, 11] {
-        let goal = VolumeGoal::Present { size_bytes: 8 * MIB, image: None, manifest: None, keys: DiskKeys::default() };
+        let goal = VolumeGoal::Present { size_bytes: 8 * MIB, image: None, manifest: None, keys: DiskKeys::default(), shared: false };
         cloud.spec.volumes.push(VolumeSpec { id: VolumeId::from_u64(number), generation: 1, goal });
         let (volume, serial) = (VolumeId::from_u64(number), format!("vol{number}"));
         cloud.vm(vm).disks.push(DiskSpec { volume, serial, limits: model::DiskLimits::default() });

@@ -187,7 +187,13 @@ impl Run {
         assert!(*size_bytes <= self.size_bytes);
         self.history = history.begun_with();
         let key = self.key.as_ref();
-        let goal = VolumeGoal::Present { size_bytes: self.size_bytes, image: None, manifest: Some(manifest.clone()), keys: keys(key, key) };
+        let goal = VolumeGoal::Present {
+            size_bytes: self.size_bytes,
+            image: None,
+            manifest: Some(manifest.clone()),
+            keys: keys(key, key),
+            shared: false,
+        };
         let volume = self.cloud.volume(1);
         (volume.goal, volume.generation) = (goal, volume.generation + 1);
         self.cloud.vm(self.vm).boot += 1;
@@ -211,6 +217,7 @@ impl Run {
             image: None,
             manifest: Some(manifest.clone()),
             keys: keys(own.as_ref(), key),
+            shared: false,
         };
         self.cloud.spec.volumes.push(VolumeSpec { id: volume, generation: 1, goal });
         let disk = DiskSpec { volume, serial: "vol2".into(), limits: model::DiskLimits::default() };

@@ -14,8 +14,15 @@ impl Cloud {
         self.spec.volumes.push(VolumeSpec {
             id,
             generation: 1,
-            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: None, manifest: None, keys: DiskKeys::default() },
+            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: None, manifest: None, keys: DiskKeys::default(), shared: false },
         });
+        id
+    }
+
+    /// Adds an empty volume that several machines may have.
+    fn add_shared(&mut self, number: u64) -> VolumeId {
+        let id = self.add_volume(number);
+        self.volume(number).goal = present_shared(64);
         id
     }
 
@@ -34,6 +41,10 @@ impl Cloud {
     }
 }
 
+fn present_shared(mib: u64) -> VolumeGoal {
+    VolumeGoal::Present { size_bytes: mib * MIB, image: None, manifest: None, keys: DiskKeys::default(), shared: true }
+}
+
 fn has(report: &HostReport, vm: InstanceId, volume: VolumeId) -> bool {
     vm_of(report, vm).is_some_and(|vm| vm.disks.contains(&volume))
 }
@@ -49,7 +60,7 @@ async fn sixteen_disks_come_to_a_running_machine_and_grow_there() {
     assert_eq!((fault_of(&report, id), vm_of(&report, id).unwrap().disks.len()), (None, 17));
     cloud.until("applied", |r| r.applied == r.generation).await;
     cloud.spec.volumes.last_mut().unwrap().goal =
-        VolumeGoal::Present { size_bytes: 128 * MIB, image: None, manifest: None, keys: DiskKeys::default() };
+        VolumeGoal::Present { size_bytes: 128 * MIB, image: None, manifest: None, keys: DiskKeys::default(), shared: false };
     cloud.send();
     let size = VolumeState::Present { size_bytes: 128 * MIB };
     cloud.until("the larger disk", |r| volume_of(r, 25).is_some_and(|volume| volume.state == size)).await;
@@ -126,5 +137,63 @@ async fn a_disk_that_cannot_be_added_is_tried_again_and_leaves_nothing_open() {
     assert!(!has(&report, id, volume) && cloud.open_files(id, volume) == 0);
     std::fs::write(&file, whole).unwrap();
     cloud.until("the disk", |r| has(r, id, volume)).await;
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn machines_have_a_shared_disk_at_once_and_each_loses_it_alone() {
+    let mut cloud = Cloud::new().await;
+    let volume = cloud.add_shared(10);
+    let (first, second) = (cloud.launch(1, Guest::Stubborn).await, cloud.launch(2, Guest::Stubborn).await);
+    cloud.list(first, volume);
+    cloud.list(second, volume);
+    cloud.send();
+    cloud.until("the disk with both", |r| has(r, first, volume) && has(r, second, volume)).await;
+    // The next agent finds it open in both, and a third that starts with it gets it too.
+    let pids = [cloud.pid(first), cloud.pid(second)];
+    cloud.agent.take().unwrap().shutdown().await;
+    cloud.start_agent().await;
+    let third = cloud.launch(3, Guest::Stubborn).await;
+    cloud.list(third, volume);
+    cloud.send();
+    cloud.until("the disk with three", |r| [first, second, third].iter().all(|id| has(r, *id, volume))).await;
+    assert_eq!([cloud.pid(first), cloud.pid(second)], pids);
+    // Nobody grows it under them, nor deletes it.
+    cloud.volume(10).goal = present_shared(128);
+    cloud.vm(first).seized = vec![volume];
+    cloud.strike(first, volume);
+    cloud.send();
+    let report = cloud.until("the disk taken from one", |r| !has(r, first, volume)).await;
+    assert!(has(&report, second, volume) && has(&report, third, volume) && fault_of(&report, second).is_none());
+    assert_eq!((cloud.open_files(first, volume), cloud.open_files(second, volume) > 0), (0, true));
+    assert_eq!(volume_of(&report, 10).unwrap().state, VolumeState::Present { size_bytes: 64 * MIB });
+    // One QEMU dies and comes back with the disk; the other notices nothing.
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(cloud.pid(second)), nix::sys::signal::Signal::SIGKILL).unwrap();
+    cloud.until("the machine that died", |r| vm_of(r, second).is_some_and(|vm| vm.state != VmState::Running)).await;
+    cloud.until_state(second, VmState::Running, 1).await;
+    let report = cloud.until("the disk with it", |r| has(r, second, volume)).await;
+    assert!(has(&report, third, volume));
+    for id in [second, third] {
+        cloud.vm(id).power = OFF_NOW;
+        cloud.strike(id, volume);
+    }
+    cloud.send();
+    let size = VolumeState::Present { size_bytes: 128 * MIB };
+    cloud.until("the larger disk", |r| volume_of(r, 10).is_some_and(|volume| volume.state == size)).await;
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_share_is_kept_from_a_shared_disk() {
+    let mut cloud = Cloud::new().await;
+    let volume = cloud.add_shared(10);
+    let id = cloud.launch(1, Guest::Stubborn).await;
+    cloud.list(id, volume);
+    cloud.send();
+    cloud.until("the disk", |r| has(r, id, volume)).await;
+    let file = cloud.config.state.join("volumes").join(format!("{volume}.g1.raw"));
+    let tried = std::process::Command::new("qemu-io").args(["-f", "raw", "-c", "write 0 512"]).arg(&file).output().unwrap();
+    let words = String::from_utf8_lossy(&tried.stderr);
+    assert!(!tried.status.success() && words.contains("lock"), "{words}");
     cloud.finish().await;
 }

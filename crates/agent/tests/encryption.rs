@@ -124,6 +124,7 @@ async fn a_disk_of_an_encrypted_snapshot_comes_to_a_running_machine_under_its_ow
             image: None,
             manifest: Some(manifest.clone()),
             keys: keys(Some(own), Some(&first)),
+            shared: false,
         };
         cloud.spec.volumes.push(VolumeSpec { id: VolumeId::from_u64(number), generation: 1, goal });
     }

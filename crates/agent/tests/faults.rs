@@ -175,8 +175,13 @@ async fn a_full_disk_pauses_the_guest_with_a_fault_until_there_is_room() {
     let disk = SmallDisk::new(&state.join("volumes"), "272m");
     let mut cloud = Cloud::at(folder, state).await;
     let id = cloud.add(1, Guest::Writer);
-    cloud.spec.volumes[0].goal =
-        VolumeGoal::Present { size_bytes: 4096 * MIB, image: Some(cloud.spec.images[0].id), manifest: None, keys: DiskKeys::default() };
+    cloud.spec.volumes[0].goal = VolumeGoal::Present {
+        size_bytes: 4096 * MIB,
+        image: Some(cloud.spec.images[0].id),
+        manifest: None,
+        keys: DiskKeys::default(),
+        shared: false,
+    };
     cloud.send();
     cloud.until_state(id, VmState::Running, 1).await;
     let report = cloud.until("the full disk", |r| fault_of(r, id).is_some_and(|f| f.kind == FaultKind::DiskFull)).await;

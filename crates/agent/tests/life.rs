@@ -129,8 +129,13 @@ async fn a_volume_grows_under_a_running_and_under_a_stopped_machine() {
     let mut cloud = Cloud::new().await;
     let id = cloud.launch(1, Guest::Stubborn).await;
     for (mib, power) in [(128, Power::On), (256, OFF_NOW)] {
-        cloud.spec.volumes[0].goal =
-            VolumeGoal::Present { size_bytes: mib * MIB, image: Some(cloud.spec.images[0].id), manifest: None, keys: DiskKeys::default() };
+        cloud.spec.volumes[0].goal = VolumeGoal::Present {
+            size_bytes: mib * MIB,
+            image: Some(cloud.spec.images[0].id),
+            manifest: None,
+            keys: DiskKeys::default(),
+            shared: false,
+        };
         cloud.vm(id).power = power;
         cloud.send();
         let size = VolumeState::Present { size_bytes: mib * MIB };

@@ -40,7 +40,13 @@ async fn a_disk_made_of_a_snapshot_has_its_bytes_and_its_own_snapshot_costs_noth
     cloud.until_writes(vm, 40).await;
     let id = cloud.snapshot(1, &[1])[0];
     let (manifest, _) = cloud.done(id).await;
-    let goal = VolumeGoal::Present { size_bytes: 128 * MIB, image: None, manifest: Some(manifest.clone()), keys: DiskKeys::default() };
+    let goal = VolumeGoal::Present {
+        size_bytes: 128 * MIB,
+        image: None,
+        manifest: Some(manifest.clone()),
+        keys: DiskKeys::default(),
+        shared: false,
+    };
     cloud.spec.volumes.push(VolumeSpec { id: VolumeId::from_u64(7), generation: 1, goal });
     let id = cloud.snapshot(2, &[7])[0];
     let (larger, stored) = cloud.done(id).await;

@@ -133,6 +133,8 @@ pub enum Field {
     IsRoot,
     /// Whether it is encrypted.
     IsEncrypted,
+    /// Whether several instances may have a volume at once: `true` or `false`.
+    IsShared,
     /// Whether a policy had a snapshot taken: `true` or `false`.
     IsAutomatic,
     /// Whether a snapshot is a backup that goes with its volume: `true` or `false`.
@@ -611,12 +613,13 @@ listing!(SecurityGroup, SecurityGroupId, SecurityGroup, |tx, account| Ok(tx.secu
 listing!(Volume, VolumeId, Volume, |tx, account| Ok(tx.volume_list(account)?), |volume, field| match field {
     Field::Volume => vec![volume.id.to_string()],
     Field::Zone => vec![volume.zone.clone()],
-    Field::Instance => volume.instance.iter().map(ToString::to_string).collect(),
+    Field::Instance => volume.instances().map(|id| id.to_string()).collect(),
     Field::Name => vec![volume.shown_name().to_owned()],
     Field::Description => vec![volume.description.clone()],
     Field::State => vec![volume.word().to_owned()],
-    Field::Attachment => volume.attachment_word().map(str::to_owned).into_iter().collect(),
-    Field::Device => volume.instance.map(|_| volume.device.clone()).into_iter().collect(),
+    Field::Attachment => volume.as_held().iter().filter_map(Volume::attachment_word).map(str::to_owned).collect(),
+    Field::Device => volume.as_held().into_iter().map(|held| held.device).collect(),
+    Field::IsShared => flag(volume.shared),
     Field::Kind => vec![volume.kind.word().to_owned()],
     Field::Size => vec![volume.size.0.to_string()],
     Field::IsRoot => flag(volume.is_root()),
@@ -624,7 +627,7 @@ listing!(Volume, VolumeId, Volume, |tx, account| Ok(tx.volume_list(account)?), |
     Field::DeletesAutoSnapshots => flag(volume.deletes_auto_snapshots),
     Field::EncryptionKey => volume.encryption.iter().map(|encryption| encryption.key.uuid()).collect(),
     Field::Snapshot => volume.snapshot.iter().map(ToString::to_string).collect(),
-    Field::IsDeletedWithInstance => volume.instance.map(|_| volume.delete_on_termination.to_string()).into_iter().collect(),
+    Field::IsDeletedWithInstance => volume.as_held().iter().map(|held| held.delete_on_termination.to_string()).collect(),
     _ => tag_values(&volume.tags, field),
 });
 

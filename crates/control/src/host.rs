@@ -539,7 +539,8 @@ fn volume_spec(tx: &Tx<'_>, cloud: &Cloud, volume: &Volume) -> Result<VolumeSpec
     let goal = match volume.phase {
         VolumePhase::Creating | VolumePhase::Present | VolumePhase::Failed => {
             let keys = disk_keys(tx, cloud, volume.encryption.as_ref(), volume.under_encryption.as_ref())?;
-            VolumeGoal::Present { size_bytes: volume.size.bytes(), image: volume.image, manifest: volume.manifest.clone(), keys }
+            let (image, manifest, shared) = (volume.image, volume.manifest.clone(), volume.shared);
+            VolumeGoal::Present { size_bytes: volume.size.bytes(), image, manifest, keys, shared }
         }
         VolumePhase::Deleting => VolumeGoal::Deleted,
     };

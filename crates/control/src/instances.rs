@@ -97,6 +97,7 @@ fn indexed_filter(filter: &Filter) -> Option<store::Filter> {
         | Field::Size
         | Field::IsRoot
         | Field::IsEncrypted
+        | Field::IsShared
         | Field::IsAutomatic
         | Field::IsBackup
         | Field::Snapshot
@@ -298,6 +299,7 @@ fn row_values(row: &Instance, field: &Field) -> Vec<String> {
         | Field::Size
         | Field::IsRoot
         | Field::IsEncrypted
+        | Field::IsShared
         | Field::IsAutomatic
         | Field::IsBackup
         | Field::Snapshot

@@ -90,7 +90,7 @@ pub(crate) fn roll_back(tx: &mut Tx<'_>, cx: &Cx<'_>, pairs: &[(VolumeId, Snapsh
                 volume.asked = tx.host_touch(volume.host)?;
             }
         }
-        tx.update(&volume)?;
+        tx.volume_update(&volume)?;
     }
     for id in stopping {
         let mut instance = instance::instance_of(tx, cx.caller.account(), id)?;
@@ -128,7 +128,7 @@ impl Cloud {
         };
         for mut volume in volumes {
             volume.asked = row.asked;
-            tx.update(&volume)?;
+            tx.volume_update(&volume)?;
         }
         Ok(self.tell(tx, row, state, now)?)
     }

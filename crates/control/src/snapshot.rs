@@ -251,6 +251,10 @@ fn under(tx: &Tx<'_>, volume: &Volume) -> Result<Option<String>, Failure> {
 
 fn check_takeable(tx: &Tx<'_>, volume: &Volume) -> Result<(), Failure> {
     require_openable(tx, &[volume.encryption.as_ref(), volume.under_encryption.as_ref()])?;
+    if volume.shared {
+        let what = format!("a snapshot or an image of {}, which several instances may have,", volume.id);
+        return Err(Error::Unsupported { what }.into());
+    }
     let (noun, id, state) = (Noun::Volume, volume.id.to_string(), volume.word());
     if volume.phase != VolumePhase::Present {
         return Err(Error::IncorrectState { noun, id, state, wanted: "available or in-use" }.into());

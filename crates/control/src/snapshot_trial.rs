@@ -44,7 +44,7 @@ fn parts(tx: &Tx<'_>, cloud: &Cloud, row: &SnapshotTrial) -> Result<TrialParts, 
     };
     // What its guest writes is encrypted as the snapshot is, and goes with the disk.
     let keys = disk_keys(tx, cloud, contents.encryption.as_ref(), contents.encryption.as_ref())?;
-    let goal = VolumeGoal::Present { size_bytes: row.size.bytes(), image: None, manifest: Some(contents.manifest), keys };
+    let goal = VolumeGoal::Present { size_bytes: row.size.bytes(), image: None, manifest: Some(contents.manifest), keys, shared: false };
     Ok(TrialParts { vm: Some(machine(cloud, row)), volume: VolumeSpec { id: row.volume, generation: 1, goal } })
 }
 

@@ -55,11 +55,14 @@ pub struct CreateVolume {
     /// Whether the snapshots that policies took of it go with it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deletes_auto_snapshots: bool,
+    /// Whether several instances may have it at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
     /// Tags.
     pub tags: Tags,
 }
 
-/// Attaches an available volume to a running or stopped instance of its zone.
+/// Attaches an available volume, or a shared one that others may have, to a running or stopped instance of its zone.
 #[derive(Debug, Clone, Serialize)]
 pub struct AttachVolume {
     /// The volume.
@@ -77,7 +80,7 @@ pub struct AttachVolume {
 pub struct DetachVolume {
     /// The volume.
     pub volume: VolumeId,
-    /// The instance that it must be attached to.
+    /// The instance that it must be attached to; it has to be said of a shared volume that several have.
     pub instance: Option<InstanceId>,
     /// The device name that it must have there.
     pub device: Option<String>,
@@ -109,6 +112,9 @@ pub struct ModifyVolumes {
     pub description: Option<String>,
     /// Whether it goes with its instance; only while attached.
     pub delete_on_termination: Option<bool>,
+    /// With which of several instances; each when none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<InstanceId>,
     /// Whether they are used when they may be inconsistent.
     pub auto_io: Option<bool>,
     /// Whether the snapshots that policies took of them go with them.
@@ -147,12 +153,15 @@ impl Command for CreateVolume {
         check_quota(tx, cx.caller.account(), 1)?;
         let start = snapshot.as_ref().and_then(|snapshot| snapshot.encryption.as_ref());
         let encryption = choose(tx, cx, &self.encryption, start)?;
+        if self.shared {
+            check_shareable(self, encryption.is_some())?;
+        }
         let host = host_with_room(tx, cx, &self.zone, size)?;
         let asked = tx.host_touch(host)?;
         let (kind, provisioned) = (self.kind, self.provisioned);
         let new = New { zone: &self.zone, size, kind, provisioned, name: &self.name, description: &self.description };
         let deletes_auto_snapshots = self.deletes_auto_snapshots;
-        let mut volume = Volume { tags, encryption, deletes_auto_snapshots, ..new.row(cx, host, asked) };
+        let mut volume = Volume { tags, encryption, deletes_auto_snapshots, shared: self.shared, ..new.row(cx, host, asked) };
         if let Some(snapshot) = &snapshot {
             start_as(&mut volume, snapshot)?;
         }
@@ -190,7 +199,7 @@ impl Command for AttachVolume {
         bring_to(tx, cx, &mut volume, instance.host)?;
         save(tx, &mut instance, cx.now)?;
         volume.asked = instance.asked;
-        tx.update(&volume)?;
+        tx.volume_update(&volume)?;
         tx.wake(VOLUME, volume.id, cx.now.after(model::ATTACH_DEADLINE_MS))?;
         Ok(volume)
     }
@@ -205,20 +214,35 @@ impl Command for DetachVolume {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Volume, Failure> {
-        let mut volume = volume_of(tx, cx.caller.account(), self.volume)?;
-        let other_instance = volume.instance.is_some() && self.instance.is_some_and(|named| volume.instance != Some(named));
-        let other_device = self.device.as_ref().is_some_and(|named| *named != volume.device);
-        if other_instance || (other_device && volume.instance.is_some()) {
-            let named = self.instance.map_or_else(|| self.device.clone().unwrap_or_default(), |id| id.to_string());
-            return Err(Error::invalid("Attachment", format!("the volume {} is not attached to {named}", volume.id)).into());
-        }
+        let mut volume = self.held(volume_of(tx, cx.caller.account(), self.volume)?)?;
         volume.detach(self.force, cx.now)?;
         if let Some(instance) = volume.instance {
             touch_machine(tx, &mut volume, instance)?;
         }
-        tx.update(&volume)?;
+        tx.volume_update(&volume)?;
         tx.wake(VOLUME, volume.id, cx.now.after(model::DETACH_DEADLINE_MS))?;
         Ok(volume)
+    }
+}
+
+impl DetachVolume {
+    /// The volume as the instance has it that is meant; as it is where none has it.
+    fn held(&self, volume: Volume) -> Result<Volume, Error> {
+        let not_attached = |id: VolumeId| {
+            let named = self.instance.map_or_else(|| self.device.clone().unwrap_or_default(), |id| id.to_string());
+            Error::invalid("Attachment", format!("the volume {id} is not attached to {named}"))
+        };
+        let mut holders = volume.as_held();
+        let held = match (self.instance, holders.len()) {
+            (_, 0) => return Ok(volume),
+            (Some(instance), _) => volume.as_held_by(instance).ok_or_else(|| not_attached(volume.id))?,
+            (None, 1) => holders.remove(0),
+            (None, _) => return Err(Error::MissingParameter { name: "InstanceId" }),
+        };
+        if self.device.as_ref().is_some_and(|named| *named != held.device) {
+            return Err(not_attached(held.id));
+        }
+        Ok(held)
     }
 }
 
@@ -242,10 +266,12 @@ impl Command for GrowVolume {
             volume.asked = tx.host_touch(volume.host)?;
         }
         // Its machine's disk is held to other figures.
-        if let Some(instance) = volume.instance.filter(|_| volume.limits() != limits) {
-            touch_machine(tx, &mut volume, instance)?;
+        if volume.limits() != limits {
+            for instance in volume.instances().collect::<Vec<_>>() {
+                touch_machine(tx, &mut volume, instance)?;
+            }
         }
-        tx.update(&volume)?;
+        tx.volume_update(&volume)?;
         Ok(volume)
     }
 }
@@ -275,13 +301,13 @@ impl Command for ModifyVolumes {
             volume.auto_io = self.auto_io.unwrap_or(volume.auto_io);
             volume.deletes_auto_snapshots = self.deletes_auto_snapshots.unwrap_or(volume.deletes_auto_snapshots);
             if let Some(goes) = self.delete_on_termination {
-                if volume.instance.is_none() {
+                if !volume.is_held() {
                     let (noun, id, state) = (Noun::Volume, volume.id.to_string(), volume.word());
                     return Err(Error::IncorrectState { noun, id, state, wanted: "in-use" }.into());
                 }
-                volume.delete_on_termination = goes;
+                volume.go_with(self.of, goes);
             }
-            tx.update(&volume)?;
+            tx.volume_update(&volume)?;
         }
         Ok(())
     }
@@ -334,6 +360,8 @@ impl New<'_> {
             under_encryption: None,
             host,
             generation: 1,
+            shared: false,
+            holders: vec![],
             instance: None,
             attachment: Attachment::Attached,
             attached_at: None,
@@ -350,6 +378,17 @@ impl New<'_> {
             asked,
             tags: Tags::new(),
         }
+    }
+}
+
+/// Refuses a shared volume as it cannot be: what a guest writes to one lies in its file as it is (ADR 0027).
+fn check_shareable(asked: &CreateVolume, encrypted: bool) -> Result<(), Error> {
+    asked.kind.check_shareable()?;
+    let refused = |how: &str| Err(Error::Unsupported { what: format!("a volume that several instances may have and that is {how}") });
+    match (asked.snapshot, encrypted) {
+        (Some(_), _) => refused("made of a snapshot"),
+        (None, true) => refused("encrypted"),
+        (None, false) => Ok(()),
     }
 }
 
@@ -445,13 +484,14 @@ pub(crate) fn check_disk_room(tx: &Tx<'_>, cx: &Cx<'_>, host: HostId, more: u64)
     Err(Error::NoDiskRoom { wanted: format!("{more} GiB"), reason }.into())
 }
 
-/// Puts a volume on the host of an instance.
+/// Puts a volume on the host of an instance. One that others have already stays where they are.
 fn bring_to(tx: &mut Tx<'_>, cx: &Cx<'_>, volume: &mut Volume, host: HostId) -> Result<(), Failure> {
     if volume.host == host {
         return Ok(());
     }
     let is_simulated = |host: Option<Host>| host.and_then(|host| host.capacity).is_some_and(|has| has.accelerator == SIMULATED);
-    if !is_simulated(tx.get(volume.host)?) || !is_simulated(tx.get(host)?) {
+    let others = volume.instances().count() > 1;
+    if others || !is_simulated(tx.get(volume.host)?) || !is_simulated(tx.get(host)?) {
         return Err(Error::Unsupported { what: "attaching a volume to an instance that runs on another host".to_owned() }.into());
     }
     check_disk_room(tx, cx, host, u64::from(volume.size.0))?;
@@ -477,10 +517,11 @@ pub(crate) fn touch_machine(tx: &mut Tx<'_>, volume: &mut Volume, id: InstanceId
 pub(crate) fn release(tx: &mut Tx<'_>, volume: &mut Volume, now: Millis) -> Result<(), Failure> {
     let goes = volume.delete_on_termination;
     volume.let_go(now);
-    if goes {
+    // EC2: a volume of several goes when the last of them is terminated, if that one says so.
+    if goes && !volume.is_held() {
         delete_bytes(tx, volume)?;
     }
-    Ok(tx.update(volume)?)
+    Ok(tx.volume_update(volume)?)
 }
 
 /// Has the bytes of a volume deleted by its host; the row goes when the host says that they are gone.
@@ -508,8 +549,28 @@ impl Cloud {
         Ok(())
     }
 
-    /// Advances a row that may differ from what is `stored` already, and writes it.
+    /// Advances a row that may differ from what is `stored` already, and writes it: of a shared volume first the volume, then what is
+    /// on its way to or from each of its instances.
     pub(crate) fn settle_volume(
+        &self,
+        tx: &mut Tx<'_>,
+        stored: Volume,
+        row: Volume,
+        host: Option<&Host>,
+        now: Millis,
+    ) -> Result<Option<Millis>, Failure> {
+        let (id, moving) = (row.id, row.holders.iter().filter(|holder| holder.attachment != Attachment::Attached));
+        let moving: Vec<InstanceId> = moving.map(|holder| holder.instance).collect();
+        let mut due = self.settle_as_held(tx, stored, row, host, now)?;
+        for instance in moving {
+            let Some(held) = tx.get::<Volume>(id)?.and_then(|row| row.as_held_by(instance)) else { continue };
+            let next = self.settle_as_held(tx, held.clone(), held, host, now)?;
+            due = due.into_iter().chain(next).min();
+        }
+        Ok(due)
+    }
+
+    fn settle_as_held(
         &self,
         tx: &mut Tx<'_>,
         stored: Volume,
@@ -523,7 +584,7 @@ impl Cloud {
             match row.advance(facts, now) {
                 VolumeStep::Wait(due) => {
                     if row != stored {
-                        tx.update(&row)?;
+                        tx.volume_update(&row)?;
                     }
                     return Ok(due);
                 }

@@ -322,6 +322,8 @@ fn state(volume: &Volume) -> &'static str {
 }
 
 fn reply(volume: &Volume, taken: Taken) -> DiskReply {
+    let first = volume.as_first_held();
+    let volume: &Volume = &first;
     let instance = id::shown_or_empty(volume.instance);
     DiskReply {
         disk_id: id::shown(volume.id),
@@ -334,14 +336,14 @@ fn reply(volume: &Volume, taken: Taken) -> DiskReply {
         placement: Placement::in_zone(&volume.zone),
         attached: volume.instance.is_some(),
         attach_mode: "VF",
-        instance_id_list: volume.instance.map(id::shown).into_iter().collect(),
+        instance_id_list: volume.instances().map(id::shown).collect(),
         instance_type: if volume.instance.is_some() { "CVM" } else { "" },
         last_attach_ins_id: instance.clone(),
         instance_id: instance,
         delete_with_instance: volume.delete_on_termination,
         delete_snapshot: 0,
         portable: !volume.is_root(),
-        shareable: false,
+        shareable: volume.shared,
         is_returnable: false,
         return_fail_code: 0,
         encrypt: volume.encryption.is_some(),
@@ -349,7 +351,7 @@ fn reply(volume: &Volume, taken: Taken) -> DiskReply {
         backup_disk: false,
         burst_performance: false,
         throughput_performance: extra_shown(volume),
-        snapshot_ability: true,
+        snapshot_ability: !volume.shared,
         snapshot_count: taken.snapshots,
         snapshot_size: 0,
         auto_snapshot_policy_ids: vec![],
@@ -397,6 +399,8 @@ pub(crate) struct CreateDisks {
     disk_count: u32,
     encrypt: Option<Encrypt>,
     kms_key_id: Option<String>,
+    #[arg(default)]
+    shareable: bool,
     disk_charge_type: Option<ChargeType>,
     client_token: Option<String>,
     #[arg(max_items = tag::TAGS_PER_CALL)]
@@ -405,7 +409,7 @@ pub(crate) struct CreateDisks {
 
 /// Parameters of `CreateDisks` that are not served.
 pub(crate) const CREATE_ABSENT: &[&str] =
-    &["AutoMountConfiguration", "BurstPerformance", "DeleteSnapshot", "DiskBackupQuota", "DiskChargePrepaid", "EncryptType", "Shareable"];
+    &["AutoMountConfiguration", "BurstPerformance", "DeleteSnapshot", "DiskBackupQuota", "DiskChargePrepaid", "EncryptType"];
 
 /// Most disks of one call; a quota of CBS's that it documents with this value.
 const DISKS_PER_CALL: u32 = 50;
@@ -428,6 +432,9 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, F
     match asked.disk_charge_type {
         None | Some(ChargeType::Hourly) => {}
     }
+    if asked.shareable && asked.encrypt.is_some() {
+        return Err(Fault::conflict("`Shareable` and `Encrypt` exclude each other"));
+    }
     let new = CreateVolume {
         zone: asked.placement.zone,
         snapshot: asked.snapshot_id.filter(|id| !id.is_empty()).map(|id| id::read(&id)).transpose()?,
@@ -438,6 +445,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisks) -> Result<Created, F
         name: asked.disk_name,
         description: String::new(),
         deletes_auto_snapshots: false,
+        shared: asked.shareable,
         tags: tag::tags_of(asked.tags)?,
     };
     let options = Options { client_token: asked.client_token, dry_run: false };

@@ -286,7 +286,7 @@ fn cloud(error: &Error) -> Wording {
         Error::LimitReached { name: "PrefixListEntry", .. } => say("PrefixListMaxEntriesExceeded", message),
         Error::LimitReached { name: "NetworkAclEntry", .. } => say("NetworkAclEntryLimitExceeded", message),
         Error::LimitReached { name: "SecurityGroupRule", .. } => say("RulesPerSecurityGroupLimitExceeded", message),
-        Error::LimitReached { name: "NetworkInterface", .. } => say("AttachmentLimitExceeded", message),
+        Error::LimitReached { name: "NetworkInterface" | "SharedVolume", .. } => say("AttachmentLimitExceeded", message),
         Error::LimitReached { name: "PrivateIpAddress", .. } => say("PrivateIpAddressLimitExceeded", message),
         Error::LimitReached { name: "Ipv6CidrBlock", .. } => say("CidrLimitExceeded", message),
         Error::LimitReached { name: "VolumeId", .. } => say("ConcurrentSnapshotLimitExceeded", message),

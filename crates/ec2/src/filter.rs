@@ -157,7 +157,7 @@ pub(crate) const VOLUME: Known = &[
     ("availability-zone", Is(Field::Zone)),
     ("encrypted", Is(Field::IsEncrypted)),
     ("fast-restored", Always("false")),
-    ("multi-attach-enabled", Always("false")),
+    ("multi-attach-enabled", Is(Field::IsShared)),
     ("operator.managed", Always("false")),
     ("size", Is(Field::Size)),
     ("snapshot-id", Is(Field::Snapshot)),

@@ -275,7 +275,7 @@ async fn set_devices(cx: &Cx, instance: InstanceId, devices: Vec<AskedDevice>, o
         }
     }
     for (ids, goes) in [(going, true), (staying, false)].into_iter().filter(|(ids, _)| !ids.is_empty()) {
-        let command = ModifyVolumes { ids, delete_on_termination: Some(goes), ..ModifyVolumes::default() };
+        let command = ModifyVolumes { ids, delete_on_termination: Some(goes), of: Some(instance), ..ModifyVolumes::default() };
         cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
     }
     Ok(())

@@ -139,9 +139,6 @@ pub(crate) const CREATE_ABSENT: &[&str] = &["Operator", "OutpostArn", "SourceVol
 
 /// Makes a volume, empty or of a snapshot.
 pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Refusal> {
-    if asked.multi_attach_enabled {
-        return Err(unsupported("A volume that is attached to several instances"));
-    }
     let by_id = asked.availability_zone_id.as_deref().map(|id| zone_with_id(&cx, id)).transpose()?;
     let zone = match (asked.availability_zone.filter(|zone| !zone.is_empty()), by_id) {
         (Some(name), Some(other)) if name != other => return Err(combination(format!("The zone {name} does not have the id given"))),
@@ -160,6 +157,7 @@ pub(crate) async fn create(cx: Cx, asked: CreateVolume) -> Result<VolumeItem, Re
         name: String::new(),
         description: String::new(),
         deletes_auto_snapshots: false,
+        shared: asked.multi_attach_enabled,
         tags,
     };
     let token = asked.client_token.filter(|token| !token.is_empty());
@@ -234,8 +232,7 @@ pub(crate) struct ModifyVolume {
     volume_type: Option<VolumeType>,
     iops: Option<u32>,
     throughput: Option<u32>,
-    #[arg(default)]
-    multi_attach_enabled: bool,
+    multi_attach_enabled: Option<bool>,
 }
 
 /// The reply of `ModifyVolume`.
@@ -267,8 +264,13 @@ struct Modification {
 
 /// Grows a volume, attached or not, or gives it another type.
 pub(crate) async fn modify(cx: Cx, asked: ModifyVolume) -> Result<Modified, Refusal> {
-    if asked.multi_attach_enabled {
-        return Err(unsupported("A volume that is attached to several instances"));
+    let id = tag::id(Noun::Volume, &asked.volume_id)?;
+    if let Some(wanted) = asked.multi_attach_enabled {
+        let query = Query { ids: vec![id], ..Query::default() };
+        let listed = cx.cloud.list::<Volume>(&cx.caller, query).await?;
+        if listed.rows.iter().any(|volume| volume.shared != wanted) {
+            return Err(unsupported("Enabling or disabling Multi-Attach of a volume that is there"));
+        }
     }
     let provisioned = bought(asked.iops, asked.throughput);
     if asked.size.is_none() && asked.volume_type.is_none() && provisioned.is_none() {
@@ -276,7 +278,7 @@ pub(crate) async fn modify(cx: Cx, asked: ModifyVolume) -> Result<Modified, Refu
     }
     let kind = asked.volume_type.map(VolumeType::kind);
     kind.map_or(Ok(()), |kind| check_bought(kind, provisioned))?;
-    let command = Grow { volume: tag::id(Noun::Volume, &asked.volume_id)?, size: asked.size.map(Gib), kind, provisioned };
+    let command = Grow { volume: id, size: asked.size.map(Gib), kind, provisioned };
     let volume = cx.cloud.run(&cx.caller, command, cx.options(None)).await?;
     let growth = volume.growth.ok_or(Refusal::Cloud(model::Error::Internal))?;
     Ok(Modified { volume_modification: modification(&volume, growth) })
@@ -294,10 +296,10 @@ fn modification(volume: &Volume, growth: Growth) -> Modification {
         modification_state: modification_state(growth),
         target_size: volume.size.0,
         target_volume_type: type_word(volume.kind),
-        target_multi_attach_enabled: false,
+        target_multi_attach_enabled: volume.shared,
         original_size: growth.from.0,
         original_volume_type: type_word(growth.kind),
-        original_multi_attach_enabled: false,
+        original_multi_attach_enabled: volume.shared,
         progress: if growth.done_at.is_some() { 100 } else { 0 },
         start_time: growth.at.timestamp(),
         end_time: growth.done_at.map(model::Millis::timestamp),
@@ -467,12 +469,12 @@ fn volume_item(cx: &Cx, volume: &Volume) -> VolumeItem {
         availability_zone_id: zone_id(cx, &volume.zone),
         status: volume.word(),
         create_time: volume.created_at.timestamp(),
-        attachment_set: attachment(volume).into_iter().collect(),
+        attachment_set: volume.as_held().iter().filter_map(attachment).collect(),
         tag_set: tag::items(&volume.tags),
         volume_type: type_word(volume.kind),
         encrypted: volume.encryption.is_some(),
         kms_key_id: kms::arn_of(cx, volume.encryption.as_ref()),
-        multi_attach_enabled: false,
+        multi_attach_enabled: volume.shared,
     }
 }
 

@@ -163,9 +163,6 @@ pub(crate) struct Created {
 
 /// Makes a disk, empty or of a snapshot.
 pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fault> {
-    if asked.multi_attach == Some(MultiAttach::Enabled) {
-        return Err(Fault::unsupported_parameter("A disk of several instances"));
-    }
     let speed = Speed { level: asked.performance_level, provisioned_iops: asked.provisioned_iops, bursting: asked.bursting_enabled };
     let (kind, provisioned) = asked.disk_category.unwrap_or(Category::Cloud).sold(speed)?;
     let command = CreateVolume {
@@ -178,6 +175,7 @@ pub(crate) async fn create(cx: &Cx<'_>, asked: CreateDisk) -> Result<Created, Fa
         name: asked.disk_name.unwrap_or_default(),
         description: asked.description.unwrap_or_default(),
         deletes_auto_snapshots: asked.delete_auto_snapshot,
+        shared: asked.multi_attach == Some(MultiAttach::Enabled),
         tags: tags_of(asked.tags)?,
     };
     let volume = cx.cloud.run(&cx.caller, command, cx.options()?).await?;
@@ -348,7 +346,7 @@ pub(crate) struct DescribeDisks {
     enable_automated_snapshot_policy: Option<bool>,
     delete_auto_snapshot: Option<bool>,
     enable_shared: Option<bool>,
-    multi_attach: Option<String>,
+    multi_attach: Option<MultiAttach>,
     performance_level: Option<PerformanceLevel>,
     #[arg(name = "KMSKeyId")]
     kms_key_id: Option<String>,
@@ -499,7 +497,7 @@ impl DescribeDisks {
             .exact(Field::EncryptionKey, self.kms_key_id.as_ref())
             .always(flag(self.enable_auto_snapshot).as_ref(), &["false"])
             .always(flag(self.enable_shared).as_ref(), &["false"])
-            .always(self.multi_attach.as_ref(), &["Disabled"])
+            .exact(Field::IsShared, self.multi_attach.map(|wanted| wanted == MultiAttach::Enabled))
             .exact(Field::Snapshot, self.snapshot_id.as_ref())
             .always(self.lock_reason.as_ref(), &[])
             .always(self.resource_group_id.as_ref(), &[])
@@ -550,13 +548,9 @@ impl DescribeDisks {
 }
 
 fn reply(cx: &Cx<'_>, view: &VolumeView) -> DiskReply {
-    let volume = &view.volume;
-    let attached_time = volume.instance.map(|_| volume.attached_at.unwrap_or(volume.created_at).timestamp());
-    let attachment = volume.instance.zip(attached_time).map(|(id, attached_time)| Attachment {
-        instance_id: id.to_string(),
-        device: volume.device.clone(),
-        attached_time,
-    });
+    let first = view.volume.as_first_held();
+    let volume: &Volume = &first;
+    let attachments: Vec<Attachment> = volume.as_held().iter().filter_map(attachment).collect();
     let limits = volume.limits();
     DiskReply {
         iops: limits.iops,
@@ -587,17 +581,23 @@ fn reply(cx: &Cx<'_>, view: &VolumeView) -> DiskReply {
         encrypted: volume.encryption.is_some(),
         kms_key_id: volume.encryption.as_ref().map(|encryption| encryption.key.uuid()).unwrap_or_default(),
         portable: !volume.is_root(),
-        multi_attach: "Disabled",
+        multi_attach: if volume.shared { "Enabled" } else { "Disabled" },
         disk_charge_type: "PostPaid",
         creation_time: volume.created_at.timestamp(),
-        attached_time,
+        attached_time: attachment(volume).map(|attachment| attachment.attached_time),
         detached_time: volume.detached_at.map_or(String::new(), |at| at.timestamp().to_string()),
         resource_group_id: "",
         product_code: "",
         operation_locks: vec![],
-        attachments: attachment.into_iter().collect(),
+        attachments,
         tags: tag_replies(&volume.tags),
     }
+}
+
+fn attachment(volume: &Volume) -> Option<Attachment> {
+    let instance_id = volume.instance?.to_string();
+    let attached_time = volume.attached_at.unwrap_or(volume.created_at).timestamp();
+    Some(Attachment { instance_id, device: volume.device.clone(), attached_time })
 }
 
 fn status(volume: &Volume) -> &'static str {

@@ -125,7 +125,7 @@ mod tests {
     fn what_a_host_keeps_holds_no_key_of_a_disk_and_says_that_there_is_one() {
         let key = DataKey::new([7; 32]);
         let keys = DiskKeys { own: Some(DiskKey::Here { key: key.clone() }), under: None };
-        let goal = VolumeGoal::Present { size_bytes: 1 << 20, image: None, manifest: None, keys: keys.clone() };
+        let goal = VolumeGoal::Present { size_bytes: 1 << 20, image: None, manifest: None, keys: keys.clone(), shared: false };
         let volume = VolumeSpec { id: VolumeId::from_u64(1), generation: 1, goal };
         let part = SnapshotPart {
             snapshot: SnapshotId::from_u64(2),

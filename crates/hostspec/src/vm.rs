@@ -114,6 +114,13 @@ pub struct VolumeSpec {
     pub goal: VolumeGoal,
 }
 
+impl VolumeSpec {
+    /// Whether several machines may have it open at once.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.goal, VolumeGoal::Present { shared: true, .. })
+    }
+}
+
 /// What should be with the bytes of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "goal")]
@@ -130,6 +137,9 @@ pub enum VolumeGoal {
         /// Its keys.
         #[serde(default, skip_serializing_if = "DiskKeys::is_none")]
         keys: DiskKeys,
+        /// Whether several machines may have it open at once. Such a volume has no image, no manifest and no keys.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shared: bool,
     },
     /// The bytes are deleted for good.
     Deleted,

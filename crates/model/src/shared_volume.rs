@@ -57,10 +57,23 @@ impl Volume {
         Cow::Owned(row)
     }
 
-    /// Says whether it goes with its instance, or with each that has it.
-    pub fn go_with_instances(&mut self, goes: bool) {
-        self.holders.iter_mut().for_each(|holder| holder.delete_on_termination = goes);
-        if self.instance.is_some() {
+    /// The volume as it is shown where one instance is: as the first that has it, else the first that it is on its way to or from, has
+    /// it.
+    pub fn as_first_held(&self) -> Cow<'_, Volume> {
+        if !self.shared {
+            return Cow::Borrowed(self);
+        }
+        let mut held = self.as_held();
+        let first = held.iter().position(|held| held.attachment == Attachment::Attached).unwrap_or(0);
+        if held.is_empty() { self.stored() } else { Cow::Owned(held.swap_remove(first)) }
+    }
+
+    /// Says whether it goes with an instance that has it, or, where none is named, with each.
+    pub fn go_with(&mut self, instance: Option<InstanceId>, goes: bool) {
+        let is_meant = |id: InstanceId| instance.is_none_or(|named| named == id);
+        let holders = self.holders.iter_mut().filter(|holder| is_meant(holder.instance));
+        holders.for_each(|holder| holder.delete_on_termination = goes);
+        if self.instance.is_some_and(is_meant) {
             self.delete_on_termination = goes;
         }
     }

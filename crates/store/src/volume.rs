@@ -1,10 +1,11 @@
-//! Volumes.
+//! Volumes. The row of a shared one lists who has it, and `volume_holder` finds it by each of them: it is written by
+//! [`Tx::volume_update`], and read from there as one of them has it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use model::{AccountId, HostId, InstanceId, Volume, VolumeId};
 
-use crate::tx::asked;
+use crate::tx::{Record, asked};
 use crate::{By, Column, Key, Row, StoreError, Tx, bigint};
 
 impl Row for Volume {
@@ -53,16 +54,50 @@ impl Tx<'_> {
         self.list(By::is("host", host).above("asked", bigint(after)).at_most("asked", bigint(up_to)))
     }
 
-    /// Volumes attached to an instance, by id.
-    pub fn volume_list_of_instance(&self, instance: InstanceId) -> Result<Vec<Volume>, StoreError> {
-        self.list(By::is("instance", instance))
+    /// Writes a volume that is stored, whole or as one of its instances has it.
+    pub fn volume_update(&mut self, volume: &Volume) -> Result<(), StoreError> {
+        let row = volume.stored();
+        if row.shared {
+            let written: BTreeSet<InstanceId> = self.get::<Volume>(row.id)?.iter().flat_map(Volume::instances).collect();
+            let now: BTreeSet<InstanceId> = row.instances().collect();
+            for gone in written.difference(&now) {
+                self.execute("DELETE FROM volume_holder WHERE volume = $1 AND instance = $2", &[row.id.to_value(), gone.to_value()])?;
+            }
+            for new in now.difference(&written) {
+                self.execute("INSERT INTO volume_holder (volume, instance) VALUES ($1, $2)", &[row.id.to_value(), new.to_value()])?;
+            }
+        }
+        self.update::<Volume>(&row)
     }
 
-    /// Volumes attached to any of these instances, by id.
+    /// Volumes attached to an instance, by id; shared ones as it has them.
+    pub fn volume_list_of_instance(&self, instance: InstanceId) -> Result<Vec<Volume>, StoreError> {
+        self.with_shared(self.list(By::is("instance", instance))?, &[instance])
+    }
+
+    /// Volumes attached to any of these instances, by id; shared ones as each has them.
     pub fn volume_list_of_instances(&self, instances: &[InstanceId]) -> Result<Vec<Volume>, StoreError> {
-        let mut volumes: Vec<Volume> = self.list_any("instance", &instances.iter().map(Key::to_value).collect::<Vec<_>>())?;
-        volumes.sort_unstable_by_key(|volume| volume.id);
+        let own = self.list_any("instance", &instances.iter().map(Key::to_value).collect::<Vec<_>>())?;
+        self.with_shared(own, instances)
+    }
+
+    fn with_shared(&self, mut volumes: Vec<Volume>, instances: &[InstanceId]) -> Result<Vec<Volume>, StoreError> {
+        for (instance, volume) in self.volume_holders(instances)? {
+            volumes.extend(self.get::<Volume>(volume)?.and_then(|volume| volume.as_held_by(instance)));
+        }
+        volumes.sort_unstable_by_key(|volume| (volume.id, volume.instance));
         Ok(volumes)
+    }
+
+    /// The shared volumes that any of these instances has.
+    fn volume_holders(&self, instances: &[InstanceId]) -> Result<Vec<(InstanceId, VolumeId)>, StoreError> {
+        let wanted: BTreeSet<InstanceId> = instances.iter().copied().collect();
+        // Few volumes are shared: what lies between the first instance and the last is read, and the rest left out.
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(Vec::new()) };
+        let sql = "SELECT instance, volume FROM volume_holder WHERE instance >= $1 AND instance <= $2 ORDER BY instance, volume";
+        let read = |record: Record<'_>| Ok(InstanceId::from_value(&record.value(0)?).zip(VolumeId::from_value(&record.value(1)?)));
+        let found = self.query(sql, &[first.to_value(), last.to_value()], read)?;
+        Ok(found.into_iter().flatten().filter(|(instance, _)| wanted.contains(instance)).collect())
     }
 
     /// GiB that volumes take on a host.

@@ -140,7 +140,7 @@ impl Pool {
 }
 
 /// Beginning of the name of a layer's file.
-fn stem(volume: VolumeId, generation: u64, layer: u32) -> String {
+pub(super) fn stem(volume: VolumeId, generation: u64, layer: u32) -> String {
     match layer {
         0 => format!("{volume}.g{generation}"),
         _ => format!("{volume}.g{generation}.l{layer}"),

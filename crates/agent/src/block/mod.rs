@@ -1,9 +1,11 @@
-//! The local pool: one qcow2 file per generation of a volume, made and grown here, read and written only by QEMU.
+//! The local pool: one qcow2 file per generation of a volume, made and grown here, read and written only by QEMU; of a volume that
+//! several machines may have at once, a raw one ([`shared`]).
 //!
 //! ```text
 //!   volumes/vol-0….g1.qcow2      the bytes of generation 1
 //!   volumes/vol-0….g2.qcow2.new  being made; swept at start
 //!   volumes/vol-0….g1.l1.qcow2   what was written over generation 1 since a snapshot ([`layer`])
+//!   volumes/vol-0….g1.raw        the bytes of generation 1 of a shared volume
 //!   volumes/vol-0….g1.snap-0….fleece   what was overwritten in generation 1 since a snapshot ([`fleece`])
 //! ```
 //!
@@ -16,8 +18,10 @@ pub mod fleece;
 pub mod image;
 pub mod layer;
 pub mod qcow2;
+pub mod shared;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -43,8 +47,17 @@ const UNFINISHED: &str = ".qcow2.new";
 #[derive(Debug, Clone)]
 pub struct Pool {
     folder: PathBuf,
-    claimed: Arc<Mutex<HashSet<VolumeId>>>,
+    claimed: Arc<Mutex<HashMap<VolumeId, Claimed>>>,
     being_read: Arc<Mutex<HashMap<VolumeId, u32>>>,
+}
+
+/// Who has the right to write a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claimed {
+    /// One.
+    Alone,
+    /// As many as have a shared volume open.
+    By(u32),
 }
 
 /// A file of a volume.
@@ -56,6 +69,8 @@ pub struct PoolFile {
     pub generation: u64,
     /// Which layer of it; 0 is the first.
     pub layer: u32,
+    /// Whether it is that of a shared volume.
+    pub shared: bool,
     /// Where it is.
     pub path: PathBuf,
 }
@@ -84,16 +99,20 @@ impl Drop for Reading {
     }
 }
 
-/// The right to write a volume; given back when dropped.
+/// The right to write a volume, alone or beside others; given back when dropped.
 #[derive(Debug)]
 pub struct Claim {
     volume: VolumeId,
-    claimed: Arc<Mutex<HashSet<VolumeId>>>,
+    claimed: Arc<Mutex<HashMap<VolumeId, Claimed>>>,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        lock(&self.claimed).remove(&self.volume);
+        let mut claimed = lock(&self.claimed);
+        match claimed.get_mut(&self.volume) {
+            Some(Claimed::By(count)) if *count > 1 => *count -= 1,
+            Some(Claimed::By(_) | Claimed::Alone) | None => drop(claimed.remove(&self.volume)),
+        }
     }
 }
 
@@ -112,7 +131,7 @@ impl Pool {
         fs::create_dir_all(folder)?;
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.to_string_lossy().ends_with(UNFINISHED) {
+            if path.to_string_lossy().ends_with(UNFINISHED) || path.to_string_lossy().ends_with(shared::UNFINISHED) {
                 fs::remove_file(path)?;
             }
         }
@@ -133,6 +152,11 @@ impl Pool {
     pub fn inventory(&self) -> io::Result<Inventory> {
         let mut out = Inventory::default();
         for (volume, generation) in self.newest()? {
+            if self.is_shared(volume, generation) {
+                let size_bytes = fs::metadata(self.shared_path(volume, generation))?.len();
+                out.volumes.insert(volume, SeenVolume { generation, size_bytes });
+                continue;
+            }
             let newest = self.layers(volume, generation).ok().and_then(|layers| layers.last().copied()).unwrap_or(0);
             let size = File::open(self.path(volume, generation, newest)).map_err(HeaderError::Io).and_then(|f| qcow2::read_size(&f));
             let size_bytes = size.unwrap_or_else(|e| {
@@ -167,6 +191,9 @@ impl Pool {
     pub fn grow(&self, volume: VolumeId, generation: u64, size_bytes: u64) -> Result<SeenVolume, Trouble> {
         let _claim = self.claim(volume)?;
         self.require_room()?;
+        if self.is_shared(volume, generation) {
+            return self.grow_shared(volume, generation, size_bytes);
+        }
         let newest = self.layers(volume, generation)?.last().copied().unwrap_or(0);
         let file = self.open_layer(volume, generation, newest)?;
         let trouble = |e| header_trouble(volume, &e);
@@ -211,10 +238,13 @@ impl Pool {
 
     /// Takes the right to write a volume; refused while somebody has it.
     pub fn claim(&self, volume: VolumeId) -> Result<Claim, Trouble> {
-        if !lock(&self.claimed).insert(volume) {
-            return Err(Trouble::new(FaultKind::Other, format!("{volume} is in use by another machine")));
+        match lock(&self.claimed).entry(volume) {
+            Entry::Occupied(_) => Err(Trouble::new(FaultKind::Other, format!("{volume} is in use by another machine"))),
+            Entry::Vacant(free) => {
+                free.insert(Claimed::Alone);
+                Ok(Claim { volume, claimed: self.claimed.clone() })
+            }
         }
-        Ok(Claim { volume, claimed: self.claimed.clone() })
     }
 
     /// Opens the layers of a volume for a machine, the first one first, after looking that their headers are those of this pool.
@@ -265,9 +295,11 @@ impl Pool {
         let mut out = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            let stem = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(SUFFIX));
-            if let Some((volume, generation, layer)) = stem.and_then(layer::parse) {
-                out.push(PoolFile { volume, generation, layer, path });
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            if let Some((volume, generation, layer)) = name.strip_suffix(SUFFIX).and_then(layer::parse) {
+                out.push(PoolFile { volume, generation, layer, shared: false, path });
+            } else if let Some((volume, generation, 0)) = name.strip_suffix(shared::SUFFIX).and_then(layer::parse) {
+                out.push(PoolFile { volume, generation, layer: 0, shared: true, path });
             }
         }
         Ok(out)

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::disk::{self, Below, Stored};
 use super::guest_agent::{CHANNEL, PORT};
+use crate::block::shared::Sharing;
 
 /// The lowest descriptor that is handed over; those below are QEMU's standard streams and room for the cage.
 pub const FIRST_DESCRIPTOR: usize = 10;
@@ -44,6 +45,8 @@ pub struct Inputs {
     pub below: Vec<Option<Below>>,
     /// Disks with keys: their nodes are made by QMP, so that no key is in the arguments.
     pub keyed: BTreeSet<VolumeId>,
+    /// Disks that other machines may have too.
+    pub shared: BTreeSet<VolumeId>,
     /// For each disk, in the machine's order, the numbers of its layers over the first file. Disks that are not listed have none.
     pub layers: Vec<Vec<u32>>,
     /// The kernel to start directly; none boots from the first disk by its boot sector.
@@ -68,6 +71,10 @@ impl Inputs {
 
     fn before_guest_agent(&self, vm: &VmSpec) -> usize {
         1 + vm.disks.len() + vm.nics.len() + self.layers.iter().map(Vec::len).sum::<usize>()
+    }
+
+    fn sharing(&self, volume: VolumeId) -> Sharing {
+        Sharing::of(self.shared.contains(&volume))
     }
 
     /// The layers of a disk, the first file first, each with the number of its set of descriptors.
@@ -194,13 +201,18 @@ impl Arguments {
             }
             if !inputs.keyed.contains(&volume) {
                 let below = inputs.below.get(at).and_then(Option::as_ref);
-                for node in disk::nodes(volume, &sets, Stored::Plain, below) {
+                let stored = Stored::of_disk(inputs.sharing(volume), None);
+                for node in disk::nodes(volume, &sets, stored, below) {
                     self.json("-blockdev", &node);
                 }
             }
             let newest = above.last().copied().unwrap_or(0);
             let (device, node, serial) = (disk::device(volume), disk::layer_node(volume, newest), escaped(&disk.serial));
-            self.option("-device", format!("virtio-blk-pci,id={device},drive={node},serial={serial}{how}"));
+            let shared = match inputs.sharing(volume) {
+                Sharing::One => "",
+                Sharing::Several => ",share-rw=on",
+            };
+            self.option("-device", format!("virtio-blk-pci,id={device},drive={node},serial={serial}{how}{shared}"));
         }
     }
 
@@ -252,7 +264,7 @@ mod tests {
 
     fn inputs(layers: Vec<Vec<u32>>) -> Inputs {
         let below = vec![Some(Below { manifest: "ab".repeat(32).parse().unwrap(), key: None }), None];
-        Inputs { accelerator: Accelerator::Tcg, below, keyed: BTreeSet::new(), layers, boot: None }
+        Inputs { accelerator: Accelerator::Tcg, below, keyed: BTreeSet::new(), shared: BTreeSet::new(), layers, boot: None }
     }
 
     #[test]
@@ -289,6 +301,11 @@ mod tests {
     #[test]
     fn a_disk_has_its_layers_over_each_other() {
         check("layers", &Inputs { below: vec![], ..inputs(vec![vec![], vec![2, 5]]) });
+    }
+
+    #[test]
+    fn a_shared_disk_is_raw_and_lets_others_write() {
+        check("shared", &Inputs { shared: BTreeSet::from([VolumeId::from_u64(2)]), ..inputs(vec![vec![]]) });
     }
 
     #[test]

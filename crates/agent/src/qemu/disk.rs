@@ -7,6 +7,8 @@
 //!
 //!   while a snapshot is copied, a filter is between the device and the newest layer ([`super::fleece`])
 //!
+//!   of a shared disk, vol-0… is raw and the device lets others write (`share-rw`); it has no image and no layers
+//!
 //!   with layers over the first file: device ─ l2-vol-0… ─ l1-vol-0… ─ vol-0… ; their files are f2-vol-0… and f1-vol-0…
 //! ```
 //!
@@ -28,6 +30,7 @@ use serde_json::{Value, json};
 
 use super::args::{IMAGE_SOCKET, IMAGES};
 use super::qmp::{Qmp, QmpError};
+use crate::block::shared::Sharing;
 
 /// Seconds that requests of a guest wait for an image server that went away before they fail: the agent starts it again within a
 /// second, and an operator who broke something has this long before guests see read errors.
@@ -98,12 +101,22 @@ pub enum Stored {
     Plain,
     /// Encrypted; QEMU has the secret while it opens it.
     Encrypted,
+    /// A raw file, which other QEMUs of this host have open too.
+    Shared,
 }
 
 impl Stored {
     /// That of a disk with or without a key.
     pub fn of(key: Option<&DataKey>) -> Stored {
         if key.is_some() { Stored::Encrypted } else { Stored::Plain }
+    }
+
+    /// That of a disk that may be shared, with or without a key.
+    pub fn of_disk(sharing: Sharing, key: Option<&DataKey>) -> Stored {
+        match sharing {
+            Sharing::One => Stored::of(key),
+            Sharing::Several => Stored::Shared,
+        }
     }
 }
 
@@ -130,9 +143,11 @@ pub(super) fn nodes_of_layer(volume: VolumeId, layer: u32, set: i64, stored: Sto
     let (node, file) = (layer_node(volume, layer), file_node(volume, layer));
     let filename = format!("/dev/fdset/{set}");
     let mut layer = json!({"driver": "qcow2", "node-name": node, "file": file, "backing": backing, "discard": "unmap"});
-    if stored == Stored::Encrypted {
+    match stored {
+        Stored::Plain => {}
         // QEMU refuses a file that is not.
-        layer["encrypt"] = encrypt(volume);
+        Stored::Encrypted => layer["encrypt"] = encrypt(volume),
+        Stored::Shared => layer = json!({"driver": "raw", "node-name": node, "file": file, "discard": "unmap"}),
     }
     [json!({"driver": "file", "node-name": file, "filename": filename, "discard": "unmap"}), layer]
 }
@@ -187,6 +202,8 @@ pub struct NewDisk {
     pub serial: String,
     /// What the guest is held to.
     pub limits: DiskLimits,
+    /// Whether other machines may have it too.
+    pub sharing: Sharing,
 }
 
 /// How a guest was asked to release a disk.
@@ -222,16 +239,17 @@ impl Disks {
     }
 
     async fn try_add(&self, disk: NewDisk) -> Result<(), QmpError> {
-        let NewDisk { volume, layers, key, below, serial, limits } = disk;
+        let NewDisk { volume, layers, key, below, serial, limits, sharing } = disk;
         let mut sets = Vec::with_capacity(layers.len());
         for (layer, file) in layers {
             sets.push((layer, self.hand_over(volume, layer, file).await?));
         }
         let newest = sets.last().map_or(0, |(layer, _)| *layer);
-        self.add_nodes(volume, nodes(volume, &sets, Stored::of(key.as_ref()), below.as_ref()), key.as_ref()).await?;
+        let stored = Stored::of_disk(sharing, key.as_ref());
+        self.add_nodes(volume, nodes(volume, &sets, stored, below.as_ref()), key.as_ref()).await?;
         let device = json!({
             "driver": "virtio-blk-pci", "id": device(volume), "drive": layer_node(volume, newest), "serial": serial,
-            "werror": "enospc", "rerror": "report",
+            "werror": "enospc", "rerror": "report", "share-rw": sharing == Sharing::Several,
         });
         self.call("device_add", device).await?;
         if limits.is_none() { Ok(()) } else { self.throttle(volume, &limits).await }

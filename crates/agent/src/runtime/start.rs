@@ -1,6 +1,6 @@
 //! Starting a QEMU: everything that is slow side by side, then one order to the cage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::host::Host;
 use super::read_snapshot;
+use crate::block::shared::Sharing;
 use crate::block::{Claim, disk_key};
 use crate::cage::{Cage, Inmate, Order, Place};
 use crate::qemu::args::{self, DirectBoot, Inputs};
@@ -97,9 +98,9 @@ pub async fn start(
     let folder = host.folder(vm.id);
     let monitor = listen(&monitor_path(&folder)).map_err(|e| Trouble::io("the monitor's socket", &e))?;
     let guest_agent = listen(&guest_agent_path(&folder)).map_err(|e| Trouble::io("the guest agent's socket", &e))?;
-    let Material { claims, disks, below, keys, layers, boot: kernel } = material;
+    let Material { claims, disks, below, keys, shared, layers, boot: kernel } = material;
     let keyed = keys.keys().copied().collect();
-    let inputs = Inputs { accelerator, below, keyed, layers: layers.numbers, boot: kernel.as_ref().map(|k| k.how.clone()) };
+    let inputs = Inputs { accelerator, below, keyed, shared, layers: layers.numbers, boot: kernel.as_ref().map(|k| k.how.clone()) };
     let order = Order {
         program: host.config.qemu.clone(),
         arguments: args::arguments(vm, &inputs),
@@ -202,6 +203,8 @@ struct Material {
     below: Vec<Option<Below>>,
     /// The keys of the layers of disks that have any; none for plain layers over something sealed.
     keys: BTreeMap<VolumeId, Option<DataKey>>,
+    /// Disks that other machines may have too.
+    shared: BTreeSet<VolumeId>,
     layers: Above,
     boot: Option<Kernel>,
 }
@@ -222,15 +225,24 @@ struct Kernel {
 impl Material {
     fn gather(host: &Host, spec: &HostSpec, vm: &VmSpec) -> Result<Material, Trouble> {
         let volumes: BTreeMap<VolumeId, _> = spec.volumes.iter().map(|v| (v.id, v)).collect();
-        let mut out =
-            Material { claims: vec![], disks: vec![], below: vec![], keys: BTreeMap::new(), layers: Above::default(), boot: None };
+        let mut out = Material {
+            claims: vec![],
+            disks: vec![],
+            below: vec![],
+            keys: BTreeMap::new(),
+            shared: BTreeSet::new(),
+            layers: Above::default(),
+            boot: None,
+        };
         for (at, disk) in vm.disks.iter().enumerate() {
             let missing = || Trouble::new(FaultKind::Other, format!("{} is not in the document", disk.volume));
             let volume = volumes.get(&disk.volume).ok_or_else(missing)?;
-            out.claims.push((disk.volume, host.pool.claim(disk.volume)?));
+            let sharing = Sharing::of(volume.is_shared());
+            out.claims.push((disk.volume, host.pool.claim_as(disk.volume, sharing)?));
+            out.shared.extend(volume.is_shared().then_some(disk.volume));
             let keys = disk_key::all_of_volume(spec, disk.volume)?;
             read_snapshot::make_writable(host, disk.volume, volume.generation, keys.own.as_ref())?;
-            let mut files = host.pool.open_for_guest(disk.volume, volume.generation)?.into_iter();
+            let mut files = host.pool.open_as(disk.volume, volume.generation, sharing)?.into_iter();
             out.disks.extend(files.next().map(|(_, file)| file));
             let (numbers, files): (Vec<u32>, Vec<OwnedFd>) = files.unzip();
             out.layers.numbers.push(numbers);

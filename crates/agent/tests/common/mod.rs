@@ -200,7 +200,13 @@ impl Cloud {
         self.spec.volumes.push(VolumeSpec {
             id: volume,
             generation: 1,
-            goal: VolumeGoal::Present { size_bytes: 64 * MIB, image: Some(guest.image()), manifest: None, keys: DiskKeys::default() },
+            goal: VolumeGoal::Present {
+                size_bytes: 64 * MIB,
+                image: Some(guest.image()),
+                manifest: None,
+                keys: DiskKeys::default(),
+                shared: false,
+            },
         });
         self.spec
             .vms

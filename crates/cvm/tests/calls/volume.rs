@@ -46,6 +46,34 @@ async fn a_disk_lives_from_its_making_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_shareable_disk_is_in_several_instances() {
+    let world = World::new().await;
+    let (first, second) = (world.run("").await.remove(0), world.run("").await.remove(0));
+    let new = |more: &str| format!(r#"{{"Placement": {{"Zone": "test-1a"}}, "DiskSize": 10, "Shareable": true{more}}}"#);
+    world.refused("CreateDisks", &new(r#", "DiskType": "CLOUD_SSD", "Encrypt": "ENCRYPT""#), "InvalidParameterCombination").await;
+    world.refused("CreateDisks", &new(r#", "DiskType": "CLOUD_BASIC""#), "InvalidParameterCombination").await;
+    let made = world.json("CreateDisks", &new(r#", "DiskType": "CLOUD_SSD""#)).await;
+    let disk = made["DiskIdSet"][0].as_str().unwrap().to_owned();
+    world.settle().await;
+    for instance in [&first, &second] {
+        world.json("AttachDisks", &format!(r#"{{"InstanceId": "{instance}", "DiskIds": ["{disk}"]}}"#)).await;
+    }
+    world.settle().await;
+    let of = format!(r#"{{"DiskIds": ["{disk}"]}}"#);
+    world.golden("DescribeDisks.shareable.json", "DescribeDisks", &of).await;
+    world.refused("DetachDisks", &of, "MissingParameter").await;
+    world.refused("TerminateDisks", &of, "InvalidDisk.Busy").await;
+    world.refused("CreateSnapshot", &format!(r#"{{"DiskId": "{disk}"}}"#), "UnsupportedOperation").await;
+    world.json("DetachDisks", &format!(r#"{{"InstanceId": "{first}", "DiskIds": ["{disk}"]}}"#)).await;
+    world.settle().await;
+    let shown = world.json("DescribeDisks", &of).await["DiskSet"][0].clone();
+    assert_eq!((&shown["InstanceIdList"], &shown["DiskState"]), (&serde_json::json!([second]), &"ATTACHED".into()));
+    world.json("DetachDisks", &of).await;
+    world.settle().await;
+    assert_eq!(world.json("DescribeDisks", &of).await["DiskSet"][0]["DiskState"], "UNATTACHED");
+}
+
+#[tokio::test]
 async fn an_instance_is_made_anew_and_data_disks_become_what_they_were() {
     let world = World::new().await;
     let instance = world.run("").await.remove(0);

@@ -139,6 +139,51 @@ async fn an_instance_is_shown_in_each_state_of_its_life() {
 }
 
 #[tokio::test]
+async fn a_volume_with_multi_attach_is_in_several_instances() {
+    let world = World::new().await;
+    let instances = world.run("MinCount=2&MaxCount=2").await;
+    let create = "Action=CreateVolume&AvailabilityZone=test-1a&Size=8&MultiAttachEnabled=true";
+    world.refused(&format!("{create}&VolumeType=gp3"), 400, "InvalidParameterCombination").await;
+    world.refused(&format!("{create}&VolumeType=io2&Iops=200&Encrypted=true"), 400, "UnsupportedOperation").await;
+    let id = world.first(&format!("{create}&VolumeType=io2&Iops=200"), "volumeId").await;
+    world.settle().await;
+    for instance in &instances {
+        world.ok(&format!("Action=AttachVolume&VolumeId={id}&InstanceId={instance}&Device=/dev/sdf")).await;
+    }
+    world.settle().await;
+    let shared = "Action=DescribeVolumes&Filter.1.Name=multi-attach-enabled&Filter.1.Value.1=true";
+    world.golden("DescribeVolumes.shared", shared).await;
+    for instance in &instances {
+        let of = format!("{shared}&Filter.2.Name=attachment.instance-id&Filter.2.Value.1={instance}");
+        assert!(elements(&world.ok(&of).await, "volumeId").contains(&id));
+        let devices = world.ok(&format!("Action=DescribeInstances&InstanceId.1={instance}")).await;
+        assert!(elements(&devices, "deviceName").contains(&"/dev/sdf".to_owned()));
+    }
+    let attach = format!("Action=AttachVolume&VolumeId={id}&InstanceId={}&Device=/dev/sdg", instances[0]);
+    world.refused(&attach, 400, "VolumeInUse").await;
+    world.refused(&format!("Action=DetachVolume&VolumeId={id}"), 400, "MissingParameter").await;
+    world.refused(&format!("Action=DeleteVolume&VolumeId={id}"), 400, "VolumeInUse").await;
+    world.refused(&format!("Action=CreateSnapshot&VolumeId={id}"), 400, "UnsupportedOperation").await;
+    let all = format!("Action=CreateSnapshots&InstanceSpecification.InstanceId={}", instances[0]);
+    world.refused(&all, 400, "UnsupportedOperation").await;
+    world.refused(&format!("Action=CreateImage&InstanceId={}&Name=with-it", instances[0]), 400, "UnsupportedOperation").await;
+    let modify = format!("Action=ModifyVolume&VolumeId={id}");
+    world.refused(&format!("{modify}&MultiAttachEnabled=false"), 400, "UnsupportedOperation").await;
+    world.refused(&format!("{modify}&VolumeType=gp3"), 400, "InvalidParameterCombination").await;
+    world.refused(&format!("{modify}&Size=9"), 400, "UnsupportedOperation").await;
+    let faster = world.ok(&format!("{modify}&Iops=300&MultiAttachEnabled=true")).await;
+    assert_eq!(elements(&faster, "targetMultiAttachEnabled"), ["true"]);
+    world.settle().await;
+    world.ok(&format!("Action=DetachVolume&VolumeId={id}&InstanceId={}", instances[0])).await;
+    world.settle().await;
+    let shown = world.ok(&format!("Action=DescribeVolumes&VolumeId.1={id}")).await;
+    assert_eq!(
+        (elements(&shown, "instanceId"), elements(&shown, "status")),
+        (vec![instances[1].clone()], vec!["in-use".to_owned(), "attached".to_owned()])
+    );
+}
+
+#[tokio::test]
 async fn a_volume_is_shown_in_each_state_of_its_life() {
     let world = World::new().await;
     let instance = world.run("MinCount=1&MaxCount=1").await.remove(0);

@@ -45,6 +45,33 @@ async fn a_disk_is_shown_in_each_state_of_its_life() {
 }
 
 #[tokio::test]
+async fn a_disk_with_multi_attach_is_in_several_instances() {
+    let world = World::new().await;
+    let (first, second) = (world.run("").await.remove(0), world.run("").await.remove(0));
+    let create = "Action=CreateDisk&ZoneId=test-1a&Size=20&DiskCategory=cloud_essd&MultiAttach=Enabled";
+    let id = texts(&world.call(create).await.body, "DiskId").remove(0);
+    world.settle().await;
+    for instance in [&first, &second] {
+        world.json(&format!("Action=AttachDisk&DiskId={id}&InstanceId={instance}")).await;
+    }
+    world.settle().await;
+    world.golden("DescribeDisks.shared.json", "Action=DescribeDisks&MultiAttach=Enabled").await;
+    assert_eq!(world.json(&format!("Action=DescribeDisks&InstanceId={second}&DiskType=data")).await["TotalCount"], 1);
+    world.refused(&format!("Action=AttachDisk&DiskId={id}&InstanceId={first}"), 403, "IncorrectDiskStatus").await;
+    world.refused(&format!("Action=CreateSnapshot&DiskId={id}"), 400, "UnsupportedOperation").await;
+    world.refused(&format!("Action=ResizeDisk&DiskId={id}&NewSize=30"), 400, "UnsupportedOperation").await;
+    world.refused(&format!("Action=DeleteDisk&DiskId={id}"), 403, "IncorrectDiskStatus").await;
+    world.json(&format!("Action=DetachDisk&DiskId={id}&InstanceId={first}")).await;
+    world.settle().await;
+    let shown = disk(&world, &id).await;
+    assert_eq!((&shown["Status"], &shown["InstanceId"]), (&"In_use".into(), &second.as_str().into()));
+    assert_eq!(shown["Attachments"]["Attachment"].as_array().unwrap().len(), 1);
+    world.json(&format!("Action=DetachDisk&DiskId={id}&InstanceId={second}")).await;
+    world.settle().await;
+    assert_eq!(disk(&world, &id).await["Status"], "Available");
+}
+
+#[tokio::test]
 async fn a_launch_brings_data_disks() {
     let world = World::new().await;
     let disks =
@@ -74,7 +101,13 @@ async fn bad_calls_on_disks_are_refused_with_ecs_codes() {
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&DiskCategory=tape", 400, "InvalidParameter"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&PerformanceLevel=PL3", 400, "InvalidParameter"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&Encrypted=true&KMSKeyId=none", 404, "InvalidKMSKeyId.NotFound"),
-        ("Action=CreateDisk&ZoneId=test-1a&Size=20&MultiAttach=Enabled", 400, "UnsupportedParameter"),
+        ("Action=CreateDisk&ZoneId=test-1a&Size=20&MultiAttach=Enabled", 400, "InvalidParameter.Conflict"),
+        (
+            "Action=CreateDisk&ZoneId=test-1a&Size=20&DiskCategory=cloud_essd&MultiAttach=Enabled&Encrypted=true",
+            400,
+            "UnsupportedOperation",
+        ),
+        ("Action=CreateDisk&ZoneId=test-1a&Size=20&DiskCategory=cloud_essd&MultiAttach=LegacyDisabled", 400, "InvalidParameter"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=20&SnapshotId=s-1", 404, "InvalidSnapshotId.NotFound"),
         ("Action=CreateDisk&ZoneId=test-1a&Size=2000", 403, "OperationDenied.NoStock"),
         (&format!("Action=AttachDisk&DiskId={absent}&InstanceId=i-00000000000000001"), 404, "InvalidDiskId.NotFound"),

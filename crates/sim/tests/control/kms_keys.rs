@@ -25,6 +25,7 @@ fn volume(choice: EncryptionChoice, snapshot: Option<SnapshotId>) -> CreateVolum
         name: String::new(),
         description: String::new(),
         deletes_auto_snapshots: false,
+        shared: false,
         tags: Tags::new(),
     }
 }

@@ -29,6 +29,7 @@ async fn volume(world: &mut World, root: &Caller, tags: Tags) -> VolumeId {
         name: String::new(),
         description: String::new(),
         deletes_auto_snapshots: false,
+        shared: false,
         tags,
     };
     let id = world.cloud.run(root, new, Options::default()).await.unwrap().id;

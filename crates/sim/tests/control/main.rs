@@ -17,6 +17,7 @@ mod roles;
 mod roll_backs;
 mod security_groups;
 mod seeds;
+mod shared_volumes;
 mod snapshot_policies;
 mod snapshot_trials;
 mod timed_release;

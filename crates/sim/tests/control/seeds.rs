@@ -188,6 +188,7 @@ impl Run {
                 name,
                 description,
                 deletes_auto_snapshots: false,
+                shared: false,
                 tags,
             };
             return self.volumes.push(cloud.run(&root, new, options).await.unwrap().id);

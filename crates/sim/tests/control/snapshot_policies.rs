@@ -27,7 +27,19 @@ async fn volume_that(world: &mut World, root: &Caller, deletes_auto_snapshots: b
     let zone = "sim-1a".to_owned();
     let encryption = model::EncryptionChoice::default();
     let size = Some(Gib(1));
-    let new = CreateVolume { zone, snapshot: None, encryption, size, kind, provisioned, name, description, deletes_auto_snapshots, tags };
+    let new = CreateVolume {
+        zone,
+        snapshot: None,
+        encryption,
+        size,
+        kind,
+        provisioned,
+        name,
+        description,
+        deletes_auto_snapshots,
+        shared: false,
+        tags,
+    };
     let id = world.cloud.run(root, new, Options::default()).await.unwrap().id;
     world.settle().await;
     id

@@ -23,6 +23,7 @@ fn create(zone: &str, gib: u32) -> CreateVolume {
         name,
         description,
         deletes_auto_snapshots: false,
+        shared: false,
         tags,
     }
 }

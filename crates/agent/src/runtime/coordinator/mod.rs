@@ -432,7 +432,11 @@ impl Coordinator {
                 let spec = spec.clone();
                 self.volume_job(volume, move || {
                     let key = disk_key::of_volume(&spec, volume)?;
-                    let made = host.pool.create(volume, generation, size_bytes, key.as_ref())?;
+                    let is_shared = spec.volumes.iter().any(|known| known.id == volume && known.is_shared());
+                    let made = match is_shared {
+                        true => host.pool.create_shared(volume, generation, size_bytes)?,
+                        false => host.pool.create(volume, generation, size_bytes, key.as_ref())?,
+                    };
                     host.pool.delete_older(volume)?;
                     Ok(Some(made))
                 })

@@ -18,6 +18,7 @@ use super::super::{read_snapshot, start};
 use super::{COMMAND, VmTask};
 use crate::block::Claim;
 use crate::block::disk_key;
+use crate::block::shared::Sharing;
 use crate::qemu::disk::{Asked, Below, Disks, NewDisk};
 use crate::qemu::qmp::QmpError;
 use crate::trouble::Trouble;
@@ -76,16 +77,17 @@ impl VmTask {
             return Err(Trouble::new(FaultKind::Other, format!("the guest has not let go of {volume}, which was taken from it")));
         }
         let (host, generation, own) = (self.host.clone(), of_document.generation, keys.own.clone());
+        let sharing = Sharing::of(of_document.is_shared());
         let opened = tokio::task::spawn_blocking(move || {
-            let claim = host.pool.claim(volume)?;
+            let claim = host.pool.claim_as(volume, sharing)?;
             read_snapshot::make_writable(&host, volume, generation, own.as_ref())?;
-            let layers = host.pool.open_for_guest(volume, generation)?;
+            let layers = host.pool.open_as(volume, generation, sharing)?;
             let image = image.map(|image| host.images.readable(&image)).transpose()?;
             Ok((claim, layers, image.map(|readable| readable.manifest)))
         });
         let (claim, layers, image) = opened.await.map_err(|e| Trouble::new(FaultKind::Other, e.to_string()))??;
         let below = image.map(|manifest| Below { manifest, key: keys.under });
-        disks.add(NewDisk { volume, layers, key: keys.own, below, serial, limits }).await.map_err(doing)?;
+        disks.add(NewDisk { volume, layers, key: keys.own, below, serial, limits, sharing }).await.map_err(doing)?;
         Ok((claim, limits))
     }
 

@@ -31,7 +31,8 @@ use self::disks::Leaving;
 use super::host::Host;
 use super::start;
 use super::status::{Shared, Status};
-use crate::block::Claim;
+use crate::block::shared::Sharing;
+use crate::block::{Claim, PoolFile};
 use crate::cage::{Cage, Inmate};
 use crate::cgroup::Limits;
 use crate::plan::{Change, Phase, SeenVm};
@@ -282,8 +283,9 @@ impl VmTask {
         let targets: Vec<_> = open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect();
         let files = self.host.pool.files().unwrap_or_default();
         let open = |path: &std::path::Path| targets.contains(&std::fs::canonicalize(path).unwrap_or_default());
-        let volumes: BTreeSet<VolumeId> = files.into_iter().filter(|file| open(&file.path)).map(|file| file.volume).collect();
-        volumes.into_iter().filter_map(|volume| Some((volume, self.host.pool.claim(volume).ok()?))).collect()
+        let of_file = |file: PoolFile| (file.volume, Sharing::of(file.shared));
+        let volumes: BTreeMap<VolumeId, Sharing> = files.into_iter().filter(|file| open(&file.path)).map(of_file).collect();
+        volumes.into_iter().filter_map(|(volume, sharing)| Some((volume, self.host.pool.claim_as(volume, sharing).ok()?))).collect()
     }
 
     async fn obey(&mut self) {
