@@ -276,7 +276,7 @@ static SERVED: &[Action] = served! {
     Cbs "cbs:" DescribeDiskConfigQuota => disk_quota::describe, disk_quota::DescribeDiskConfigQuota, Partly("no prices"),
         &["DedicatedClusterId"];
     Cbs "cbs:" CreateDisks => volume::create, volume::CreateDisks,
-        Partly("charged by the hour; CLOUD_BSSD is as fast as CLOUD_SSD"),
+        Partly("charged by the hour; CLOUD_BSSD is as fast as CLOUD_SSD; a shareable disk is empty, of instances of one host"),
         volume::CREATE_ABSENT;
     Cbs "cbs:" AttachDisks => volume::attach, volume::AttachDisks, Works, &["AttachMode"];
     Cbs "cbs:" DetachDisks => volume::detach, volume::DetachDisks, Works, &[];

@@ -243,14 +243,14 @@ const TABLE: &[Action] = rows! {
     Ec2 "ec2:" DeleteKeyPair => key_pair::delete, key_pair::DeleteKeyPair, Works, &[];
     Ec2 "ec2:" DescribeVolumes => volume::describe_volumes, volume::DescribeVolumes, Works, &[];
     Ec2 "ec2:" CreateVolume => volume::create, volume::CreateVolume,
-        Partly("not of several instances"), volume::CREATE_ABSENT;
+        Partly("with Multi-Attach: empty, not encrypted, of instances of one host"), volume::CREATE_ABSENT;
     Ec2 "ec2:" AttachVolume => volume::attach, volume::AttachVolume,
         Partly("the guest names a disk itself and knows it by its serial number"), &["EbsCardIndex"];
     Ec2 "ec2:" DetachVolume => volume::detach, volume::DetachVolume, Partly("not the system disk"), &[];
     Ec2 "ec2:" DescribeVolumeAttribute => volume_attribute::describe, volume_attribute::DescribeVolumeAttribute, Works, &[];
     Ec2 "ec2:" ModifyVolumeAttribute => volume_attribute::modify, volume_attribute::ModifyVolumeAttribute, Works, &[];
     Ec2 "ec2:" ModifyVolume => volume::modify, volume::ModifyVolume,
-        Partly("no six hours to wait between two changes"), &[];
+        Partly("no six hours to wait between two changes; Multi-Attach stays as the volume was made"), &[];
     Ec2 "ec2:" DescribeVolumesModifications => volume::describe_modifications, volume::DescribeVolumesModifications, Works,
         &["IncludeManagedResources"];
     Ec2 "ec2:" CreateReplaceRootVolumeTask => root_volume::create, root_volume::CreateTask,

@@ -50,7 +50,7 @@ async fn a_shareable_disk_is_in_several_instances() {
     let world = World::new().await;
     let (first, second) = (world.run("").await.remove(0), world.run("").await.remove(0));
     let new = |more: &str| format!(r#"{{"Placement": {{"Zone": "test-1a"}}, "DiskSize": 10, "Shareable": true{more}}}"#);
-    world.refused("CreateDisks", &new(r#", "DiskType": "CLOUD_SSD", "Encrypt": "ENCRYPT""#), "InvalidParameterCombination").await;
+    world.refused("CreateDisks", &new(r#", "DiskType": "CLOUD_SSD", "Encrypt": "ENCRYPT""#), "InvalidParameterConflict").await;
     world.refused("CreateDisks", &new(r#", "DiskType": "CLOUD_BASIC""#), "InvalidParameterCombination").await;
     let made = world.json("CreateDisks", &new(r#", "DiskType": "CLOUD_SSD""#)).await;
     let disk = made["DiskIdSet"][0].as_str().unwrap().to_owned();

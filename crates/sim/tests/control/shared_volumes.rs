@@ -156,7 +156,7 @@ async fn an_instance_that_was_stopped_starts_with_its_shared_volume() {
 #[tokio::test]
 async fn a_shared_volume_is_plain_empty_and_never_in_a_snapshot() {
     let (mut world, root, instances, id) = world_with(1, 1).await;
-    let wrong = world.cloud.run(&root, create(VolumeKind::Fast), Options::default()).await;
+    let wrong = world.cloud.run(&root, create(VolumeKind::Magnetic), Options::default()).await;
     assert!(matches!(wrong, Err(Error::InvalidCombination { .. })), "{wrong:?}");
     attach(&world, &root, id, instances[0]).await.unwrap();
     world.settle().await;
