@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use model::{Address, AddressId, AddressKind, Error, InstanceId, Interface, InterfaceId, Millis, Volume, VolumeId};
+use model::{Address, AddressId, AddressKind, Error, Instance, InstanceId, Interface, InterfaceId, Millis, Volume, VolumeId};
 use store::{StoreError, Tx};
 
 use crate::volume::release;
@@ -88,7 +88,17 @@ fn release_interface(tx: &mut Tx<'_>, id: InterfaceId) -> Result<(), Failure> {
 
 fn release_volume(tx: &mut Tx<'_>, id: VolumeId, now: Millis) -> Result<(), Failure> {
     let Some(mut volume) = tx.get::<Volume>(id)? else { return Ok(()) };
-    release(tx, &mut volume, now)
+    if !volume.shared {
+        return release(tx, &mut volume, now);
+    }
+    for instance in volume.instances().collect::<Vec<_>>() {
+        let is_live = tx.get::<Instance>(instance)?.is_some_and(|instance| instance.is_live());
+        let held = tx.get::<Volume>(id)?.and_then(|volume| volume.as_held_by(instance));
+        if let Some(mut held) = held.filter(|_| !is_live) {
+            release(tx, &mut held, now)?;
+        }
+    }
+    Ok(())
 }
 
 fn release_address(tx: &mut Tx<'_>, id: AddressId) -> Result<(), Failure> {

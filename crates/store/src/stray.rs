@@ -11,6 +11,9 @@ const AT_MOST: u32 = 1_000;
 
 /// Interfaces and volumes may belong to an instance as long as it is live.
 const OF_NO_INSTANCE: &str = "it.instance IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.id = it.instance AND i.live = 1)";
+/// And shared volumes to several.
+const HELD_BY_NO_INSTANCE: &str = "it.id IN (SELECT h.volume FROM volume_holder h \
+                                   WHERE NOT EXISTS (SELECT 1 FROM instance i WHERE i.id = h.instance AND i.live = 1))";
 /// An address is translated to an interface that exists; an automatic one is never without.
 const OF_NO_INTERFACE: &str = "(it.interface IS NOT NULL AND NOT EXISTS (SELECT 1 FROM interface i WHERE i.id = it.interface)) \
                                OR (it.interface IS NULL AND it.elastic = 0)";
@@ -26,9 +29,10 @@ impl Tx<'_> {
         Ok(self.where_row::<Interface>(OF_NO_INSTANCE)?.iter().map(Row::id).collect())
     }
 
-    /// Volumes attached to an instance that does not exist or is terminated.
+    /// Volumes attached to an instance that does not exist or is terminated, shared ones to any such.
     pub fn volume_list_stray(&self) -> Result<Vec<VolumeId>, StoreError> {
-        Ok(self.where_row::<Volume>(OF_NO_INSTANCE)?.iter().map(Row::id).collect())
+        let (own, shared) = (self.where_row::<Volume>(OF_NO_INSTANCE)?, self.where_row::<Volume>(HELD_BY_NO_INSTANCE)?);
+        Ok(own.iter().chain(&shared).map(Row::id).collect())
     }
 
     /// Addresses translated to an interface that does not exist, and automatic ones of none.

@@ -7,6 +7,7 @@ mod feed;
 mod homes;
 mod lists;
 pub(crate) mod noun;
+mod shared_volumes;
 mod strays;
 mod transactions;
 mod wakes;
