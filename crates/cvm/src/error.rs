@@ -114,6 +114,9 @@ const fn codes(noun: Noun) -> (&'static str, &'static str) {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::EgressOnlyGateway
+        | Noun::Ipv6Address
+        | Noun::Ipv6Bandwidth
+        | Noun::EgressOnlyRule
         | Noun::RouteTableAssociation
         | Noun::NetworkAcl
         | Noun::NetworkAclEntry
@@ -257,6 +260,9 @@ const fn duplicate(noun: Noun) -> &'static str {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::EgressOnlyGateway
+        | Noun::Ipv6Address
+        | Noun::Ipv6Bandwidth
+        | Noun::EgressOnlyRule
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy

@@ -427,6 +427,9 @@ fn state_code(noun: Noun, state: &str, wanted: &str) -> &'static str {
         | Noun::Association
         | Noun::NatGateway
         | Noun::EgressOnlyGateway
+        | Noun::Ipv6Address
+        | Noun::Ipv6Bandwidth
+        | Noun::EgressOnlyRule
         | Noun::VpcPeering
         | Noun::NatAddress
         | Noun::NatSource
@@ -551,6 +554,9 @@ const fn duplicate_code(noun: Noun) -> &'static str {
         | Noun::Interface
         | Noun::Attachment
         | Noun::EgressOnlyGateway
+        | Noun::Ipv6Address
+        | Noun::Ipv6Bandwidth
+        | Noun::EgressOnlyRule
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::NatSource
@@ -616,6 +622,9 @@ const fn in_use_code(noun: Noun) -> &'static str {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::EgressOnlyGateway
+        | Noun::Ipv6Address
+        | Noun::Ipv6Bandwidth
+        | Noun::EgressOnlyRule
         | Noun::NatGateway
         | Noun::VpcPeering
         | Noun::NatSource

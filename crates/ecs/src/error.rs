@@ -112,6 +112,9 @@ const fn absent(noun: Noun) -> (&'static str, &'static str) {
         Noun::Association => ("InvalidAssociation.NotFound", "InstanceId"),
         Noun::InternetGateway => ("InvalidGatewayId.NotFound", "Ipv4GatewayId"),
         Noun::EgressOnlyGateway => ("InvalidGatewayId.NotFound", "Ipv6GatewayId"),
+        Noun::Ipv6Address => ("InvalidIpv6AddressId.NotFound", "Ipv6AddressId"),
+        Noun::Ipv6Bandwidth => ("InvalidIpv6InternetBandwidthId.NotFound", "Ipv6InternetBandwidthId"),
+        Noun::EgressOnlyRule => ("InvalidIpv6EgressOnlyRuleId.NotFound", "Ipv6EgressOnlyRuleId"),
         Noun::NatGateway => ("InvalidNatGatewayId.NotFound", "NatGatewayId"),
         Noun::NatAddress => ("InvalidAllocationId.NotFound", "AllocationId"),
         Noun::VpcPeering => ("ResourceNotFound.InstanceId", "InstanceId"),
@@ -261,6 +264,9 @@ fn duplicate(noun: Noun, name: &str) -> Fault {
         | Noun::Address
         | Noun::InternetGateway
         | Noun::EgressOnlyGateway
+        | Noun::Ipv6Address
+        | Noun::Ipv6Bandwidth
+        | Noun::EgressOnlyRule
         | Noun::NatGateway
         | Noun::NatAddress
         | Noun::SnapshotPolicy
@@ -332,6 +338,9 @@ fn incorrect_state(noun: Noun, id: &str, state: &str, wanted: &str) -> Fault {
         | Noun::Association
         | Noun::InternetGateway
         | Noun::EgressOnlyGateway
+        | Noun::Ipv6Address
+        | Noun::Ipv6Bandwidth
+        | Noun::EgressOnlyRule
         | Noun::NatAddress
         | Noun::NatSource
         | Noun::NatForward

@@ -77,6 +77,12 @@ pub enum Noun {
     InternetGateway,
     /// An egress-only internet gateway.
     EgressOnlyGateway,
+    /// An address of IPv6.
+    Ipv6Address,
+    /// Internet bandwidth of an address of IPv6.
+    Ipv6Bandwidth,
+    /// A rule by which only an address of IPv6 opens connections.
+    EgressOnlyRule,
     /// NAT gateway.
     NatGateway,
     /// Peering of two VPCs.
@@ -175,6 +181,9 @@ impl Noun {
             Noun::Association => "address association",
             Noun::InternetGateway => "internet gateway",
             Noun::EgressOnlyGateway => "egress-only internet gateway",
+            Noun::Ipv6Address => "IPv6 address",
+            Noun::Ipv6Bandwidth => "IPv6 Internet bandwidth",
+            Noun::EgressOnlyRule => "egress-only rule",
             Noun::NatGateway => "NAT gateway",
             Noun::VpcPeering => "VPC peering connection",
             Noun::NatAddress => "address of the NAT gateway",

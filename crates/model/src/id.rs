@@ -205,6 +205,8 @@ id!(/** A tie between an elastic address and an interface; a new one each time. 
 id!(/** A tie between an interface and an instance; a new one each time. */ AttachmentId, "eni-attach-", "network interface attachment");
 id!(/** An internet gateway. */ InternetGatewayId, "igw-", "internet gateway");
 id!(/** An egress-only internet gateway. */ EgressOnlyGatewayId, "eigw-", "egress-only internet gateway");
+id!(/** Internet bandwidth of an IPv6 address. */ Ipv6BandwidthId, "ipv6bw-", "IPv6 Internet bandwidth");
+id!(/** A rule by which only an IPv6 address opens connections. */ EgressOnlyRuleId, "ipv6py-", "egress-only rule");
 id!(/** A set of DHCP options. */ DhcpOptionsId, "dopt-", "set of DHCP options");
 id!(/** A bandwidth package. */ BandwidthPackageId, "cbwp-", "bandwidth package");
 id!(/** A group of snapshots. */ SnapshotGroupId, "ssg-", "snapshot group");

@@ -61,7 +61,7 @@ impl Tx<'_> {
 
     /// Replaces an interface whose addresses have changed. [`StoreError::Duplicate`] when a new one is taken.
     pub fn interface_update_addresses(&mut self, interface: &Interface) -> Result<(), StoreError> {
-        self.interface_free_ips(interface.id)?;
+        self.interface_free_ips(interface.id, &interface.ipv6)?;
         for ip in interface.addresses() {
             self.interface_take_ip(interface, ip)?;
         }
@@ -71,17 +71,19 @@ impl Tx<'_> {
 
     /// Removes an interface; its addresses are free.
     pub fn interface_delete(&mut self, id: InterfaceId) -> Result<(), StoreError> {
-        self.interface_free_ips(id)?;
+        self.interface_free_ips(id, &[])?;
         self.delete::<Interface>(id).map(drop)
     }
 
-    /// Gives back the addresses of a row as it is written. They are found by their VPC: an index by interface would cost every launch.
-    fn interface_free_ips(&mut self, id: InterfaceId) -> Result<(), StoreError> {
+    /// Gives back the addresses of a row as it is written, of which it keeps some of IPv6. They are found by their VPC: an index by
+    /// interface would cost every launch.
+    fn interface_free_ips(&mut self, id: InterfaceId, kept: &[Ipv6Addr]) -> Result<(), StoreError> {
         let Some(written) = self.get::<Interface>(id)? else { return Ok(()) };
         for ip in written.addresses() {
             let values = [written.vpc.to_value(), i64::from(ip.to_bits()).into()];
             self.execute("DELETE FROM interface_address WHERE vpc = $1 AND ip = $2", &values)?;
         }
+        self.ipv6_bandwidth_delete_lost(&written, kept)?;
         self.interface_free_ipv6(&written)
     }
 

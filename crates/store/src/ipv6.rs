@@ -80,6 +80,6 @@ impl Tx<'_> {
     }
 }
 
-fn text(ip: Ipv6Addr) -> String {
+pub(crate) fn text(ip: Ipv6Addr) -> String {
     format!("{:032x}", ip.to_bits())
 }

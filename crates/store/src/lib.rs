@@ -68,6 +68,7 @@ mod instance_fleet;
 mod instance_role;
 mod interface;
 mod ipv6;
+mod ipv6_bandwidth;
 mod job;
 mod key_pair;
 mod kms_key;

@@ -43,7 +43,7 @@ impl Schema {
             "0021_bandwidth_packages" "0022_dhcp_options" "0023_image_tasks" "0024_kms_keys" "0025_flow_logs" "0026_capacity_reservations"
             "0027_instance_fleets" "0028_instance_events" "0029_account_aliases" "0030_nat_homes" "0033_snapshot_groups"
             "0035_mfa_devices" "0032_deleted_nat_gateways" "0034_deleted_vpc_peerings" "0031_egress_only_gateways"
-            "0039_snapshot_trials" "0038_shared_volumes"
+            "0039_snapshot_trials" "0038_shared_volumes" "0036_ipv6_bandwidths"
         );
         let schema = schema.into_iter().fold(Schema::engine(), |schema, (name, sql)| schema.and(name, sql));
         schema.projecting::<model::Instance>()

@@ -164,6 +164,8 @@ ids!(
     InterfaceId,
     InternetGatewayId,
     EgressOnlyGatewayId,
+    EgressOnlyRuleId,
+    Ipv6BandwidthId,
     InstanceProfileId,
     InstanceRoleId,
     KeyPairId,
