@@ -1,12 +1,13 @@
 //! Egress-only internet gateways.
 
-use model::{AccountId, EgressOnlyGateway, EgressOnlyGatewayId, Error, Noun, QuotaName, Tags, VpcId, add_tags};
+use model::{AccountId, EgressOnlyGateway, EgressOnlyGatewayId, Ipv6Serves, Noun, QuotaName, Tags, VpcId, add_tags};
 use serde::Serialize;
 use store::Tx;
 
 use crate::Failure;
 use crate::auth::Target;
 use crate::describe::{Field, Listing, tag_values};
+use crate::ipv6_gateway::{check_unused, ipv6_gateway_of, target};
 use crate::network::{touch_vpc, vpc_of};
 use crate::run::{Command, Cx};
 
@@ -19,7 +20,7 @@ pub struct CreateEgressOnlyGateway {
     pub tags: Tags,
 }
 
-/// Deletes an egress-only internet gateway. Routes to it stay and lead nowhere.
+/// Deletes an egress-only internet gateway by which no address has bandwidth. Routes to it stay and lead nowhere.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeleteEgressOnlyGateway {
     /// Which one.
@@ -42,7 +43,16 @@ impl Command for CreateEgressOnlyGateway {
         let limit = tx.quota_limit(account, QuotaName::EgressOnlyGateways)?;
         QuotaName::EgressOnlyGateways.check(limit, tx.egress_only_gateway_count(account, limit)?, 1)?;
         let id = EgressOnlyGatewayId::from_u64(cx.new_id());
-        let mut gateway = EgressOnlyGateway { id, account, vpc: vpc.id, created_at: cx.now, tags: Tags::new() };
+        let mut gateway = EgressOnlyGateway {
+            id,
+            account,
+            vpc: vpc.id,
+            serves: Ipv6Serves::Everyone,
+            name: String::new(),
+            description: String::new(),
+            created_at: cx.now,
+            tags: Tags::new(),
+        };
         add_tags(&mut gateway.tags, &self.tags)?;
         tx.insert(&gateway)?;
         Ok(gateway)
@@ -54,14 +64,12 @@ impl Command for DeleteEgressOnlyGateway {
     const NAME: &'static str = "DeleteEgressOnlyGateway";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        let own = tx.get::<EgressOnlyGateway>(self.gateway)?.filter(|row| row.account == cx.caller.account());
-        let tags = own.map(|row| row.tags).unwrap_or_default();
-        Ok(vec![Target::of("egress-only-internet-gateway", self.gateway, &tags)])
+        target(tx, cx, self.gateway)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
-        let gateway = tx.get::<EgressOnlyGateway>(self.gateway)?.filter(|row| row.account == cx.caller.account());
-        let gateway = gateway.ok_or_else(|| Error::not_found(Noun::EgressOnlyGateway, self.gateway))?;
+        let gateway = ipv6_gateway_of(tx, cx.caller.account(), self.gateway)?;
+        check_unused(tx, &gateway)?;
         tx.delete::<EgressOnlyGateway>(gateway.id)?;
         touch_vpc(tx, gateway.vpc)
     }
@@ -86,6 +94,7 @@ impl Listing for EgressOnlyGateway {
     fn values(&self, field: &Field) -> Vec<String> {
         match field {
             Field::Id => vec![self.id.to_string()],
+            Field::Name => vec![self.name.clone()],
             Field::Owner => vec![self.account.to_string()],
             Field::Vpc => vec![self.vpc.to_string()],
             _ => tag_values(&self.tags, field),

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 use hostspec::{
-    GroupSpec, HopSpec, Ipv6Hop, Ipv6PeerSpec, Ipv6Spec, Ipv6SubnetSpec, KeptSpec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec, SubnetSpec,
-    VpcSpec,
+    GroupSpec, HopSpec, Ipv6Hop, Ipv6Listed, Ipv6PeerSpec, Ipv6Spec, Ipv6SubnetSpec, KeptSpec, NicSpec, PeerSpec, RemoteIpv6, RuleSpec,
+    SubnetSpec, VpcSpec,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 use model::{
-    EgressOnlyGateway, Error, FlowLog, HostId, Interface, InterfaceId, InternetGateway, Ipv6Target, NetworkAcl, Noun, OpenConnections,
-    Peer, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId, VpcPeeringId, acl_of, ipv6_ways, ways_out,
-    ways_through, ways_to_peers,
+    EgressOnlyGateway, Error, FlowLog, HostId, Interface, InterfaceId, InternetGateway, Ipv6Bandwidth, Ipv6Serves, Ipv6Target, NetworkAcl,
+    Noun, OpenConnections, Peer, RouteTable, SecurityGroup, SecurityGroupId, Subnet, SubnetId, Vpc, VpcId, VpcPeeringId, acl_of, ipv6_ways,
+    ways_out, ways_through, ways_to_peers,
 };
 use store::{Member, Tx};
 
@@ -271,6 +271,15 @@ fn forwarder(tx: &Tx<'_>, id: InterfaceId) -> Result<Option<Interface>, Failure>
     Ok(tx.get::<Interface>(id)?.filter(|interface| interface.is_wanted_by_machine() && !interface.checked))
 }
 
+/// The addresses of a subnet that have bandwidth by a gateway; none where no address has.
+fn listed(tx: &Tx<'_>, gateway: &EgressOnlyGateway, range: Ipv6Net, to: Ipv6Net) -> Result<Option<Ipv6Listed>, Failure> {
+    let of_subnet = tx.ipv6_bandwidth_list_of_gateway(gateway.id)?.into_iter().filter(|bandwidth| range.contains(&bandwidth.ip));
+    let (called, calling): (Vec<_>, Vec<_>) = of_subnet.partition(Ipv6Bandwidth::is_called);
+    let ips = |bandwidths: Vec<Ipv6Bandwidth>| bandwidths.into_iter().map(|bandwidth| bandwidth.ip).collect();
+    let is_none = called.is_empty() && calling.is_empty();
+    Ok((!is_none).then(|| Ipv6Listed { to, called: ips(called), calling: ips(calling) }))
+}
+
 /// Where the packets of IPv6 of a subnet go. A way of which the gateway is gone or not the VPC's is none.
 fn subnet_v6(
     tx: &Tx<'_>,
@@ -280,13 +289,18 @@ fn subnet_v6(
     subnet: SubnetId,
     range: Ipv6Net,
 ) -> Result<Ipv6SubnetSpec, Failure> {
-    let mut spec = Ipv6SubnetSpec { range, out: vec![], out_only: vec![], hops: vec![] };
+    let mut spec = Ipv6SubnetSpec { range, out: vec![], out_only: vec![], listed: vec![], hops: vec![] };
     for (to, target) in ipv6_ways(tables, subnet) {
         match target {
             Ipv6Target::InternetGateway { gateway } if internet.is_some_and(|own| own.id == gateway) => spec.out.push(to),
             Ipv6Target::InternetGateway { gateway: _ } => {}
             Ipv6Target::EgressOnlyGateway { gateway } => {
-                spec.out_only.extend(tx.get::<EgressOnlyGateway>(gateway)?.map(|_| to));
+                let Some(gateway) = tx.get::<EgressOnlyGateway>(gateway)? else { continue };
+                spec.listed.extend(listed(tx, &gateway, range, to)?);
+                match gateway.serves {
+                    Ipv6Serves::Everyone => spec.out_only.push(to),
+                    Ipv6Serves::Listed => {}
+                }
             }
             Ipv6Target::Interface { interface } => {
                 let via = forwarder(tx, interface)?.and_then(|interface| interface.ipv6.first().copied());

@@ -47,6 +47,8 @@ mod interface;
 mod interface_plug;
 mod interface_view;
 mod ipv6;
+mod ipv6_bandwidth;
+mod ipv6_gateway;
 mod ipv6_route;
 mod key_pair;
 mod kms_key;
@@ -175,6 +177,11 @@ pub use ipv6::{
     AssignIpv6Addresses, AssociateSubnetIpv6, AssociateVpcIpv6, DisassociateSubnetIpv6, DisassociateVpcIpv6, UnassignIpv6Addresses,
     WantedIpv6,
 };
+pub use ipv6_bandwidth::{
+    AllocateIpv6Bandwidth, CreateEgressOnlyRule, DeleteEgressOnlyRule, DeleteIpv6Bandwidth, EGRESS_ONLY_RULES_MAX, Ipv6AddressView,
+    ModifyIpv6Bandwidth, WhichBandwidth,
+};
+pub use ipv6_gateway::{CreateIpv6Gateway, DeleteIpv6Gateway, ModifyIpv6Gateway};
 pub use ipv6_route::{ChangeIpv6Route, Ipv6Destination, Ipv6RouteChange};
 pub use key_pair::{DeleteKeyPair, ImportKeyPair, KeyFormat, KeyPairRef, ModifyKeyPair, NewKeyPair};
 pub use kms_key::{ChangeKmsKey, CreateKmsKey, DeleteKmsAlias, KmsKeyChange};

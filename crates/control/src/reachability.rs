@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use model::reachability::{Endpoint, Flow, Obstacle, Receiver, Sender, Way, reach};
+use model::reachability::{EgressOnlyExit, Endpoint, Flow, Obstacle, Receiver, Sender, Way, reach};
 use model::{
-    AccountId, Address, Direction, Error, Instance, Interface, InterfaceId, IpVersion, Noun, PathEnd, Peer, Phase, Protocol, Question,
-    Rule, RuleId, SecurityGroup, SecurityGroupId, Transport, VPC_IPV6_PREFIX, Vpc, VpcId, acl_of,
+    AccountId, Address, Direction, EgressOnlyGateway, Error, Instance, Interface, InterfaceId, IpVersion, Ipv6Bandwidth, Noun, PathEnd,
+    Peer, Phase, Protocol, Question, Rule, RuleId, SecurityGroup, SecurityGroupId, Transport, VPC_IPV6_PREFIX, Vpc, VpcId, acl_of,
 };
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -282,7 +282,7 @@ fn endpoint(tx: &Tx<'_>, interface: Interface, ip: Option<IpAddr>) -> Result<End
         public: public_of(tx, &interface, ip)?,
         tables: tables_of_vpc(tx, vpc.id)?,
         gateway: gateway_in_use(tx, vpc.id)?,
-        egress_only: tx.egress_only_gateway_list_of_vpc(vpc.id)?.into_iter().map(|gateway| gateway.id).collect(),
+        egress_only: egress_only(tx, &interface)?,
         nats: exits(tx, vpc.id)?,
         peerings: peers_of(tx, vpc.id)?,
         groups,
@@ -290,6 +290,22 @@ fn endpoint(tx: &Tx<'_>, interface: Interface, ip: Option<IpAddr>) -> Result<End
         vpc,
         interface,
     })
+}
+
+/// The egress-only gateways of an interface's VPC, with the bandwidths of its addresses.
+fn egress_only(tx: &Tx<'_>, interface: &Interface) -> Result<Vec<EgressOnlyExit>, Failure> {
+    let gateways = tx.egress_only_gateway_list_of_vpc(interface.vpc)?;
+    if gateways.is_empty() {
+        return Ok(vec![]);
+    }
+    let of = |ip: &Ipv6Addr| tx.ipv6_bandwidth_of(*ip);
+    let bandwidths: Vec<Ipv6Bandwidth> = interface.ipv6.iter().filter_map(|ip| of(ip).transpose()).collect::<Result<_, _>>()?;
+    let exit = |gateway: EgressOnlyGateway| EgressOnlyExit {
+        gateway: gateway.id,
+        serves: gateway.serves,
+        bandwidths: bandwidths.iter().filter(|bandwidth| bandwidth.gateway == gateway.id).cloned().collect(),
+    };
+    Ok(gateways.into_iter().map(exit).collect())
 }
 
 /// The public address that is this one, or is translated to it; of the primary private one where none is asked for.

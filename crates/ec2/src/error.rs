@@ -333,6 +333,7 @@ fn not_found(noun: Noun, id: &str) -> Wording {
         Noun::RouteTableAssociation => "InvalidAssociationID.NotFound",
         Noun::InternetGateway => "InvalidInternetGatewayID.NotFound",
         Noun::EgressOnlyGateway => "InvalidEgressOnlyInternetGatewayId.NotFound",
+        Noun::Ipv6Address | Noun::Ipv6Bandwidth | Noun::EgressOnlyRule => "ResourceNotFoundException",
         Noun::NatGateway => "NatGatewayNotFound",
         Noun::VpcPeering => "InvalidVpcPeeringConnectionID.NotFound",
         Noun::NatAddress | Noun::NatSource | Noun::NatForward => "InvalidAllocationID.NotFound",
@@ -492,6 +493,7 @@ const fn malformed_code(noun: Noun) -> &'static str {
         Noun::LogGroup | Noun::LogStream | Noun::InstanceEvent => "InvalidParameterValue",
         Noun::InternetGateway => "InvalidInternetGatewayId.Malformed",
         Noun::EgressOnlyGateway => "InvalidEgressOnlyInternetGatewayId.Malformed",
+        Noun::Ipv6Address | Noun::Ipv6Bandwidth | Noun::EgressOnlyRule => "InvalidParameterValue",
         Noun::Association | Noun::RouteTableAssociation | Noun::NetworkAclAssociation | Noun::InstanceRole => {
             "InvalidAssociationID.Malformed"
         }

@@ -10,11 +10,11 @@ use crate::error::Fault;
 use crate::parameter::Absent;
 use crate::{
     Cx, account, address, availability, bandwidth, bandwidth_package, capacity_reservation, deletion_protection, dhcp_options,
-    disk_encryption, flow_log, image, image_change, image_task, instance, instance_fleet, instance_role, instance_type,
-    instance_type_choice, interface, interface_change, ipv4_gateway, ipv6, key_pair, launch_template, nat_entry, nat_gateway, network,
-    network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change, security_group,
-    security_group_reference, security_group_rules, snapshot, snapshot_group, snapshot_policy, snapshot_use, subnet, tag, tag_older,
-    traffic, trail, volume, vpc_peering, vpc_range,
+    disk_encryption, egress_only_rule, flow_log, image, image_change, image_task, instance, instance_fleet, instance_role, instance_type,
+    instance_type_choice, interface, interface_change, ipv4_gateway, ipv6, ipv6_address, ipv6_gateway, key_pair, launch_template,
+    nat_entry, nat_gateway, network, network_acl, placement_group, prefix_list, quota, ram, region, root_volume, route, route_change,
+    security_group, security_group_reference, security_group_rules, snapshot, snapshot_group, snapshot_policy, snapshot_use, subnet, tag,
+    tag_older, traffic, trail, volume, vpc_peering, vpc_range,
 };
 
 /// A service, told by the version of its API.
@@ -453,6 +453,18 @@ static SERVED: &[Action] = &[
     works!("ListIpv4Gateways", VPC, ipv4_gateway::list, ipv4_gateway::ListIpv4Gateways),
     works!("UpdateIpv4GatewayAttribute", VPC, ipv4_gateway::update, ipv4_gateway::UpdateIpv4GatewayAttribute),
     works!("DeleteIpv4Gateway", VPC, ipv4_gateway::delete, ipv4_gateway::DeleteIpv4Gateway),
+    works!("CreateIpv6Gateway", VPC, ipv6_gateway::create, ipv6_gateway::CreateIpv6Gateway),
+    works!("DescribeIpv6Gateways", VPC, ipv6_gateway::describe, ipv6_gateway::DescribeIpv6Gateways),
+    works!("DescribeIpv6GatewayAttribute", VPC, ipv6_gateway::attribute, ipv6_gateway::One),
+    works!("ModifyIpv6GatewayAttribute", VPC, ipv6_gateway::modify, ipv6_gateway::ModifyIpv6GatewayAttribute),
+    works!("DeleteIpv6Gateway", VPC, ipv6_gateway::delete, ipv6_gateway::One),
+    works!("DescribeIpv6Addresses", VPC, ipv6_address::describe, ipv6_address::DescribeIpv6Addresses, ipv6_address::ABSENT),
+    works!("AllocateIpv6InternetBandwidth", VPC, ipv6_address::allocate, ipv6_address::AllocateIpv6InternetBandwidth),
+    works!("ModifyIpv6InternetBandwidth", VPC, ipv6_address::modify, ipv6_address::ModifyIpv6InternetBandwidth),
+    works!("DeleteIpv6InternetBandwidth", VPC, ipv6_address::delete, ipv6_address::DeleteIpv6InternetBandwidth),
+    works!("CreateIpv6EgressOnlyRule", VPC, egress_only_rule::create, egress_only_rule::CreateIpv6EgressOnlyRule),
+    works!("DescribeIpv6EgressOnlyRules", VPC, egress_only_rule::describe, egress_only_rule::DescribeIpv6EgressOnlyRules),
+    works!("DeleteIpv6EgressOnlyRule", VPC, egress_only_rule::delete, egress_only_rule::DeleteIpv6EgressOnlyRule),
     works!("AllocateEipAddressPro", VPC, address::allocate_pro, address::AllocateEipAddressPro),
     works!("DeleteVpc", BOTH, network::delete, network::DeleteVpc),
     works!("ModifyVpcAttribute", BOTH, network::modify, network::ModifyVpcAttribute),

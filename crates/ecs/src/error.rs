@@ -185,6 +185,7 @@ impl From<Error> for Fault {
             Error::LimitReached { name: "PrivateIpAddress", .. } => Fault::new(403, "InvalidOperation.Ipv4CountExceeded", sentence(&error)),
             Error::LimitReached { name: "NetworkAclEntry", .. } => Fault::new(400, "QuotaExceeded.NetworkAclEntry", sentence(&error)),
             Error::LimitReached { name: "SecurityGroupRule", .. } => Fault::new(403, "AuthorizationLimitExceed", sentence(&error)),
+            Error::LimitReached { name: "EgressOnlyRule", .. } => Fault::new(400, "QuotaExceeded.Ipv6EgressOnlyRule", sentence(&error)),
             Error::LimitReached { name: "PrefixListEntry", .. } => Fault::new(403, "LimitExceed.PrefixListEntry", sentence(&error)),
             Error::LimitReached { name: "PlacementGroup", .. } => {
                 Fault::new(403, "QuotaExceed.DeploymentSetInstanceQuotaFull", sentence(&error))

@@ -3,9 +3,8 @@
 //! VPC's words: the route of a VPC's own range is a system route of type `local`; an internet gateway is an IPv4 gateway.
 
 use control::{Field, Query, RouteTableView};
-use ipnet::Ipv4Net;
 use jiff::Timestamp;
-use model::{Noun, Route, RouteTable, RouteTableId, RouteTarget};
+use model::{Ipv6Route, Ipv6Target, Noun, Route, RouteTable, RouteTableId, RouteTarget};
 use wire::{FromArg, Show};
 
 use crate::Cx;
@@ -344,7 +343,7 @@ pub(crate) async fn entry_list(cx: &Cx<'_>, asked: DescribeRouteEntryList) -> Re
             && fits(asked.route_entry_id.as_ref(), &entry.id(&view.table))
             && fits(asked.route_entry_name.as_ref(), &entry.name)
             && (asked.destinations.is_empty() || asked.destinations.contains(&entry.destination))
-            && asked.ip_version != Some(IpVersion::V6)
+            && asked.ip_version.is_none_or(|version| version == entry.version())
             && asked.service_type.is_none()
     });
     let from = usize::try_from(from).unwrap_or(usize::MAX).min(entries.len());
@@ -354,12 +353,16 @@ pub(crate) async fn entry_list(cx: &Cx<'_>, asked: DescribeRouteEntryList) -> Re
 }
 
 fn entry_reply(view: &RouteTableView, entry: Entry) -> EntryReply {
+    let ip_version = match entry.version() {
+        IpVersion::V4 => "IPv4",
+        IpVersion::V6 => "IPv6",
+    };
     EntryReply {
         route_entry_id: entry.id(&view.table),
         route_entry_name: entry.name,
         route_table_id: view.table.id.to_string(),
         kind: entry.kind,
-        ip_version: "IPv4",
+        ip_version,
         status: entry.status,
         description: entry.description,
         next_hops: vec![HopReply { next_hop_id: entry.hop, next_hop_type: entry.hop_type, enabled: 1, weight: 0 }],
@@ -382,16 +385,20 @@ impl Entry {
     fn id(&self, table: &RouteTable) -> String {
         entry_id(table.id, &self.destination)
     }
+
+    fn version(&self) -> IpVersion {
+        if self.destination.contains(':') { IpVersion::V6 } else { IpVersion::V4 }
+    }
 }
 
 /// An id for a route, which is told by its table and destination.
 pub(crate) fn entry_id(table: RouteTableId, destination: &str) -> String {
-    format!("rte-0{:016x}-{}", table.as_u64(), destination.replace(['.', '/'], "-"))
+    format!("rte-0{:016x}-{}", table.as_u64(), destination.replace(['.', ':', '/'], "-"))
 }
 
 fn entries(view: &RouteTableView) -> Vec<Entry> {
-    let local = |range: Ipv4Net| Entry {
-        destination: range.to_string(),
+    let local = |destination: String| Entry {
+        destination,
         kind: "System",
         hop_type: "local",
         hop: String::new(),
@@ -421,5 +428,28 @@ fn entries(view: &RouteTableView) -> Vec<Entry> {
             description: route.description.clone(),
         }
     };
-    view.vpc.ranges().map(local).chain(view.table.routes.iter().map(entry)).collect()
+    let own = view.vpc.ranges().map(|range| range.to_string()).chain(view.vpc.ipv6.map(|own| own.range.to_string()));
+    own.map(local)
+        .chain(view.table.routes.iter().map(entry))
+        .chain(view.table.ipv6_routes.iter().map(|route| ipv6_entry(view, route)))
+        .collect()
+}
+
+fn ipv6_entry(view: &RouteTableView, route: &Ipv6Route) -> Entry {
+    let (hop_type, hop) = match route.target {
+        // VPC has no gateway that is the way of both versions of IP; this is the word for what EC2 routes there.
+        Ipv6Target::InternetGateway { gateway } => ("Ipv4Gateway", gateway.to_string()),
+        Ipv6Target::EgressOnlyGateway { gateway } => ("IPv6Gateway", gateway.to_string()),
+        Ipv6Target::Peering { peering } => ("VpcPeer", peering.to_string()),
+        Ipv6Target::Interface { interface } => ("NetworkInterface", interface.to_string()),
+    };
+    Entry {
+        destination: route.destination.to_string(),
+        kind: "Custom",
+        hop_type,
+        hop,
+        status: if view.is_active_ipv6(route.target) { "Available" } else { "Inactive" },
+        name: String::new(),
+        description: String::new(),
+    }
 }

@@ -1,12 +1,14 @@
 //! Calls that change route tables. The lists are in [`crate::route`].
 
-use control::{ChangeRoute, Many, RouteChange, RouteTie};
-use model::{Noun, RouteTarget};
+use control::{ChangeIpv6Route, ChangeRoute, Ipv6Destination, Ipv6RouteChange, Many, RouteChange, RouteTie};
+use ipnet::Ipv6Net;
+use model::{Ipv6Target, Noun, RouteTableId, RouteTarget};
 use wire::{FromArg, Show};
 
 use crate::Cx;
 use crate::error::Fault;
 use crate::filter::{TAGS_PER_CALL, TagArg, id, tags_of};
+use crate::ipv6_gateway::gateway_id;
 use crate::network::range;
 use crate::route::entry_id;
 
@@ -127,15 +129,15 @@ pub(crate) async fn create_entry(cx: &Cx<'_>, asked: CreateRouteEntry) -> Result
             let view = cx.cloud.instance_view(&cx.caller, id(Noun::Instance, &asked.next_hop_id)?).await?;
             RouteTarget::Interface { interface: view.instance.interface }
         }
+        HopType::IPv6Gateway => return create_ipv6_entry(cx, table, asked).await,
         HopType::HaVip
         | HopType::RouterInterface
         | HopType::VpnGateway
-        | HopType::IPv6Gateway
         | HopType::Attachment
         | HopType::Ecr
         | HopType::GatewayLoadBalancerEndpoint => {
             return Err(Fault::unsupported_parameter(
-                "The NextHopType (only Ipv4Gateway, Instance, NatGateway, NetworkInterface, VpcPeer)",
+                "The NextHopType (only Ipv4Gateway, IPv6Gateway, Instance, NatGateway, NetworkInterface, VpcPeer)",
             ));
         }
     };
@@ -145,6 +147,23 @@ pub(crate) async fn create_entry(cx: &Cx<'_>, asked: CreateRouteEntry) -> Result
     let commands = changes.map(|change| ChangeRoute { table, destination: destination.into(), change }).collect();
     cx.cloud.run(&cx.caller, Many(commands), cx.options()?).await?;
     Ok(CreatedEntry { route_entry_id: entry_id(table, &destination.trunc().to_string()) })
+}
+
+/// Makes a route of IPv6, which has neither name nor description here.
+async fn create_ipv6_entry(cx: &Cx<'_>, table: RouteTableId, asked: CreateRouteEntry) -> Result<CreatedEntry, Fault> {
+    let said = [("RouteEntryName", asked.route_entry_name), ("Description", asked.description)];
+    if let Some((name, _)) = said.iter().find(|(_, text)| text.as_ref().is_some_and(|text| !text.is_empty())) {
+        return Err(Fault::unsupported_parameter(format!("The parameter {name} (routes of IPv6 have none)")));
+    }
+    let range = ipv6_range(&asked.destination_cidr_block)?;
+    let target = Ipv6Target::EgressOnlyGateway { gateway: gateway_id(&asked.next_hop_id)? };
+    let command = ChangeIpv6Route { table, destination: Ipv6Destination::Range(range), change: Ipv6RouteChange::Create(target) };
+    cx.cloud.run(&cx.caller, command, cx.options()?).await?;
+    Ok(CreatedEntry { route_entry_id: entry_id(table, &range.trunc().to_string()) })
+}
+
+fn ipv6_range(text: &str) -> Result<Ipv6Net, Fault> {
+    text.parse().map_err(|_| Fault::invalid("DestinationCidrBlock", "with the NextHopType IPv6Gateway it is a range of IPv6"))
 }
 
 /// `DeleteRouteEntry`.
@@ -159,6 +178,10 @@ pub(crate) struct DeleteRouteEntry {
 /// Deletes a route.
 pub(crate) async fn delete_entry(cx: &Cx<'_>, asked: DeleteRouteEntry) -> Result<(), Fault> {
     let table = id(Noun::RouteTable, &asked.route_table_id)?;
+    if let Ok(range) = asked.destination_cidr_block.parse::<Ipv6Net>() {
+        let command = ChangeIpv6Route { table, destination: Ipv6Destination::Range(range), change: Ipv6RouteChange::Delete };
+        return Ok(cx.cloud.run(&cx.caller, command, cx.options()?).await?);
+    }
     let destination = range(&asked.destination_cidr_block)?;
     Ok(cx.cloud.run(&cx.caller, ChangeRoute { table, destination: destination.into(), change: RouteChange::Delete }, cx.options()?).await?)
 }

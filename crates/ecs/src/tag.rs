@@ -5,9 +5,9 @@ use control::{
     PlacementGroupView, PrefixListView, Query, RouteTableView, WhichTags,
 };
 use model::{
-    Address, AddressId, BandwidthPackageId, DhcpOptionsId, Error, FlowLog, FlowLogId, Image, ImageId, InstanceId, Interface, InterfaceId,
-    InternetGateway, InternetGatewayId, KeyPair, KeyPairId, LaunchTemplate, LaunchTemplateId, NatGatewayId, NetworkAclId, Noun,
-    PlacementGroupId, PrefixListId, RouteTableId,
+    Address, AddressId, BandwidthPackageId, DhcpOptionsId, EgressOnlyGateway, EgressOnlyGatewayId, Error, FlowLog, FlowLogId, Image,
+    ImageId, InstanceId, Interface, InterfaceId, InternetGateway, InternetGatewayId, KeyPair, KeyPairId, LaunchTemplate, LaunchTemplateId,
+    NatGatewayId, NetworkAclId, Noun, PlacementGroupId, PrefixListId, RouteTableId,
 };
 use model::{SecurityGroup, SecurityGroupId, Snapshot, SnapshotId, Subnet, SubnetId, Tags, Volume, VolumeId, Vpc, VpcId};
 use wire::{FromArg, Show};
@@ -60,6 +60,7 @@ pub(crate) enum Kind {
     VSwitch,
     Address,
     Gateway,
+    Ipv6Gateway,
     LaunchTemplate,
     NatGateway,
     RouteTable,
@@ -98,6 +99,7 @@ impl Kind {
             Kind::VSwitch => "vswitch",
             Kind::Address => "eip",
             Kind::Gateway => "ipv4gateway",
+            Kind::Ipv6Gateway => "ipv6gateway",
             Kind::LaunchTemplate => "launchtemplate",
             Kind::NatGateway => "natgateway",
             Kind::RouteTable => "routetable",
@@ -123,6 +125,7 @@ impl Kind {
             "vswitch" => Kind::VSwitch,
             "eip" => Kind::Address,
             "ipv4gateway" => Kind::Gateway,
+            "ipv6gateway" => Kind::Ipv6Gateway,
             "launchtemplate" => Kind::LaunchTemplate,
             "natgateway" => Kind::NatGateway,
             "routetable" => Kind::RouteTable,
@@ -149,6 +152,7 @@ impl Kind {
             Kind::VSwitch => Noun::Subnet,
             Kind::Address => Noun::Address,
             Kind::Gateway => Noun::InternetGateway,
+            Kind::Ipv6Gateway => Noun::EgressOnlyGateway,
             Kind::LaunchTemplate => Noun::LaunchTemplate,
             Kind::NatGateway => Noun::NatGateway,
             Kind::RouteTable => Noun::RouteTable,
@@ -175,6 +179,7 @@ impl Kind {
             Kind::VSwitch => SubnetId::PREFIX,
             Kind::Address => AddressId::PREFIX,
             Kind::Gateway => InternetGatewayId::PREFIX,
+            Kind::Ipv6Gateway => EgressOnlyGatewayId::PREFIX,
             Kind::LaunchTemplate => LaunchTemplateId::PREFIX,
             Kind::NatGateway => NatGatewayId::PREFIX,
             Kind::RouteTable => RouteTableId::PREFIX,
@@ -351,6 +356,7 @@ pub(crate) async fn read(cx: &Cx<'_>, kind: Kind, mut filters: Vec<Filter>, page
         Kind::VSwitch => of::<Subnet>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::Address => of::<Address>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::Gateway => of::<InternetGateway>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
+        Kind::Ipv6Gateway => of::<EgressOnlyGateway>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::LaunchTemplate => of::<LaunchTemplate>(cx, filters, page, |row| (row.id.to_string(), row.tags)).await,
         Kind::NatGateway => of::<NatGatewayView>(cx, filters, page, |row| (row.gateway.id.to_string(), row.gateway.tags)).await,
         Kind::RouteTable => of::<RouteTableView>(cx, filters, page, |row| (row.table.id.to_string(), row.table.tags)).await,

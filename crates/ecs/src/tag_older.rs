@@ -93,6 +93,7 @@ impl Counts {
             | Kind::VSwitch
             | Kind::Address
             | Kind::Gateway
+            | Kind::Ipv6Gateway
             | Kind::NatGateway
             | Kind::RouteTable
             | Kind::NetworkAcl

@@ -209,6 +209,9 @@ pub struct Ipv6SubnetSpec {
     pub out: Vec<Ipv6Net>,
     /// Likewise, but only its machines open connections.
     pub out_only: Vec<Ipv6Net>,
+    /// Ranges outside that only some of its addresses reach, or are reached from; a range may be one of `out_only` too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listed: Vec<Ipv6Listed>,
     /// Ways through guests and to peered VPCs.
     pub hops: Vec<Ipv6Hop>,
 }
@@ -216,8 +219,19 @@ pub struct Ipv6SubnetSpec {
 impl Ipv6SubnetSpec {
     /// Whether packets of the subnet leave the VPC.
     pub fn leads_out(&self) -> bool {
-        !self.out.is_empty() || !self.out_only.is_empty()
+        !self.out.is_empty() || !self.out_only.is_empty() || !self.listed.is_empty()
     }
+}
+
+/// Addresses outside that some addresses of a subnet speak with, on any host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv6Listed {
+    /// The addresses outside.
+    pub to: Ipv6Net,
+    /// Those that reach them and are reached from there.
+    pub called: Vec<Ipv6Addr>,
+    /// Those that reach them, and open the connections themselves.
+    pub calling: Vec<Ipv6Addr>,
 }
 
 /// A way of IPv6 through a guest, or into a peered VPC.

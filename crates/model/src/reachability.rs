@@ -18,7 +18,7 @@ mod way;
 
 use std::net::IpAddr;
 
-pub use endpoint::{Endpoint, NatExit};
+pub use endpoint::{EgressOnlyExit, Endpoint, NatExit};
 pub use flow::Flow;
 pub use way::{Decider, Obstacle, Step, TableRoute, Way, WayOn};
 
@@ -138,7 +138,9 @@ fn let_in(end: &Endpoint, from: IpAddr, to: IpAddr, steps: &mut Vec<Step>) -> Re
         let (table, route) = end.route(from)?;
         return Err(Obstacle::Blackhole { interface, table, route });
     }
-    if let Some(Step::EgressOnlyGateway { gateway }) = answers.last() {
+    if let Some(Step::EgressOnlyGateway { gateway }) = answers.last()
+        && !end.is_called_by(*gateway, to)
+    {
         let (table, route) = end.route(from)?;
         return Err(Obstacle::OnlyOutward { interface, gateway: *gateway, table, route });
     }
@@ -198,7 +200,7 @@ fn across(
     let (table, back) = end.route(source)?;
     // Nothing is translated in IPv6, so that answers find their connection by another way too.
     let is_there = back.way_on() == WayOn::Peering(peering);
-    let comes_back = is_there || source.is_ipv6() && from.is_known_outside() && end.leave(to, source, &mut vec![]).is_ok();
+    let comes_back = is_there || source.is_ipv6() && from.is_known_outside(source) && end.leave(to, source, &mut vec![]).is_ok();
     if !comes_back {
         return Err(Obstacle::Blackhole { interface: end.interface.id, table, route: back });
     }

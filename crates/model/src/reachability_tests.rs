@@ -4,10 +4,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::*;
 use crate::{
-    AccountId, AclEntry, Address, AddressId, AddressKind, AssociationId, EgressOnlyGatewayId, InstanceId, Interface, InterfaceId,
-    InternetCharge, InternetGateway, InternetGatewayId, Ipv6Route, Ipv6Target, Millis, NetworkAcl, NetworkAclId, PRIORITY_FIRST, Peer,
-    Protocol, Route, RouteTable, RouteTableAssociationId, RouteTableId, RouteTarget, Rule, RuleId, SecurityGroup, SubnetAssociation,
-    SubnetId, Tags, Verdict, Vpc, VpcId, VpcIpv6, VpcRangeId,
+    AccountId, AclEntry, Address, AddressId, AddressKind, AssociationId, EgressOnlyGatewayId, EgressOnlyRule, EgressOnlyRuleId, InstanceId,
+    Interface, InterfaceId, InternetCharge, InternetGateway, InternetGatewayId, Ipv6Bandwidth, Ipv6BandwidthId, Ipv6Charge, Ipv6Route,
+    Ipv6Serves, Ipv6Target, Millis, NetworkAcl, NetworkAclId, PRIORITY_FIRST, Peer, Protocol, Route, RouteTable, RouteTableAssociationId,
+    RouteTableId, RouteTarget, Rule, RuleId, SecurityGroup, SubnetAssociation, SubnetId, Tags, Verdict, Vpc, VpcId, VpcIpv6, VpcRangeId,
 };
 
 const PUBLIC_A: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
@@ -373,7 +373,7 @@ fn dual(mut end: Endpoint) -> Endpoint {
 fn route6(mut end: Endpoint, destination: &str, target: Ipv6Target) -> Endpoint {
     end.tables[0].ipv6_routes.push(Ipv6Route { destination: destination.parse().unwrap(), target });
     if target == OUT_ONLY {
-        end.egress_only.push(ONLY);
+        end.egress_only.push(EgressOnlyExit { gateway: ONLY, serves: Ipv6Serves::Everyone, bandwidths: vec![] });
     }
     end
 }
@@ -467,6 +467,35 @@ fn who_is_outside_begins_only_where_a_way_leads_in_and_out() {
     let gateway = way.steps.iter().position(|step| matches!(step, Step::Gateway { .. }));
     let route = way.steps.iter().position(|step| matches!(step, Step::Route { .. }));
     assert!(gateway.is_some() && gateway < route, "inward it passes the gateway first: {way:?}");
+}
+
+#[test]
+fn by_a_gateway_that_serves_listed_addresses_others_are_as_without_it() {
+    let mut b = route6(dual(server(6)), "::/0", OUT_ONLY);
+    let interface = b.interface.id;
+    let asked = |b: &Endpoint| reach(Sender::Beyond(WORLD_6.into()), Receiver::Interface(b), ip6(b), HTTPS, EPHEMERAL).obstacle;
+    let out = |b: &Endpoint| reach(by(b), Receiver::Beyond, WORLD_6.into(), HTTPS, EPHEMERAL).obstacle;
+    b.egress_only[0].serves = Ipv6Serves::Listed;
+    assert_eq!([asked(&b), out(&b)], [Some(Obstacle::NoPublicAddress { interface }), Some(Obstacle::NoPublicAddress { interface })]);
+    let bandwidth = Ipv6Bandwidth {
+        id: Ipv6BandwidthId::from_u64(1),
+        account: account(),
+        gateway: ONLY,
+        vpc: b.vpc.id,
+        ip: b.interface.ipv6[0],
+        mbit: 5,
+        charge: Ipv6Charge::Bandwidth,
+        rule: None,
+        created_at: Millis(0),
+    };
+    b.egress_only[0].bandwidths = vec![bandwidth];
+    assert_eq!([asked(&b), out(&b)], [None, None]);
+    let rule = EgressOnlyRule { id: EgressOnlyRuleId::from_u64(1), name: String::new(), description: String::new() };
+    b.egress_only[0].bandwidths[0].rule = Some(rule);
+    assert!(matches!(asked(&b), Some(Obstacle::OnlyOutward { gateway: ONLY, .. })));
+    assert_eq!(out(&b), None);
+    b.egress_only[0].bandwidths[0].ip = WORLD_6;
+    assert_eq!(out(&b), Some(Obstacle::NoPublicAddress { interface }), "another address's bandwidth");
 }
 
 #[test]

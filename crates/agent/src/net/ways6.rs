@@ -36,12 +36,24 @@ pub fn machine_address(machine: Ipv4Addr) -> Ipv6Addr {
     Ipv6Addr::from_bits(RANGE.to_bits() | u128::from(machine.to_bits()))
 }
 
-/// The addresses here whose subnets' routes lead out, each with these routes.
+/// The addresses here that have a way out, each with the routes of its subnet.
 fn leading_out(spec: &VpcSpec) -> impl Iterator<Item = (Ipv6Addr, &Ipv6SubnetSpec)> {
     let ways = |nic: &NicSpec| spec.subnets.iter().find(|subnet| subnet.id == nic.subnet)?.v6.as_ref();
     let nics = spec.nics.iter().filter(|_| spec.v6.is_some());
     let nics = nics.filter_map(move |nic| Some((nic, ways(nic).filter(|ways| ways.leads_out())?)));
-    nics.flat_map(|(nic, ways)| nic.v6.iter().map(move |ip| (*ip, ways)))
+    nics.flat_map(|(nic, ways)| nic.v6.iter().map(move |ip| (*ip, ways))).filter(|(ip, ways)| !reached(*ip, ways).is_empty())
+}
+
+/// What an address speaks with outside of its VPC.
+fn reached(ip: Ipv6Addr, ways: &Ipv6SubnetSpec) -> Vec<Ipv6Net> {
+    let calling = ways.listed.iter().filter(|listed| listed.calling.contains(&ip)).map(|listed| &listed.to);
+    ways.out_only.iter().chain(calling).copied().chain(callers(ip, ways)).collect()
+}
+
+/// From where an address is called.
+fn callers(ip: Ipv6Addr, ways: &Ipv6SubnetSpec) -> Vec<Ipv6Net> {
+    let called = ways.listed.iter().filter(|listed| listed.called.contains(&ip)).map(|listed| &listed.to);
+    ways.out.iter().chain(called).copied().collect()
 }
 
 /// Whether an address here has a way out, and so the VPC one to the machine.
@@ -117,12 +129,13 @@ fn is_forwarding(spec: &VpcSpec) -> bool {
 pub fn add_to_table(spec: &VpcSpec, v6: &Ipv6Spec, policy: &Policy<V6>, table: &mut Table) {
     if reach_out(spec) {
         let range = Key::builder().ipv6_range(v6.range.network(), v6.range.broadcast()).key(&ADDRESS);
-        let pairs = |ranges: fn(&Ipv6SubnetSpec) -> Vec<Ipv6Net>| leading_out(spec).flat_map(move |(ip, ways)| keys(ip, &ranges(ways)));
-        let ways = pairs(|ways| ways.out.iter().chain(&ways.out_only).copied().collect());
+        let pairs = |ranges: fn(Ipv6Addr, &Ipv6SubnetSpec) -> Vec<Ipv6Net>| {
+            leading_out(spec).flat_map(move |(ip, ways)| keys(ip, &ranges(ip, ways)))
+        };
         table.sets.insert("ranges".to_owned(), plain(Shape::ranges(&ADDRESS), [range]));
         table.sets.insert("public".to_owned(), plain(Shape::set(&ADDRESS), leading_out(spec).map(|(ip, _)| Key::ipv6(ip))));
-        table.sets.insert("ways".to_owned(), plain(Shape::ranges(&PAIR), ways));
-        table.sets.insert("callers".to_owned(), plain(Shape::ranges(&PAIR), pairs(|ways| ways.out.clone())));
+        table.sets.insert("ways".to_owned(), plain(Shape::ranges(&PAIR), pairs(reached)));
+        table.sets.insert("callers".to_owned(), plain(Shape::ranges(&PAIR), pairs(callers)));
         let base = Base { kind: BaseKind::Filter, hook: Hook::Forward, priority: BEFORE_JUDGEMENT, policy_drop: false };
         let lines = vec![Line::new().oif(OUTSIDE).not_in_set(&[Load::Ip6Saddr, Load::Ip6Daddr], "ways").drop()];
         table.chains.insert("leave".to_owned(), Chain { base: Some(base), lines });

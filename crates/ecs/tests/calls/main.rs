@@ -19,6 +19,7 @@ mod instance_type_choice;
 mod interface;
 mod ipv4_gateway;
 mod ipv6;
+mod ipv6_gateway;
 mod key_pair;
 mod nat_gateways;
 mod network;

@@ -6,8 +6,9 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::{Decider, Flow, Obstacle, Step, TableRoute, WayOn};
 use crate::{
-    Address, Direction, EgressOnlyGatewayId, Interface, InternetGateway, Ipv6Target, NatGateway, NatGatewayId, NatServes, NetworkAcl, Peer,
-    RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId, VpcPeeringId, ipv6_ways, table_of, turn,
+    Address, Direction, EgressOnlyGatewayId, Interface, InternetGateway, Ipv6Bandwidth, Ipv6Serves, Ipv6Target, NatGateway, NatGatewayId,
+    NatServes, NetworkAcl, Peer, RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, Verdict, Vpc, VpcId, VpcPeeringId,
+    ipv6_ways, table_of, turn,
 };
 
 /// An interface with all that decides about its packets.
@@ -26,7 +27,7 @@ pub struct Endpoint {
     /// The VPC's internet gateway.
     pub gateway: Option<InternetGateway>,
     /// The VPC's egress-only gateways.
-    pub egress_only: Vec<EgressOnlyGatewayId>,
+    pub egress_only: Vec<EgressOnlyExit>,
     /// The NAT gateways of the VPC that have an address.
     pub nats: Vec<NatExit>,
     /// The active peerings of the VPC, each with the other one.
@@ -35,6 +36,29 @@ pub struct Endpoint {
     pub groups: Vec<SecurityGroup>,
     /// The network ACL of its subnet; none lets everything pass.
     pub acl: Option<NetworkAcl>,
+}
+
+/// An egress-only gateway as a way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EgressOnlyExit {
+    /// The gateway.
+    pub gateway: EgressOnlyGatewayId,
+    /// Whose packets it takes.
+    pub serves: Ipv6Serves,
+    /// The bandwidths by it that addresses of the interface have.
+    pub bandwidths: Vec<Ipv6Bandwidth>,
+}
+
+impl EgressOnlyExit {
+    /// Whether it takes the packets of an address.
+    fn takes(&self, ip: IpAddr) -> bool {
+        self.serves == Ipv6Serves::Everyone || self.bandwidths.iter().any(|bandwidth| bandwidth.ip == ip)
+    }
+
+    /// Whether who is outside calls the address.
+    fn is_called(&self, ip: IpAddr) -> bool {
+        self.bandwidths.iter().any(|bandwidth| bandwidth.ip == ip && bandwidth.is_called())
+    }
 }
 
 /// A NAT gateway as a way out.
@@ -173,7 +197,10 @@ impl Endpoint {
                     steps.push(Step::Route { table, route: route.clone() });
                     return self.leave_by_nat(gateway, (from, to), steps).ok_or(Obstacle::Blackhole { interface, table, route });
                 }
-                WayOn::EgressOnlyGateway(gateway) if self.egress_only.contains(&gateway) => {
+                WayOn::EgressOnlyGateway(gateway) if let Some(exit) = self.egress_only_exit(gateway) => {
+                    if !exit.takes(from) {
+                        return Err(Obstacle::NoPublicAddress { interface });
+                    }
                     steps.push(Step::Route { table, route });
                     steps.push(Step::EgressOnlyGateway { gateway });
                     return Ok(from);
@@ -198,6 +225,15 @@ impl Endpoint {
         Ok(address.ip.into())
     }
 
+    fn egress_only_exit(&self, gateway: EgressOnlyGatewayId) -> Option<&EgressOnlyExit> {
+        self.egress_only.iter().find(|exit| exit.gateway == gateway)
+    }
+
+    /// Whether who is outside opens connections to an address of its own by an egress-only gateway.
+    pub(super) fn is_called_by(&self, gateway: EgressOnlyGatewayId, ip: IpAddr) -> bool {
+        self.egress_only_exit(gateway).is_some_and(|exit| exit.is_called(ip))
+    }
+
     /// Whether it leaves with an address of its own although a route leads to a NAT gateway.
     fn keeps_to_own(&self, gateway: NatGatewayId) -> bool {
         let listed = |exit: &&NatExit| exit.gateway.id == gateway && exit.gateway.serves == NatServes::Listed;
@@ -220,11 +256,11 @@ impl Endpoint {
         Some(address.ip.into())
     }
 
-    /// Whether its addresses of IPv6 are known outside of the VPC: some of its packets leave it.
-    pub(super) fn is_known_outside(&self) -> bool {
+    /// Whether an address of IPv6 of its own is known outside of the VPC: some of its packets leave it.
+    pub(super) fn is_known_outside(&self, ip: IpAddr) -> bool {
         let leads_out = |target: Ipv6Target| match target {
             Ipv6Target::InternetGateway { gateway } => self.gateway.as_ref().is_some_and(|own| own.id == gateway),
-            Ipv6Target::EgressOnlyGateway { gateway } => self.egress_only.contains(&gateway),
+            Ipv6Target::EgressOnlyGateway { gateway } => self.egress_only_exit(gateway).is_some_and(|exit| exit.takes(ip)),
             Ipv6Target::Interface { interface: _ } | Ipv6Target::Peering { peering: _ } => false,
         };
         ipv6_ways(&self.tables, self.interface.subnet).into_iter().any(|(_, target)| leads_out(target))

@@ -29,7 +29,7 @@ fn dual(number: u64, other: u64) -> VpcSpec {
     spec.v6 = Some(Ipv6Spec { range: range(number).parse().unwrap(), remote: vec![], members: [].into() });
     let hops = vec![Ipv6Hop { to: range(other).parse().unwrap(), via: None, peer: Some(VpcId::from_u64(other)) }];
     let own = format!("fd12:3456:789a:{number}01::/64").parse().unwrap();
-    spec.subnets[0].v6 = Some(Ipv6SubnetSpec { range: own, out: vec![], out_only: vec![], hops });
+    spec.subnets[0].v6 = Some(Ipv6SubnetSpec { range: own, out: vec![], out_only: vec![], listed: vec![], hops });
     for direction in [Direction::Ingress, Direction::Egress] {
         spec.groups[0].rules.push(rule6(direction, ProtocolMatch::All, "::/0"));
     }

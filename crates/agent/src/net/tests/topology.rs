@@ -104,6 +104,11 @@ pub fn address6(at: usize) -> Ipv6Addr {
     v6::address(vpc, ip.octets()[2], ip.octets()[3])
 }
 
+/// The addresses of the machines of a VPC.
+pub fn addresses6_of(vpc: u64) -> Vec<Ipv6Addr> {
+    (0..MACHINES.len()).filter(|at| MACHINES[*at].0 == vpc).map(address6).collect()
+}
+
 /// Draws a network with so many questions about it in IPv4 and in IPv6.
 pub fn topology([of_v4, of_v6]: [usize; 2]) -> impl Strategy<Value = Topology> {
     let places: Vec<u64> = (0..GROUPS).collect();
@@ -320,7 +325,7 @@ impl Topology {
             public,
             vpc: vpc(number, exits),
             tables: tables(number, exits),
-            egress_only: exits.v6.as_ref().map_or(vec![], |v6| v6.egress_only(number)),
+            egress_only: exits.v6.as_ref().map_or(vec![], |v6| v6.exits(number)),
             nats: vec![],
             peerings: if self.is_peered { vec![(v6::PEERING, VpcId::from_u64(3 - number))] } else { vec![] },
             gateway: exits.has_gateway.then(|| gateway(number)),

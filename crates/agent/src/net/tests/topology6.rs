@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use hostspec::{Ipv6Hop, Ipv6PeerSpec, Ipv6Spec, Ipv6SubnetSpec, PeerSpec};
+use hostspec::{Ipv6Hop, Ipv6Listed, Ipv6PeerSpec, Ipv6Spec, Ipv6SubnetSpec, PeerSpec};
 use ipnet::Ipv6Net;
+use model::reachability::EgressOnlyExit;
 use model::*;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -31,6 +32,10 @@ const ANOTHERS: u64 = 99;
 #[derive(Debug, Clone)]
 pub struct Exits {
     has_egress_only: bool,
+    /// Whom the egress-only gateway serves.
+    serves: Ipv6Serves,
+    /// The addresses with bandwidth by it, each with whether it is called too.
+    bandwidths: Vec<(Ipv6Addr, bool)>,
     /// Routes of the main table, and of the second subnet's own if it has one.
     pub main: Vec<Ipv6Route>,
     pub own: Vec<Ipv6Route>,
@@ -39,7 +44,17 @@ pub struct Exits {
 /// Draws what leads out of a VPC.
 pub fn exits(vpc: u64) -> impl Strategy<Value = Exits> {
     let often = prop_oneof![4 => Just(true), 1 => Just(false)];
-    (often, routes(vpc), routes(vpc)).prop_map(|(has_egress_only, main, own)| Exits { has_egress_only, main, own })
+    let serves = prop_oneof![Just(Ipv6Serves::Everyone), Just(Ipv6Serves::Listed)];
+    let some = subsequence(super::topology::addresses6_of(vpc), 0..=super::topology::addresses6_of(vpc).len());
+    let bandwidths =
+        some.prop_flat_map(|ips| ips.into_iter().map(|ip| any::<bool>().prop_map(move |called| (ip, called))).collect::<Vec<_>>());
+    (often, serves, bandwidths, routes(vpc), routes(vpc)).prop_map(|(has_egress_only, serves, bandwidths, main, own)| Exits {
+        has_egress_only,
+        serves,
+        bandwidths,
+        main,
+        own,
+    })
 }
 
 fn routes(vpc: u64) -> impl Strategy<Value = Vec<Ipv6Route>> {
@@ -75,20 +90,43 @@ pub fn address(vpc: u64, subnet: u8, last: u8) -> Ipv6Addr {
 }
 
 impl Exits {
-    /// The egress-only gateways of the VPC.
-    pub fn egress_only(&self, vpc: u64) -> Vec<EgressOnlyGatewayId> {
-        if self.has_egress_only { vec![EgressOnlyGatewayId::from_u64(vpc)] } else { vec![] }
+    /// The egress-only gateways of the VPC, with the bandwidths of all its addresses.
+    pub fn exits(&self, vpc: u64) -> Vec<EgressOnlyExit> {
+        let gateway = EgressOnlyGatewayId::from_u64(vpc);
+        let rule = EgressOnlyRule { id: EgressOnlyRuleId::from_u64(1), name: String::new(), description: String::new() };
+        let bandwidth = |(ip, is_called): &(Ipv6Addr, bool)| Ipv6Bandwidth {
+            id: Ipv6BandwidthId::from_u64(u64::from(ip.octets()[15])),
+            account: AccountId::from_u64(1).unwrap(),
+            gateway,
+            vpc: VpcId::from_u64(vpc),
+            ip: *ip,
+            mbit: 1,
+            charge: Ipv6Charge::Traffic,
+            rule: (!is_called).then(|| rule.clone()),
+            created_at: Millis(0),
+        };
+        let exit = || EgressOnlyExit { gateway, serves: self.serves, bandwidths: self.bandwidths.iter().map(bandwidth).collect() };
+        self.has_egress_only.then(exit).into_iter().collect()
+    }
+
+    /// What a host is told of an egress-only gateway that a route of a subnet leads to.
+    fn tell(&self, spec: &mut Ipv6SubnetSpec, to: Ipv6Net) {
+        let with = |is_called| self.bandwidths.iter().filter(move |(_, called)| *called == is_called).map(|(ip, _)| *ip).collect();
+        spec.listed.push(Ipv6Listed { to, called: with(true), calling: with(false) });
+        if self.serves == Ipv6Serves::Everyone {
+            spec.out_only.push(to);
+        }
     }
 
     /// What a host is told of a subnet's ways.
     pub fn ways(&self, vpc: u64, subnet: (u8, SubnetId), tables: &[RouteTable], has_gateway: bool, is_peered: bool) -> Ipv6SubnetSpec {
         let range = Ipv6Net::new_assert(address(vpc, subnet.0, 0), SUBNET_IPV6_PREFIX);
-        let mut spec = Ipv6SubnetSpec { range, out: vec![], out_only: vec![], hops: vec![] };
+        let mut spec = Ipv6SubnetSpec { range, out: vec![], out_only: vec![], listed: vec![], hops: vec![] };
         for (to, target) in ipv6_ways(tables, subnet.1) {
             match target {
                 Ipv6Target::InternetGateway { gateway } if has_gateway && gateway.as_u64() == vpc => spec.out.push(to),
                 Ipv6Target::InternetGateway { gateway: _ } => {}
-                Ipv6Target::EgressOnlyGateway { gateway } if self.egress_only(vpc).contains(&gateway) => spec.out_only.push(to),
+                Ipv6Target::EgressOnlyGateway { gateway } if self.has_egress_only && gateway.as_u64() == vpc => self.tell(&mut spec, to),
                 Ipv6Target::EgressOnlyGateway { gateway: _ } => {}
                 Ipv6Target::Peering { peering: _ } => {
                     spec.hops.push(Ipv6Hop { to, via: None, peer: is_peered.then(|| VpcId::from_u64(3 - vpc)) });

@@ -29,7 +29,7 @@ fn with_ways(spec: &VpcSpec, out: &[&str], out_only: &[&str]) -> VpcSpec {
     let ranges = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let mut spec = spec.clone();
     let (out, out_only) = (ranges(out), ranges(out_only));
-    spec.subnets[0].v6 = Some(Ipv6SubnetSpec { range: SUBNET.parse().unwrap(), out, out_only, hops: vec![] });
+    spec.subnets[0].v6 = Some(Ipv6SubnetSpec { range: SUBNET.parse().unwrap(), out, out_only, listed: vec![], hops: vec![] });
     spec
 }
 
@@ -101,6 +101,33 @@ fn groups_judge_who_comes_from_outside_as_any_other() {
     let reaches = |port: u16| guest.run(move || Ok(TcpStream::connect_timeout(&(machine(), port).into(), SHORT).is_ok())).unwrap();
     assert_eq!([reaches(8080), reaches(8081)], [true, false]);
     drop((listeners, outside));
+}
+
+#[test]
+fn a_way_for_listed_addresses_is_no_others() {
+    let lab = Lab::new();
+    let listed = |called: &[Ipv6Addr], calling: &[Ipv6Addr]| {
+        let mut spec = with_ways(&dual(1, &[5, 6, 7]), &[], &[]);
+        let listed = Ipv6Listed { to: "::/0".parse().unwrap(), called: called.into(), calling: calling.into() };
+        spec.subnets[0].v6.as_mut().unwrap().listed = vec![listed];
+        spec
+    };
+    let spec = listed(&[address(5)], &[address(6)]);
+    lab.applied(&host(from_ref(&spec)));
+    let guests: Vec<_> = (0..3).map(|at| lab.guest(&spec, at)).collect();
+    guests.iter().for_each(|guest| drop(configure(guest)));
+    let machine = machine().to_string();
+    assert_eq!([0, 1, 2].map(|at: usize| guests[at].pings(&machine)), [true, true, false]);
+    let listeners: Vec<_> =
+        [5, 6, 7].into_iter().zip(&guests).map(|(at, guest)| guest.run(move || TcpListener::bind((address(at), 22))).unwrap()).collect();
+    assert_eq!([5, 6, 7].map(|at| calls(&lab, address(at), 22)), [true, false, false]);
+    assert!(guests[2].pings(&address(5).to_string()), "inside nobody needs a way out");
+    lab.applied(&host(from_ref(&listed(&[address(7)], &[address(5)]))));
+    assert_eq!([5, 6, 7].map(|at| calls(&lab, address(at), 22)), [false, false, true]);
+    assert_eq!([0, 1, 2].map(|at: usize| guests[at].pings(&machine)), [true, false, true]);
+    lab.applied(&host(from_ref(&listed(&[], &[]))));
+    assert_eq!([0, 1, 2].map(|at: usize| guests[at].pings(&machine)), [false; 3]);
+    drop(listeners);
 }
 
 #[test]
@@ -186,7 +213,7 @@ fn what_the_machine_has_of_its_own_stays() {
 fn through(spec: &VpcSpec) -> VpcSpec {
     let mut spec = spec.clone();
     let hops = vec![Ipv6Hop { to: "2001:db8:77::/48".parse().unwrap(), via: Some(address(6)), peer: None }];
-    spec.subnets[0].v6 = Some(Ipv6SubnetSpec { range: SUBNET.parse().unwrap(), out: vec![], out_only: vec![], hops });
+    spec.subnets[0].v6 = Some(Ipv6SubnetSpec { range: SUBNET.parse().unwrap(), out: vec![], out_only: vec![], listed: vec![], hops });
     spec.nics.iter_mut().filter(|nic| nic.ip.octets()[3] == 6).for_each(|nic| nic.forwards = true);
     spec
 }
