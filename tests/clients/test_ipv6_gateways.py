@@ -58,7 +58,7 @@ def test_gateways_bandwidths_and_rules_live_and_go(simulated):
     rule = {"Ipv6GatewayId": gateway, "InstanceId": id, "InstanceType": "Ipv6Address"}
     assert refused(tenant, "CreateIpv6EgressOnlyRule", **rule) == "OperationDenied", "the address has no bandwidth"
     bandwidth = {"Ipv6GatewayId": gateway, "Ipv6AddressId": id, "InternetChargeType": "PayByTraffic"}
-    assert refused(tenant, "AllocateIpv6InternetBandwidth", Bandwidth=1001, **bandwidth) == "InvalidParameter"
+    assert refused(tenant, "AllocateIpv6InternetBandwidth", Bandwidth=1001, **bandwidth) == "InvalidBandwidth.ValueNotSupported"
     given = alibaba_vpc.call(tenant, "AllocateIpv6InternetBandwidth", Bandwidth=10, **bandwidth)
     assert given["Ipv6AddressId"] == id
     which = given["InternetBandwidthId"]

@@ -81,10 +81,12 @@ impl Network {
             }
         }
         let (tables, gateway) = (tables_of_vpc(tx, id)?, gateway_in_use(tx, id)?);
+        let exits = exits_v6(tx, &vpc)?;
         let with_ways = |subnet: Subnet| {
             let out = ways_out(&vpc, &tables, gateway.as_ref(), subnet.id);
             let hops = hops(tx, &peered, &tables, subnet.id)?;
-            let v6 = subnet.ipv6.map(|own| subnet_v6(tx, &peered, &tables, gateway.as_ref(), subnet.id, own.range)).transpose()?;
+            let v6 =
+                subnet.ipv6.map(|own| subnet_v6(tx, &peered, &tables, (gateway.as_ref(), &exits), subnet.id, own.range)).transpose()?;
             Ok::<_, Failure>(SubnetWays { subnet, out, hops, v6 })
         };
         let subnets = tx.subnet_list_of_vpc(id)?;
@@ -271,13 +273,27 @@ fn forwarder(tx: &Tx<'_>, id: InterfaceId) -> Result<Option<Interface>, Failure>
     Ok(tx.get::<Interface>(id)?.filter(|interface| interface.is_wanted_by_machine() && !interface.checked))
 }
 
-/// The addresses of a subnet that have bandwidth by a gateway; none where no address has.
-fn listed(tx: &Tx<'_>, gateway: &EgressOnlyGateway, range: Ipv6Net, to: Ipv6Net) -> Result<Option<Ipv6Listed>, Failure> {
-    let of_subnet = tx.ipv6_bandwidth_list_of_gateway(gateway.id)?.into_iter().filter(|bandwidth| range.contains(&bandwidth.ip));
-    let (called, calling): (Vec<_>, Vec<_>) = of_subnet.partition(Ipv6Bandwidth::is_called);
-    let ips = |bandwidths: Vec<Ipv6Bandwidth>| bandwidths.into_iter().map(|bandwidth| bandwidth.ip).collect();
+/// An egress-only gateway of a VPC, with the addresses that have bandwidth by it.
+type ExitV6 = (EgressOnlyGateway, Vec<Ipv6Bandwidth>);
+
+fn exits_v6(tx: &Tx<'_>, vpc: &Vpc) -> Result<Vec<ExitV6>, Failure> {
+    if vpc.ipv6.is_none() {
+        return Ok(vec![]);
+    }
+    let with_bandwidths = |gateway: EgressOnlyGateway| {
+        let bandwidths = tx.ipv6_bandwidth_list_of_gateway(gateway.id)?;
+        Ok((gateway, bandwidths))
+    };
+    tx.egress_only_gateway_list_of_vpc(vpc.id)?.into_iter().map(with_bandwidths).collect()
+}
+
+/// The addresses of a subnet that have bandwidth; none where no address has.
+fn listed(bandwidths: &[Ipv6Bandwidth], range: Ipv6Net, to: Ipv6Net) -> Option<Ipv6Listed> {
+    let of_subnet = bandwidths.iter().filter(|bandwidth| range.contains(&bandwidth.ip));
+    let (called, calling): (Vec<_>, Vec<_>) = of_subnet.partition(|bandwidth| bandwidth.is_called());
+    let ips = |bandwidths: Vec<&Ipv6Bandwidth>| bandwidths.into_iter().map(|bandwidth| bandwidth.ip).collect();
     let is_none = called.is_empty() && calling.is_empty();
-    Ok((!is_none).then(|| Ipv6Listed { to, called: ips(called), calling: ips(calling) }))
+    (!is_none).then(|| Ipv6Listed { to, called: ips(called), calling: ips(calling) })
 }
 
 /// Where the packets of IPv6 of a subnet go. A way of which the gateway is gone or not the VPC's is none.
@@ -285,7 +301,7 @@ fn subnet_v6(
     tx: &Tx<'_>,
     peers: &[(VpcPeeringId, VpcId)],
     tables: &[RouteTable],
-    internet: Option<&InternetGateway>,
+    (internet, exits): (Option<&InternetGateway>, &[ExitV6]),
     subnet: SubnetId,
     range: Ipv6Net,
 ) -> Result<Ipv6SubnetSpec, Failure> {
@@ -295,8 +311,8 @@ fn subnet_v6(
             Ipv6Target::InternetGateway { gateway } if internet.is_some_and(|own| own.id == gateway) => spec.out.push(to),
             Ipv6Target::InternetGateway { gateway: _ } => {}
             Ipv6Target::EgressOnlyGateway { gateway } => {
-                let Some(gateway) = tx.get::<EgressOnlyGateway>(gateway)? else { continue };
-                spec.listed.extend(listed(tx, &gateway, range, to)?);
+                let Some((gateway, bandwidths)) = exits.iter().find(|(row, _)| row.id == gateway) else { continue };
+                spec.listed.extend(listed(bandwidths, range, to));
                 match gateway.serves {
                     Ipv6Serves::Everyone => spec.out_only.push(to),
                     Ipv6Serves::Listed => {}

@@ -3,6 +3,10 @@
 use crate::world::{World, texts};
 
 const VPC: &str = "Version=2016-04-28";
+/// What addresses of the vSwitch begin with, which is the fourth /64 of the first VPC's range.
+const SUBNET: &str = "fd12:3456:789a:3:";
+/// Of a bandwidth that no address can have.
+const WRONG: &str = "InvalidBandwidth.ValueNotSupported";
 
 async fn text(world: &World, call: &str, member: &str) -> String {
     world.json(call).await[member].as_str().unwrap().to_owned()
@@ -25,8 +29,9 @@ async fn network(world: &World) -> Network {
     let group = text(world, &format!("Action=CreateSecurityGroup&VpcId={vpc}"), "SecurityGroupId").await;
     let nic = format!("Action=CreateNetworkInterface&VSwitchId={switch}&SecurityGroupId={group}");
     let nic = text(world, &nic, "NetworkInterfaceId").await;
-    let assigned = world.json(&format!("Action=AssignIpv6Addresses&NetworkInterfaceId={nic}&Ipv6AddressCount=2")).await;
-    let ips = [0, 1].map(|at: usize| assigned["Ipv6Sets"]["Ipv6Address"][at].as_str().unwrap().to_owned());
+    let ips = [0x60, 0x61].map(|last| format!("{SUBNET}:{last:x}"));
+    let assign = format!("Action=AssignIpv6Addresses&NetworkInterfaceId={nic}&Ipv6Address.1={}&Ipv6Address.2={}", ips[0], ips[1]);
+    world.json(&assign).await;
     Network { vpc, table, nic, ips }
 }
 
@@ -83,10 +88,10 @@ async fn an_address_gets_bandwidth_and_a_rule_and_loses_them() {
     let allocate = |id: &str, more: &str| of("AllocateIpv6InternetBandwidth", &format!("&Ipv6AddressId={id}{more}"));
     let rule = |id: &str| of("CreateIpv6EgressOnlyRule", &format!("&InstanceId={id}&InstanceType=Ipv6Address&Name=only&Description=out"));
     world.refused(&rule(&one), 403, "OperationDenied").await;
-    for (more, code) in [("", "MissingParameter"), ("&Bandwidth=0", "InvalidParameter"), ("&Bandwidth=2001", "InvalidParameter")] {
+    for (more, code) in [("", "MissingParameter"), ("&Bandwidth=0", WRONG), ("&Bandwidth=2001", WRONG)] {
         world.refused(&allocate(&one, more), 400, code).await;
     }
-    world.refused(&allocate(&one, "&Bandwidth=1001&InternetChargeType=PayByTraffic"), 400, "InvalidParameter").await;
+    world.refused(&allocate(&one, "&Bandwidth=1001&InternetChargeType=PayByTraffic"), 400, WRONG).await;
     world.refused(&allocate("ipv6-1", "&Bandwidth=5"), 404, "InvalidIpv6AddressId.NotFound").await;
     world.refused(&allocate(&format!("ipv6-{}", "0".repeat(32)), "&Bandwidth=5"), 404, "InvalidIpv6AddressId.NotFound").await;
     world.golden("AllocateIpv6InternetBandwidth.json", &allocate(&one, "&Bandwidth=5")).await;
