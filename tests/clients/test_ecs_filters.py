@@ -286,7 +286,9 @@ def test_networks_are_found_by_their_options_and_ipv6(tenant):
     table = tenant.call("DescribeRouteTableList", "vpc", VpcId=with_ipv6)["RouterTableList"]["RouterTableListType"][0]["RouteTableId"]
     entries = lambda **by: {row["DestinationCidrBlock"] for row in tenant.call("DescribeRouteEntryList", "vpc", RouteTableId=table, **by)["RouteEntrys"]["RouteEntry"]}
     assert entries(**{"DestCidrBlockList.1": "10.9.0.0/16"}) == {"10.9.0.0/16"} and entries(**{"DestCidrBlockList.1": "10.8.0.0/16"}) == set()
-    assert entries(IpVersion="ipv4") and entries(IpVersion="ipv6") == entries(ServiceType="TR") == entries(RouteEntryName="no-such-name") == set()
+    own = tenant.call("DescribeVpcAttribute", "vpc", VpcId=with_ipv6)["Ipv6CidrBlock"]
+    assert entries(IpVersion="ipv6") == {own} and entries(IpVersion="ipv4") and own not in entries(IpVersion="ipv4")
+    assert entries(ServiceType="TR") == entries(RouteEntryName="no-such-name") == set()
     (entry,) = tenant.call("DescribeRouteEntryList", "vpc", RouteTableId=table)["RouteEntrys"]["RouteEntry"][:1]
     assert entries(RouteEntryId=entry["RouteEntryId"]) == {entry["DestinationCidrBlock"]}
 

@@ -110,7 +110,7 @@ def test_one_leaves_while_the_other_writes_on(ec2, guests, volume, until):
     first, second = guests
     one, other = attach_to(ec2, guests, volume, until)
     write(first, one, "left by the first", 1)
-    count = f"n=0; while [ ! -e /tmp/enough ]; do n=$((n+1)); printf %08d $n | dd of={other} bs=512 conv=sync,fsync 2>/dev/null || break; echo $n > /tmp/written; done"
+    count = f"n=0; while [ ! -e /tmp/enough ]; do n=$((n+1)); printf %08d $n | dd of={other} bs=512 conv=sync,fsync 2>/dev/null || break; echo $n > /tmp/new; mv /tmp/new /tmp/written; done"
     second.run(f"rm -f /tmp/enough /tmp/written; ({count}) > /dev/null 2>&1 &")
     written = lambda: int(second.run("cat /tmp/written 2>/dev/null || echo 0"))
     until(lambda: written() > 0, 30, "the first write")
@@ -134,7 +134,7 @@ def test_killing_pileus_leaves_both_guests_their_disk(cloud, ec2, guests, volume
     one, other = attach_to(ec2, guests, volume, until)
     write(first, one, "before the kill", 0)
     # A guest writes on while nobody but the guests is there.
-    count = f"n=0; while [ $n -lt 100000 ] && [ ! -e /tmp/enough ]; do n=$((n+1)); printf %08d $n | dd of={other} bs=512 seek=8192 conv=sync,fsync 2>/dev/null || break; echo $n > /tmp/written; done"
+    count = f"n=0; while [ $n -lt 100000 ] && [ ! -e /tmp/enough ]; do n=$((n+1)); printf %08d $n | dd of={other} bs=512 seek=8192 conv=sync,fsync 2>/dev/null || break; echo $n > /tmp/new; mv /tmp/new /tmp/written; done"
     second.run(f"rm -f /tmp/enough /tmp/written; ({count}) > /dev/null 2>&1 &")
     until(lambda: second.run("cat /tmp/written 2>/dev/null || echo 0") != "0\n", 30, "the first write")
     cloud.kill()

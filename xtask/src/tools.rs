@@ -47,7 +47,8 @@ pub fn python() -> Result<PathBuf> {
     println!("  filling .venv from tests/requirements.txt");
     run::shown(&mut run::command("python3", &["-m", "venv", "--clear", ".venv"])).context("is the package python3-venv installed?")?;
     let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list);
+    // The clouds' clients are many thousand modules, of which few are used: these are compiled when they are.
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "-r"]).arg(&list);
     run::shown(&mut pip)?;
     std::fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(python)

@@ -149,6 +149,9 @@ pub(crate) struct DescribeIpv6Addresses {
     vpc_id: Option<String>,
     v_switch_id: Option<String>,
     resource_group_id: Option<String>,
+    service_managed: Option<bool>,
+    #[expect(dead_code, reason = "nothing is ordered for later")]
+    include_reservation_data: Option<bool>,
     #[arg(flatten)]
     numbered: Numbered,
 }
@@ -212,6 +215,7 @@ pub(crate) async fn describe(cx: &Cx<'_>, asked: DescribeIpv6Addresses) -> Resul
             && asked.associated_instance_type.is_none_or(|kind| kind == associated(nic).0)
             && asked.network_type.is_none_or(|kind| (kind == NetworkType::Public) == row.bandwidth.is_some())
             && asked.address_type != Some(AddressType::IPv6Prefix)
+            && asked.service_managed != Some(true)
     });
     let (rows, numbers) = asked.numbered.cut(rows, SHORT_PAGE_MAX)?;
     let reply = |row: Ipv6AddressView| {
