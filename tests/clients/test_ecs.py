@@ -85,10 +85,14 @@ class Tenant:
         return found
 
     def wait(self, ids, status):
+        """Waits for a state, or for their end: an instance is shown no more as soon as it is released, a moment before its interfaces go."""
+        nics = lambda id: self.call("DescribeNetworkInterfaces", InstanceId=id)["NetworkInterfaceSets"]["NetworkInterfaceSet"]
         deadline = time.monotonic() + 60
         while True:
             found = self.call("DescribeInstances", InstanceIds=json.dumps(ids), PageSize=100)["Instances"]["Instance"]
-            if [i["Status"] for i in found] == [status] * (0 if status is None else len(ids)):
+            if status is None and not found and not any(nics(id) for id in ids):
+                return
+            if status is not None and [i["Status"] for i in found] == [status] * len(ids):
                 return
             assert time.monotonic() < deadline, [i["Status"] for i in found]
             time.sleep(0.1)
