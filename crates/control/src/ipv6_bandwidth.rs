@@ -13,8 +13,8 @@ use store::Tx;
 use crate::Failure;
 use crate::auth::{Caller, Target};
 use crate::cloud::Cloud;
+use crate::egress_only_gateway::{gateway_of, target};
 use crate::instance::check_description;
-use crate::ipv6_gateway::{ipv6_gateway_of, target};
 use crate::network::touch_vpc;
 use crate::run::{Command, Cx};
 
@@ -89,7 +89,7 @@ impl Command for AllocateIpv6Bandwidth {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<Ipv6Bandwidth, Failure> {
         let account = cx.caller.account();
-        let gateway = ipv6_gateway_of(tx, account, self.gateway)?;
+        let gateway = gateway_of(tx, account, self.gateway)?;
         let interface = holder(tx, account, self.ip)?;
         Ipv6Bandwidth::check(self.charge, self.mbit)?;
         if interface.vpc != gateway.vpc {
@@ -182,7 +182,7 @@ impl Command for CreateEgressOnlyRule {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<EgressOnlyRuleId, Failure> {
         let account = cx.caller.account();
-        let gateway = ipv6_gateway_of(tx, account, self.gateway)?;
+        let gateway = gateway_of(tx, account, self.gateway)?;
         holder(tx, account, self.ip)?;
         check_name("Name", &self.name)?;
         check_description(&self.description)?;
@@ -280,7 +280,7 @@ impl Cloud {
     /// The bandwidths by one of the caller's gateways, by id.
     pub async fn ipv6_bandwidths(&self, caller: &Caller, gateway: EgressOnlyGatewayId) -> Result<Vec<Ipv6Bandwidth>, Error> {
         let look = move |tx: &Tx<'_>, cx: &Cx<'_>| {
-            let gateway = ipv6_gateway_of(tx, cx.caller.account(), gateway)?;
+            let gateway = gateway_of(tx, cx.caller.account(), gateway)?;
             Ok::<_, Failure>(tx.ipv6_bandwidth_list_of_gateway(gateway.id)?)
         };
         self.read(caller, vec![Target::any()], look).await

@@ -5,18 +5,16 @@
 //! ```
 
 use ipnet::Ipv6Net;
-use model::{
-    AccountId, EgressOnlyGateway, EgressOnlyGatewayId, Error, Ipv6Route, Ipv6Serves, Ipv6Target, Noun, QuotaName, RouteTable, Tags, VpcId,
-    add_tags, check_name,
-};
+use model::{EgressOnlyGateway, EgressOnlyGatewayId, Error, Ipv6Route, Ipv6Serves, Ipv6Target, Noun, RouteTable, Tags, VpcId, check_name};
 use serde::Serialize;
 use store::Tx;
 
 use crate::Failure;
 use crate::auth::Target;
+use crate::egress_only_gateway::{check_unused, gateway_of, new_gateway, target, targets_of_new};
 use crate::instance::check_description;
 use crate::ipv6_route::check_ipv6_room;
-use crate::network::{DEPENDENTS_NAMED, touch_vpc, vpc_of};
+use crate::network::touch_vpc;
 use crate::run::{Command, Cx};
 
 /// Makes a gateway of a VPC that has none, and leads its main table there, if that says nothing of all addresses yet.
@@ -55,34 +53,19 @@ impl Command for CreateIpv6Gateway {
     const NAME: &'static str = "CreateIpv6Gateway";
 
     fn targets(&self, tx: &Tx<'_>, cx: &Cx<'_>) -> Result<Vec<Target>, Failure> {
-        let path = Some("egress-only-internet-gateway/*".to_owned());
-        let new = Target { path, request_tags: self.tags.clone(), ..Target::default() };
-        Ok(std::iter::once(new).chain(crate::network::target(tx, cx, self.vpc)?).collect())
+        targets_of_new(tx, cx, self.vpc, &self.tags)
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<EgressOnlyGateway, Failure> {
-        let account = cx.caller.account();
-        let vpc = vpc_of(tx, account, Some(self.vpc))?;
-        if let Some(other) = tx.egress_only_gateway_list_of_vpc(vpc.id)?.first() {
-            return Err(Error::Duplicate { noun: Noun::EgressOnlyGateway, name: format!("{} of {}", other.id, vpc.id) }.into());
+        let mut gateway = new_gateway(tx, cx, self.vpc, &self.tags)?;
+        if let Some(other) = tx.egress_only_gateway_list_of_vpc(gateway.vpc)?.first() {
+            return Err(Error::Duplicate { noun: Noun::EgressOnlyGateway, name: format!("{} of {}", other.id, gateway.vpc) }.into());
         }
-        let limit = tx.quota_limit(account, QuotaName::EgressOnlyGateways)?;
-        QuotaName::EgressOnlyGateways.check(limit, tx.egress_only_gateway_count(account, limit)?, 1)?;
-        let mut gateway = EgressOnlyGateway {
-            id: EgressOnlyGatewayId::from_u64(cx.new_id()),
-            account,
-            vpc: vpc.id,
-            serves: Ipv6Serves::Listed,
-            name: String::new(),
-            description: String::new(),
-            created_at: cx.now,
-            tags: Tags::new(),
-        };
+        gateway.serves = Ipv6Serves::Listed;
         describe(&mut gateway, Some(&self.name), Some(&self.description))?;
-        add_tags(&mut gateway.tags, &self.tags)?;
         tx.insert(&gateway)?;
         lead_main_table_to(tx, &gateway)?;
-        touch_vpc(tx, vpc.id)?;
+        touch_vpc(tx, gateway.vpc)?;
         Ok(gateway)
     }
 }
@@ -109,7 +92,7 @@ impl Command for ModifyIpv6Gateway {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
-        let mut gateway = ipv6_gateway_of(tx, cx.caller.account(), self.gateway)?;
+        let mut gateway = gateway_of(tx, cx.caller.account(), self.gateway)?;
         describe(&mut gateway, self.name.as_deref(), self.description.as_deref())?;
         Ok(tx.update(&gateway)?)
     }
@@ -124,7 +107,7 @@ impl Command for DeleteIpv6Gateway {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx<'_>) -> Result<(), Failure> {
-        let gateway = ipv6_gateway_of(tx, cx.caller.account(), self.gateway)?;
+        let gateway = gateway_of(tx, cx.caller.account(), self.gateway)?;
         check_unused(tx, &gateway)?;
         let to_it = Ipv6Target::EgressOnlyGateway { gateway: gateway.id };
         let leads = |table: &RouteTable| table.ipv6_targets().any(|target| target == to_it);
@@ -136,27 +119,6 @@ impl Command for DeleteIpv6Gateway {
         tx.delete::<EgressOnlyGateway>(gateway.id)?;
         touch_vpc(tx, gateway.vpc)
     }
-}
-
-/// Refuses to delete a gateway by which addresses have bandwidth.
-pub(crate) fn check_unused(tx: &Tx<'_>, gateway: &EgressOnlyGateway) -> Result<(), Failure> {
-    let bandwidths = tx.ipv6_bandwidth_list_of_gateway(gateway.id)?;
-    let by: Vec<String> = bandwidths.iter().map(|bandwidth| bandwidth.id.to_string()).take(DEPENDENTS_NAMED).collect();
-    if by.is_empty() {
-        return Ok(());
-    }
-    Err(Error::InUse { noun: Noun::EgressOnlyGateway, id: gateway.id.to_string(), by }.into())
-}
-
-/// The gateway, if the account owns it.
-pub(crate) fn ipv6_gateway_of(tx: &Tx<'_>, account: AccountId, id: EgressOnlyGatewayId) -> Result<EgressOnlyGateway, Failure> {
-    let gateway = tx.get::<EgressOnlyGateway>(id)?.filter(|row| row.account == account);
-    Ok(gateway.ok_or_else(|| Error::not_found(Noun::EgressOnlyGateway, id))?)
-}
-
-pub(crate) fn target(tx: &Tx<'_>, cx: &Cx<'_>, id: EgressOnlyGatewayId) -> Result<Vec<Target>, Failure> {
-    let tags = tx.get::<EgressOnlyGateway>(id)?.filter(|row| row.account == cx.caller.account()).map(|row| row.tags);
-    Ok(vec![Target::of("egress-only-internet-gateway", id, &tags.unwrap_or_default())])
 }
 
 fn describe(gateway: &mut EgressOnlyGateway, name: Option<&str>, description: Option<&str>) -> Result<(), Error> {
