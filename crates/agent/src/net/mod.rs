@@ -383,7 +383,7 @@ impl Network {
             tracing::warn!(%error, vpc = %vpc.id, "the last flows of interfaces that are logged no more are lost");
         }
         let drift = if fresh { Drift::default() } else { open.apply(&self.names, vpc, &around, &outer).await? };
-        open.serve(&self.guests)?;
+        open.serve(&self.guests).await?;
         Ok(drift)
     }
 

@@ -126,13 +126,19 @@ impl Vpc {
     }
 
     /// Starts the services when they do not run. Where no guest is there is nobody to ask.
-    pub fn serve(&mut self, guests: &Arc<Guests>) -> io::Result<()> {
-        if self.applied().is_some_and(|spec| spec.nics.is_empty()) {
-            (self.services, self.ipv6) = (None, None);
+    pub async fn serve(&mut self, guests: &Arc<Guests>) -> io::Result<()> {
+        let nobody = self.applied().is_some_and(|spec| spec.nics.is_empty());
+        if nobody || self.services.as_ref().is_none_or(|services| !services.alive()) {
+            // Who only drops them leaves their ports in use for a moment longer.
+            if let Some(services) = self.services.take() {
+                services.stop().await;
+            }
+        }
+        if nobody {
+            self.ipv6 = None;
             return Ok(());
         }
-        if self.services.as_ref().is_none_or(|services| !services.alive()) {
-            self.services = None;
+        if self.services.is_none() {
             self.services = Some(Services::start(self.namespace.as_fd(), self.directory.subscribe(), guests.clone())?);
         }
         if self.applied().is_none_or(|spec| spec.v6.is_none()) {

@@ -41,7 +41,7 @@ impl Lab {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed) % 16;
         let cloud = format!("t{:06x}{count:x}", std::process::id() & 0xff_ffff);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = new_runtime();
         let machine = fresh_namespace();
         shell(machine.as_fd(), "ip link set lo up");
         let mut lab =
@@ -68,11 +68,13 @@ impl Lab {
         self.network = Some(Arc::new(network.unwrap()));
     }
 
-    /// Ends the agent without a word, as `kill -9` does.
+    /// Ends the agent without a word, as `kill -9` does: its tasks and their sockets are gone when this returns.
     pub fn kill(&mut self) {
         let network = self.network.take();
-        let _guard = self.runtime.enter();
+        let guard = self.runtime.enter();
         drop(network);
+        drop(guard);
+        self.runtime = new_runtime();
     }
 
     pub fn network(&self) -> &Network {
@@ -137,9 +139,15 @@ impl Drop for Lab {
     }
 }
 
+fn new_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A namespace that forwards nothing: a new one takes that setting from the machine that the tests run on.
 pub fn fresh_namespace() -> OwnedFd {
     std::thread::spawn(|| {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        netns::sysctl(&[("net/ipv4/ip_forward", "0")]).unwrap();
         netns::current().unwrap()
     })
     .join()
